@@ -1,0 +1,1 @@
+"""The company: what acts."""

@@ -1,0 +1,1 @@
+"""Generic machinery, apart from the company that uses it, as OTP keeps behaviours apart."""

@@ -1,0 +1,1 @@
+"""AI coding CLIs: their profiles as data, their config homes, their screens."""

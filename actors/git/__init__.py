@@ -1,0 +1,1 @@
+"""Git: refs, commits, worktrees and merges of one repository."""

@@ -1,0 +1,1 @@
+"""The language and the wire: what can be said, and how it travels."""
