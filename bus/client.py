@@ -1,0 +1,76 @@
+"""A client of the requests socket, for programs outside the runtime."""
+
+import itertools
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+import zmq
+
+from bus import requests
+from bus.errors import ErrorBody, Refused
+
+
+T = TypeVar("T")
+
+
+class NoAnswer(Exception):
+    """The runtime did not answer in time; whether it carried out the request is unknown."""
+
+
+class Client:
+    """Asks one thing after another. Belongs to one thread.
+
+    >>> with Client("ipc:///…/requests") as client:          # doctest: +SKIP
+    ...     client.call("workflow.get", workflow="demo")["status"]
+    'running'
+    """
+
+    def __init__(self, endpoint: str, timeout: float = 30.0) -> None:
+        self._timeout = timeout
+        self._numbers = itertools.count(1)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.linger = 0
+        self._socket.connect(endpoint)
+
+    def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
+        """The result of one request as plain data; `timeout` in seconds.
+
+        Raises `Refused` with the runtime's error, or `NoAnswer`.
+        """
+        return self.ask(type, Any, timeout=timeout, **fields)
+
+    def ask(
+        self, type: str, result: type[T] | Any, *, timeout: float | None = None, **fields: Any
+    ) -> T | Any:
+        """`call`, with the result decoded as the type `result`."""
+        number = next(self._numbers)
+        self._socket.send(msgspec.json.encode({"type": type, "id": number, **fields}))
+        wait = self._timeout if timeout is None else timeout
+        while self._socket.poll(int(wait * 1000)):
+            reply = requests.decode_reply(self._socket.recv())
+            if reply.id != number:
+                continue
+            if reply.ok:
+                return msgspec.json.decode(reply.result, type=result)
+            error = reply.error or ErrorBody(500, "unknown", "an error without a body")
+            raise Refused(
+                error.code, error.reason, error.message, path=error.path, help=error.help
+            )
+        raise NoAnswer(f"{type}: no answer within {wait:g} s")
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

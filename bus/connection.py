@@ -1,0 +1,119 @@
+"""The home and its connection file: how a client finds the runtime.
+
+`connection.json` (0600) is there while a runtime serves. A left-over one, of a runtime
+that was killed, is recognised by the lock on the home, which dies with its holder.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+VERSION = 1
+
+
+class Connection(msgspec.Struct, omit_defaults=True):
+    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one."""
+
+    version: int
+    pid: int
+    requests: str
+    feed: str
+    token: str
+
+
+class NoRuntime(Exception):
+    """No runtime serves this home."""
+
+    def __init__(self, home: Path, why: str = "") -> None:
+        super().__init__(f"no runtime serves {home}" + (f": {why}" if why else ""))
+
+
+def home_from(option: str | None) -> Path:
+    """`--home`, else `$CALLBOARD_HOME`, else `$XDG_STATE_HOME/callboard`, else
+    `~/.local/state/callboard`. Absolute; it need not exist."""
+    if option or (option := os.environ.get("CALLBOARD_HOME")):
+        return Path(option).expanduser().resolve()
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser().resolve() / "callboard"
+
+
+def socket_directory(home: Path) -> Path:
+    """A short 0700 directory for the sockets of a home (a Unix socket's path holds about
+    100 bytes): made when missing, refused (`PermissionError`) when it is not ours alone."""
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    if len(str(base)) > 48 or not os.access(base, os.W_OK):
+        base = Path("/tmp")
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    directory = base / f"callboard-{os.getuid()}-{name}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if directory.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{directory} must be a directory of yours with mode 0700; remove it")
+    return directory
+
+
+def write(home: Path, connection: Connection) -> None:
+    """Atomic, readable by the owner alone."""
+    path = home / "connection.json"
+    draft = path.with_suffix(".tmp")
+    draft.touch(mode=0o600)
+    draft.write_bytes(msgspec.json.encode(connection))
+    draft.replace(path)
+
+
+def remove(home: Path) -> None:
+    (home / "connection.json").unlink(missing_ok=True)
+
+
+def read(home: Path) -> Connection:
+    """Raises `NoRuntime` where none serves."""
+    path = home / "connection.json"
+    try:
+        connection = msgspec.json.decode(path.read_bytes(), type=Connection)
+    except FileNotFoundError:
+        raise NoRuntime(home) from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise NoRuntime(home, f"connection.json cannot be read ({error})") from error
+    if not is_held(home):
+        raise NoRuntime(home, f"connection.json was left by process {connection.pid}")
+    return connection
+
+
+def hold(home: Path) -> int | None:
+    """The exclusive lock on a home, as an open file descriptor, or None where another
+    process holds it. It ends with the process, however that ends."""
+    fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    os.truncate(fd, 0)
+    os.write(fd, str(os.getpid()).encode())
+    return fd
+
+
+def holder(home: Path) -> str:
+    """The pid of the process that holds the home, for messages."""
+    try:
+        return (home / "lock").read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+def is_held(home: Path) -> bool:
+    try:
+        fd = os.open(home / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

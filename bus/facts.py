@@ -1,0 +1,327 @@
+"""Facts: what happened, as typed structs. The journal stores each with its `seq`;
+the publisher sends it as `ADDRESS SPACE JSON`.
+
+`seq` and `at` are given by the journal's writer inside the transaction that stores
+the fact; they are 0 and "" before. A class whose `observed` is true is an
+observation: the workflow actor of its address decides on it. The others are
+consequences, for whoever watches.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+
+
+class Fact(msgspec.Struct, tag_field="type", kw_only=True):
+    """Base of all facts. `at` is UTC, RFC 3339 with microseconds and `Z`."""
+
+    observed: ClassVar[bool] = False
+
+    seq: int = 0
+    at: str = ""
+    address: str
+
+
+# ---- statuses (made by the journal from each transition) --------------------------
+
+
+class WorkflowMoved(Fact, kw_only=True, tag="workflow.status"):
+    old: WorkflowStatus | None
+    new: WorkflowStatus
+    reason: str = ""
+
+
+class TaskMoved(Fact, kw_only=True, tag="task.status"):
+    old: TaskStatus | None
+    new: TaskStatus
+    reason: str = ""
+
+
+class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
+    old: TerminalStatus | None
+    new: TerminalStatus
+    reason: str = ""
+    incarnation: int = 0
+
+
+# ---- commits and refs (the git watcher) --------------------------------------------
+
+
+class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
+    """A new commit on a task's branch. `address` is the task. `verdict` is what its
+    message says (`completed`, `review`, `failed`, `review_pass`, `review_reject`,
+    `checkpoint`, "" for nothing); `problem` why it cannot count, as git shows it."""
+
+    observed = True
+
+    branch: str
+    commit: str
+    subject: str = ""
+    author: str = ""
+    verdict: str = ""
+    metadata: dict[str, str] = {}
+    problem: str = ""
+
+
+class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):
+    """A completion that was not accepted; the terminal is told `reason`."""
+
+    branch: str
+    commit: str
+    subject: str = ""
+    reason: str
+
+
+class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
+    """History of a watched branch was changed: `amend`, `rebase`, `reset`, `force`,
+    `deleted`, `created`. `old`/`new` are commit ids or ""."""
+
+    observed = True
+
+    ref: str
+    kind: str
+    old: str = ""
+    new: str = ""
+
+
+# ---- terminals ----------------------------------------------------------------------
+
+
+class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
+    """The program shows its ready pattern on a quiet screen."""
+
+    observed = True
+
+    incarnation: int
+    seconds: float = 0.0
+
+
+class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
+    """The program could not be started or did not get ready; `screen` is its last."""
+
+    observed = True
+
+    incarnation: int
+    reason: str
+    screen: str = ""
+
+
+class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):
+    """The program and its process group are gone. `kind`: `exited` (status = code),
+    `signaled` (status = signal), `exec_failed` (status = errno), `lost` (the host died
+    and took the status with it)."""
+
+    observed = True
+
+    incarnation: int
+    kind: str
+    status: int = 0
+    offset: int = 0
+    leftovers: int = 0
+    screen: str = ""
+
+
+class TerminalAdopted(Fact, kw_only=True, tag="terminal.adopted"):
+    """A runtime found the program still running and took it over at `offset`."""
+
+    incarnation: int
+    pid: int
+    offset: int
+
+
+class InstructionSent(Fact, kw_only=True, tag="instruction.sent"):
+    incarnation: int
+    step: int
+    bytes: int
+
+
+class InstructionDelivered(Fact, kw_only=True, tag="instruction.delivered"):
+    """A new turn was seen to begin after the text was sent."""
+
+    incarnation: int
+    step: int
+
+
+class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
+    """The text was sent and no new turn was seen; it is not typed again."""
+
+    incarnation: int
+    step: int
+    screen: str = ""
+
+
+class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
+    """A prompt waits for a person."""
+
+    incarnation: int
+    prompt: str
+    choices: list[str] = []
+    text: str = ""
+
+
+class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
+    """Silent for `seconds`."""
+
+    incarnation: int
+    seconds: float
+
+
+class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
+    """A prompt was answered: `by` is `person` or `policy`."""
+
+    incarnation: int
+    choice: str
+    by: str
+
+
+class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):
+    """Blocked or stalled no more."""
+
+    incarnation: int
+
+
+class TimedOut(Fact, kw_only=True, tag="terminal.timeout"):
+    """The terminal worked longer than its `timeout` in the plan."""
+
+    observed = True
+
+    incarnation: int
+    seconds: float
+
+
+# ---- merge (the merger) -------------------------------------------------------------
+
+
+class MergeStarted(Fact, kw_only=True, tag="merge.started"):
+    """The branches were merged, in order, on `base`; `commit` is the tree to test."""
+
+    target: str
+    base: str
+    commit: str
+    branches: list[str]
+
+
+class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
+    """`worktree` holds the conflict for whoever resolves it."""
+
+    observed = True
+
+    files: list[str]
+    branch: str
+    against: list[str] = []
+    worktree: str = ""
+
+
+class MergeTested(Fact, kw_only=True, tag="merge.tested"):
+    """The plan's tests ran on `commit`. `status` is the exit code, `output` the file."""
+
+    observed = True
+
+    commit: str
+    passed: bool
+    command: list[str]
+    status: int = 0
+    seconds: float = 0.0
+    timed_out: bool = False
+    run: int = 1
+    output: str = ""
+    tail: str = ""
+
+
+class MergeRefused(Fact, kw_only=True, tag="merge.refused"):
+    """Nothing landed. `reason`: `tests`, `target_checked_out`, `target_missing`, …"""
+
+    observed = True
+
+    reason: str
+    message: str
+    files: list[str] = []
+
+
+class MergeLanded(Fact, kw_only=True, tag="merge.landed"):
+    observed = True
+
+    target: str
+    old: str
+    new: str
+    tested: bool = True
+
+
+class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
+    """Two live branches would conflict now (`files` empty: no more)."""
+
+    branches: list[str]
+    files: list[str]
+
+
+class RepairOffered(Fact, kw_only=True, tag="repair.offered"):
+    """What failed, the evidence, and the commands that go on."""
+
+    failed: list[str]
+    evidence: str
+    commands: list[str]
+
+
+# ---- the runtime --------------------------------------------------------------------
+
+
+class ActorFailed(Fact, kw_only=True, tag="actor.failed"):
+    incarnation: int
+    error: str
+
+
+class ActorRestarted(Fact, kw_only=True, tag="actor.restarted"):
+    incarnation: int
+
+
+class RuntimeStarted(Fact, kw_only=True, tag="runtime.started"):
+    pid: int
+    version: str
+
+
+class RuntimeStopped(Fact, kw_only=True, tag="runtime.stopped"):
+    reason: str
+
+
+AnyFact = (
+    WorkflowMoved
+    | TaskMoved
+    | TerminalMoved
+    | CommitSeen
+    | CommitRejected
+    | RefRewritten
+    | TerminalReady
+    | LaunchFailed
+    | TerminalExited
+    | TerminalAdopted
+    | InstructionSent
+    | InstructionDelivered
+    | InstructionUnconfirmed
+    | TerminalBlocked
+    | TerminalStalled
+    | TerminalAnswered
+    | TerminalResumed
+    | TimedOut
+    | MergeStarted
+    | MergeConflict
+    | MergeTested
+    | MergeRefused
+    | MergeLanded
+    | MergeForecast
+    | RepairOffered
+    | ActorFailed
+    | ActorRestarted
+    | RuntimeStarted
+    | RuntimeStopped
+)
+
+decode_fact = msgspec.json.Decoder(AnyFact).decode
+encode_fact = msgspec.json.Encoder().encode
+
+
+def fact_type(fact: Fact) -> str:
+    """The wire name, such as `terminal.status`."""
+    tag: Any = fact.__struct_config__.tag
+    return str(tag)

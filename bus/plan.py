@@ -1,0 +1,166 @@
+"""The plan: what a user asks for, as TOML or JSON, decoded strictly.
+
+`decode` checks everything that can be known without looking at a repository or at
+what is installed; those checks stand in `actors.plan_check`. Unknown keys are errors:
+a misspelled key that is ignored is a plan that does something else (hazard 4's kin).
+"""
+
+import re
+import tomllib
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bus import address
+from bus.errors import Refused, malformed
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
+
+AutoConfirm = Literal["never", "known", "bypass"]
+Switch = Literal["isolated", "global"]
+Role = Literal["coder", "reviewer"]
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class TerminalPlan(_Strict):
+    """One program. `timeout` (seconds of work, absent: none) counts from the moment it
+    gets its instruction."""
+
+    cli: Text
+    instruction: Text
+    role: Role = "coder"
+    provider: str = ""
+    model: str = ""
+    auto_confirm: AutoConfirm = "bypass"
+    switch: Switch = "isolated"
+    timeout: Seconds | None = None
+
+
+class TaskPlan(_Strict):
+    id: Annotated[str, msgspec.Meta(pattern=f"^{address.SLUG}$", max_length=48)]
+    branch: Text
+    terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
+    name: str = ""
+
+
+class HelperPlan(_Strict):
+    """A terminal that is started when something went wrong: `[merge]`, `[error]`."""
+
+    cli: Text
+    provider: str = ""
+    model: str = ""
+    auto_confirm: AutoConfirm = "bypass"
+    switch: Switch = "isolated"
+    attempts: Count = 1
+    timeout: Seconds | None = None
+
+
+class Orchestrator(_Strict):
+    api_type: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
+    model: Text
+    base_url: str = ""
+    api_key_env: str = ""
+
+
+class Provider(_Strict):
+    """A model endpoint. The key is named by its environment variable, never written."""
+
+    base_url: Text
+    model: str = ""
+    api_key_env: str = ""
+
+
+class Plan(_Strict):
+    name: Text
+    repo: Text
+    task: Annotated[list[TaskPlan], msgspec.Meta(min_length=1)]
+    target: Text = "main"
+    test: Argv | None = None
+    test_timeout: Seconds = 600
+    test_retries: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_terminals: Count = 4
+    max_review_rounds: Count = 3
+    stall_after: Seconds = 600
+    setup: Argv | None = None
+    copy: list[Text] = []
+    merge: HelperPlan | None = None
+    error: HelperPlan | None = None
+    orchestrator: Orchestrator | None = None
+    provider: dict[str, Provider] = {}
+    cli: dict[str, dict[str, Any]] = {}
+
+
+_AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_FIELD = re.compile(r"field `(?P<field>[^`]+)`")
+
+
+def refusal(error: Exception) -> Refused:
+    """A decoding error of msgspec as ours: the path of the field apart from the rule."""
+    text = str(error)
+    at = _AT.search(text)
+    path = at["path"] if at else ""
+    rule = text[: at.start()] if at else text
+    if field := _FIELD.search(rule):
+        path = f"{path}.{field['field']}" if path else field["field"]
+    return malformed(path, rule)
+
+
+def decode(source: str | bytes | dict[str, Any]) -> Plan:
+    """A plan from TOML text or from an already decoded JSON object.
+
+    Raises `Refused` (422) with the key's path and the rule.
+    """
+    try:
+        if isinstance(source, bytes):
+            source = source.decode()
+        raw = tomllib.loads(source) if isinstance(source, str) else source
+    except UnicodeDecodeError as error:
+        raise malformed("", f"the plan is not UTF-8: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise malformed("", f"the plan is not TOML: {error}") from error
+    try:
+        plan = msgspec.convert(raw, Plan)
+    except msgspec.ValidationError as error:
+        raise refusal(error) from error
+    _check(plan)
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    if not re.search(r"[a-zA-Z0-9]", plan.name):
+        raise malformed("name", "must have at least one letter a-z or digit")
+    ids: dict[str, int] = {}
+    branches: dict[str, int] = {}
+    for i, task in enumerate(plan.task):
+        if task.id in address.RESERVED_TASKS:
+            raise malformed(f"task[{i}].id", f"{task.id!r} is a name Callboard uses itself")
+        for key, value, seen in (("id", task.id, ids), ("branch", task.branch, branches)):
+            if value in seen:
+                raise malformed(
+                    f"task[{i}].{key}", f"{value!r} is already used by task[{seen[value]}]"
+                )
+            seen[value] = i
+        if task.branch == plan.target:
+            raise malformed(f"task[{i}].branch", "must not be the target itself")
+        if task.terminal[0].role == "reviewer":
+            raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
+    for path, name in _named_providers(plan):
+        if name and name not in plan.provider:
+            raise malformed(path, f"no [provider.{name}] in the plan")
+
+
+def _named_providers(plan: Plan) -> list[tuple[str, str]]:
+    named = [
+        (f"task[{i}].terminal[{j}].provider", terminal.provider)
+        for i, task in enumerate(plan.task)
+        for j, terminal in enumerate(task.terminal)
+    ]
+    named += [("merge.provider", plan.merge.provider)] if plan.merge else []
+    named += [("error.provider", plan.error.provider)] if plan.error else []
+    return named

@@ -1,0 +1,235 @@
+"""Requests from outside and their replies: one JSON frame each.
+
+`{"type": "workflow.start", "workflow": "demo", "id": "any"}` is answered by
+`{"id": "any", "ok": true, "result": …}` or `{"id": "any", "ok": false, "error": {…}}`.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from bus.errors import ErrorBody, Refused, malformed
+from bus.plan import refusal
+
+MAX_FRAME = 1 << 20
+"""Bytes. A larger request is answered with 422 before it is looked at."""
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Seq = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Request(msgspec.Struct, tag_field="type", kw_only=True, forbid_unknown_fields=True):
+    """Base of all requests. `id` comes back in the reply as it was."""
+
+    id: Any = None
+
+
+class _OfWorkflow(Request, kw_only=True):
+    """`workflow`: an id, an address, or a unique prefix of an id."""
+
+    workflow: str
+
+
+class _OfTask(Request, kw_only=True):
+    """`task`: the address of a task."""
+
+    task: str
+
+
+class _OfTerminal(Request, kw_only=True):
+    """`terminal`: the address of a terminal."""
+
+    terminal: str
+
+
+class PlanCheck(Request, kw_only=True, tag="plan.check"):
+    """`plan`: TOML text or the decoded object; `base`: the directory a relative `repo`
+    is taken from."""
+
+    plan: str | dict[str, Any]
+    base: str = ""
+
+
+class PlanSubmit(Request, kw_only=True, tag="plan.submit"):
+    plan: str | dict[str, Any]
+    base: str = ""
+
+
+class WorkflowList(Request, kw_only=True, tag="workflow.list"):
+    pass
+
+
+class WorkflowGet(_OfWorkflow, kw_only=True, tag="workflow.get"):
+    pass
+
+
+class WorkflowPrepare(_OfWorkflow, kw_only=True, tag="workflow.prepare"):
+    pass
+
+
+class WorkflowStart(_OfWorkflow, kw_only=True, tag="workflow.start"):
+    pass
+
+
+class WorkflowPause(_OfWorkflow, kw_only=True, tag="workflow.pause"):
+    """`freeze`: also SIGSTOP the running programs."""
+
+    freeze: bool = False
+
+
+class WorkflowResume(_OfWorkflow, kw_only=True, tag="workflow.resume"):
+    pass
+
+
+class WorkflowStop(_OfWorkflow, kw_only=True, tag="workflow.stop"):
+    pass
+
+
+class WorkflowRepair(_OfWorkflow, kw_only=True, tag="workflow.repair"):
+    """`cli`: the profile of the error terminal where the plan names none."""
+
+    cli: str = ""
+
+
+class TaskRetry(_OfTask, kw_only=True, tag="task.retry"):
+    pass
+
+
+class TaskApprove(_OfTask, kw_only=True, tag="task.approve"):
+    pass
+
+
+class TaskReject(_OfTask, kw_only=True, tag="task.reject"):
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class MergePreview(_OfWorkflow, kw_only=True, tag="merge.preview"):
+    pass
+
+
+class MergeContinue(_OfWorkflow, kw_only=True, tag="merge.continue"):
+    pass
+
+
+class MergeAbort(_OfWorkflow, kw_only=True, tag="merge.abort"):
+    pass
+
+
+class TerminalAnswer(_OfTerminal, kw_only=True, tag="terminal.answer"):
+    """`choice`: the label of one of the prompt's choices."""
+
+    choice: str
+
+
+class TreeInspect(Request, kw_only=True, tag="tree.inspect"):
+    pass
+
+
+class EventsReplay(Request, kw_only=True, tag="events.replay"):
+    """Facts with `seq` > `after`, oldest first, of `address` and below ("" for all)."""
+
+    after: Seq = 0
+    limit: Limit = 1000
+    address: str = ""
+
+
+class EventsCompact(Request, kw_only=True, tag="events.compact"):
+    """Forget the facts of finished workflows."""
+
+
+class Snapshot(Request, kw_only=True, tag="snapshot"):
+    pass
+
+
+class Why(Request, kw_only=True, tag="why"):
+    address: str
+
+
+class RuntimeInfo(Request, kw_only=True, tag="runtime.info"):
+    pass
+
+
+class RuntimeStop(Request, kw_only=True, tag="runtime.stop"):
+    """`terminals`: end every program too."""
+
+    terminals: bool = False
+
+
+Command = (
+    WorkflowPrepare
+    | WorkflowStart
+    | WorkflowPause
+    | WorkflowResume
+    | WorkflowStop
+    | WorkflowRepair
+    | TaskRetry
+    | TaskApprove
+    | TaskReject
+    | MergeContinue
+    | MergeAbort
+)
+"""What the workflow actor decides on."""
+
+AnyRequest = (
+    Command
+    | PlanCheck
+    | PlanSubmit
+    | WorkflowList
+    | WorkflowGet
+    | MergePreview
+    | TerminalAnswer
+    | TreeInspect
+    | EventsReplay
+    | EventsCompact
+    | Snapshot
+    | Why
+    | RuntimeInfo
+    | RuntimeStop
+)
+
+
+class Reply(msgspec.Struct, omit_defaults=True):
+    """`ok` decides which of `result` (encoded still) and `error` is there."""
+
+    id: Any
+    ok: bool
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: ErrorBody | None = None
+
+
+class _Id(msgspec.Struct):
+    id: Any = None
+
+
+_decode = msgspec.json.Decoder(AnyRequest).decode
+_decode_id = msgspec.json.Decoder(_Id).decode
+encode = msgspec.json.Encoder().encode
+decode_reply = msgspec.json.Decoder(Reply).decode
+
+
+def decode(frame: bytes) -> AnyRequest:
+    """A request from a stranger's frame. Raises `Refused` (422), whatever the bytes."""
+    if len(frame) > MAX_FRAME:
+        raise malformed("", f"a request holds at most {MAX_FRAME} bytes, not {len(frame)}")
+    try:
+        return _decode(frame)
+    except msgspec.ValidationError as error:
+        raise refusal(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed("", f"not a JSON request: {error}") from error
+
+
+def id_of(frame: bytes) -> Any:
+    """The id of a request that may be wrong otherwise; None where there is none."""
+    try:
+        return _decode_id(frame).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def succeeded(id: Any, result: Any = None) -> bytes:
+    return encode({"id": id, "ok": True, "result": result})
+
+
+def refused(id: Any, error: Refused) -> bytes:
+    return encode(Reply(id, False, error=error.body))

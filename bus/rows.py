@@ -1,0 +1,135 @@
+"""Rows as they are shown: in `snapshot`, `workflow.get`, `ps`, and to the pure core."""
+
+import msgspec
+
+from bus.status import LIVE_TERMINAL, TaskStatus, TerminalStatus, WorkflowStatus
+
+
+class Terminal(msgspec.Struct, kw_only=True):
+    """One program's row.
+
+    Decided by the workflow actor: `status`, `reason`, `incarnation`, `token`, `wanted` (to
+    be started when a place is free), `alive` (its program shall run now), `step` (number
+    of instructions for this incarnation) and `instruction` (the text of the newest).
+    Observed by the terminal actor: `ready`, `gone` (no process of this incarnation is
+    left), `sent` and `delivered` (steps typed, and seen to be taken), `blocked` (the text
+    of a prompt that waits for a person), `stalled`.
+    """
+
+    address: str
+    task: str
+    position: int
+    role: str
+    cli: str
+    status: TerminalStatus
+    reason: str = ""
+    incarnation: int = 0
+    token: str = ""
+    wanted: bool = False
+    alive: bool = False
+    ready: bool = False
+    gone: bool = True
+    step: int = 0
+    instruction: str = ""
+    sent: int = 0
+    delivered: int = 0
+    blocked: str = ""
+    stalled: bool = False
+    rejections: int = 0
+    working_since: str = ""
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE_TERMINAL
+
+    @property
+    def name(self) -> str:
+        """The last part of the address: its position, `error`, or `merge`."""
+        return self.address.split("/")[-2]
+
+
+class Task(msgspec.Struct, kw_only=True):
+    """One branch of work. `base` is the commit it started from and `tip` its newest; both
+    are "" before the worktree is made. `rounds` counts review rejections, `repairs` error
+    terminals; `issues` is what the next instruction has to say about either."""
+
+    address: str
+    id: str
+    name: str
+    position: int
+    branch: str
+    status: TaskStatus
+    reason: str = ""
+    base: str = ""
+    tip: str = ""
+    worktree: str = ""
+    rounds: int = 0
+    repairs: int = 0
+    issues: str = ""
+    terminals: list[Terminal] = []
+
+    @property
+    def line(self) -> list[Terminal]:
+        """The planned terminals, in order; the error terminal stands apart."""
+        return [terminal for terminal in self.terminals if terminal.name != "error"]
+
+    @property
+    def error(self) -> Terminal | None:
+        return next((t for t in self.terminals if t.name == "error"), None)
+
+
+class Merge(msgspec.Struct, kw_only=True):
+    """How far the merge has come. `round` counts its builds; `base`, `commit`: the result
+    `commit` was built on the target's tip `base`; `runs` of the tests on it, `tested` the
+    last was green. `waits`: what it waits for (`conflict`: a resolution; `checking`: one
+    is being judged). `resolved`: a commit that resolves a conflict. `repairs` counts
+    merge terminals."""
+
+    round: int = 0
+    base: str = ""
+    commit: str = ""
+    runs: int = 0
+    tested: bool = False
+    waits: str = ""
+    resolved: str = ""
+    files: list[str] = []
+    branch: str = ""
+    worktree: str = ""
+    repairs: int = 0
+
+
+class Merge(msgspec.Struct, kw_only=True):
+    """How far the merge of a workflow has come; `round` counts its builds. `commit` is
+    the built (and, if `tested`, tested) result on `base`."""
+
+    round: int = 0
+    base: str = ""
+    commit: str = ""
+    tested: bool = False
+    waits: str = ""
+    files: list[str] = []
+    branch: str = ""
+    worktree: str = ""
+
+
+class Workflow(msgspec.Struct, kw_only=True):
+    """One plan under way, whole: with its tasks, their terminals, and its merge."""
+
+    id: str
+    address: str
+    name: str
+    repo: str
+    target: str
+    status: WorkflowStatus
+    reason: str = ""
+    handled: int = 0
+    created: str = ""
+    frozen: bool = False
+    tasks: list[Task] = []
+    merge: Merge = msgspec.field(default_factory=Merge)
+    merge_terminal: Terminal | None = None
+
+    def terminals(self) -> list[Terminal]:
+        """All, in launch order: by (task, position), the merge terminal last."""
+        own = [self.merge_terminal] if self.merge_terminal else []
+        return [terminal for task in self.tasks for terminal in task.terminals] + own

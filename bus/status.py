@@ -1,0 +1,56 @@
+"""The statuses of the three state machines, spelled once (hazard 13).
+
+The legal transitions between them are data in `store.transitions`; the database
+holds a CHECK constraint made from these enums.
+"""
+
+from enum import StrEnum
+
+
+class WorkflowStatus(StrEnum):
+    """Where a plan stands, from its submission to its end."""
+
+    CREATED = "created"
+    STARTING = "starting"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    MERGING = "merging"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskStatus(StrEnum):
+    """Where one branch of work stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    REVIEW_PENDING = "review_pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TerminalStatus(StrEnum):
+    """Where one program in its terminal stands.
+
+    `blocked` and `stalled` are facts shown beside the status, not statuses.
+    """
+
+    NOT_STARTED = "not_started"
+    STARTING = "starting"
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL_WORKFLOW = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED})
+"""A workflow leaves these no more; a failed one may be repaired."""
+
+FINAL_TASK = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+LIVE_TERMINAL = frozenset({TerminalStatus.STARTING, TerminalStatus.WAITING, TerminalStatus.RUNNING})
+"""A program is wanted in these."""

@@ -1,0 +1,74 @@
+"""Opening the database: pragmas, the schema's version, migrations.
+
+SQLite by default, in WAL mode with `synchronous=FULL`: a commit that was acknowledged
+survives the loss of power.
+"""
+
+from pathlib import Path
+
+from peewee import DatabaseError, OperationalError, SqliteDatabase
+
+from store import migrations
+from store.errors import Unusable, Unwritable
+
+BUSY_MS = 5_000
+"""How long a statement waits for another program's lock."""
+
+
+def open_database(path: Path) -> SqliteDatabase:
+    """One connection, usable from any thread that holds the owner's lock.
+
+    Raises `Unusable` where the file is damaged, newer than this program, or cannot be
+    opened; the message says which and what helps.
+    """
+    database = SqliteDatabase(
+        str(path),
+        pragmas={
+            "journal_mode": "wal",
+            "synchronous": "full",
+            "foreign_keys": 1,
+            "busy_timeout": BUSY_MS,
+        },
+        thread_safe=False,
+        check_same_thread=False,
+        autoconnect=False,
+    )
+    try:
+        database.connect()
+        _check_integrity(database, path)
+    except OperationalError as error:
+        raise _unusable(path, error) from error
+    except DatabaseError as error:
+        raise Unusable(
+            f"{path} is not a sound database ({error}); keep it aside and restore a copy, "
+            f"or try: sqlite3 {path} .recover"
+        ) from error
+    return database
+
+
+def create_or_migrate(path: Path) -> None:
+    """Bring the schema to this program's version, in one transaction."""
+    database = open_database(path)
+    try:
+        migrations.migrate(database)
+    except OperationalError as error:
+        raise _unusable(path, error) from error
+    finally:
+        database.close()
+
+
+def _check_integrity(database: SqliteDatabase, path: Path) -> None:
+    """Cheap, whatever the size: the header and the schema are read, not every page."""
+    database.execute_sql("SELECT count(*) FROM sqlite_master").fetchone()
+    version = database.pragma("user_version")
+    if version > migrations.VERSION:
+        raise Unusable(
+            f"{path} has schema {version}, this program knows {migrations.VERSION}: "
+            "it was written by a newer Callboard; install that one"
+        )
+
+
+def _unusable(path: Path, error: Exception) -> Unusable | Unwritable:
+    if "locked" in str(error) or "busy" in str(error):
+        return Unwritable(f"{path} is locked by another program ({error}); end it and try again")
+    return Unusable(f"{path} cannot be opened: {error}; check the disk and its permissions")

@@ -1,0 +1,25 @@
+"""What the store refuses, typed. A caller sees every one of them (hazards 14, 18)."""
+
+
+class StoreError(Exception):
+    """Base. Nothing of the change that raised it was stored."""
+
+
+class IllegalTransition(StoreError):
+    """The state machine has no such step."""
+
+
+class LostRace(StoreError):
+    """A compare-and-swap found another value: somebody else was first."""
+
+
+class Duplicate(StoreError):
+    """A row with this key is already there."""
+
+
+class Unwritable(StoreError):
+    """The database cannot be written: disk full, locked by another program, damaged."""
+
+
+class Unusable(StoreError):
+    """The database cannot be opened: corrupt, from a newer version, not writable."""

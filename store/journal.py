@@ -1,0 +1,195 @@
+"""The journal: the one writer.
+
+A change (a list of operations) is stored whole or not at all, with the facts it makes.
+The writer's thread takes every change that waits and commits them as one transaction
+(group commit, `synchronous=FULL`); `seq` is given inside it, so it has no gaps and no
+repeats. After the commit, and only then, `on_commit` is called with the stored facts in
+order and the callers are answered.
+
+A change that fails (an illegal or lost transition, a duplicate) fails alone: the group
+is rolled back and its changes are tried one by one.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from peewee import SqliteDatabase
+
+from bus.address import workflow_of
+from bus.facts import Fact, encode_fact
+from store import statements
+from store.change import Operation
+from store.database import open_database
+from store.errors import Duplicate, StoreError, Unwritable
+
+GROUP = 256
+"""Changes in one transaction at most: bounds the time one caller waits for the others."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A fact after its commit, with the JSON that was stored."""
+
+    fact: Fact
+    body: bytes
+
+
+OnCommit = Callable[[Sequence[Stored]], None]
+
+_Waiting = tuple[Sequence[Operation], "Future[list[int]]"]
+
+
+class Journal:
+    """Owns the writing connection and its thread.
+
+    `commit` and `submit` may be called from any thread. `on_commit` runs in the writer's
+    thread; it must only hand the facts on. `on_death` is called once, from that thread,
+    if the writer itself breaks: nothing can be written any more and the runtime must end.
+    """
+
+    def __init__(self, path: Path, on_commit: OnCommit, on_death: Callable[[str], None]) -> None:
+        self._database: SqliteDatabase = open_database(path)
+        self._connection: sqlite3.Connection = self._database.connection()
+        self._on_commit = on_commit
+        self._on_death = on_death
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._head: int = self._stored_head()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def head(self) -> int:
+        """The seq of the newest committed fact; 0 before the first."""
+        return self._head
+
+    def submit(self, change: Sequence[Operation]) -> "Future[list[int]]":
+        """Queue a change; the future holds the seqs of its facts once they are durable,
+        or a `StoreError`."""
+        future: Future[list[int]] = Future()
+        if self._closed.is_set():
+            future.set_exception(Unwritable("the journal is closed"))
+        else:
+            self._waiting.put((change, future))
+        return future
+
+    def commit(self, change: Sequence[Operation]) -> list[int]:
+        """`submit`, and wait until it is durable. Raises `StoreError`."""
+        return self.submit(change).result()
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._waiting.put(None)
+        self._thread.join()
+
+    # ---- the writer's thread ---------------------------------------------------------
+
+    def _run(self) -> None:
+        group: list[_Waiting] = []
+        try:
+            while self._take(group):
+                self._commit_group(group)
+                group.clear()
+        except BaseException as error:  # noqa: BLE001 - the last word of the only writer
+            self._closed.set()
+            self._fail(group, error)
+            self._on_death(f"the journal's writer broke: {error!r}")
+        finally:
+            self._drain()
+            self._database.close()
+
+    def _take(self, group: list[_Waiting]) -> bool:
+        """Wait for one change, then take all that wait too. False at the end."""
+        item = self._waiting.get()
+        while item is not None:
+            group.append(item)
+            if len(group) == GROUP or self._waiting.empty():
+                return True
+            item = self._waiting.get()
+        if group:
+            self._waiting.put(None)
+        return bool(group)
+
+    def _drain(self) -> None:
+        left: list[_Waiting] = []
+        while not self._waiting.empty():
+            if (item := self._waiting.get()) is not None:
+                left.append(item)
+        self._fail(left, Unwritable("the journal is closed"))
+
+    def _fail(self, group: Sequence[_Waiting], error: BaseException) -> None:
+        for _, future in group:
+            if not future.done():
+                future.set_exception(error)
+
+    def _commit_group(self, group: Sequence[_Waiting]) -> None:
+        try:
+            stored, seqs = self._transaction(group)
+        except Exception as error:  # noqa: BLE001 - belongs to one change: it gets it
+            if len(group) == 1:
+                group[0][1].set_exception(_typed(error))
+                return
+            for one in group:
+                self._commit_group([one])
+            return
+        self._head += len(stored)
+        if stored:
+            self._on_commit(stored)
+        for (_, future), numbers in zip(group, seqs, strict=True):
+            future.set_result(numbers)
+
+    def _transaction(self, group: Sequence[_Waiting]) -> tuple[list[Stored], list[list[int]]]:
+        execute = self._connection.execute
+        head = self._head
+        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        stored: list[Stored] = []
+        seqs: list[list[int]] = []
+        execute("BEGIN IMMEDIATE")
+        try:
+            for change, _ in group:
+                first = head + 1
+                for operation in change:
+                    fact = statements.run(execute, operation)
+                    if fact is not None:
+                        head += 1
+                        fact.seq, fact.at = head, at
+                        stored.append(Stored(fact, encode_fact(fact)))
+                seqs.append(list(range(first, head + 1)))
+            self._connection.executemany(
+                statements.INSERT_FACT,
+                [
+                    (f.seq, workflow_of(f.address), f.address, f.observed, body)
+                    for f, body in ((s.fact, s.body) for s in stored)
+                ],
+            )
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise
+        return stored, seqs
+
+    def _stored_head(self) -> int:
+        """The newest seq, also where compaction took the newest facts away."""
+        row = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(seq) FROM fact), 0),"
+            " coalesce((SELECT cast(value AS integer) FROM meta WHERE key = 'compacted'), 0))"
+        ).fetchone()
+        return int(row[0])
+
+
+def _typed(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
+        return Duplicate(str(error))
+    if isinstance(error, sqlite3.Error):
+        return Unwritable(f"the database refused the change: {error}")
+    return StoreError(f"the change cannot be stored: {error!r}")

@@ -1,0 +1,195 @@
+"""Reading: every query has a name and stands here.
+
+One read-only connection behind a lock serves all threads (a read takes about 0.1 ms; a
+connection for each actor would cost 700 of them). WAL lets it read while the writer
+writes; each method sees one committed state, and reading changes nothing (hazard 19).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from peewee import SqliteDatabase
+
+from bus import rows
+from bus.facts import AnyFact, decode_fact
+from bus.plan import Plan, TerminalPlan
+from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from store.database import open_database
+from store.tables import ActorState, Commit, Cursor, Fact, Meta, Task, Terminal, Workflow
+
+_plan = msgspec.json.Decoder(Plan).decode
+_terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+
+Row = dict[str, Any]
+
+
+class Reader:
+    """Named queries. Any thread may call; each call holds the connection for itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._database: SqliteDatabase = open_database(path)
+        self._database.pragma("query_only", 1)
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    @contextmanager
+    def one_state(self) -> Iterator[None]:
+        """Several reads of one committed state."""
+        with self._lock, self._database.atomic():
+            yield
+
+    def _all(self, query: Any) -> list[Row]:
+        with self._lock:
+            return list(query.dicts().execute(self._database))
+
+    def _sql(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return list(self._database.execute_sql(sql, values).fetchall())
+
+    # ---- rows ------------------------------------------------------------------------
+
+    def workflow_ids(self) -> list[str]:
+        """All, oldest first."""
+        return [id for (id,) in self._sql("SELECT id FROM workflow ORDER BY rowid")]
+
+    def unfinished_ids(self) -> list[str]:
+        """Those that recovery must look at: every non-final status, failed ones too
+        (they may be repaired), and final ones whose programs are not all gone."""
+        final = ", ".join(f"'{status}'" for status in sorted(FINAL_WORKFLOW))
+        return [
+            id
+            for (id,) in self._sql(
+                f"SELECT id FROM workflow WHERE status NOT IN ({final})"
+                " OR id IN (SELECT workflow FROM terminal WHERE NOT gone)"
+                " ORDER BY rowid"
+            )
+        ]
+
+    def workflow(self, id: str) -> rows.Workflow | None:
+        """One workflow whole, or None."""
+        with self.one_state():
+            found = self._all(Workflow.select().where(Workflow.id == id))
+            if not found:
+                return None
+            tasks = self._all(Task.select().where(Task.workflow == id).order_by(Task.position))
+            terminals = self._all(
+                Terminal.select().where(Terminal.workflow == id).order_by(Terminal.position)
+            )
+        return _workflow(found[0], tasks, terminals)
+
+    def terminal(self, address: str) -> rows.Terminal | None:
+        found = self._all(Terminal.select().where(Terminal.address == address))
+        return _terminal(found[0]) if found else None
+
+    def plan(self, id: str) -> Plan:
+        """The plan a workflow was submitted with."""
+        ((body,),) = self._sql("SELECT plan FROM workflow WHERE id = ?", id)
+        return _plan(bytes(body))
+
+    def terminal_plan(self, address: str) -> TerminalPlan:
+        ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
+        return _terminal_plan(bytes(body))
+
+    # ---- the journal ------------------------------------------------------------------
+
+    def head(self) -> int:
+        ((head,),) = self._sql("SELECT coalesce(max(seq), 0) FROM fact")
+        return max(int(head), self.compacted())
+
+    def compacted(self) -> int:
+        """Up to this seq the facts of finished workflows may be gone."""
+        found = self._all(Meta.select().where(Meta.key == "compacted"))
+        return int(found[0]["value"]) if found else 0
+
+    def bodies(self, after: int, limit: int, address: str = "") -> list[bytes]:
+        """The JSON of facts with seq > `after`, oldest first, of `address` and below."""
+        where, values = _below(address)
+        found = self._sql(
+            f"SELECT body FROM fact WHERE {where} AND seq > ? ORDER BY seq LIMIT ?",
+            *(*values, after, limit),
+        )
+        return [bytes(body) for (body,) in found]
+
+    def newest(self, address: str, limit: int) -> list[AnyFact]:
+        """The latest facts of `address` and below, newest first."""
+        where, values = _below(address)
+        found = self._sql(
+            f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
+        )
+        return [decode_fact(bytes(body)) for (body,) in found]
+
+    def unhandled(self, workflow: str, handled: int) -> list[AnyFact]:
+        """What the workflow actor has not decided on yet, oldest first."""
+        found = self._sql(
+            "SELECT body FROM fact WHERE workflow = ? AND seq > ? AND observed ORDER BY seq",
+            *(workflow, handled),
+        )
+        return [decode_fact(bytes(body)) for (body,) in found]
+
+    # ---- cursors and the supervisor's memory ---------------------------------------------
+
+    def cursors(self, workflow: str) -> dict[str, str]:
+        found = self._all(Cursor.select().where(Cursor.workflow == workflow))
+        return {row["ref"]: row["commit"] for row in found}
+
+    def seen_commits(self, workflow: str, commits: list[str]) -> set[str]:
+        """Those of `commits` that have had their fact."""
+        found = self._all(
+            Commit.select().where((Commit.workflow == workflow) & Commit.commit.in_(commits))
+        )
+        return {row["commit"] for row in found}
+
+    def actor_state(self, address: str) -> bytes | None:
+        found = self._all(ActorState.select().where(ActorState.address == address))
+        return bytes(found[0]["state"]) if found else None
+
+
+def _below(address: str) -> tuple[str, tuple[Any, ...]]:
+    """The condition that holds for facts of `address` and below; "" means all."""
+    if not address:
+        return "1", ()
+    workflow, _, rest = address.partition("/")
+    if not rest:
+        return "workflow = ?", (workflow,)
+    return "workflow = ? AND substr(address, 1, ?) = ?", (workflow, len(address), address)
+
+
+def _pick(struct: type[msgspec.Struct], row: Row) -> Row:
+    return {name: row[name] for name in struct.__struct_fields__ if name in row}
+
+
+def _terminal(row: Row) -> rows.Terminal:
+    picked = _pick(rows.Terminal, row)
+    picked["task"] = row["task"] or ""
+    return msgspec.convert(picked, rows.Terminal)
+
+
+def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
+    by_task: dict[str, list[rows.Terminal]] = {}
+    for each in terminals:
+        by_task.setdefault(each["task"] or "", []).append(_terminal(each))
+    merge = {name: row[f"merge_{name}"] for name in rows.Merge.__struct_fields__ if name != "files"}
+    return rows.Workflow(
+        **{
+            **_pick(rows.Workflow, row),
+            "status": WorkflowStatus(row["status"]),
+            "address": f"{row['id']}/",
+            "tasks": [
+                msgspec.convert(
+                    {**_pick(rows.Task, t), "terminals": by_task.get(t["address"], [])}, rows.Task
+                )
+                for t in tasks
+            ],
+            "merge": msgspec.convert(
+                {**merge, "files": msgspec.json.decode(row["merge_files"])}, rows.Merge
+            ),
+            "merge_terminal": next(iter(by_task.get("", [])), None),
+        }
+    )

@@ -1,0 +1,71 @@
+"""The SQL of each operation. Text is made once for each set of columns and cached;
+values are always parameters. Runs in the writer's thread, inside its transaction.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from bus.facts import Fact, TerminalMoved
+from store.change import KEYS, Delete, Insert, Move, Operation, Update
+from store.errors import IllegalTransition, LostRace
+from store.transitions import is_legal
+
+Execute = Callable[..., sqlite3.Cursor]
+
+INSERT_FACT = "INSERT INTO fact (seq, workflow, address, observed, body) VALUES (?, ?, ?, ?, ?)"
+
+
+@lru_cache(maxsize=256)
+def _update(table: str, sets: tuple[str, ...], where: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{name}" = ?' for name in sets)
+    conditions = " AND ".join(f'"{name}" = ?' for name in where)
+    return f'UPDATE "{table}" SET {columns} WHERE {conditions}'
+
+
+@lru_cache(maxsize=64)
+def _insert(table: str, columns: tuple[str, ...], replace: bool) -> str:
+    verb = "INSERT OR REPLACE" if replace else "INSERT"
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'{verb} INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'
+
+
+def run(execute: Execute, operation: Operation) -> Fact | None:
+    """Carry out one operation; the fact it makes, if any.
+
+    Raises `IllegalTransition`, `LostRace`, or what SQLite raises.
+    """
+    match operation:
+        case Fact():
+            return operation
+        case Move():
+            return _move(execute, operation)
+        case Update(table, key, sets, expect):
+            where = {KEYS[table]: key, **expect}
+            _swap(execute, table, sets, where)
+        case Insert(table, values, replace):
+            execute(_insert(table, tuple(values), replace), tuple(values.values()))
+        case Delete(table, key):
+            execute(f'DELETE FROM "{table}" WHERE "{KEYS[table]}" = ?', (key,))
+    return None
+
+
+def _move(execute: Execute, move: Move) -> Fact:
+    if not is_legal(move.old, move.new):
+        raise IllegalTransition(f"{move.address}: {move.old} -> {move.new} is no legal step")
+    key = KEYS[move.table]
+    sets: dict[str, Any] = {"status": move.new, "reason": move.reason, **move.sets}
+    _swap(execute, move.table, sets, {key: move.key, "status": move.old})
+    fact = move.fact()
+    if isinstance(fact, TerminalMoved):
+        row = execute("SELECT incarnation FROM terminal WHERE address = ?", (move.key,))
+        fact.incarnation = row.fetchone()[0]
+    return fact
+
+
+def _swap(execute: Execute, table: str, sets: dict[str, Any], where: dict[str, Any]) -> None:
+    cursor = execute(_update(table, tuple(sets), tuple(where)), (*sets.values(), *where.values()))
+    if cursor.rowcount != 1:
+        wanted = ", ".join(f"{name}={value!r}" for name, value in where.items())
+        raise LostRace(f"no {table} row with {wanted} any more")

@@ -1,0 +1,87 @@
+"""The rows of a new workflow, from its plan."""
+
+import msgspec
+
+from bus import address
+from bus.facts import TaskMoved, TerminalMoved, WorkflowMoved
+from bus.plan import HelperPlan, Plan, TerminalPlan
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Insert, Operation
+
+_encode = msgspec.json.encode
+
+
+def submission(id: str, plan: Plan, created: str) -> list[Operation]:
+    """One change: the workflow with all its tasks and terminals, each with the fact of
+    its first status. `Duplicate` at commit where the id is taken."""
+    change: list[Operation] = [
+        Insert(
+            "workflow",
+            {
+                "id": id,
+                "name": plan.name,
+                "repo": plan.repo,
+                "target": plan.target,
+                "plan": _encode(plan),
+                "created": created,
+            },
+        ),
+        WorkflowMoved(
+            address=address.workflow(id), old=None, new=WorkflowStatus.CREATED, reason="submitted"
+        ),
+    ]
+    for position, task in enumerate(plan.task, start=1):
+        where = address.task(id, task.id)
+        change += [
+            Insert(
+                "task",
+                {
+                    "address": where,
+                    "workflow": id,
+                    "id": task.id,
+                    "name": task.name or task.id,
+                    "position": position,
+                    "branch": task.branch,
+                },
+            ),
+            TaskMoved(address=where, old=None, new=TaskStatus.PENDING, reason="submitted"),
+        ]
+        for place, terminal in enumerate(task.terminal, start=1):
+            change += terminal_rows(
+                address.terminal(id, task.id, place), id, where, place, terminal
+            )
+    return change
+
+
+def terminal_rows(
+    where: str, workflow: str, task: str | None, position: int, plan: TerminalPlan
+) -> list[Operation]:
+    """A terminal's row and the fact of its first status."""
+    return [
+        Insert(
+            "terminal",
+            {
+                "address": where,
+                "workflow": workflow,
+                "task": task,
+                "position": position,
+                "role": plan.role,
+                "cli": plan.cli,
+                "plan": _encode(plan),
+            },
+        ),
+        TerminalMoved(address=where, old=None, new=TerminalStatus.NOT_STARTED, reason="submitted"),
+    ]
+
+
+def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
+    """`[merge]` or `[error]` as the plan of the terminal it starts."""
+    return TerminalPlan(
+        cli=helper.cli,
+        instruction=instruction,
+        provider=helper.provider,
+        model=helper.model,
+        auto_confirm=helper.auto_confirm,
+        switch=helper.switch,
+        timeout=helper.timeout,
+    )

@@ -1,0 +1,171 @@
+"""The tables, as Peewee models: schema, constraints, foreign keys.
+
+The models are bound to no database of their own; `store.database` creates them and
+`store.reader` names one in each query. Writes go through `store.journal` alone.
+"""
+
+from enum import StrEnum
+
+from peewee import (
+    SQL,
+    BlobField,
+    BooleanField,
+    Check,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+
+
+def _status(enum: type[StrEnum], default: StrEnum) -> TextField:
+    words = ", ".join(f"'{status}'" for status in enum)
+    return TextField(constraints=[Check(f"status IN ({words})"), SQL(f"DEFAULT '{default}'")])
+
+
+def _text() -> TextField:
+    return TextField(constraints=[SQL("DEFAULT ''")])
+
+
+def _number() -> IntegerField:
+    return IntegerField(constraints=[SQL("DEFAULT 0")])
+
+
+def _flag(default: int = 0) -> BooleanField:
+    return BooleanField(constraints=[SQL(f"DEFAULT {default}")])
+
+
+class Workflow(Model):
+    """`handled`: the seq of the last observation decided on (the durable mailbox's
+    position). `plan`: the plan as JSON. The `merge_…` columns are the merge's progress."""
+
+    id = TextField(primary_key=True)
+    name = TextField()
+    repo = TextField()
+    target = TextField()
+    plan = BlobField()
+    status = _status(WorkflowStatus, WorkflowStatus.CREATED)
+    reason = _text()
+    handled = _number()
+    created = _text()
+    frozen = _flag()
+    merge_round = _number()
+    merge_base = _text()
+    merge_commit = _text()
+    merge_runs = _number()
+    merge_tested = _flag()
+    merge_waits = _text()
+    merge_resolved = _text()
+    merge_files = TextField(constraints=[SQL("DEFAULT '[]'")])
+    merge_branch = _text()
+    merge_worktree = _text()
+    merge_repairs = _number()
+
+
+class Task(Model):
+    address = TextField(primary_key=True)
+    workflow = ForeignKeyField(
+        Workflow, column_name="workflow", on_delete="CASCADE", backref="tasks"
+    )
+    id = TextField()
+    name = TextField()
+    position = IntegerField()
+    branch = TextField()
+    status = _status(TaskStatus, TaskStatus.PENDING)
+    reason = _text()
+    base = _text()
+    tip = _text()
+    worktree = _text()
+    rounds = _number()
+    repairs = _number()
+    issues = _text()
+
+    class Meta:
+        indexes = ((("workflow", "id"), True), (("workflow", "branch"), True))
+
+
+class Terminal(Model):
+    """`task` is null for the merge terminal, which belongs to the workflow itself."""
+
+    address = TextField(primary_key=True)
+    workflow = ForeignKeyField(
+        Workflow, column_name="workflow", on_delete="CASCADE", backref="terminals"
+    )
+    task = ForeignKeyField(
+        Task, column_name="task", null=True, on_delete="CASCADE", backref="terminals"
+    )
+    position = IntegerField()
+    role = TextField()
+    cli = TextField()
+    plan = BlobField()
+    status = _status(TerminalStatus, TerminalStatus.NOT_STARTED)
+    reason = _text()
+    incarnation = _number()
+    token = _text()
+    wanted = _flag()
+    alive = _flag()
+    ready = _flag()
+    gone = _flag(1)
+    step = _number()
+    instruction = _text()
+    sent = _number()
+    delivered = _number()
+    blocked = _text()
+    stalled = _flag()
+    rejections = _number()
+    working_since = _text()
+
+
+class Fact(Model):
+    """The journal. `body` is the JSON that is published, seq and all."""
+
+    seq = IntegerField(primary_key=True)
+    workflow = TextField()
+    address = TextField()
+    observed = BooleanField()
+    body = BlobField()
+
+    class Meta:
+        indexes = ((("workflow", "seq"), False),)
+
+
+class Cursor(Model):
+    """What a watcher has told of one ref: `commit` is the last value, "" for gone."""
+
+    workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
+    ref = TextField()
+    commit = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("workflow", "ref")
+
+
+class Commit(Model):
+    """Each commit counts once in a workflow (hazard 1)."""
+
+    workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
+    commit = TextField()
+
+    class Meta:
+        primary_key = CompositeKey("workflow", "commit")
+
+
+class ActorState(Model):
+    """What the supervisor must not forget: a child that was looping (JSON)."""
+
+    address = TextField(primary_key=True)
+    state = BlobField()
+
+
+class Meta(Model):
+    """Single values: `compacted` is the seq up to which finished workflows' facts are
+    gone."""
+
+    key = TextField(primary_key=True)
+    value = TextField()
+
+
+TABLES = (Workflow, Task, Terminal, Fact, Cursor, Commit, ActorState, Meta)

@@ -1,0 +1,54 @@
+"""The legal transitions of the three state machines, as data. Everything else about
+them (the journal's check, the diagrams in the docs) is made from these tables.
+"""
+
+from bus.status import TaskStatus as Task
+from bus.status import TerminalStatus as Terminal
+from bus.status import WorkflowStatus as Workflow
+
+WORKFLOW: dict[Workflow, frozenset[Workflow]] = {
+    Workflow.CREATED: frozenset({Workflow.STARTING, Workflow.FAILED, Workflow.CANCELLED}),
+    Workflow.STARTING: frozenset({Workflow.READY, Workflow.FAILED, Workflow.CANCELLED}),
+    Workflow.READY: frozenset({Workflow.RUNNING, Workflow.FAILED, Workflow.CANCELLED}),
+    Workflow.RUNNING: frozenset(
+        {Workflow.MERGING, Workflow.PAUSED, Workflow.FAILED, Workflow.CANCELLED}
+    ),
+    Workflow.PAUSED: frozenset({Workflow.RUNNING, Workflow.CANCELLED}),
+    Workflow.MERGING: frozenset({Workflow.COMPLETED, Workflow.FAILED, Workflow.CANCELLED}),
+    Workflow.COMPLETED: frozenset(),
+    Workflow.FAILED: frozenset({Workflow.RUNNING, Workflow.STARTING, Workflow.CANCELLED}),
+    Workflow.CANCELLED: frozenset(),
+}
+
+TASK: dict[Task, frozenset[Task]] = {
+    Task.PENDING: frozenset({Task.RUNNING, Task.CANCELLED}),
+    Task.RUNNING: frozenset({Task.REVIEW_PENDING, Task.COMPLETED, Task.FAILED, Task.CANCELLED}),
+    Task.REVIEW_PENDING: frozenset({Task.COMPLETED, Task.FAILED, Task.CANCELLED, Task.RUNNING}),
+    Task.COMPLETED: frozenset(),
+    Task.FAILED: frozenset({Task.RUNNING, Task.CANCELLED}),
+    Task.CANCELLED: frozenset(),
+}
+
+TERMINAL: dict[Terminal, frozenset[Terminal]] = {
+    Terminal.NOT_STARTED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
+    Terminal.STARTING: frozenset({Terminal.WAITING, Terminal.FAILED, Terminal.CANCELLED}),
+    Terminal.WAITING: frozenset({Terminal.RUNNING, Terminal.FAILED, Terminal.CANCELLED}),
+    Terminal.RUNNING: frozenset({Terminal.COMPLETED, Terminal.FAILED, Terminal.CANCELLED}),
+    Terminal.COMPLETED: frozenset(),
+    Terminal.FAILED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
+    Terminal.CANCELLED: frozenset({Terminal.STARTING}),
+}
+"""The design names `starting -> waiting -> running -> completed | failed | cancelled`;
+a program may also fail or be cancelled before it works."""
+
+
+def is_legal(old: Workflow | Task | Terminal, new: Workflow | Task | Terminal) -> bool:
+    """Whether one machine has this step; false for words of two machines."""
+    match old, new:
+        case Workflow(), Workflow():
+            return new in WORKFLOW[old]
+        case Task(), Task():
+            return new in TASK[old]
+        case Terminal(), Terminal():
+            return new in TERMINAL[old]
+    return False

@@ -1,0 +1,187 @@
+"""The journal: durable, atomic, gapless, one writer."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bus.facts import RuntimeStarted, WorkflowMoved
+from bus.plan import Plan
+from bus.status import TerminalStatus, WorkflowStatus
+from store.change import Insert, Move, Operation, Update
+from store.errors import Duplicate, IllegalTransition, LostRace, StoreError, Unwritable
+from store.journal import Journal, Stored
+from store.reader import Reader
+from store.submission import submission
+
+
+def started(pid: int = 1) -> RuntimeStarted:
+    return RuntimeStarted(address="runtime/", pid=pid, version="0")
+
+
+def prepare() -> Move:
+    return Move("workflow", "demo/", WorkflowStatus.CREATED, WorkflowStatus.STARTING, "asked")
+
+
+def test_a_submission_is_stored_whole_with_a_fact_for_each_status(
+    journal: Journal, reader: Reader, plan: Plan, published: list[Stored]
+) -> None:
+    seqs = journal.commit(submission("demo", plan, "now"))
+    assert seqs == [1, 2, 3, 4]
+    workflow = reader.workflow("demo")
+    assert workflow is not None
+    assert [t.address for t in workflow.terminals()] == ["demo/login/1/", "demo/login/2/"]
+    assert [s.fact.seq for s in published] == seqs
+    assert reader.bodies(0, 10) == [s.body for s in published]
+    assert reader.plan("demo") == plan
+
+
+def test_a_transition_is_a_compare_and_swap_with_its_fact(
+    journal: Journal, reader: Reader, plan: Plan, published: list[Stored]
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    journal.commit([prepare()])
+    fact = published[-1].fact
+    assert isinstance(fact, WorkflowMoved)
+    assert (fact.old, fact.new, fact.reason) == ("created", "starting", "asked")
+    with pytest.raises(LostRace):
+        journal.commit([prepare()])
+    assert journal.head == fact.seq
+
+
+def test_an_illegal_transition_is_an_error_and_changes_nothing(
+    journal: Journal, reader: Reader, plan: Plan
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    head = journal.head
+    jump = Move("workflow", "demo/", WorkflowStatus.CREATED, WorkflowStatus.COMPLETED)
+    with pytest.raises(IllegalTransition):
+        journal.commit([started(), jump])
+    assert journal.head == head == reader.head()
+
+
+def test_a_change_is_stored_whole_or_not_at_all(
+    journal: Journal, reader: Reader, plan: Plan
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    half: list[Operation] = [
+        prepare(),
+        Update("terminal", "demo/login/1/", {"sent": 1}, {"incarnation": 99}),
+    ]
+    with pytest.raises(LostRace):
+        journal.commit(half)
+    workflow = reader.workflow("demo")
+    assert workflow is not None
+    assert workflow.status == WorkflowStatus.CREATED
+
+
+def test_an_abandoned_incarnation_writes_nothing(
+    journal: Journal, reader: Reader, plan: Plan
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    start = Move(
+        "terminal",
+        "demo/login/1/",
+        TerminalStatus.NOT_STARTED,
+        TerminalStatus.STARTING,
+        sets={"incarnation": 2},
+    )
+    journal.commit([start])
+    with pytest.raises(LostRace):
+        journal.commit([Update("terminal", "demo/login/1/", {"sent": 1}, {"incarnation": 1})])
+
+
+def test_one_failing_change_in_a_group_fails_alone(
+    journal: Journal, reader: Reader, plan: Plan
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    futures = [journal.submit([started(n)]) for n in range(50)]
+    wrong = journal.submit([Insert("workflow", {"id": "demo"})])
+    more = [journal.submit([started(n)]) for n in range(50)]
+    seqs = [seq for future in futures + more for seq in future.result()]
+    assert seqs == list(range(5, 105))
+    with pytest.raises(StoreError):
+        wrong.result()
+
+
+def test_seq_has_no_gap_and_no_repeat_with_many_writers_and_across_reopening(
+    open_journal: Callable[[], Journal], reader: Reader
+) -> None:
+    journal = open_journal()
+
+    def write() -> None:
+        for n in range(50):
+            journal.commit([started(n), started(n)])
+
+    writers = [threading.Thread(target=write) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    journal.close()
+    again = open_journal()
+    assert again.commit([started()]) == [801]
+    assert len(reader.bodies(0, 10_000)) == 801
+
+
+def test_a_duplicate_key_is_its_own_error(journal: Journal, plan: Plan) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    with pytest.raises(Duplicate):
+        journal.commit(submission("demo", plan, "now"))
+
+
+def test_a_fact_that_cannot_be_encoded_harms_only_its_own_change(journal: Journal) -> None:
+    bad = journal.submit([RuntimeStarted(address="runtime/", pid=1, version="\udc80")])
+    good = journal.submit([started()])
+    with pytest.raises(StoreError):
+        bad.result()
+    assert good.result() == [1]
+
+
+def test_a_status_that_is_no_word_is_refused_by_the_database(
+    database: Path, journal: Journal, plan: Plan
+) -> None:
+    journal.commit(submission("demo", plan, "now"))
+    stranger = sqlite3.connect(database, isolation_level=None)
+    stranger.execute("PRAGMA foreign_keys = 1")
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        stranger.execute("UPDATE terminal SET status = 'notstarted'")
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        stranger.execute("INSERT INTO cursor VALUES ('nobody', 'r', 'c')")
+    stranger.close()
+
+
+def test_a_full_disk_is_said_takes_nothing_back_and_ends_when_there_is_room(
+    database: Path, journal: Journal, reader: Reader
+) -> None:
+    journal.commit([started()])
+    journal._connection.execute("PRAGMA max_page_count = 1")
+    pages = journal._connection.execute("PRAGMA max_page_count").fetchone()[0]
+    big = RuntimeStarted(address="runtime/", pid=1, version="x" * 4096 * (pages + 50))
+    with pytest.raises(Unwritable, match="full"):
+        journal.commit([big])
+    assert reader.head() == 1
+    journal._connection.execute("PRAGMA max_page_count = 1000000")
+    assert journal.commit([big]) == [2]
+
+
+def test_a_closed_journal_answers(journal: Journal) -> None:
+    journal.close()
+    with pytest.raises(Unwritable):
+        journal.commit([started()])
+
+
+def test_facts_are_told_only_after_their_commit(database: Path) -> None:
+    reader = Reader(database)
+    told: list[bool] = []
+
+    def on_commit(stored: object) -> None:
+        told.append(reader.head() == 1)
+
+    journal = Journal(database, on_commit, lambda why: None)
+    journal.commit([started()])
+    journal.close()
+    reader.close()
+    assert told == [True]
