@@ -10,7 +10,6 @@ import zmq
 from bus import requests
 from bus.errors import ErrorBody, Refused
 
-
 T = TypeVar("T")
 
 
@@ -55,9 +54,7 @@ class Client:
             if reply.ok:
                 return msgspec.json.decode(reply.result, type=result)
             error = reply.error or ErrorBody(500, "unknown", "an error without a body")
-            raise Refused(
-                error.code, error.reason, error.message, path=error.path, help=error.help
-            )
+            raise Refused(error.code, error.reason, error.message, path=error.path, help=error.help)
         raise NoAnswer(f"{type}: no answer within {wait:g} s")
 
     def close(self) -> None:

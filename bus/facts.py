@@ -51,8 +51,8 @@ class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
 
 class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     """A new commit on a task's branch. `address` is the task. `verdict` is what its
-    message says (`completed`, `review`, `failed`, `review_pass`, `review_reject`,
-    `checkpoint`, "" for nothing); `problem` why it cannot count, as git shows it."""
+    message says (a `bus.commit_words.Meaning`, "" for nothing); `problem` why it cannot
+    count, as its message or git shows it; `issues` a reviewer's or a failing coder's words."""
 
     observed = True
 
@@ -61,7 +61,8 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     subject: str = ""
     author: str = ""
     verdict: str = ""
-    metadata: dict[str, str] = {}
+    issues: str = ""
+    names: dict[str, str] = {}
     problem: str = ""
 
 
@@ -182,6 +183,16 @@ class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):
     incarnation: int
 
 
+class TargetMoved(Fact, kw_only=True, tag="merge.target_moved"):
+    """The target is not where the merge was built: it is built again on `new`."""
+
+    observed = True
+
+    target: str
+    old: str
+    new: str
+
+
 class TimedOut(Fact, kw_only=True, tag="terminal.timeout"):
     """The terminal worked longer than its `timeout` in the plan."""
 
@@ -195,7 +206,9 @@ class TimedOut(Fact, kw_only=True, tag="terminal.timeout"):
 
 
 class MergeStarted(Fact, kw_only=True, tag="merge.started"):
-    """The branches were merged, in order, on `base`; `commit` is the tree to test."""
+    """The branches are merged, in order, on `base`; `commit` is the tree to test."""
+
+    observed = True
 
     target: str
     base: str
@@ -228,6 +241,15 @@ class MergeTested(Fact, kw_only=True, tag="merge.tested"):
     run: int = 1
     output: str = ""
     tail: str = ""
+
+
+class ResolutionJudged(Fact, kw_only=True, tag="merge.resolution"):
+    """A resolution of a conflict was checked: `problems` is empty where it is accepted."""
+
+    observed = True
+
+    commit: str
+    problems: list[str]
 
 
 class MergeRefused(Fact, kw_only=True, tag="merge.refused"):
@@ -304,9 +326,11 @@ AnyFact = (
     | TerminalAnswered
     | TerminalResumed
     | TimedOut
+    | TargetMoved
     | MergeStarted
     | MergeConflict
     | MergeTested
+    | ResolutionJudged
     | MergeRefused
     | MergeLanded
     | MergeForecast

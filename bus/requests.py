@@ -212,11 +212,12 @@ def decode(frame: bytes) -> AnyRequest:
     if len(frame) > MAX_FRAME:
         raise malformed("", f"a request holds at most {MAX_FRAME} bytes, not {len(frame)}")
     try:
-        return _decode(frame)
+        request: AnyRequest = _decode(frame)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed("", f"not a JSON request: {error}") from error
+    return request
 
 
 def id_of(frame: bytes) -> Any:

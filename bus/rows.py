@@ -98,20 +98,6 @@ class Merge(msgspec.Struct, kw_only=True):
     repairs: int = 0
 
 
-class Merge(msgspec.Struct, kw_only=True):
-    """How far the merge of a workflow has come; `round` counts its builds. `commit` is
-    the built (and, if `tested`, tested) result on `base`."""
-
-    round: int = 0
-    base: str = ""
-    commit: str = ""
-    tested: bool = False
-    waits: str = ""
-    files: list[str] = []
-    branch: str = ""
-    worktree: str = ""
-
-
 class Workflow(msgspec.Struct, kw_only=True):
     """One plan under way, whole: with its tasks, their terminals, and its merge."""
 

@@ -14,7 +14,7 @@ Table = Literal["workflow", "task", "terminal", "cursor", "commit", "actorstate"
 
 Status = WorkflowStatus | TaskStatus | TerminalStatus
 
-_MOVED: dict[str, type[WorkflowMoved | TaskMoved | TerminalMoved]] = {
+_MOVED: dict[str, type[Any]] = {
     "workflow": WorkflowMoved,
     "task": TaskMoved,
     "terminal": TerminalMoved,
@@ -45,9 +45,10 @@ class Move(msgspec.Struct, frozen=True):
         return self.address.rstrip("/") if self.table == "workflow" else self.address
 
     def fact(self) -> Fact:
-        return _MOVED[self.table](
+        moved: Fact = _MOVED[self.table](
             address=self.address, old=self.old, new=self.new, reason=self.reason
         )
+        return moved
 
 
 class Update(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.database import open_database
-from store.tables import ActorState, Commit, Cursor, Fact, Meta, Task, Terminal, Workflow
+from store.tables import ActorState, Commit, Cursor, Meta, Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode

@@ -34,12 +34,13 @@ TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.STARTING: frozenset({Terminal.WAITING, Terminal.FAILED, Terminal.CANCELLED}),
     Terminal.WAITING: frozenset({Terminal.RUNNING, Terminal.FAILED, Terminal.CANCELLED}),
     Terminal.RUNNING: frozenset({Terminal.COMPLETED, Terminal.FAILED, Terminal.CANCELLED}),
-    Terminal.COMPLETED: frozenset(),
+    Terminal.COMPLETED: frozenset({Terminal.STARTING}),
     Terminal.FAILED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
     Terminal.CANCELLED: frozenset({Terminal.STARTING}),
 }
-"""The design names `starting -> waiting -> running -> completed | failed | cancelled`;
-a program may also fail or be cancelled before it works."""
+"""The design names `starting -> waiting -> running -> completed | failed | cancelled` and
+`failed | cancelled -> starting`; a program may also fail or be cancelled before it works,
+and a coder that said `#done` is relaunched when its reviewer sends the work back."""
 
 
 def is_legal(old: Workflow | Task | Terminal, new: Workflow | Task | Terminal) -> bool:

@@ -1,0 +1,109 @@
+"""What a commit does to the state machine. One commit, one handler, chosen by what it
+says (hazard 7); a completion that cannot be believed is rejected with its reason and the
+terminal is told. Nothing is completed on a guess (hazard 6).
+"""
+
+from actors.decisions import merging, outcomes
+from actors.decisions.draft import Draft
+from actors.decisions.words import duty_of, rejection
+from bus.commit_words import Duty, Meaning
+from bus.facts import CommitRejected, CommitSeen
+from bus.rows import Task, Terminal
+from bus.status import TerminalStatus
+
+
+def commit_seen(fact: CommitSeen, draft: Draft) -> None:
+    task = draft.task_at(fact.address)
+    if task is not None:
+        draft.set_task(task, tip=fact.commit)
+    if not fact.problem and fact.verdict in ("", Meaning.CHECKPOINT):
+        return
+    worker = outcomes.worker(task) if task is not None else _merge_worker(draft)
+    reason = _why_not(fact, draft, task, worker)
+    if reason:
+        _reject(fact, draft, task, worker, reason)
+        return
+    assert worker is not None
+    if task is None:
+        merging.merge_terminal_spoke(fact, draft, worker)
+    else:
+        _accept(fact, draft, task, worker)
+
+
+def _merge_worker(draft: Draft) -> Terminal | None:
+    terminal = draft.workflow.merge_terminal
+    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.alive:
+        return None
+    return terminal
+
+
+def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None) -> str:
+    """Why a completion is not accepted; "" when it is."""
+    if fact.problem:
+        return fact.problem
+    if worker is None:
+        return "no terminal works on this branch now"
+    expected = {
+        "workflow_id": {draft.workflow.id, draft.workflow.address},
+        "task_id": {task.id, task.address} if task else {"merge"},
+        "terminal_id": {worker.name, worker.address, worker.address.rstrip("/")},
+    }
+    for key, name in fact.names.items():
+        if name not in expected[key]:
+            return f"it names {key} {name!r}, but {worker.address} works on this branch"
+    if task is not None and worker.role == "reviewer" and fact.verdict == Meaning.REVIEW:
+        return "a reviewer answers with #done or #fail"
+    if worker.role != "reviewer" and fact.verdict in (Meaning.PASS, Meaning.REJECT):
+        return f"{fact.verdict} is the word of a reviewer, and {worker.address} is none"
+    return ""
+
+
+def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> None:
+    said = f"commit {fact.commit[:12]}: {fact.subject}"
+    match fact.verdict:
+        case Meaning.DONE | Meaning.PASS if worker.role == "reviewer":
+            outcomes.accept(draft, task, worker, said)
+        case Meaning.FAIL | Meaning.REJECT if worker.role == "reviewer":
+            outcomes.send_back(draft, task, worker, fact.issues or fact.subject)
+        case Meaning.DONE:
+            outcomes.complete(draft, task, worker, said)
+        case Meaning.REVIEW:
+            outcomes.ask_review(draft, task, worker, said)
+        case _:
+            outcomes.fail_task(draft, task, worker, f"gave up: {said}", fact.issues)
+
+
+def _reject(
+    fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None, reason: str
+) -> None:
+    """Say so in a fact and to the terminal; after too many, the terminal has failed."""
+    draft.tell(
+        CommitRejected(
+            address=worker.address if worker else fact.address,
+            branch=fact.branch,
+            commit=fact.commit,
+            subject=fact.subject,
+            reason=reason,
+        )
+    )
+    if worker is None:
+        return
+    if worker.rejections >= outcomes.MAX_REJECTIONS:
+        why = f"its completion was rejected {worker.rejections + 1} times, last: {reason}"
+        if task is None:
+            merging.helper_failed(draft, worker, why)
+        else:
+            outcomes.fail_task(draft, task, worker, why)
+        return
+    duty = duty_of(task, worker) if task is not None else Duty.MERGE
+    tell_worker(draft, worker, rejection(fact.commit, reason, duty))
+
+
+def tell_worker(draft: Draft, worker: Terminal, text: str) -> None:
+    """A further step for a terminal that works: `text` is typed to it."""
+    draft.set_terminal(
+        worker,
+        rejections=worker.rejections + 1,
+        step=worker.step + 1,
+        instruction=text,
+    )

@@ -1,0 +1,151 @@
+"""`decide`: the operations that answer one event.
+
+An event is an observation (a fact of the journal whose class is `observed`) or a command
+of a person. What it means is in the handler below; what then follows from the state is
+in `settle`.
+"""
+
+from functools import singledispatch
+
+from actors.decisions import commands, commits, merging, outcomes
+from actors.decisions.draft import Draft
+from actors.decisions.settle import settle
+from bus import facts, requests
+from bus.facts import Fact
+from bus.plan import Plan
+from bus.rows import Terminal, Workflow
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Operation, Update
+
+_OVER = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
+
+
+def decide(
+    workflow: Workflow, plan: Plan, event: Fact | requests.Command, *, token: str, now: str
+) -> list[Operation]:
+    """What to store for `event`. The position of the durable mailbox moves with it.
+
+    Pure. Raises `Refused` for a command that this state does not allow; an observation is
+    never refused.
+    """
+    draft = Draft(workflow, plan, token=token, now=now)
+    if isinstance(event, Fact):
+        draft.operations.append(
+            Update("workflow", workflow.id, {"handled": event.seq}, {"handled": workflow.handled})
+        )
+        if workflow.status not in _OVER:
+            observe(event, draft)
+    else:
+        commands.command(event, draft)
+    if draft.workflow.status not in _OVER:
+        settle(draft)
+    return draft.operations
+
+
+@singledispatch
+def observe(fact: Fact, draft: Draft) -> None:
+    """An observation without a handler changes nothing by itself."""
+
+
+@observe.register
+def _commit(fact: facts.CommitSeen, draft: Draft) -> None:
+    commits.commit_seen(fact, draft)
+
+
+@observe.register
+def _ready(fact: facts.TerminalReady, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None and terminal.status == TerminalStatus.STARTING:
+        draft.move_terminal(terminal, TerminalStatus.WAITING, "ready")
+
+
+@observe.register
+def _launch_failed(fact: facts.LaunchFailed, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None:
+        _ended(draft, terminal, fact.reason, fact.screen)
+
+
+@observe.register
+def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None:
+        _ended(draft, terminal, f"{how_it_ended(fact)} without completing", fact.screen)
+
+
+@observe.register
+def _timed_out(fact: facts.TimedOut, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.alive:
+        _fail(draft, terminal, f"worked longer than its timeout of {fact.seconds:g} s", "")
+
+
+@observe.register
+def _merge_started(fact: facts.MergeStarted, draft: Draft) -> None:
+    merging.started(fact, draft)
+
+
+@observe.register
+def _conflict(fact: facts.MergeConflict, draft: Draft) -> None:
+    merging.conflict(fact, draft)
+
+
+@observe.register
+def _judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
+    merging.judged(fact, draft)
+
+
+@observe.register
+def _tested(fact: facts.MergeTested, draft: Draft) -> None:
+    merging.tested(fact, draft)
+
+
+@observe.register
+def _target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
+    merging.target_moved(fact, draft)
+
+
+@observe.register
+def _refused(fact: facts.MergeRefused, draft: Draft) -> None:
+    merging.refused(fact, draft)
+
+
+@observe.register
+def _landed(fact: facts.MergeLanded, draft: Draft) -> None:
+    merging.landed(fact, draft)
+
+
+def how_it_ended(fact: facts.TerminalExited) -> str:
+    match fact.kind:
+        case "exited":
+            return f"exited with status {fact.status}"
+        case "signaled":
+            return f"was ended by signal {fact.status}"
+        case _:
+            return "was lost with its host process"
+
+
+def _current(draft: Draft, address: str, incarnation: int) -> Terminal | None:
+    """The terminal a fact speaks of, unless the fact is of an incarnation gone by
+    (hazard 9)."""
+    terminal = draft.find(address)
+    return terminal if terminal is not None and terminal.incarnation == incarnation else None
+
+
+def _ended(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
+    """The program is gone. That is a failure unless it was wanted gone (hazard 17)."""
+    if terminal.alive:
+        _fail(draft, terminal, reason, evidence)
+
+
+def _fail(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
+    before_start = draft.workflow.status in (WorkflowStatus.STARTING, WorkflowStatus.READY)
+    task = draft.task_of(terminal)
+    if before_start:
+        outcomes.roll_back_prepare(draft, terminal, reason)
+    elif task is None:
+        merging.helper_failed(draft, terminal, reason)
+    elif task.status in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
+        draft.move_terminal(terminal, TerminalStatus.FAILED, reason, alive=False)
+    else:
+        outcomes.fail_task(draft, task, terminal, reason, evidence)

@@ -1,0 +1,71 @@
+"""What is typed to a terminal: its task, and the words it must commit with."""
+
+from bus.commit_words import Duty, instructions
+from bus.plan import Plan, TaskPlan
+from bus.rows import Task, Terminal, Workflow
+from bus.status import TaskStatus
+
+CONTEXT = 6_000
+"""Characters of evidence (a screen, a test's output) that are put in an instruction."""
+
+
+def duty_of(task: Task, terminal: Terminal) -> Duty:
+    if terminal.name == "error":
+        return Duty.REPAIR
+    if terminal.role == "reviewer":
+        return Duty.REVIEW
+    later = task.line[task.line.index(terminal) + 1 :]
+    return Duty.CODE_FOR_REVIEW if later and later[0].role == "reviewer" else Duty.CODE
+
+
+def first_instruction(plan: Plan, workflow: Workflow, task: Task, terminal: Terminal) -> str:
+    """The text of a terminal's first step in this incarnation."""
+    duty = duty_of(task, terminal)
+    where = f"Callboard task {task.address} ({task.name}), branch {task.branch}."
+    parts = [where]
+    if duty is Duty.REPAIR:
+        parts += ["This task failed and is to be repaired here, in its worktree.", task.issues]
+        parts += ["What the task was:"]
+        parts += [step.instruction for step in _plan_of(plan, task).terminal]
+    else:
+        parts.append(_plan_of(plan, task).terminal[terminal.position - 1].instruction)
+    if duty is Duty.REVIEW:
+        asked = "asks for review" if task.status == TaskStatus.REVIEW_PENDING else "is to be judged"
+        parts.append(
+            f"The work that {asked}: git diff {task.base[:12]}..{task.tip[:12] or task.branch}"
+        )
+    elif duty is not Duty.REPAIR and task.issues:
+        parts += ["Your work was reviewed and sent back. Mend these issues:", task.issues]
+    parts.append(instructions(duty))
+    return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def rejection(commit: str, reason: str, duty: Duty) -> str:
+    """What a terminal is told whose completion was not accepted."""
+    return f"Your commit {commit[:12]} was not accepted: {reason}.\n\n{instructions(duty)}".strip()
+
+
+def merge_instruction(workflow: Workflow, problem: str) -> str:
+    """The text for a terminal that stands in the scratch worktree of the merge."""
+    merge = workflow.merge
+    parts = [f"Callboard workflow {workflow.address}: the merge into {workflow.target}."]
+    if merge.files:
+        parts.append(
+            f"Merging {merge.branch} conflicts in: {', '.join(merge.files)}. This worktree "
+            "holds the conflict; resolve it so that nothing of either side is lost."
+        )
+    if problem:
+        parts.append(cut(problem))
+    parts.append(instructions(Duty.MERGE if merge.files else Duty.REPAIR))
+    return "\n\n".join(parts).strip()
+
+
+def cut(text: str, limit: int = CONTEXT) -> str:
+    """The end of a long text, with a word on what is left out."""
+    if len(text) <= limit:
+        return text
+    return f"[{len(text) - limit} characters left out]\n{text[-limit:]}"
+
+
+def _plan_of(plan: Plan, task: Task) -> TaskPlan:
+    return next(each for each in plan.task if each.id == task.id)
