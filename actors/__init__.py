@@ -1,1 +1,3 @@
 """The company: what acts."""
+
+VERSION = "0.1.0"

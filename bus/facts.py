@@ -225,6 +225,7 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
     branch: str
     against: list[str] = []
     worktree: str = ""
+    start: str = ""
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):

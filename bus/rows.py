@@ -83,7 +83,9 @@ class Merge(msgspec.Struct, kw_only=True):
     `commit` was built on the target's tip `base`; `runs` of the tests on it, `tested` the
     last was green. `waits`: what it waits for (`conflict`: a resolution; `checking`: one
     is being judged). `resolved`: a commit that resolves a conflict. `repairs` counts
-    merge terminals."""
+    merge terminals. `worktree` is the scratch worktree of a conflict or a repair, whose
+    branch began at `start`; `at` is the time that this round's merge commits carry;
+    `told` names the last step the merger has told, so that none is told twice."""
 
     round: int = 0
     base: str = ""
@@ -95,6 +97,9 @@ class Merge(msgspec.Struct, kw_only=True):
     files: list[str] = []
     branch: str = ""
     worktree: str = ""
+    start: str = ""
+    at: str = ""
+    told: str = ""
     repairs: int = 0
 
 
@@ -105,12 +110,14 @@ class Workflow(msgspec.Struct, kw_only=True):
     address: str
     name: str
     repo: str
+    git_dir: str
     target: str
     status: WorkflowStatus
     reason: str = ""
     handled: int = 0
     created: str = ""
     frozen: bool = False
+    tidied: bool = False
     tasks: list[Task] = []
     merge: Merge = msgspec.field(default_factory=Merge)
     merge_terminal: Terminal | None = None

@@ -76,5 +76,11 @@ class Delete(msgspec.Struct, frozen=True):
     key: str
 
 
-Operation = Move | Update | Insert | Delete | Fact
+class Purge(msgspec.Struct, frozen=True):
+    """The facts of these workflows, which are over."""
+
+    workflows: list[str]
+
+
+Operation = Move | Update | Insert | Delete | Purge | Fact
 """A bare fact is appended as it is."""

@@ -49,7 +49,7 @@ class Reader:
         with self._lock:
             return list(query.dicts().execute(self._database))
 
-    def _sql(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _sql(self, sql: str, *values: Any) -> list[Any]:
         with self._lock:
             return list(self._database.execute_sql(sql, values).fetchall())
 
@@ -61,16 +61,20 @@ class Reader:
 
     def unfinished_ids(self) -> list[str]:
         """Those that recovery must look at: every non-final status, failed ones too
-        (they may be repaired), and final ones whose programs are not all gone."""
+        (they may be repaired), and final ones that are not cleaned up."""
         final = ", ".join(f"'{status}'" for status in sorted(FINAL_WORKFLOW))
         return [
             id
             for (id,) in self._sql(
-                f"SELECT id FROM workflow WHERE status NOT IN ({final})"
-                " OR id IN (SELECT workflow FROM terminal WHERE NOT gone)"
+                f"SELECT id FROM workflow WHERE status NOT IN ({final}) OR NOT tidied"
                 " ORDER BY rowid"
             )
         ]
+
+    def over_ids(self) -> list[str]:
+        """Those that are at their end and cleaned up."""
+        over = set(self.workflow_ids()) - set(self.unfinished_ids())
+        return sorted(over)
 
     def workflow(self, id: str) -> rows.Workflow | None:
         """One workflow whole, or None."""
@@ -84,9 +88,31 @@ class Reader:
             )
         return _workflow(found[0], tasks, terminals)
 
+    def watched(self, id: str) -> list[tuple[str, str, str, str]]:
+        """The branches of a workflow that exist or will: (address, branch, base, worktree),
+        those of its tasks and, once a merge is resolved or repaired, of the merge."""
+        return self._sql(
+            "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
+            " UNION ALL SELECT id || '/merge/', 'callboard/' || id || '/merge', merge_start,"
+            " merge_worktree FROM workflow WHERE id = ? AND merge_worktree != ''",
+            *(id, id),
+        )
+
+    def repository(self, id: str) -> tuple[str, str]:
+        """A workflow's git directory and target."""
+        ((git_dir, target),) = self._sql("SELECT git_dir, target FROM workflow WHERE id = ?", id)
+        return git_dir, target
+
     def terminal(self, address: str) -> rows.Terminal | None:
         found = self._all(Terminal.select().where(Terminal.address == address))
         return _terminal(found[0]) if found else None
+
+    def starting_terminals(self) -> list[str]:
+        """The addresses of those that are being started."""
+        return [
+            address
+            for (address,) in self._sql("SELECT address FROM terminal WHERE status = 'starting'")
+        ]
 
     def plan(self, id: str) -> Plan:
         """The plan a workflow was submitted with."""
@@ -97,11 +123,19 @@ class Reader:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return _terminal_plan(bytes(body))
 
+    def is_frozen(self, id: str) -> bool:
+        """Whether the programs of a paused workflow are stopped."""
+        return bool(self._sql("SELECT frozen FROM workflow WHERE id = ?", id)[0][0])
+
     # ---- the journal ------------------------------------------------------------------
 
     def head(self) -> int:
         ((head,),) = self._sql("SELECT coalesce(max(seq), 0) FROM fact")
         return max(int(head), self.compacted())
+
+    def count_facts(self) -> int:
+        ((count,),) = self._sql("SELECT count(*) FROM fact")
+        return int(count)
 
     def compacted(self) -> int:
         """Up to this seq the facts of finished workflows may be gone."""
@@ -116,6 +150,15 @@ class Reader:
             *(*values, after, limit),
         )
         return [bytes(body) for (body,) in found]
+
+    def facts_after(self, seq: int, limit: int) -> list[tuple[int, str, bytes]]:
+        """Facts after `seq`, oldest first: (seq, address, JSON)."""
+        return [
+            (int(seq), address, bytes(body))
+            for seq, address, body in self._sql(
+                "SELECT seq, address, body FROM fact WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit
+            )
+        ]
 
     def newest(self, address: str, limit: int) -> list[AnyFact]:
         """The latest facts of `address` and below, newest first."""

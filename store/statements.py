@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from bus.facts import Fact, TerminalMoved
-from store.change import KEYS, Delete, Insert, Move, Operation, Update
+from store.change import KEYS, Delete, Insert, Move, Operation, Purge, Update
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -48,6 +48,9 @@ def run(execute: Execute, operation: Operation) -> Fact | None:
             execute(_insert(table, tuple(values), replace), tuple(values.values()))
         case Delete(table, key):
             execute(f'DELETE FROM "{table}" WHERE "{KEYS[table]}" = ?', (key,))
+        case Purge(workflows):
+            marks = ", ".join("?" * len(workflows))
+            execute(f"DELETE FROM fact WHERE workflow IN ({marks})", workflows)
     return None
 
 

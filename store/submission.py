@@ -11,9 +11,10 @@ from store.change import Insert, Operation
 _encode = msgspec.json.encode
 
 
-def submission(id: str, plan: Plan, created: str) -> list[Operation]:
+def submission(id: str, plan: Plan, created: str, git_dir: str = "") -> list[Operation]:
     """One change: the workflow with all its tasks and terminals, each with the fact of
-    its first status. `Duplicate` at commit where the id is taken."""
+    its first status. `git_dir` is the repository's common git directory. `Duplicate` at
+    commit where the id is taken."""
     change: list[Operation] = [
         Insert(
             "workflow",
@@ -21,6 +22,7 @@ def submission(id: str, plan: Plan, created: str) -> list[Operation]:
                 "id": id,
                 "name": plan.name,
                 "repo": plan.repo,
+                "git_dir": git_dir,
                 "target": plan.target,
                 "plan": _encode(plan),
                 "created": created,

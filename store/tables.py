@@ -45,6 +45,7 @@ class Workflow(Model):
     id = TextField(primary_key=True)
     name = TextField()
     repo = TextField()
+    git_dir = _text()
     target = TextField()
     plan = BlobField()
     status = _status(WorkflowStatus, WorkflowStatus.CREATED)
@@ -62,6 +63,10 @@ class Workflow(Model):
     merge_files = TextField(constraints=[SQL("DEFAULT '[]'")])
     merge_branch = _text()
     merge_worktree = _text()
+    merge_start = _text()
+    merge_at = _text()
+    merge_told = _text()
+    tidied = _flag()
     merge_repairs = _number()
 
 

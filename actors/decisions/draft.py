@@ -3,6 +3,7 @@ operation that stores it.
 """
 
 import copy
+import json
 from typing import Any
 
 from bus.facts import Fact
@@ -67,6 +68,8 @@ class Draft:
         for name, value in sets.items():
             setattr(self.workflow.merge, name, value)
         columns = {f"merge_{name}": value for name, value in sets.items()}
+        if "files" in sets:
+            columns["merge_files"] = json.dumps(sets["files"])
         self.operations.append(Update("workflow", self.workflow.id, columns))
 
     def set_task(self, task: Task, **sets: Any) -> None:

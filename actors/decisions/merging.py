@@ -37,7 +37,12 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     if not _is_merging(draft):
         return
     draft.set_merge(
-        waits="conflict", files=fact.files, branch=fact.branch, worktree=fact.worktree, resolved=""
+        waits="conflict",
+        files=fact.files,
+        branch=fact.branch,
+        worktree=fact.worktree,
+        start=fact.start,
+        resolved="",
     )
     helper = draft.plan.merge
     if helper is not None and draft.workflow.merge.repairs < helper.attempts:

@@ -200,6 +200,7 @@ def restart_merge(draft: Draft) -> None:
         waits="",
         files=[],
         branch="",
+        at=draft.now,
     )
 
 

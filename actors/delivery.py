@@ -1,0 +1,118 @@
+"""Delivery: an instruction is typed once, and it is said whether a turn began.
+
+The host types an input at most once for each key and remembers the keys as long as it
+lives, so `incarnation:step` as the key makes typing exactly-once across crashes of the
+runtime. Whether the program took it is judged on its screen; where nothing shows a new
+turn, Enter is pressed once more, then `instruction.unconfirmed` says so. It is never typed
+twice (hazards 21, 29).
+"""
+
+from typing import TYPE_CHECKING
+
+from actors.clis.judging import writes_for
+from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
+from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
+from store.change import Update
+
+if TYPE_CHECKING:
+    from actors.terminal import TerminalActor
+
+EVIDENCE_SECONDS = 1.0
+"""Between looks for a new turn."""
+LOOKS = 4
+"""Looks before Enter is pressed again, and as many before it is given up."""
+
+
+class Delivery:
+    """The part of a terminal actor that hands instructions in. In the actor's thread."""
+
+    def __init__(self, actor: "TerminalActor") -> None:
+        self._actor = actor
+        self.forget()
+
+    def forget(self) -> None:
+        """Another incarnation begins, or this actor lets go."""
+        self._typing = 0
+        self._before: int | None = None
+        self._looks = 0
+
+    def converge(self) -> None:
+        """Type the newest step if it is not typed; look for evidence if none is known."""
+        row = self._actor.row
+        if row.sent < row.step:
+            if self._typing < row.step:
+                self._type(row.step, row.instruction)
+        elif row.delivered < row.step and self._before is None:
+            key = self._key(row.step)
+            self._actor.session.do(lambda link: link.ask_key(key))
+
+    def _key(self, step: int, suffix: str = "") -> bytes:
+        return f"{self._actor.row.incarnation}:{step}{suffix}".encode()
+
+    def _type(self, step: int, text: str) -> None:
+        actor = self._actor
+        self._typing = step
+        writes = actor.stage.screens.call(
+            writes_for, actor.profile, actor.directory, *actor.size, text
+        )
+        key = self._key(step)
+        actor.session.do(lambda link: link.type(key, writes))
+
+    def acknowledged(self, event: Acknowledged) -> None:
+        """The host has typed it, now or before."""
+        actor, row = self._actor, self._actor.row
+        if event.key != self._key(row.step) or event.result == Result.REFUSED:
+            return
+        self._before = event.offset
+        if row.sent < row.step:
+            expect = {"incarnation": row.incarnation, "sent": row.sent}
+            fact = InstructionSent(
+                address=actor.at,
+                incarnation=row.incarnation,
+                step=row.step,
+                bytes=len(row.instruction.encode()),
+            )
+            actor.store([Update("terminal", actor.at, {"sent": row.step}, expect), fact])
+        self._looks = 0
+        actor.later("evidence", EVIDENCE_SECONDS)
+
+    def key_known(self, event: KeyKnown) -> None:
+        """After a restart: where its output was when the step was typed."""
+        if event.state == KeyState.TYPED and event.key == self._key(self._actor.row.step):
+            self._before = event.offset
+            self._actor.later("evidence", EVIDENCE_SECONDS)
+
+    def consider(self, due: bool = False) -> None:
+        """Look for a turn that began after the step was typed. `due`: it is time for one."""
+        actor, row = self._actor, self._actor.row
+        if self._before is None or row.delivered >= row.step or row.sent < row.step:
+            return
+        seen = actor.judge(before=self._before)
+        if seen.began:
+            self._tell(
+                InstructionDelivered(
+                    address=actor.at, incarnation=row.incarnation, step=row.step
+                )
+            )
+        elif due:
+            self._looks += 1
+            if self._looks == LOOKS:
+                key = self._key(row.step, ":enter")
+                actor.session.do(lambda link: link.type(key, [(b"\r", 0)]))
+            if self._looks < 2 * LOOKS:
+                actor.later("evidence", EVIDENCE_SECONDS)
+                return
+            self._tell(
+                InstructionUnconfirmed(
+                    address=actor.at,
+                    incarnation=row.incarnation,
+                    step=row.step,
+                    screen=seen.text,
+                )
+            )
+
+    def _tell(self, fact: InstructionDelivered | InstructionUnconfirmed) -> None:
+        actor, row = self._actor, self._actor.row
+        actor.cancel("evidence")
+        expect = {"incarnation": row.incarnation, "delivered": row.delivered}
+        actor.store([Update("terminal", actor.at, {"delivered": row.step}, expect), fact])

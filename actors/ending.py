@@ -1,0 +1,41 @@
+"""Ending every program of a home: `down --terminals`. Also what no row knows any more."""
+
+from pathlib import Path
+
+from actors.terminals import processes
+from actors.terminals.link import Ended, connect
+
+GRACE_MS = 5_000
+
+
+def running_hosts(home: Path) -> list[processes.Found]:
+    """Every host under the home that is alive, or may be."""
+    return [
+        found
+        for found in processes.find_hosts(home / "terminals")
+        if found.exit is None and found.alive is not False
+    ]
+
+
+def end_all_terminals(home: Path) -> list[Path]:
+    """TERM, then KILL, every program and its whole process group, and wait for each.
+    Returns the directories of those that could not be ended."""
+    return [found.directory for found in running_hosts(home) if not _end(found)]
+
+
+def _end(found: processes.Found) -> bool:
+    identity = found.identity
+    if identity is None:
+        return False
+    try:
+        console, _ = connect(identity.socket, identity.token, 2.0)
+    except OSError:
+        return processes.end_tree(identity.token, identity.program_pid, GRACE_MS / 1000) == 0
+    with console:
+        console.link.end(GRACE_MS)
+        try:
+            console.next(Ended, GRACE_MS / 1000 + 5)
+        except (TimeoutError, ConnectionError):
+            return processes.read_exit(found.directory) is not None
+    return True
+

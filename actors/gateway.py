@@ -1,0 +1,213 @@
+"""The gateway: the door for requests from outside. It decodes them, answers what can be
+read, and hands commands to the workflow they are for. Reading changes nothing (hazard 19).
+"""
+
+import os
+from collections.abc import Callable
+from functools import singledispatchmethod
+from typing import Any
+
+import msgspec
+
+from actors.behaviours.actor import handles
+from actors.decisions.decide import decide
+from actors.git.errors import RepositoryError
+from actors.git.merge import plan_merge, preview
+from actors.plan_check import Checked, check
+from actors.stage import CompanyActor, Stage, now
+from actors.workflows import submit
+from bus import address as addresses
+from bus import requests
+from bus.errors import Refused, conflict, illegal, unknown
+from bus.messages import Answer, Order
+from bus.router import Envelope
+from bus.rows import Workflow
+from bus.status import FINAL_WORKFLOW
+from store import compaction
+from store.errors import StoreError
+
+PENDING = object()
+"""The answer of a request that another actor answers."""
+
+
+class Gateway(CompanyActor):
+    """Handlers run in its thread, one request after another; none waits for an actor."""
+
+    def __init__(self, stage: Stage, info: Callable[[], Any]) -> None:
+        super().__init__(stage)
+        self._info = info
+
+    def decode(self, item: Any) -> Any:
+        """Requests come as they are: the decoding is this actor's work."""
+        return item
+
+    @handles(Envelope)
+    def request(self, envelope: Envelope) -> None:
+        client, frame = envelope.sender, envelope.payload
+        try:
+            request = requests.decode(frame)
+        except Refused as error:
+            self.stage.refuse(client, requests.id_of(frame), error)
+            return
+        try:
+            result = self.answer(request, client)
+        except Refused as error:
+            self.stage.refuse(client, request.id, error)
+        except StoreError as error:
+            self.stage.refuse(client, request.id, Refused(503, "store", str(error)))
+        except RepositoryError as error:
+            failure = illegal(error.rule, error.message, help=error.help)
+            self.stage.refuse(client, request.id, failure)
+        else:
+            if result is not PENDING:
+                self.stage.reply(client, request.id, result)
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """A request that broke the gateway is answered all the same."""
+        if isinstance(item, Envelope):
+            failure = Refused(500, "failed", f"the request broke the gateway: {error!r}")
+            self.stage.refuse(item.sender, requests.id_of(item.payload), failure)
+
+    @singledispatchmethod
+    def answer(self, request: Any, client: str) -> Any:
+        """Whatever is no reading is a command, for the workflow it names."""
+        return self._hand_on(request, client)
+
+    # ---- commands ------------------------------------------------------------------------
+
+    def _hand_on(self, request: Any, client: str) -> Any:
+        named = getattr(request, "workflow", None) or addresses.workflow_of(request.task)
+        workflow = self.workflow(named)
+        if hasattr(request, "workflow"):
+            request.workflow = workflow.id
+        else:
+            request.task = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
+        if workflow.status in FINAL_WORKFLOW:
+            decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
+            raise illegal("over", f"{workflow.address} is {workflow.status}")
+        self.stage.tell(workflow.address, Order(client, request))
+        return PENDING
+
+    @answer.register
+    def _answer_prompt(self, request: requests.TerminalAnswer, client: str) -> Any:
+        where = addresses.normal(request.terminal)
+        workflow = self.workflow(addresses.workflow_of(where))
+        where = addresses.normal(f"{workflow.id}/{where.partition('/')[2]}")
+        terminal = self.stage.reader.terminal(where)
+        if terminal is None:
+            raise unknown("terminal", where)
+        if not terminal.live:
+            raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
+        self.stage.tell(where, Answer(client, request.id, request.choice))
+        return PENDING
+
+    @answer.register
+    def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
+        checked = check(request.plan, request.base)
+        id = submit(self.stage, self, checked)
+        return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
+
+    @answer.register
+    def _compact(self, request: requests.EventsCompact, client: str) -> Any:
+        return {"removed": compaction.compact(self.stage.journal, self.stage.reader)}
+
+    @answer.register
+    def _stop(self, request: requests.RuntimeStop, client: str) -> Any:
+        self.stage.request_stop("asked by a request", request.terminals)
+        return {"pid": os.getpid(), "terminals": request.terminals}
+
+    # ---- readings ------------------------------------------------------------------------
+
+    @answer.register
+    def _check(self, request: requests.PlanCheck, client: str) -> Any:
+        return shown(check(request.plan, request.base))
+
+    @answer.register
+    def _list(self, request: requests.WorkflowList, client: str) -> Any:
+        found = [self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids()]
+        return [workflow for workflow in found if workflow is not None]
+
+    @answer.register
+    def _get(self, request: requests.WorkflowGet, client: str) -> Any:
+        return self.workflow(request.workflow)
+
+    @answer.register
+    def _preview(self, request: requests.MergePreview, client: str) -> Any:
+        workflow = self.workflow(request.workflow)
+        branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
+        asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
+        return self.stage.merges.call(preview, asked)
+
+    @answer.register
+    def _tree(self, request: requests.TreeInspect, client: str) -> Any:
+        return self.stage.inspect()
+
+    @answer.register
+    def _replay(self, request: requests.EventsReplay, client: str) -> Any:
+        reader = self.stage.reader
+        with reader.one_state():
+            found = reader.bodies(request.after, request.limit, request.address)
+            return {
+                "facts": [msgspec.Raw(body) for body in found],
+                "head": reader.head(),
+                "compacted": reader.compacted(),
+            }
+
+    @answer.register
+    def _snapshot(self, request: requests.Snapshot, client: str) -> Any:
+        reader = self.stage.reader
+        with reader.one_state():
+            workflows = [reader.workflow(id) for id in reader.workflow_ids()]
+            return {"seq": reader.head(), "workflows": workflows}
+
+    @answer.register
+    def _why(self, request: requests.Why, client: str) -> Any:
+        where = addresses.normal(request.address)
+        id, _, rest = where.partition("/")
+        if id != "runtime":
+            workflow = self.workflow(id)
+            where = f"{workflow.id}/{rest}"
+            known = [workflow.address, *(t.address for t in workflow.tasks)]
+            known += [t.address for t in workflow.terminals()]
+            if where not in known:
+                raise unknown("address", where)
+        return {"address": where, "facts": self.stage.reader.newest(where, 200)}
+
+    @answer.register
+    def _runtime(self, request: requests.RuntimeInfo, client: str) -> Any:
+        return self._info()
+
+    def workflow(self, name: str) -> Workflow:
+        """By id, address, or any unique prefix of an id. Raises `Refused` (404, 409)."""
+        ids = self.stage.reader.workflow_ids()
+        wanted = name.rstrip("/")
+        matching = [wanted] if wanted in ids else [id for id in ids if id.startswith(wanted)]
+        if not matching or not wanted:
+            raise unknown("workflow", name)
+        if len(matching) > 1:
+            raise conflict("ambiguous", f"{name!r} may be {', '.join(matching)}")
+        workflow = self.stage.reader.workflow(matching[0])
+        if workflow is None:
+            raise unknown("workflow", name)
+        return workflow
+
+
+def shown(checked: Checked) -> dict[str, Any]:
+    """What `check` shows: what would run, and what is worth knowing."""
+    plan = checked.plan
+    return {
+        "name": plan.name,
+        "repo": plan.repo,
+        "target": plan.target,
+        "target_commit": checked.survey.target_oid,
+        "test": plan.test,
+        "max_terminals": plan.max_terminals,
+        "tasks": [
+            {"id": t.id, "branch": t.branch, "terminals": [s.cli for s in t.terminal]}
+            for t in plan.task
+        ],
+        "launch_order": checked.order,
+        "warnings": checked.warnings,
+    }
+
+

@@ -1,0 +1,51 @@
+"""The launcher: the one serial place. Terminals of all workflows are started one after
+another, first come, first served (hazard 52): the provider is switched, the program is
+started, and only when it is ready (or has failed) the next one has its turn.
+
+It keeps nothing: after a restart every terminal that is `starting` asks again.
+"""
+
+from collections import deque
+
+from actors.behaviours.actor import handles
+from actors.stage import CompanyActor, Stage
+from bus.messages import AskTurn, Look, TurnOver, YourTurn
+
+
+class Launcher(CompanyActor):
+    """Grants turns. Its handlers never wait."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._queue: deque[AskTurn] = deque()
+        self._turn: AskTurn | None = None
+
+    def on_start(self) -> None:
+        for address in self.stage.reader.starting_terminals():
+            self.stage.tell(address, Look())
+
+    @handles(AskTurn)
+    def ask(self, message: AskTurn) -> None:
+        """Asking again (the asker was restarted) keeps the place, or the turn."""
+        if message == self._turn:
+            self._grant(message)
+        elif message not in self._queue:
+            self._queue.append(message)
+            self._next()
+
+    @handles(TurnOver)
+    def over(self, message: TurnOver) -> None:
+        mine = AskTurn(message.terminal, message.incarnation)
+        if mine in self._queue:
+            self._queue.remove(mine)
+        if mine == self._turn:
+            self._turn = None
+            self._next()
+
+    def _next(self) -> None:
+        if self._turn is None and self._queue:
+            self._turn = self._queue.popleft()
+            self._grant(self._turn)
+
+    def _grant(self, message: AskTurn) -> None:
+        self.stage.tell(message.terminal, YourTurn(message.incarnation))

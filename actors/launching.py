@@ -1,0 +1,187 @@
+"""What a program needs before it is started: its branch and worktree, its config home, its
+provider, its command line.
+
+Runs in the terminal actor's thread, inside its turn with the launcher, so one at a time
+across all workflows. Every step may be repeated after a crash and ends the same.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from actors.behaviours.actor import Actor
+from actors.clis import home as config_home
+from actors.clis.profile import Profile, ProfileError, load
+from actors.clis.providers import Provider, key_of
+from actors.git import worktrees
+from actors.git.errors import RepositoryError
+from actors.git.refs import HEADS, read_ref
+from actors.stage import Stage
+from bus.plan import Plan, TerminalPlan
+from bus.rows import Task, Terminal, Workflow
+from store.change import Update
+
+USER_PROFILES = Path("~/.config/callboard/profiles.toml")
+
+SETUP_SECONDS = 600.0
+"""How long the plan's `setup` may take in a new worktree."""
+
+
+class LaunchRefused(Exception):
+    """The program cannot be started; the message says why, for the fact and for people."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """All that `Session.start` needs, and how the screen is read."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: Path
+
+
+def profile_for(plan: Plan, cli: str) -> Profile:
+    """Raises `LaunchRefused` where no profile has this name."""
+    try:
+        profiles = load(USER_PROFILES.expanduser(), plan.cli)
+    except ProfileError as error:
+        raise LaunchRefused(str(error)) from error
+    if cli not in profiles:
+        raise LaunchRefused(f"no profile {cli!r}; there are {', '.join(sorted(profiles))}")
+    return profiles[cli]
+
+
+def prepare(
+    stage: Stage,
+    actor: Actor,
+    workflow: Workflow,
+    plan: Plan,
+    terminal: Terminal,
+    asked: TerminalPlan,
+    profile: Profile,
+) -> Prepared:
+    """Make ready what the program needs. Raises `LaunchRefused`, or `StoreError`."""
+    task = next((t for t in workflow.tasks if t.address == terminal.task), None)
+    try:
+        if task is None:
+            cwd = _merge_worktree(stage, workflow)
+        else:
+            cwd = _task_worktree(stage, actor, workflow, plan, task)
+        launch = config_home.prepare(
+            profile,
+            _provider(plan, asked),
+            stage.terminal_dir(terminal.address, terminal.incarnation) / "home",
+            os.environ,
+            cwd,
+            Path(workflow.git_dir).parent,
+            key=_key(plan, asked),
+            bypass=asked.auto_confirm == "bypass",
+        )
+    except RepositoryError as error:
+        raise LaunchRefused(f"{error.message}; {error.help}") from error
+    except (config_home.LaunchError, OSError) as error:
+        raise LaunchRefused(str(error)) from error
+    return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
+
+
+def _provider(plan: Plan, asked: TerminalPlan) -> Provider | None:
+    if not asked.provider:
+        return Provider(name="", model=asked.model) if asked.model else None
+    named = plan.provider[asked.provider]
+    return Provider(
+        name=asked.provider,
+        base_url=named.base_url,
+        model=asked.model or named.model,
+        api_key_env=named.api_key_env,
+    )
+
+
+def _key(plan: Plan, asked: TerminalPlan) -> str | None:
+    provider = _provider(plan, asked)
+    if provider is None or not provider.api_key_env:
+        return None
+    key = key_of(provider, os.environ)
+    if not key:
+        raise LaunchRefused(
+            f"provider.{asked.provider}.api_key_env: the environment variable "
+            f"{provider.api_key_env} is not set where the runtime was started"
+        )
+    return key
+
+
+def _task_worktree(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, task: Task) -> Path:
+    """The task's branch and worktree. The intent (base and path) is stored before anything
+    is made, so that a crash in between ends with the same branch."""
+    base, path = task.base, stage.worktree(task.address)
+    if not base:
+        base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""
+        if not base:
+            raise LaunchRefused(f"there is no branch {workflow.target!r} any more")
+        stage.commit(
+            actor,
+            [
+                Update(
+                    "task",
+                    task.address,
+                    {"base": base, "tip": base, "worktree": str(path)},
+                    {"base": ""},
+                )
+            ],
+        )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    worktrees.add(
+        workflow.git_dir,
+        str(stage.home),
+        str(path),
+        branch=task.branch,
+        base=base,
+        owner=workflow.id,
+    )
+    _set_up(stage, Path(workflow.repo), path, plan)
+    return path
+
+
+def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
+    """Copy the files the plan names from the user's checkout and run its `setup`, once."""
+    done = worktree.with_name(f".{worktree.name}.set-up")
+    if done.exists():
+        return
+    for pattern in plan.copy:
+        for source in sorted(repo.glob(pattern)):
+            target = worktree / source.relative_to(repo)
+            if source.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+    if plan.setup:
+        try:
+            ran = subprocess.run(
+                plan.setup,
+                cwd=worktree,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=SETUP_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LaunchRefused(f"setup took longer than {SETUP_SECONDS:g} s") from error
+        if ran.returncode:
+            tail = (ran.stdout + ran.stderr)[-2_000:]
+            raise LaunchRefused(f"setup ended with status {ran.returncode}:\n{tail}")
+    done.touch()
+
+
+def merge_branch(workflow: str) -> str:
+    """The branch of the scratch worktree in which a merge is resolved or repaired."""
+    return f"callboard/{workflow}/merge"
+
+
+def _merge_worktree(stage: Stage, workflow: Workflow) -> Path:
+    """The scratch worktree: the merger has put the conflict or the red tree there."""
+    path = Path(workflow.merge.worktree)
+    if not workflow.merge.worktree or not path.exists():
+        raise LaunchRefused("the scratch worktree of the merge is not there")
+    return path

@@ -1,0 +1,330 @@
+"""The merger of one workflow: build, test, land, each from the row and told once.
+
+`running -> merging` has said that the branches are done. The branches are merged in order
+on the target's present tip (in a worker process, in memory), the plan's test runs on
+exactly that tree, and one compare-and-swap moves the target. `kill -9` anywhere leaves the
+old target or the tested new one; the next incarnation reads the row and goes on from the
+last step that was told (hazards 44 to 49).
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from actors.behaviours.actor import handles
+from actors.git import land as landing
+from actors.git import merge as merging
+from actors.git import resolution, worktrees
+from actors.git.history import descends
+from actors.git.pins import pin
+from actors.git.refs import HEADS, read_ref
+from actors.launching import merge_branch
+from actors.stage import CompanyActor, Stage
+from actors.terminals.session import HostSaid
+from actors.testrun import TestRun, TestsDue
+from bus import address as addresses
+from bus.facts import (
+    Fact,
+    MergeConflict,
+    MergeLanded,
+    MergeRefused,
+    MergeStarted,
+    ResolutionJudged,
+    TargetMoved,
+)
+from bus.messages import Look
+from bus.rows import Workflow
+from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from store.change import Update
+from store.errors import LostRace
+
+
+class Merger(CompanyActor):
+    """One workflow's merge. Handlers run in its thread; they wait for a worker process,
+    never for the tests."""
+
+    def __init__(self, stage: Stage, workflow: str) -> None:
+        super().__init__(stage)
+        self._id = workflow
+        self._tests: TestRun | None = None
+
+    def on_stop(self) -> None:
+        self._forget_tests()
+
+    def on_failure(self, *_: object) -> None:
+        self._forget_tests()
+
+    def _forget_tests(self) -> None:
+        if self._tests is not None:
+            self._tests.close()
+            self._tests = None
+
+    @handles(Look)
+    def look(self, message: Look) -> None:
+        row = self._row()
+        if row.status != WorkflowStatus.MERGING:
+            if self._tests is not None:
+                self._tests.end()
+            if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
+                self._tidy(row)
+            return
+        match row.merge.waits:
+            case "":
+                self._go_on(row)
+            case "checking" | "by_hand":
+                self._judge(row)
+            case "repair":
+                self._stage_repair(row)
+
+    @handles(HostSaid)
+    def heard(self, message: HostSaid) -> None:
+        if self._tests is not None:
+            self._tests.heard(message)
+
+    @handles(TestsDue)
+    def tests_due(self, message: TestsDue) -> None:
+        if self._tests is not None:
+            self._tests.due(message)
+
+    def _row(self) -> Workflow:
+        workflow = self.stage.reader.workflow(self._id)
+        if workflow is None:
+            raise LookupError(f"workflow {self._id} has no row")
+        return workflow
+
+    def tell(self, row: Workflow, fact: Fact, **sets: Any) -> None:
+        """Store one step's fact, once: the row remembers the last step that was told."""
+        merge = row.merge
+        key = f"{merge.round}/{merge.runs}/{merge.waits}/{merge.resolved}/{type(fact).__name__}"
+        if merge.told == key:
+            return
+        columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}
+        expect = {"merge_told": merge.told, "status": WorkflowStatus.MERGING}
+        try:
+            self.stage.commit(self, [Update("workflow", self._id, columns, expect), fact])
+        except LostRace:
+            self.stage.tell(self.address, Look())
+
+    def _go_on(self, row: Workflow) -> None:
+        if not row.merge.commit:
+            self._build(row)
+        elif not row.merge.tested:
+            self._test(row)
+        else:
+            self._land(row)
+
+    # ---- build ---------------------------------------------------------------------------
+
+    def _request(self, row: Workflow) -> merging.MergeRequest:
+        """On the target's tip, or on a resolution that has it already."""
+        branches = [(task.branch, task.name) for task in row.tasks]
+        time = int(datetime.fromisoformat(row.merge.at).timestamp())
+        request = merging.plan_merge(row.git_dir, row.target, branches, time=time)
+        resolved = row.merge.resolved
+        if not resolved:
+            return request
+        if descends(_repository(row.git_dir), request.base, resolved):
+            return merging.plan_merge(
+                row.git_dir, row.target, branches, time=time, base=resolved
+            )
+        first = merging.MergeBranch(merge_branch(self._id), resolved, "resolved conflicts")
+        return merging.MergeRequest(
+            git_dir=request.git_dir,
+            target=request.target,
+            base=request.base,
+            branches=(first, *request.branches),
+            author=request.author,
+            time=request.time,
+        )
+
+    def _build(self, row: Workflow) -> None:
+        tip = read_ref(row.git_dir, HEADS + row.target)
+        if tip is None:
+            self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
+            return
+        request = self._request(row)
+        match self.stage.merges.call(merging.merge_branches, request):
+            case merging.MergeResult(result=result):
+                fact = MergeStarted(
+                    address=row.address,
+                    target=row.target,
+                    base=tip,
+                    commit=result,
+                    branches=[task.branch for task in row.tasks],
+                )
+                self.tell(row, fact)
+            case merging.Conflict() as found:
+                self._conflict(row, found)
+            case merging.Unrelated(branch=branch):
+                self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
+
+    def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
+        """The conflict stands in a scratch worktree, on a branch of its own."""
+        path = self._scratch("merge")
+        made = self.stage.merges.call(
+            resolution.materialize,
+            found,
+            row.git_dir,
+            str(self.stage.home),
+            str(path),
+            branch=merge_branch(self._id),
+            owner=self._id,
+        )
+        fact = MergeConflict(
+            address=row.address,
+            files=[file.path for file in found.files],
+            branch=found.branch,
+            against=list(found.with_branches),
+            worktree=str(path),
+            start=made,
+        )
+        self.tell(row, fact)
+
+    def _scratch(self, name: str) -> Path:
+        path = self.stage.home / "worktrees" / self._id / f".{name}"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    # ---- test ----------------------------------------------------------------------------
+
+    def _test(self, row: Workflow) -> None:
+        """Start the next run, or take up the one that goes on."""
+        plan = self.stage.reader.plan(self._id)
+        if plan.test is None:
+            return
+        number = row.merge.round * 1_000 + row.merge.runs + 1
+        if self._tests is not None and self._tests.number == number:
+            return
+        self._forget_tests()
+        path = self._scratch("tested")
+        self._tests = TestRun(self, plan, number, row.merge.commit, path)
+        self._tests.begin(row)
+
+    # ---- land ----------------------------------------------------------------------------
+
+    def _land(self, row: Workflow) -> None:
+        merge = row.merge
+        plan = self.stage.reader.plan(self._id)
+        outcome = self.stage.merges.call(
+            landing.land,
+            row.git_dir,
+            row.target,
+            old=merge.base,
+            new=merge.commit,
+            message=f"callboard: land {self._id}",
+        )
+        match outcome:
+            case landing.Landed(oid=oid):
+                fact = MergeLanded(
+                    address=row.address,
+                    target=row.target,
+                    old=merge.base,
+                    new=oid,
+                    tested=plan.test is not None,
+                )
+                self.tell(row, fact)
+            case landing.TargetMoved(actual=None):
+                self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
+            case landing.TargetMoved(actual=actual):
+                self.tell(
+                    row,
+                    TargetMoved(
+                        address=row.address, target=row.target, old=merge.base, new=actual or ""
+                    ),
+                )
+            case landing.FilesInTheWay(checkout=checkout, files=files):
+                self._refuse(
+                    row,
+                    "files_in_the_way",
+                    f"{row.target} is checked out in {checkout} with changed files in the way",
+                    list(files),
+                )
+            case landing.TargetLocked(lock=lock):
+                self._refuse(row, "target_locked", f"another git holds {lock}")
+            case landing.RefRefused(output=output):
+                self._refuse(row, "ref_refused", f"git refused to move {row.target}: {output}")
+            case landing.NotForward(old=old, new=new):
+                self._refuse(row, "not_forward", f"{new[:12]} does not descend from {old[:12]}")
+
+    def _refuse(
+        self, row: Workflow, reason: str, message: str, files: list[str] | None = None
+    ) -> None:
+        fact = MergeRefused(
+            address=row.address, reason=reason, message=message, files=files or []
+        )
+        self.tell(row, fact)
+
+    # ---- resolution and repair -----------------------------------------------------------
+
+    def _judge(self, row: Workflow) -> None:
+        """A resolution, by the merge terminal or by hand: is nothing lost in it?"""
+        merge = row.merge
+        commit = merge.resolved
+        problems: list[str] = []
+        if merge.waits == "by_hand":
+            commit = read_ref(row.git_dir, HEADS + merge_branch(self._id)) or ""
+            problems = self.stage.merges.call(resolution.unfinished, merge.worktree)
+        if not problems:
+            tips = [t.tip for t in row.tasks if t.branch == merge.branch]
+            problems = self.stage.merges.call(
+                resolution.check_resolution, row.git_dir, commit, merge.start, tips
+            )
+        self.tell(
+            row,
+            ResolutionJudged(address=row.address, commit=commit, problems=problems),
+        )
+
+    def _stage_repair(self, row: Workflow) -> None:
+        """The tested tree, in the scratch worktree, for the terminal that repairs it."""
+        path = self._scratch("merge")
+        if row.merge.worktree == str(path) and row.merge.start == row.merge.commit:
+            self.stage.tell(addresses.merge_terminal(self._id), Look())
+            return
+        worktrees.discard(row.git_dir, str(self.stage.home), str(path))
+        resolution.set_branch(row.git_dir, merge_branch(self._id), row.merge.commit)
+        worktrees.add(
+            row.git_dir,
+            str(self.stage.home),
+            str(path),
+            branch=merge_branch(self._id),
+            base=row.merge.commit,
+            owner=self._id,
+        )
+        self.stage.commit(
+            self,
+            [
+                Update(
+                    "workflow",
+                    self._id,
+                    {"merge_worktree": str(path), "merge_start": row.merge.commit},
+                )
+            ],
+        )
+
+    # ---- the end -------------------------------------------------------------------------
+
+    def _tidy(self, row: Workflow) -> None:
+        """Clean up after a workflow that is over, then end its actors. A worktree goes only
+        when nothing is lost with it; else its state is pinned first (hazards 47, 51)."""
+        home = str(self.stage.home)
+        tip = read_ref(row.git_dir, HEADS + row.target) or ""
+        for task in row.tasks:
+            name = f"{self._id}/{task.id}"
+            if not task.worktree or not Path(task.worktree).exists():
+                continue
+            if row.status == WorkflowStatus.COMPLETED:
+                worktrees.remove(
+                    row.git_dir, home, task.worktree, merged_into=tip, pin_as=name
+                )
+            else:
+                pin(row.git_dir, task.worktree, name)
+        for scratch in (self._scratch("tested"), self._scratch("merge")):
+            worktrees.discard(row.git_dir, home, str(scratch))
+        self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
+        self.stage.workflows.terminate_child(self._id, block=False)
+
+
+def _repository(git_dir: str) -> Any:
+    import pygit2
+
+    return pygit2.Repository(git_dir)

@@ -1,0 +1,126 @@
+"""Checking a plan against this machine: the repository, the branches, the programs.
+
+Reads only. Every refusal is a `Refused` (422) with the key's path, the rule, and what helps.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.clis.profile import Profile, ProfileError, load
+from actors.git.errors import RepositoryError, Rule
+from actors.git.repository import Survey, survey
+from actors.launching import USER_PROFILES
+from bus.errors import malformed
+from bus.plan import Plan, decode
+
+_BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A plan that can run. `order` is the launch order; `warnings` are said, not refused."""
+
+    plan: Plan
+    survey: Survey
+    order: list[str]
+    warnings: list[str]
+
+
+def check(source: str | dict[str, Any], base: str) -> Checked:
+    """Decode and check; a relative `repo` is taken from the directory `base`."""
+    plan = decode(source)
+    repo = Path(plan.repo).expanduser()
+    if not repo.is_absolute():
+        if not base:
+            raise malformed("repo", "must be absolute where the plan comes without a directory")
+        repo = Path(base) / repo
+    plan.repo = os.path.normpath(repo)
+    found = _survey(plan)
+    warnings = [*_check_clis(plan), *found.notes]
+    if plan.test is None:
+        warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
+    if found.changed:
+        warnings.append(
+            f"{plan.target} is checked out with changed files; if the merge touches them it "
+            "will not land: " + ", ".join(found.changed[:5])
+        )
+    if plan.orchestrator is not None:
+        warnings.append("[orchestrator] is not used by this version; commits alone decide")
+    order = [f"{t.id}/{n}" for t in plan.task for n in range(1, len(t.terminal) + 1)]
+    return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def _survey(plan: Plan) -> Survey:
+    branches = [task.branch for task in plan.task]
+    try:
+        found = survey(plan.repo, plan.target, branches)
+    except RepositoryError as error:
+        raise malformed(
+            _path_of(plan, error), error.message, help=error.help
+        ) from error
+    for index, branch in enumerate(branches):
+        if branch in found.existing:
+            raise malformed(
+                f"task[{index}].branch",
+                f"branch {branch!r} exists already, at {found.existing[branch][:12]}",
+                help=f"git -C {plan.repo} branch -d {branch}",
+            )
+    return found
+
+
+def _path_of(plan: Plan, error: RepositoryError) -> str:
+    """The key at fault: a branch's, the target's, or the repository's."""
+    if error.rule == Rule.TARGET_MISSING:
+        return "target"
+    if error.rule in _BRANCH_RULES:
+        for index, task in enumerate(plan.task):
+            if repr(task.branch[:80]) in error.message:
+                return f"task[{index}].branch"
+        return "target"
+    return "repo"
+
+
+def _check_clis(plan: Plan) -> list[str]:
+    """Every named profile is known and its program is installed."""
+    try:
+        profiles = load(USER_PROFILES.expanduser(), plan.cli)
+    except ProfileError as error:
+        raise malformed(error.path, error.rule) from error
+    warnings = []
+    for path, cli, provider in _programs(plan):
+        if cli not in profiles:
+            raise malformed(
+                f"{path}.cli", f"no profile {cli!r}; there are {', '.join(sorted(profiles))}"
+            )
+        _check_program(f"{path}.cli", profiles[cli])
+        variable = plan.provider[provider].api_key_env if provider else ""
+        if variable and variable not in os.environ:
+            warnings.append(f"provider.{provider}.api_key_env: {variable} is not set here")
+    return sorted(set(warnings))
+
+
+def _check_program(path: str, profile: Profile) -> None:
+    if not profile.command:
+        raise malformed(path, f"profile {profile.name!r} needs a command: [cli.{profile.name}]")
+    if shutil.which(profile.command[0]) is None:
+        raise malformed(
+            path,
+            f"{profile.command[0]!r} is not installed, or not on the PATH",
+            help="python run.py doctor",
+        )
+
+
+def _programs(plan: Plan) -> list[tuple[str, str, str]]:
+    found = [
+        (f"task[{i}].terminal[{j}]", terminal.cli, terminal.provider)
+        for i, task in enumerate(plan.task)
+        for j, terminal in enumerate(task.terminal)
+    ]
+    found += [("merge", plan.merge.cli, plan.merge.provider)] if plan.merge else []
+    found += [("error", plan.error.cli, plan.error.provider)] if plan.error else []
+    return found
+
+

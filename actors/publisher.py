@@ -1,0 +1,62 @@
+"""The publisher: shows every fact on the feed, in order, from the journal.
+
+It is told only to look; what it publishes it reads. A new incarnation goes on after the
+last fact that was published; a new runtime begins with its own first fact, and subscribers
+heal what they missed from the journal.
+"""
+
+from actors.behaviours.actor import handles
+from actors.loop import Timer
+from actors.stage import CompanyActor, Stage
+from bus.feed import HEARTBEAT_SECONDS, Feed
+from bus.messages import Look
+
+_BATCH = 1_000
+
+
+class _Beat:
+    """The heartbeat is due."""
+
+
+class Publisher(CompanyActor):
+    """Owns the PUB socket; all in its own thread."""
+
+    def __init__(self, stage: Stage, endpoint: str) -> None:
+        super().__init__(stage)
+        self._endpoint = endpoint
+        self._feed: Feed
+        self._timer: Timer
+
+    def on_start(self) -> None:
+        self._feed = Feed(self.stage.bus.context, self._endpoint)
+        self._beat_later()
+
+    @handles(Look)
+    def look(self, message: Look) -> None:
+        while facts := self.stage.reader.facts_after(self.stage.published, _BATCH):
+            for seq, address, body in facts:
+                self._feed.publish(address, body)
+                self.stage.published = seq
+
+    @handles(_Beat)
+    def beat(self, message: _Beat) -> None:
+        self._feed.heartbeat(self.stage.published)
+        self._beat_later()
+
+    def _beat_later(self) -> None:
+        address = self.address
+        self._timer = self.stage.loop.later(
+            HEARTBEAT_SECONDS, lambda: self.stage.notify(address, _Beat())
+        )
+
+    def on_stop(self) -> None:
+        self.look(Look())
+        self._close()
+
+    def on_failure(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if hasattr(self, "_feed"):
+            self._timer.cancel()
+            self._feed.close()

@@ -1,0 +1,232 @@
+"""The runtime: one process that owns a home and runs its workflows until it is stopped.
+
+Order matters. The lock on the home comes first, the journal before anyone who writes, the
+tree before the door, and the connection file last: whoever finds it finds a runtime that
+serves. At the end everything goes in reverse; terminals live on.
+"""
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors import VERSION
+from actors.behaviours import events
+from actors.behaviours.backoff import RestartState
+from actors.behaviours.inspection import Node
+from actors.behaviours.mailbox import Directory
+from actors.behaviours.tree import Tree, start_tree
+from actors.ending import end_all_terminals
+from actors.loop import EventLoop
+from actors.stage import Stage
+from actors.tree import root_spec
+from actors.workflows import workflow_spec
+from bus import address as addresses
+from bus import connection, messages
+from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
+from bus.messages import Look
+from bus.router import Bus
+from store.change import Insert
+from store.database import create_or_migrate
+from store.errors import StoreError
+from store.journal import Journal, Stored
+from store.reader import Reader
+
+log = logging.getLogger("callboard")
+
+STUCK_SECONDS = 30.0
+HOME_CHECK_SECONDS = 5.0
+STOP_SECONDS = 20.0
+
+
+class HomeBusy(Exception):
+    """Another runtime holds the home."""
+
+
+class Runtime:
+    """Made and stopped by one thread; `request_stop` may be called from any.
+
+    `ended` is set when it shall end, `failure` says why if that is not a clean end.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.failure = ""
+        self.reason = "stopped"
+        self.end_terminals = False
+        self.ended = threading.Event()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = connection.hold(home)
+        if lock is None:
+            raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
+        self._lock = lock
+        self._tree: Tree | None = None
+        create_or_migrate(home / "callboard.db")
+        self._sockets = connection.socket_directory(home)
+        self._reader = Reader(home / "callboard.db")
+        self._directory = Directory()
+        self._loop = EventLoop()
+        self._bus = Bus(self._directory.deliver, self._backlog)
+        self._journal = Journal(home / "callboard.db", self._committed, self._fail)
+        self._stage = Stage(
+            home,
+            self._sockets,
+            bus=self._bus,
+            directory=self._directory,
+            journal=self._journal,
+            reader=self._reader,
+            loop=self._loop,
+        )
+        self._stage.request_stop = self.request_stop
+
+    # ---- start and stop -------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Serve. Returns when every unfinished workflow has its actors and the door is open."""
+        requests, feed = self._endpoint("requests"), self._endpoint("feed")
+        self._bus.bind(requests)
+        self._loop.start()
+        self._bus.start()
+        self._tree = start_tree(
+            root_spec(self._stage, feed, self.info),
+            on_event=self._on_event,
+            on_give_up=self._fail,
+            restart_store=_RestartStates(self._journal, self._reader),
+            directory=self._directory,
+            stuck_after=STUCK_SECONDS,
+        )
+        self._stage.workflows = self._tree.supervisor(addresses.WORKFLOWS)
+        self._stage.inspect = self._tree.inspect
+        self._journal.commit(
+            [RuntimeStarted(address=addresses.RUNTIME, pid=os.getpid(), version=VERSION)]
+        )
+        for workflow in self._reader.unfinished_ids():
+            self._stage.workflows.start_child(workflow_spec(self._stage, workflow))
+        connection.write(
+            self.home,
+            connection.Connection(
+                version=connection.VERSION,
+                pid=os.getpid(),
+                requests=requests,
+                feed=feed,
+                token=secrets.token_urlsafe(32),
+            ),
+        )
+        self._check_home()
+
+    def stop(self) -> None:
+        """End in order. Terminals go on unless `end_terminals`."""
+        if not self.failure:
+            connection.remove(self.home)
+        if self._tree is not None:
+            self._tree.stop(STOP_SECONDS)
+        if self.end_terminals:
+            end_all_terminals(self.home)
+        if not self.failure:
+            self._say(RuntimeStopped(address=addresses.RUNTIME, reason=self.reason))
+        self._journal.close()
+        self._bus.stop()
+        self._loop.stop()
+        self._stage.close()
+        self._reader.close()
+        os.close(self._lock)
+
+    def request_stop(self, reason: str, terminals: bool = False) -> None:
+        self.reason = reason
+        self.end_terminals = self.end_terminals or terminals
+        self.ended.set()
+
+    def _fail(self, why: str) -> None:
+        self.failure = why
+        self.ended.set()
+
+    def _endpoint(self, name: str) -> str:
+        return f"ipc://{self._sockets / name}"
+
+    def _check_home(self) -> None:
+        """A runtime whose home was taken away has nothing left to own."""
+        try:
+            serving = (self.home / "connection.json").exists()
+        except OSError:
+            serving = False
+        if not serving and not self.ended.is_set():
+            self._fail(f"the home {self.home} was taken away")
+            return
+        self._loop.later(HOME_CHECK_SECONDS, self._check_home)
+
+    # ---- hooks ----------------------------------------------------------------------------
+
+    def _committed(self, stored: Sequence[Stored]) -> None:
+        """After each commit, in the journal's thread: wake those who listen."""
+        look = _LOOK
+        for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
+            self._bus.send(addresses.workflow(id), look)
+        self._bus.send(addresses.PUBLISHER, look)
+
+    def _backlog(self) -> int:
+        return self._directory.depth(addresses.GATEWAY)
+
+    def _on_event(self, event: events.Event) -> None:
+        """What the supervisors report, as facts. In the tree's notifier thread."""
+        match event:
+            case events.ChildFailed(error=error):
+                log.warning("%s failed: %r\n%s", event.address, error, event.traceback)
+                self._say(
+                    ActorFailed(
+                        address=event.address,
+                        incarnation=event.incarnation,
+                        error=f"{type(error).__name__}: {error}"[:500],
+                    )
+                )
+            case events.ChildRestarted():
+                self._say(ActorRestarted(address=event.address, incarnation=event.incarnation))
+            case events.Stuck(doing=doing, seconds=seconds, stack=stack):
+                log.warning("%s is stuck in %s for %.0f s\n%s", event.address, doing, seconds, stack)
+            case events.GaveUp(reason=reason):
+                log.error("%s gives up: %s", event.address, reason)
+            case events.Abandoned():
+                log.error("%s did not stop in time and is abandoned", event.address)
+
+    def _say(self, fact: Fact) -> None:
+        try:
+            self._journal.commit([fact])
+        except StoreError as error:
+            log.error("cannot store %r: %s", fact, error)
+
+    def info(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "home": str(self.home),
+            "head": self._journal.head,
+            "workflows": len(self._reader.workflow_ids()),
+            "unfinished": self._reader.unfinished_ids(),
+            "undelivered": self._bus.undelivered,
+        }
+
+    def inspect(self) -> Node:
+        return self._stage.inspect()  # type: ignore[no-any-return]
+
+
+_LOOK = messages.encode(Look())
+
+
+class _RestartStates:
+    """The supervisors' memory of looping children, in the store."""
+
+    def __init__(self, journal: Journal, reader: Reader) -> None:
+        self._journal = journal
+        self._reader = reader
+
+    def load(self, address: str) -> RestartState | None:
+        state = self._reader.actor_state(address)
+        return msgspec.json.decode(state, type=RestartState) if state else None
+
+    def save(self, address: str, state: RestartState) -> None:
+        row = {"address": address, "state": msgspec.json.encode(state)}
+        self._journal.commit([Insert("actorstate", row, replace=True)])

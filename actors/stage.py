@@ -1,0 +1,119 @@
+"""The stage: what every actor of the company is given.
+
+Where things are (`home`), what is true (`journal` writes, `reader` reads), how to speak
+(`tell`, `reply`), what happens outside (`loop`), and who computes (`workers`).
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from actors.behaviours.actor import Actor
+from actors.behaviours.mailbox import Directory
+from actors.behaviours.ref import SupervisorRef
+from actors.loop import EventLoop
+from actors.workers import Worker
+from bus import messages, requests
+from bus.errors import Refused
+from bus.messages import Message
+from bus.router import Bus, Envelope
+from store.change import Operation
+from store.journal import Journal
+from store.reader import Reader
+
+
+class Fenced(Exception):
+    """An abandoned incarnation tried to write; it counts no more."""
+
+
+class Stage:
+    """Shared by all actors; every method may be called from any thread.
+
+    `published` is the seq of the last fact on the feed. `workflows` is the supervisor above
+    all workflows, `inspect` gives the whole tree as data, `request_stop(reason, terminals)`
+    ends the runtime; the runtime sets these once the tree stands.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        sockets: Path,
+        *,
+        bus: Bus,
+        directory: Directory,
+        journal: Journal,
+        reader: Reader,
+        loop: EventLoop,
+    ) -> None:
+        self.home = home
+        self.sockets = sockets
+        self.bus = bus
+        self.directory = directory
+        self.journal = journal
+        self.reader = reader
+        self.loop = loop
+        self.published = journal.head
+        self.screens = Worker("screens")
+        self.merges = Worker("merges")
+        self.workflows: SupervisorRef
+        self.inspect: Callable[[], Any]
+        self.request_stop: Callable[[str, bool], None]
+
+    def tell(self, to: str, message: Message) -> None:
+        """Send over the bus. Never blocks."""
+        self.bus.send(to, messages.encode(message))
+
+    def reply(self, client: str, id: Any, result: Any = None) -> None:
+        """Answer a request from outside."""
+        self.bus.send(client, requests.succeeded(id, result))
+
+    def refuse(self, client: str, id: Any, error: Refused) -> None:
+        self.bus.send(client, requests.refused(id, error))
+
+    def notify(self, to: str, item: object) -> None:
+        """Put something into a mailbox of this process, as it is: for the event loop, which
+        is no actor."""
+        self.directory.deliver(to, item)
+
+    def commit(self, actor: Actor, change: Sequence[Operation]) -> list[int]:
+        """Store a change in an actor's name and wait until it is durable.
+
+        Raises `StoreError`, or `Fenced` when the incarnation is over.
+        """
+        if actor.fenced:
+            raise Fenced(f"{actor.address} incarnation {actor.incarnation} is over")
+        return self.journal.commit(change)
+
+    def socket(self, address: str, incarnation: int) -> Path:
+        """Where the host of one incarnation listens: a short path."""
+        name = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return self.sockets / f"{name}-{incarnation}"
+
+    def terminal_dir(self, address: str, incarnation: int) -> Path:
+        """Where the host of one incarnation keeps its files."""
+        return self.home / "terminals" / address.strip("/") / str(incarnation)
+
+    def worktree(self, task: str) -> Path:
+        return self.home / "worktrees" / task.strip("/")
+
+    def close(self) -> None:
+        self.screens.close()
+        self.merges.close()
+
+
+class CompanyActor(Actor):
+    """An actor on the stage: bus envelopes become messages in its own thread."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def decode(self, item: Any) -> Any:
+        return messages.decode(item.payload) if isinstance(item, Envelope) else item
+
+
+def now() -> str:
+    """UTC as the facts write it: RFC 3339 with microseconds and `Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

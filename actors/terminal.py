@@ -1,0 +1,458 @@
+"""The terminal actor: makes one program be what its row says.
+
+The row is the intent (alive or not, which instruction), the host and its files are the
+reality; `_converge` compares them and takes the next step. Start, restart after a failure
+and recovery after a reboot are this one function. What is learned becomes a fact, stored
+together with the column that says so, so that nothing is told twice.
+"""
+
+import logging
+import os
+import signal
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.behaviours.actor import handles
+from actors.clis import home as config_home
+from actors.clis.judging import Judgement, judge
+from actors.clis.profile import Profile
+from actors.delivery import Delivery
+from actors.launching import LaunchRefused, prepare, profile_for
+from actors.loop import Timer
+from actors.prompts import Prompts
+from actors.stage import CompanyActor, Stage
+from actors.terminals.link import (
+    Acknowledged,
+    Closed,
+    Ended,
+    Event,
+    KeyKnown,
+    Scope,
+    Silent,
+    Welcome,
+)
+from actors.terminals.processes import Exit
+from actors.terminals.session import Found, HostSaid, Session
+from bus import address as addresses
+from bus.facts import (
+    LaunchFailed,
+    TerminalAdopted,
+    TerminalExited,
+    TerminalReady,
+    TimedOut,
+)
+from bus.messages import Answer, AskTurn, Look, Sweep, Swept, TurnOver, YourTurn
+from bus.plan import Plan, TerminalPlan
+from bus.rows import Terminal
+from bus.status import TerminalStatus
+from store.change import Operation, Update
+from store.errors import LostRace
+
+log = logging.getLogger("callboard.terminal")
+
+ROWS, COLUMNS = 40, 120
+GRACE_MS = 5_000
+"""Between TERM and KILL of a program that is to end."""
+QUIET_MS = 300
+"""A screen is judged when nothing has come for so long."""
+PROMPT_MS = 1_500
+"""A working program that is silent for so long may be asking something."""
+PROBE_SECONDS = 1.0
+"""Until a probe that failed is repeated."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A timer of this incarnation is due."""
+
+    what: str
+    incarnation: int
+
+
+class TerminalActor(CompanyActor):
+    """One terminal of a workflow. Handlers run in its own thread; those of a launch wait
+    for its worktree and its host, a second or so."""
+
+    def __init__(self, stage: Stage, address: str) -> None:
+        super().__init__(stage)
+        self.at = address
+        self.workflow_id = addresses.workflow_of(address)
+        self._session: Session | None = None
+        self._timers: dict[str, Timer] = {}
+        self._turn = False
+        self._exit: Exit | None = None
+        self.row: Terminal
+        self.size = (ROWS, COLUMNS)
+        self.delivery = Delivery(self)
+        self.prompts = Prompts(self)
+
+    def on_start(self) -> None:
+        self.stage.tell(self.address, Look())
+
+    def on_stop(self) -> None:
+        self._let_go()
+
+    def on_failure(self, *_: object) -> None:
+        self._let_go()
+
+    # ---- convergence ---------------------------------------------------------------------
+
+    @handles(Look)
+    def look(self, message: Look) -> None:
+        row = self.stage.reader.terminal(self.at)
+        if row is None:
+            self.stop()
+            return
+        self.row = row
+        if self._session is not None and self._session.incarnation != row.incarnation:
+            self._let_go()
+        self._converge()
+
+    def _converge(self) -> None:
+        row = self.row
+        if row.incarnation == 0 or row.gone:
+            self._let_go()
+            if not row.wanted and not row.alive:
+                self.stop()
+        elif self._exit is not None:
+            return  # it waits for the sweep
+        elif self._session is None or not self._session.connected:
+            self._find()
+        elif not row.alive:
+            self.session.do(lambda link: link.end(GRACE_MS))
+        elif row.status == TerminalStatus.RUNNING:
+            self._arm_timeout()
+            self.delivery.converge()
+        self._obey_freeze()
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            raise LookupError(f"{self.at} has no session")
+        return self._session
+
+    def _new_session(self) -> Session:
+        where, row = self.address, self.row
+        return Session(
+            self.stage.loop,
+            lambda said: self.stage.notify(where, said),
+            directory=self.stage.terminal_dir(self.at, row.incarnation),
+            socket=self.stage.socket(self.at, row.incarnation),
+            token=row.token,
+            incarnation=row.incarnation,
+        )
+
+    def _find(self) -> None:
+        """Compare with reality: is there a host, did it end, was it never started?"""
+        self._session = session = self._new_session()
+        match session.look():
+            case Found.ALIVE:
+                self._adopt(session)
+            case Found.ENDED:
+                self._has_ended(session.exit())
+            case Found.LOST:
+                session.end_strays(GRACE_MS / 1000)
+                self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
+            case Found.UNKNOWN:
+                self.later("probe", PROBE_SECONDS)
+            case Found.NEVER if self.row.alive:
+                self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
+            case Found.NEVER:
+                self._tell_gone("never started")
+
+    def _adopt(self, session: Session) -> None:
+        try:
+            session.connect()
+        except OSError as error:
+            log.info("%s: the host does not answer yet: %s", self.at, error)
+            self.later("probe", PROBE_SECONDS)
+
+    # ---- the launch ----------------------------------------------------------------------
+
+    @handles(YourTurn)
+    def launch(self, message: YourTurn) -> None:
+        row = self.stage.reader.terminal(self.at)
+        stale = row is None or message.incarnation != row.incarnation or not row.alive or row.ready
+        if stale or self._session is None or self._session.connected:
+            self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, message.incarnation))
+            return
+        self._turn = True
+        try:
+            self._start(self._session)
+        except (LaunchRefused, OSError) as error:
+            self._launch_failed(str(error))
+
+    def _start(self, session: Session) -> None:
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        if workflow is None:
+            raise LaunchRefused("its workflow is gone")
+        needs = prepare(
+            self.stage, self, workflow, self.plan, self.row, self.asked, self.profile
+        )
+        session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
+
+    def _launch_failed(self, reason: str, screen: str = "") -> None:
+        """The program did not start, or is not ready: said once; what runs is ended when the
+        workflow has decided."""
+        started = self._session is not None and self._session.connected
+        sets: dict[str, Any] = {} if started else {"gone": True}
+        expect = {"incarnation": self.row.incarnation, "ready": False, "gone": False}
+        fact = LaunchFailed(
+            address=self.at, incarnation=self.row.incarnation, reason=reason, screen=screen
+        )
+        self.store([Update("terminal", self.at, {"ready": True, **sets}, expect), fact])
+        self.turn_over()
+
+    def turn_over(self) -> None:
+        if self._turn:
+            self._turn = False
+            self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
+
+    def _judge_ready(self) -> None:
+        seen = self.judge()
+        if seen.ready:
+            fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
+            expect = {"incarnation": self.row.incarnation, "ready": False}
+            self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
+            self.cancel("ready")
+            self.turn_over()
+            self.session.do(lambda link: link.quiet([PROMPT_MS]))
+        else:
+            self.prompts.consider(seen)
+
+    # ---- what the host says --------------------------------------------------------------
+
+    @handles(HostSaid)
+    def heard(self, message: HostSaid) -> None:
+        if self._session is None or message.incarnation != self._session.incarnation:
+            return
+        self._on_event(message.event)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Welcome():
+                self._welcomed(event)
+            case Acknowledged():
+                self.delivery.acknowledged(event)
+            case KeyKnown():
+                self.delivery.key_known(event)
+            case Silent(ms=ms):
+                self._silent(ms)
+            case Ended(exit=ended):
+                self._has_ended(ended)
+            case Closed(reason=reason):
+                log.info("%s: the link closed: %s", self.at, reason)
+                self._let_go_link()
+                if self._exit is None:
+                    self.stage.tell(self.address, Look())
+            case _:
+                log.debug("%s: %r", self.at, event)
+
+    def _welcomed(self, event: Welcome) -> None:
+        row = self.row
+        if not self._turn:
+            self.store(
+                [
+                    TerminalAdopted(
+                        address=self.at,
+                        incarnation=row.incarnation,
+                        pid=event.program_pid,
+                        offset=event.end,
+                    )
+                ]
+            )
+        if row.alive and not row.ready:
+            self.session.do(lambda link: link.quiet([QUIET_MS]))
+            self.later("ready", self.profile.ready_timeout)
+            self.later("quiet", QUIET_MS / 1000)
+        else:
+            self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+            if row.status == TerminalStatus.RUNNING:
+                self.later("quiet", PROMPT_MS / 1000)
+        self._converge()
+
+    def _silent(self, ms: int) -> None:
+        row = self.row
+        if not row.ready:
+            self._judge_ready()
+        elif row.status == TerminalStatus.RUNNING:
+            if ms >= self._stall_ms():
+                self.prompts.stalled(ms / 1000)
+            else:
+                seen = self.judge()
+                self.delivery.consider()
+                self.prompts.consider(seen)
+
+    def _has_ended(self, ended: Exit) -> None:
+        """The program is gone. First every commit it made must be in the journal: the last
+        thing it did may have been its `#done`."""
+        if self._exit is None:
+            self._exit = ended
+            self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
+
+    @handles(Swept)
+    def swept(self, message: Swept) -> None:
+        ended = self._exit
+        if ended is None or self._session is None:
+            return
+        if ended.kind == "exec_failed":
+            self._launch_failed_gone(ended)
+        else:
+            self._tell_exit(ended)
+        self.turn_over()
+        config_home.cleanup(self._session.directory / "home")
+        self._let_go()
+        self.stage.tell(self.address, Look())
+
+    def _launch_failed_gone(self, ended: Exit) -> None:
+        reason = f"the program could not be started: {_errno(ended.status)}"
+        expect = {"incarnation": self.row.incarnation, "gone": False}
+        self.store(
+            [
+                Update("terminal", self.at, {"ready": True, "gone": True}, expect),
+                LaunchFailed(address=self.at, incarnation=self.row.incarnation, reason=reason),
+            ]
+        )
+
+    def _tell_exit(self, ended: Exit) -> None:
+        expect = {"incarnation": self.row.incarnation, "gone": False}
+        fact = TerminalExited(
+            address=self.at,
+            incarnation=self.row.incarnation,
+            kind=ended.kind,
+            status=ended.status,
+            offset=ended.offset,
+            leftovers=ended.leftovers + ended.survivors,
+            screen=self.judge().text if ended.kind != "lost" else "",
+        )
+        self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
+
+    def _tell_gone(self, why: str) -> None:
+        expect = {"incarnation": self.row.incarnation, "gone": False}
+        fact = TerminalExited(
+            address=self.at, incarnation=self.row.incarnation, kind=why.replace(" ", "_")
+        )
+        self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
+        self._let_go()
+
+    # ---- timers --------------------------------------------------------------------------
+
+    def later(self, what: str, seconds: float) -> None:
+        """`Due(what)` in so many seconds; replaces an earlier one of this name."""
+        self.cancel(what)
+        where, due = self.address, Due(what, self.row.incarnation)
+        self._timers[what] = self.stage.loop.later(
+            seconds, lambda: self.stage.notify(where, due)
+        )
+
+    def cancel(self, what: str) -> None:
+        timer = self._timers.pop(what, None)
+        if timer is not None:
+            timer.cancel()
+
+    @handles(Due)
+    def due(self, message: Due) -> None:
+        if message.incarnation != self.row.incarnation or self._session is None:
+            return
+        match message.what:
+            case "probe":
+                self._let_go()
+                self.look(Look())
+            case "ready" if not self.row.ready:
+                seen = self.judge()
+                limit = self.profile.ready_timeout
+                self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+            case "quiet":
+                self._silent(QUIET_MS)
+            case "timeout" if self.row.status == TerminalStatus.RUNNING:
+                self._timed_out()
+            case "evidence":
+                self.delivery.consider(due=True)
+
+    def _arm_timeout(self) -> None:
+        limit = self.asked.timeout
+        if limit is not None and "timeout" not in self._timers:
+            self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
+
+    def _timed_out(self) -> None:
+        limit = self.asked.timeout or 0.0
+        self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])
+
+    def _stall_ms(self) -> int:
+        return int(self.plan.stall_after * 1000)
+
+    # ---- answers of people ---------------------------------------------------------------
+
+    @handles(Answer)
+    def answer(self, message: Answer) -> None:
+        self.prompts.answered_by_person(message)
+
+    # ---- help for the parts ----------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.stage.reader.plan(self.workflow_id)
+
+    @cached_property
+    def asked(self) -> TerminalPlan:
+        return self.stage.reader.terminal_plan(self.at)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return profile_for(self.plan, self.row.cli)
+
+    @property
+    def directory(self) -> Path:
+        return self.stage.terminal_dir(self.at, self.row.incarnation)
+
+    def judge(self, before: int | None = None) -> Judgement:
+        """The newest screen, read by a worker process."""
+        return self.stage.screens.call(judge, self.profile, self.directory, ROWS, COLUMNS, before)
+
+    def store(self, change: list[Operation]) -> bool:
+        """Store an observation, and read the row again. False where it was told before, or
+        is of an incarnation gone by."""
+        try:
+            self.stage.commit(self, change)
+        except LostRace as lost:
+            log.info("%s: told before: %s", self.at, lost)
+            return False
+        finally:
+            self.row = self.stage.reader.terminal(self.at) or self.row
+        return True
+
+    def _obey_freeze(self) -> None:
+        """`pause --freeze` stops the program's whole session; `resume` goes on."""
+        if self._session is None or not self._session.connected:
+            return
+        frozen = self.stage.reader.is_frozen(self.workflow_id)
+        if frozen != self.prompts.frozen:
+            self.prompts.frozen = frozen
+            signo = signal.SIGSTOP if frozen else signal.SIGCONT
+            self.session.do(lambda link: link.signal(signo, Scope.SESSION))
+
+    def _let_go_link(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _let_go(self) -> None:
+        """Forget this incarnation's host; what runs goes on running."""
+        for what in list(self._timers):
+            self.cancel(what)
+        self._let_go_link()
+        self._exit = None
+        self.delivery.forget()
+        self.prompts.forget()
+
+
+def _errno(status: int) -> str:
+    return f"{os.strerror(status)} (errno {status})"
+
+
+def seconds_since(at: str) -> float:
+    """Since a fact's time; wall clock, the only one that outlives the runtime."""
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() if at else 0.0

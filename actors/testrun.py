@@ -1,0 +1,141 @@
+"""A test run: the plan's test on the merged tree, under a host of its own.
+
+The host gives what a terminal has: the output on disk within bounds, the exit status, the
+end of the whole process group, and a run that survives the runtime.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.git import land as landing
+from actors.loop import Timer
+from actors.stage import now
+from actors.terminal import seconds_since
+from actors.terminals import output, processes
+from actors.terminals.link import Closed, Ended
+from actors.terminals.processes import Exit
+from actors.terminals.session import Found, HostSaid, Session
+from bus.facts import MergeTested
+from bus.messages import Look
+from bus.plan import Plan
+from bus.rows import Workflow
+
+if TYPE_CHECKING:
+    from actors.merger import Merger
+
+GRACE_MS = 5_000
+TAIL = 6_000
+"""Bytes of the output's end that go into the fact."""
+
+
+class TestsDue(msgspec.Struct, frozen=True):
+    """The time of run `number` is up."""
+
+    number: int
+
+
+class TestRun:
+    """One run. Belongs to the merger's thread."""
+
+    def __init__(self, actor: "Merger", plan: Plan, number: int, commit: str, path: Path) -> None:
+        self.number = number
+        self._actor = actor
+        self._plan = plan
+        self._commit = commit
+        self._path = path
+        self._timer: Timer | None = None
+        self._timed_out = False
+        stage, where = actor.stage, actor.address
+        self._address = where + "tests/"
+        self.directory = stage.terminal_dir(self._address, number)
+        known = processes.read_identity(self.directory)
+        self._since = now()
+        self._session = Session(
+            stage.loop,
+            lambda said: stage.notify(where, said),
+            directory=self.directory,
+            socket=stage.socket(self._address, number),
+            token=known.token if known else secrets.token_hex(16),
+            incarnation=number,
+        )
+
+    def begin(self, row: Workflow) -> None:
+        """Start it, or take up what a former incarnation started."""
+        match self._session.look():
+            case Found.ALIVE:
+                self._session.connect()
+            case Found.ENDED:
+                self._finish(self._session.exit())
+                return
+            case Found.LOST:
+                self._session.end_strays(GRACE_MS / 1000)
+                self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
+                return
+            case Found.NEVER:
+                self._start(row)
+            case Found.UNKNOWN:
+                raise OSError(f"{self.directory} cannot be read")
+        limit = self._plan.test_timeout - seconds_since(self._since)
+        stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
+        self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
+
+    def _start(self, row: Workflow) -> None:
+        stage = self._actor.stage
+        stage.merges.call(
+            landing.checkout_tree, row.git_dir, str(stage.home), str(self._path), self._commit
+        )
+        env = {**os.environ, "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
+        self._session.start(self._plan.test or [], env, self._path, 40, 120)
+
+    def heard(self, said: HostSaid) -> None:
+        if said.incarnation != self.number:
+            return
+        match said.event:
+            case Ended(exit=ended):
+                self._finish(ended)
+            case Closed():
+                self._actor.stage.tell(self._actor.address, Look())
+
+    def due(self, message: TestsDue) -> None:
+        if message.number == self.number:
+            self._timed_out = True
+            self.end()
+
+    def end(self) -> None:
+        """End the whole process group."""
+        self._session.do(lambda link: link.end(GRACE_MS))
+
+    def close(self) -> None:
+        """Let go; what runs goes on running."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._session.close()
+
+    def _finish(self, ended: Exit) -> None:
+        self.close()
+        tail = output.tail(self.directory, TAIL)
+        if ended.kind == "exec_failed":
+            tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
+        row = self._actor._row()
+        passed = ended.kind == "exited" and ended.status == 0 and not self._timed_out
+        fact = MergeTested(
+            address=row.address,
+            commit=self._commit,
+            passed=passed,
+            command=self._plan.test or [],
+            status=ended.status,
+            seconds=round(max(0.0, ended.at - self._began()), 3),
+            timed_out=self._timed_out,
+            run=row.merge.runs + 1,
+            output=str(self.directory / "out"),
+            tail=tail.replace("\r\n", "\n"),
+        )
+        self._actor.tell(row, fact)
+
+    def _began(self) -> float:
+        identity = processes.read_identity(self.directory)
+        return identity.started_at if identity is not None else 0.0

@@ -1,0 +1,267 @@
+"""The git watcher of one workflow: what happened to its branches, as facts.
+
+It compares values, never events (hazard 11): each branch has a cursor, stored in the same
+transaction as the facts it gave (hazards 1, 2), so a commit is told exactly once, also one
+made while the runtime was down. Whether a completion counts is not decided here; what git
+shows against it (`problem`) is.
+"""
+
+import msgspec
+import pygit2
+
+from actors.behaviours.actor import handles
+from actors.git import worktrees
+from actors.git.history import (
+    Advanced,
+    Commit,
+    Created,
+    Deleted,
+    Move,
+    Rewritten,
+    descends,
+    moves,
+)
+from actors.git.refs import HEADS, RefScanner, RefState
+from actors.git.repository import changed_files
+from actors.git.watch import RefWatch, open_watch
+from actors.loop import Timer
+from actors.stage import CompanyActor, Stage
+from bus.commit_words import Block, Malformed, Meaning, parse
+from bus.facts import CommitSeen, RefRewritten
+from bus.messages import Look, Sweep, Swept
+from store.change import Insert, Operation
+
+RECONCILE_SECONDS = 60.0
+"""The slow net below the events."""
+
+_NAMED = ("workflow_id", "task_id", "terminal_id")
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Something below refs may have changed. From the event loop."""
+
+
+class Reconcile(msgspec.Struct, frozen=True):
+    """The slow look is due."""
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A branch of ours: whose it is, where it began, and where it is checked out."""
+
+    address: str
+    name: str
+    base: str
+    worktree: str
+
+    @property
+    def ref(self) -> str:
+        return HEADS + self.name
+
+
+class Watcher(CompanyActor):
+    """One workflow's branches. Handlers run in its thread; the inotify handle is read in
+    the event loop's."""
+
+    def __init__(self, stage: Stage, workflow: str) -> None:
+        super().__init__(stage)
+        self._workflow = workflow
+        self._told = False
+        self._watch: RefWatch
+        self._timer: Timer
+
+    def on_start(self) -> None:
+        reader = self.stage.reader
+        self._git_dir, self._target = reader.repository(self._workflow)
+        self._repo = pygit2.Repository(self._git_dir)
+        self._scanner = RefScanner(self._git_dir)
+        self._cursors = reader.cursors(self._workflow)
+        self._strays: dict[str, str] = {}
+        watch = self._watch = open_watch(self._git_dir)
+        self.stage.loop.post(lambda: self._listen(watch))
+        self._again_later()
+        self.stage.tell(self.address, Look())
+
+    def on_stop(self) -> None:
+        self._close()
+
+    def on_failure(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if hasattr(self, "_timer"):
+            self._timer.cancel()
+            watch = self._watch
+            self.stage.loop.post(lambda: self._unlisten(watch))
+
+    # ---- in the loop's thread ------------------------------------------------------------
+
+    def _listen(self, watch: RefWatch) -> None:
+        if watch.fileno() is not None:
+            self.stage.loop.watch(watch, lambda: self._drain(watch), None)  # type: ignore[arg-type]
+
+    def _drain(self, watch: RefWatch) -> None:
+        if watch.drain() and not self._told:
+            self._told = True
+            self.stage.notify(self.address, Moved())
+
+    def _unlisten(self, watch: RefWatch) -> None:
+        fd = watch.fileno()
+        if fd is not None:
+            self.stage.loop.unwatch(fd)
+        watch.close()
+
+    # ---- in its own ----------------------------------------------------------------------
+
+    @handles(Moved, Look)
+    def moved(self, message: Moved | Look) -> None:
+        self._told = False
+        self._scan()
+
+    @handles(Sweep)
+    def sweep(self, message: Sweep) -> None:
+        self._scan()
+        self.stage.tell(message.asker, Swept())
+
+    @handles(Reconcile)
+    def reconcile(self, message: Reconcile) -> None:
+        self._scan()
+        self._again_later()
+
+    def _again_later(self) -> None:
+        where, stage = self.address, self.stage
+        seconds = self._watch.period or RECONCILE_SECONDS
+        self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
+
+    def _scan(self) -> None:
+        """Tell what has changed since the cursors, one change a branch."""
+        state = self._scanner.scan()
+        branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
+        for branch in branches:
+            change = self._news(branch, branches, state)
+            if change:
+                self.stage.commit(self, change)
+                self._cursors[branch.ref] = state.heads.get(branch.ref, "")
+            self._look_beside(branch, state)
+
+    def _news(self, branch: Branch, branches: list[Branch], state: RefState) -> list[Operation]:
+        new = state.heads.get(branch.ref)
+        known = branch.ref in self._cursors
+        old = self._cursors[branch.ref] if known else branch.base
+        if (new or "") == old or (new is None and not known):
+            return []
+        others = [state.heads.get(b.ref, b.base) for b in branches if b.ref != branch.ref]
+        others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
+        if new is not None and new not in self._repo:
+            self._repo = pygit2.Repository(self._git_dir)
+        move = moves(self._repo, branch.ref, old or None, new, others)
+        cursor = {"workflow": self._workflow, "ref": branch.ref, "commit": new or ""}
+        return [Insert("cursor", cursor, replace=True), *self._facts(branch, move)]
+
+    def _facts(self, branch: Branch, move: Move | None) -> list[Operation]:
+        def rewritten(kind: str, old: str, new: str) -> RefRewritten:
+            return RefRewritten(
+                address=branch.address, ref=branch.ref, kind=kind, old=old, new=new
+            )
+
+        match move:
+            case Advanced(commits=commits):
+                return self._commits(branch, commits)
+            case Created(new=new, commits=commits):
+                return [rewritten("created", "", new), *self._commits(branch, commits)]
+            case Rewritten(kind=kind, old=old, new=new, new_commits=commits):
+                return [rewritten(kind, old, new), *self._commits(branch, commits)]
+            case Deleted(old=old):
+                return [rewritten("deleted", old, "")]
+        return []
+
+    def _commits(self, branch: Branch, commits: tuple[Commit, ...]) -> list[Operation]:
+        seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in commits])
+        change: list[Operation] = []
+        for commit in commits:
+            if commit.oid not in seen:
+                last = commit is commits[-1]
+                change.append(
+                    Insert("commit", {"workflow": self._workflow, "commit": commit.oid})
+                )
+                change.append(self._fact(branch, commit, self._problem(branch, commit, last)))
+        return change
+
+    def _fact(self, branch: Branch, commit: Commit, problem: str) -> CommitSeen:
+        subject, _, body = commit.message.strip().partition("\n")
+        spoken = parse(commit.message)
+        fact = CommitSeen(
+            address=branch.address,
+            branch=branch.name,
+            commit=commit.oid,
+            subject=subject[:200],
+            author=commit.author,
+            problem=problem,
+        )
+        if isinstance(spoken, Malformed):
+            fact.problem = f"its metadata cannot be believed: {spoken.reason}"
+        elif spoken is not None:
+            fact.verdict = spoken.meaning
+            if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
+                fact.issues = (spoken.block and spoken.block.issues) or body.strip()[:4_000]
+            fact.names = _names(spoken.block)
+        if not fact.verdict and not isinstance(spoken, Malformed):
+            fact.problem = ""
+        return fact
+
+    def _problem(self, branch: Branch, commit: Commit, last: bool) -> str:
+        """What git shows against a completion: hazard 10, and the design's fences."""
+        if not descends(self._repo, branch.base, commit.oid):
+            return f"it does not descend from {branch.base[:12]}, where the task began"
+        spoken = parse(commit.message)
+        finished = not isinstance(spoken, Malformed) and spoken is not None
+        if last and finished and spoken is not None and not isinstance(spoken, Malformed):
+            if spoken.meaning not in (Meaning.DONE, Meaning.REVIEW):
+                return ""
+            try:
+                dirty = changed_files(branch.worktree)
+            except OSError:
+                return ""
+            if dirty:
+                names = ", ".join(dirty[:5])
+                return f"the worktree has changes that are not committed: {names}"
+        return ""
+
+    # ---- commits beside the branch -------------------------------------------------------
+
+    def _look_beside(self, branch: Branch, state: RefState) -> None:
+        """A completion that was committed in our worktree on another branch, or on none, is
+        rejected, and the terminal is told."""
+        name = self._name_of(branch)
+        head = state.worktrees.get(name, branch.ref) if name else branch.ref
+        if head == branch.ref:
+            return
+        where = f"branch {head.removeprefix(HEADS)}" if head.startswith("refs/") else "no branch"
+        tip = state.heads.get(head, "") if head.startswith("refs/") else head
+        if not tip or tip == branch.base or tip not in self._repo:
+            return
+        commits = moves(self._repo, head, branch.base, tip, list(state.heads.values()))
+        found = getattr(commits, "commits", None) or getattr(commits, "new_commits", ())
+        said = [c for c in found if parse(c.message) is not None]
+        seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in said])
+        problem = f"it was made on {where}; this task's branch is {branch.name}"
+        for commit in said:
+            if commit.oid not in seen:
+                row = {"workflow": self._workflow, "commit": commit.oid}
+                self.stage.commit(
+                    self, [Insert("commit", row), self._fact(branch, commit, problem)]
+                )
+
+    def _name_of(self, branch: Branch) -> str | None:
+        """The worktree's name in the repository, once it is there."""
+        if branch.address not in self._strays:
+            name = worktrees.registered(self._git_dir, branch.worktree)
+            if name is None:
+                return None
+            self._strays[branch.address] = name
+        return self._strays[branch.address]
+
+
+def _names(block: Block | None) -> dict[str, str]:
+    if block is None:
+        return {}
+    return {key: value for key in _NAMED if (value := getattr(block, key))}

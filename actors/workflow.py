@@ -1,0 +1,177 @@
+"""The workflow actor: the thin shell around the functional core.
+
+It reads the observations it has not handled (the journal is its durable mailbox), asks
+`decide`, stores the answer together with its new position, and pokes those whose rows
+changed. It keeps no state: every decision is made on the rows as they are.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from actors.behaviours.actor import handles
+from actors.behaviours.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
+from actors.behaviours.spec import ChildSpec, Restart, worker
+from actors.decisions.decide import decide
+from actors.stage import CompanyActor, Stage, now
+from actors.terminal import TerminalActor
+from bus import address as addresses
+from bus.errors import Refused
+from bus.facts import Fact
+from bus.messages import Look, Order
+from bus.requests import Command
+from bus.rows import Workflow
+from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from store.change import Insert, Move, Operation, Update
+from store.errors import LostRace, StoreError
+
+_TRIES = 20
+"""Decisions on rows that others changed meanwhile, before it is a failure."""
+
+
+class WorkflowActor(CompanyActor):
+    """One workflow. Its handlers run in its thread and wait only for the journal."""
+
+    def __init__(self, stage: Stage, workflow: str) -> None:
+        super().__init__(stage)
+        self._id = workflow
+        self._roused = False
+
+    def on_start(self) -> None:
+        self._plan = self.stage.reader.plan(self._id)
+        self.stage.tell(self.address, Look())
+
+    @handles(Look)
+    def look(self, message: Look) -> None:
+        """Decide on every observation that is not handled yet, oldest first."""
+        workflow = self._row()
+        for fact in self.stage.reader.unhandled(self._id, workflow.handled):
+            self._carry_out(fact)
+        if not self._roused:
+            self._roused = True
+            self._rouse()
+        self._leave_when_over()
+
+    @handles(Order)
+    def order(self, message: Order) -> None:
+        """A person's command. It is answered when what it decided is durable."""
+        self.look(Look())
+        request = message.request
+        try:
+            self._carry_out(request)
+        except Refused as error:
+            self.stage.refuse(message.client, request.id, error)
+            return
+        except StoreError as error:
+            failure = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "store", str(error))
+            self.stage.refuse(message.client, request.id, failure)
+            raise
+        row = self._row()
+        self.stage.reply(
+            message.client, request.id, {"workflow": self._id, "status": row.status}
+        )
+        self._leave_when_over()
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """A command that broke this actor is answered, not forgotten."""
+        message = self.decode(item)
+        if isinstance(message, Order) and not isinstance(error, StoreError):
+            failure = Refused(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "failed", f"the workflow actor failed: {error!r}"
+            )
+            self.stage.refuse(message.client, message.request.id, failure)
+
+    def _row(self) -> Workflow:
+        workflow = self.stage.reader.workflow(self._id)
+        if workflow is None:
+            raise LookupError(f"workflow {self._id} has no row")
+        return workflow
+
+    def _carry_out(self, event: Fact | Command) -> None:
+        """Decide and store. Columns that others own may change in between: then again."""
+        for attempt in range(_TRIES):
+            change = decide(
+                self._row(), self._plan, event, token=secrets.token_hex(16), now=_time(event)
+            )
+            try:
+                self.stage.commit(self, change)
+            except LostRace:
+                if attempt == _TRIES - 1:
+                    raise
+                continue
+            self._poke(change)
+            return
+
+    # ---- effects -------------------------------------------------------------------------
+
+    def _poke(self, change: Sequence[Operation]) -> None:
+        """Tell those whose rows changed to look."""
+        terminals, merge = set(), False
+        for operation in change:
+            match operation:
+                case Move(table="terminal", address=address) | Update(
+                    table="terminal", key=address
+                ):
+                    terminals.add(address)
+                case Insert(table="terminal", values=values):
+                    terminals.add(values["address"])
+                case Move(table="workflow", new=new, sets=sets):
+                    merge = merge or new == WorkflowStatus.MERGING or new in FINAL_WORKFLOW
+                    if "frozen" in sets:
+                        terminals |= {t.address for t in self._row().terminals() if not t.gone}
+                case Update(table="workflow", sets=sets):
+                    merge = merge or any(name.startswith("merge_") for name in sets)
+        for address in sorted(terminals):
+            self._look_at_terminal(address)
+        if merge:
+            self.stage.tell(addresses.merger(self._id), Look())
+
+    def _rouse(self) -> None:
+        """After a start: everyone who has something to do looks at it."""
+        for terminal in self._row().terminals():
+            if not terminal.gone:
+                self._look_at_terminal(terminal.address)
+        self.stage.tell(addresses.merger(self._id), Look())
+
+    def _look_at_terminal(self, address: str) -> None:
+        """Wake a terminal's actor; make it where there is none."""
+        if not any(t.address == address and not t.gone for t in self._row().terminals()):
+            return
+        spec = worker(
+            address.removeprefix(f"{self._id}/").strip("/").replace("/", "."),
+            TerminalActor,
+            self.stage,
+            address,
+            restart=Restart.TRANSIENT,
+            address=address,
+        )
+        self._ensure(spec)
+        self.stage.tell(address, Look())
+
+    def _ensure(self, spec: ChildSpec) -> None:
+        running = (AlreadyStarted, Running, Restarting)
+        try:
+            self.supervisor.start_child(spec)
+        except running:
+            return
+        except AlreadyPresent:
+            _ignoring(running, lambda: self.supervisor.restart_child(spec.id))
+
+    def _leave_when_over(self) -> None:
+        """When it is over and nothing runs any more the merger cleans up, and then ends all
+        actors of the workflow."""
+        row = self._row()
+        if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
+            self.stage.tell(addresses.merger(self._id), Look())
+
+
+def _ignoring(errors: tuple[type[Exception], ...], action: Callable[[], object]) -> None:
+    try:
+        action()
+    except errors:
+        return
+
+
+def _time(event: Fact | Command) -> str:
+    return event.at if isinstance(event, Fact) else now()

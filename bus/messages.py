@@ -1,0 +1,68 @@
+"""What actors say to each other over the bus: small tagged structs, in msgpack.
+
+Most are a mere `Look`: the rows and the journal say what is to be done, so a message that
+is lost, doubled or late does no harm.
+"""
+
+import msgspec
+
+from bus.requests import Command
+
+
+class Message(msgspec.Struct, tag=True, frozen=True):
+    """Base of all messages."""
+
+
+class Look(Message, frozen=True):
+    """Something you act on has changed: read it, and go on."""
+
+
+class Order(Message, frozen=True):
+    """A person's command for a workflow actor; the answer goes to `client`."""
+
+    client: str
+    request: Command
+
+
+class AskTurn(Message, frozen=True):
+    """A terminal asks the launcher to be started; only one has the turn."""
+
+    terminal: str
+    incarnation: int
+
+
+class YourTurn(Message, frozen=True):
+    """The launcher's answer, when all before it are ready or have failed."""
+
+    incarnation: int
+
+
+class TurnOver(Message, frozen=True):
+    """The terminal is ready, or will not be."""
+
+    terminal: str
+    incarnation: int
+
+
+class Sweep(Message, frozen=True):
+    """Ask the watcher to look at the refs now and say so to `asker` when it is journaled."""
+
+    asker: str
+
+
+class Swept(Message, frozen=True):
+    """Every commit that was there before the `Sweep` is in the journal."""
+
+
+class Answer(Message, frozen=True):
+    """A person's answer to a terminal's prompt; the reply goes to `client`."""
+
+    client: str
+    id: int | str | float | bool | None
+    choice: str
+
+
+AnyMessage = Look | Order | AskTurn | YourTurn | TurnOver | Sweep | Swept | Answer
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(AnyMessage).decode
