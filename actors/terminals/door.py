@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM105  (pathlib and contextlib would cost the host a megabyte)
+# ruff: noqa: PTH108, SIM105
+# pathlib and contextlib would cost the host a megabyte.
 """The host's socket: who is connected, whole frames in, bounded answers out.
 
 Standard library only. Whatever a client does or does not do, only that client feels it.
@@ -64,7 +65,7 @@ class Door:
     def accept(self) -> None:
         """Lets one in. When it is full, one that has not said hello must go."""
         try:
-            fd, _ = self._socket._accept()
+            fd, _ = self._socket._accept()  # type: ignore[attr-defined]
         except OSError:
             return
         sock = socket.socket(fileno=fd)

@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM105  (pathlib and contextlib would cost the host a megabyte)
+# ruff: noqa: PTH208
+# pathlib and contextlib would cost the host a megabyte.
 """The processes of one terminal: who they are, and signals that reach only them.
 
 Standard library only: the host uses it on its own program, the runtime on what a dead host left.

@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM105  (pathlib and contextlib would cost the host a megabyte)
+# ruff: noqa: PTH100, PTH110, PTH120, SIM105
+# pathlib and contextlib would cost the host a megabyte.
 """The terminal host: the small program that must not die, one for each terminal.
 
 It owns the PTY of one program, writes every output byte to disk, types what it is told to,

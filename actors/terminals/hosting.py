@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM105  (pathlib and contextlib would cost the host a megabyte)
+# ruff: noqa: PTH100, PTH104, SIM105
+# pathlib and contextlib would cost the host a megabyte.
 """One program in its PTY, served until it and all it left behind are gone.
 
 Standard library only, one thread, one select. See host.py, which runs it.
@@ -168,7 +169,11 @@ class Host:
         now = self.now()
         due = []
         readers = [self.wake, self.door.fileno(), *self.door.clients]
-        writers = [fd for fd, client in self.door.clients.items() if client.outbox]
+        writers = [
+            fd
+            for fd, client in self.door.clients.items()
+            if client.outbox or 0 <= client.follow < self.log.end
+        ]
         if self.exit_text:
             due.append(self.linger_until)
         else:

@@ -1,4 +1,5 @@
-# ruff: noqa: PTH, SIM105  (pathlib and contextlib would cost the host a megabyte)
+# ruff: noqa: PTH102, PTH108, SIM105
+# pathlib and contextlib would cost the host a megabyte.
 """The output log: every byte at its absolute offset, in bounded segment files.
 
 A segment's name is the offset of its first byte, 16 decimal digits. A hole between two segments
