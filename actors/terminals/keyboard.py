@@ -61,7 +61,10 @@ class Keyboard:
         return self._next_step if self._queue and not self._flight else None
 
     def answer(self, said: bytes) -> None:
-        """Types an answer to the program's question, before the next step."""
+        """Types an answer to the program's question before the next step.
+
+        Not while more than ANSWERS_LIMIT would wait: no program reads that many.
+        """
         if not self._closed and len(self._answers) + len(said) <= ANSWERS_LIMIT:
             self._answers += said
 
@@ -76,7 +79,7 @@ class Keyboard:
         if known is None:
             known = Request(key, steps)
             size = sum(len(data) for each in (*self._queue, known) for data, _ in each.steps)
-            if self._closed or size > QUEUE_LIMIT:
+            if self._closed or len(self._flight) + size > QUEUE_LIMIT:
                 return [(who, wire.REFUSED, known)]
             known.waiting.append((who, wire.DONE))
             self._requests[key] = known

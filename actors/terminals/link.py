@@ -182,9 +182,9 @@ def spawn(
 def paste(text: str, delay: int = ENTER_DELAY) -> Steps:
     """Steps that submit text as one instruction: a bracketed paste, delay ms, Enter.
 
-    The end mark of a paste inside text is taken out, it would turn the rest into keys.
+    ESC is taken out of text: the end mark of a paste within it would turn the rest into keys.
     """
-    clean = text.replace("\x1b[201~", "").encode("utf-8", "replace")
+    clean = text.replace("\x1b", "").encode("utf-8", "replace")
     return [(b"\x1b[200~" + clean + b"\x1b[201~", delay), (b"\r", 0)]
 
 
@@ -340,6 +340,10 @@ class Console:
             elif not writable and patience <= 0:
                 raise TimeoutError(f"no {kind.__name__} in {timeout} s")
 
+    def forget(self, kind: type[Event]) -> None:
+        """Drops the events of this kind that have come and nobody has awaited."""
+        self._kept = [event for event in self._kept if not isinstance(event, kind)]
+
     def __enter__(self) -> "Console":
         return self
 
@@ -349,9 +353,17 @@ class Console:
 
 def connect(path: Path | str, token: str, timeout: float) -> tuple[Console, Welcome]:
     """A console that has been welcomed. Raises OSError, TimeoutError among them."""
-    console = Console(Link(path, token))
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            console = Console(Link(path, token))
+            break
+        except BlockingIOError:  # many are at the door; there is no event to wait for
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"the host has let nobody in for {timeout} s") from None
+            time.sleep(0.01)
     try:
-        return console, console.next(Welcome, timeout)
+        return console, console.next(Welcome, max(0.0, deadline - time.monotonic()))
     except OSError:
         console.link.close()
         raise

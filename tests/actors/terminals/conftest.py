@@ -95,11 +95,16 @@ def terminal(terminals: Callable[..., Terminal]) -> Terminal:
     return terminals()
 
 
-def collect(console: link.Console, until: bytes, offset: int = 0) -> bytes:
-    """Follows until the output contains this; returns all from offset on."""
+def collect(console: link.Console, until: bytes, count: int = 1, offset: int = 0) -> bytes:
+    """Follows until the output contains this count times; returns all from offset on."""
+    console.link.follow(None)
+    console.link.ask_key(b"barrier")
+    while console.next(link.KeyKnown, WAIT).key != b"barrier":
+        pass
+    console.forget(link.Output)  # of an earlier follow
     console.link.follow(offset)
     seen = b""
-    while until not in seen:
+    while seen.count(until) < count:
         event = console.next(link.Output, WAIT)
         assert event.offset == offset + len(seen), "a hole in the output"
         seen += event.data
