@@ -25,7 +25,11 @@ COLOURS = {
     b"]10;?": b"\x1b]10;rgb:d8d8/d8d8/d8d8",
     b"]11;?": b"\x1b]11;rgb:1818/1818/1818",
 }
-STARTS = {question[:2] for question in (*FIXED, *COLOURS)}
+# Output with none of these has no question, which is nearly all output; finding that out by
+# searching is faster than walking over the escape sequences of a screen.
+CSI = (b"\x1b[6n", b"\x1b[5n", b"\x1b[?6n", b"\x1b[c", b"\x1b[0c", b"\x1b[>", b"\x1b[?u")
+HINTS = (*CSI, b"\x1b]10;?", b"\x1b]11;?", b"$p")
+LONGEST = 12  # bytes of the beginning of a question
 
 
 class Listener:
@@ -39,13 +43,15 @@ class Listener:
         """The answers to the questions that end in this output, in the order they were asked."""
         if not self._held and ESC not in output:
             return b""
-        parts = (self._held + output).split(ESC)
-        self._held = ESC + parts.pop() if _unfinished(parts[-1]) else b""
-        said = b""
-        for part in parts[1:]:
-            if part[:2] in STARTS or self._colour:
-                said += self._answer(part)
-        return said
+        heard = self._held + output
+        last = heard.rfind(ESC, max(0, len(heard) - LONGEST))
+        if last >= 0 and _unfinished(heard[last + 1 :]):
+            heard, self._held = heard[:last], heard[last:]
+        else:
+            self._held = b""
+        if not self._colour and not any(hint in heard for hint in HINTS):
+            return b""
+        return b"".join(map(self._answer, heard.split(ESC)[1:]))
 
     def _answer(self, part: bytes) -> bytes:
         colour, self._colour = self._colour, b""
