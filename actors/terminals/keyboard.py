@@ -1,0 +1,138 @@
+"""What is typed into a PTY: requests in their order, each once, never blocking.
+
+Standard library only. A request is a key and steps of (bytes, ms to wait after); "paste, wait
+0.3 s, Enter" is one request, so it is finished even if whoever asked is gone. Every key is
+remembered, which is what makes typing happen exactly once.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING or __package__:
+    from actors.terminals import wire
+else:
+    import wire
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUEUE_LIMIT = 4 << 20  # bytes that may wait to be typed
+ANSWERS_LIMIT = 4096  # bytes of answers to the program's questions that may wait
+
+
+class Request:
+    def __init__(self, key: bytes, steps: list[tuple[bytes, int]]) -> None:
+        self.key = key
+        self.steps = steps
+        self.state = wire.PENDING
+        self.offset = 0  # end of the output when its first byte was written
+        self.begun = False
+        self.waiting: list[tuple[object, int]] = []  # (who wants to know, what to say)
+
+
+Said = tuple[object, int, Request]  # tell whom, ACK result, about what
+
+
+class Keyboard:
+    """Writes to the PTY fd, which must not block. The clock counts seconds."""
+
+    def __init__(
+        self, fd: int, clock: "Callable[[], float]", output_end: "Callable[[], int]"
+    ) -> None:
+        self._fd = fd
+        self._clock = clock
+        self._output_end = output_end
+        self._requests: dict[bytes, Request] = {}
+        self._queue: list[Request] = []
+        self._flight = b""  # what is being written; nothing is put in its midst
+        self._flying: Request | None = None  # the request that flight is a step of
+        self._pause = 0
+        self._answers = b""
+        self._next_step = 0.0
+        self._closed = False
+
+    @property
+    def full(self) -> bool:
+        """The PTY has not taken everything: wait until it is writable."""
+        return bool(self._flight)
+
+    @property
+    def due(self) -> float | None:
+        """When the next step may be typed; None if there is none or the PTY is full."""
+        return self._next_step if self._queue and not self._flight else None
+
+    def answer(self, said: bytes) -> None:
+        """Types an answer to the program's question before the next step.
+
+        Not while more than ANSWERS_LIMIT would wait: no program reads that many.
+        """
+        if not self._closed and len(self._answers) + len(said) <= ANSWERS_LIMIT:
+            self._answers += said
+
+    def state(self, key: bytes) -> tuple[int, int]:
+        """(KEY_STATE, offset of its first byte)."""
+        known = self._requests.get(key)
+        return (known.state, known.offset) if known else (wire.UNKNOWN, 0)
+
+    def press(self, key: bytes, steps: list[tuple[bytes, int]], who: object) -> list[Said]:
+        """Queues a request unless its key is known. Returns what can be said at once."""
+        known = self._requests.get(key)
+        if known is None:
+            known = Request(key, steps)
+            size = sum(len(data) for each in (*self._queue, known) for data, _ in each.steps)
+            if self._closed or len(self._flight) + size > QUEUE_LIMIT:
+                return [(who, wire.REFUSED, known)]
+            known.waiting.append((who, wire.DONE))
+            self._requests[key] = known
+            self._queue.append(known)
+        elif known.state == wire.PENDING:
+            known.waiting.append((who, wire.ALREADY))
+        else:
+            result = wire.ALREADY if known.state == wire.TYPED else wire.REFUSED
+            return [(who, result, known)]
+        return []
+
+    def write(self) -> list[Said]:
+        """Types what is due, as far as the PTY takes it. Returns what is to be said now."""
+        said: list[Said] = []
+        while self._flight or self._take():
+            try:
+                written = os.write(self._fd, self._flight)
+            except BlockingIOError:
+                break
+            except OSError:
+                written = len(self._flight)  # hung up: nobody will ever read it
+            request = self._flying
+            if request and not request.begun:
+                request.begun, request.offset = True, self._output_end()
+            self._flight = self._flight[written:]
+            if request and not self._flight:
+                self._flying = None
+                self._next_step = self._clock() + self._pause / 1000
+                if not request.steps:
+                    self._queue.remove(request)
+                    request.state = wire.TYPED
+                    said += [(who, result, request) for who, result in request.waiting]
+                    request.waiting = []
+        return said
+
+    def _take(self) -> bool:
+        """Puts what is next into flight."""
+        if self._answers:
+            self._flight, self._answers = self._answers, b""
+        elif self._queue and self._clock() >= self._next_step:
+            self._flying = self._queue[0]
+            self._flight, self._pause = self._flying.steps.pop(0)
+        return bool(self._flight)
+
+    def close(self) -> list[Said]:
+        """The program is ending: what has not been typed never will be."""
+        said: list[Said] = []
+        for request in self._queue:
+            if request.begun:
+                request.state = wire.CUT
+            else:
+                del self._requests[request.key]
+            said += [(who, wire.REFUSED, request) for who, _ in request.waiting]
+        self._queue, self._flight, self._flying, self._answers = [], b"", None, b""
+        self._closed = True
+        return said

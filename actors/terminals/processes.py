@@ -1,0 +1,243 @@
+"""Whether the processes of a terminal live, and how to end those whose host is gone.
+
+A process is proved by its pid and its start time. Every question can be answered "unknown":
+what could not be looked at is not dead. Linux reads /proc; macOS asks `ps`, which shows less, so
+the lock that a living host holds is the proof there. Plain blocking functions, for any thread.
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from actors.terminals import family
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """How a terminal's program ended; what exit.json says."""
+
+    kind: str  # "exited", "signaled" or "exec_failed"
+    status: int  # exit code, signal number or errno
+    at: float  # Unix seconds
+    offset: int  # end of the output
+    leftovers: int  # processes that outlived the program and were ended
+    survivors: int  # those that even SIGKILL did not end
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who hosts a terminal and who runs in it; what host.json says."""
+
+    host_pid: int
+    host_start: str
+    program_pid: int
+    program_start: str
+    incarnation: int
+    token: str
+    socket: str
+    started_at: float  # Unix seconds
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One host's directory. Without identity the host has not yet, or never, come so far."""
+
+    directory: Path
+    identity: Identity | None
+    alive: bool | None  # the host; None is unknown
+    exit: Exit | None
+
+
+def start_time(pid: int) -> str:
+    """What distinguishes this process from an earlier or later one with its pid; "" if none."""
+    if family.LINUX:
+        return family.start_time(pid)
+    return _ps("-o", "lstart=", "-p", str(pid)).strip()
+
+
+def is_alive(pid: int, started: str) -> bool | None:
+    """Whether this very process runs; a zombie does not. None when that cannot be found out."""
+    try:
+        if not family.LINUX:
+            now = start_time(pid)
+            return bool(now) and (now == started if started else None)
+        fields = family.stat(pid)
+        if fields is None or fields[0] in "ZX":
+            return False
+        return family.start_time(pid) == started if started else None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def session_members(sid: int) -> set[int]:
+    """Pids in the session. Raises OSError when they cannot be listed."""
+    if family.LINUX:
+        return {pid for pid, fields in family.living().items() if fields[3] == str(sid)}
+    rows = (line.split() for line in _ps("-ax", "-o", "pid=,sess=,pgid=").splitlines())
+    return {int(row[0]) for row in rows if len(row) == 3 and str(sid) in row[1:]}
+
+
+def marked(token: str) -> set[int]:
+    """Pids of this user that carry CALLBOARD_TERMINAL=token, whatever session they are in."""
+    mark = f"CALLBOARD_TERMINAL={token}"
+    if not family.LINUX:
+        lines = _ps("-axE", "-o", "pid=,command=").splitlines()
+        return {int(line.split()[0]) for line in lines if f" {mark} " in f"{line} "}
+    found = set()
+    for pid in family.living():
+        with contextlib.suppress(OSError):  # another user's, or gone
+            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def end_tree(token: str, sid: int, grace: float) -> int:
+    """Ends what a dead host left behind: TERM, after grace seconds KILL. Blocks for that long.
+
+    Those are the processes that carry the token and, if any of them is in session sid, that
+    whole session; the number alone proves nothing, it may have been given away again. Returns
+    how many are left, 0 if all is well. Raises OSError when processes cannot be listed.
+    """
+    for signo, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 3.0)):
+        deadline = time.monotonic() + patience
+        signalled: set[int] = set()
+        while left := _tree(token, sid):
+            fresh = left - signalled
+            handles = [_signal(pid, signo, token, sid) for pid in fresh]
+            signalled |= fresh
+            _wait_for_end(left, min(deadline, time.monotonic() + 0.2))
+            for handle in handles:
+                if handle is not None:
+                    os.close(handle)
+            if time.monotonic() >= deadline:
+                break
+        else:
+            return 0
+    return len(_tree(token, sid))
+
+
+def _tree(token: str, sid: int) -> set[int]:
+    ours = marked(token)
+    session = session_members(sid)
+    return (ours | session if ours & session else ours) - {os.getpid()}
+
+
+def _signal(pid: int, signo: int, token: str, sid: int) -> int | None:
+    """Signals pid if it is still one of the tree. Returns its pidfd where there are such."""
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.kill(pid, signo)
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        # The handle was opened after the listing: look again, then it cannot be another's.
+        if pid in _tree_of(pid, token, sid):
+            signal.pidfd_send_signal(handle, signo)
+            if signo == signal.SIGTERM:
+                signal.pidfd_send_signal(handle, signal.SIGCONT)
+    return handle
+
+
+def _tree_of(pid: int, token: str, sid: int) -> set[int]:
+    fields = family.stat(pid)
+    if fields and fields[3] == str(sid):
+        return {pid}
+    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return {pid} if f"CALLBOARD_TERMINAL={token}".encode() in environ else set()
+
+
+def _wait_for_end(pids: set[int], deadline: float) -> None:
+    """Until one of pids has ended or the deadline has come."""
+    patience = max(0.0, deadline - time.monotonic())
+    if sys.platform != "linux":
+        time.sleep(min(patience, 0.05))
+        return
+    handles = []
+    try:
+        for pid in pids:
+            handles.append(os.pidfd_open(pid))
+        poll = select.poll()
+        for handle in handles:
+            poll.register(handle, select.POLLIN)
+        poll.poll(patience * 1000)
+    except OSError:
+        return  # one has ended already
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def read_exit(directory: Path) -> Exit | None:
+    """How the program of this host ended; None if that is not written (yet).
+
+    Raises OSError or msgspec.DecodeError when there is a record that cannot be read: unknown.
+    """
+    try:
+        return msgspec.json.decode((directory / "exit.json").read_bytes(), type=Exit)
+    except FileNotFoundError:
+        return None
+
+
+def read_identity(directory: Path) -> Identity | None:
+    """Who runs there; None if that is not written (yet). Raises as read_exit does."""
+    try:
+        return msgspec.json.decode((directory / "host.json").read_bytes(), type=Identity)
+    except FileNotFoundError:
+        return None
+
+
+def host_lives(directory: Path) -> bool | None:
+    """Whether a host holds the lock of this directory. The lock ends with its process."""
+    try:
+        fd = os.open(directory / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def find_hosts(root: Path) -> Iterator[Found]:
+    """Every host's directory below root, dead or alive. A record that is unreadable is None."""
+    try:
+        inside = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if root / "lock" in inside:
+        identity, ended = None, None
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            identity = read_identity(root)
+        alive = host_lives(root)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            ended = read_exit(root)  # after the look at the lock: a host writes it before it ends
+        yield Found(root, identity, alive, ended)
+        return
+    for path in inside:
+        if path.is_dir() and not path.is_symlink():
+            yield from find_hosts(path)
+
+
+def _ps(*words: str) -> str:
+    """Raises OSError or subprocess.SubprocessError when ps cannot say; "" when nobody is there."""
+    done = subprocess.run(["ps", *words], capture_output=True, text=True, timeout=10)
+    if done.returncode not in (0, 1):
+        raise OSError(f"ps {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,447 @@
+"""How a terminal starts and ends, and what is left of it: nothing."""
+
+import errno
+import os
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import WAIT, Terminal, collect
+
+from actors.terminals import link, processes, wire
+
+
+def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "read x; exit 42")
+    with terminal.connect() as console, terminal.connect() as viewer:
+        console.link.type(b"k", [(b"\n", 0)])
+        told = console.next(link.Ended, WAIT).exit
+        assert viewer.next(link.Ended, WAIT).exit == told
+        assert (told.kind, told.status, told.leftovers, told.survivors) == ("exited", 42, 0, 0)
+        assert console.next(link.Closed, WAIT)
+    assert terminal.ended() == told
+    assert not terminal.socket.exists()
+
+
+def test_a_signal_that_killed_is_recorded(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "kill -9 $$")
+    found = terminal.ended()
+    assert (found.kind, found.status) == ("signaled", signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"), [("/no/such/program", errno.ENOENT), ("/etc/passwd", errno.EACCES)]
+)
+def test_a_program_that_cannot_be_started_is_not_one_that_failed(
+    terminal: Terminal, program: str, reason: int
+) -> None:
+    terminal.start(program, "--flag")
+    found = terminal.ended()
+    assert (found.kind, found.status) == ("exec_failed", reason)
+
+
+def test_a_working_directory_that_is_not_there_is_an_error_at_once(terminal: Terminal) -> None:
+    with pytest.raises(FileNotFoundError):
+        terminal.spawn("true", cwd=Path("/no/such/place"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"argv": []}, {"token": "a b"}, {"token": ""}, {"socket": Path("/tmp/" + "x" * 120)}]
+)
+def test_what_cannot_be_written_down_safely_is_refused(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    given: dict[str, object] = {"socket": tmp_path / "s", "token": "t", "incarnation": 1}
+    given |= {"argv": ["true"], "env": {}, "cwd": tmp_path, "rows": 24, "columns": 80}
+    with pytest.raises(ValueError, match=r"argv|token|socket"):
+        link.spawn(tmp_path / "h", **{**given, **wrong})  # type: ignore[arg-type]
+
+
+def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
+    program = textwrap.dedent("""
+        import os, signal, sys
+        print(os.get_terminal_size(), os.getsid(0) == os.getpid(), os.tcgetpgrp(0) == os.getpid())
+        print(os.isatty(0), sorted(os.listdir("/proc/self/fd"))[:5], os.getcwd())
+        print(os.environ["CALLBOARD_TERMINAL"], os.environ["SECRET"], len(os.environ))
+        print([s for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN])
+        print(oct(os.umask(0)), signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    """)
+    cwd = terminal.dir.parent
+    before = os.umask(0o027)
+    try:
+        terminal.python(program, rows=33, columns=111, env={"SECRET": "s3cret", "PATH": "/bin"})
+    finally:
+        os.umask(before)
+    assert terminal.ended().status == 0
+    said = (terminal.dir / "out" / f"{0:016d}").read_text().splitlines()
+    assert said[0] == "os.terminal_size(columns=111, lines=33) True True"
+    assert said[1] == f"True ['0', '1', '2', '3'] {cwd}"  # 3 is the directory being listed
+    assert said[2].startswith(f"{terminal.token} s3cret")
+    assert said[3] == "[<Signals.SIGPIPE: 13>, <Signals.SIGXFSZ: 25>]"  # Python's own
+    assert said[4] == "0o27 set()"
+
+
+def test_nothing_secret_is_on_a_command_line_or_in_a_file(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "echo up; read x", env={"SECRET": "s3cret", "PATH": "/bin"})
+    identity = processes.read_identity(terminal.dir)
+    assert identity is not None
+    for pid in (identity.host_pid, identity.program_pid):
+        assert b"s3cret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    for path in terminal.dir.rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+        if path.is_file():
+            assert b"s3cret" not in path.read_bytes()
+    assert stat.S_IMODE(terminal.dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE(terminal.socket.stat().st_mode) == 0o700 & ~0o077
+
+
+def test_a_host_has_none_of_its_starters_files(terminal: Terminal, tmp_path: Path) -> None:
+    with open(tmp_path / "home.lock", "w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        terminal.start("sh", "-c", "read x")
+    assert terminal.process is not None
+    open_files = list(Path(f"/proc/{terminal.process.pid}/fd").iterdir())
+    assert not [path for path in open_files if path.readlink().name == "home.lock"]
+    assert os.getsid(terminal.process.pid) == terminal.process.pid
+
+
+def test_only_one_host_starts_for_a_directory(terminal: Terminal) -> None:
+    racers = [terminal.spawn("sh", "-c", "echo up; read x") for _ in range(6)]
+    codes = []
+    for racer in racers:
+        try:
+            link.await_ready(racer, WAIT)
+            terminal.process = racer
+        except ChildProcessError as error:
+            codes.append(error.errno)
+            assert racer.stdout is not None
+            racer.stdout.close()
+    assert codes == [link.Refusal.ANOTHER_RUNS] * 5
+    with terminal.connect() as console:
+        collect(console, b"up")
+
+
+def test_an_incarnation_that_has_ended_is_not_started_again(terminal: Terminal) -> None:
+    terminal.start("true")
+    first = terminal.ended()
+    again = terminal.spawn("true")
+    with again, pytest.raises(ChildProcessError) as caught:
+        link.await_ready(again, WAIT)
+    assert caught.value.errno == link.Refusal.HAS_ENDED
+    assert processes.read_exit(terminal.dir) == first
+
+
+def test_an_incarnation_whose_host_was_killed_is_not_started_again(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "read x")
+    assert terminal.process is not None
+    terminal.process.kill()
+    terminal.process.wait()
+    again = terminal.spawn("true")
+    with again, pytest.raises(ChildProcessError) as caught:
+        link.await_ready(again, WAIT)
+    assert caught.value.errno == link.Refusal.HOST_DIED
+
+
+def test_a_program_that_ignores_term_is_killed(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "trap '' TERM HUP; echo up; while :; do sleep 1; done")
+    with terminal.connect() as console:
+        collect(console, b"up")
+        console.link.end(200)
+        found = console.next(link.Ended, WAIT).exit
+    assert (found.kind, found.status) == ("signaled", signal.SIGKILL)
+    assert processes.marked(terminal.token) == set()
+
+
+def test_a_program_may_use_its_grace(terminal: Terminal) -> None:
+    program = "trap 'sleep 0.3; echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done"
+    terminal.start("sh", "-c", program)
+    with terminal.connect() as console:
+        collect(console, b"up")
+        console.link.end(20_000)
+        found = console.next(link.Ended, WAIT).exit
+    assert (found.kind, found.status) == ("exited", 5)
+    assert (terminal.dir / "out" / f"{0:016d}").read_bytes().endswith(b"bye\r\n")
+
+
+def test_a_stopped_program_ends_too(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "echo up; kill -STOP $$; sleep 100")
+    with terminal.connect() as console:
+        collect(console, b"up")
+        console.link.end(20_000)
+        assert console.next(link.Ended, WAIT).exit.status == signal.SIGTERM
+
+
+def test_term_to_the_host_ends_the_program(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "sleep 100")
+    assert terminal.process is not None
+    terminal.process.terminate()
+    assert (terminal.ended().kind, terminal.ended().status) == ("signaled", signal.SIGTERM)
+
+
+def test_hangup_and_interrupt_do_not_end_the_host(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "read x; exit 9")
+    assert terminal.process is not None
+    for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
+        terminal.process.send_signal(signo)
+    with terminal.connect() as console:
+        console.link.type(b"k", [(b"\n", 0)])
+        assert console.next(link.Ended, WAIT).exit.status == 9
+
+
+FAMILY = """
+import os, signal, sys, time
+if os.fork() == 0:            # a child in the program's group
+    if os.fork() == 0:        # a grandchild with a session of its own
+        os.setsid()
+        if {stubborn}: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:    # and its child, whose parent is about to go
+            time.sleep(100)
+        os.close(0); os.close(1); os.close(2)
+        time.sleep(100)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    time.sleep(100)
+time.sleep(0.3)
+print("up", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_what_outlives_the_program_is_ended_whatever_its_session(
+    terminal: Terminal, stubborn: bool
+) -> None:
+    terminal.python(FAMILY.format(stubborn=stubborn))
+    with terminal.connect() as console:
+        collect(console, b"up")
+        assert len(processes.marked(terminal.token)) == 4
+        console.link.type(b"k", [(b"\n", 0)])
+        found = console.next(link.Ended, WAIT).exit
+    assert (found.kind, found.status, found.survivors) == ("exited", 0, 0)
+    assert found.leftovers == 3
+    assert processes.marked(terminal.token) == set()
+
+
+def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Terminal) -> None:
+    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    terminal.python(program + FAMILY.format(stubborn=True))
+    with terminal.connect() as console:
+        collect(console, b"up")
+    identity = processes.read_identity(terminal.dir)
+    assert identity is not None and terminal.process is not None
+    strays = processes.marked(terminal.token)
+    assert identity.program_pid in strays
+    terminal.process.kill()
+    terminal.process.wait()
+    assert processes.host_lives(terminal.dir) is False
+    assert processes.end_tree(terminal.token, identity.program_pid, 0.3) == 0
+    assert processes.marked(terminal.token) == set()
+    assert processes.session_members(identity.program_pid) == set()
+
+
+def test_signals_reach_their_scope(terminal: Terminal) -> None:
+    program = textwrap.dedent("""
+        import os, signal, time
+        child = os.fork()
+        signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"[parent]" if child else b"[child]"))
+        if child: os.write(1, b"up")
+        while True: time.sleep(10)
+    """)
+    terminal.python(program)
+    with terminal.connect() as console:
+        collect(console, b"up")
+        console.link.signal(signal.SIGUSR1, link.Scope.PROGRAM)
+        assert b"[child]" not in collect(console, b"[parent]")
+        console.link.signal(signal.SIGUSR1, link.Scope.GROUP)
+        collect(console, b"[child]", 1)
+        collect(console, b"[parent]", 2)
+        console.link.signal(signal.SIGUSR1, link.Scope.SESSION)
+        collect(console, b"[child]", 2)
+        collect(console, b"[parent]", 3)
+
+
+def test_a_new_size_reaches_the_program_and_every_client(terminal: Terminal) -> None:
+    program = "trap 'stty size' WINCH; echo up; while :; do sleep 0.05; done"
+    terminal.start("sh", "-c", program)
+    with terminal.connect() as console, terminal.connect() as viewer:
+        collect(console, b"up")
+        viewer.link.resize(50, 132)
+        collect(console, b"50 132")
+        assert console.next(link.Resized, WAIT) == link.Resized(50, 132)
+        assert viewer.next(link.Resized, WAIT) == link.Resized(50, 132)
+        with terminal.connect():
+            assert (terminal.welcome.rows, terminal.welcome.columns) == (50, 132)
+
+
+def knock(terminal: Terminal) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(terminal.socket))
+    sock.settimeout(WAIT)
+    return sock
+
+
+def hangs_up(sock: socket.socket) -> bool:
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    sock.close()
+    return True
+
+
+GARBAGE = {
+    "noise": os.urandom(4096),
+    "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "wrong token": wire.frame(wire.HELLO, b"guess"),
+    "no hello": wire.frame(wire.END, wire.MS.pack(0)),
+    "huge hello": wire.HEAD.pack(1 << 31, wire.HELLO),
+}
+RUDE = {
+    "unknown frame": wire.frame(200, b"x"),
+    "huge frame": wire.HEAD.pack(1 << 31, wire.INPUT),
+    "short frame": wire.frame(wire.OUTPUT, b"x"),
+    "no steps": wire.frame(wire.INPUT, wire.KEY_SIZE.pack(1), b"k"),
+    "no key": wire.frame(wire.INPUT, wire.KEY_SIZE.pack(0), wire.STEP.pack(0, 1), b"x"),
+    "long step": wire.frame(wire.INPUT, wire.KEY_SIZE.pack(1), b"k", wire.STEP.pack(0, 9), b"x"),
+    "no such signal": wire.frame(wire.SIGNAL, wire.PAIR.pack(250, 0)),
+    "no such scope": wire.frame(wire.SIGNAL, wire.PAIR.pack(15, 9)),
+    "odd silence": wire.frame(wire.QUIET, b"abc"),
+}
+
+
+def test_garbage_closes_its_own_connection_only(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "echo up; read x; exit 4")
+    with terminal.connect() as console:
+        for garbage in GARBAGE.values():
+            sock = knock(terminal)
+            sock.sendall(garbage)
+            assert hangs_up(sock)
+        for rude in RUDE.values():
+            sock = knock(terminal)
+            sock.sendall(wire.frame(wire.HELLO, terminal.token.encode()) + rude)
+            assert hangs_up(sock)
+        collect(console, b"up")
+        console.link.type(b"k", [(b"\n", 0)])
+        assert console.next(link.Ended, WAIT).exit.status == 4
+
+
+def test_strangers_at_the_door_keep_nobody_out(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "echo up; read x; exit 4")
+    crowd = [knock(terminal) for _ in range(100)]
+    with terminal.connect() as console:
+        collect(console, b"up")
+        for sock in crowd:
+            sock.close()
+
+
+def test_a_client_that_asks_and_never_reads_is_dropped(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty raw; head -c 200000 /dev/zero; printf END; read x; exit 4")
+    with terminal.connect() as console:
+        console.link.follow(0)
+        while not console.next(link.Output, WAIT).data.endswith(b"END"):
+            pass
+        sock = knock(terminal)
+        sock.sendall(wire.frame(wire.HELLO, terminal.token.encode()))
+        try:
+            for _ in range(1000):
+                sock.sendall(wire.frame(wire.OUTPUT, wire.RANGE.pack(0, 65536)))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert hangs_up(sock)
+        console.link.type(b"k", [(b"\r", 0), (b"\n", 0)])
+        assert console.next(link.Ended, WAIT).exit.status == 4
+
+
+def test_a_host_is_not_ended_by_time_that_it_was_stopped(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "trap 'exit 6' TERM; echo up; while :; do sleep 0.05; done")
+    assert terminal.process is not None
+    with terminal.connect() as console:
+        collect(console, b"up")
+        console.link.quiet([60_000])
+        console.link.ask_key(b"k")
+        console.next(link.KeyKnown, WAIT)
+        terminal.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+        terminal.process.send_signal(signal.SIGCONT)
+        console.link.ask_key(b"k")
+        console.next(link.KeyKnown, WAIT)
+        console.link.end(10_000)
+        assert console.next(link.Ended, WAIT).exit.status == 6
+
+
+def test_identity_is_a_pid_and_its_start_time(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "read x")
+    identity = processes.read_identity(terminal.dir)
+    assert identity is not None and terminal.process is not None
+    assert identity.host_pid == terminal.process.pid
+    assert identity.host_start == processes.start_time(terminal.process.pid)
+    assert processes.is_alive(identity.host_pid, identity.host_start) is True
+    assert processes.is_alive(identity.host_pid, "another boot:1") is False
+    assert processes.is_alive(identity.host_pid, "") is None
+    assert processes.session_members(identity.program_pid) == {identity.program_pid}
+    terminal.stop()
+    assert processes.is_alive(identity.host_pid, identity.host_start) is False
+
+
+def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> None:
+    alive, ended, killed = (terminals() for _ in range(3))
+    alive.start("sh", "-c", "read x")
+    ended.start("true").ended()
+    killed.start("sh", "-c", "read x")
+    assert killed.process is not None
+    killed.process.kill()
+    killed.process.wait()
+    found = {each.directory: each for each in processes.find_hosts(alive.dir.parents[1])}
+    assert set(found) == {alive.dir, ended.dir, killed.dir}
+    assert (found[alive.dir].alive, found[alive.dir].exit) == (True, None)
+    assert found[ended.dir].alive is False and found[ended.dir].exit is not None
+    assert (found[killed.dir].alive, found[killed.dir].exit) == (False, None)
+    identity = found[alive.dir].identity
+    assert identity is not None and identity.token == alive.token
+
+
+def test_a_record_that_cannot_be_read_is_unknown_not_dead(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "exit.json").write_bytes(b"{")
+    (tmp_path / "host.json").write_bytes(b"")
+    (found,) = processes.find_hosts(tmp_path)
+    assert (found.identity, found.exit) == (None, None)
+    with pytest.raises(ValueError, match="truncated"):
+        processes.read_exit(tmp_path)
+
+
+def test_a_host_without_its_arguments_says_so(tmp_path: Path) -> None:
+    for words in ([], ["--dir"], ["--dir", str(tmp_path), "--", "true"]):
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(link.HOST), *words], capture_output=True, check=False
+        )
+        assert done.returncode == link.Refusal.ARGUMENTS
+        assert b"bad arguments" in done.stderr
+
+
+def test_a_socket_that_cannot_be_made_is_said(terminal: Terminal) -> None:
+    terminal.socket = terminal.dir.parent / "missing" / "s"
+    process = terminal.spawn("true")
+    with process, pytest.raises(ChildProcessError) as caught:
+        link.await_ready(process, WAIT)
+    assert caught.value.errno == link.Refusal.UNUSABLE
+    assert "No such file" in (terminal.dir / "host.err").read_text()
+
+
+def test_frames_survive_any_cut() -> None:
+    words = wire.frame(wire.INPUT, b"abc") + wire.frame(wire.KEY) + wire.frame(wire.END, b"1234")
+    inbox, found = bytearray(), []
+    for byte in words:
+        inbox.append(byte)
+        while frame := wire.take(inbox):
+            found.append(frame)
+    assert found == [(wire.INPUT, b"abc"), (wire.KEY, b""), (wire.END, b"1234")]
+    with pytest.raises(ValueError, match="limit"):
+        wire.take(bytearray(struct.pack(">IB", 99, 1)), limit=98)

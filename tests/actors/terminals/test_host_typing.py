@@ -1,0 +1,272 @@
+"""Typing: whole, in order, once for each key; and the answers to a program's questions."""
+
+import textwrap
+from collections.abc import Callable
+
+import pytest
+from conftest import WAIT, Terminal, collect
+
+from actors.terminals import link, questions
+from actors.terminals.link import KeyState, Result
+
+# Reports every read() in raw mode as one line: milliseconds since the last, and the bytes.
+ECHO = textwrap.dedent("""
+    import os, sys, time, tty
+    tty.setraw(0)
+    os.write(1, b"ready\\n")
+    last = time.monotonic()
+    while True:
+        data = os.read(0, 65536)
+        now = time.monotonic()
+        os.write(1, b"<%d %s>\\n" % ((now - last) * 1000, data.hex().encode()))
+        last = now
+        if data.endswith(b"q"): break
+""")
+
+
+def chunks(text: bytes) -> list[tuple[int, bytes]]:
+    """(ms since the read before, bytes) of each read that ECHO reports."""
+    words = [line[1:-1].split() for line in text.splitlines() if line.startswith(b"<")]
+    return [(int(ms), bytes.fromhex(data.decode())) for ms, data in words]
+
+
+def test_a_paste_and_enter_are_separate_writes_in_one_request(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as console:
+        collect(console, b"ready\n")
+        console.link.type(b"step", link.paste("two\nlines", 300))
+        ack = console.next(link.Acknowledged, WAIT)
+        assert ack == link.Acknowledged(b"step", Result.DONE, 6)
+        console.link.type(b"quit", [(b"q", 0)])
+        seen = chunks(collect(console, b" 71>\n"))
+    assert [data for _, data in seen] == [b"\x1b[200~two\nlines\x1b[201~", b"\r", b"q"]
+    assert 290 <= seen[1][0] < 5000
+
+
+def test_requests_are_typed_in_their_order_and_not_into_each_other(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as console:
+        collect(console, b"ready\n")
+        console.link.type(b"a", [(b"a1", 100), (b"a2", 50)])
+        console.link.type(b"b", [(b"b1", 0), (b"q", 0)])
+        seen = b"".join(data for _, data in chunks(collect(console, b"71>\n")))
+    assert seen == b"a1a2b1q"
+
+
+def test_a_request_is_finished_though_its_sender_is_gone(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as console:
+        collect(console, b"ready\n")
+        console.link.type(b"step", [(b"first", 400), (b"second", 0)])
+        console.link.ask_key(b"step")
+        assert console.next(link.KeyKnown, WAIT).state == KeyState.PENDING
+    with terminal.connect() as console:
+        collect(console, b"7365636f6e64>")  # "second"
+        console.link.ask_key(b"step")
+        assert console.next(link.KeyKnown, WAIT) == link.KeyKnown(b"step", KeyState.TYPED, 6)
+
+
+def test_the_same_key_is_typed_once_whatever_happens_to_the_connection(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as console:
+        collect(console, b"ready\n")
+    for _ in range(5):  # sent, and gone before the answer
+        with terminal.connect() as console:
+            console.link.type(b"step-1", [(b"x", 50), (b"y", 0)])
+            while console.link.wants_write:
+                console.link.on_writable()
+    with terminal.connect() as console:
+        console.link.type(b"step-1", [(b"x", 50), (b"y", 0)])
+        assert console.next(link.Acknowledged, WAIT).result == Result.ALREADY
+        console.link.type(b"step-2", [(b"z", 0)])
+        assert console.next(link.Acknowledged, WAIT).result == Result.DONE
+        console.link.type(b"quit", [(b"q", 0)])
+        seen = b"".join(data for _, data in chunks(collect(console, b"71>\n")))
+    assert seen == b"xyzq"
+
+
+def test_a_second_asker_of_a_pending_request_is_told_when_it_is_done(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as first, terminal.connect() as second:
+        collect(first, b"ready\n")
+        first.link.type(b"k", [(b"x", 200), (b"y", 0)])
+        first.link.ask_key(b"k")
+        first.next(link.KeyKnown, WAIT)
+        second.link.type(b"k", [(b"x", 200), (b"y", 0)])
+        assert second.next(link.Acknowledged, WAIT) == link.Acknowledged(b"k", Result.ALREADY, 6)
+        assert first.next(link.Acknowledged, WAIT) == link.Acknowledged(b"k", Result.DONE, 6)
+
+
+def test_an_unknown_key_is_unknown(terminal: Terminal) -> None:
+    terminal.python(ECHO)
+    with terminal.connect() as console:
+        console.link.ask_key(b"never")
+        assert console.next(link.KeyKnown, WAIT) == link.KeyKnown(b"never", KeyState.UNKNOWN, 0)
+
+
+def test_a_program_that_does_not_read_blocks_nobody(terminal: Terminal) -> None:
+    program = textwrap.dedent("""
+        import os, signal, tty
+        tty.setraw(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        os.write(1, b"deaf")
+        signal.sigwait([signal.SIGUSR1])
+        got = 0
+        while got < 600000: got += len(os.read(0, 65536))
+        os.write(1, b"got %d" % got)
+    """)
+    terminal.python(program)
+    with terminal.connect() as console:
+        collect(console, b"deaf")
+        console.link.type(b"big", [(b"x" * 600_000, 0)])
+        console.link.ask_key(b"big")  # answered, so the host is not stuck in the write
+        assert console.next(link.KeyKnown, WAIT).state == KeyState.PENDING
+        console.link.signal(10, link.Scope.PROGRAM)
+        assert console.next(link.Acknowledged, WAIT).result == Result.DONE
+        console.next(link.Ended, WAIT)
+
+
+def test_what_waits_to_be_typed_is_bounded_and_refused_beyond(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty raw; echo deaf; exec sleep 100")
+    with terminal.connect() as console:
+        collect(console, b"deaf")
+        for number in range(5):
+            console.link.type(b"%d" % number, [(b"x" * 1_000_000, 0)])
+        refused = console.next(link.Acknowledged, WAIT)
+        assert (refused.key, refused.result) == (b"4", Result.REFUSED)
+        console.link.ask_key(b"4")
+        assert console.next(link.KeyKnown, WAIT).state == KeyState.UNKNOWN
+
+
+def test_what_was_not_typed_when_the_program_ended_is_refused(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "read x; exit 3")
+    with terminal.connect() as console:
+        console.link.type(b"one", [(b"go\n", 60_000), (b"late", 0)])
+        console.link.type(b"two", [(b"never", 0)])
+        said = [console.next(link.Acknowledged, WAIT) for _ in range(2)]
+        assert [(each.key, each.result) for each in said] == [
+            (b"one", Result.REFUSED),
+            (b"two", Result.REFUSED),
+        ]
+        assert console.next(link.Ended, WAIT).exit.status == 3
+
+
+def test_a_paste_cannot_be_broken_out_of() -> None:
+    for hostile in ("a\x1b[201~b", "a\x1b[201\x1b[201~~b", "a\x1b[20\x1b[201~1~b\x1b[201~"):
+        (pasted, delay), (enter, _) = link.paste(hostile)
+        assert pasted.startswith(b"\x1b[200~") and pasted.endswith(b"\x1b[201~")
+        assert pasted.count(b"\x1b") == 2
+        assert (delay, enter) == (300, b"\r")
+
+
+QUESTIONS = {
+    b"\x1b[6n": b"\x1b[1;1R",
+    b"\x1b[?6n": b"\x1b[?1;1R",
+    b"\x1b[5n": b"\x1b[0n",
+    b"\x1b[c": b"\x1b[?62;22c",
+    b"\x1b[0c": b"\x1b[?62;22c",
+    b"\x1b[>c": b"\x1b[>1;10;0c",
+    b"\x1b[>q": b"\x1bP>|callboard(1)\x1b\\",
+    b"\x1b[?u": b"\x1b[?0u",
+    b"\x1b]10;?\x07": b"\x1b]10;rgb:d8d8/d8d8/d8d8\x07",
+    b"\x1b]11;?\x1b\\": b"\x1b]11;rgb:1818/1818/1818\x1b\\",
+    b"\x1b[?2026$p": b"\x1b[?2026;0$y",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered_however_it_is_cut(question: bytes) -> None:
+    heard = b"text" + question + b"more\x1b[0m"
+    for cut in range(len(heard) + 1):
+        listener = questions.Listener()
+        said = listener.answers(heard[:cut]) + listener.answers(heard[cut:])
+        assert said == QUESTIONS[question], cut
+    listener = questions.Listener()
+    bytewise = b"".join(listener.answers(heard[i : i + 1]) for i in range(len(heard)))
+    assert bytewise == QUESTIONS[question]
+
+
+def test_many_questions_are_answered_in_their_order() -> None:
+    listener = questions.Listener()
+    assert listener.answers(b"".join(QUESTIONS)) == b"".join(QUESTIONS.values())
+
+
+def test_what_is_no_question_gets_no_answer() -> None:
+    listener = questions.Listener()
+    screen = b"\x1b[0m\x1b[?25l\x1b[?2026h\x1b[38;2;1;2;3m\x1b[16n\x1b]0;title\x07\x1b]10;red\x07"
+    assert listener.answers(screen * 10) == b""
+    assert listener.answers(b"\x1b[?1;2c\x1b[>0;276;0c\x1b[?1u plain 6n") == b""
+
+
+def test_a_program_gets_its_answers_without_any_runtime(terminal: Terminal) -> None:
+    program = textwrap.dedent("""
+        import os, time, tty
+        tty.setraw(0)
+        for part in (b"\\x1b[", b"6n", b"\\x1b[c"):
+            os.write(1, part); time.sleep(0.05)
+        seen = b""
+        while not seen.endswith(b"c"): seen += os.read(0, 100)
+        os.write(1, seen.hex().encode())
+    """)
+    terminal.python(program)
+    assert terminal.ended().kind == "exited"
+    with open(terminal.dir / "out" / f"{0:016d}", "rb") as file:
+        assert file.read().endswith((b"\x1b[1;1R" + b"\x1b[?62;22c").hex().encode())
+
+
+def test_a_flood_of_questions_is_bounded(terminal: Terminal) -> None:
+    program = textwrap.dedent("""
+        import os, time, tty
+        tty.setraw(0)
+        for _ in range(3000): os.write(1, b"\\x1b[6n" * 100)
+        os.write(1, b"END")
+        time.sleep(0.3)  # drowned questions are forgotten, later ones are not
+        os.write(1, b"\x1b[c")
+        while b"c" not in os.read(0, 4096): pass
+    """)
+    terminal.python(program)
+    assert terminal.ended().status == 0
+
+
+def test_the_silence_after_a_burst_is_told_once(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty raw -echo; printf one; read x; printf two; sleep 100")
+    with terminal.connect() as console:
+        collect(console, b"one")
+        console.link.quiet([400, 100])
+        assert console.next(link.Silent, WAIT) == link.Silent(100, 3)
+        assert console.next(link.Silent, WAIT) == link.Silent(400, 3)
+        with pytest.raises(TimeoutError):  # nothing happens, nothing is said
+            console.next(link.Silent, 0.7)
+        console.link.type(b"k", [(b"\n", 0)])
+        assert console.next(link.Silent, WAIT) == link.Silent(100, 6)
+        assert console.next(link.Silent, WAIT) == link.Silent(400, 6)
+
+
+def test_silence_is_told_of_a_program_that_never_says_anything(terminal: Terminal) -> None:
+    terminal.start("sleep", "100")
+    with terminal.connect() as console, terminal.connect() as other:
+        console.link.quiet([150])
+        assert console.next(link.Silent, WAIT) == link.Silent(150, 0)
+        other.link.quiet([100])  # each has its own; the silence so far counts
+        assert other.next(link.Silent, WAIT) == link.Silent(100, 0)
+        console.link.quiet([])
+
+
+def test_silence_is_told_when_typing_is_not_even_echoed(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty raw -echo; printf ok; exec sleep 100")
+    with terminal.connect() as console:
+        collect(console, b"ok")
+        console.link.quiet([100])
+        assert console.next(link.Silent, WAIT) == link.Silent(100, 2)
+        console.link.type(b"k", [(b"hello?", 0)])
+        console.next(link.Acknowledged, WAIT)
+        assert console.next(link.Silent, WAIT) == link.Silent(100, 2)
+
+
+def test_a_running_program_is_never_called_silent(terminals: Callable[..., Terminal]) -> None:
+    terminal = terminals()
+    ticking = "stty raw; i=0; while [ $i -lt 30 ]; do printf .; sleep 0.05; i=$((i+1)); done; cat"
+    terminal.start("sh", "-c", ticking)
+    with terminal.connect() as console:
+        console.link.quiet([1000])
+        assert console.next(link.Silent, WAIT).offset == 30
