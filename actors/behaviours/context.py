@@ -89,7 +89,7 @@ class Context:
             return None
         try:
             return self._store.load(address)
-        except Exception:  # noqa: BLE001 - a store that fails must not stop the tree
+        except Exception:
             logger.exception("the restart state of %s could not be loaded", address)
             return None
 

@@ -6,7 +6,7 @@ uses for it, so that a caller may match on the type and a log may show OTP's wor
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pykka import ActorDeadError, ActorRef
 
@@ -46,7 +46,7 @@ class AlreadyStarted(SupervisorError):
 
     answer = "already_started"
 
-    def __init__(self, address: str, ref: ActorRef[object]) -> None:
+    def __init__(self, address: str, ref: ActorRef[Any]) -> None:
         super().__init__(address)
         self.ref = ref
 

@@ -124,5 +124,5 @@ class Notifier:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except BaseException:  # noqa: BLE001 - a hook must not end the reports
+            except BaseException:
                 logger.exception("a hook of the supervision tree failed")

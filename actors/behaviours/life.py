@@ -140,7 +140,7 @@ class Life:
         threading.Thread(target=self._run, args=(make,), name=name, daemon=True).start()
 
     def order_stop(self) -> None:
-        """Let it stop after the current message. Any thread; never blocks; wakes a waiting actor."""
+        """Let it stop after the current message; wake it if it waits. Any thread; never blocks."""
         self.stop_ordered = True
         self.stopping.set()
         interrupt = self.interrupt

@@ -121,7 +121,7 @@ class Mailbox:
         return items
 
     def get(self) -> Envelope[Any]:
-        """Pykka's way to take an item (our actors use `take`): waits, wraps what has no envelope."""
+        """Pykka's way to take an item, in an envelope; our actors use `take`. Waits for ever."""
         while True:
             self._bell.get()
             with self._lock:

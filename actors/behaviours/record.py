@@ -49,7 +49,7 @@ class ChildRecord:
         self.spec = spec
         self.parent = parent
         above = parent.address if parent is not None else ""
-        self.address = spec.address if spec.address is not None else f"{above}{spec.id}/"
+        self.address: str = spec.address if spec.address is not None else f"{above}{spec.id}/"
         self.mailbox = Mailbox(self.address)
         self.state = State.STOPPED
         self.life: Life | None = None  # OTP's pid
@@ -101,7 +101,7 @@ class ChildRecord:
         self.retry_at = None
 
     def bury(self, item: object, error: str, incarnation: int) -> None:
-        """Set the item aside that broke an incarnation. In the dying thread, or the supervisor's."""
+        """Set the item aside that broke an incarnation. The dying thread, or the supervisor's."""
         self.dead_letters.append(Buried(item, error, incarnation, time.time()))
         self.dead_letter_count += 1
 

@@ -59,8 +59,8 @@ class Counts:
 class SupervisorRef:
     """The supervisor at one place of a tree.
 
-    With `block=True` a method waits for the answer; with `block=False` it returns a
-    `concurrent.futures.Future` of it at once. Both raise `NoSupervisor` if there is none.
+    A method waits for the answer; with `block=False` it returns a `concurrent.futures.Future` of
+    it at once. Either way it raises `NoSupervisor` if there is none.
 
     An actor may call any supervisor, its own as well, from a message handler. What could only wait
     for itself raises `WouldDeadlock`: to have oneself terminated, or to call the supervisor that is
@@ -82,7 +82,7 @@ class SupervisorRef:
     def start_child(self, spec: Spec, *, block: Literal[True] = True) -> Ref: ...
     @overload
     def start_child(self, spec: Spec, *, block: Literal[False]) -> Future[Ref]: ...
-    def start_child(self, spec: Spec, *, block: bool = True) -> Ref | Future[Ref]:
+    def start_child(self, spec: Spec, *, block: bool = True) -> Any:
         """Add a child and start it.
 
         Raises `AlreadyStarted` or `AlreadyPresent` if the id is known, and `StartFailed` if the
@@ -91,10 +91,10 @@ class SupervisorRef:
         return self._call(lambda supervisor: supervisor.start_child(spec), block)
 
     @overload
-    def terminate_child(self, id: str, *, block: Literal[True] = True) -> None: ...  # noqa: A002
+    def terminate_child(self, id: str, *, block: Literal[True] = True) -> None: ...
     @overload
-    def terminate_child(self, id: str, *, block: Literal[False]) -> Future[None]: ...  # noqa: A002
-    def terminate_child(self, id: str, *, block: bool = True) -> None | Future[None]:  # noqa: A002
+    def terminate_child(self, id: str, *, block: Literal[False]) -> Future[None]: ...
+    def terminate_child(self, id: str, *, block: bool = True) -> Any:  # noqa: A002
         """Stop a child, or stop trying to restart it; its spec stays unless it is temporary.
 
         Raises `NotFound`. A child that does not run is no error.
@@ -103,24 +103,16 @@ class SupervisorRef:
             self._refuse_suicide(id)
         return self._call(lambda supervisor: supervisor.terminate_child(id), block)
 
-    @overload
-    def restart_child(self, id: str, *, block: Literal[True] = True) -> Ref: ...  # noqa: A002
-    @overload
-    def restart_child(self, id: str, *, block: Literal[False]) -> Future[Ref]: ...  # noqa: A002
-    def restart_child(self, id: str, *, block: bool = True) -> Ref | Future[Ref]:  # noqa: A002
+    def restart_child(self, id: str) -> Ref:  # noqa: A002
         """Start a stopped child again.
 
         Raises `NotFound`, `Running`, `Restarting`, or `StartFailed`; then it stays stopped.
         """
-        return self._call(lambda supervisor: supervisor.restart_child(id), block)
+        return self._answer(lambda supervisor: supervisor.restart_child(id))
 
-    @overload
-    def delete_child(self, id: str, *, block: Literal[True] = True) -> None: ...  # noqa: A002
-    @overload
-    def delete_child(self, id: str, *, block: Literal[False]) -> Future[None]: ...  # noqa: A002
-    def delete_child(self, id: str, *, block: bool = True) -> None | Future[None]:  # noqa: A002
+    def delete_child(self, id: str) -> None:  # noqa: A002
         """Forget a stopped child, and its mail. Raises `NotFound`, `Running` or `Restarting`."""
-        return self._call(lambda supervisor: supervisor.delete_child(id), block)
+        self._answer(lambda supervisor: supervisor.delete_child(id))
 
     def which_children(self) -> list[Child]:
         """All children, in start order."""

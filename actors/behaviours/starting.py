@@ -30,7 +30,7 @@ def start(
     on_end: Callable[[ChildRecord, Life], None],
     *,
     again: bool = False,
-) -> None:
+) -> Life:
     """Start the child and wait until it has started. Raises `StartFailed`; it is stopped then.
 
     `parent` is the supervisor's life; `on_end` is called in the child's thread, as its last act.
@@ -48,6 +48,7 @@ def start(
     child.restarts += again
     event = ChildRestarted if again else ChildStarted
     context.emit(event(address=life.address, incarnation=life.incarnation))
+    return life
 
 
 def _conceive(

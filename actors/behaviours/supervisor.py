@@ -45,7 +45,7 @@ CALLS (`SupervisorRef`; the errors' `answer` is OTP's word).
 
     start_child      already_started if it runs, already_present if it is known and does not run;
                      a child whose start fails is not kept
-    terminate_child  stops it, or stops trying to restart it; not_found. A temporary one is forgotten
+    terminate_child  stops it, or stops trying to restart it; not_found. Forgets a temporary one
     restart_child    starts a stopped one; running, restarting, not_found, or what its start raised
     delete_child     forgets a stopped one; running, restarting, not_found
     which_children, count_children
@@ -78,7 +78,7 @@ from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actors.behaviours.actor import Actor, handles
 from actors.behaviours.errors import (
@@ -395,7 +395,7 @@ class Supervisor(Actor):
         return child
 
 
-def ref_of(child: ChildRecord) -> Any:
+def ref_of(child: ChildRecord) -> Ref:
     """Pykka's reference to the running incarnation of a child."""
     assert child.life is not None and child.life.actor is not None
     return child.life.actor.actor_ref

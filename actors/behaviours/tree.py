@@ -71,14 +71,12 @@ class Tree:
         self._on_give_up = on_give_up
         self._over = threading.Event()
         self._watchdog = Watchdog(self._root, stuck_after, lambda event: self._context.emit(event))
-        self._context = Context(directory, on_event, store, self._watchdog.busy, _make_supervisor)
+        self._context = Context(directory, on_event, store, self._watchdog.busy, make_supervisor)
         try:
-            start(self._root, None, self._context, self._ended)
+            self._life = start(self._root, None, self._context, self._ended)
         except BaseException:
             self._close()
             raise
-        assert self._root.life is not None
-        self._life: Life = self._root.life
 
     @property
     def root(self) -> SupervisorRef:
@@ -113,6 +111,7 @@ class Tree:
         if not in_time:
             abandon(self._root, self._context)
             self._close()
+            self._over.set()
         return in_time
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -148,7 +147,7 @@ class Tree:
         self._context.notifier.drain(LAST_REPORTS)
         try:
             self._on_give_up(reason)
-        except Exception:  # noqa: BLE001 - nobody is left to see it
+        except BaseException:
             logger.exception("on_give_up failed")
 
     def _close(self) -> None:
@@ -157,6 +156,7 @@ class Tree:
         self._context.notifier.close()
 
 
-def _make_supervisor(record: ChildRecord, context: Context) -> Supervisor:
+def make_supervisor(record: ChildRecord, context: Context) -> Supervisor:
+    """The actor for the record of a supervisor."""
     kind = DynamicSupervisor if isinstance(record.spec, DynamicSpec) else Supervisor
     return kind(record, context)
