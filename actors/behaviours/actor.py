@@ -170,8 +170,8 @@ class Actor(pykka.ThreadingActor):
     def _handle_envelope(self, envelope: Envelope[Any]) -> None:
         reply_to = envelope.reply_to
         if isinstance(envelope.message, _ActorStop):
-            self.life.stop_asker = reply_to
-            self.life.leaving = True
+            self.life.stop_asker = reply_to  # answered when all is over
+            self.stop()
         elif reply_to is None:
             self._dispatch(envelope.message)
         else:
