@@ -30,7 +30,7 @@ from typing import Final
 
 import msgspec
 
-LIMIT: Final = 256 * 1024
+LIMIT: Final = 64 * 1024
 """Characters of a message that we read; a longer one is `Malformed`."""
 
 
@@ -108,8 +108,8 @@ _QUOTED: Final = re.compile(
     r"(?<!`)(?P<tick>`+)(?!`)[^`](?:.*?[^`])??(?P=tick)(?!`)"
     r'|(?<!\w)"[^"]*"'
     r"|(?<!\w)'(?!\s)(?:[^']|(?<=\w)'(?=\w))*?(?<!\s)'(?!\w)"
-    r"|‘(?:[^’]|(?<=\w)’(?=\w))*?’(?!\w)"
-    r"|“[^”]*”|«[^»]*»|「[^」]*」|『[^』]*』",
+    r"|‘(?:[^‘’]|(?<=\w)’(?=\w))*?’(?!\w)"
+    r"|“[^“”]*”|«[^«»]*»|「[^「」]*」|『[^『』]*』",
     re.DOTALL,
 )
 _FENCE: Final = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
