@@ -54,7 +54,7 @@ def _file(
     theirs: pygit2.IndexEntry | None,
 ) -> ConflictFile:
     entries = [entry for entry in (ours, theirs, ancestor) if entry is not None]
-    paths = tuple(dict.fromkeys(entry.path for entry in entries))
+    paths = tuple(dict.fromkeys(str(entry.path) for entry in entries))
     return ConflictFile(paths[0], _kind(ancestor, ours, theirs, len(paths)), paths)
 
 

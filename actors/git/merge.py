@@ -123,25 +123,11 @@ def merge_branches(request: MergeRequest) -> MergeOutcome:
     steps: list[Step] = []
     onto = request.base
     for branch in request.branches:
-        if descends(repo, branch.tip, onto):
-            steps.append(Step(branch.name, branch.tip, None))
-            continue
-        if repo.merge_base(onto, branch.tip) is None:
-            return Unrelated(request.base, branch.name, branch.tip)
-        index = repo.merge_commits(onto, branch.tip)
-        files = conflict_files(index)
-        if files:
-            return Conflict(
-                base=request.base,
-                steps=tuple(steps),
-                onto=onto,
-                branch=branch.name,
-                tip=branch.tip,
-                with_branches=_culprits(repo, request, steps, files),
-                files=files,
-            )
-        onto = _commit(repo, request, branch, onto, str(index.write_tree(repo)))
-        steps.append(Step(branch.name, branch.tip, onto))
+        step = _merge_one(repo, request, steps, onto, branch)
+        if not isinstance(step, Step):
+            return step
+        steps.append(step)
+        onto = step.commit or onto
     return MergeResult(request.base, tuple(steps), onto)
 
 
@@ -162,22 +148,23 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
     """
     repo = pygit2.Repository(request.git_dir)
     previews: list[Preview] = []
-    clean: list[MergeBranch] = []
+    steps: list[Step] = []
+    onto = request.base
     for branch in request.branches:
-        outcome = merge_branches(msgspec.structs.replace(request, branches=(*clean, branch)))
-        conflict = outcome if isinstance(outcome, Conflict) else None
+        step = _merge_one(repo, request, steps, onto, branch)
+        conflict = step if isinstance(step, Conflict) else None
+        if isinstance(step, Step):
+            steps.append(step)
+            onto = step.commit or onto
         previews.append(
             Preview(
                 branch.name,
                 tuple(sorted(touched_paths(repo, request.base, branch.tip))),
                 conflict.files if conflict else (),
                 conflict.with_branches if conflict else (),
-                isinstance(outcome, Unrelated),
+                isinstance(step, Unrelated),
             )
         )
-        if isinstance(outcome, MergeResult):
-            # Go on from its result, so that n branches cost n merges.
-            request = msgspec.structs.replace(request, base=outcome.result)
     return tuple(previews)
 
 
@@ -192,15 +179,44 @@ def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
 def identity(git_dir: str) -> Identity:
     """The user's name and address as git would use them here, else Callboard's."""
     config = pygit2.Repository(git_dir).config
-    if "user.name" in config and "user.email" in config:
-        return Identity(config["user.name"], config["user.email"])
-    return CALLBOARD
+    try:
+        name, email = config["user.name"], config["user.email"]
+    except KeyError:
+        return CALLBOARD
+    return Identity(name, email) if name and email else CALLBOARD
 
 
 def message(branch: MergeBranch, target: str) -> str:
     """The message of a merge commit."""
     subject = f"Merge {branch.name}: {branch.title}" if branch.title else f"Merge {branch.name}"
     return f"{' '.join(subject.split())}\n\nMerged into {target} by Callboard.\n"
+
+
+def _merge_one(
+    repo: pygit2.Repository,
+    request: MergeRequest,
+    steps: list[Step],
+    onto: str,
+    branch: MergeBranch,
+) -> Step | Conflict | Unrelated:
+    if descends(repo, branch.tip, onto):
+        return Step(branch.name, branch.tip, None)
+    if repo.merge_base(onto, branch.tip) is None:
+        return Unrelated(request.base, branch.name, branch.tip)
+    index = repo.merge_commits(onto, branch.tip)
+    files = conflict_files(index)
+    if not files:
+        commit = _commit(repo, request, branch, onto, str(index.write_tree(repo)))
+        return Step(branch.name, branch.tip, commit)
+    return Conflict(
+        base=request.base,
+        steps=tuple(steps),
+        onto=onto,
+        branch=branch.name,
+        tip=branch.tip,
+        with_branches=_culprits(repo, request, steps, files),
+        files=files,
+    )
 
 
 def _commit(

@@ -80,7 +80,7 @@ def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
     spots = checkouts(git_dir, target)
     return Survey(
         git_dir=git_dir,
-        workdir=_main_workdir(git_dir),
+        workdir=main_workdir(git_dir),
         target=target,
         target_oid=heads[target],
         checkouts=spots,
@@ -116,7 +116,7 @@ def checkouts(git_dir: str, branch: str) -> tuple[str, ...]:
     state = RefScanner(git_dir).scan()
     ref = HEADS + branch
     spots = []
-    main = _main_workdir(git_dir)
+    main = main_workdir(git_dir)
     if main is not None and state.head == ref:
         spots.append(main)
     for name, head in state.worktrees.items():
@@ -215,7 +215,8 @@ def _flag(config: pygit2.Config, key: str) -> bool:
     return key in config and config.get_bool(key)
 
 
-def _main_workdir(git_dir: str) -> str | None:
+def main_workdir(git_dir: str) -> str | None:
+    """The user's own checkout; None for a bare repository."""
     repo = pygit2.Repository(git_dir)
     return None if repo.is_bare or repo.workdir is None else str(Path(repo.workdir).resolve())
 
