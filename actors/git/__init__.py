@@ -1,1 +1,20 @@
-"""Git: refs, commits, worktrees and merges of one repository."""
+"""Git: refs, commits, worktrees and merges of one repository.
+
+Plain functions, plain data in and out (paths as `str`, object ids as 40 hex digits, `msgspec`
+structs), no threads and no state but a watcher's file descriptor. A repository is named by its
+*common* git directory (`Survey.git_dir`), so it does not matter from which worktree it was found.
+
+    repository  open and examine a repository for a plan; which branch names are possible
+    worktrees   a task's branch and worktree: make, remove
+    pins        keep the state of a worktree under refs/callboard/
+    refs        what every branch and worktree points at, now
+    watch       when to look again
+    history     what a move of a ref means, commit by commit
+    merge       branches merged in order, in memory; forecast and preview
+    resolution  a conflict laid out for someone to resolve, and its check
+    land        a tested commit becomes the target; checkout brings a clone's files along
+    command     how the `git` program is run
+
+What needs the user's filters (LFS, line ends) or hooks runs the `git` program; what only reads or
+merges objects uses libgit2. Our own commits run no hooks; `land` runs `reference-transaction`.
+"""

@@ -1,0 +1,76 @@
+"""Files in conflict: which, and what kind."""
+
+from enum import StrEnum
+
+import msgspec
+import pygit2
+from pygit2.enums import FileMode
+from pygit2.index import ConflictCollection
+
+
+class Kind(StrEnum):
+    """How two sides came to disagree about a file."""
+
+    BOTH_MODIFIED = "both_modified"
+    BOTH_ADDED = "both_added"
+    DELETED_BY_US = "deleted_by_us"
+    """The side merged into (target and earlier branches) deleted what the branch changed."""
+    DELETED_BY_THEM = "deleted_by_them"
+    """The branch deleted what the other side changed."""
+    RENAMED = "renamed"
+    """Renamed on one or both sides to names that do not fit together."""
+    BINARY = "binary"
+    """Both changed a file that is not text."""
+    SUBMODULE = "submodule"
+
+
+class ConflictFile(msgspec.Struct, frozen=True):
+    """One file. `paths` has further names when the sides know it by different ones."""
+
+    path: str
+    kind: Kind
+    paths: tuple[str, ...]
+
+
+def conflict_files(index: pygit2.Index) -> tuple[ConflictFile, ...]:
+    """The conflicts of a merge that was done in memory, sorted by path."""
+    found: ConflictCollection | None = index.conflicts
+    files = [_file(*entry) for entry in found or ()]
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
+    """The paths that `tip` changed since it parted from `base`; both names of a rename."""
+    start = repo.merge_base(base, tip)
+    if start is None:
+        return set()
+    diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))
+    return {path for delta in diff.deltas for path in (delta.old_file.path, delta.new_file.path)}
+
+
+def _file(
+    ancestor: pygit2.IndexEntry | None,
+    ours: pygit2.IndexEntry | None,
+    theirs: pygit2.IndexEntry | None,
+) -> ConflictFile:
+    entries = [entry for entry in (ours, theirs, ancestor) if entry is not None]
+    paths = tuple(dict.fromkeys(str(entry.path) for entry in entries))
+    return ConflictFile(paths[0], _kind(ancestor, ours, theirs, len(paths)), paths)
+
+
+def _kind(
+    ancestor: pygit2.IndexEntry | None,
+    ours: pygit2.IndexEntry | None,
+    theirs: pygit2.IndexEntry | None,
+    names: int,
+) -> Kind:
+    if any(entry is not None and entry.mode == FileMode.COMMIT for entry in (ours, theirs)):
+        return Kind.SUBMODULE
+    if names > 1:
+        return Kind.RENAMED
+    if ours is None:
+        # Nothing but "theirs" or the ancestor: one half of a rename that went two ways.
+        return Kind.DELETED_BY_US if ancestor is not None and theirs is not None else Kind.RENAMED
+    if theirs is None:
+        return Kind.DELETED_BY_THEM if ancestor is not None else Kind.RENAMED
+    return Kind.BOTH_MODIFIED if ancestor is not None else Kind.BOTH_ADDED

@@ -1,0 +1,37 @@
+"""The one error of this package that a user can cause: a rule was broken, here is what helps."""
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """Which rule; stable, so that callers and tests can tell them apart."""
+
+    GIT_MISSING = "git_missing"
+    NOT_THERE = "not_there"
+    NOT_A_REPOSITORY = "not_a_repository"
+    BARE = "bare"
+    EMPTY = "empty"
+    OWNERSHIP = "ownership"
+    REFTABLE = "reftable"
+    SHA256 = "sha256"
+    PARTIAL = "partial"
+    FORMAT = "format"
+    TARGET_MISSING = "target_missing"
+    BRANCH_NAME = "branch_name"
+    BRANCH_CONFLICT = "branch_conflict"
+    BRANCH_EXISTS = "branch_exists"
+    BRANCH_CHECKED_OUT = "branch_checked_out"
+    NOT_OURS = "not_ours"
+    PATH_IN_THE_WAY = "path_in_the_way"
+    NESTED_REPOSITORY = "nested_repository"
+    UNRELATED = "unrelated"
+
+
+class RepositoryError(Exception):
+    """A repository, branch or path is not as it must be. `help` is what the user can do."""
+
+    def __init__(self, rule: Rule, message: str, help: str) -> None:  # noqa: A002
+        super().__init__(f"{message} ({help})")
+        self.rule = rule
+        self.message = message
+        self.help = help

@@ -1,0 +1,68 @@
+"""The watch for Linux: inotify on the directories that hold refs."""
+
+import errno
+from typing import Final
+
+from inotify_simple import INotify, flags
+
+from actors.git.directories import Kind, matters, watched_directories
+
+# A ref changes when its lock file is renamed (MOVED_TO); CLOSE_WRITE is for programs that write
+# in place, as go-git does.
+_MASK: Final = (
+    flags.CREATE
+    | flags.MOVED_TO
+    | flags.MOVED_FROM
+    | flags.DELETE
+    | flags.CLOSE_WRITE
+    | flags.DELETE_SELF
+    | flags.ONLYDIR
+    | flags.DONT_FOLLOW
+)
+_LOOK_AGAIN: Final = flags.ISDIR | flags.IGNORED | flags.Q_OVERFLOW
+
+
+class InotifyWatch:
+    """Raises `OSError` when the user's inotify watches or instances are used up."""
+
+    period: float | None = None
+
+    def __init__(self, git_dir: str) -> None:
+        self._git_dir = git_dir
+        self._inotify = INotify()
+        self._kinds: dict[int, Kind] = {}  # by watch descriptor
+        try:
+            self._cover()
+        except OSError:
+            self._inotify.close()
+            raise
+
+    def fileno(self) -> int | None:
+        return int(self._inotify.fileno())
+
+    def drain(self) -> bool:
+        """See `RefWatch`. After the kernel dropped events everything counts as changed."""
+        changed = look_again = False
+        for event in self._inotify.read(timeout=0):
+            if event.mask & flags.IGNORED:
+                self._kinds.pop(event.wd, None)
+            if event.mask & _LOOK_AGAIN:
+                changed = look_again = True
+            elif not changed:
+                kind = self._kinds.get(event.wd)
+                changed = kind is not None and matters(kind, event.name)
+        if look_again:
+            self._cover()
+        return changed
+
+    def close(self) -> None:
+        self._inotify.close()
+
+    def _cover(self) -> None:
+        """Watch what is not watched yet; for a directory that is, the kernel changes nothing."""
+        for path, kind in watched_directories(self._git_dir):
+            try:
+                self._kinds[self._inotify.add_watch(path, _MASK)] = kind
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
+                    raise

@@ -1,0 +1,182 @@
+"""A tested commit becomes the target: one compare-and-swap, then the checkouts follow.
+
+`land` may be killed anywhere and called again with the same arguments: either the target and its
+checkouts are untouched, or the target is the new commit and the repeated call completes the
+checkouts. Between crash and repetition a checkout may be locked (`index.lock`); `recover` alone
+also ends that, and belongs to the start of every runtime.
+
+The ref is moved by `git update-ref`, so a `reference-transaction` hook of the user runs and may
+refuse (`RefRefused`). `pre-receive`, `update` and branch protection live on servers and see
+nothing; `pre-commit`, `pre-merge-commit` and the like do not run for what we land.
+"""
+
+import time
+from typing import Final
+
+import msgspec
+import pygit2
+
+from actors.git.checkout import Checkout, Intent, Locked
+from actors.git.command import GitFailed, git
+from actors.git.history import descends
+from actors.git.refs import HEADS, RefScanner, read_ref
+from actors.git.repository import checkouts, main_workdir, worktree_path
+from actors.git.worktrees import discard, guard, make, mark_of, registered
+
+LOCK_WAIT: Final = 2.0
+"""Seconds to wait for another program's index lock; an editor's `git status` takes it briefly."""
+_SCRATCH: Final = "scratch\n"
+
+
+class Landed(msgspec.Struct, frozen=True, tag="landed"):
+    """The target is `oid`."""
+
+    oid: str
+    checkouts: tuple[str, ...]
+    """Directories that were brought along by this call."""
+    kept: tuple[str, ...]
+    """Files there that changed in the last instant and were left alone."""
+
+
+class TargetMoved(msgspec.Struct, frozen=True, tag="target_moved"):
+    """The target is not at the expected commit: merge again on `actual` (None: it is gone)."""
+
+    actual: str | None
+
+
+class FilesInTheWay(msgspec.Struct, frozen=True, tag="files_in_the_way"):
+    """The target is checked out with changed or untracked files where new ones must go."""
+
+    checkout: str
+    files: tuple[str, ...]
+
+
+class TargetLocked(msgspec.Struct, frozen=True, tag="target_locked"):
+    """Another git holds the index or the ref; `lock` is its file, or git's message."""
+
+    lock: str
+
+
+class RefRefused(msgspec.Struct, frozen=True, tag="ref_refused"):
+    """Git or a `reference-transaction` hook refused the update."""
+
+    output: str
+
+
+class NotForward(msgspec.Struct, frozen=True, tag="not_forward"):
+    """The new commit does not descend from the expected one; landing would lose commits."""
+
+    old: str
+    new: str
+
+
+Landing = Landed | TargetMoved | FilesInTheWay | TargetLocked | RefRefused | NotForward
+
+
+def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Landing:
+    """Move branch `target` from `old` to `new` (object ids); `message` is for the reflog."""
+    done = recover(git_dir)
+    actual = read_ref(git_dir, HEADS + target)
+    if actual == new:
+        return Landed(new, done.checkouts, done.kept)
+    if actual != old:
+        return TargetMoved(actual)
+    if not descends(pygit2.Repository(git_dir), old, new):
+        return NotForward(old, new)
+    spots = [Checkout(path) for path in checkouts(git_dir, target)]
+    refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(
+        git_dir, target, old, new, message
+    )
+    if refusal is not None:
+        for spot in spots:
+            spot.unlock()
+        return refusal
+    kept = [f"{spot.path}/{file}" for spot in spots for file in spot.bring(old, new)]
+    for spot in spots:
+        spot.unlock()
+    return Landed(new, tuple(spot.path for spot in spots), tuple(kept))
+
+
+def recover(git_dir: str) -> Landed:
+    """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
+    finished: list[str] = []
+    kept: list[str] = []
+    oid = ""
+    for path in _all_checkouts(git_dir):
+        spot = Checkout(path)
+        intent = spot.intent()
+        if intent is None:
+            continue
+        now = read_ref(git_dir, HEADS + intent.target)
+        if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
+            try:
+                spot.lock(intent)
+            except Locked:
+                continue  # someone took our lock away and holds his own: next time
+            kept += [f"{path}/{file}" for file in spot.bring(intent.old, intent.new)]
+            finished.append(path)
+            oid = intent.new
+        spot.unlock()
+    return Landed(oid, tuple(finished), tuple(kept))
+
+
+def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:
+    """A scratch worktree, detached at `oid`, with nothing in it but that commit: tests run here.
+
+    What an earlier call left at `path` is discarded, whatever it holds; a worktree that anybody
+    works in is refused (`RepositoryError` PATH_IN_THE_WAY). Returns the worktree's name.
+    """
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
+        discard(git_dir, home, path)
+    return make(git_dir, path, oid, mark=_SCRATCH, detach=True)
+
+
+def _lock_and_check(spots: list[Checkout], intent: Intent) -> TargetLocked | FilesInTheWay | None:
+    for spot in spots:
+        try:
+            _lock(spot, intent)
+        except Locked as locked:
+            return TargetLocked(locked.path)
+    for spot in spots:
+        files = spot.in_the_way(intent.old, intent.new)
+        if files:
+            return FilesInTheWay(spot.path, tuple(files))
+    return None
+
+
+def _lock(spot: Checkout, intent: Intent) -> None:
+    end = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            return spot.lock(intent)
+        except Locked:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
+def _swap(
+    git_dir: str, target: str, old: str, new: str, message: str
+) -> TargetMoved | TargetLocked | RefRefused | None:
+    ref = HEADS + target
+    try:
+        git("update-ref", "-m", message, ref, new, old, at=git_dir, hooks=True)
+    except GitFailed as error:
+        actual = read_ref(git_dir, ref)
+        if actual == new:
+            return None
+        if actual != old:
+            return TargetMoved(actual)
+        if "File exists" in error.stderr:
+            return TargetLocked(error.stderr)
+        return RefRefused(error.stderr)
+    return None
+
+
+def _all_checkouts(git_dir: str) -> list[str]:
+    main = main_workdir(git_dir)
+    names = RefScanner(git_dir).scan().worktrees
+    linked = [worktree_path(git_dir, name) for name in names]
+    return [path for path in [main, *linked] if path is not None]

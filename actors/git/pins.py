@@ -1,0 +1,109 @@
+"""Keep the state of a worktree, uncommitted work included, under `refs/callboard/`.
+
+The worktree and its index are not touched: a copy of the index takes the changes up, so its file
+stats are still good and only changed files are read.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import pygit2
+
+from actors.git.command import git, git_line
+from actors.git.refs import read_ref
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Callboard",
+    "GIT_AUTHOR_EMAIL": "callboard@localhost",
+    "GIT_COMMITTER_NAME": "Callboard",
+    "GIT_COMMITTER_EMAIL": "callboard@localhost",
+}
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """Where the state of a worktree is kept."""
+
+    ref: str
+    oid: str
+    unpinned: tuple[str, ...]
+    """Directories that are repositories of their own: git keeps no more than their HEAD."""
+
+
+def pin(git_dir: str, worktree: str, name: str) -> Pin:
+    """Write the state of `worktree` as a commit to `refs/callboard/NAME`.
+
+    The commit's tree has every changed and untracked (not ignored) file as it lies on disk,
+    conflict markers included; its parents are HEAD and the commits being merged. With nothing
+    uncommitted the pin is HEAD itself. An older pin of that name stays reachable as a further
+    parent. Hooks do not run. Raises `GitFailed` when a file cannot be read: then nothing is pinned.
+    """
+    ref = f"refs/callboard/{name}"
+    head = git_line("rev-parse", "HEAD", at=worktree)
+    tree, unpinned = _tree_of(worktree)
+    parents = [head, *_merge_heads(worktree)]
+    older = read_ref(git_dir, ref)
+    repo = pygit2.Repository(git_dir)
+    if len(parents) == 1 and tree == git_line("rev-parse", "HEAD^{tree}", at=worktree):
+        oid = head
+    elif older is not None and _says(repo, older, tree, parents):
+        oid = older
+    else:
+        oid = _commit(worktree, tree, parents)
+    if older is not None and not _reaches(repo, oid, older):
+        oid = _commit(worktree, tree, [*parents, older])
+    if oid != older:
+        message = "callboard: pin"
+        git("update-ref", "-m", message, ref, oid, older or "0" * 40, at=git_dir)
+    return Pin(ref, oid, unpinned)
+
+
+def _tree_of(worktree: str) -> tuple[str, tuple[str, ...]]:
+    index = Path(
+        git_line("rev-parse", "--path-format=absolute", "--git-path", "index", at=worktree)
+    )
+    with tempfile.TemporaryDirectory(dir=index.parent, prefix="callboard-pin-") as scratch:
+        copy = Path(scratch, "index")
+        if index.exists():
+            shutil.copy2(index, copy)
+        env = {"GIT_INDEX_FILE": str(copy)}
+        git("-c", "advice.addEmbeddedRepo=false", "add", "-A", at=worktree, env=env)
+        tree = git_line("write-tree", at=worktree, env=env)
+    return tree, _nested(worktree, tree)
+
+
+def _nested(worktree: str, tree: str) -> tuple[str, ...]:
+    """Repositories inside the worktree whose own state would be lost with it."""
+    links = [
+        line.split("\t", 1)[1]
+        for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=worktree)).split("\0")
+        if line.startswith("160000")
+    ]
+    return tuple(link for link in links if Path(worktree, link, ".git").exists())
+
+
+def _merge_heads(worktree: str) -> list[str]:
+    path = git_line("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD", at=worktree)
+    return Path(path).read_text().split() if Path(path).exists() else []
+
+
+def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> bool:
+    """Whether `oid` is a pin of just this state, as a repeated call finds it."""
+    commit = repo[oid].peel(pygit2.Commit)
+    ids = [str(parent) for parent in commit.parent_ids]
+    return str(commit.tree_id) == tree and ids[: len(parents)] == parents
+
+
+def _reaches(repo: pygit2.Repository, oid: str, older: str) -> bool:
+    return oid == older or repo.descendant_of(oid, older)
+
+
+def _commit(worktree: str, tree: str, parents: list[str]) -> str:
+    stamp = f"{int(time.time())} +0000"
+    env = {**_IDENTITY, "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
+    options = [option for parent in parents for option in ("-p", parent)]
+    message = f"State of {Path(worktree).name}, uncommitted work included"
+    return git_line("commit-tree", tree, *options, "-m", message, at=worktree, env=env)

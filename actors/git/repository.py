@@ -1,0 +1,239 @@
+"""Open a repository for a plan, and say everything about it that could stop the plan.
+
+Stated behaviours. Refused, each with its rule: no `git`, not there, not a repository, bare, no
+commit, owned by someone else, reftable, sha256, partial clone, unknown format extension, target
+missing. Allowed, and told in `Survey.notes`:
+
+- *detached HEAD*: the target is named by the plan, HEAD does not matter;
+- *a dirty checkout of the target*: agents work elsewhere; `land` refuses if files are in the way;
+- *shallow*: task branches start at the target's tip, so every merge base is there. A branch from
+  before the boundary has no base and is refused by the merge (`Unrelated`);
+- *a linked worktree* given as the repository, also of a bare one: the common directory is used;
+- *submodules*: a task's worktree has them empty until someone runs `git submodule update`;
+- *LFS*: worktrees are made by the `git` program, so its filters run if they are installed.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pygit2
+
+from actors.git.branches import check_name, check_together
+from actors.git.command import git, is_installed
+from actors.git.errors import RepositoryError, Rule
+from actors.git.refs import HEADS, RefScanner
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository as found."""
+
+    git_dir: str
+    """The common git directory: the name of the repository for every function here."""
+    workdir: str | None
+    """The user's own checkout; None when only linked worktrees exist."""
+    target: str
+    """Branch name, without `refs/heads/`."""
+    target_oid: str
+    checkouts: tuple[str, ...]
+    """Directories in which the target is checked out."""
+    changed: tuple[str, ...]
+    """Tracked files changed in those, as absolute paths. No reason to refuse to start."""
+    existing: dict[str, str]
+    """Those of the asked branches that exist already: name to object id."""
+    notes: tuple[str, ...]
+    """What a user should know and may ignore."""
+
+
+def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
+    """Examine the repository at or above `path` for a plan that lands on `target`.
+
+    Raises `RepositoryError`. Reads only.
+    """
+    if not is_installed():
+        raise RepositoryError(
+            Rule.GIT_MISSING, "there is no `git` program on the PATH", "install git"
+        )
+    git_dir = find_git_dir(path)
+    repo = _open(path, git_dir)
+    for name in (target, *branches):
+        check_name(name)
+    state = RefScanner(git_dir).scan()
+    heads = {ref.removeprefix(HEADS): oid for ref, oid in state.heads.items()}
+    if not heads:
+        raise RepositoryError(
+            Rule.EMPTY, f"{path} has no commit yet", "make a first commit on the target branch"
+        )
+    if target not in heads:
+        raise RepositoryError(
+            Rule.TARGET_MISSING,
+            f"there is no branch {target!r} in {path}",
+            f"there are {', '.join(sorted(heads)[:8])}",
+        )
+    if target in branches:
+        raise RepositoryError(
+            Rule.BRANCH_CONFLICT, f"branch {target!r} is the target", "give the task its own branch"
+        )
+    ignore_case = _flag(repo.config, "core.ignorecase")
+    check_together(branches, heads, ignore_case=ignore_case)
+    spots = checkouts(git_dir, target)
+    return Survey(
+        git_dir=git_dir,
+        workdir=main_workdir(git_dir),
+        target=target,
+        target_oid=heads[target],
+        checkouts=spots,
+        changed=tuple(str(Path(spot, name)) for spot in spots for name in changed_files(spot)),
+        existing={name: heads[name] for name in branches if name in heads},
+        notes=tuple(_notes(repo, git_dir, state.head)),
+    )
+
+
+def find_git_dir(path: str) -> str:
+    """The common git directory of the repository at or above `path`.
+
+    Raises `RepositoryError` for a path, or a repository format, that we cannot read.
+    """
+    if not Path(path).exists():
+        raise RepositoryError(Rule.NOT_THERE, f"{path} does not exist", "check the path")
+    found = pygit2.discover_repository(path)
+    if found is None:
+        raise RepositoryError(
+            Rule.NOT_A_REPOSITORY, f"{path} is not in a git repository", "run `git init` there"
+        )
+    git_dir = Path(found)
+    common = git_dir / "commondir"
+    if common.exists():
+        git_dir = git_dir / common.read_text().strip()
+    git_dir = git_dir.resolve()
+    _check_format(git_dir)
+    return str(git_dir)
+
+
+def checkouts(git_dir: str, branch: str) -> tuple[str, ...]:
+    """The directories in which `branch` is checked out: the user's clone, linked worktrees."""
+    state = RefScanner(git_dir).scan()
+    ref = HEADS + branch
+    spots = []
+    main = main_workdir(git_dir)
+    if main is not None and state.head == ref:
+        spots.append(main)
+    for name, head in state.worktrees.items():
+        if head == ref and (spot := worktree_path(git_dir, name)) is not None:
+            spots.append(spot)
+    return tuple(spots)
+
+
+def worktree_path(git_dir: str, name: str) -> str | None:
+    """Where the linked worktree called `name` is; None when it is gone."""
+    try:
+        text = Path(git_dir, "worktrees", name, "gitdir").read_text().strip()
+    except OSError:
+        return None
+    link = Path(git_dir, "worktrees", name, text)
+    return str(link.parent.resolve()) if link.exists() else None
+
+
+def changed_files(worktree: str) -> list[str]:
+    """Tracked files that differ from HEAD, in the index or on disk. Runs `git status`."""
+    output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", at=worktree)
+    return [entry.decode(errors="surrogateescape") for entry in _entries(output)]
+
+
+def is_dirty(worktree: str) -> bool:
+    """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files."""
+    return bool(git("status", "--porcelain=v1", "-z", "--untracked-files=normal", at=worktree))
+
+
+def _entries(output: bytes) -> list[bytes]:
+    """Paths of `git status --porcelain=v1 -z`; a rename is followed by the old name."""
+    names, parts = [], iter(output.split(b"\0"))
+    for part in parts:
+        if part:
+            names.append(part[3:])
+            if part[:1] in b"RC" or part[1:2] in b"RC":
+                names.append(next(parts))
+    return names
+
+
+def _open(path: str, git_dir: str) -> pygit2.Repository:
+    try:
+        repo = pygit2.Repository(str(pygit2.discover_repository(path)))
+    except pygit2.GitError as error:
+        text = str(error)
+        if "not owned by" in text:
+            raise RepositoryError(
+                Rule.OWNERSHIP,
+                f"{git_dir} belongs to another user",
+                f"git config --global --add safe.directory {Path(git_dir).parent}",
+            ) from error
+        raise RepositoryError(
+            Rule.FORMAT, f"{git_dir} cannot be opened: {text}", "see `git help repository-version`"
+        ) from error
+    if repo.is_bare:
+        raise RepositoryError(
+            Rule.BARE, f"{path} is a bare repository", "clone it and use the clone"
+        )
+    return repo
+
+
+def _check_format(git_dir: Path) -> None:
+    """Say plainly which format is the trouble; libgit2 has one message for all."""
+    try:
+        config = pygit2.Config(str(git_dir / "config"))
+    except OSError:
+        return
+    if _text(config, "extensions.refstorage") not in (None, "files"):
+        raise RepositoryError(
+            Rule.REFTABLE,
+            f"{git_dir} keeps its refs in the reftable format, which libgit2 cannot read",
+            "git refs migrate --ref-format=files",
+        )
+    if _text(config, "extensions.objectformat") not in (None, "sha1"):
+        raise RepositoryError(
+            Rule.SHA256,
+            f"{git_dir} uses sha256 object names, which libgit2 cannot read",
+            "use a repository in the sha1 format",
+        )
+    promisors = [
+        entry.name for entry in config if re.fullmatch(r"remote\..*\.promisor", entry.name)
+    ]
+    if promisors or _text(config, "extensions.partialclone") is not None:
+        raise RepositoryError(
+            Rule.PARTIAL,
+            f"{git_dir} is a partial clone: objects may be missing",
+            "make a full clone",
+        )
+
+
+def _text(config: pygit2.Config, key: str) -> str | None:
+    return str(config[key]).lower() if key in config else None
+
+
+def _flag(config: pygit2.Config, key: str) -> bool:
+    return key in config and config.get_bool(key)
+
+
+def main_workdir(git_dir: str) -> str | None:
+    """The user's own checkout; None for a bare repository."""
+    repo = pygit2.Repository(git_dir)
+    return None if repo.is_bare or repo.workdir is None else str(Path(repo.workdir).resolve())
+
+
+def _notes(repo: pygit2.Repository, git_dir: str, head: str) -> list[str]:
+    notes = []
+    if not head.startswith(HEADS):
+        notes.append("HEAD is detached; the target is the plan's, so this changes nothing")
+    if Path(git_dir, "shallow").exists():
+        notes.append("the clone is shallow; branches from before its boundary cannot be merged")
+    workdir = repo.workdir
+    if workdir is not None and Path(workdir, ".gitmodules").exists():
+        notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
+    if workdir is not None and _uses_lfs(Path(workdir, ".gitattributes")):
+        notes.append("LFS files: merges compare the pointers, not the contents")
+    return notes
+
+
+def _uses_lfs(attributes: Path) -> bool:
+    return attributes.is_file() and "filter=lfs" in attributes.read_text(errors="replace")

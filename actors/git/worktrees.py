@@ -1,0 +1,220 @@
+"""A task's branch and worktree: made under Callboard's home, removed only when nothing is lost.
+
+`add` and `remove` may be killed anywhere and called again. What makes that safe:
+
+- the branch is ours when `refs/callboard/OWNER/base/BRANCH` holds the expected base. Both refs
+  come in one transaction; a branch that is only a name for the base commit is harmless to adopt;
+- a worktree is complete when its mark stands in its admin directory. The mark is written last, and
+  an agent starts after it, so an unmarked worktree holds nobody's work and is made anew;
+- a removal begins by renaming the directory away, so there are no half-deleted worktrees that
+  look changed.
+
+The user's hooks do not run here (a failing `post-checkout` must not stop a plan); they do apply to
+what agents commit, with the identity of the user's own configuration.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pygit2
+
+from actors.git.command import GitFailed, git
+from actors.git.errors import RepositoryError, Rule
+from actors.git.history import descends
+from actors.git.pins import Pin, pin
+from actors.git.refs import HEADS, RefScanner, read_ref
+from actors.git.repository import is_dirty, worktree_path
+
+_MARK: Final = "callboard"
+_ZERO: Final = "0" * 40
+
+
+class Worktree(msgspec.Struct, frozen=True, kw_only=True):
+    """A linked worktree of ours."""
+
+    path: str
+    name: str
+    """Its name in the repository's `worktrees/`, as `RefState.worktrees` has it."""
+    branch: str
+    base: str
+    tip: str
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A worktree is gone; `pin` says where its state is kept, None when nothing had to be."""
+
+    pin: Pin | None
+
+
+def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: str) -> Worktree:
+    """Make branch and worktree, or finish making them; the same call again changes nothing.
+
+    `base` is the object id at which the branch starts, `owner` the workflow's id. Raises
+    `RepositoryError`: BRANCH_EXISTS (not ours), BRANCH_CHECKED_OUT, PATH_IN_THE_WAY, NOT_OURS.
+    """
+    guard(git_dir, home, path)
+    _ensure_branch(git_dir, branch, base, owner)
+    name = registered(git_dir, path)
+    if name is not None and not _is_complete(git_dir, name):
+        _discard(git_dir, path, name)
+        name = None
+    if name is None:
+        _refuse_other_checkout(git_dir, branch)
+        name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
+    tip = read_ref(git_dir, HEADS + branch)
+    if tip is None:
+        raise AssertionError("the branch was made above")
+    return Worktree(path=path, name=name, branch=branch, base=base, tip=tip)
+
+
+def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str) -> Removed:
+    """Remove the worktree at `path`; keep its branch.
+
+    Unless it is clean (nothing changed, nothing untracked) and all of its commits are reachable
+    from `merged_into` (an object id), its state is pinned first. Ignored files go with it. Nothing
+    there: nothing to do. Raises `RepositoryError`: NOT_OURS for what is not a registered worktree
+    under the home, NESTED_REPOSITORY when it holds a repository that a pin cannot keep.
+    """
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if not Path(path).exists():
+        _discard(git_dir, path, name)
+        return Removed(None)
+    if name is None:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
+        )
+    kept = None
+    if _is_complete(git_dir, name) and not _nothing_to_lose(git_dir, path, name, merged_into):
+        kept = pin(git_dir, path, pin_as)
+        if kept.unpinned:
+            raise RepositoryError(
+                Rule.NESTED_REPOSITORY,
+                f"{path} holds repositories of its own: {', '.join(kept.unpinned)}",
+                "move them away; the rest is pinned at " + kept.ref,
+            )
+    _discard(git_dir, path, name)
+    return Removed(kept)
+
+
+def guard(git_dir: str, home: str, path: str) -> None:
+    """Refuse any path that is not strictly inside `home`, or that holds the repository."""
+    real, root = Path(path).resolve(), Path(home).resolve()
+    repository = Path(git_dir).resolve()
+    if root not in real.parents or real == repository or real in repository.parents:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a place for a worktree of ours", f"use one under {home}"
+        )
+
+
+def registered(git_dir: str, path: str) -> str | None:
+    """The name under which the repository knows the worktree at `path`."""
+    wanted = Path(path).resolve() / ".git"
+    for gitdir in Path(git_dir, "worktrees").glob("*/gitdir"):
+        if (gitdir.parent / gitdir.read_text().strip()).resolve() == wanted:
+            return gitdir.parent.name
+    return None
+
+
+def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = False) -> str:
+    """Check `commitish` out at `path` and mark it complete; return the worktree's name."""
+    if os.path.lexists(path) and any(Path(path).iterdir()):
+        raise RepositoryError(
+            Rule.PATH_IN_THE_WAY, f"{path} exists and is not empty", "move it away"
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    git("worktree", "add", *(["--detach"] if detach else []), path, commitish, at=git_dir)
+    name = registered(git_dir, path)
+    if name is None:
+        raise AssertionError("git registers what it adds")
+    admin = Path(git_dir, "worktrees", name)
+    (admin / f"{_MARK}.new").write_text(mark)
+    (admin / f"{_MARK}.new").rename(admin / _MARK)
+    return name
+
+
+def mark_of(git_dir: str, name: str) -> str | None:
+    """What `make` wrote for this worktree; None when it is unfinished or not ours."""
+    try:
+        return Path(git_dir, "worktrees", name, _MARK).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def discard(git_dir: str, home: str, path: str) -> None:
+    """Remove a scratch worktree with all it holds. Only for what nobody works in."""
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if Path(path).exists() and name is None:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
+        )
+    _discard(git_dir, path, name)
+
+
+def _is_complete(git_dir: str, name: str) -> bool:
+    return mark_of(git_dir, name) is not None
+
+
+def _ensure_branch(git_dir: str, branch: str, base: str, owner: str) -> None:
+    ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
+    tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
+    if tip is not None:
+        ours = tip == base or (known == base and descends(pygit2.Repository(git_dir), base, tip))
+        if not ours:
+            raise RepositoryError(
+                Rule.BRANCH_EXISTS,
+                f"branch {branch!r} exists and is not this plan's",
+                f"choose another name, or `git branch -m {branch} …`",
+            )
+    commands = [f"update {base_ref} {base} {known or _ZERO}\n"] if known != base else []
+    if tip is None:
+        commands.append(f"create {ref} {base}\n")
+    if commands:
+        message = f"callboard: task of {owner}"
+        git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
+
+
+def _refuse_other_checkout(git_dir: str, branch: str) -> None:
+    state = RefScanner(git_dir).scan()
+    places = {name: worktree_path(git_dir, name) for name in state.worktrees}
+    users = [places[name] for name, head in state.worktrees.items() if head == HEADS + branch]
+    if state.head == HEADS + branch:
+        users.append(git_dir)
+    for user in users:
+        if user is not None:
+            raise RepositoryError(
+                Rule.BRANCH_CHECKED_OUT,
+                f"branch {branch!r} is checked out at {user}",
+                "switch to another branch there",
+            )
+
+
+def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bool:
+    try:
+        if is_dirty(path):
+            return False
+    except GitFailed:
+        return False  # unknown is not clean
+    repo = pygit2.Repository(git_dir)
+    state = RefScanner(git_dir).scan()
+    head = state.worktrees.get(name, "")
+    tip = state.heads.get(head, head)
+    return bool(tip) and descends(repo, tip, merged_into)
+
+
+def _discard(git_dir: str, path: str, name: str | None) -> None:
+    """Take the directory away in one step, then its registration, then its files."""
+    trash = f"{path}.removing"
+    if Path(trash).exists():
+        shutil.rmtree(trash)
+    if Path(path).exists():
+        Path(path).rename(trash)
+    if name is not None:
+        admin = Path(git_dir, "worktrees", name)
+        shutil.rmtree(admin)
+    if Path(trash).exists():
+        shutil.rmtree(trash)

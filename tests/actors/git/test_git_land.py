@@ -1,0 +1,439 @@
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from git_repos import Repo
+
+from actors.git import land as land_module
+from actors.git.errors import RepositoryError, Rule
+from actors.git.land import (
+    FilesInTheWay,
+    Landed,
+    Landing,
+    NotForward,
+    RefRefused,
+    TargetLocked,
+    TargetMoved,
+    checkout_tree,
+    land,
+    recover,
+)
+
+NEW_FILES = {
+    "a.txt": "a2\n",
+    "new/deep/n.txt": "n\n",
+    "becomes/dir": "d\n",
+    "flat": "f\n",
+    "dir/d.txt": "d\n",
+}
+
+
+@pytest.fixture
+def ready(repo: Repo) -> Repo:
+    """`next` is what shall land on `main`: changed, added, deleted, file to directory and back."""
+    repo.commit("Second", {"becomes": "file\n", "flat/x.txt": "x\n", "keep.txt": "k\n"})
+    side = repo.path.parent / "side"
+    repo.git("worktree", "add", "-q", "-b", "next", side)
+    repo.git("rm", "-q", "-r", "b.txt", "becomes", "flat", at=side)
+    repo.write(NEW_FILES, at=side)
+    (side / "link").symlink_to("a.txt")
+    (side / "run.sh").write_text("#!/bin/sh\n")
+    (side / "run.sh").chmod(0o755)
+    repo.commit("Next", at=side)
+    repo.git("worktree", "remove", side)
+    return repo
+
+
+def do(repo: Repo) -> Landing:
+    old, new = repo.oid("main"), repo.oid("next")
+    return land(repo.git_dir, "main", old=old, new=new, message="callboard: landed demo")
+
+
+def is_landed(repo: Repo) -> None:
+    assert repo.oid("main") == repo.oid("next")
+    assert repo.git("status", "--porcelain") == ""
+    assert (repo.path / "a.txt").read_text() == "a2\n"
+    assert (repo.path / "becomes/dir").is_file()
+    assert (repo.path / "flat").is_file()
+    assert (repo.path / "link").is_symlink()
+    assert os.access(repo.path / "run.sh", os.X_OK)
+    assert not (repo.path / "b.txt").exists()
+    left = {path.name for path in Path(repo.git_dir).iterdir()}
+    assert not {name for name in left if "callboard-land" in name or name.endswith(".lock")}
+
+
+def is_untouched(repo: Repo, old: str, before: str) -> None:
+    assert repo.oid("main") == old
+    assert repo.git("status", "--porcelain", "-uall") == before
+    assert not Path(repo.git_dir, "index.lock").exists()
+
+
+def test_a_landing_moves_the_target_and_its_checkout(ready: Repo) -> None:
+    result = do(ready)
+    assert result == Landed(ready.oid("next"), (str(ready.path),), ())
+    is_landed(ready)
+    assert "callboard: landed demo" in ready.git("reflog", "main")
+    assert "callboard: landed demo" in ready.git("reflog", "HEAD")
+
+
+def test_landing_again_changes_nothing(ready: Repo) -> None:
+    old, new = ready.oid("main"), ready.oid("next")
+    for _ in range(2):
+        assert isinstance(land(ready.git_dir, "main", old=old, new=new, message="x"), Landed)
+    is_landed(ready)
+
+
+def test_a_target_that_nobody_has_checked_out(ready: Repo) -> None:
+    ready.git("checkout", "-q", "--detach")
+    assert do(ready) == Landed(ready.oid("next"), (), ())
+    assert (ready.path / "b.txt").exists()
+
+
+def test_a_target_checked_out_in_a_linked_worktree(ready: Repo, tmp_path: Path) -> None:
+    ready.git("checkout", "-q", "--detach")
+    linked = tmp_path / "linked"
+    ready.git("worktree", "add", "-q", linked, "main")
+    assert do(ready) == Landed(ready.oid("next"), (str(linked),), ())
+    assert ready.git("status", "--porcelain", at=linked) == ""
+    assert (linked / "a.txt").read_text() == "a2\n"
+
+
+def test_a_target_that_moved_is_not_overwritten(ready: Repo) -> None:
+    old, new = ready.oid("main"), ready.oid("next")
+    actual = ready.commit("Someone else's", {"z": "z\n"})
+    result = land(ready.git_dir, "main", old=old, new=new, message="x")
+    assert result == TargetMoved(actual)
+    is_untouched(ready, actual, "")
+    ready.git("checkout", "-q", "--detach")
+    ready.git("branch", "-D", "main")
+    assert land(ready.git_dir, "main", old=old, new=new, message="x") == TargetMoved(None)
+
+
+def test_a_commit_that_does_not_descend_is_refused(ready: Repo) -> None:
+    other = ready.branch("other", {"z": "z\n"}, start="main~1")
+    old = ready.oid("main")
+    assert land(ready.git_dir, "main", old=old, new=other, message="x") == NotForward(old, other)
+
+
+def overwrite(repo: Repo) -> None:
+    repo.write({"a.txt": "mine\n"})
+
+
+def stage(repo: Repo) -> None:
+    overwrite(repo)
+    repo.git("add", "a.txt")
+
+
+def stage_and_restore(repo: Repo) -> None:
+    stage(repo)
+    repo.write({"a.txt": "a\n"})
+
+
+def change_what_is_deleted(repo: Repo) -> None:
+    repo.write({"b.txt": "mine\n"})
+
+
+def delete_what_is_changed(repo: Repo) -> None:
+    (repo.path / "a.txt").unlink()
+
+
+def untracked(repo: Repo) -> None:
+    repo.write({"new/deep/n.txt": "mine\n"})
+
+
+def ignored(repo: Repo) -> None:
+    Path(repo.git_dir, "info/exclude").write_text("new/\n")
+    untracked(repo)
+
+
+def untracked_file_for_directory(repo: Repo) -> None:
+    repo.write({"new": "mine\n"})
+
+
+def link_for_directory(repo: Repo) -> None:
+    (repo.path / "new").symlink_to("dir")
+
+
+def untracked_in_directory_that_becomes_file(repo: Repo) -> None:
+    repo.write({"flat/mine.txt": "mine\n"})
+
+
+def assume_unchanged(repo: Repo) -> None:
+    repo.git("update-index", "--assume-unchanged", "a.txt")
+    overwrite(repo)
+
+
+def mid_merge(repo: Repo) -> None:
+    repo.branch("clash", {"keep.txt": "theirs\n"})
+    repo.commit("Ours", {"keep.txt": "ours\n"})
+    repo.git("checkout", "-q", "next")
+    repo.git("merge", "-q", "--no-edit", "main")
+    repo.git("checkout", "-q", "main")
+    repo.git("merge", "clash", check=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "files"),
+    [
+        (overwrite, ("a.txt",)),
+        (stage, ("a.txt",)),
+        (stage_and_restore, ("a.txt",)),
+        (change_what_is_deleted, ("b.txt",)),
+        (delete_what_is_changed, ("a.txt",)),
+        (untracked, ("new/deep/n.txt",)),
+        (ignored, ("new/deep/n.txt",)),
+        (untracked_file_for_directory, ("new",)),
+        (link_for_directory, ("new",)),
+        (untracked_in_directory_that_becomes_file, ("flat/mine.txt",)),
+        (assume_unchanged, ("a.txt",)),
+        (mid_merge, ("keep.txt",)),
+    ],
+)
+def test_changed_files_in_the_way_are_named_and_nothing_is_touched(
+    ready: Repo, change: Callable[[Repo], None], files: tuple[str, ...]
+) -> None:
+    change(ready)
+    old, before = ready.oid("main"), ready.git("status", "--porcelain", "-uall")
+    assert do(ready) == FilesInTheWay(str(ready.path), files)
+    is_untouched(ready, old, before)
+
+
+def test_changes_that_are_not_in_the_way_stay_as_they_are(ready: Repo) -> None:
+    ready.write({"keep.txt": "mine\n", "dir/c.txt": "staged\n", "own.txt": "own\n"})
+    ready.git("add", "dir/c.txt")
+    ready.write({"dir/c.txt": "staged, then more\n"})
+    before = ready.git("status", "--porcelain", "-uall")
+    staged = ready.git("diff", "--cached", "--", "dir/c.txt")
+    assert isinstance(do(ready), Landed)
+    assert ready.git("status", "--porcelain", "-uall") == before
+    assert ready.git("diff", "--cached", "--", "dir/c.txt") == staged
+    assert (ready.path / "keep.txt").read_text() == "mine\n"
+
+
+def test_the_same_content_is_not_in_the_way(ready: Repo) -> None:
+    ready.write({"new/deep/n.txt": "n\n", "a.txt": "a2\n"})
+    ready.git("add", "a.txt")
+    assert isinstance(do(ready), Landed)
+    is_landed(ready)
+
+
+def test_a_lock_of_someone_else_is_respected(ready: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(land_module, "LOCK_WAIT", 0.05)
+    lock = Path(ready.git_dir, "index.lock")
+    lock.write_text("")
+    old = ready.oid("main")
+    assert do(ready) == TargetLocked(str(lock))
+    assert lock.exists()
+    lock.unlink()
+    is_untouched(ready, old, "")
+    lock = Path(ready.git_dir, "refs/heads/main.lock")
+    lock.write_text("")
+    assert isinstance(do(ready), TargetLocked)
+    lock.unlink()
+    is_untouched(ready, old, "")
+    assert isinstance(do(ready), Landed)
+
+
+def hook(repo: Repo, name: str, script: str) -> None:
+    path = Path(repo.git_dir, "hooks", name)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_hook_may_refuse_the_update(ready: Repo) -> None:
+    hook(ready, "reference-transaction", 'test "$1" != prepared || { echo no >&2; exit 1; }')
+    old = ready.oid("main")
+    result = do(ready)
+    assert isinstance(result, RefRefused)
+    assert "no" in result.output
+    is_untouched(ready, old, "")
+
+
+def test_hooks_for_commits_do_not_run(ready: Repo) -> None:
+    for name in ("pre-commit", "post-checkout", "post-merge", "pre-merge-commit", "pre-receive"):
+        hook(ready, name, "exit 1")
+    assert isinstance(do(ready), Landed)
+    is_landed(ready)
+
+
+def test_a_sparse_checkout_stays_sparse(repo: Repo) -> None:
+    repo.git("sparse-checkout", "set", "--no-cone", "/*", "!/dir/")
+    assert not (repo.path / "dir").exists()
+    repo.git("sparse-checkout", "list")
+    repo.branch("next", {"dir/c.txt": "c2\n", "a.txt": "a2\n"})
+    assert isinstance(do(repo), Landed)
+    assert not (repo.path / "dir/c.txt").exists()
+    assert (repo.path / "a.txt").read_text() == "a2\n"
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_line_ends_are_converted_as_git_does(repo: Repo) -> None:
+    repo.commit("Attributes", {".gitattributes": "*.txt text eol=crlf\n"})
+    repo.branch("next", {"a.txt": "1\n2\n", "n.txt": "1\n"})
+    assert isinstance(do(repo), Landed)
+    assert (repo.path / "a.txt").read_bytes() == b"1\r\n2\r\n"
+    assert (repo.path / "n.txt").read_bytes() == b"1\r\n"
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_submodule_moves_in_the_index_only(repo: Repo, tmp_path: Path) -> None:
+    repo.git("clone", "-q", ".", tmp_path / "lib")
+    options = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    repo.git(*options, str(tmp_path / "lib"), "lib")
+    repo.commit("Add lib")
+    inner = repo.oid("HEAD", at=repo.path / "lib")
+    lib = Repo(tmp_path / "lib")
+    lib.git("config", "user.name", "A")
+    lib.git("config", "user.email", "a@b")
+    newer = lib.commit("Newer")
+    repo.git("branch", "next")
+    tree = repo.git("ls-tree", "main").replace(inner, newer)
+    made = subprocess.run(
+        ["git", "-C", repo.path, "mktree", "--missing"],
+        input=tree.encode() + b"\n",
+        capture_output=True,
+        check=True,
+    )
+    commit = repo.git("commit-tree", made.stdout.decode().strip(), "-p", "main", "-m", "Move lib")
+    repo.git("update-ref", "refs/heads/next", commit)
+    assert isinstance(do(repo), Landed)
+    assert repo.oid("HEAD", at=repo.path / "lib") == inner
+    assert repo.git("status", "--porcelain") == "M lib"
+
+
+def test_strange_file_names(repo: Repo) -> None:
+    names = ["new line\n.txt", 'quote".txt', " lead", "ü.txt", "*.txt", "-x", "tab\t.txt"]
+    repo.branch("next", {name: name for name in names})
+    assert isinstance(do(repo), Landed)
+    assert repo.git("status", "--porcelain") == ""
+    assert all((repo.path / name).read_text() == name for name in names)
+
+
+class Crasher:
+    """Kills the process just before or after the k-th thing it does to disk or by git."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def tick(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def wrap(self, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **options: object) -> object:
+            self.tick()
+            result = function(*args, **options)
+            self.tick()
+            return result
+
+        return call
+
+
+def killed_at(step: int, action: Callable[[], object]) -> bool:
+    """Run `action` in a child killed at `step`; whether the child was killed at all."""
+    pid = os.fork()
+    if pid == 0:
+        crasher = Crasher(step)
+        for module, names in {
+            os: ("replace", "link", "unlink", "rmdir", "mkdir"),
+            subprocess: ("run",),
+            shutil: ("rmtree", "copy2"),
+        }.items():
+            for name in names:
+                setattr(module, name, crasher.wrap(getattr(module, name)))
+        code = 1
+        try:
+            action()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("recovery", ["the same call", "recover"])
+@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+def test_hazard_49_kill_anywhere_leaves_the_old_target_or_completes_the_new(
+    ready: Repo, recovery: str, stride: int, tmp_path: Path
+) -> None:
+    old, new = ready.oid("main"), ready.oid("next")
+    ready.write({"keep.txt": "mine\n", "own.txt": "own\n"})
+    mine = ready.git("status", "--porcelain", "-uall")
+    pristine = tmp_path / "pristine"
+    shutil.copytree(ready.path, pristine, symlinks=True)
+    step = 1 - stride
+    moved = 0
+    killed = True
+    while killed:
+        step += stride
+        shutil.rmtree(ready.path)
+        shutil.copytree(pristine, ready.path, symlinks=True)
+        ready.git("update-index", "-q", "--refresh", check=False)
+        killed = killed_at(step, lambda: land(ready.git_dir, "main", old=old, new=new, message="x"))
+        if ready.oid("main") == old:
+            assert (ready.path / "a.txt").read_text() == "a\n"
+            assert (ready.path / "b.txt").exists()
+            assert ready.git("status", "--porcelain", "-uall") == mine
+        else:
+            moved += 1
+            assert ready.oid("main") == new
+        if recovery == "recover":
+            recover(ready.git_dir)
+            if ready.oid("main") == old:
+                is_untouched(ready, old, mine)
+        landed = land(ready.git_dir, "main", old=old, new=new, message="x")
+        assert isinstance(landed, Landed), (step, landed)
+        assert landed.kept == ()
+        assert ready.git("status", "--porcelain", "-uall") == mine, step
+        assert (ready.path / "keep.txt").read_text() == "mine\n"
+        ready.git("checkout", "-q", "keep.txt")
+        (ready.path / "own.txt").unlink()
+        is_landed(ready)
+    assert step > 40
+    assert moved > 10 // stride
+
+
+def test_a_change_after_the_crash_is_not_overwritten(ready: Repo) -> None:
+    old, new = ready.oid("main"), ready.oid("next")
+    step = 0
+    while ready.oid("main") == old:
+        step += 1
+        killed_at(step, lambda: land(ready.git_dir, "main", old=old, new=new, message="x"))
+        if ready.oid("main") == old:
+            recover(ready.git_dir)
+    ready.write({"a.txt": "edited after the crash\n", "new/deep/n.txt": "mine\n"})
+    result = land(ready.git_dir, "main", old=old, new=new, message="x")
+    assert isinstance(result, Landed)
+    assert set(result.kept) == {str(ready.path / name) for name in ("a.txt", "new/deep/n.txt")}
+    assert (ready.path / "a.txt").read_text() == "edited after the crash\n"
+    assert ready.git("diff", "--name-only") == "a.txt\nnew/deep/n.txt"
+    assert ready.git("diff", "--cached", "--name-only") == ""
+
+
+def test_hazard_45_the_scratch_tree_is_exactly_the_commit(ready: Repo, home: Path) -> None:
+    path = home / "scratch"
+    for commit in (ready.oid("next"), ready.oid("main"), ready.oid("main")):
+        checkout_tree(ready.git_dir, str(home), str(path), commit)
+        assert ready.oid("HEAD", at=path) == commit
+        assert ready.git("status", "--porcelain", "--ignored", at=path) == ""
+        assert ready.git("symbolic-ref", "-q", "HEAD", at=path, check=False) == ""
+        ready.write({"left/over": "x", "a.txt": "changed"}, at=path)
+    assert len(ready.git("worktree", "list").splitlines()) == 2
+
+
+def test_hazard_51_a_worktree_in_use_is_no_place_for_a_scratch_tree(
+    ready: Repo, home: Path
+) -> None:
+    from actors.git.worktrees import add
+
+    path, base = str(home / "task"), ready.oid("main")
+    add(ready.git_dir, str(home), path, branch="task", base=base, owner="demo")
+    with pytest.raises(RepositoryError) as error:
+        checkout_tree(ready.git_dir, str(home), path, base)
+    assert error.value.rule is Rule.PATH_IN_THE_WAY

@@ -1,0 +1,184 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from git_repos import Repo
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.git.branches import check_name, check_together
+from actors.git.errors import RepositoryError, Rule
+from actors.git.repository import changed_files, is_dirty, survey
+
+
+def refusal(path: Path, target: str = "main", branches: tuple[str, ...] = ()) -> Rule:
+    with pytest.raises(RepositoryError) as caught:
+        survey(str(path), target, branches)
+    assert caught.value.message
+    assert caught.value.help
+    return caught.value.rule
+
+
+def test_a_plain_repository(repo: Repo) -> None:
+    found = survey(str(repo.path / "dir"), "main", ["feat/x"])
+    assert found.git_dir == repo.git_dir
+    assert found.workdir == str(repo.path)
+    assert found.target_oid == repo.oid("main")
+    assert found.checkouts == (str(repo.path),)
+    assert found.changed == ()
+    assert found.existing == {}
+    assert found.notes == ()
+
+
+def test_not_there(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "nowhere") is Rule.NOT_THERE
+
+
+def test_not_a_repository(tmp_path: Path) -> None:
+    assert refusal(tmp_path) is Rule.NOT_A_REPOSITORY
+
+
+def test_bare(repo: Repo, tmp_path: Path) -> None:
+    repo.git("clone", "-q", "--bare", ".", tmp_path / "bare.git")
+    assert refusal(tmp_path / "bare.git") is Rule.BARE
+
+
+def test_empty(empty: Repo) -> None:
+    assert refusal(empty.path) is Rule.EMPTY
+
+
+def test_target_missing(repo: Repo) -> None:
+    assert refusal(repo.path, "trunk") is Rule.TARGET_MISSING
+
+
+def test_reftable(repo: Repo) -> None:
+    repo.git("config", "core.repositoryFormatVersion", "1")
+    repo.git("config", "extensions.refStorage", "reftable")
+    assert refusal(repo.path) is Rule.REFTABLE
+
+
+def test_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", path], check=True)
+    assert refusal(path) is Rule.SHA256
+
+
+def test_partial_clone(repo: Repo, tmp_path: Path) -> None:
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("clone", "-q", "--filter=blob:none", f"file://{repo.path}", tmp_path / "partial")
+    assert refusal(tmp_path / "partial") is Rule.PARTIAL
+
+
+def test_an_unknown_format_extension(repo: Repo) -> None:
+    repo.git("config", "core.repositoryFormatVersion", "1")
+    repo.git("config", "extensions.somethingNew", "true")
+    assert refusal(repo.path) is Rule.FORMAT
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_owned_by_someone_else(repo: Repo) -> None:
+    for path in (repo.path, repo.path / ".git", repo.path / ".git/config"):
+        os.chown(path, 12345, 12345)
+    assert refusal(repo.path) is Rule.OWNERSHIP
+
+
+def test_git_missing(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert refusal(repo.path) is Rule.GIT_MISSING
+
+
+def test_detached_head_is_allowed_and_told(repo: Repo) -> None:
+    repo.git("checkout", "-q", "--detach")
+    found = survey(str(repo.path), "main")
+    assert found.checkouts == ()
+    assert "detached" in found.notes[0]
+
+
+def test_a_shallow_clone_is_allowed_and_told(repo: Repo, tmp_path: Path) -> None:
+    repo.commit("Second")
+    repo.git("clone", "-q", "--depth=1", f"file://{repo.path}", tmp_path / "shallow")
+    assert "shallow" in survey(str(tmp_path / "shallow"), "main").notes[0]
+
+
+def test_a_dirty_checkout_of_the_target_is_allowed_and_listed(repo: Repo) -> None:
+    repo.write({"a.txt": "changed\n", "new.txt": "untracked\n"})
+    repo.git("mv", "b.txt", "moved.txt")
+    found = survey(str(repo.path), "main")
+    names = {str(repo.path / name) for name in ("a.txt", "b.txt", "moved.txt")}
+    assert set(found.changed) == names
+
+
+def test_a_linked_worktree_stands_for_its_repository(repo: Repo, tmp_path: Path) -> None:
+    repo.git("worktree", "add", "-q", "-b", "other", tmp_path / "linked")
+    found = survey(str(tmp_path / "linked"), "other")
+    assert found.git_dir == repo.git_dir
+    assert found.checkouts == (str(tmp_path / "linked"),)
+
+
+def test_a_linked_worktree_of_a_bare_repository(repo: Repo, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    repo.git("clone", "-q", "--bare", ".", bare)
+    repo.git("worktree", "add", "-q", tmp_path / "linked", "main", at=bare)
+    found = survey(str(tmp_path / "linked"), "main")
+    assert found.git_dir == str(bare)
+    assert found.workdir is None
+    assert found.checkouts == (str(tmp_path / "linked"),)
+
+
+def test_submodules_and_lfs_are_told(repo: Repo) -> None:
+    repo.commit("More", {".gitmodules": "", ".gitattributes": "*.bin filter=lfs -text\n"})
+    notes = survey(str(repo.path), "main").notes
+    assert "submodules" in notes[0]
+    assert "LFS" in notes[1]
+
+
+def test_existing_branches_are_named(repo: Repo) -> None:
+    repo.git("branch", "feat/x")
+    assert survey(str(repo.path), "main", ["feat/x"]).existing == {"feat/x": repo.oid("main")}
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a..b", "a b", "a.lock", "HEAD", "/a", "a/", "a~1"])
+def test_a_branch_git_would_refuse(repo: Repo, name: str) -> None:
+    assert refusal(repo.path, branches=(name,)) is Rule.BRANCH_NAME
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "a/b"), ("a/b", "a"), ("main/x",), ("main",), ("old",), ("old/it/er",)]
+)
+def test_branches_that_cannot_stand_together(repo: Repo, names: tuple[str, ...]) -> None:
+    repo.git("branch", "old/it")
+    assert refusal(repo.path, branches=names) is Rule.BRANCH_CONFLICT
+
+
+def test_case_matters_only_where_the_file_system_says_so() -> None:
+    check_together(["Feat", "feat"], {}, ignore_case=False)
+    with pytest.raises(RepositoryError):
+        check_together(["Feat", "feat"], {}, ignore_case=True)
+    with pytest.raises(RepositoryError):
+        check_together(["MAIN"], {"main": ""}, ignore_case=True)
+
+
+@given(st.text(st.sampled_from("ab./-@{~^:?*[\\ \x7f\tHEADlock"), max_size=12))
+def test_names_are_refused_as_git_refuses_them(name: str) -> None:
+    done = subprocess.run(
+        ["git", "check-ref-format", f"refs/heads/{name}"], check=False, capture_output=True
+    )
+    git_says = done.returncode == 0 and not name.startswith("-") and name != "HEAD"
+    try:
+        check_name(name)
+        we_say = True
+    except RepositoryError:
+        we_say = False
+    assert we_say == git_says
+
+
+def test_dirty_means_changed_or_untracked_but_not_ignored(repo: Repo) -> None:
+    path = str(repo.path)
+    assert not is_dirty(path)
+    repo.commit("Ignore", {".gitignore": "*.log\n"})
+    repo.write({"x.log": "x"})
+    assert not is_dirty(path)
+    repo.write({"new.txt": "x"})
+    assert is_dirty(path)
+    assert changed_files(path) == []
