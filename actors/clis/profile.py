@@ -97,18 +97,26 @@ class Seed(_Table, frozen=True):
     link: tuple[str, ...] = ()
     login: tuple[str, ...] = ()
     elsewhere: tuple[Source, ...] = ()
-    drop: tuple[str, ...] = ()
     set: tuple[SetKeys, ...] = ()
+
+
+class Drop(_Table, frozen=True):
+    """Keys of the user's that are taken out of a `file` where a provider is set, because they
+    would win over it: dotted paths, parts may hold `*` (`env.ANTHROPIC_*`)."""
+
+    file: str
+    keys: tuple[str, ...]
 
 
 class ProviderKeys(_Table, frozen=True):
     """How a provider is given: `env` for the process, `args` for the command line (never the
-    key), `set` for files of the config home. `drop_env`: variables of the user's that would win
-    over it."""
+    key), `set` for files of the config home; `model_*` the same where it names a model. An entry
+    of which a placeholder has no value is left out."""
 
     env: dict[str, str] = {}
     args: tuple[str, ...] = ()
     set: tuple[SetKeys, ...] = ()
+    drop: tuple[Drop, ...] = ()
     model_args: tuple[str, ...] = ()
     model_env: dict[str, str] = {}
     model_set: tuple[SetKeys, ...] = ()
@@ -134,12 +142,12 @@ class Version(_Table, frozen=True):
 
 class Profile(_Table, frozen=True):
     """One CLI. Only `command` must be given (for `custom` by the plan). A program without a
-    `ready` pattern is ready when it is quiet."""
+    `ready` pattern is ready when it is quiet. `env` is set, `unset` never passed on; `keep` are
+    the user's variables it reads its own login from (names, may hold `*`)."""
 
     name: str
     command: tuple[str, ...] = ()
     bypass_args: tuple[str, ...] = ()
-    headless_args: tuple[str, ...] = ()
     ready: str = ""
     busy: str = ""
     markers: str = "❯›●▶➤"  # noqa: RUF001  # they look like > because they are meant to
@@ -251,7 +259,7 @@ def _check(path: str, profile: Profile) -> None:
         _check_pattern(f"{path}.{key}", pattern)
     if re.compile(profile.version.pattern).groups < 1:
         raise ProfileError(f"{path}.version.pattern", "must have a group around the version")
-    for key in ("command", "bypass_args", "headless_args", "provider.args", "provider.model_args"):
+    for key in ("command", "bypass_args", "provider.args", "provider.model_args"):
         _check_args(f"{path}.{key}", _get(profile, key))
     _check_limits(path, profile)
 
