@@ -46,11 +46,14 @@ class Tool:
         self.schema = schema
 
     def arguments(self, command: str) -> Json:
-        """Arguments that run `command`: whatever else the schema requires gets a plain value."""
+        """Arguments that run `command`: whatever else the schema requires gets a plain value.
+        Where the tool has a sandbox (codex) it asks to run outside of it, as a commit must."""
         properties: Json = self.schema.get("properties", {})
         key = "command" if "command" in properties else "cmd"
         kind = str(properties.get(key, {}).get("type", "string")).lower()
         made: Json = {key: ["bash", "-lc", command] if kind == "array" else command}
+        if "sandbox_permissions" in properties:
+            made |= {"sandbox_permissions": "require_escalated", "justification": "to commit"}
         plain = {"string": "run it", "boolean": False, "integer": 60000, "number": 60000}
         for name in self.schema.get("required", []):
             kind = str(properties.get(name, {}).get("type", "string")).lower()

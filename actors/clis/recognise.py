@@ -49,34 +49,35 @@ class Prompt(msgspec.Struct, frozen=True):
 
 def is_busy(profile: Profile, screen: Screen) -> bool:
     """Whether a turn runs."""
-    return bool(profile.busy) and _search(profile.busy, screen)
+    return bool(profile.busy) and _end(profile.busy, screen) >= 0
 
 
 def is_ready(profile: Profile, screen: Screen) -> bool:
-    """Whether the program takes an instruction: its ready pattern is there and no question of
-    the profile is. It stays true while a turn runs: idle is ready and not busy."""
-    if profile.ready and not _search(profile.ready, screen):
-        return False
-    return _rule(profile, screen) is None
+    """Whether the program takes an instruction: its ready pattern is there and no question below
+    it. It stays true while a turn runs: idle is ready and not busy."""
+    return _ready_end(profile, screen) >= 0 and find_prompt(profile, screen) is None
 
 
 def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
     """The question on a screen, or None. Call it on a quiet screen: half-drawn lists mislead.
-    A question nobody described is looked for only where the program is not ready and not busy."""
-    rule = _rule(profile, screen)
-    if rule is not None:
+
+    What stands above the ready pattern is history, not a question: a model may write anything.
+    A question nobody described is looked for only where the program is not busy, and where the
+    ready pattern matches only on the last row."""
+    ready_end = _ready_end(profile, screen)
+    for rule in profile.prompts:
+        if _end(rule.pattern, screen) <= ready_end:
+            continue
         labels = choices_of(profile, screen, rule)
-        return Prompt(
-            rule.name,
-            _around(screen),
-            labels,
-            dangerous=rule.dangerous,
-            known=True,
-            answer=_chosen(rule, labels),
-        )
-    if is_busy(profile, screen) or (profile.ready and is_ready(profile, screen)):
+        if labels:
+            name, answer = rule.name, _chosen(rule, labels)
+            return Prompt(name, _around(screen), labels, rule.dangerous, known=True, answer=answer)
+    if is_busy(profile, screen):
         return None
-    labels = choices_of(profile, screen, None)
+    if profile.ready and ready_end >= 0:
+        labels = list(typed_choices(screen)) if "\n" in screen.text[ready_end:] else []
+    else:
+        labels = choices_of(profile, screen, None)
     return Prompt("unknown", _around(screen), labels) if labels else None
 
 
@@ -92,7 +93,7 @@ def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Pro
 def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
     """Whether a turn began between two screens, one from before Enter: the program is busy, asks
     something, or what a turn leaves behind (`submit.evidence`) is new."""
-    if is_busy(profile, after) or _rule(profile, after) is not None:
+    if is_busy(profile, after) or find_prompt(profile, after) is not None:
         return True
     evidence = profile.submit.evidence
     if not evidence:
@@ -172,8 +173,14 @@ def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, s
     return found
 
 
-def _rule(profile: Profile, screen: Screen) -> PromptRule | None:
-    return next((rule for rule in profile.prompts if _search(rule.pattern, screen)), None)
+def _ready_end(profile: Profile, screen: Screen) -> int:
+    """Where the ready pattern's last match ends, -1 without one; 0 where there is no pattern."""
+    return _end(profile.ready, screen) if profile.ready else 0
+
+
+def _end(pattern: str, screen: Screen) -> int:
+    ends = [found.end() for found in re.finditer(pattern, screen.text, re.MULTILINE)]
+    return ends[-1] if ends else -1
 
 
 def _chosen(rule: PromptRule, labels: list[str]) -> str | None:
@@ -186,7 +193,3 @@ def _chosen(rule: PromptRule, labels: list[str]) -> str | None:
 def _around(screen: Screen) -> str:
     """The lower part of the screen's text, where questions are asked."""
     return "\n".join(screen.text.splitlines()[-25:])
-
-
-def _search(pattern: str, screen: Screen) -> bool:
-    return re.search(pattern, screen.text, re.MULTILINE) is not None
