@@ -1,20 +1,24 @@
 """Changing a few keys of somebody's configuration file and nothing else.
 
-Pure functions from text to text. TOML keeps its comments and order (tomlkit). JSON keeps its
-order, indentation and unknown keys; comments are read (JSONC) but cannot be kept, so whoever
-edits a file in place keeps a backup. `ConfigError` where a file is not what its name says.
+Pure functions from text to text, and one that puts a file in place. TOML keeps its comments and
+order (tomlkit). JSON keeps its order, indentation and unknown keys; comments are read (JSONC) but
+cannot be kept, so whoever edits a file in place keeps a backup. `ConfigError` where a file is not
+what its name says.
 """
 
 import fnmatch
 import json
+import os
 import re
+import secrets
 from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import tomlkit
 import tomlkit.exceptions
 
-Format = Literal["json", "toml", "env"]
+Format = Literal["json", "toml"]
 # A string, or what only JSONC has: comments, and a comma before a closing bracket.
 _JSONC: Final = re.compile(
     r'(?P<kept>"(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])',
@@ -43,6 +47,11 @@ class Document:
                 raise KeyError(path)
             value = value[key]
         return value.unwrap() if hasattr(value, "unwrap") else value
+
+    def plain(self) -> dict[str, Any]:
+        """The whole as plain data."""
+        whole: Any = self.root
+        return dict(whole.unwrap() if hasattr(whole, "unwrap") else whole)
 
     def set(self, path: tuple[str, ...], value: Any) -> None:
         """Put `value` there, making the tables on the way."""
@@ -85,8 +94,6 @@ class Document:
         """The file's text."""
         if self._kind == "toml":
             return tomlkit.dumps(self.root)
-        if self._kind == "env":
-            return "".join(f"{key}={value}\n" for key, value in self.root.items())
         return json.dumps(self.root, indent=self._indent, ensure_ascii=False) + self._end
 
 
@@ -112,15 +119,32 @@ def leaves(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
     return found
 
 
+def replace_file(path: Path, data: bytes, mode: int) -> None:
+    """Replace a file in one step, on disk before it takes the old one's place."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def _parse(text: str, kind: Format) -> MutableMapping[str, Any]:
     if kind == "toml":
         try:
             return tomlkit.parse(text)
         except tomlkit.exceptions.TOMLKitError as error:
             raise ConfigError(f"not TOML: {error}") from error
-    if kind == "env":
-        pairs = (line.partition("=") for line in text.splitlines())
-        return {key.strip(): value for key, equals, value in pairs if equals}
     try:
         root = json.loads(_JSONC.sub(lambda found: found["kept"] or "", text) or "{}")
     except ValueError as error:

@@ -13,14 +13,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from actors.clis.edit import ConfigError, edited
-from actors.clis.profile import Profile, SetKeys
+from actors.clis.edit import ConfigError, Format, edited
+from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
 
 _MARK: Final = ".callboard-home"
@@ -75,11 +75,13 @@ def prepare(
     *,
     key: str | None = None,
     bypass: bool = False,
+    isolated: bool = True,
 ) -> Launch:
     """Make `directory` and say how to start `profile`'s program in it.
 
-    `key` is the provider's (`providers.key_of`). Calling it again renews the same directory.
-    Raises `LaunchError`.
+    `key` is the provider's (`providers.key_of`). Not `isolated`, the program keeps the user's own
+    config home, into which `switch.switch_on` writes the provider. Calling it again renews the
+    same directory. Raises `LaunchError`.
     """
     if not profile.command:
         raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
@@ -89,26 +91,49 @@ def prepare(
     files_root = config / profile.home.inside
     for made in (config, files_root, tmp):
         _make_private(made)
-    known = _known(provider, key, files_root, worktree, main_repo)
+    known = placeholders(provider, key, files_root, worktree, main_repo)
     own = provider is not None and bool(provider.base_url)
-    files = _seed(profile, files_root, user_env, login=not own)
-    files += _write_keys(profile, provider, files_root, known)
+    files: list[Path] = []
+    if isolated:
+        files += _seed(profile, files_root, user_env, login=not own)
+        files += _write_keys(profile, provider, files_root, known)
     env = environment(profile, user_env, own_provider=own)
     env["TMPDIR"] = str(tmp)
-    if profile.home.env:
-        env[profile.home.env] = str(config)
     env |= filled(profile.env, known)
-    argv = _strict(f"cli.{profile.name}.command", profile.command, known)
-    if bypass:
-        argv += profile.bypass_args
-    if provider is not None:
-        if own:
-            env |= filled(profile.provider.env, known)
-            argv += filled(list(profile.provider.args), known)
-        if provider.model:
-            env |= filled(profile.provider.model_env, known)
-            argv += filled(list(profile.provider.model_args), known)
-    return Launch(argv, env, files, config)
+    if isolated and profile.home.env:
+        env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
+    elif profile.home.env in user_env:
+        env[profile.home.env] = user_env[profile.home.env]
+    env |= provider_env(profile, provider, known)
+    argv = argv_of(profile, provider, known, bypass)
+    return Launch(argv, env, list(dict.fromkeys(files)), config)
+
+
+def argv_of(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str], bypass: bool
+) -> list[str]:
+    """The command line. Raises `LaunchError` where it needs what the provider does not have."""
+    path = f"cli.{profile.name}"
+    argv = strictly_filled(f"{path}.command", profile.command, known)
+    which = "bypass_args" if bypass else "ask_args"
+    argv += strictly_filled(f"{path}.{which}", getattr(profile, which), known)
+    if provider is not None and provider.base_url:
+        argv += filled(list(profile.provider.args), known)
+    if provider is not None and provider.model:
+        argv += filled(list(profile.provider.model_args), known)
+    return argv
+
+
+def provider_env(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables that give the provider, with the key."""
+    env: dict[str, str] = {}
+    if provider is not None and provider.base_url:
+        env |= filled(profile.provider.env, known)
+    if provider is not None and provider.model:
+        env |= filled(profile.provider.model_env, known)
+    return env
 
 
 def environment(
@@ -155,12 +180,14 @@ def filled(template: Any, known: Mapping[str, str]) -> Any:
     return _fill(template, known) if isinstance(template, str) else template
 
 
-def _known(
+def placeholders(
     provider: Provider | None, key: str | None, home: Path, worktree: Path, main_repo: Path
 ) -> dict[str, str]:
     """The placeholders' values; an empty one means there is none."""
-    known = {"home": str(home), "worktree": str(worktree), "main_repo": str(main_repo)}
-    known |= dict.fromkeys(("model", "base_url", "base_url_v1", "base_url_root"), "")
+    git_dir = _git_dir(worktree)
+    known = dict.fromkeys(("model", "base_url", "base_url_v1", "base_url_root"), "")
+    known |= {"home": str(home), "worktree": str(worktree), "main_repo": str(main_repo)}
+    known |= {"git_dir": str(git_dir), "git_common_dir": str(main_repo / ".git")}
     if provider is not None:
         known["model"] = provider.model
         if provider.base_url:
@@ -168,6 +195,14 @@ def _known(
             known["base_url_v1"] = provider.base_url_v1
             known["base_url_root"] = provider.base_url_root
     return known | {"key": key or ""}
+
+
+def _git_dir(worktree: Path) -> Path:
+    """Where git keeps a worktree's own state; a linked one names it in its `.git` file."""
+    link = worktree / ".git"
+    if link.is_file():
+        return (worktree / link.read_text().removeprefix("gitdir:").strip()).resolve()
+    return link
 
 
 def _lacking(text: str, known: Mapping[str, str]) -> bool:
@@ -178,7 +213,7 @@ def _fill(text: str, known: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)
 
 
-def _strict(path: str, args: tuple[str, ...], known: Mapping[str, str]) -> list[str]:
+def strictly_filled(path: str, args: tuple[str, ...], known: Mapping[str, str]) -> list[str]:
     for index, arg in enumerate(args):
         for name in _PLACEHOLDER.findall(arg):
             if known.get(name) == "":
@@ -190,11 +225,11 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
     """Copies and links of the user's own files; what the user does not have is left out."""
     files: list[Path] = []
     for name in profile.seed.copy:
-        source = _original(profile, name, user_env)
+        source = original(profile, name, user_env)
         if source is not None and source.is_file():
             files.append(_write(home / name, source.read_bytes()))
     for name in [*profile.seed.link, *(profile.seed.login if login else ())]:
-        source = _original(profile, name, user_env)
+        source = original(profile, name, user_env)
         target = home / name
         if source is not None and source.exists() and not target.is_symlink():
             _make_private(target.parent)
@@ -203,7 +238,7 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
     return files
 
 
-def _original(profile: Profile, name: str, user_env: Mapping[str, str]) -> Path | None:
+def original(profile: Profile, name: str, user_env: Mapping[str, str]) -> Path | None:
     """Where the user's own copy of a file of the config home is."""
     user_home = Path(user_env.get("HOME") or Path.home())
     moved = user_env.get(profile.home.env) if profile.home.env else None
@@ -219,28 +254,60 @@ def _at_home(path: str, user_home: Path) -> Path:
     return user_home / path.removeprefix("~/")
 
 
+class Edit(msgspec.Struct):
+    """What is changed in one configuration file, in this order: `drop`, then `values`."""
+
+    format: Format
+    drop: list[str] = []
+    values: list[dict[str, Any]] = []
+
+    def apply(self, text: str) -> str:
+        """The file's new text. Raises `ConfigError`."""
+        for at, values in enumerate(self.values or [{}]):
+            text = edited(text, self.format, values, () if at else self.drop)
+        return text
+
+
+def provider_edits(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str]
+) -> dict[str, Edit]:
+    """What gives the provider to the program, by file of the config home."""
+    sets: list[SetKeys] = []
+    drops: tuple[Drop, ...] = ()
+    if provider is not None and provider.base_url:
+        sets += profile.provider.set
+        drops = profile.provider.drop
+    if provider is not None and provider.model:
+        sets += profile.provider.model_set
+    edits = _edits(sets, known)
+    for drop in drops:
+        kind: Format = "toml" if drop.file.endswith(".toml") else "json"
+        edits.setdefault(drop.file, Edit(kind)).drop.extend(drop.keys)
+    return edits
+
+
+def _edits(sets: Iterable[SetKeys], known: Mapping[str, str]) -> dict[str, Edit]:
+    edits: dict[str, Edit] = {}
+    for item in sets:
+        edits.setdefault(item.file, Edit(item.format)).values.append(filled(item.values, known))
+    return edits
+
+
 def _write_keys(
     profile: Profile, provider: Provider | None, home: Path, known: Mapping[str, str]
 ) -> list[Path]:
-    """Merge the profile's keys into the files of the config home."""
-    sets: list[SetKeys] = list(profile.seed.set)
-    drops: dict[str, list[str]] = {}
-    if provider is not None and provider.base_url:
-        sets += profile.provider.set
-        drops = {drop.file: list(drop.keys) for drop in profile.provider.drop}
-    if provider is not None and provider.model:
-        sets += profile.provider.model_set
+    """Merge the seed's and the provider's keys into the files of the config home."""
     files: list[Path] = []
-    for item in sets:
-        path = home / item.file
-        before = path.read_text(encoding="utf-8") if path.is_file() else ""
-        try:
-            after = edited(
-                before, item.format, filled(item.values, known), drops.get(item.file, ())
-            )
-        except ConfigError as error:
-            raise LaunchError(f"cli.{profile.name}: {item.file} of the user: {error}") from error
-        files.append(_write(path, after.encode()))
+    for edits in (_edits(profile.seed.set, known), provider_edits(profile, provider, known)):
+        for name, edit in edits.items():
+            path = home / name
+            before = path.read_text(encoding="utf-8") if path.is_file() else ""
+            if not before and not edit.values:
+                continue
+            try:
+                files.append(_write(path, edit.apply(before).encode()))
+            except ConfigError as error:
+                raise LaunchError(f"cli.{profile.name}: the user's {name}: {error}") from error
     return files
 
 

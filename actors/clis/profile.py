@@ -19,7 +19,8 @@ import msgspec
 
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
 PLACEHOLDERS: Final = frozenset(
-    {"model", "base_url", "base_url_v1", "base_url_root", "key", "home", "main_repo", "worktree"}
+    ["model", "base_url", "base_url_v1", "base_url_root", "key", "home"]
+    + ["worktree", "main_repo", "git_dir", "git_common_dir"]  # noqa: RUF005
 )
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
@@ -81,11 +82,13 @@ class Source(_Table, frozen=True):
 class Home(_Table, frozen=True):
     """The config home: the variable that moves it and the user's own one. Where `env` is empty
     the program cannot be given a home of its own by one. `inside` is where, below the directory
-    the variable names, the files of `user` are found (`.gemini`)."""
+    the variable names, the files of `user` are found (`.gemini`). `also`: further variables that
+    belong to a home of its own."""
 
     env: str = ""
     user: str = ""
     inside: str = ""
+    also: dict[str, str] = {}
 
 
 class Seed(_Table, frozen=True):
@@ -142,11 +145,13 @@ class Version(_Table, frozen=True):
 
 class Profile(_Table, frozen=True):
     """One CLI. Only `command` must be given (for `custom` by the plan). A program without a
-    `ready` pattern is ready when it is quiet. `env` is set, `unset` never passed on; `keep` are
-    the user's variables it reads its own login from (names, may hold `*`)."""
+    `ready` pattern is ready when it is quiet. `bypass_args` make it ask nothing; `ask_args` are
+    given where it may ask (a sandbox's openings, say). `env` is set, `unset` never passed on;
+    `keep` are the user's variables it reads its own login from (names, may hold `*`)."""
 
     name: str
     command: tuple[str, ...] = ()
+    ask_args: tuple[str, ...] = ()
     bypass_args: tuple[str, ...] = ()
     ready: str = ""
     busy: str = ""
@@ -259,7 +264,7 @@ def _check(path: str, profile: Profile) -> None:
         _check_pattern(f"{path}.{key}", pattern)
     if re.compile(profile.version.pattern).groups < 1:
         raise ProfileError(f"{path}.version.pattern", "must have a group around the version")
-    for key in ("command", "bypass_args", "provider.args", "provider.model_args"):
+    for key in ("command", "ask_args", "bypass_args", "provider.args", "provider.model_args"):
         _check_args(f"{path}.{key}", _get(profile, key))
     _check_limits(path, profile)
 

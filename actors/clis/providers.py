@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from actors.clis import cc_switch
+from actors.clis.edit import Document, replace_file
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -106,6 +107,8 @@ def _check(made: Provider) -> None:
             raise ProviderError(f"{name}.base_url", "must not hold a password")
     if made.api_key_env and not _VARIABLE.match(made.api_key_env):
         raise ProviderError(f"{name}.api_key_env", "must be the name of a variable, not a key")
+    if made.api_key_from and not made.api_key_from.startswith(cc_switch.PREFIX):
+        raise ProviderError(f"{name}.api_key_from", "must be `cc-switch:APP/ID`")
     if made.api_key_env and made.api_key_from:
         raise ProviderError(f"{name}.api_key_from", "give this or api_key_env, not both")
 
@@ -121,5 +124,36 @@ def key_of(made: Provider, env: Mapping[str, str], database: Path | None = None)
             )
         return value
     if made.api_key_from:
-        return cc_switch.key_from(made.api_key_from, database)
+        try:
+            return cc_switch.key_from(made.api_key_from, database)
+        except cc_switch.CcSwitchError as error:
+            raise ProviderError(f"{made.name}.api_key_from", str(error)) from error
     return None
+
+
+def import_cc_switch(path: Path | None = None) -> dict[str, Provider]:
+    """cc-switch's providers by name (`APP-NAME`), their keys left where they are. Read-only.
+    Raises `cc_switch.CcSwitchError`."""
+    found: dict[str, Provider] = {}
+    for entry in cc_switch.read_entries(path):
+        name = f"{entry.app}-{cc_switch.slug(entry.name) or cc_switch.slug(entry.id) or 'provider'}"
+        if name in found:
+            name = f"{name}-{sum(other.startswith(name) for other in found) + 1}"
+        table = {"base_url": entry.base_url, "model": entry.model, "api_key_from": entry.reference}
+        found[name] = provider(name, {key: value for key, value in table.items() if value})
+    return found
+
+
+def add_providers(path: Path, providers: Mapping[str, Provider]) -> list[str]:
+    """Add those whose names are new to a providers file, which keeps its comments and order.
+    Returns the names added. The file is 0600; it holds no keys."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    document = Document(text, "toml")
+    added = [name for name in providers if name not in document.root]
+    for name in added:
+        for key, value in msgspec.to_builtins(providers[name]).items():
+            if value and key != "name":
+                document.set((name, key), value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, document.dump().encode(), 0o600)
+    return added
