@@ -18,10 +18,9 @@ from typing import Any, Final, Literal
 import msgspec
 
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
-PLACEHOLDERS: Final = frozenset(
-    ["model", "base_url", "base_url_v1", "base_url_root", "key", "home"]
-    + ["worktree", "main_repo", "git_dir", "git_common_dir"]  # noqa: RUF005
-)
+_OF_PROVIDER: Final = ("model", "base_url", "base_url_v1", "base_url_root", "key")
+_OF_PLACE: Final = ("home", "worktree", "main_repo", "git_dir", "git_common_dir")
+PLACEHOLDERS: Final = frozenset((*_OF_PROVIDER, *_OF_PLACE))
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 
