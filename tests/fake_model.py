@@ -3,8 +3,9 @@
 It speaks the Anthropic messages API, the OpenAI responses and chat completions APIs and the
 Gemini API, streamed or not. Its one script: a turn of the user is answered with a call of the
 CLI's own shell tool (found among the tools of the request) that runs a command; the result of
-that call is answered with a closing sentence. The command is the text after `RUN: ` in the user's
-turn, else the server's own. A request without a shell tool (titles, quota checks) gets a sentence.
+that call is answered with a closing sentence. A CLI without tools that asks for whole files in the
+text (aider) gets one, and a commit message with `#done`. The command is the text after `RUN: ` in
+the user's turn, else the server's own. Any other request (titles, quota checks) gets a sentence.
 
 Every request is logged: `{"path", "key", "model", "texts", "tools", "step"}`; `texts` are the
 texts of the user's last turn as they arrived. In a test: `with FakeModel("true") as model: …
@@ -26,6 +27,8 @@ from urllib.parse import parse_qs, urlsplit
 
 CLOSING = "The work is committed. Nothing is left to do."
 SENTENCE = "Understood."
+WHOLE_FILE = "made.txt\n```\nmade by the fake model\n```\n"
+COMMIT_MESSAGE = "Add made.txt #done"
 SHELL_TOOLS = (
     "Bash",
     "bash",
@@ -65,8 +68,11 @@ class Turn:
     """What a request asks for, whatever its API: the texts of the user's last turn, the shell
     tool if there is one, and whether the last thing said is a tool's result."""
 
-    def __init__(self, texts: list[str], tools: list[tuple[str, Json]], has_result: bool) -> None:
+    def __init__(
+        self, texts: list[str], tools: list[tuple[str, Json]], has_result: bool, said: str = ""
+    ) -> None:
         self.texts = texts
+        self.said = said or "\n".join(texts)
         self.names = [name for name, _ in tools]
         by_name = dict(tools)
         wanted = next((name for name in SHELL_TOOLS if name in by_name), None)
@@ -75,10 +81,19 @@ class Turn:
 
     @property
     def step(self) -> str:
-        """`closing`, `tool` or `sentence`."""
+        """`closing`, `tool`, `file` or `sentence`."""
         if self.has_result:
             return "closing"
-        return "tool" if self.tool else "sentence"
+        if self.tool:
+            return "tool"
+        return "file" if "file listing" in "\n".join(self.texts) else "sentence"
+
+    @property
+    def text(self) -> str:
+        """What is said where no tool is called."""
+        if self.step == "sentence" and "commit message" in self.said.lower():
+            return COMMIT_MESSAGE
+        return {"closing": CLOSING, "file": WHOLE_FILE}.get(self.step, SENTENCE)
 
     def command(self, default: str) -> str:
         found = re.findall(r"^.*?RUN: (.+)$", "\n".join(self.texts), re.MULTILINE)
@@ -127,7 +142,9 @@ def read_chat(body: Json) -> Turn:
     messages = body.get("messages", [])
     functions = [t["function"] for t in body.get("tools") or [] if "function" in t]
     tools = [(f["name"], f.get("parameters", {})) for f in functions]
-    return Turn(_last_user(messages), tools, bool(messages) and messages[-1]["role"] == "tool")
+    result = bool(messages) and messages[-1]["role"] == "tool"
+    said = "\n".join(text for message in messages for text in _texts(message.get("content")))
+    return Turn(_last_user(messages), tools, result, said)
 
 
 def read_gemini(body: Json) -> Turn:
@@ -306,12 +323,11 @@ class _Handler(BaseHTTPRequestHandler):
         if turn.step == "tool" and turn.tool:
             command = turn.command(self.server.command)
             call = (turn.tool.name, turn.tool.arguments(command))
-        text = CLOSING if turn.step == "closing" else SENTENCE
         self.server.before_answer(turn)
         if body.get("stream") or "streamGenerateContent" in path:
-            self._stream(say(text, call, model), done="/chat/completions" in path)
+            self._stream(say(turn.text, call, model), done="/chat/completions" in path)
         else:
-            self._json(whole(text, call, model))
+            self._json(whole(turn.text, call, model))
 
     def _log(self, path: str, model: str, turn: Turn | None) -> None:
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
