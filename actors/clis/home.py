@@ -1,0 +1,325 @@
+"""Everything one terminal's program starts with: a config home of its own, arguments, environment.
+
+    DIR/            0700, made by `prepare`, removed by `cleanup`
+    DIR/config/     the program's config home, seeded from the user's own
+    DIR/tmp/        its TMPDIR
+
+Two terminals of one CLI thus have two providers at the same time, and the user's own files are
+only read. Nothing here starts anything.
+"""
+
+import fnmatch
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from actors.clis.edit import ConfigError, Format, edited
+from actors.clis.profile import Drop, Profile, SetKeys
+from actors.clis.providers import Provider
+
+_MARK: Final = ".callboard-home"
+_MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
+_PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+# What a program gets of the user's environment: who and where the user is, how to reach the
+# network and sign, which toolchains to find. Git's identity passes; what would point git at
+# another repository (GIT_DIR, GIT_INDEX_FILE, GIT_WORK_TREE) does not, nor does any secret that
+# is not named here or in the profile's `keep`.
+PASSED: Final = tuple(
+    name
+    for line in (
+        "PATH HOME USER LOGNAME SHELL TZ LANG LANGUAGE LC_* EDITOR VISUAL PAGER",
+        "SSH_AUTH_SOCK SSH_AGENT_PID GNUPGHOME GPG_TTY DBUS_SESSION_BUS_ADDRESS",
+        "GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL",
+        "GIT_SSH GIT_SSH_COMMAND GIT_ASKPASS GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM",
+        "XDG_* HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
+        "SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE CURL_CA_BUNDLE",
+        "VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT NVM_DIR NODE_PATH VOLTA_HOME FNM_* ASDF_* MISE_*",
+        "JAVA_HOME ANDROID_HOME GOPATH GOROOT GOCACHE CARGO_HOME RUSTUP_HOME DOTNET_ROOT",
+        "HOMEBREW_PREFIX NIX_* DOCKER_HOST",
+    )
+    for name in line.split()
+)
+
+
+class LaunchError(Exception):
+    """A launch that cannot be prepared: what and why, without secrets."""
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What to start, in which environment (its own, complete), and which `files` were made.
+    The environment may hold a key: it is not shown by `repr`."""
+
+    argv: list[str]
+    env: dict[str, str]
+    files: list[Path]
+    home: Path
+
+    def __repr__(self) -> str:
+        return f"Launch(argv={self.argv!r}, env=<{len(self.env)} variables>, home={self.home!r})"
+
+
+def prepare(
+    profile: Profile,
+    provider: Provider | None,
+    directory: Path,
+    user_env: Mapping[str, str],
+    worktree: Path,
+    main_repo: Path,
+    *,
+    key: str | None = None,
+    bypass: bool = False,
+    isolated: bool = True,
+) -> Launch:
+    """Make `directory` and say how to start `profile`'s program in it.
+
+    `key` is the provider's (`providers.key_of`). Not `isolated`, the program keeps the user's own
+    config home, into which `switch.switch_on` writes the provider. Calling it again renews the
+    same directory. Raises `LaunchError`.
+    """
+    if not profile.command:
+        raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
+    _make_private(directory)
+    (directory / _MARK).write_text(_MARK_TEXT)
+    config, tmp = directory / "config", directory / "tmp"
+    files_root = config / profile.home.inside
+    for made in (config, files_root, tmp):
+        _make_private(made)
+    known = placeholders(provider, key, files_root, worktree, main_repo)
+    own = provider is not None and bool(provider.base_url)
+    files: list[Path] = []
+    if isolated:
+        files += _seed(profile, files_root, user_env, login=not own)
+        files += _write_keys(profile, provider, files_root, known)
+    env = environment(profile, user_env, own_provider=own)
+    env["TMPDIR"] = str(tmp)
+    env |= filled(profile.env, known)
+    if isolated and profile.home.env:
+        env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
+    elif profile.home.env in user_env:
+        env[profile.home.env] = user_env[profile.home.env]
+    env |= provider_env(profile, provider, known)
+    argv = argv_of(profile, provider, known, bypass)
+    return Launch(argv, env, list(dict.fromkeys(files)), config)
+
+
+def argv_of(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str], bypass: bool
+) -> list[str]:
+    """The command line. Raises `LaunchError` where it needs what the provider does not have."""
+    path = f"cli.{profile.name}"
+    argv = strictly_filled(f"{path}.command", profile.command, known)
+    which = "bypass_args" if bypass else "ask_args"
+    argv += strictly_filled(f"{path}.{which}", getattr(profile, which), known)
+    if provider is not None and provider.base_url:
+        argv += filled(list(profile.provider.args), known)
+    if provider is not None and provider.model:
+        argv += filled(list(profile.provider.model_args), known)
+    return argv
+
+
+def provider_env(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables that give the provider, with the key."""
+    env: dict[str, str] = {}
+    if provider is not None and provider.base_url:
+        env |= filled(profile.provider.env, known)
+    if provider is not None and provider.model:
+        env |= filled(profile.provider.model_env, known)
+    return env
+
+
+def environment(
+    profile: Profile, user_env: Mapping[str, str], *, own_provider: bool
+) -> dict[str, str]:
+    """The user's variables a program gets, with a terminal and a UTF-8 locale. `keep` (the CLI's
+    own login and settings by environment) passes only where no other provider is set."""
+    names = list(PASSED) + ([] if own_provider else list(profile.keep))
+    env = {
+        name: value
+        for name, value in user_env.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in names)
+        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in profile.unset)
+    }
+    env["TERM"] = "xterm-256color"
+    env["COLORTERM"] = "truecolor"
+    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
+    if not re.search(r"utf-?8", locale, re.IGNORECASE):
+        env.pop("LC_CTYPE", None)
+        env["LANG"] = env["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    return env
+
+
+def cleanup(directory: Path) -> None:
+    """Remove what `prepare` made. Absent is well; a directory `prepare` did not make is refused
+    with `LaunchError`. Links are removed, never what they point to."""
+    if not directory.exists():
+        return
+    mark = directory / _MARK
+    if directory.is_symlink() or not mark.is_file() or mark.read_text() != _MARK_TEXT:
+        raise LaunchError(f"{directory} was not made by Callboard; it is left alone")
+    shutil.rmtree(directory)
+
+
+def filled(template: Any, known: Mapping[str, str]) -> Any:
+    """`template` with its placeholders replaced, in keys and values; an entry of which a
+    placeholder has no value is left out. Unknown placeholders stay as they are."""
+    if isinstance(template, Mapping):
+        pairs = ((k, v) for k, v in template.items() if not _lacking(k, known))
+        pairs = ((k, v) for k, v in pairs if not (isinstance(v, str) and _lacking(v, known)))
+        return {_fill(k, known): filled(v, known) for k, v in pairs}
+    if isinstance(template, list):
+        return [filled(item, known) for item in template]
+    return _fill(template, known) if isinstance(template, str) else template
+
+
+def placeholders(
+    provider: Provider | None, key: str | None, home: Path, worktree: Path, main_repo: Path
+) -> dict[str, str]:
+    """The placeholders' values; an empty one means there is none."""
+    git_dir = _git_dir(worktree)
+    known = dict.fromkeys(("model", "base_url", "base_url_v1", "base_url_root"), "")
+    known |= {"home": str(home), "worktree": str(worktree), "main_repo": str(main_repo)}
+    known |= {"git_dir": str(git_dir), "git_common_dir": str(main_repo / ".git")}
+    if provider is not None:
+        known["model"] = provider.model
+        if provider.base_url:
+            known["base_url"] = provider.base_url.rstrip("/")
+            known["base_url_v1"] = provider.base_url_v1
+            known["base_url_root"] = provider.base_url_root
+    return known | {"key": key or ""}
+
+
+def _git_dir(worktree: Path) -> Path:
+    """Where git keeps a worktree's own state; a linked one names it in its `.git` file."""
+    link = worktree / ".git"
+    if link.is_file():
+        return (worktree / link.read_text().removeprefix("gitdir:").strip()).resolve()
+    return link
+
+
+def _lacking(text: str, known: Mapping[str, str]) -> bool:
+    return any(known.get(name) == "" for name in _PLACEHOLDER.findall(text))
+
+
+def _fill(text: str, known: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), text)
+
+
+def strictly_filled(path: str, args: tuple[str, ...], known: Mapping[str, str]) -> list[str]:
+    for index, arg in enumerate(args):
+        for name in _PLACEHOLDER.findall(arg):
+            if known.get(name) == "":
+                raise LaunchError(f"{path}[{index}]: {{{name}}}, but the provider has no {name}")
+    return [_fill(arg, known) for arg in args]
+
+
+def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: bool) -> list[Path]:
+    """Copies and links of the user's own files; what the user does not have is left out."""
+    files: list[Path] = []
+    for name in profile.seed.copy:
+        source = original(profile, name, user_env)
+        if source is not None and source.is_file():
+            files.append(_write(home / name, source.read_bytes()))
+    for name in [*profile.seed.link, *(profile.seed.login if login else ())]:
+        source = original(profile, name, user_env)
+        target = home / name
+        if source is not None and source.exists() and not target.is_symlink():
+            _make_private(target.parent)
+            target.symlink_to(source)
+            files.append(target)
+    return files
+
+
+def original(profile: Profile, name: str, user_env: Mapping[str, str]) -> Path | None:
+    """Where the user's own copy of a file of the config home is."""
+    user_home = Path(user_env.get("HOME") or Path.home())
+    moved = user_env.get(profile.home.env) if profile.home.env else None
+    if moved:
+        return Path(moved) / profile.home.inside / name
+    for source in profile.seed.elsewhere:
+        if source.file == name:
+            return _at_home(source.original, user_home)
+    return _at_home(profile.home.user, user_home) / name if profile.home.user else None
+
+
+def _at_home(path: str, user_home: Path) -> Path:
+    return user_home / path.removeprefix("~/")
+
+
+class Edit(msgspec.Struct):
+    """What is changed in one configuration file, in this order: `drop`, then `values`."""
+
+    format: Format
+    drop: list[str] = []
+    values: list[dict[str, Any]] = []
+
+    def apply(self, text: str) -> str:
+        """The file's new text. Raises `ConfigError`."""
+        for at, values in enumerate(self.values or [{}]):
+            text = edited(text, self.format, values, () if at else self.drop)
+        return text
+
+
+def provider_edits(
+    profile: Profile, provider: Provider | None, known: Mapping[str, str]
+) -> dict[str, Edit]:
+    """What gives the provider to the program, by file of the config home."""
+    sets: list[SetKeys] = []
+    drops: tuple[Drop, ...] = ()
+    if provider is not None and provider.base_url:
+        sets += profile.provider.set
+        drops = profile.provider.drop
+    if provider is not None and provider.model:
+        sets += profile.provider.model_set
+    edits = _edits(sets, known)
+    for drop in drops:
+        kind: Format = "toml" if drop.file.endswith(".toml") else "json"
+        edits.setdefault(drop.file, Edit(kind)).drop.extend(drop.keys)
+    return edits
+
+
+def _edits(sets: Iterable[SetKeys], known: Mapping[str, str]) -> dict[str, Edit]:
+    edits: dict[str, Edit] = {}
+    for item in sets:
+        edits.setdefault(item.file, Edit(item.format)).values.append(filled(item.values, known))
+    return edits
+
+
+def _write_keys(
+    profile: Profile, provider: Provider | None, home: Path, known: Mapping[str, str]
+) -> list[Path]:
+    """Merge the seed's and the provider's keys into the files of the config home."""
+    files: list[Path] = []
+    for edits in (_edits(profile.seed.set, known), provider_edits(profile, provider, known)):
+        for name, edit in edits.items():
+            path = home / name
+            before = path.read_text(encoding="utf-8") if path.is_file() else ""
+            if not before and not edit.values:
+                continue
+            try:
+                files.append(_write(path, edit.apply(before).encode()))
+            except ConfigError as error:
+                raise LaunchError(f"cli.{profile.name}: the user's {name}: {error}") from error
+    return files
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Write a private file, never through a link somebody else may have put there."""
+    _make_private(path.parent)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    return path
+
+
+def _make_private(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)

@@ -1,0 +1,106 @@
+"""What is written to a terminal to hand in a text or to answer a question.
+
+Everything returns writes: `(bytes, milliseconds to wait after them)`. The waits matter: programs
+swallow an Enter that arrives together with a paste or an arrow key.
+"""
+
+import re
+from typing import Final
+
+from actors.clis.profile import Profile
+from actors.clis.recognise import find_prompt, selection, typed_choices
+from actors.clis.screen import Screen
+
+Write = tuple[bytes, int]
+
+PASTE_BEGIN: Final = b"\x1b[200~"
+PASTE_END: Final = b"\x1b[201~"
+ENTER: Final = b"\r"
+_UP: Final = b"\x1b[A"
+_DOWN: Final = b"\x1b[B"
+_KEY_DELAY_MS: Final = 120
+_HARMFUL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class NoSuchChoice(Exception):
+    """The label is not on the screen, or fits several; `choices` are the labels that are."""
+
+    def __init__(self, label: str, choices: list[str]) -> None:
+        shown = ", ".join(repr(choice) for choice in choices) or "none"
+        super().__init__(f"no choice {label!r} on this screen; the choices are: {shown}")
+        self.label = label
+        self.choices = choices
+
+
+def harmless(text: str) -> str:
+    """`text` with line ends as `\\n` and every control character but tab and newline as a
+    visible one (ESC becomes `␛`), so that no text can end a paste or press a key."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _HARMFUL.sub(lambda found: _visible(ord(found[0])), text)
+
+
+def _visible(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"
+
+
+def paste(text: str, bracketed: bool = True, enter_delay_ms: int = 300) -> list[Write]:
+    """The writes that hand `text` in: a bracketed paste, then Enter apart. Without `bracketed`,
+    for a program that reads lines, the text goes as one line."""
+    safe = harmless(text).strip("\n")
+    if bracketed:
+        body = PASTE_BEGIN + safe.encode() + PASTE_END
+    else:
+        body = " ".join(safe.split("\n")).encode()
+    return [(body, enter_delay_ms), (ENTER, 0)]
+
+
+def hand_in(profile: Profile, screen: Screen, text: str) -> list[Write]:
+    """`paste` the way this program takes it on this screen."""
+    bracketed = profile.submit.bracketed == "always" or screen.bracketed_paste
+    return paste(text, bracketed, profile.submit.enter_delay_ms)
+
+
+def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]:
+    """The writes that answer the question on `screen` with `label`: arrow keys from the marked
+    option to that label and Enter, or what is typed for it. Take the newest screen, and before
+    the last write (Enter) look again: `marked_choice` must be the label. Raises `NoSuchChoice`."""
+    prompt = find_prompt(profile, screen)
+    choices = prompt.choices if prompt else []
+    wanted = match_label(label, choices)
+    typed = typed_choices(screen)
+    for rule in profile.prompts:
+        if prompt is not None and prompt.known and rule.name == prompt.name:
+            typed = rule.typed or typed
+    listed = selection(screen, profile.markers)
+    if listed is not None and wanted in listed.labels:
+        steps = listed.labels.index(wanted) - listed.marked
+        return [(_DOWN if steps > 0 else _UP, _KEY_DELAY_MS)] * abs(steps) + [(ENTER, 0)]
+    if wanted not in typed:
+        raise NoSuchChoice(label, choices)
+    text = typed[wanted]
+    if text.endswith("\r") and len(text) > 1:
+        return [(text[:-1].encode(), _KEY_DELAY_MS), (ENTER, 0)]
+    return [(text.encode(), 0)]
+
+
+def marked_choice(profile: Profile, screen: Screen) -> str | None:
+    """The label the marker stands on, or None where there is no list."""
+    listed = selection(screen, profile.markers)
+    return listed.labels[listed.marked] if listed else None
+
+
+def match_label(label: str, choices: list[str]) -> str:
+    """The one choice meant by `label`: exactly, else without regard to case, else as the only
+    one that begins with it. A number is not a label. Raises `NoSuchChoice`."""
+    wanted = " ".join(label.split()).casefold()
+    if label in choices:
+        return label
+    same = [choice for choice in choices if choice.casefold() == wanted]
+    if len(same) == 1:
+        return same[0]
+    beginning = [choice for choice in choices if wanted and choice.casefold().startswith(wanted)]
+    if len(beginning) != 1:
+        raise NoSuchChoice(label, choices)
+    return beginning[0]

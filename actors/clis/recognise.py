@@ -1,0 +1,195 @@
+"""What a rendered screen says: ready, busy, or asking. Pure functions, no clock: whoever calls
+them decides how long a screen must have been quiet.
+
+A question is read off the screen as a list of labels. Those a profile knows are `known`; any
+other selection list or yes/no question is reported all the same, so that a person is asked.
+"""
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+from actors.clis.profile import Profile, PromptRule
+from actors.clis.screen import Screen
+
+_EDGES: Final = "│┃║┆╎▌▐█▏▕"  # what boxes are drawn with, left and right of a line
+_UNSELECTED: Final = "○◯◦☐"
+_NUMBER: Final = re.compile(r"(\d{1,2})[.)]\s+")
+_GAP: Final = 3  # rows of description between two options
+_YES_NO: Final = re.compile(
+    r"[\[(]\s*(?P<yes>y(?:es)?)\s*/\s*(?P<no>n(?:o)?)\b[^\])]*[\])]\s*:?\s*\S{0,3}\s*\Z",
+    re.IGNORECASE,
+)
+_PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
+ENTER_LABEL: Final = "Enter"
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """A selection list as it stands on a screen: labels from top to bottom, the index of the
+    marked one, and the row (from 0) of the first."""
+
+    labels: list[str]
+    marked: int
+    row: int
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """A question that waits. `name` is the profile's rule or `unknown`; `text` the part of the
+    screen that asks; `choices` the labels to answer with; `answer` the label the profile would
+    choose, or None."""
+
+    name: str
+    text: str
+    choices: list[str]
+    dangerous: bool = False
+    known: bool = False
+    answer: str | None = None
+
+
+def is_busy(profile: Profile, screen: Screen) -> bool:
+    """Whether a turn runs."""
+    return bool(profile.busy) and _end(profile.busy, screen) >= 0
+
+
+def is_ready(profile: Profile, screen: Screen) -> bool:
+    """Whether the program takes an instruction: its ready pattern is there and no question below
+    it. It stays true while a turn runs: idle is ready and not busy."""
+    return _ready_end(profile, screen) >= 0 and find_prompt(profile, screen) is None
+
+
+def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
+    """The question on a screen, or None. Call it on a quiet screen: half-drawn lists mislead.
+
+    What stands above the ready pattern is history, not a question: a model may write anything.
+    A question nobody described is looked for only where the program is not busy, and where the
+    ready pattern matches only on the last row."""
+    ready_end = _ready_end(profile, screen)
+    for rule in profile.prompts:
+        if _end(rule.pattern, screen) <= ready_end:
+            continue
+        labels = choices_of(profile, screen, rule)
+        if labels:
+            name, answer = rule.name, _chosen(rule, labels)
+            return Prompt(name, _around(screen), labels, rule.dangerous, known=True, answer=answer)
+    if is_busy(profile, screen):
+        return None
+    if profile.ready and ready_end >= 0:
+        labels = list(typed_choices(screen)) if "\n" in screen.text[ready_end:] else []
+    else:
+        labels = choices_of(profile, screen, None)
+    return Prompt("unknown", _around(screen), labels) if labels else None
+
+
+def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Prompt) -> str | None:
+    """The label to answer with unasked, or None: ask a person. `bypass` starts the program with
+    its own flag; what it still asks is treated as under `known`. A dangerous question, one the
+    profile does not know, and one whose expected label is not on the screen go to a person."""
+    if auto_confirm == "never" or prompt.dangerous or not prompt.known:
+        return None
+    return prompt.answer
+
+
+def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
+    """Whether a turn began between two screens, one from before Enter: the program is busy, asks
+    something, or what a turn leaves behind (`submit.evidence`) is new."""
+    if is_busy(profile, after) or find_prompt(profile, after) is not None:
+        return True
+    evidence = profile.submit.evidence
+    if not evidence:
+        return False
+    pattern = re.compile(evidence, re.MULTILINE)
+    return pattern.findall(after.text) != pattern.findall(before.text)
+
+
+def choices_of(profile: Profile, screen: Screen, rule: PromptRule | None) -> list[str]:
+    """The labels one may answer with."""
+    if rule is not None and rule.typed:
+        return list(rule.typed)
+    listed = selection(screen, profile.markers)
+    if listed is not None:
+        return listed.labels
+    return list(typed_choices(screen))
+
+
+def typed_choices(screen: Screen) -> dict[str, str]:
+    """What may be typed where a question ends in `(y/n)` or asks for Enter: label to text."""
+    asked = _YES_NO.search(screen.text)
+    if asked:
+        return {asked["yes"]: asked["yes"] + "\r", asked["no"]: asked["no"] + "\r"}
+    return {ENTER_LABEL: "\r"} if _PRESS_ENTER.search(screen.text) else {}
+
+
+def selection(screen: Screen, markers: str) -> Choices | None:
+    """The lowest selection list on the screen: two options or more in one column, one of them
+    marked. None where there is no such list."""
+    for row in range(len(screen.lines) - 1, -1, -1):
+        option = _marked_option(screen.lines[row], markers)
+        if option is None:
+            continue
+        column, numbered, label = option
+        above = _options(screen.lines[:row][::-1], column, numbered)[::-1]
+        below = _options(screen.lines[row + 1 :], column, numbered)
+        if above or below:
+            first = row - (above[0][0] if above else 0)
+            labels = [text for _, text in above] + [label] + [text for _, text in below]
+            return Choices(labels, len(above), first)
+    return None
+
+
+def _marked_option(line: str, markers: str) -> tuple[int, bool, str] | None:
+    """Column, numbered or not, and label of an option with the marker before it."""
+    body = line.lstrip(" " + _EDGES)
+    if not body or body[0] not in markers:
+        return None
+    rest = body[1:].lstrip()
+    return _option(line, len(line) - len(rest)) if rest and rest != body[1:] else None
+
+
+def _option(line: str, column: int) -> tuple[int, bool, str] | None:
+    text = line[column:].rstrip(" " + _EDGES)
+    number = _NUMBER.match(text)
+    label = " ".join((text[number.end() :] if number else text).split())
+    return (column, number is not None, label) if label else None
+
+
+def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, str]]:
+    """(distance, label) of the unmarked options in `column`, going away from the marked one.
+    Rows that are blank or indented deeper belong to an option; anything else ends the list."""
+    found: list[tuple[int, str]] = []
+    gap = 0
+    for distance, line in enumerate(lines, 1):
+        body = line.lstrip(" " + _EDGES + _UNSELECTED)
+        start = len(line) - len(body)
+        option = _option(line, start) if body else None
+        if option is not None and start == column and option[1] == numbered:
+            found.append((distance, option[2]))
+            gap = 0
+            continue
+        gap += 1
+        apart = not body if numbered else False
+        if not (apart or start > column) or gap > _GAP:
+            break
+    return found
+
+
+def _ready_end(profile: Profile, screen: Screen) -> int:
+    """Where the ready pattern's last match ends, -1 without one; 0 where there is no pattern."""
+    return _end(profile.ready, screen) if profile.ready else 0
+
+
+def _end(pattern: str, screen: Screen) -> int:
+    ends = [found.end() for found in re.finditer(pattern, screen.text, re.MULTILINE)]
+    return ends[-1] if ends else -1
+
+
+def _chosen(rule: PromptRule, labels: list[str]) -> str | None:
+    if not rule.answer:
+        return None
+    fitting = [label for label in labels if re.match(rule.answer, label, re.IGNORECASE)]
+    return fitting[0] if fitting else None
+
+
+def _around(screen: Screen) -> str:
+    """The lower part of the screen's text, where questions are asked."""
+    return "\n".join(screen.text.splitlines()[-25:])

@@ -1,0 +1,189 @@
+"""The global provider switch: the user's own configuration files, for a program that has no config
+home one can move.
+
+    switched = switch_on(profile, provider, known, user_env, journal)   # write
+    …start the program, wait until it is ready and has read them…
+    switch_off(switched)                                                # put back
+
+Before a file is touched, its old bytes and what will change go to a journal file (0600) in the
+Callboard home, so that `restore_pending` puts everything back after a crash. Putting back is exact
+where nobody else wrote the file meanwhile; otherwise only our own keys are undone. Keys of
+providers are not written into the user's files where the program reads them from its environment.
+
+One switch at a time, across all workflows: whoever calls this is the one serial place.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from actors.clis.edit import ConfigError, Document, Format, leaves, replace_file
+from actors.clis.home import Edit, LaunchError, original, provider_edits
+from actors.clis.profile import Profile
+from actors.clis.providers import Provider
+
+_SUFFIX: Final = ".switch.json"
+Outcome = Literal["restored", "undone", "untouched", "left"]
+
+
+class _Key(msgspec.Struct, frozen=True):
+    """One key that was changed: before and after; absent where `had` / `has` is false."""
+
+    path: list[str]
+    had: bool
+    old: Any
+    has: bool
+    new: Any
+
+
+class _File(msgspec.Struct, frozen=True):
+    path: str
+    format: Format
+    existed: bool
+    mode: int
+    before: str  # base64
+    after_sha: str
+    keys: list[_Key]
+
+
+class Switched(msgspec.Struct, frozen=True):
+    """A switch that is on: its journal file and the configuration files it changed."""
+
+    journal: Path
+    files: list[Path]
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What became of one file: `restored` to its old bytes, our keys `undone` in what others
+    wrote meanwhile, `untouched` (it already was as before), or `left` because it can no longer be
+    read; the old bytes then stay in the journal, whose name ends in `.left`."""
+
+    path: Path
+    outcome: Outcome
+
+
+def switch_on(
+    profile: Profile,
+    provider: Provider,
+    known: Mapping[str, str],
+    user_env: Mapping[str, str],
+    journal: Path,
+) -> Switched:
+    """Write the provider into the user's own files of `profile`. `known` are
+    `home.placeholders`, `journal` is a directory in the Callboard home. Raises `LaunchError`;
+    then nothing is changed."""
+    files: list[_File] = []
+    written: list[tuple[Path, bytes, int]] = []
+    for name, edit in provider_edits(profile, provider, known).items():
+        found = original(profile, name, user_env)
+        if found is None:
+            raise LaunchError(f"cli.{profile.name}.home.user: missing: where is the user's {name}?")
+        path = found.resolve()
+        try:
+            file, after = _planned(path, edit)
+        except (ConfigError, UnicodeDecodeError) as error:
+            raise LaunchError(f"cli.{profile.name}: {path}: {error}") from error
+        files.append(file)
+        written.append((path, after, file.mode))
+    journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note = journal / f"{secrets.token_hex(8)}{_SUFFIX}"
+    replace_file(note, msgspec.json.encode(files), 0o600)
+    switched = Switched(note, [path for path, _, _ in written])
+    try:
+        for path, data, mode in written:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, data, mode)
+    except OSError as error:
+        switch_off(switched)
+        raise LaunchError(f"{error.filename}: {error.strerror}") from error
+    return switched
+
+
+def switch_off(switched: Switched) -> list[Restored]:
+    """Put the files back. Called twice, or after `restore_pending`, it does nothing."""
+    return _restore(switched.journal) if switched.journal.exists() else []
+
+
+def restore_pending(journal: Path) -> list[Restored]:
+    """Put back what a crash left switched, the newest first. Call it before anything is started."""
+    notes = sorted(journal.glob(f"*{_SUFFIX}"), key=lambda note: note.stat().st_mtime_ns)
+    return [done for note in reversed(notes) for done in _restore(note)]
+
+
+def _planned(path: Path, edit: Edit) -> tuple[_File, bytes]:
+    existed = path.is_file()
+    before = path.read_bytes() if existed else b""
+    after = edit.apply(before.decode()).encode()
+    file = _File(
+        str(path),
+        edit.format,
+        existed,
+        path.stat().st_mode & 0o777 if existed else 0o600,
+        base64.b64encode(before).decode(),
+        _sha(after),
+        _changed(before.decode(), after.decode(), edit.format),
+    )
+    return file, after
+
+
+def _changed(before: str, after: str, kind: Format) -> list[_Key]:
+    old, new = (dict(leaves(Document(text, kind).plain())) for text in (before, after))
+    paths = [p for p in {**old, **new} if (p in old, old.get(p)) != (p in new, new.get(p))]
+    return [_Key(list(p), p in old, old.get(p), p in new, new.get(p)) for p in paths]
+
+
+def _restore(note: Path) -> list[Restored]:
+    try:
+        files = msgspec.json.decode(note.read_bytes(), type=list[_File])
+    except msgspec.DecodeError:
+        note.rename(note.with_name(note.name + ".left"))  # torn: written before any file was
+        return []
+    done = [Restored(Path(file.path), _put_back(file)) for file in files]
+    if any(item.outcome == "left" for item in done):
+        note.rename(note.with_name(note.name + ".left"))
+    else:
+        note.unlink()
+    return done
+
+
+def _put_back(file: _File) -> Outcome:
+    path, before = Path(file.path), base64.b64decode(file.before)
+    now = path.read_bytes() if path.is_file() else None
+    if now == (before if file.existed else None):
+        return "untouched"
+    if now is not None and _sha(now) == file.after_sha:
+        if file.existed:
+            replace_file(path, before, file.mode)
+        else:
+            path.unlink()
+        return "restored"
+    try:
+        document = Document((now or b"").decode(), file.format)
+        for key in file.keys:
+            _undo(document, key)
+        replace_file(path, document.dump().encode(), file.mode)
+    except (ConfigError, UnicodeDecodeError):
+        return "left"
+    return "undone"
+
+
+def _undo(document: Document, key: _Key) -> None:
+    """Give a key its old value back, unless somebody gave it another one since."""
+    path = tuple(key.path)
+    try:
+        ours = key.has and document.get(path) == key.new
+    except KeyError:
+        ours = not key.has
+    if ours and key.had:
+        document.set(path, key.old)
+    elif ours:
+        document.remove(path)
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
