@@ -63,6 +63,7 @@ class Workflow(Model):
     merge_branch = _text()
     merge_worktree = _text()
     merge_repairs = _number()
+    merge_problem = _text()
 
 
 class Task(Model):
