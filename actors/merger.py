@@ -71,6 +71,8 @@ class Merger(CompanyActor):
         match row.merge.waits:
             case "":
                 self._go_on(row)
+            case "landing":
+                self._land(row)
             case "checking" | "by_hand":
                 self._judge(row)
             case "repair":
@@ -111,7 +113,7 @@ class Merger(CompanyActor):
         elif not row.merge.tested:
             self._test(row)
         else:
-            self._land(row)
+            self._begin_landing(row)
 
     # ---- build ---------------------------------------------------------------------------
 
@@ -201,6 +203,18 @@ class Merger(CompanyActor):
         self._tests.begin(row)
 
     # ---- land ----------------------------------------------------------------------------
+
+    def _begin_landing(self, row: Workflow) -> None:
+        """From here on nobody can stop or abort it: the target may have moved already."""
+        expect = {"merge_waits": "", "merge_commit": row.merge.commit, "status": row.status}
+        try:
+            self.stage.commit(
+                self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]
+            )
+        except LostRace:
+            self.stage.tell(self.address, Look())
+            return
+        self._land(self._row())
 
     def _land(self, row: Workflow) -> None:
         merge = row.merge

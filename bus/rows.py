@@ -81,11 +81,18 @@ class Task(msgspec.Struct, kw_only=True):
 class Merge(msgspec.Struct, kw_only=True):
     """How far the merge has come. `round` counts its builds; `base`, `commit`: the result
     `commit` was built on the target's tip `base`; `runs` of the tests on it, `tested` the
-    last was green. `waits`: what it waits for (`conflict`: a resolution; `checking`: one
-    is being judged). `resolved`: a commit that resolves a conflict. `repairs` counts
-    merge terminals. `worktree` is the scratch worktree of a conflict or a repair, whose
-    branch began at `start`; `at` is the time that this round's merge commits carry;
-    `told` names the last step the merger has told, so that none is told twice."""
+    last was green. `resolved`: a commit that resolves a conflict or mends a red tree.
+    `repairs` counts the merge terminals of one conflict; `problem` is why it failed last,
+    with the evidence.
+
+    `waits`: "" the merger goes on; `conflict` a resolution; `repair` the merge terminal's
+    work on a red tree; `checking` the merger's judgement of `resolved`; `by_hand` its
+    judgement of what a person left in the worktree; `landing` the target is being moved
+    (set by the merger alone, as a compare-and-swap from "").
+
+    `worktree` is the scratch worktree of a conflict or a repair, whose branch began at
+    `start`; `at` is the time that this round's merge commits carry; `told` names the last
+    step the merger has told, so that none is told twice."""
 
     round: int = 0
     base: str = ""
@@ -101,6 +108,12 @@ class Merge(msgspec.Struct, kw_only=True):
     at: str = ""
     told: str = ""
     repairs: int = 0
+    problem: str = ""
+
+    @property
+    def red(self) -> bool:
+        """There is a merged tree, and its tests failed."""
+        return bool(self.commit) and self.runs > 0 and not self.tested
 
 
 class Workflow(msgspec.Struct, kw_only=True):

@@ -68,6 +68,7 @@ class Workflow(Model):
     merge_told = _text()
     tidied = _flag()
     merge_repairs = _number()
+    merge_problem = _text()
 
 
 class Task(Model):

@@ -34,13 +34,14 @@ TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.STARTING: frozenset({Terminal.WAITING, Terminal.FAILED, Terminal.CANCELLED}),
     Terminal.WAITING: frozenset({Terminal.RUNNING, Terminal.FAILED, Terminal.CANCELLED}),
     Terminal.RUNNING: frozenset({Terminal.COMPLETED, Terminal.FAILED, Terminal.CANCELLED}),
-    Terminal.COMPLETED: frozenset({Terminal.STARTING}),
+    Terminal.COMPLETED: frozenset({Terminal.STARTING, Terminal.FAILED}),
     Terminal.FAILED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
     Terminal.CANCELLED: frozenset({Terminal.STARTING}),
 }
 """The design names `starting -> waiting -> running -> completed | failed | cancelled` and
 `failed | cancelled -> starting`; a program may also fail or be cancelled before it works,
-and a coder that said `#done` is relaunched when its reviewer sends the work back."""
+a coder that said `#done` fails after all when its reviewer sends the work back, and a
+merge terminal that completed one resolution is started again for the next."""
 
 
 def is_legal(old: Workflow | Task | Terminal, new: Workflow | Task | Terminal) -> bool:

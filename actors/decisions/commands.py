@@ -1,12 +1,11 @@
 """What a person's commands do, and in which states they are refused (400)."""
 
 from functools import singledispatch
-from http import HTTPStatus
 
-from actors.decisions import outcomes
+from actors.decisions import line, outcomes
 from actors.decisions.draft import Draft
 from bus import requests
-from bus.errors import Refused, illegal, unknown
+from bus.errors import illegal, unknown
 from bus.plan import HelperPlan
 from bus.rows import Task
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -26,8 +25,12 @@ def _require(draft: Draft, reason: str, *allowed: WorkflowStatus) -> None:
         raise illegal(
             reason,
             f"{draft.workflow.address} is {status}; this needs {words}",
-            help=f"python run.py why {draft.workflow.id}",
+            help=_why(draft.workflow.address),
         )
+
+
+def _why(address: str) -> str:
+    return f"python run.py why {address.rstrip('/')}"
 
 
 def _task(draft: Draft, address: str) -> Task:
@@ -76,71 +79,106 @@ def _stop(order: requests.WorkflowStop, draft: Draft) -> None:
     """Ends the programs; branches and uncommitted work are kept."""
     final = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
     _require(draft, "already_over", *(s for s in WorkflowStatus if s not in final))
+    _not_landing(draft)
     for terminal in draft.terminals():
         outcomes.cancel(draft, terminal, "the workflow was stopped")
     for task in draft.workflow.tasks:
         if task.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
             draft.move_task(task, TaskStatus.CANCELLED, "the workflow was stopped")
-    draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON)
+    draft.set_merge(waits="")
+    draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON, frozen=False)
+
+
+def _not_landing(draft: Draft) -> None:
+    """What is being landed cannot be called back; it is over in a moment."""
+    if draft.workflow.merge.waits == "landing":
+        raise illegal(
+            "landing",
+            f"{draft.workflow.address} is landing on {draft.workflow.target} now",
+            help=f"python run.py ps {draft.workflow.id}",
+        )
 
 
 @command.register
 def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     """Start the error terminals of what failed: of each failed task, or of the merge."""
-    _require(draft, "not_failed", WorkflowStatus.FAILED)
-    helper = HelperPlan(cli=order.cli) if order.cli else draft.plan.error
-    failed = [t for t in draft.workflow.tasks if t.status == TaskStatus.FAILED]
-    pending = [t for t in draft.workflow.tasks if t.status == TaskStatus.PENDING]
-    if pending and not failed:
-        raise illegal(
-            "never_started",
-            f"{draft.workflow.address} failed before its start",
-            help=f"python run.py prepare {draft.workflow.id}",
+    workflow = draft.workflow
+    failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
+    if failed:
+        _require(
+            draft, "over", WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
         )
+    else:
+        _require(draft, "not_failed", WorkflowStatus.FAILED)
+        _red_merge(draft)
+    helper = HelperPlan(cli=order.cli) if order.cli else draft.plan.error
     if helper is None:
-        commands = [f"python run.py retry {t.address.rstrip('/')}" for t in failed]
         raise illegal(
             "no_error_terminal",
             "the plan has no [error]; name a program with --cli",
-            help=commands[0] if commands else f"python run.py merge {draft.workflow.id} --continue",
+            help=outcomes.repair_command(draft),
         )
-    reason = draft.workflow.reason
-    draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
+    if workflow.status == WorkflowStatus.FAILED:
+        draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
     for task in failed:
         outcomes.start_error_terminal(draft, task, helper)
     if not failed:
         draft.move_workflow(WorkflowStatus.MERGING, "repair of the merge")
-        draft.set_merge(waits="repair")
-        outcomes.start_merge_terminal(draft, helper, reason)
+        draft.set_merge(waits="repair", files=[], branch="")
+        outcomes.start_merge_terminal(draft, helper, workflow.merge.problem)
+
+
+def _red_merge(draft: Draft) -> None:
+    """Only a tree whose tests failed can be repaired in its own worktree."""
+    workflow = draft.workflow
+    if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
+        raise illegal(
+            "never_started",
+            f"{workflow.address} failed before its start",
+            help=f"python run.py prepare {workflow.id}",
+        )
+    if not workflow.merge.red:
+        raise illegal(
+            "nothing_to_repair",
+            f"no task and no test of {workflow.address} failed: {workflow.reason}",
+            help=f"python run.py merge {workflow.id} --continue",
+        )
 
 
 @command.register
 def _retry(order: requests.TaskRetry, draft: Draft) -> None:
-    """Relaunch what ended without completing in a failed task."""
+    """Relaunch what failed in a task, and what was cancelled with it. Refused once the
+    workflow is over; while it is paused the launch waits."""
     task = _task(draft, order.task)
     if task.status != TaskStatus.FAILED:
-        raise illegal("not_failed", f"{task.address} is {task.status}, not failed")
-    _require(draft, "not_failed", WorkflowStatus.FAILED, WorkflowStatus.RUNNING)
+        raise illegal(
+            "not_failed", f"{task.address} is {task.status}, not failed", help=_why(task.address)
+        )
+    _require(draft, "over", WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
     draft.move_task(task, TaskStatus.RUNNING, _BY_PERSON, rounds=0)
-    for terminal in task.line:
-        if terminal.status != TerminalStatus.COMPLETED:
-            draft.set_terminal(terminal, wanted=True)
+    first = next(i for i, t in enumerate(task.line) if t.status == TerminalStatus.FAILED)
+    for terminal in task.line[first:]:
+        draft.set_terminal(terminal, wanted=True)
 
 
 @command.register
 def _approve(order: requests.TaskApprove, draft: Draft) -> None:
+    """A person's word, also in the place of a reviewer that has not answered yet."""
     task = _task(draft, order.task)
     _awaits_person(draft, task)
-    outcomes.accept(draft, task, outcomes.worker(task), "approved by a person")
+    judge = line.worker(task)
+    if judge is None and (reviewer := line.next_in_line(task)) is not None:
+        outcomes.skip(draft, reviewer, "a person approved in its place")
+    outcomes.accept(draft, task, judge, "approved by a person")
 
 
 @command.register
 def _reject(order: requests.TaskReject, draft: Draft) -> None:
     task = _task(draft, order.task)
     _awaits_person(draft, task)
-    outcomes.send_back(draft, task, outcomes.worker(task), order.reason)
+    outcomes.send_back(draft, task, line.worker(task), order.reason)
 
 
 def _awaits_person(draft: Draft, task: Task) -> None:
@@ -148,14 +186,15 @@ def _awaits_person(draft: Draft, task: Task) -> None:
         raise illegal(
             "not_review_pending",
             f"{task.address} is {task.status}; nothing waits for a review",
-            help=f"python run.py why {task.address.rstrip('/')}",
+            help=_why(task.address),
         )
     _require(draft, "not_running", WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
 
 @command.register
 def _continue(order: requests.MergeContinue, draft: Draft) -> None:
-    """After a resolution by hand, or after a mended branch: merge and test again."""
+    """After a resolution by hand: judge what is in the worktree. After a failed merge, or
+    in place of its repair: merge and test the branches again."""
     workflow = draft.workflow
     _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
@@ -164,28 +203,31 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
             f"not every task of {workflow.address} has completed",
             help=f"python run.py ps {workflow.id}",
         )
+    waits = workflow.merge.waits
+    if workflow.status == WorkflowStatus.MERGING and waits not in ("conflict", "repair"):
+        raise illegal(
+            "not_waiting",
+            f"the merge of {workflow.address} goes on by itself; it waits for nobody",
+            help=_why(workflow.address),
+        )
     helper = workflow.merge_terminal
     if helper is not None:
         outcomes.cancel(draft, helper, "a person goes on with the merge")
+    if waits == "conflict":
+        draft.set_merge(waits="by_hand")
+        return
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON)
         draft.move_workflow(WorkflowStatus.MERGING, _BY_PERSON)
-        outcomes.restart_merge(draft)
-    elif workflow.merge.waits == "conflict":
-        draft.set_merge(waits="by_hand")
-    else:
-        raise Refused(
-            HTTPStatus.BAD_REQUEST,
-            "not_waiting",
-            f"the merge of {workflow.address} goes on by itself; it waits for nobody",
-        )
+    outcomes.restart_merge(draft, repairs=0)
 
 
 @command.register
 def _abort(order: requests.MergeAbort, draft: Draft) -> None:
     """Give the merge up: `failed`, branches and target untouched."""
     _require(draft, "not_merging", WorkflowStatus.MERGING)
-    draft.set_merge(waits="", resolved="")
+    _not_landing(draft)
+    draft.set_merge(resolved="")
     outcomes.fail_merge(
         draft,
         "the merge was given up by a person",

@@ -3,13 +3,12 @@ says (hazard 7); a completion that cannot be believed is rejected with its reaso
 terminal is told. Nothing is completed on a guess (hazard 6).
 """
 
-from actors.decisions import merging, outcomes
+from actors.decisions import line, merging, outcomes
 from actors.decisions.draft import Draft
 from actors.decisions.words import duty_of, rejection
 from bus.commit_words import Duty, Meaning
 from bus.facts import CommitRejected, CommitSeen
 from bus.rows import Task, Terminal
-from bus.status import TerminalStatus
 
 
 def commit_seen(fact: CommitSeen, draft: Draft) -> None:
@@ -18,7 +17,7 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         draft.set_task(task, tip=fact.commit)
     if not fact.problem and fact.verdict in ("", Meaning.CHECKPOINT):
         return
-    worker = outcomes.worker(task) if task is not None else _merge_worker(draft)
+    worker = line.worker(task) if task is not None else merging.asked(draft)
     reason = _why_not(fact, draft, task, worker)
     if reason:
         _reject(fact, draft, task, worker, reason)
@@ -28,13 +27,6 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         merging.merge_terminal_spoke(fact, draft, worker)
     else:
         _accept(fact, draft, task, worker)
-
-
-def _merge_worker(draft: Draft) -> Terminal | None:
-    terminal = draft.workflow.merge_terminal
-    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.alive:
-        return None
-    return terminal
 
 
 def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None) -> str:
@@ -96,14 +88,5 @@ def _reject(
             outcomes.fail_task(draft, task, worker, why)
         return
     duty = duty_of(task, worker) if task is not None else Duty.MERGE
-    tell_worker(draft, worker, rejection(fact.commit, reason, duty))
-
-
-def tell_worker(draft: Draft, worker: Terminal, text: str) -> None:
-    """A further step for a terminal that works: `text` is typed to it."""
-    draft.set_terminal(
-        worker,
-        rejections=worker.rejections + 1,
-        step=worker.step + 1,
-        instruction=text,
-    )
+    text = rejection(fact.commit, reason, duty)
+    outcomes.tell_worker(draft, worker, text, worker.rejections + 1)

@@ -7,14 +7,14 @@ in `settle`.
 
 from functools import singledispatch
 
-from actors.decisions import commands, commits, merging, outcomes
+from actors.decisions import commands, commits, line, merging, outcomes
 from actors.decisions.draft import Draft
 from actors.decisions.settle import settle
 from bus import facts, requests
 from bus.facts import Fact
 from bus.plan import Plan
 from bus.rows import Terminal, Workflow
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import TerminalStatus, WorkflowStatus
 from store.change import Operation, Update
 
 _OVER = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
@@ -23,13 +23,16 @@ _OVER = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
 def decide(
     workflow: Workflow, plan: Plan, event: Fact | requests.Command, *, token: str, now: str
 ) -> list[Operation]:
-    """What to store for `event`. The position of the durable mailbox moves with it.
+    """What to store for `event`. The position of the durable mailbox moves with it, so a
+    fact that is delivered again has no effect.
 
     Pure. Raises `Refused` for a command that this state does not allow; an observation is
     never refused.
     """
     draft = Draft(workflow, plan, token=token, now=now)
     if isinstance(event, Fact):
+        if event.seq <= workflow.handled:
+            return []
         draft.operations.append(
             Update("workflow", workflow.id, {"handled": event.seq}, {"handled": workflow.handled})
         )
@@ -139,13 +142,14 @@ def _ended(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None
 
 
 def _fail(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
-    before_start = draft.workflow.status in (WorkflowStatus.STARTING, WorkflowStatus.READY)
+    """One whose turn has not come costs only itself: it is started again when it has."""
     task = draft.task_of(terminal)
-    if before_start:
-        outcomes.roll_back_prepare(draft, terminal, reason)
+    if draft.workflow.status in (WorkflowStatus.STARTING, WorkflowStatus.READY):
+        outcomes.roll_back_prepare(draft, terminal, reason, evidence)
     elif task is None:
-        merging.helper_failed(draft, terminal, reason)
-    elif task.status in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED):
-        draft.move_terminal(terminal, TerminalStatus.FAILED, reason, alive=False)
-    else:
+        merging.helper_failed(draft, terminal, f"{reason}\n{evidence}".strip())
+    elif line.next_in_line(task) is terminal:
         outcomes.fail_task(draft, task, terminal, reason, evidence)
+    else:
+        why = f"{reason}; it is started again when its turn comes"
+        draft.move_terminal(terminal, TerminalStatus.FAILED, why, alive=False, wanted=False)

@@ -3,11 +3,12 @@ operation that stores it.
 """
 
 import copy
-import json
 from typing import Any
 
+import msgspec
+
 from bus.facts import Fact
-from bus.plan import Plan
+from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import Move, Operation, Update
@@ -60,17 +61,16 @@ class Draft:
     ) -> None:
         self._move("terminal", terminal, new, reason, sets)
 
-    def set_workflow(self, **sets: Any) -> None:
-        self._set("workflow", self.workflow.id, self.workflow, sets)
-
     def set_merge(self, **sets: Any) -> None:
-        """Columns of the merge's progress, by their names in `bus.rows.Merge`."""
-        for name, value in sets.items():
-            setattr(self.workflow.merge, name, value)
+        """Columns of the merge's progress, by their names in `bus.rows.Merge`. Each
+        change of `waits` is a compare-and-swap: the merger sets it to `landing`."""
         columns = {f"merge_{name}": value for name, value in sets.items()}
         if "files" in sets:
-            columns["merge_files"] = json.dumps(sets["files"])
-        self.operations.append(Update("workflow", self.workflow.id, columns))
+            columns["merge_files"] = msgspec.json.encode(sets["files"]).decode()
+        expect = {"merge_waits": self.workflow.merge.waits} if "waits" in sets else {}
+        self.operations.append(Update("workflow", self.workflow.id, columns, expect))
+        for name, value in sets.items():
+            setattr(self.workflow.merge, name, value)
 
     def set_task(self, task: Task, **sets: Any) -> None:
         self._set("task", task.address, task, sets)
@@ -86,6 +86,12 @@ class Draft:
             self.workflow.merge_terminal = terminal
         else:
             task.terminals.append(terminal)
+
+    def replan(self, terminal: Terminal, plan: TerminalPlan) -> None:
+        """A helper that is there already gets the program that was named now."""
+        terminal.cli = plan.cli
+        columns = {"cli": plan.cli, "plan": msgspec.json.encode(plan)}
+        self.operations.append(Update("terminal", terminal.address, columns))
 
     def tell(self, fact: Fact) -> None:
         self.operations.append(fact)
@@ -107,12 +113,12 @@ class Draft:
             setattr(row, name, value)
 
 
-def new_helper(address: str, task: str, cli: str) -> Terminal:
+def new_helper(address: str, task: str, position: int, cli: str) -> Terminal:
     """The row of an error or merge terminal as it is inserted."""
     return Terminal(
         address=address,
         task=task,
-        position=0,
+        position=position,
         role="coder",
         cli=cli,
         status=TerminalStatus.NOT_STARTED,

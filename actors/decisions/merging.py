@@ -1,40 +1,94 @@
 """What the merger's observations do: conflict, tests, landing, and the repair of each.
 
-`running -> merging -> completed`, and every other exit is `failed` (hazards 15, 48).
+`running -> merging -> completed`, and every other exit is `failed` (hazards 15, 48). The
+merge terminal stays until the merge has landed or failed: what is wrong with its result
+(conflict markers, lost changes, red tests, the next conflict) is told to it, limited.
 """
 
 from actors.decisions import outcomes
 from actors.decisions.draft import Draft
-from actors.decisions.words import cut
+from actors.decisions.words import cut, merge_instruction
 from bus import facts
 from bus.commit_words import Meaning
 from bus.rows import Terminal
 from bus.status import TerminalStatus, WorkflowStatus
+
+_ASKED = {"conflict", "repair", "checking"}
+"""What the merge waits for while the word is with the merge terminal."""
 
 
 def _is_merging(draft: Draft) -> bool:
     return draft.workflow.status == WorkflowStatus.MERGING
 
 
-def _commands(draft: Draft, *verbs: str) -> list[str]:
-    texts = {
-        "continue": f"python run.py merge {draft.workflow.id} --continue",
-        "abort": f"python run.py merge {draft.workflow.id} --abort",
-        "repair": f"python run.py repair {draft.workflow.id}",
-    }
-    return [texts[verb] for verb in verbs]
+def _goes_on(draft: Draft) -> bool:
+    """It is the merger's turn: what it observes is news."""
+    return _is_merging(draft) and draft.workflow.merge.waits in ("", "landing")
+
+
+def continue_command(draft: Draft) -> str:
+    return f"python run.py merge {draft.workflow.id} --continue"
+
+
+def abort_command(draft: Draft) -> str:
+    return f"python run.py merge {draft.workflow.id} --abort"
+
+
+def worker(draft: Draft) -> Terminal | None:
+    """The merge terminal while it works."""
+    terminal = draft.workflow.merge_terminal
+    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.alive:
+        return None
+    return terminal
+
+
+def asked(draft: Draft) -> Terminal | None:
+    """The merge terminal while the word is with it."""
+    return worker(draft) if draft.workflow.merge.waits in _ASKED else None
+
+
+# ---- building ----------------------------------------------------------------------------
 
 
 def started(fact: facts.MergeStarted, draft: Draft) -> None:
+    if _goes_on(draft) and fact.commit != draft.workflow.merge.commit:
+        draft.set_merge(base=fact.base, commit=fact.commit, runs=0, tested=draft.plan.test is None)
+
+
+def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
+    if _goes_on(draft) and fact.old == draft.workflow.merge.base:
+        outcomes.restart_merge(draft)
+
+
+def refused(fact: facts.MergeRefused, draft: Draft) -> None:
     if not _is_merging(draft):
         return
-    draft.set_merge(base=fact.base, commit=fact.commit, runs=0, tested=draft.plan.test is None)
+    files = f": {', '.join(fact.files[:20])}" if fact.files else ""
+    outcomes.fail_merge(draft, fact.message, f"{fact.reason}{files}", [continue_command(draft)])
+
+
+def landed(fact: facts.MergeLanded, draft: Draft) -> None:
+    if not _is_merging(draft):
+        return
+    helper = draft.workflow.merge_terminal
+    if helper is not None and helper.status == TerminalStatus.RUNNING:
+        draft.move_terminal(helper, TerminalStatus.COMPLETED, "its result landed", alive=False)
+    elif helper is not None:
+        outcomes.cancel(draft, helper, "the merge landed without it")
+    draft.set_merge(waits="")
+    how = "tested" if fact.tested else "not tested: the plan has no test"
+    draft.move_workflow(
+        WorkflowStatus.COMPLETED, f"{fact.new[:12]} landed on {fact.target} ({how})"
+    )
+
+
+# ---- conflicts ---------------------------------------------------------------------------
 
 
 def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     """The workflow stays `merging` and waits for a resolution: from the merge terminal
     where the plan has one, else from a person."""
-    if not _is_merging(draft):
+    if not _goes_on(draft):
         return
     draft.set_merge(
         waits="conflict",
@@ -44,110 +98,101 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
         start=fact.start,
         resolved="",
     )
-    helper = draft.plan.merge
-    if helper is not None and draft.workflow.merge.repairs < helper.attempts:
+    helper, present = draft.plan.merge, worker(draft)
+    if present is not None:
+        text = merge_instruction(draft.workflow, "")
+        outcomes.tell_worker(draft, present, text, rejections=0)
+    elif helper is not None and draft.workflow.merge.repairs < helper.attempts:
         outcomes.start_merge_terminal(draft, helper, "")
-        return
-    _offer_resolution(draft, f"{fact.branch} conflicts in {', '.join(fact.files)}")
-
-
-def _offer_resolution(draft: Draft, evidence: str) -> None:
-    merge = draft.workflow.merge
-    outcomes.offer(
-        draft,
-        [draft.workflow.address],
-        f"{evidence}\nresolve it in {merge.worktree}, commit there, then continue",
-        _commands(draft, "continue", "abort"),
-    )
+    else:
+        _to_person(draft, f"{fact.branch} conflicts in {', '.join(fact.files)}")
 
 
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
     """`#done`: the merger judges the result. `#fail`: it is left to a person."""
-    if fact.verdict in (Meaning.DONE, Meaning.PASS):
+    if fact.verdict == Meaning.DONE:
         draft.set_merge(waits="checking", resolved=fact.commit)
     else:
-        helper_failed(draft, worker, f"gave up: {fact.subject}")
+        helper_failed(draft, worker, f"gave up: {fact.subject}\n{fact.issues}".strip())
 
 
 def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
     """A resolution without problems is merged on; another is told to whoever made it."""
     merge = draft.workflow.merge
-    if not _is_merging(draft) or merge.waits != "checking" or fact.commit != merge.resolved:
+    asked = merge.waits == "by_hand" or (
+        merge.waits == "checking" and fact.commit == merge.resolved
+    )
+    if not _is_merging(draft) or not asked:
         return
-    worker = draft.workflow.merge_terminal
-    working = worker is not None and worker.status == TerminalStatus.RUNNING
     if not fact.problems:
-        if working and worker is not None:
-            draft.move_terminal(
-                worker, TerminalStatus.COMPLETED, f"commit {fact.commit[:12]}", alive=False
-            )
-        outcomes.restart_merge(draft)
+        outcomes.restart_merge(draft, resolved=fact.commit, repairs=0)
         return
-    draft.set_merge(waits="conflict", resolved="")
-    text = "the resolution cannot be taken:\n" + "\n".join(f"- {p}" for p in fact.problems)
-    if not working or worker is None:
-        _offer_resolution(draft, text)
-    elif worker.rejections >= outcomes.MAX_REJECTIONS:
-        helper_failed(draft, worker, text)
-    else:
-        draft.set_terminal(
-            worker, rejections=worker.rejections + 1, step=worker.step + 1, instruction=text
+    text = "the result cannot be taken:\n" + "\n".join(f"- {p}" for p in fact.problems)
+    if not _tell_wrong(draft, text):
+        _to_person(draft, text)
+
+
+def _tell_wrong(draft: Draft, text: str) -> bool:
+    """The merge terminal tries again; false where none is there or it tried too often."""
+    helper = worker(draft)
+    if helper is None:
+        return False
+    if helper.rejections >= outcomes.MAX_REJECTIONS:
+        draft.move_terminal(
+            helper, TerminalStatus.FAILED, f"failed {helper.rejections + 1} times", alive=False
         )
+        return False
+    draft.set_merge(waits="conflict" if draft.workflow.merge.files else "repair", resolved="")
+    outcomes.tell_worker(draft, helper, cut(text), helper.rejections + 1)
+    return True
 
 
 def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
-    """The merge terminal is at its end without a resolution."""
-    if helper.live:
-        draft.move_terminal(helper, TerminalStatus.FAILED, reason, alive=False)
-    if not _is_merging(draft):
-        return
-    if draft.workflow.merge.files:
-        draft.set_merge(waits="conflict", resolved="")
-        _offer_resolution(draft, f"{helper.address} failed: {reason}")
-    else:
-        outcomes.fail_merge(
-            draft,
-            f"{helper.address} failed: {reason}",
-            reason,
-            _commands(draft, "repair", "continue"),
+    """The merge terminal is at its end. After its word, while nothing is asked of it, that
+    is no failure; else the merge is left to a person."""
+    spoke = draft.workflow.merge.waits not in ("conflict", "repair")
+    if spoke and helper.status == TerminalStatus.RUNNING:
+        draft.move_terminal(
+            helper, TerminalStatus.COMPLETED, f"has answered; {reason}", alive=False
         )
+        return
+    draft.move_terminal(helper, TerminalStatus.FAILED, outcomes.first_line(reason), alive=False)
+    _to_person(draft, f"{helper.address} failed: {reason}")
+
+
+def _to_person(draft: Draft, evidence: str) -> None:
+    """A conflict waits in its worktree; a red tree that nobody mended has failed."""
+    merge = draft.workflow.merge
+    if merge.files:
+        draft.set_merge(waits="conflict", resolved="")
+        outcomes.offer(
+            draft,
+            [draft.workflow.address],
+            f"{evidence}\nresolve it in {merge.worktree}, commit there, then continue",
+            [continue_command(draft), abort_command(draft)],
+        )
+        return
+    _fail_red(draft, outcomes.first_line(evidence), f"{evidence}\n{merge.problem}")
+
+
+# ---- tests -------------------------------------------------------------------------------
 
 
 def tested(fact: facts.MergeTested, draft: Draft) -> None:
     """Red lands nothing; a flaky test is run again as often as `test_retries` allows."""
-    merge = draft.workflow.merge
-    if not _is_merging(draft) or fact.commit != merge.commit:
+    if not _goes_on(draft) or fact.commit != draft.workflow.merge.commit:
         return
     draft.set_merge(runs=fact.run, tested=fact.passed)
     if fact.passed or fact.run <= draft.plan.test_retries:
         return
     how = "ran out of time" if fact.timed_out else f"ended with status {fact.status}"
-    outcomes.fail_merge(
-        draft,
-        f"the tests {how} on the merged tree; nothing landed",
-        f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; output: {fact.output}\n"
-        + cut(fact.tail),
-        _commands(draft, "repair", "continue"),
-    )
+    evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; output: {fact.output}\n"
+    evidence += cut(fact.tail)
+    reason = f"the tests {how} on the merged tree; nothing landed"
+    if not _tell_wrong(draft, f"{reason}\n{evidence}"):
+        _fail_red(draft, reason, evidence)
 
 
-def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
-    if _is_merging(draft):
-        outcomes.restart_merge(draft)
-
-
-def refused(fact: facts.MergeRefused, draft: Draft) -> None:
-    if not _is_merging(draft):
-        return
-    files = f": {', '.join(fact.files[:20])}" if fact.files else ""
-    outcomes.fail_merge(
-        draft, fact.message, f"{fact.reason}{files}", _commands(draft, "continue", "abort")
-    )
-
-
-def landed(fact: facts.MergeLanded, draft: Draft) -> None:
-    if _is_merging(draft):
-        how = "tested" if fact.tested else "not tested: the plan has no test"
-        draft.move_workflow(
-            WorkflowStatus.COMPLETED, f"{fact.new[:12]} landed on {fact.target} ({how})"
-        )
+def _fail_red(draft: Draft, reason: str, evidence: str) -> None:
+    commands = [outcomes.repair_command(draft), continue_command(draft)]
+    outcomes.fail_merge(draft, reason, evidence, commands)

@@ -6,18 +6,11 @@ The order is the order of the rules below; each rule returns whether it changed 
 
 from collections.abc import Callable
 
-from actors.decisions import outcomes
+from actors.decisions import line, outcomes
 from actors.decisions.draft import Draft
 from actors.decisions.words import first_instruction, merge_instruction
-from bus.rows import Task, Terminal
+from bus.rows import Terminal
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
-
-_LAUNCHABLE = {
-    TerminalStatus.NOT_STARTED,
-    TerminalStatus.FAILED,
-    TerminalStatus.CANCELLED,
-    TerminalStatus.COMPLETED,
-}
 
 
 def settle(draft: Draft) -> None:
@@ -32,8 +25,12 @@ def set_next_to_work(draft: Draft) -> bool:
     if not draft.is_running:
         return False
     for task in draft.workflow.tasks:
-        terminal = _next_in_line(task)
-        if terminal is not None and terminal.status == TerminalStatus.WAITING:
+        terminal = line.next_in_line(task)
+        if (
+            terminal is not None
+            and terminal.status == TerminalStatus.WAITING
+            and line.has_worktree_alone(task, terminal)
+        ):
             if task.status == TaskStatus.PENDING:
                 draft.move_task(task, TaskStatus.RUNNING, f"{terminal.address} is set to work")
             _instruct(
@@ -67,32 +64,16 @@ def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
     )
 
 
-def _next_in_line(task: Task) -> Terminal | None:
-    """The terminal whose turn it is, or None: nobody's, or the work is judged by a person.
-
-    The error terminal, once alive, works alone. While a review is pending the terminal
-    after the one under review must be a reviewer.
-    """
-    if task.status not in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.REVIEW_PENDING):
-        return None
-    if task.error is not None and task.error.alive:
-        others_gone = all(t.gone for t in task.line)
-        return task.error if others_gone else None
-    for before, terminal in zip([None, *task.line], task.line, strict=False):
-        if terminal.status == TerminalStatus.COMPLETED:
-            if not terminal.gone:
-                return None
-            continue
-        if outcomes.under_review(task, terminal):
-            if not terminal.gone:
-                return None
-            continue
-        if task.status == TaskStatus.REVIEW_PENDING and (
-            terminal.role != "reviewer" or before is None or not before.gone
-        ):
-            return None
-        return terminal
-    return None
+def want_next_in_line(draft: Draft) -> bool:
+    """One whose turn has come and that died before is started again."""
+    if not draft.is_running:
+        return False
+    for task in draft.workflow.tasks:
+        terminal = line.next_in_line(task)
+        if terminal is not None and not terminal.live and not terminal.wanted:
+            draft.set_terminal(terminal, wanted=True)
+            return True
+    return False
 
 
 def repair_failed_task(draft: Draft) -> bool:
@@ -142,30 +123,42 @@ def launch_next(draft: Draft) -> bool:
 
 
 def next_to_launch(draft: Draft) -> Terminal | None:
-    """The first that is wanted, if one of the `max_terminals` places is free."""
+    """The first that is wanted, if one of the `max_terminals` places is free and nothing
+    is left of its last incarnation."""
     taken = sum(not t.gone for t in draft.terminals())
-    if taken >= draft.plan.max_terminals:
+    terminal = next(iter(_queue(draft)), None)
+    if terminal is None or taken >= draft.plan.max_terminals or not terminal.gone:
         return None
-    return next(
-        (t for t in draft.terminals() if t.wanted and t.gone and t.status in _LAUNCHABLE), None
-    )
+    return terminal
+
+
+def _queue(draft: Draft) -> list[Terminal]:
+    """Those that are wanted, in order of (task, position); while tasks run, those that
+    could work at once come first."""
+    wanted = [t for t in draft.terminals() if t.wanted]
+    if not draft.is_running:
+        return wanted
+    return sorted(wanted, key=lambda t: not _its_turn(draft, t))
+
+
+def _its_turn(draft: Draft, terminal: Terminal) -> bool:
+    task = draft.task_of(terminal)
+    return task is None or line.next_in_line(task) is terminal
 
 
 def give_up_idle_place(draft: Draft) -> bool:
-    """Where nothing works or starts, and a wanted terminal has no place, the last one that
-    only waits gives its place up and queues again: otherwise all would wait for ever."""
-    if draft.workflow.status not in (WorkflowStatus.RUNNING, WorkflowStatus.MERGING):
+    """Where every place is held by one that waits for its turn, and one whose turn it is
+    has none, the last of them queues again: otherwise all would wait for ever."""
+    if not draft.is_running:
         return False
-    terminals = draft.terminals()
-    wanted = [t for t in terminals if t.wanted and t.gone]
-    alive = [t for t in terminals if not t.gone]
-    if not wanted or next_to_launch(draft) is not None:
+    queue = _queue(draft)
+    alive = [t for t in draft.terminals() if not t.gone]
+    if not queue or not _its_turn(draft, queue[0]) or len(alive) < draft.plan.max_terminals:
         return False
-    idle = [t for t in alive if t.status == TerminalStatus.WAITING]
-    if len(idle) != len(alive) or not idle:
+    if any(t.status != TerminalStatus.WAITING or _its_turn(draft, t) for t in alive):
         return False
-    outcomes.cancel(draft, idle[-1], "gives its place up to one that must work first")
-    draft.set_terminal(idle[-1], wanted=True)
+    outcomes.cancel(draft, alive[-1], "gives its place up to one that must work first")
+    draft.set_terminal(alive[-1], wanted=True)
     return True
 
 
@@ -173,11 +166,10 @@ def become_ready(draft: Draft) -> bool:
     """`starting` ends when everything that may run now is waiting."""
     if draft.workflow.status != WorkflowStatus.STARTING:
         return False
-    if any(t.status == TerminalStatus.STARTING for t in draft.terminals()):
-        return False
     waiting = sum(t.status == TerminalStatus.WAITING for t in draft.terminals())
     queued = sum(t.wanted for t in draft.terminals())
-    if not waiting:
+    starting = any(t.status == TerminalStatus.STARTING for t in draft.terminals())
+    if starting or (queued and waiting < draft.plan.max_terminals):
         return False
     note = f", {queued} queue for a place" if queued else ""
     draft.move_workflow(WorkflowStatus.READY, f"{waiting} terminals wait for the start{note}")
@@ -205,6 +197,7 @@ def end_of_tasks(draft: Draft) -> bool:
 _RULES: tuple[Callable[[Draft], bool], ...] = (
     set_next_to_work,
     set_merge_terminal_to_work,
+    want_next_in_line,
     repair_failed_task,
     end_of_tasks,
     launch_next,

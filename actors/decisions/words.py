@@ -27,17 +27,21 @@ def first_instruction(plan: Plan, workflow: Workflow, task: Task, terminal: Term
         parts += ["This task failed and is to be repaired here, in its worktree.", task.issues]
         parts += ["What the task was:"]
         parts += [step.instruction for step in _plan_of(plan, task).terminal]
+        parts.append(f"What was committed so far: git log {_range(task)}")
     else:
         parts.append(_plan_of(plan, task).terminal[terminal.position - 1].instruction)
     if duty is Duty.REVIEW:
         asked = "asks for review" if task.status == TaskStatus.REVIEW_PENDING else "is to be judged"
-        parts.append(
-            f"The work that {asked}: git diff {task.base[:12]}..{task.tip[:12] or task.branch}"
-        )
-    elif duty is not Duty.REPAIR and task.issues:
-        parts += ["Your work was reviewed and sent back. Mend these issues:", task.issues]
+        parts.append(f"The work that {asked}: git diff {_range(task)}")
+    elif duty is not Duty.REPAIR:
+        parts.append(task.issues)
     parts.append(instructions(duty))
     return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def _range(task: Task) -> str:
+    """The task's commits, as git names a range."""
+    return f"{task.base[:12]}..{task.tip[:12] or task.branch}"
 
 
 def rejection(commit: str, reason: str, duty: Duty) -> str:
@@ -51,8 +55,9 @@ def merge_instruction(workflow: Workflow, problem: str) -> str:
     parts = [f"Callboard workflow {workflow.address}: the merge into {workflow.target}."]
     if merge.files:
         parts.append(
-            f"Merging {merge.branch} conflicts in: {', '.join(merge.files)}. This worktree "
-            "holds the conflict; resolve it so that nothing of either side is lost."
+            f"Merging {merge.branch} conflicts in: {', '.join(merge.files)}. The worktree "
+            f"{merge.worktree} holds the conflict; resolve it so that nothing of either side "
+            "is lost."
         )
     if problem:
         parts.append(cut(problem))

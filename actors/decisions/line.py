@@ -1,0 +1,66 @@
+"""Whose turn it is: questions about the terminals of one task, answered from its rows."""
+
+from bus.rows import Task, Terminal
+from bus.status import TaskStatus, TerminalStatus
+
+_OPEN = {TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.REVIEW_PENDING}
+_NEVER_WORKED = {TerminalStatus.STARTING, TerminalStatus.WAITING}
+
+
+def under_review(task: Task, terminal: Terminal) -> bool:
+    """The one whose `#review` is being judged: still `running`, its program ended."""
+    return (
+        task.status == TaskStatus.REVIEW_PENDING
+        and terminal.status == TerminalStatus.RUNNING
+        and not terminal.alive
+    )
+
+
+def reviewed(task: Task) -> Terminal | None:
+    return next((t for t in task.terminals if under_review(task, t)), None)
+
+
+def worker(task: Task) -> Terminal | None:
+    """The terminal that works now: running, and wanted alive."""
+    return next((t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.alive), None)
+
+
+def passed(terminal: Terminal) -> bool:
+    """Nothing is left for it to do: it completed, or a person went past it."""
+    return terminal.status == TerminalStatus.COMPLETED or (
+        terminal.status == TerminalStatus.CANCELLED and not terminal.wanted
+    )
+
+
+def next_in_line(task: Task) -> Terminal | None:
+    """The terminal whose turn it is, at work or not; None where it is nobody's, or a
+    person's.
+
+    The error terminal, once wanted, works alone, and a person judges it. While a review
+    is pending it is the turn of a reviewer or of nobody.
+    """
+    if task.status not in _OPEN:
+        return None
+    error = task.error
+    if error is not None and (error.alive or error.wanted):
+        return error
+    if error is not None and under_review(task, error):
+        return None
+    for terminal in task.line:
+        if passed(terminal) or under_review(task, terminal):
+            continue
+        if task.status == TaskStatus.REVIEW_PENDING and terminal.role != "reviewer":
+            return None
+        return terminal
+    return None
+
+
+def has_worktree_alone(task: Task, terminal: Terminal) -> bool:
+    """No process is left of any other terminal that was ever set to work (hazard 36)."""
+    return all(t.gone or t.status in _NEVER_WORKED for t in task.terminals if t is not terminal)
+
+
+def coder_before(task: Task, judge: Terminal) -> Terminal | None:
+    """The coder whose work `judge` judges without having been asked with `#review`."""
+    before = task.line[: task.line.index(judge)]
+    return next((t for t in reversed(before) if t.role != "reviewer"), None)
