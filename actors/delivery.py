@@ -90,9 +90,7 @@ class Delivery:
         seen = actor.judge(before=self._before)
         if seen.began:
             self._tell(
-                InstructionDelivered(
-                    address=actor.at, incarnation=row.incarnation, step=row.step
-                )
+                InstructionDelivered(address=actor.at, incarnation=row.incarnation, step=row.step)
             )
         elif due:
             self._looks += 1

@@ -38,4 +38,3 @@ def _end(found: processes.Found) -> bool:
         except (TimeoutError, ConnectionError):
             return processes.read_exit(found.directory) is not None
     return True
-

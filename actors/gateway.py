@@ -3,6 +3,7 @@ read, and hands commands to the workflow they are for. Reading changes nothing (
 """
 
 import os
+import time
 from collections.abc import Callable
 from functools import singledispatchmethod
 from typing import Any
@@ -44,6 +45,7 @@ class Gateway(CompanyActor):
     @handles(Envelope)
     def request(self, envelope: Envelope) -> None:
         client, frame = envelope.sender, envelope.payload
+        self.stage.last_request = time.monotonic()
         try:
             request = requests.decode(frame)
         except Refused as error:
@@ -209,5 +211,3 @@ def shown(checked: Checked) -> dict[str, Any]:
         "launch_order": checked.order,
         "warnings": checked.warnings,
     }
-
-

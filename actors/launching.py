@@ -174,11 +174,6 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
     done.touch()
 
 
-def merge_branch(workflow: str) -> str:
-    """The branch of the scratch worktree in which a merge is resolved or repaired."""
-    return f"callboard/{workflow}/merge"
-
-
 def _merge_worktree(stage: Stage, workflow: Workflow) -> Path:
     """The scratch worktree: the merger has put the conflict or the red tree there."""
     path = Path(workflow.merge.worktree)

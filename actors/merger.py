@@ -7,9 +7,13 @@ old target or the tested new one; the next incarnation reads the row and goes on
 last step that was told (hazards 44 to 49).
 """
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import pygit2
 
 from actors.behaviours.actor import handles
 from actors.git import land as landing
@@ -18,11 +22,9 @@ from actors.git import resolution, worktrees
 from actors.git.history import descends
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
-from actors.launching import merge_branch
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue
-from bus import address as addresses
 from bus.facts import (
     Fact,
     MergeConflict,
@@ -37,6 +39,8 @@ from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.change import Update
 from store.errors import LostRace
+
+log = logging.getLogger("callboard.merger")
 
 
 class Merger(CompanyActor):
@@ -125,19 +129,10 @@ class Merger(CompanyActor):
         resolved = row.merge.resolved
         if not resolved:
             return request
-        if descends(_repository(row.git_dir), request.base, resolved):
-            return merging.plan_merge(
-                row.git_dir, row.target, branches, time=time, base=resolved
-            )
-        first = merging.MergeBranch(merge_branch(self._id), resolved, "resolved conflicts")
-        return merging.MergeRequest(
-            git_dir=request.git_dir,
-            target=request.target,
-            base=request.base,
-            branches=(first, *request.branches),
-            author=request.author,
-            time=request.time,
-        )
+        if descends(pygit2.Repository(row.git_dir), request.base, resolved):
+            return merging.plan_merge(row.git_dir, row.target, branches, time=time, base=resolved)
+        first = merging.MergeBranch("callboard", resolved, "resolved conflicts")
+        return msgspec.structs.replace(request, branches=(first, *request.branches))
 
     def _build(self, row: Workflow) -> None:
         tip = read_ref(row.git_dir, HEADS + row.target)
@@ -161,26 +156,41 @@ class Merger(CompanyActor):
                 self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
 
     def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
-        """The conflict stands in a scratch worktree, on a branch of its own."""
-        path = self._scratch("merge")
+        """The conflict is laid out in a scratch worktree of its own, detached, with git's
+        markers. Where `git` itself finds no conflict, its merge is taken."""
+        path = self._scratch(f"merge-{row.merge.round}")
+        request = self._request(row)
         made = self.stage.merges.call(
             resolution.materialize,
-            found,
             row.git_dir,
             str(self.stage.home),
             str(path),
-            branch=merge_branch(self._id),
-            owner=self._id,
+            onto=found.onto,
+            tip=found.tip,
+            message=f"Merge {found.branch} into {row.target}",
+            author=request.author,
         )
+        if made.resolved is not None and made.resolved != row.merge.resolved:
+            self._take(row, merge_resolved=made.resolved)
+            return
         fact = MergeConflict(
             address=row.address,
             files=[file.path for file in found.files],
             branch=found.branch,
             against=list(found.with_branches),
             worktree=str(path),
-            start=made,
+            start=found.onto,
         )
         self.tell(row, fact)
+
+    def _take(self, row: Workflow, **columns: Any) -> None:
+        """Change the merge's own columns and look again, if nobody was faster."""
+        expect = {"merge_told": row.merge.told, "merge_waits": row.merge.waits}
+        try:
+            self.stage.commit(self, [Update("workflow", self._id, columns, expect)])
+        except LostRace as lost:
+            log.info("%s: %s", self.address, lost)
+        self.stage.tell(self.address, Look())
 
     def _scratch(self, name: str) -> Path:
         path = self.stage.home / "worktrees" / self._id / f".{name}"
@@ -263,57 +273,45 @@ class Merger(CompanyActor):
     def _refuse(
         self, row: Workflow, reason: str, message: str, files: list[str] | None = None
     ) -> None:
-        fact = MergeRefused(
-            address=row.address, reason=reason, message=message, files=files or []
-        )
+        fact = MergeRefused(address=row.address, reason=reason, message=message, files=files or [])
         self.tell(row, fact)
 
     # ---- resolution and repair -----------------------------------------------------------
 
     def _judge(self, row: Workflow) -> None:
-        """A resolution, by the merge terminal or by hand: is nothing lost in it?"""
+        """What the merge terminal committed, or a person left in the worktree: is it whole?
+        A mended red tree must come from it; a resolved conflict must lose nothing."""
         merge = row.merge
-        commit = merge.resolved
-        problems: list[str] = []
+        tip = next((task.tip for task in row.tasks if task.branch == merge.branch), "")
         if merge.waits == "by_hand":
-            commit = read_ref(row.git_dir, HEADS + merge_branch(self._id)) or ""
-            problems = self.stage.merges.call(resolution.unfinished, merge.worktree)
-        if not problems:
-            tips = [t.tip for t in row.tasks if t.branch == merge.branch]
-            problems = self.stage.merges.call(
-                resolution.check_resolution, row.git_dir, commit, merge.start, tips
+            checked = self.stage.merges.call(
+                resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
             )
-        self.tell(
-            row,
-            ResolutionJudged(address=row.address, commit=commit, problems=problems),
-        )
+            commit, problems = checked.head, checked.problems
+        elif merge.files:
+            commit = merge.resolved
+            problems = self.stage.merges.call(
+                resolution.check_resolution, row.git_dir, onto=merge.start, tip=tip, head=commit
+            )
+        else:
+            commit, problems = merge.resolved, ()
+        texts = [problem.text for problem in problems]
+        self.tell(row, ResolutionJudged(address=row.address, commit=commit, problems=texts))
 
     def _stage_repair(self, row: Workflow) -> None:
-        """The tested tree, in the scratch worktree, for the terminal that repairs it."""
-        path = self._scratch("merge")
-        if row.merge.worktree == str(path) and row.merge.start == row.merge.commit:
-            self.stage.tell(addresses.merge_terminal(self._id), Look())
+        """The red tree, in a scratch worktree, for the terminal that mends it."""
+        merge = row.merge
+        path = self._scratch(f"merge-{merge.round}")
+        if merge.worktree != str(path) or merge.start != merge.commit:
+            mark = f"repair {merge.commit}\n"
+            name = worktrees.registered(row.git_dir, str(path))
+            if name is None or worktrees.mark_of(row.git_dir, name) != mark:
+                worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
+            self._take(row, merge_worktree=str(path), merge_start=merge.commit)
             return
-        worktrees.discard(row.git_dir, str(self.stage.home), str(path))
-        resolution.set_branch(row.git_dir, merge_branch(self._id), row.merge.commit)
-        worktrees.add(
-            row.git_dir,
-            str(self.stage.home),
-            str(path),
-            branch=merge_branch(self._id),
-            base=row.merge.commit,
-            owner=self._id,
-        )
-        self.stage.commit(
-            self,
-            [
-                Update(
-                    "workflow",
-                    self._id,
-                    {"merge_worktree": str(path), "merge_start": row.merge.commit},
-                )
-            ],
-        )
+        helper = row.merge_terminal
+        if helper is not None and not helper.gone:
+            self.stage.tell(helper.address, Look())
 
     # ---- the end -------------------------------------------------------------------------
 
@@ -327,18 +325,17 @@ class Merger(CompanyActor):
             if not task.worktree or not Path(task.worktree).exists():
                 continue
             if row.status == WorkflowStatus.COMPLETED:
-                worktrees.remove(
-                    row.git_dir, home, task.worktree, merged_into=tip, pin_as=name
-                )
+                worktrees.remove(row.git_dir, home, task.worktree, merged_into=tip, pin_as=name)
             else:
                 pin(row.git_dir, task.worktree, name)
-        for scratch in (self._scratch("tested"), self._scratch("merge")):
-            worktrees.discard(row.git_dir, home, str(scratch))
+        for scratch in sorted((self.stage.home / "worktrees" / self._id).glob(".merge-*")):
+            worktrees.remove(
+                row.git_dir,
+                home,
+                str(scratch),
+                merged_into=tip,
+                pin_as=f"{self._id}/{scratch.name.lstrip('.')}",
+            )
+        worktrees.discard(row.git_dir, home, str(self._scratch("tested")))
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
         self.stage.workflows.terminate_child(self._id, block=False)
-
-
-def _repository(git_dir: str) -> Any:
-    import pygit2
-
-    return pygit2.Repository(git_dir)

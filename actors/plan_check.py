@@ -58,9 +58,7 @@ def _survey(plan: Plan) -> Survey:
     try:
         found = survey(plan.repo, plan.target, branches)
     except RepositoryError as error:
-        raise malformed(
-            _path_of(plan, error), error.message, help=error.help
-        ) from error
+        raise malformed(_path_of(plan, error), error.message, help=error.help) from error
     for index, branch in enumerate(branches):
         if branch in found.existing:
             raise malformed(
@@ -122,5 +120,3 @@ def _programs(plan: Plan) -> list[tuple[str, str, str]]:
     found += [("merge", plan.merge.cli, plan.merge.provider)] if plan.merge else []
     found += [("error", plan.error.cli, plan.error.provider)] if plan.error else []
     return found
-
-

@@ -103,9 +103,7 @@ class Prompts:
             writes_for_choice, actor.profile, actor.directory, *actor.size, label
         )
         key = f"{row.incarnation}:answer:{offset}".encode()
-        fact = TerminalAnswered(
-            address=actor.at, incarnation=row.incarnation, choice=label, by=by
-        )
+        fact = TerminalAnswered(address=actor.at, incarnation=row.incarnation, choice=label, by=by)
         expect = {"incarnation": row.incarnation, "blocked": row.blocked}
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         actor.session.do(lambda link: link.type(key, writes))

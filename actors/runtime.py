@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ import msgspec
 from actors import VERSION
 from actors.behaviours import events
 from actors.behaviours.backoff import RestartState
-from actors.behaviours.inspection import Node
 from actors.behaviours.mailbox import Directory
 from actors.behaviours.tree import Tree, start_tree
 from actors.ending import end_all_terminals
@@ -186,7 +186,9 @@ class Runtime:
             case events.ChildRestarted():
                 self._say(ActorRestarted(address=event.address, incarnation=event.incarnation))
             case events.Stuck(doing=doing, seconds=seconds, stack=stack):
-                log.warning("%s is stuck in %s for %.0f s\n%s", event.address, doing, seconds, stack)
+                log.warning(
+                    "%s is stuck in %s for %.0f s\n%s", event.address, doing, seconds, stack
+                )
             case events.GaveUp(reason=reason):
                 log.error("%s gives up: %s", event.address, reason)
             case events.Abandoned():
@@ -209,8 +211,11 @@ class Runtime:
             "undelivered": self._bus.undelivered,
         }
 
-    def inspect(self) -> Node:
-        return self._stage.inspect()  # type: ignore[no-any-return]
+    def idle_for(self) -> float:
+        """Seconds since anybody asked anything; 0 while a workflow is unfinished."""
+        if self._reader.unfinished_ids():
+            return 0.0
+        return time.monotonic() - self._stage.last_request
 
 
 _LOOK = messages.encode(Look())

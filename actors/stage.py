@@ -5,6 +5,7 @@ Where things are (`home`), what is true (`journal` writes, `reader` reads), how 
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ class Stage:
         self.reader = reader
         self.loop = loop
         self.published = journal.head
+        self.last_request = time.monotonic()
         self.screens = Worker("screens")
         self.merges = Worker("merges")
         self.workflows: SupervisorRef

@@ -189,9 +189,7 @@ class TerminalActor(CompanyActor):
         workflow = self.stage.reader.workflow(self.workflow_id)
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
-        needs = prepare(
-            self.stage, self, workflow, self.plan, self.row, self.asked, self.profile
-        )
+        needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
@@ -344,9 +342,7 @@ class TerminalActor(CompanyActor):
         """`Due(what)` in so many seconds; replaces an earlier one of this name."""
         self.cancel(what)
         where, due = self.address, Due(what, self.row.incarnation)
-        self._timers[what] = self.stage.loop.later(
-            seconds, lambda: self.stage.notify(where, due)
-        )
+        self._timers[what] = self.stage.loop.later(seconds, lambda: self.stage.notify(where, due))
 
     def cancel(self, what: str) -> None:
         timer = self._timers.pop(what, None)

@@ -46,7 +46,8 @@ class Reconcile(msgspec.Struct, frozen=True):
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A branch of ours: whose it is, where it began, and where it is checked out."""
+    """A branch of ours: whose it is, where it began, and where it is checked out. The
+    worktree of a merge has no branch (`name` is ""): there its HEAD is watched."""
 
     address: str
     name: str
@@ -55,7 +56,8 @@ class Branch(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> str:
-        return HEADS + self.name
+        """The ref, or for a detached worktree what its cursor is kept under."""
+        return HEADS + self.name if self.name else f"HEAD of {self.worktree}"
 
 
 class Watcher(CompanyActor):
@@ -75,7 +77,7 @@ class Watcher(CompanyActor):
         self._repo = pygit2.Repository(self._git_dir)
         self._scanner = RefScanner(self._git_dir)
         self._cursors = reader.cursors(self._workflow)
-        self._strays: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         watch = self._watch = open_watch(self._git_dir)
         self.stage.loop.post(lambda: self._listen(watch))
         self._again_later()
@@ -140,16 +142,24 @@ class Watcher(CompanyActor):
             change = self._news(branch, branches, state)
             if change:
                 self.stage.commit(self, change)
-                self._cursors[branch.ref] = state.heads.get(branch.ref, "")
-            self._look_beside(branch, state)
+                self._cursors[branch.ref] = self._value(branch, state) or ""
+            if branch.name:
+                self._look_beside(branch, state)
+
+    def _value(self, branch: Branch, state: RefState) -> str | None:
+        if branch.name:
+            return state.heads.get(branch.ref)
+        name = self._name_of(branch)
+        head = state.worktrees.get(name) if name else None
+        return state.heads.get(head) if head and head.startswith("refs/") else head
 
     def _news(self, branch: Branch, branches: list[Branch], state: RefState) -> list[Operation]:
-        new = state.heads.get(branch.ref)
+        new = self._value(branch, state)
         known = branch.ref in self._cursors
         old = self._cursors[branch.ref] if known else branch.base
         if (new or "") == old or (new is None and not known):
             return []
-        others = [state.heads.get(b.ref, b.base) for b in branches if b.ref != branch.ref]
+        others = [self._value(b, state) or b.base for b in branches if b is not branch]
         others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
         if new is not None and new not in self._repo:
             self._repo = pygit2.Repository(self._git_dir)
@@ -159,9 +169,7 @@ class Watcher(CompanyActor):
 
     def _facts(self, branch: Branch, move: Move | None) -> list[Operation]:
         def rewritten(kind: str, old: str, new: str) -> RefRewritten:
-            return RefRewritten(
-                address=branch.address, ref=branch.ref, kind=kind, old=old, new=new
-            )
+            return RefRewritten(address=branch.address, ref=branch.ref, kind=kind, old=old, new=new)
 
         match move:
             case Advanced(commits=commits):
@@ -180,9 +188,7 @@ class Watcher(CompanyActor):
         for commit in commits:
             if commit.oid not in seen:
                 last = commit is commits[-1]
-                change.append(
-                    Insert("commit", {"workflow": self._workflow, "commit": commit.oid})
-                )
+                change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
                 change.append(self._fact(branch, commit, self._problem(branch, commit, last)))
         return change
 
@@ -239,8 +245,12 @@ class Watcher(CompanyActor):
         tip = state.heads.get(head, "") if head.startswith("refs/") else head
         if not tip or tip == branch.base or tip not in self._repo:
             return
-        commits = moves(self._repo, head, branch.base, tip, list(state.heads.values()))
-        found = getattr(commits, "commits", None) or getattr(commits, "new_commits", ())
+        others = [oid for ref, oid in state.heads.items() if ref != head]
+        match moves(self._repo, head, branch.base, tip, others):
+            case Advanced(commits=found) | Rewritten(new_commits=found):
+                pass
+            case _:
+                return
         said = [c for c in found if parse(c.message) is not None]
         seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in said])
         problem = f"it was made on {where}; this task's branch is {branch.name}"
@@ -253,12 +263,12 @@ class Watcher(CompanyActor):
 
     def _name_of(self, branch: Branch) -> str | None:
         """The worktree's name in the repository, once it is there."""
-        if branch.address not in self._strays:
+        if branch.worktree not in self._names:
             name = worktrees.registered(self._git_dir, branch.worktree)
             if name is None:
                 return None
-            self._strays[branch.address] = name
-        return self._strays[branch.address]
+            self._names[branch.worktree] = name
+        return self._names[branch.worktree]
 
 
 def _names(block: Block | None) -> dict[str, str]:

@@ -68,9 +68,7 @@ class WorkflowActor(CompanyActor):
             self.stage.refuse(message.client, request.id, failure)
             raise
         row = self._row()
-        self.stage.reply(
-            message.client, request.id, {"workflow": self._id, "status": row.status}
-        )
+        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": row.status})
         self._leave_when_over()
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
@@ -110,8 +108,8 @@ class WorkflowActor(CompanyActor):
         terminals, merge = set(), False
         for operation in change:
             match operation:
-                case Move(table="terminal", address=address) | Update(
-                    table="terminal", key=address
+                case (
+                    Move(table="terminal", address=address) | Update(table="terminal", key=address)
                 ):
                     terminals.add(address)
                 case Insert(table="terminal", values=values):

@@ -89,11 +89,11 @@ class Reader:
         return _workflow(found[0], tasks, terminals)
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
-        """The branches of a workflow that exist or will: (address, branch, base, worktree),
-        those of its tasks and, once a merge is resolved or repaired, of the merge."""
+        """What a watcher looks at: (address, branch, base, worktree) of each task that has
+        begun and, without a branch, of the worktree in which a merge is resolved."""
         return self._sql(
             "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
-            " UNION ALL SELECT id || '/merge/', 'callboard/' || id || '/merge', merge_start,"
+            " UNION ALL SELECT id || '/merge/', '', merge_start,"
             " merge_worktree FROM workflow WHERE id = ? AND merge_worktree != ''",
             *(id, id),
         )

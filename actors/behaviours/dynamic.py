@@ -21,10 +21,10 @@ from actors.behaviours.supervisor import Supervisor
 class DynamicSupervisor(Supervisor):
     """A supervisor of children started on demand. All methods run in its own thread."""
 
-    def restart_child(self, id: str) -> Ref:  # noqa: A002
+    def restart_child(self, id: str) -> Ref:
         raise IsDynamic(self.address)
 
-    def delete_child(self, id: str) -> None:  # noqa: A002
+    def delete_child(self, id: str) -> None:
         raise IsDynamic(self.address)
 
     def _affected(self, child: ChildRecord) -> list[ChildRecord]:

@@ -167,6 +167,11 @@ class Directory:
             if self._boxes.get(address) is mailbox:
                 del self._boxes[address]
 
+    def depth(self, address: str) -> int:
+        """How many items wait at the address; 0 where nobody lives."""
+        box = self._boxes.get(address)
+        return 0 if box is None else box.depth
+
     def addresses(self) -> list[str]:
         """Every address where somebody lives, sorted."""
         return sorted(self._boxes.copy())

@@ -94,7 +94,7 @@ class SupervisorRef:
     def terminate_child(self, id: str, *, block: Literal[True] = True) -> None: ...
     @overload
     def terminate_child(self, id: str, *, block: Literal[False]) -> Future[None]: ...
-    def terminate_child(self, id: str, *, block: bool = True) -> Any:  # noqa: A002
+    def terminate_child(self, id: str, *, block: bool = True) -> Any:
         """Stop a child, or stop trying to restart it; its spec stays unless it is temporary.
 
         Raises `NotFound`. A child that does not run is no error.
@@ -103,14 +103,14 @@ class SupervisorRef:
             self._refuse_suicide(id)
         return self._call(lambda supervisor: supervisor.terminate_child(id), block)
 
-    def restart_child(self, id: str) -> Ref:  # noqa: A002
+    def restart_child(self, id: str) -> Ref:
         """Start a stopped child again.
 
         Raises `NotFound`, `Running`, `Restarting`, or `StartFailed`; then it stays stopped.
         """
         return self._answer(lambda supervisor: supervisor.restart_child(id))
 
-    def delete_child(self, id: str) -> None:  # noqa: A002
+    def delete_child(self, id: str) -> None:
         """Forget a stopped child, and its mail. Raises `NotFound`, `Running` or `Restarting`."""
         self._answer(lambda supervisor: supervisor.delete_child(id))
 
@@ -146,7 +146,7 @@ class SupervisorRef:
         with _interruptible(caller, reply):
             return reply.result()
 
-    def _refuse_suicide(self, id: str) -> None:  # noqa: A002
+    def _refuse_suicide(self, id: str) -> None:
         child = self._record.children.get(id)
         if child is not None and child.life is not None and child.life in lineage(current_life()):
             raise WouldDeadlock(f"{child.address} cannot wait for its own end")

@@ -121,7 +121,7 @@ Spec: TypeAlias = ChildSpec | DynamicSpec | SupervisorSpec
 
 
 def worker(
-    id: str,  # noqa: A002 - OTP's word
+    id: str,
     make: Callable[..., Actor],
     *args: Any,
     restart: Restart = Restart.PERMANENT,
@@ -135,7 +135,7 @@ def worker(
     return ChildSpec(id, start, restart, shutdown, start_timeout, address, backoff)
 
 
-def _check_child(id: str, shutdown: float | None) -> None:  # noqa: A002
+def _check_child(id: str, shutdown: float | None) -> None:
     if not id or "/" in id:
         raise ValueError(f"a child id is a non-empty word without '/', not {id!r}")
     if shutdown is not None and shutdown < 0:

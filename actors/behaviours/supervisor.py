@@ -197,7 +197,7 @@ class Supervisor(Actor):
             raise
         return ref_of(child)
 
-    def terminate_child(self, id: str) -> None:  # noqa: A002
+    def terminate_child(self, id: str) -> None:
         child = self._find(id)
         led_a_restart = child.state is State.RESTARTING
         self._terminate(child)
@@ -208,7 +208,7 @@ class Supervisor(Actor):
                 if sibling.state is State.STOPPED:
                     sibling.leave_directory(self._context.directory)
 
-    def restart_child(self, id: str) -> Ref:  # noqa: A002
+    def restart_child(self, id: str) -> Ref:
         child = self._find_stopped(id)
         try:
             self._start(child)
@@ -217,7 +217,7 @@ class Supervisor(Actor):
             raise
         return ref_of(child)
 
-    def delete_child(self, id: str) -> None:  # noqa: A002
+    def delete_child(self, id: str) -> None:
         self._forget(self._find_stopped(id))
 
     def which_children(self) -> list[Child]:
@@ -380,13 +380,13 @@ class Supervisor(Actor):
         del self._children[child.spec.id]
         self._context.close_for_good(child)
 
-    def _find(self, id: str) -> ChildRecord:  # noqa: A002
+    def _find(self, id: str) -> ChildRecord:
         child = self._children.get(id)
         if child is None:
             raise NotFound(f"{self.address} has no child {id}")
         return child
 
-    def _find_stopped(self, id: str) -> ChildRecord:  # noqa: A002
+    def _find_stopped(self, id: str) -> ChildRecord:
         child = self._find(id)
         if child.state is State.RESTARTING:
             raise Restarting(child.address)

@@ -72,5 +72,3 @@ def writes_for_choice(
 ) -> list[Write]:
     """What to write to choose `label`. Raises `NoSuchChoice`."""
     return keys_for_choice(look(directory, rows, columns)[0], label, profile)
-
-

@@ -30,7 +30,7 @@ class Rule(StrEnum):
 class RepositoryError(Exception):
     """A repository, branch or path is not as it must be. `help` is what the user can do."""
 
-    def __init__(self, rule: Rule, message: str, help: str) -> None:  # noqa: A002
+    def __init__(self, rule: Rule, message: str, help: str) -> None:
         super().__init__(f"{message} ({help})")
         self.rule = rule
         self.message = message

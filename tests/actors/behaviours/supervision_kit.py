@@ -162,5 +162,3 @@ def ask(tree: Tree, address: str, what: Callable[[Any], Any]) -> Any:
 def life_of(tree: Tree, address: str) -> Life:
     life: Life = ask(tree, address, lambda actor: actor.life)
     return life
-
-

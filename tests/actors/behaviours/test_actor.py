@@ -63,9 +63,7 @@ def test_an_exception_in_on_start_is_a_failed_start_and_reaches_on_failure(
     assert isinstance(events.wait_for(ChildFailed, "a/").error, Oops)
 
 
-def test_an_exception_in_on_start_of_a_restart_is_a_failed_restart(
-    grow: Grow, events: Log
-) -> None:
+def test_an_exception_in_on_start_of_a_restart_is_a_failed_restart(grow: Grow, events: Log) -> None:
     fail_once = iter([False, True])
     hooks = {"start": lambda actor: oops(actor) if next(fail_once, False) else None}
     tree = grow(root(puppet("a", None, hooks)))
@@ -352,9 +350,7 @@ def test_its_threads_are_daemons_and_run_everything_init_as_well(grow: Grow) -> 
     assert log.all()[0].name == "root/a/#1"
 
 
-def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(
-    grow: Grow, events: Log
-) -> None:
+def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(grow: Grow, events: Log) -> None:
     tree = grow(root(puppet("a", None, {"stop": lambda a: a.fence.check()})))
     fence = ask(tree, "root/a/", lambda actor: current_fence())
     fence.check()

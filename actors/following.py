@@ -1,0 +1,168 @@
+"""Following a workflow from outside: submit, prepare, start, wait, show."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors import views
+from actors.serving import ensure
+from bus import connection
+from bus.address import normal, workflow_of
+from bus.client import Client
+from bus.errors import Refused
+from bus.facts import AnyFact, RepairOffered, WorkflowMoved, fact_type
+from bus.subscriber import Subscriber
+
+_OVER = {"completed", "failed", "cancelled"}
+_STEP_SECONDS = 3600.0
+
+
+def order(
+    home: Path, type: str, until: tuple[str, ...], bad: tuple[str, ...], fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Send a command; wait until the workflow is one of `until` or `bad` (none: not at
+    all). Returns its row. Raises `Refused`, `NoRuntime`, `NoAnswer`."""
+    served = connection.read(home)
+    with Client(served.requests) as client:
+        head = client.call("runtime.info")["head"]
+        result = client.call(type, **fields)
+        name = result["workflow"]
+        if until:
+            subscriber = Subscriber(served.feed, served.requests, head, name)
+            try:
+                _wait(client, subscriber, name, {*until, *bad})
+            finally:
+                subscriber.close()
+        if type == "workflow.stop":
+            _wait_gone(client, name)
+        row: dict[str, Any] = client.call("workflow.get", workflow=name)
+        return row
+
+
+def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> None:
+    while client.call("workflow.get", workflow=name)["status"] not in ends:
+        fact = subscriber.next(_STEP_SECONDS)
+        while fact is not None and not isinstance(fact, WorkflowMoved):
+            fact = subscriber.next(_STEP_SECONDS)
+
+
+def _wait_gone(client: Client, name: str) -> None:
+    """A stop is done when every program is gone: TERM, a grace of 5 s, KILL."""
+    deadline = time.monotonic() + 15.0
+    while time.monotonic() < deadline:
+        row = client.call("workflow.get", workflow=name)
+        if all(t["gone"] for task in row["tasks"] for t in task["terminals"]):
+            return
+        time.sleep(0.05)
+
+
+def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
+    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before."""
+    served = ensure(home)
+    with Client(served.requests, timeout=120) as client:
+        head = client.call("runtime.info")["head"]
+        submitted = client.call("plan.submit", **plan)
+        name = submitted["id"]
+        for warning in submitted["warnings"]:
+            print(f"note: {warning}", file=sys.stderr)
+        subscriber = Subscriber(served.feed, served.requests, head, name)
+        view = views.Quiet() if as_json else views.follow_view(client, name)
+        try:
+            client.call("workflow.prepare", workflow=name)
+            with view:
+                _follow(client, subscriber, view, name)
+        except KeyboardInterrupt:
+            print(
+                f"\n{name}/ goes on; follow it: python run.py events --follow {name} --home {home}",
+                file=sys.stderr,
+            )
+            return 1
+        finally:
+            subscriber.close()
+        row = client.call("workflow.get", workflow=name)
+        if as_json:
+            print(msgspec.json.encode(row).decode())
+        else:
+            print(views.outcome(row, home))
+        return 0 if row["status"] == "completed" else 1
+
+
+def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str) -> None:
+    """Show facts until the workflow is over, or waits for a person in its merge."""
+    started = False
+    for fact in subscriber:
+        view.show(fact)
+        if isinstance(fact, WorkflowMoved):
+            if fact.new == "ready" and not started:
+                started = True
+                _start(client, name)
+            elif fact.new in _OVER:
+                return
+        elif isinstance(fact, RepairOffered):
+            row = client.call("workflow.get", workflow=name)
+            if row["status"] == "merging" and row["merge"]["waits"] == "conflict":
+                return
+
+
+def _start(client: Client, name: str) -> None:
+    try:
+        client.call("workflow.start", workflow=name)
+    except Refused as refused:
+        if refused.body.reason != "not_ready":
+            raise
+
+
+def print_events(
+    home: Path, address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool
+) -> None:
+    """`events`: one JSON list, or a line each; with `follow` for ever, a line each."""
+    served = connection.read(home)
+    with Client(served.requests) as client:
+        wanted = _resolve(client, address)
+        if not follow:
+            facts = [f for f in replay(client, wanted, after) if _is(f, types)]
+            if as_json:
+                print(msgspec.json.encode(facts).decode())
+            for fact in [] if as_json else facts:
+                print(views.line(fact))
+            return
+    subscriber = Subscriber(served.feed, served.requests, after, wanted)
+    try:
+        for fact in subscriber:
+            if _is(fact, types):
+                text = msgspec.json.encode(fact).decode() if as_json else views.line(fact)
+                print(text, flush=True)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return
+    finally:
+        subscriber.close()
+
+
+class _Page(msgspec.Struct):
+    facts: list[AnyFact]
+
+
+def replay(client: Client, address: str, after: int) -> Iterator[AnyFact]:
+    """Every fact there is, page by page."""
+    while page := client.ask(
+        "events.replay", _Page, after=after, limit=1000, address=address
+    ).facts:
+        yield from page
+        after = page[-1].seq
+
+
+def _is(fact: AnyFact, types: tuple[str, ...]) -> bool:
+    return not types or fact_type(fact) in types
+
+
+def _resolve(client: Client, address: str) -> str:
+    """An address as the journal knows it; a prefix of a workflow's id will do."""
+    if not address or workflow_of(address) == "runtime":
+        return normal(address)
+    row = client.call("workflow.get", workflow=workflow_of(address))
+    rest = address.partition("/")[2]
+    return normal(f"{row['id']}/{rest}")

@@ -1,0 +1,153 @@
+"""Serving: the runtime as a process of its own, in the foreground or in the background."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from actors.ending import end_all_terminals, running_hosts
+from actors.runtime import HomeBusy, Runtime
+from bus import connection
+from bus.client import Client, NoAnswer
+from bus.connection import NoRuntime
+from store.errors import Unusable, Unwritable
+
+IDLE_EXIT = 900.0
+"""Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
+is unfinished and nobody asks anything."""
+
+_START_SECONDS = 30.0
+_RUN = Path(__file__).resolve().parents[1] / "run.py"
+
+
+def serve(home: Path, idle_exit: float) -> int:
+    """Run until a signal or a request ends it; returns the exit code. In the main thread."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    try:
+        runtime = Runtime(home)
+    except HomeBusy as busy:
+        return _say(f"error: {busy}\nhelp: python run.py ps --home {home}", 3)
+    except (Unusable, Unwritable, OSError) as error:
+        return _say(f"error: {error}", 3)
+    signals = _Signals(runtime)
+    runtime.start()
+    print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
+    if idle_exit:
+        threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
+    runtime.ended.wait()
+    signals.ending = True
+    return _end(runtime, home)
+
+
+def _end(runtime: Runtime, home: Path) -> int:
+    if runtime.failure:
+        print(f"error: the runtime gives up: {runtime.failure}", file=sys.stderr)
+        print(f"help: terminals go on; python run.py serve --home {home}", file=sys.stderr)
+        _flush()
+        os._exit(1)
+    runtime.stop()
+    left = running_hosts(home)
+    if left:
+        print(f"stopped; {len(left)} terminals go on: python run.py serve --home {home}")
+        print(f"to end them too: python run.py down --terminals --home {home}")
+    else:
+        print("stopped; no terminal is left running")
+    _flush()
+    os._exit(0)
+
+
+class _Signals:
+    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.ending = False
+        self._runtime = runtime
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signo, self._caught)
+
+    def _caught(self, signo: int, frame: object) -> None:
+        if self.ending or self._runtime.ended.is_set():
+            os._exit(128 + signo)
+        self.ending = True
+        self._runtime.request_stop(signal.Signals(signo).name)
+
+
+def _watch_idle(runtime: Runtime, seconds: float) -> None:
+    """End a runtime nobody needs: nothing unfinished, and no request for so long."""
+    while not runtime.ended.wait(seconds / 4):
+        if runtime.idle_for() >= seconds:
+            runtime.request_stop("idle")
+
+
+def ensure(home: Path) -> connection.Connection:
+    """The runtime that serves this home; one is started in the background if none does.
+
+    Raises `NoRuntime` with its last words when it does not come up.
+    """
+    try:
+        return connection.read(home)
+    except NoRuntime:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home / "runtime.log"
+    with log.open("ab") as errors:
+        start = log.stat().st_size
+        process = subprocess.Popen(
+            [sys.executable, str(_RUN), "serve", "--home", str(home)]
+            + ["--idle-exit", str(IDLE_EXIT)],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return connection.read(home)
+        except NoRuntime:
+            if process.poll() is not None and process.returncode != 3:
+                break
+        time.sleep(0.02)
+    words = log.read_bytes()[start:].decode(errors="replace").strip()
+    raise NoRuntime(home, words or "it did not start in time")
+
+
+def down(home: Path, terminals: bool) -> dict[str, Any]:
+    """End the runtime (and its terminals) and wait until it is gone. Without a runtime,
+    `terminals` still ends what is left running; else `NoRuntime`."""
+    try:
+        served = connection.read(home)
+    except NoRuntime:
+        if not terminals:
+            raise
+        return _result(home, None, end_all_terminals(home))
+    with Client(served.requests) as client:
+        try:
+            client.call("runtime.stop", terminals=terminals)
+        except NoAnswer:
+            os.kill(served.pid, signal.SIGTERM)
+    deadline = time.monotonic() + 60.0
+    while connection.is_held(home) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return _result(home, served.pid, [])
+
+
+def _result(home: Path, pid: int | None, stubborn: list[Path]) -> dict[str, Any]:
+    left = [str(found.directory) for found in running_hosts(home)]
+    message = f"runtime {pid} stopped" if pid else "no runtime was serving"
+    message += f"; {len(left)} terminals go on" if left else "; no terminal is left"
+    return {"pid": pid, "terminals": left, "message": message}
+
+
+def _say(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
