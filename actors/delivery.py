@@ -76,6 +76,16 @@ class Delivery:
         self._looks = 0
         actor.later("evidence", EVIDENCE_SECONDS)
 
+    def answered(self) -> None:
+        """Its work was taken: no better evidence of a turn is wanted."""
+        row = self._actor.row
+        if row.delivered < row.sent == row.step:
+            self._tell(
+                InstructionDelivered(
+                    address=self._actor.at, incarnation=row.incarnation, step=row.step
+                )
+            )
+
     def key_known(self, event: KeyKnown) -> None:
         """After a restart: where its output was when the step was typed."""
         if event.state == KeyState.TYPED and event.key == self._key(self._actor.row.step):

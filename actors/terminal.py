@@ -122,6 +122,8 @@ class TerminalActor(CompanyActor):
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
+            if row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING):
+                self.delivery.answered()
             self.session.do(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
             self._arm_timeout()
@@ -243,8 +245,8 @@ class TerminalActor(CompanyActor):
                 self._has_ended(ended)
             case Closed(reason=reason):
                 log.info("%s: the link closed: %s", self.at, reason)
-                self._let_go_link()
                 if self._exit is None:
+                    self._let_go_link()
                     self.stage.tell(self.address, Look())
             case _:
                 log.debug("%s: %r", self.at, event)

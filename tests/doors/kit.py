@@ -1,0 +1,153 @@
+"""What the tests at the doors share: a real repository, a plan whose agents are scripted
+programs in real terminals, and the command line as a user types it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENT = ROOT / "examples" / "scripted_agent.py"
+PYTHON = sys.executable
+
+CLI = f"""
+[cli.scripted]
+command = [{json.dumps(PYTHON)}, {json.dumps(str(AGENT))}]
+ready = '^> $'
+busy = 'esc to interrupt'
+"""
+
+
+def git(repo: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=repo, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def make_repo(path: Path, files: dict[str, str] | None = None) -> Path:
+    """A repository with one commit on `main`."""
+    path.mkdir(parents=True)
+    git(path, "init", "-q", "-b", "main")
+    git(path, "config", "user.name", "Test")
+    git(path, "config", "user.email", "test@example.org")
+    for name, text in (files or {"README": "a sample\n"}).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    git(path, "add", "-A")
+    git(path, "commit", "-q", "-m", "first")
+    return path
+
+
+def coder(script: str, **more: Any) -> dict[str, Any]:
+    """A terminal that carries out the `$ …` lines of its instruction."""
+    return {"cli": "scripted", "instruction": script, **more}
+
+
+def commit(file: str, text: str, message: str) -> str:
+    """An instruction that writes one file and commits it."""
+    return f"$<< cat > {file}\n{text}\n<<\n$ git add -A && git commit -q -m '{message}'\n"
+
+
+def done(file: str, text: str = "x") -> dict[str, Any]:
+    return coder(commit(file, text, f"write {file} #done"))
+
+
+def plan_text(
+    repo: Path, tasks: dict[str, list[dict[str, Any]]], head: str = "", tail: str = ""
+) -> str:
+    """TOML of a plan with one branch `feat/ID` for each task."""
+    lines = [f'name = "demo"\nrepo = {json.dumps(str(repo))}', head, CLI, tail]
+    for id, terminals in tasks.items():
+        lines.append(f'[[task]]\nid = "{id}"\nbranch = "feat/{id}"')
+        for terminal in terminals:
+            lines.append("[[task.terminal]]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in terminal.items()]
+    return "\n".join(lines) + "\n"
+
+
+class Home:
+    """One Callboard home, driven through `run.py` as a user would."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.served: subprocess.Popen[str] | None = None
+
+    def run(
+        self, *words: str, timeout: float = 90, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            **more,
+        )
+
+    def ok(self, *words: str, **more: Any) -> str:
+        done = self.run(*words, **more)
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+    def serve(self) -> "subprocess.Popen[str]":
+        """A runtime in the background; returns when it serves."""
+        self.served = subprocess.Popen(
+            [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert self.served.stdout is not None
+        first = self.served.stdout.readline()
+        assert "serves" in first, first + self.served.stdout.read()
+        return self.served
+
+    def kill(self) -> None:
+        """`kill -9` of the runtime."""
+        assert self.served is not None
+        self.served.kill()
+        self.served.wait()
+
+    def status(self, workflow: str = "demo") -> str:
+        return str(self.json("ps", workflow)[0]["status"])
+
+    def until(
+        self, is_true: Callable[[dict[str, Any]], Any], workflow: str = "demo", timeout: float = 60
+    ) -> dict[str, Any]:
+        """The workflow's row once `is_true(row)`; it is asked after each new fact."""
+        end = time.monotonic() + timeout
+        row: dict[str, Any] = {}
+        while time.monotonic() < end:
+            row = self.json("ps", workflow)[0]
+            if is_true(row):
+                return row
+            time.sleep(0.1)
+        raise AssertionError(f"never true; last: {json.dumps(row, indent=1)}")
+
+    def facts(self, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.json("events", *words)
+        return found
+
+    def close(self) -> None:
+        self.run("down", "--terminals")
+        if self.served is not None:
+            self.served.wait(30)
+            if self.served.stdout is not None:
+                self.served.stdout.close()
+
+
+def types(facts: list[dict[str, Any]]) -> list[str]:
+    return [fact["type"] for fact in facts]
+
+
+def moves(facts: list[dict[str, Any]], address: str) -> list[str]:
+    """The statuses one address went through, in order."""
+    return [f["new"] for f in facts if f["address"] == address and f["type"].endswith(".status")]
