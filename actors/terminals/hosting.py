@@ -47,6 +47,7 @@ class Host:
         self.argv = argv
         self.log_bytes = int(options.get("log-bytes", 8 << 20))
         self.listener = questions.Listener()
+        self.buffer = memoryview(bytearray(CHUNK))
         self.activity = 0.0  # when the last burst went on
         self.lag = 0.0  # seconds this process was stopped while it waited
         self.deaf_until = 0.0  # the PTY is hung up: no use to read before
@@ -205,22 +206,20 @@ class Host:
     # Output
 
     def _drain(self) -> int:
-        """Takes what the PTY has, about CHUNK at most, as one write. Returns how much."""
-        parts = []
+        """Takes what the PTY has, CHUNK at most, as one write. Returns how much."""
         size = 0
         try:
             while size < CHUNK:
-                data = os.read(self.master, CHUNK)
-                if not data:
+                more = os.readv(self.master, [self.buffer[size:]])
+                if not more:
                     raise OSError(errno.EIO, "hung up")
-                parts.append(data)
-                size += len(data)
+                size += more
         except BlockingIOError:
             pass
         except OSError:
             self.deaf_until = self.now() + 0.1
-        if parts:
-            self._output(b"".join(parts))
+        if size:
+            self._output(bytes(self.buffer[:size]))
         return size
 
     def _output(self, data: bytes) -> None:
