@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import struct
+import sys
 import termios
 import time
 
@@ -311,11 +312,14 @@ class Host:
             f' "survivors": {survivors}}}'
         )
         self.exit_text = text.encode()
-        fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
-        os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
-        os.fsync(fd)
-        os.close(fd)
-        os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
+        try:
+            fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
+            os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
+            os.fsync(fd)
+            os.close(fd)
+            os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
+        except OSError as error:  # the directory is gone; whoever is connected is told still
+            print(f"host: exit.json not written: {error}: {text}", file=sys.stderr, flush=True)
         self.linger_until = self.now() + LINGER
 
     def _everyone_knows(self) -> bool:
