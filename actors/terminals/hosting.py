@@ -34,7 +34,7 @@ CHUNK = 65536
 TERM_GRACE = 5.0  # seconds from TERM to KILL when the host itself is told to end by a signal
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # how long a killed process may take to vanish
-LINGER = 2.0  # how long clients may take to read the rest
+LINGER = 2.0  # how long clients may take to read the rest and hang up
 
 
 class Host:
@@ -323,10 +323,8 @@ class Host:
         self.linger_until = self.now() + LINGER
 
     def _everyone_knows(self) -> bool:
-        if not self.exit_text:
-            return False
-        ignorant = [guest for guest in self.door.guests if guest.outbox or not guest.told]
-        return not ignorant or self.now() >= self.linger_until
+        """Clients have the time to read the rest, and to ask; a host ends when they hang up."""
+        return bool(self.exit_text) and (not self.door.guests or self.now() >= self.linger_until)
 
     # Clients
 

@@ -116,7 +116,7 @@ class Resized(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The program has ended, and nothing more will come but Closed."""
+    """The program has ended and no output is left. Close the link: the host waits 2 s for that."""
 
     exit: Exit
 

@@ -20,7 +20,6 @@ ECHO = textwrap.dedent("""
         now = time.monotonic()
         os.write(1, b"<%d %s>\\n" % ((now - last) * 1000, data.hex().encode()))
         last = now
-        if data.endswith(b"q"): break
 """)
 
 
@@ -139,16 +138,19 @@ def test_what_waits_to_be_typed_is_bounded_and_refused_beyond(terminal: Terminal
 
 
 def test_what_was_not_typed_when_the_program_ended_is_refused(terminal: Terminal) -> None:
-    terminal.start("sh", "-c", "read x; exit 3")
+    terminal.start("sh", "-c", "exec sleep 100")
     with terminal.connect() as console:
         console.link.type(b"one", [(b"go\n", 60_000), (b"late", 0)])
         console.link.type(b"two", [(b"never", 0)])
+        console.link.end(5000)
         said = [console.next(link.Acknowledged, WAIT) for _ in range(2)]
         assert [(each.key, each.result) for each in said] == [
             (b"one", Result.REFUSED),
             (b"two", Result.REFUSED),
         ]
-        assert console.next(link.Ended, WAIT).exit.status == 3
+        assert console.next(link.Ended, WAIT).exit.kind == "signaled"
+        console.link.type(b"three", [(b"too late", 0)])
+        assert console.next(link.Acknowledged, WAIT).result == Result.REFUSED
 
 
 def test_a_paste_cannot_be_broken_out_of() -> None:
