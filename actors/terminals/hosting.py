@@ -267,7 +267,8 @@ class Host:
         kill_at = self.now() + grace
         self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
         self._acknowledge(self.keyboard.close())
-        for member in family.members(self.pid, os.getpid()) - self.termed:
+        found = family.members(self.pid, os.getpid()) - self.termed
+        for member in sorted(found, key=lambda each: each[0] != self.pid):  # the program first
             self.termed.add(member)
             family.send(member, signal.SIGTERM)
 

@@ -180,7 +180,7 @@ def test_a_stopped_program_ends_too(terminal: Terminal) -> None:
 
 
 def test_term_to_the_host_ends_the_program(terminal: Terminal) -> None:
-    terminal.start("sh", "-c", "sleep 100")
+    terminal.start("sh", "-c", "exec sleep 100")
     assert terminal.process is not None
     terminal.process.terminate()
     assert (terminal.ended().kind, terminal.ended().status) == ("signaled", signal.SIGTERM)
@@ -249,14 +249,15 @@ def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Term
 def test_signals_reach_their_scope(terminal: Terminal) -> None:
     program = textwrap.dedent("""
         import os, signal, time
-        child = os.fork()
+        child = 1
         signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"[parent]" if child else b"[child]"))
-        if child: os.write(1, b"up")
+        child = os.fork()
+        os.write(1, b"up")
         while True: time.sleep(10)
     """)
     terminal.python(program)
     with terminal.connect() as console:
-        collect(console, b"up")
+        collect(console, b"up", 2)
         console.link.signal(signal.SIGUSR1, link.Scope.PROGRAM)
         assert b"[child]" not in collect(console, b"[parent]")
         console.link.signal(signal.SIGUSR1, link.Scope.GROUP)

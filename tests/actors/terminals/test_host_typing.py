@@ -36,6 +36,7 @@ def test_a_paste_and_enter_are_separate_writes_in_one_request(terminal: Terminal
         console.link.type(b"step", link.paste("two\nlines", 300))
         ack = console.next(link.Acknowledged, WAIT)
         assert ack == link.Acknowledged(b"step", Result.DONE, 6)
+        collect(console, b" 0d>\n")
         console.link.type(b"quit", [(b"q", 0)])
         seen = chunks(collect(console, b" 71>\n"))
     assert [data for _, data in seen] == [b"\x1b[200~two\nlines\x1b[201~", b"\r", b"q"]
