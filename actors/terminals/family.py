@@ -64,7 +64,7 @@ def members(sid: int, ancestor: int) -> set[Member]:
     if not LINUX:
         try:
             os.killpg(sid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # gone, or only zombies are left
             return set()
         return {(sid, "")}
     seen = living()

@@ -10,6 +10,7 @@ import fcntl
 import os
 import select
 import struct
+import sys
 import termios
 import time
 
@@ -33,7 +34,7 @@ CHUNK = 65536
 TERM_GRACE = 5.0  # seconds from TERM to KILL when the host itself is told to end by a signal
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # how long a killed process may take to vanish
-LINGER = 2.0  # how long clients may take to read the rest
+LINGER = 2.0  # how long clients may take to read the rest and hang up
 
 
 class Host:
@@ -47,6 +48,7 @@ class Host:
         self.argv = argv
         self.log_bytes = int(options.get("log-bytes", 8 << 20))
         self.listener = questions.Listener()
+        self.buffer = memoryview(bytearray(CHUNK))
         self.activity = 0.0  # when the last burst went on
         self.lag = 0.0  # seconds this process was stopped while it waited
         self.deaf_until = 0.0  # the PTY is hung up: no use to read before
@@ -205,22 +207,20 @@ class Host:
     # Output
 
     def _drain(self) -> int:
-        """Takes what the PTY has, about CHUNK at most, as one write. Returns how much."""
-        parts = []
+        """Takes what the PTY has, CHUNK at most, as one write. Returns how much."""
         size = 0
         try:
             while size < CHUNK:
-                data = os.read(self.master, CHUNK)
-                if not data:
+                more = os.readv(self.master, [self.buffer[size:]])
+                if not more:
                     raise OSError(errno.EIO, "hung up")
-                parts.append(data)
-                size += len(data)
+                size += more
         except BlockingIOError:
             pass
         except OSError:
             self.deaf_until = self.now() + 0.1
-        if parts:
-            self._output(b"".join(parts))
+        if size:
+            self._output(bytes(self.buffer[:size]))
         return size
 
     def _output(self, data: bytes) -> None:
@@ -267,7 +267,8 @@ class Host:
         kill_at = self.now() + grace
         self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
         self._acknowledge(self.keyboard.close())
-        for member in family.members(self.pid, os.getpid()) - self.termed:
+        found = family.members(self.pid, os.getpid()) - self.termed
+        for member in sorted(found, key=lambda each: each[0] != self.pid):  # the program first
             self.termed.add(member)
             family.send(member, signal.SIGTERM)
 
@@ -312,18 +313,19 @@ class Host:
             f' "survivors": {survivors}}}'
         )
         self.exit_text = text.encode()
-        fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
-        os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
-        os.fsync(fd)
-        os.close(fd)
-        os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
+        try:
+            fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
+            os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
+            os.fsync(fd)
+            os.close(fd)
+            os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
+        except OSError as error:  # the directory is gone; whoever is connected is told still
+            print(f"host: exit.json not written: {error}: {text}", file=sys.stderr, flush=True)
         self.linger_until = self.now() + LINGER
 
     def _everyone_knows(self) -> bool:
-        if not self.exit_text:
-            return False
-        ignorant = [guest for guest in self.door.guests if guest.outbox or not guest.told]
-        return not ignorant or self.now() >= self.linger_until
+        """Clients have the time to read the rest, and to ask; a host ends when they hang up."""
+        return bool(self.exit_text) and (not self.door.guests or self.now() >= self.linger_until)
 
     # Clients
 

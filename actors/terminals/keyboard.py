@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUEUE_LIMIT = 4 << 20  # bytes that may wait to be typed
+REQUESTS_LIMIT = 1000  # requests that may wait
 ANSWERS_LIMIT = 4096  # bytes of answers to the program's questions that may wait
 
 
@@ -79,7 +80,8 @@ class Keyboard:
         if known is None:
             known = Request(key, steps)
             size = sum(len(data) for each in (*self._queue, known) for data, _ in each.steps)
-            if self._closed or len(self._flight) + size > QUEUE_LIMIT:
+            full = len(self._flight) + size > QUEUE_LIMIT or len(self._queue) >= REQUESTS_LIMIT
+            if self._closed or full:
                 return [(who, wire.REFUSED, known)]
             known.waiting.append((who, wire.DONE))
             self._requests[key] = known

@@ -116,7 +116,7 @@ class Resized(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The program has ended, and nothing more will come but Closed."""
+    """The program has ended and no output is left. Close the link: the host waits 2 s for that."""
 
     exit: Exit
 
@@ -251,8 +251,9 @@ class Link:
     def _send(self, kind: int, *parts: bytes) -> None:
         if sum(map(len, parts)) > wire.FRAME_LIMIT:
             raise ValueError(f"more than {wire.FRAME_LIMIT} bytes in one request")
-        self._outbox += wire.frame(kind, *parts)
-        self.on_writable()
+        if not self.closed:
+            self._outbox += wire.frame(kind, *parts)
+            self.on_writable()
 
     def on_writable(self) -> None:
         """Sends what the socket takes. A lost connection is told by on_readable."""

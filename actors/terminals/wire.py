@@ -1,7 +1,8 @@
 """The words between a terminal host and whoever connects to it. Standard library only.
 
 Protocol, on the Unix socket: frames of u32 payload length, u8 type, payload; big-endian; first
-HELLO. Anything malformed closes that connection, as does leaving 1 MiB of answers unread.
+HELLO. Anything malformed closes that connection, as does leaving 1 MiB of answers unread. A key
+has 1 to 256 bytes, an INPUT 1 to 256 steps, a payload 1 MiB at most.
 
     to the host                                  from the host
     HELLO   token                                WELCOME  u64 incarnation, u32 program pid,
@@ -21,8 +22,8 @@ HELLO. Anything malformed closes that connection, as does leaving 1 MiB of answe
 
 An INPUT is carried out once for its key, whole and in order, even if its sender is gone: the
 same key again is ACKed ALREADY (when it has been typed) and not typed again. REFUSED: the
-program ended first, or 4 MiB wait to be typed. A SILENT comes once for each burst: a burst
-begins with the program's start, with output, and with an INPUT carried out.
+program ended first, or 4 MiB or 1000 requests wait to be typed. A SILENT comes once for each
+burst: a burst begins with the program's start, with output, and with an INPUT carried out.
 """
 
 import struct
@@ -49,6 +50,7 @@ KEY_SIZE = struct.Struct(">H")
 FRAME_LIMIT = 1 << 20  # bytes of one payload
 HELLO_LIMIT = 256
 KEY_LIMIT = 256
+STEPS_LIMIT = 256
 
 
 def frame(kind: int, *parts: bytes) -> bytes:
@@ -85,8 +87,8 @@ def steps(payload: bytes) -> list[tuple[bytes, int]]:
             raise ValueError("a step is empty or longer than its frame")
         found.append((payload[at : at + size], wait))
         at += size
-    if not found:
-        raise ValueError("an INPUT without steps")
+    if not 0 < len(found) <= STEPS_LIMIT:
+        raise ValueError(f"an INPUT of {len(found)} steps")
     return found
 
 

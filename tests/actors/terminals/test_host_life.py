@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -179,7 +180,7 @@ def test_a_stopped_program_ends_too(terminal: Terminal) -> None:
 
 
 def test_term_to_the_host_ends_the_program(terminal: Terminal) -> None:
-    terminal.start("sh", "-c", "sleep 100")
+    terminal.start("sh", "-c", "exec sleep 100")
     assert terminal.process is not None
     terminal.process.terminate()
     assert (terminal.ended().kind, terminal.ended().status) == ("signaled", signal.SIGTERM)
@@ -248,14 +249,15 @@ def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Term
 def test_signals_reach_their_scope(terminal: Terminal) -> None:
     program = textwrap.dedent("""
         import os, signal, time
-        child = os.fork()
+        child = 1
         signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"[parent]" if child else b"[child]"))
-        if child: os.write(1, b"up")
+        child = os.fork()
+        os.write(1, b"up")
         while True: time.sleep(10)
     """)
     terminal.python(program)
     with terminal.connect() as console:
-        collect(console, b"up")
+        collect(console, b"up", 2)
         console.link.signal(signal.SIGUSR1, link.Scope.PROGRAM)
         assert b"[child]" not in collect(console, b"[parent]")
         console.link.signal(signal.SIGUSR1, link.Scope.GROUP)
@@ -359,7 +361,7 @@ def test_a_client_that_asks_and_never_reads_is_dropped(terminal: Terminal) -> No
         assert console.next(link.Ended, WAIT).exit.status == 4
 
 
-def test_a_host_is_not_ended_by_time_that_it_was_stopped(terminal: Terminal) -> None:
+def test_a_host_that_was_stopped_goes_on(terminal: Terminal) -> None:
     terminal.start("sh", "-c", "trap 'exit 6' TERM; echo up; while :; do sleep 0.05; done")
     assert terminal.process is not None
     with terminal.connect() as console:
@@ -388,6 +390,18 @@ def test_identity_is_a_pid_and_its_start_time(terminal: Terminal) -> None:
     assert processes.session_members(identity.program_pid) == {identity.program_pid}
     terminal.stop()
     assert processes.is_alive(identity.host_pid, identity.host_start) is False
+
+
+def test_a_host_whose_directory_is_removed_serves_to_the_end(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty raw -echo; printf up; read x; printf more; read x")
+    with terminal.connect() as console:
+        collect(console, b"up")
+        shutil.rmtree(terminal.dir)
+        console.link.type(b"k", [(b"\n", 0)])
+        while console.next(link.Output, WAIT).data != b"more":
+            pass
+        console.link.end(5000)
+        assert console.next(link.Ended, WAIT).exit.kind == "signaled"
 
 
 def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> None:

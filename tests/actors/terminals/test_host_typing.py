@@ -20,7 +20,6 @@ ECHO = textwrap.dedent("""
         now = time.monotonic()
         os.write(1, b"<%d %s>\\n" % ((now - last) * 1000, data.hex().encode()))
         last = now
-        if data.endswith(b"q"): break
 """)
 
 
@@ -37,6 +36,7 @@ def test_a_paste_and_enter_are_separate_writes_in_one_request(terminal: Terminal
         console.link.type(b"step", link.paste("two\nlines", 300))
         ack = console.next(link.Acknowledged, WAIT)
         assert ack == link.Acknowledged(b"step", Result.DONE, 6)
+        collect(console, b" 0d>\n")
         console.link.type(b"quit", [(b"q", 0)])
         seen = chunks(collect(console, b" 71>\n"))
     assert [data for _, data in seen] == [b"\x1b[200~two\nlines\x1b[201~", b"\r", b"q"]
@@ -139,16 +139,19 @@ def test_what_waits_to_be_typed_is_bounded_and_refused_beyond(terminal: Terminal
 
 
 def test_what_was_not_typed_when_the_program_ended_is_refused(terminal: Terminal) -> None:
-    terminal.start("sh", "-c", "read x; exit 3")
+    terminal.start("sh", "-c", "exec sleep 100")
     with terminal.connect() as console:
         console.link.type(b"one", [(b"go\n", 60_000), (b"late", 0)])
         console.link.type(b"two", [(b"never", 0)])
+        console.link.end(5000)
         said = [console.next(link.Acknowledged, WAIT) for _ in range(2)]
         assert [(each.key, each.result) for each in said] == [
             (b"one", Result.REFUSED),
             (b"two", Result.REFUSED),
         ]
-        assert console.next(link.Ended, WAIT).exit.status == 3
+        assert console.next(link.Ended, WAIT).exit.kind == "signaled"
+        console.link.type(b"three", [(b"too late", 0)])
+        assert console.next(link.Acknowledged, WAIT).result == Result.REFUSED
 
 
 def test_a_paste_cannot_be_broken_out_of() -> None:
