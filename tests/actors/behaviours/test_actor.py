@@ -36,8 +36,8 @@ from actors.behaviours.tree import Tree
 Grow = Callable[..., Tree]
 
 
-def ref(tree: Tree, id: str = "a") -> pykka.ActorRef[Any]:
-    child = next(c for c in tree.root.which_children() if c.id == id)
+def ref(tree: Tree, name: str = "a") -> pykka.ActorRef[Any]:
+    child = next(c for c in tree.root.which_children() if c.id == name)
     assert child.ref is not None
     return child.ref
 
@@ -63,9 +63,7 @@ def test_an_exception_in_on_start_is_a_failed_start_and_reaches_on_failure(
     assert isinstance(events.wait_for(ChildFailed, "a/").error, Oops)
 
 
-def test_an_exception_in_on_start_of_a_restart_is_a_failed_restart(
-    grow: Grow, events: Log
-) -> None:
+def test_an_exception_in_on_start_of_a_restart_is_a_failed_restart(grow: Grow, events: Log) -> None:
     fail_once = iter([False, True])
     hooks = {"start": lambda actor: oops(actor) if next(fail_once, False) else None}
     tree = grow(root(puppet("a", None, hooks)))
@@ -352,9 +350,7 @@ def test_its_threads_are_daemons_and_run_everything_init_as_well(grow: Grow) -> 
     assert log.all()[0].name == "root/a/#1"
 
 
-def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(
-    grow: Grow, events: Log
-) -> None:
+def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(grow: Grow, events: Log) -> None:
     tree = grow(root(puppet("a", None, {"stop": lambda a: a.fence.check()})))
     fence = ask(tree, "root/a/", lambda actor: current_fence())
     fence.check()
@@ -369,7 +365,7 @@ def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(
 
 def test_a_start_must_make_exactly_one_actor(grow: Grow) -> None:
     with pytest.raises(StartFailed, match="must make exactly one Actor"):
-        grow(root(worker("a", lambda: "no actor")))  # type: ignore[arg-type]
+        grow(root(worker("a", lambda: "no actor")))  # type: ignore[arg-type, return-value]
 
 
 def test_an_actor_may_start_actors_of_its_own(grow: Grow) -> None:
@@ -393,7 +389,7 @@ def test_without_a_supervisor_it_is_a_pykka_actor_whose_failure_is_logged(
 ) -> None:
     log = Log()
     actor = Puppet.start(log)
-    life = actor.ask(Run(lambda a: a.life), timeout=PATIENCE)
+    life: Any = actor.ask(Run(lambda a: a.life), timeout=PATIENCE)
     with pytest.raises(Oops):
         actor.ask(CRASH, timeout=PATIENCE)
     assert life.done.wait(PATIENCE)
