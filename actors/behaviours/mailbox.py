@@ -119,6 +119,8 @@ class Mailbox:
         """
         with self._lock:
             self._open = False
+            self._reader = None  # which would keep an ended actor in memory
+            self._wake_sleeper()
             asks = [item for item in self._items if _wants_reply(item)]
             kept = [item for item in self._items if not _wants_reply(item)]
             self._items.clear()

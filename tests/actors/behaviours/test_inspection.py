@@ -98,15 +98,10 @@ def test_a_start_that_hangs_is_reported(grow: Grow, events: Log, release: thread
     future.result(PATIENCE)
 
 
-def test_an_actor_that_works_on_many_short_messages_is_not_stuck(grow: Grow, events: Log) -> None:
-    log = Log()
-    tree = grow(root(puppet("a", log)), stuck_after=SOON)
-    naps = 20
-    for _ in range(naps):
-        tell(tree, "root/a/", Run(lambda actor: actor.wait_stop(SOON / 5)))
-    ask(tree, "root/a/", lambda actor: None)
-    tree.drain_events(PATIENCE)
-    assert [e for e in events.of(Stuck) if e.seconds < SOON] == []
+def test_each_message_is_timed_by_itself(grow: Grow) -> None:
+    tree = grow(root(puppet("a")))
+    first, second = (ask(tree, "root/a/", lambda actor: actor.life.busy_since) for _ in range(2))
+    assert first < second
 
 
 def test_the_watchdog_sleeps_without_a_timer_while_nothing_is_handled(grow: Grow) -> None:
