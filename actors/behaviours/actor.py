@@ -61,14 +61,14 @@ class Actor(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    _marked: ClassVar[dict[type, Handler]] = {}
-    _found: ClassVar[dict[type, Handler]] = {}
+    _marked: ClassVar[dict[type, str]] = {}  # the name of the handler of a type
+    _found: ClassVar[dict[type, Handler]] = {}  # the handler itself, filled as messages come
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = {t: m for m in vars(cls).values() for t in getattr(m, "__handles__", ())}
+        own = {t: name for name, m in vars(cls).items() for t in getattr(m, "__handles__", ())}
         cls._marked = {**cls._marked, **own}
-        cls._found = {}  # the handler by exact message type, filled as messages come
+        cls._found = {}
 
     def __init__(self) -> None:
         self.life: Life = life_being_born() or _life_alone(type(self).__name__)
@@ -194,11 +194,9 @@ class Actor(pykka.ThreadingActor):
 
     @classmethod
     def _find_handler(cls, message_type: type) -> Handler:
-        marked = (cls._marked.get(base) for base in message_type.__mro__)
+        names = (cls._marked[base] for base in message_type.__mro__ if base in cls._marked)
         # Pykka's own handling knows proxies, and calls `on_receive` for everything else.
-        handler = next((h for h in marked if h is not None), cls._handle_receive)
-        if handler is not cls._handle_receive:
-            handler = getattr(cls, handler.__name__)  # an override keeps its base's registration
+        handler: Handler = getattr(cls, next(names, "_handle_receive"))
         cls._found[message_type] = handler
         return handler
 

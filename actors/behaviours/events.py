@@ -94,31 +94,38 @@ class Notifier:
         self._limit = limit
         self._jobs: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._running = False
+        self._thread: threading.Thread | None = None
+        self._closed = False
 
     def post(self, job: Callable[[], Any]) -> None:
         """Have the job done later. Any thread; never blocks, never raises."""
-        if self._jobs.qsize() >= self._limit:
+        if self._closed or self._jobs.qsize() >= self._limit:
             self.dropped += 1
             return
         self._jobs.put(job)
-        with self._lock:
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        if self._thread is None:
+            self._begin()
 
     def drain(self, timeout: float | None) -> bool:
         """Wait until all jobs posted so far are done; False if the time was up."""
+        if self._closed or self._thread is None:
+            if self._thread is not None:
+                self._thread.join(timeout)
+            return self._thread is None or not self._thread.is_alive()
         done = threading.Event()
-        self.post(done.set)
+        self._jobs.put(done.set)
         return done.wait(timeout)
 
     def close(self) -> None:
-        """Let the thread end after the jobs that wait now. A later job makes a new one."""
+        """Let the thread end after the jobs that wait now; take no more."""
+        self._closed = True
+        self._jobs.put(None)
+
+    def _begin(self) -> None:
         with self._lock:
-            if self._running:
-                self._running = False
-                self._jobs.put(None)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -13,10 +13,11 @@ actor inbox (`put`, `get`, `empty`), so `ActorRef.tell` and `ask` write into it 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from enum import Enum
-from queue import Empty, Full, SimpleQueue
+from queue import Full
 from typing import Any, Protocol
 
 from pykka import ActorDeadError
@@ -42,18 +43,18 @@ class Reader(Protocol):
 class Mailbox:
     """A queue of items for one address: any thread puts, one incarnation at a time takes.
 
-    `put` never blocks. The bell rings once for every item and once for every wake-up. It may ring
-    too often, never too seldom: a reader that leaves puts the ring it has used up back.
+    `put` never blocks. A reader that finds nothing leaves a locked lock and sleeps on it; whoever
+    has something for it unlocks that. So a busy mailbox costs one short lock for each put and take.
     """
 
-    __slots__ = ("_bell", "_items", "_lock", "_open", "_reader", "address", "handled")
+    __slots__ = ("_items", "_lock", "_open", "_reader", "_sleeper", "address", "handled")
 
     def __init__(self, address: str = "") -> None:
         self.address = address
         self.handled = 0  # items handled to the end, by all incarnations; written by the reader
         self._items: deque[object] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()  # held for a few instructions only, never while waiting
+        self._sleeper: threading.Lock | None = None  # what the reader sleeps on
         self._reader: Reader | None = None
         self._open = True
 
@@ -68,7 +69,7 @@ class Mailbox:
             if not self._open:
                 raise MailboxClosed(f"{self.address or 'actor'} has ended")
             self._items.append(item)
-        self._bell.put(None)
+            self._wake_sleeper()
 
     def take(self, reader: Reader, timeout: float | None = None) -> object:
         """The next item, or a `Signal`. Blocks at most `timeout` seconds (None: for ever).
@@ -76,28 +77,40 @@ class Mailbox:
         Stopping comes before the mail. Whoever is not the reader any more gets STOP, so an
         abandoned incarnation cannot take a message from its successor.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            try:
-                self._bell.get(timeout=timeout)
-            except Empty:
-                return Signal.NOTHING
             with self._lock:
                 if reader.stop_ordered or reader.leaving or self._reader is not reader:
-                    self._bell.put(None)
                     return Signal.STOP
                 if self._items:
                     return self._items.popleft()
+                sleeper = self._sleep()
+            left = -1.0 if deadline is None else deadline - time.monotonic()
+            if deadline is not None and left <= 0:
+                return Signal.NOTHING
+            sleeper.acquire(timeout=left)
 
     def wake(self) -> None:
         """Make a waiting reader look at its orders. Any thread; never blocks."""
-        self._bell.put(None)
+        with self._lock:
+            self._wake_sleeper()
 
     def hand_to(self, reader: Reader) -> None:
         """From now on only this reader takes mail, and new mail is welcome."""
         with self._lock:
             self._reader = reader
             self._open = True
-        self._bell.put(None)
+            self._wake_sleeper()
+
+    def _sleep(self) -> threading.Lock:
+        self._sleeper = threading.Lock()
+        self._sleeper.acquire()
+        return self._sleeper
+
+    def _wake_sleeper(self) -> None:
+        if self._sleeper is not None:
+            self._sleeper.release()
+            self._sleeper = None
 
     def close(self) -> None:
         """Take no new mail, and tell everyone whose `ask` waits here that there is no answer.
@@ -106,6 +119,8 @@ class Mailbox:
         """
         with self._lock:
             self._open = False
+            self._reader = None  # which would keep an ended actor in memory
+            self._wake_sleeper()
             asks = [item for item in self._items if _wants_reply(item)]
             kept = [item for item in self._items if not _wants_reply(item)]
             self._items.clear()
@@ -123,11 +138,12 @@ class Mailbox:
     def get(self) -> Envelope[Any]:
         """Pykka's way to take an item, in an envelope; our actors use `take`. Waits for ever."""
         while True:
-            self._bell.get()
             with self._lock:
                 if self._items:
                     item = self._items.popleft()
                     return item if isinstance(item, Envelope) else Envelope(item)
+                sleeper = self._sleep()
+            sleeper.acquire()
 
     def empty(self) -> bool:
         """Whether nothing waits. Part of Pykka's inbox protocol."""

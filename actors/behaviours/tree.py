@@ -48,9 +48,8 @@ def start_tree(
     when the root has given up and all is stopped, in the root's thread: the place to end the
     process. `stuck_after` is how many seconds one message may take before it is reported.
     """
-    return Tree(
-        spec, on_event, on_give_up, restart_store, directory or Directory(), max(0.0, stuck_after)
-    )
+    directory = directory or Directory()
+    return Tree(spec, on_event, on_give_up, restart_store, directory, stuck_after)
 
 
 class Tree:

@@ -1,8 +1,9 @@
 """Reports actors that have been at one message for too long.
 
 While nothing is being handled the watchdog's thread sleeps without a timer. The first actor that
-starts on something wakes it (`busy`, an attribute test in the usual case); from then on it looks
-only as often as something could have become too old.
+starts on something wakes it (`busy`, an attribute test in the usual case). Nothing can be too long
+at something before the limit has passed, so it looks only then, and from then on only as often as
+something could have become too old.
 """
 
 from __future__ import annotations
@@ -51,20 +52,19 @@ class Watchdog:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed.is_set():
+        while True:
             self._wake.wait()
-            wait = self._look()
-            if wait is None:
-                # Fall asleep first and look again then: who became busy in between is seen here,
-                # who becomes busy from now on finds `_awake` False.
-                self._wake.clear()
-                self._awake = False
+            wait: float | None = self._limit
+            while wait is not None:
+                if self._closed.wait(wait):
+                    return
                 wait = self._look()
-                if wait is None:
-                    continue
-                self._awake = True
-                self._wake.set()
-            self._closed.wait(wait)
+            # Fall asleep first and look again then: who became busy in between is seen here, who
+            # becomes busy from now on finds `_awake` False.
+            self._wake.clear()
+            self._awake = False
+            if self._look() is not None:
+                self._rouse()
 
     def _look(self) -> float | None:
         """Report what is too old; seconds until the next could be, None if nothing is left."""

@@ -92,7 +92,9 @@ class Puppet(Actor):
 
     def hook(self, name: str) -> None:
         self.log.add((name, self.name))
-        self.hooks.get(name, lambda actor: None)(self)
+        what = self.hooks.get(name)
+        if what is not None:
+            what(self)
 
     def on_start(self) -> None:
         self.hook("start")
@@ -114,12 +116,12 @@ class Puppet(Actor):
 
 
 def puppet(
-    id: str,
+    name: str,
     log: Log | None = None,
     hooks: dict[str, Callable[[Any], Any]] | None = None,
     **options: Any,
 ) -> ChildSpec:
-    return worker(id, Puppet, log, hooks, **options)
+    return worker(name, Puppet, log, hooks, **options)
 
 
 def root(*children: Any, **options: Any) -> SupervisorSpec:

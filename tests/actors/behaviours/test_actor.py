@@ -36,8 +36,8 @@ from actors.behaviours.tree import Tree
 Grow = Callable[..., Tree]
 
 
-def ref(tree: Tree, id: str = "a") -> pykka.ActorRef[Any]:
-    child = next(c for c in tree.root.which_children() if c.id == id)
+def ref(tree: Tree, name: str = "a") -> pykka.ActorRef[Any]:
+    child = next(c for c in tree.root.which_children() if c.id == name)
     assert child.ref is not None
     return child.ref
 
@@ -365,7 +365,7 @@ def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(grow: Grow, e
 
 def test_a_start_must_make_exactly_one_actor(grow: Grow) -> None:
     with pytest.raises(StartFailed, match="must make exactly one Actor"):
-        grow(root(worker("a", lambda: "no actor")))  # type: ignore[arg-type]
+        grow(root(worker("a", lambda: "no actor")))  # type: ignore[arg-type, return-value]
 
 
 def test_an_actor_may_start_actors_of_its_own(grow: Grow) -> None:
@@ -389,7 +389,7 @@ def test_without_a_supervisor_it_is_a_pykka_actor_whose_failure_is_logged(
 ) -> None:
     log = Log()
     actor = Puppet.start(log)
-    life = actor.ask(Run(lambda a: a.life), timeout=PATIENCE)
+    life: Any = actor.ask(Run(lambda a: a.life), timeout=PATIENCE)
     with pytest.raises(Oops):
         actor.ask(CRASH, timeout=PATIENCE)
     assert life.done.wait(PATIENCE)

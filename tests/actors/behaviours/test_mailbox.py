@@ -82,9 +82,8 @@ def test_a_former_reader_takes_nothing_from_its_successor() -> None:
         mailbox.hand_to(successor)
         second, second_got = reading(mailbox, successor)
         mailbox.put("for the successor")
-        second.join(PATIENCE)
-        mailbox.wake()
         first.join(PATIENCE)
+        second.join(PATIENCE)
         assert (first_got, second_got) == ([Signal.STOP], ["for the successor"])
 
 
