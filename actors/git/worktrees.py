@@ -130,10 +130,15 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
     name = registered(git_dir, path)
     if name is None:
         raise AssertionError("git registers what it adds")
+    set_mark(git_dir, name, mark)
+    return name
+
+
+def set_mark(git_dir: str, name: str, mark: str) -> None:
+    """Say in one step that the worktree is complete, and what it is for."""
     admin = Path(git_dir, "worktrees", name)
     (admin / f"{_MARK}.new").write_text(mark)
     (admin / f"{_MARK}.new").rename(admin / _MARK)
-    return name
 
 
 def mark_of(git_dir: str, name: str) -> str | None:

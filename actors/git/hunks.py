@@ -1,0 +1,184 @@
+"""Is each side's work still there? Lines counted, file by file.
+
+A line of a side counts as kept when the result has it as often as it must: as often as that side
+has it, less what the other side removed. White space does not matter, nor do lines without a
+letter or digit. A line that the resolver wrote new counts for each line whose words it has in
+order, so `import a, b, c` keeps both `import a, b` and `import a, c`. A removed line must be gone.
+Files on which the automatic merge and the result agree need no look.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import pygit2
+from pygit2.enums import DeltaStatus
+
+_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
+_SHOWN: Final = 3
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A hunk, or a whole file (`line` 0), of one side that the result does not have."""
+
+    path: str
+    line: int
+    text: str
+
+
+class Sides:
+    """The four trees of a merge: where the sides parted, the two, and what became of them."""
+
+    def __init__(
+        self, repo: pygit2.Repository, base: pygit2.Tree, onto: str, tip: str, head: str
+    ) -> None:
+        self.base = base
+        self.onto = repo[onto].peel(pygit2.Tree)
+        self.tip = repo[tip].peel(pygit2.Tree)
+        self.result = repo[head].peel(pygit2.Tree)
+        index = repo.merge_commits(onto, tip)
+        self._conflicts = {
+            str(entry.path)
+            for triple in (index.conflicts or ())
+            for entry in triple
+            if entry is not None
+        }
+        self._automatic = {str(entry.path): (entry.id, entry.mode) for entry in index}
+
+    @classmethod
+    def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> "Sides":
+        """Read the trees; sides without a common commit parted at the empty tree."""
+        base = repo.merge_base(onto, tip)
+        tree = repo[base if base is not None else repo.TreeBuilder().write()].peel(pygit2.Tree)
+        return cls(repo, tree, onto, tip, head)
+
+    def lines(self, tree: pygit2.Tree, path: str) -> list[str] | None:
+        """The lines of a text file; None when there is no such file, or it is not text."""
+        found = _entry(tree, path)
+        if not isinstance(found, pygit2.Blob) or found.is_binary:
+            return None
+        return found.data.decode(errors="replace").splitlines()
+
+    def agrees(self, path: str) -> bool:
+        """Whether the result is what the automatic merge makes of this file."""
+        if path in self._conflicts:
+            return False
+        found = _entry(self.result, path)
+        return (found and (found.id, found.filemode)) == self._automatic.get(path)
+
+    def changed_in_result(self, repo: pygit2.Repository) -> list[str]:
+        """Files of the result that are as neither side has them."""
+        onto, tip = (
+            {delta.new_file.path for delta in side.diff_to_tree(self.result).deltas}
+            for side in (self.onto, self.tip)
+        )
+        return sorted(onto & tip)
+
+
+def missing_hunks(repo: pygit2.Repository, sides: Sides) -> Iterator[Missing]:
+    """What the result lacks of either side, by file and line of that side."""
+    renamed = _renames(sides.base, sides.result)
+    for side, other in ((sides.onto, sides.tip), (sides.tip, sides.onto)):
+        others_names = _renames(sides.base, other)
+        diff = sides.base.diff_to_tree(side, context_lines=0)
+        diff.find_similar()
+        for patch in diff:
+            if patch is None:
+                continue
+            delta = patch.delta
+            old, new = delta.old_file.path, delta.new_file.path
+            if sides.agrees(new) and (old == new or sides.agrees(old)):
+                continue
+            if delta.status == DeltaStatus.DELETED:
+                if _entry(sides.result, old) is not None:
+                    yield Missing(old, 0, f"{old} was deleted on one side and is still there")
+                continue
+            places = (new, others_names.get(old, ""), renamed.get(old, ""), old)
+            place = next((name for name in places if name and _entry(sides.result, name)), None)
+            if place is None:
+                yield Missing(new, 0, f"{new} was changed on one side and is gone")
+                continue
+            lines = sides.lines(sides.result, place)
+            if lines is None or delta.is_binary or sides.lines(side, new) is None:
+                if _entry(sides.result, place) != _entry(side, new):
+                    yield Missing(new, 0, f"{new} is not as one side has it, and is not text")
+                continue
+            yield from _missing_in_file(
+                patch,
+                new,
+                base=_count(sides.lines(sides.base, old)),
+                side=_count(sides.lines(side, new)),
+                other=_count(sides.lines(other, others_names.get(old, old))),
+                result=_count(lines),
+            )
+
+
+def _missing_in_file(
+    patch: pygit2.Patch,
+    path: str,
+    *,
+    base: Counter[str],
+    side: Counter[str],
+    other: Counter[str],
+    result: Counter[str],
+) -> Iterator[Missing]:
+    fresh = [
+        _TOKEN.findall(line) for line in result.keys() - base.keys() - side.keys() - other.keys()
+    ]
+    for hunk in patch.hunks:
+        lost = []
+        for line in hunk.lines:
+            text = _normal(line.content)
+            if not _counts(text):
+                continue
+            if line.origin == "+":
+                needed = side[text] - max(0, base[text] - other[text])
+                if result[text] < needed and not _is_within(_TOKEN.findall(text), fresh):
+                    lost.append("+" + line.content.strip())
+            elif line.origin == "-" and side[text] < base[text]:
+                allowed = side[text] + max(0, other[text] - base[text])
+                if result[text] > allowed:
+                    lost.append("-" + line.content.strip())
+        if lost:
+            shown = "; ".join(lost[:_SHOWN]) + ("; …" if len(lost) > _SHOWN else "")
+            yield Missing(path, hunk.new_start, f"{path}:{hunk.new_start} lost: {shown}")
+
+
+def _is_within(tokens: list[str], lines: list[list[str]]) -> bool:
+    """Whether some line has these tokens, in this order."""
+    for line in lines:
+        rest = iter(line)
+        if all(token in rest for token in tokens):
+            return True
+    return False
+
+
+def _count(lines: list[str] | None) -> Counter[str]:
+    return Counter(_normal(line) for line in lines or ())
+
+
+def _normal(line: str) -> str:
+    return " ".join(line.split())
+
+
+def _counts(line: str) -> bool:
+    return any(char.isalnum() for char in line)
+
+
+def _renames(base: pygit2.Tree, tree: pygit2.Tree) -> dict[str, str]:
+    diff = base.diff_to_tree(tree)
+    diff.find_similar()
+    return {
+        delta.old_file.path: delta.new_file.path
+        for delta in diff.deltas
+        if delta.status == DeltaStatus.RENAMED
+    }
+
+
+def _entry(tree: pygit2.Tree, path: str) -> pygit2.Object | None:
+    try:
+        return tree[path]
+    except KeyError:
+        return None

@@ -1,0 +1,161 @@
+"""A conflict laid out in a worktree for someone to resolve, and the check of what he made of it.
+
+`materialize` runs the real `git merge` in a scratch worktree, so markers, `MERGE_HEAD` and tools
+are as everyone knows them. Whoever resolves it commits there; `check_worktree` then says what is
+still wrong (hazard 50). After that the merge goes on from that commit
+(`plan_merge(…, base=Checked.head)`; branches that are in already make no further commit).
+"""
+
+from pathlib import Path
+
+import msgspec
+import pygit2
+
+from actors.git.command import git, git_line
+from actors.git.errors import RepositoryError, Rule
+from actors.git.history import descends
+from actors.git.hunks import Missing, Sides, missing_hunks
+from actors.git.merge import Identity
+from actors.git.repository import is_dirty
+from actors.git.worktrees import discard, guard, make, mark_of, registered, set_mark
+
+_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")
+_WAIVER = "Dropped:"
+_SCRATCH = "scratch\n"
+
+
+class Materialized(msgspec.Struct, frozen=True):
+    """A worktree, detached at `onto`, in which `tip` is being merged."""
+
+    path: str
+    resolved: str | None
+    """The merge commit when `git` found no conflict where libgit2 did: nobody is needed."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing wrong with a resolution."""
+
+    kind: str
+    """`uncommitted` | `not_merged` | `markers` | `missing`."""
+    path: str
+    line: int
+    """In the file as the side that lost something has it; 0 for the whole file."""
+    text: str
+    """A sentence for whoever resolves."""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A resolution and what is wrong with it; nothing when `problems` is empty."""
+
+    head: str
+    problems: tuple[Problem, ...]
+
+
+def materialize(
+    git_dir: str, home: str, path: str, *, onto: str, tip: str, message: str, author: Identity
+) -> Materialized:
+    """Lay the merge of `tip` into `onto` out at `path`. Again: what is there already stays.
+
+    Raises `RepositoryError` PATH_IN_THE_WAY when another merge, or anything else that someone may
+    have worked on, is there: `worktrees.remove` pins and removes it.
+    """
+    guard(git_dir, home, path)
+    mark = f"merge {onto} {tip}\n"
+    name = registered(git_dir, path)
+    if name is not None and mark_of(git_dir, name) == mark:
+        return Materialized(path, _commit_of(git_dir, path, onto, tip))
+    if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
+        discard(git_dir, home, path)
+    # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
+    name = make(git_dir, path, onto, mark=_SCRATCH, detach=True)
+    env = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", author.name), ("EMAIL", author.email))
+    }
+    options = ("--no-ff", "--no-commit", "-m", message)
+    git("merge", *options, tip, at=path, env=env, codes=(0, 1))
+    if not git("ls-files", "--unmerged", at=path):
+        git("commit", "-q", "--no-verify", "--no-edit", at=path, env=env)
+    set_mark(git_dir, name, mark)
+    return Materialized(path, _commit_of(git_dir, path, onto, tip))
+
+
+def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
+    """Check what stands in the worktree: everything committed, and the commit a good resolution."""
+    head = git_line("rev-parse", "HEAD", at=path)
+    problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
+    if is_dirty(path):
+        text = "there are changes that are not committed"
+        problems.insert(0, Problem("uncommitted", "", 0, text))
+    return Checked(head, tuple(problems))
+
+
+def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[Problem, ...]:
+    """Check commit `head` as the merge of `onto` and `tip`.
+
+    It must descend from both; no file may have conflict markers that neither side had; and what
+    either side changed since they parted must be in it, or be named in a commit message of the
+    resolution by a line `Dropped: PATH: REASON` (`Dropped: PATH:LINE: REASON` for one hunk).
+    """
+    repo = pygit2.Repository(git_dir)
+    for side in (onto, tip):
+        if not descends(repo, side, head):
+            text = f"the commit does not have {side} among its ancestors"
+            return (Problem("not_merged", "", 0, text),)
+    sides = Sides.of(repo, onto, tip, head)
+    waivers = _waivers(repo, onto, tip, head)
+    missing = [
+        Problem("missing", item.path, item.line, item.text)
+        for item in missing_hunks(repo, sides)
+        if not any(_waives(waiver, item) for waiver in waivers)
+    ]
+    return (*_markers(repo, sides), *missing)
+
+
+def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
+    head = git_line("rev-parse", "HEAD", at=path)
+    repo = pygit2.Repository(git_dir)
+    return head if head != onto and descends(repo, tip, head) else None
+
+
+def _markers(repo: pygit2.Repository, sides: Sides) -> list[Problem]:
+    problems = []
+    for path in sides.changed_in_result(repo):
+        known = {line for tree in (sides.onto, sides.tip) for line in sides.lines(tree, path) or ()}
+        for number, line in enumerate(sides.lines(sides.result, path) or (), 1):
+            if line.startswith(_MARKERS) and line not in known:
+                text = f"{path}:{number} has a conflict marker"
+                problems.append(Problem("markers", path, number, text))
+    return problems
+
+
+def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[str]:
+    """What follows `Dropped:` in the messages of the resolution's own commits."""
+    walker = repo.walk(head)
+    walker.hide(onto)
+    walker.hide(tip)
+    return [
+        line.strip().removeprefix(_WAIVER).strip()
+        for commit in walker
+        for line in commit.raw_message.decode(errors="replace").splitlines()
+        if line.strip().startswith(_WAIVER)
+    ]
+
+
+def _waives(waiver: str, item: Missing) -> bool:
+    if not waiver.startswith(item.path):
+        return False
+    rest = waiver[len(item.path) :]
+    if not rest.startswith(":"):
+        return rest == "" or rest[0].isspace()
+    number = rest[1:].split(":")[0].strip()
+    return not number.isdigit() or int(number) == item.line
+
+
+def in_progress(git_dir: str, path: str) -> bool:
+    """Whether a merge laid out at `path` waits for its commit."""
+    name = registered(git_dir, path)
+    if name is None:
+        raise RepositoryError(Rule.NOT_OURS, f"{path} is not a worktree", "merge again")
+    return Path(git_dir, "worktrees", name, "MERGE_HEAD").exists()
