@@ -164,7 +164,7 @@ def _put_back(file: _File) -> Outcome:
         return "restored"
     try:
         document = Document((now or b"").decode(), file.format)
-        for key in file.keys:
+        for key in sorted(file.keys, key=lambda key: key.had):  # first out, then in
             _undo(document, key)
         replace_file(path, document.dump().encode(), file.mode)
     except (ConfigError, UnicodeDecodeError):
