@@ -176,9 +176,10 @@ def _undo(document: Document, key: _Key) -> None:
     """Give a key its old value back, unless somebody gave it another one since."""
     path = tuple(key.path)
     try:
-        ours = key.has and document.get(path) == key.new
+        now = (True, document.get(path))
     except KeyError:
-        ours = not key.has
+        now = (False, None)
+    ours = now == (key.has, key.new)
     if ours and key.had:
         document.set(path, key.old)
     elif ours:
