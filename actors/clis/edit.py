@@ -19,6 +19,7 @@ import tomlkit
 import tomlkit.exceptions
 
 Format = Literal["json", "toml"]
+_ABSENT: Final = object()
 # A string, or what only JSONC has: comments, and a comma before a closing bracket.
 _JSONC: Final = re.compile(
     r'(?P<kept>"(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])',
@@ -37,15 +38,12 @@ class Document:
         self._kind = kind
         self._end = "\n" if text.endswith("\n") or not text else ""
         self._indent = _indent_of(text)
+        self._done: dict[tuple[str, ...], Any] = {}
         self.root: MutableMapping[str, Any] = _parse(text, kind)
 
     def get(self, path: tuple[str, ...]) -> Any:
         """The value there as plain data; raises `KeyError` where there is none."""
-        value: Any = self.root
-        for key in path:
-            if not isinstance(value, Mapping):
-                raise KeyError(path)
-            value = value[key]
+        value = _at(self.root, path)
         return value.unwrap() if hasattr(value, "unwrap") else value
 
     def plain(self) -> dict[str, Any]:
@@ -63,9 +61,11 @@ class Document:
             if not isinstance(table, MutableMapping):
                 raise ConfigError(f"{'.'.join(path[: at + 1])} is not a table")
         table[path[-1]] = value
+        self._done[path] = value
 
     def remove(self, path: tuple[str, ...]) -> None:
         """Take the key away, and the tables that became empty by it. Absent is well."""
+        self._done[path] = _ABSENT
         tables = [self.root]
         for key in path[:-1]:
             inner = tables[-1].get(key)
@@ -91,10 +91,21 @@ class Document:
         return [path for path, _ in found]
 
     def dump(self) -> str:
-        """The file's text."""
+        """The file's text, read once more to see that every change is in it (tomlkit can lose a
+        key that is put in before another is taken out). Raises `ConfigError` if not."""
         if self._kind == "toml":
-            return tomlkit.dumps(self.root)
-        return json.dumps(self.root, indent=self._indent, ensure_ascii=False) + self._end
+            text = tomlkit.dumps(self.root)
+        else:
+            text = json.dumps(self.root, indent=self._indent, ensure_ascii=False) + self._end
+        written = _parse(text, self._kind)
+        for path, value in self._done.items():
+            try:
+                there = _at(written, path)
+            except KeyError:
+                there = _ABSENT
+            if there != value:
+                raise ConfigError(f"{'.'.join(path)} could not be changed safely")
+        return text
 
 
 def edited(text: str, kind: Format, values: Mapping[str, Any], drop: Iterable[str] = ()) -> str:
@@ -137,6 +148,14 @@ def replace_file(path: Path, data: bytes, mode: int) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        if not isinstance(value, Mapping):
+            raise KeyError(path)
+        value = value[key]
+    return value
 
 
 def _parse(text: str, kind: Format) -> MutableMapping[str, Any]:

@@ -86,7 +86,7 @@ def prepare(
     if not profile.command:
         raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
     _make_private(directory)
-    (directory / _MARK).write_text(_MARK_TEXT)
+    _write(directory / _MARK, _MARK_TEXT.encode())
     config, tmp = directory / "config", directory / "tmp"
     files_root = config / profile.home.inside
     for made in (config, files_root, tmp):

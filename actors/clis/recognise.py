@@ -21,6 +21,9 @@ _YES_NO: Final = re.compile(
     r"[\[(]\s*(?P<yes>y(?:es)?)\s*/\s*(?P<no>n(?:o)?)\b[^\])]*[\])]\s*:?\s*\S{0,3}\s*\Z",
     re.IGNORECASE,
 )
+_SPELLED_YES_NO: Final = re.compile(
+    r"\((?P<yes>y)\)es\s*/\s*\((?P<no>n)\)o\b[^\n]*\Z", re.IGNORECASE
+)
 _PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
 ENTER_LABEL: Final = "Enter"
 
@@ -114,7 +117,7 @@ def choices_of(profile: Profile, screen: Screen, rule: PromptRule | None) -> lis
 
 def typed_choices(screen: Screen) -> dict[str, str]:
     """What may be typed where a question ends in `(y/n)` or asks for Enter: label to text."""
-    asked = _YES_NO.search(screen.text)
+    asked = _YES_NO.search(screen.text) or _SPELLED_YES_NO.search(screen.text)
     if asked:
         return {asked["yes"]: asked["yes"] + "\r", asked["no"]: asked["no"] + "\r"}
     return {ENTER_LABEL: "\r"} if _PRESS_ENTER.search(screen.text) else {}

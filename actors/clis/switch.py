@@ -164,7 +164,7 @@ def _put_back(file: _File) -> Outcome:
         return "restored"
     try:
         document = Document((now or b"").decode(), file.format)
-        for key in file.keys:
+        for key in sorted(file.keys, key=lambda key: key.had):  # first out, then in
             _undo(document, key)
         replace_file(path, document.dump().encode(), file.mode)
     except (ConfigError, UnicodeDecodeError):
@@ -176,9 +176,10 @@ def _undo(document: Document, key: _Key) -> None:
     """Give a key its old value back, unless somebody gave it another one since."""
     path = tuple(key.path)
     try:
-        ours = key.has and document.get(path) == key.new
+        now = (True, document.get(path))
     except KeyError:
-        ours = not key.has
+        now = (False, None)
+    ours = now == (key.has, key.new)
     if ours and key.had:
         document.set(path, key.old)
     elif ours:

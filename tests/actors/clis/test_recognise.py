@@ -1,0 +1,164 @@
+"""Ready, busy and questions are read off what real CLIs showed, and off nothing else."""
+
+import pytest
+from cli_screens import NAMES, drawn, recorded
+
+from actors.clis.profile import Profile, PromptRule, load
+from actors.clis.recognise import (
+    Prompt,
+    answer_policy,
+    find_prompt,
+    is_busy,
+    is_ready,
+    selection,
+    turn_began,
+)
+
+PROFILES = load()
+CUSTOM = Profile(name="mine", command=["mine"], ready=r"^> \Z")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ready_is_recognised_and_is_not_busy_and_not_a_question(name: str) -> None:
+    for state in ("ready", "done"):
+        screen = recorded(f"{name}-{state}")
+        assert is_ready(PROFILES[name], screen), state
+        assert not is_busy(PROFILES[name], screen)
+        assert find_prompt(PROFILES[name], screen) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_running_turn_is_busy_and_not_a_question(name: str) -> None:
+    screen = recorded(f"{name}-busy")
+    assert is_busy(PROFILES[name], screen)
+    assert find_prompt(PROFILES[name], screen) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_permission_question_is_known_and_is_neither_ready_nor_busy(name: str) -> None:
+    screen = recorded(f"{name}-prompt")
+    prompt = find_prompt(PROFILES[name], screen)
+    assert prompt is not None
+    assert prompt.known
+    assert not prompt.dangerous
+    assert prompt.answer in prompt.choices
+    assert not is_ready(PROFILES[name], screen)
+    assert not is_busy(PROFILES[name], screen)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(name: str) -> None:
+    profile = Profile(
+        name=name,
+        command=["x"],
+        ready=PROFILES[name].ready,
+        busy=PROFILES[name].busy,
+        markers=PROFILES[name].markers,
+    )
+    prompt = find_prompt(profile, recorded(f"{name}-prompt"))
+    if name == "opencode":  # its options lie side by side and differ by colour only
+        assert prompt is None
+        assert not is_ready(profile, recorded("opencode-prompt"))
+        return
+    assert prompt is not None
+    assert prompt.name == "unknown"
+    assert len(prompt.choices) >= 2
+    assert answer_policy("known", prompt) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "answer", "dangerous"),
+    [
+        ("claude-theme", "theme", "Dark mode ✔", False),
+        ("claude-security-notes", "security-notes", "Enter", False),
+        ("claude-trust", "trust", "Yes, I trust this folder", False),
+        ("claude-api-key", "api-key", "Yes", True),
+        ("claude-bypass-warning", "bypass-warning", "Yes, I accept", True),
+        ("codex-trust", "trust", "Trust and continue", False),
+    ],
+)
+def test_first_run_dialogs(name: str, rule: str, answer: str, dangerous: bool) -> None:
+    profile = PROFILES[name.split("-")[0]]
+    prompt = find_prompt(profile, recorded(name))
+    assert prompt is not None
+    assert (prompt.name, prompt.answer, prompt.dangerous) == (rule, answer, dangerous)
+    assert not is_ready(profile, recorded(name))
+    assert answer_policy("never", prompt) is None
+    assert answer_policy("known", prompt) == (None if dangerous else answer)
+    assert answer_policy("bypass", prompt) == (None if dangerous else answer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_turn_that_came_and_went_between_two_looks_is_seen(name: str) -> None:
+    ready, done = recorded(f"{name}-ready"), recorded(f"{name}-done")
+    assert turn_began(PROFILES[name], ready, done)
+    assert turn_began(PROFILES[name], ready, recorded(f"{name}-busy"))
+    assert not turn_began(PROFILES[name], ready, ready)
+    assert not turn_began(PROFILES[name], done, done)
+
+
+def test_a_question_quoted_above_the_input_box_is_history() -> None:
+    ready = recorded("claude-done")
+    said = ["● The dialog says:", " Do you want to proceed?", " ❯ 1. Yes", "   2. No", ""]
+    screen = drawn("\n".join(said + ready.lines))
+    assert find_prompt(PROFILES["claude"], screen) is None
+    assert is_ready(PROFILES["claude"], screen)
+
+
+def test_a_pattern_without_anything_to_choose_is_not_a_question() -> None:
+    assert find_prompt(PROFILES["claude"], drawn(" Do you want to proceed?\n")) is None
+
+
+def test_a_dangerous_rule_is_never_answered_and_a_missing_label_neither() -> None:
+    rules = (PromptRule("go", "Really", answer="Yes", dangerous=True),)
+    screen = drawn("Really?\n❯ Yes\n  No")
+    prompt = find_prompt(Profile(name="x", command=["x"], prompts=rules), screen)
+    assert prompt == Prompt("go", screen.text, ["Yes", "No"], True, known=True, answer="Yes")
+    assert prompt is not None
+    assert answer_policy("known", prompt) is None
+    renamed = (PromptRule("go", "Really", answer="Continue"),)
+    other = find_prompt(Profile(name="x", command=["x"], prompts=renamed), screen)
+    assert other is not None
+    assert answer_policy("known", other) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("Overwrite it? (y/n) ", ["y", "n"]),
+        ("Overwrite it? [Y/n]", ["Y", "n"]),
+        ("Continue [yes/no]: ", ["yes", "no"]),
+        ("Apply? (Y)es/(N)o [Yes]: ", ["Y", "N"]),
+        ("Press Enter to continue…", ["Enter"]),
+        ("Pick one\n  › alpha\n    beta", ["alpha", "beta"]),
+        ("│ ● 1. Allow once   │\n│   2. Reject (esc) │", ["Allow once", "Reject (esc)"]),
+        ("❯ 1) one\n     what one means\n\n  2) two", ["one", "two"]),
+    ],
+)
+def test_questions_nobody_described(text: str, choices: list[str]) -> None:
+    prompt = find_prompt(CUSTOM, drawn(text))
+    assert prompt is not None
+    assert (prompt.name, prompt.choices, prompt.known) == ("unknown", choices, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["working", "see (y/n) above\n> ", "1. one\n2. two", "❯ alone", "● said something\n● and more"],
+)
+def test_what_is_not_a_question(text: str) -> None:
+    assert find_prompt(CUSTOM, drawn(text)) is None
+
+
+def test_a_program_without_a_ready_pattern_is_ready_unless_it_asks() -> None:
+    quiet = Profile(name="x", command=["x"])
+    assert is_ready(quiet, drawn("hello"))
+    assert not is_ready(quiet, drawn("Delete? [y/N] "))
+
+
+def test_the_marked_option_is_found_wherever_it_stands() -> None:
+    listed = selection(recorded("claude-bypass-warning"), "❯")
+    assert listed is not None
+    assert listed.labels[listed.marked] == "No, exit"
+    listed = selection(recorded("claude-api-key"), "❯")
+    assert listed is not None
+    assert (listed.labels[listed.marked], listed.marked) == ("No (recommended)", 1)
