@@ -255,7 +255,7 @@ class World:
 
     # ---- what may happen next -----------------------------------------------------------
 
-    def must(self) -> list[Step]:
+    def must(self, merger: bool = True) -> list[Step]:
         """What happens by itself sooner or later, whatever the agents do."""
         if self.queue:
             return [("deliver", self.deliver)]
@@ -265,7 +265,7 @@ class World:
                 steps.append((f"{terminal.address} ends", lambda t=terminal: self.exit(t)))
             elif terminal.status == P.STARTING and not terminal.ready:
                 steps.append((f"{terminal.address} ready", lambda t=terminal: self.ready(t)))
-        return steps + self.merger_steps()[:1]
+        return steps + (self.merger_steps()[:1] if merger else [])
 
     def may(self) -> list[Step]:
         """Everything that programs, git and the merger can do now."""
@@ -334,10 +334,11 @@ class World:
 
     # ---- the two great questions ------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Let all happen that happens by itself, until only agents and persons can act."""
+    def settle(self, merger: bool = True) -> None:
+        """Let all happen that happens by itself, until only agents and persons can act;
+        without the merger, also it waits."""
         for _ in range(300):
-            steps = self.must()
+            steps = self.must(merger)
             if not steps:
                 return
             self.walk(steps[0])

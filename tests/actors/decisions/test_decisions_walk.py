@@ -2,6 +2,7 @@
 `decisions_world.check` holds, nothing is ever stuck, and from everywhere it can land."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from decisions_world import Step, World
@@ -27,26 +28,26 @@ def plans(draw: st.DrawFn) -> Plan:
     return make_plan(lambda low, high: draw(st.integers(low, high)))
 
 
-def make_plan(number: object) -> Plan:
-    pick = number
+def make_plan(pick: Callable[[int, int], int]) -> Plan:
+    """A plan from choices between two numbers, both included."""
     tasks = []
-    for n in range(pick(1, 4)):  # type: ignore[operator]
+    for n in range(pick(1, 4)):
         first = TerminalPlan(cli="claude", instruction="write it")
         more = [
-            TerminalPlan(cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)])  # type: ignore[operator]
-            for i in range(pick(0, 2))  # type: ignore[operator]
+            TerminalPlan(cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)])
+            for i in range(pick(0, 2))
         ]
         tasks.append(TaskPlan(id=f"t{n}", branch=f"feat/t{n}", terminal=[first, *more]))
-    attempts = pick(0, 2), pick(0, 2)  # type: ignore[operator]
+    attempts = pick(0, 2), pick(0, 2)
     helper = [HelperPlan(cli="helper", attempts=n) if n else None for n in attempts]
     return Plan(
         name="demo",
         repo="/nowhere",
         task=tasks,
-        test=["pytest"] if pick(0, 3) else None,  # type: ignore[operator]
-        test_retries=pick(0, 1),  # type: ignore[operator]
-        max_terminals=pick(1, 4),  # type: ignore[operator]
-        max_review_rounds=pick(1, 3),  # type: ignore[operator]
+        test=["pytest"] if pick(0, 3) else None,
+        test_retries=pick(0, 1),
+        max_terminals=pick(1, 4),
+        max_review_rounds=pick(1, 3),
         merge=helper[0],
         error=helper[1],
     )
