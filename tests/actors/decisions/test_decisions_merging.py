@@ -1,0 +1,410 @@
+"""Merge: conflict, resolution, tests, landing; every exit from `merging` is a transition."""
+
+import pytest
+from decisions_scene import (
+    ABORT,
+    CONTINUE,
+    ERROR,
+    MERGE,
+    REPAIR,
+    STOP,
+    merge_says,
+    merging,
+    observes,
+    orders,
+)
+from decisions_world import World
+
+from actors.decisions.decide import decide
+from actors.decisions.outcomes import MAX_REJECTIONS
+from bus import facts, requests
+from bus.plan import HelperPlan
+from bus.status import TerminalStatus, WorkflowStatus
+from store.change import Update
+from store.errors import LostRace
+
+
+def red(**settings: object) -> World:
+    """The tests failed on the merged tree."""
+    world = merging("coder", "coder", **settings)
+    observes(world, "builds")
+    observes(world, "tests red")
+    return world
+
+
+def resolving(**settings: object) -> World:
+    """A conflict, and the merge terminal works on it."""
+    world = merging("coder", "coder", merge=MERGE, **settings)
+    observes(world, "finds a conflict")
+    assert world.find("demo/merge/").status == TerminalStatus.RUNNING
+    return world
+
+
+def test_green_lands_and_completes() -> None:
+    world = merging("coder", "coder")
+    for step in ("builds", "tests green", "lands"):
+        assert world.state.status == WorkflowStatus.MERGING
+        observes(world, step)
+    assert world.state.status == WorkflowStatus.COMPLETED
+    assert "(tested)" in world.state.reason
+
+
+def test_without_a_test_it_lands_and_says_so() -> None:
+    world = merging("coder", test=None)
+    observes(world, "builds")
+    assert world.state.merge.tested
+    world.store([facts.MergeLanded(address="demo/", target="main", old="o", new="n", tested=False)])
+    world.settle()
+    assert "not tested" in world.state.reason
+
+
+# ---- red tests -------------------------------------------------------------------------
+
+
+def test_red_lands_nothing_fails_and_offers_the_ways_on_with_the_output() -> None:
+    world = red()
+    assert world.state.status == WorkflowStatus.FAILED
+    assert "nothing landed" in world.state.reason
+    assert world.offer is not None
+    assert "1 failed" in world.offer.evidence
+    assert world.offer.commands[:2] == [
+        "python run.py repair demo --cli claude",
+        "python run.py merge demo --continue",
+    ]
+    assert not world.merger_steps()
+
+
+def test_a_flaky_test_is_run_again_as_often_as_test_retries_says() -> None:
+    world = merging("coder", test_retries=1)
+    observes(world, "builds")
+    observes(world, "tests red")
+    assert world.state.status == WorkflowStatus.MERGING
+    assert (world.state.merge.runs, world.state.merge.tested) == (1, False)
+    observes(world, "tests green")
+    assert world.state.merge.tested
+    twice = red(test_retries=1)
+    observes(twice, "tests red")
+    assert twice.state.status == WorkflowStatus.FAILED
+
+
+def test_repair_of_red_starts_the_error_terminal_on_the_merged_tree_with_the_output() -> None:
+    world = red(error=ERROR)
+    orders(world, REPAIR)
+    terminal = world.find("demo/merge/")
+    assert (terminal.status, terminal.cli) == ("running", "fixer")
+    assert "1 failed" in terminal.instruction
+    assert world.state.merge.waits == "repair"
+    assert not world.merger_steps()
+    merge_says(world, "done")
+    assert world.state.merge.waits == "checking"
+    observes(world, "accepts the resolution")
+    for step in ("builds", "tests green", "lands"):
+        observes(world, step)
+    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.find("demo/merge/").status == TerminalStatus.COMPLETED
+
+
+def test_a_repair_that_is_red_again_is_told_and_tries_again_limited() -> None:
+    world = red(error=ERROR)
+    orders(world, REPAIR)
+    for _ in range(MAX_REJECTIONS + 1):
+        assert world.state.status == WorkflowStatus.MERGING
+        assert "1 failed" in world.find("demo/merge/").instruction
+        merge_says(world, "done")
+        observes(world, "accepts the resolution")
+        observes(world, "builds")
+        observes(world, "tests red")
+    assert world.state.status == WorkflowStatus.FAILED
+    assert world.find("demo/merge/").status == TerminalStatus.FAILED
+    orders(world, REPAIR)
+    assert world.find("demo/merge/").incarnation == 2
+
+
+@pytest.mark.parametrize("how", ["says", "exits"])
+def test_a_repair_that_gives_up_leaves_it_failed_with_the_output(how: str) -> None:
+    world = red(error=ERROR)
+    orders(world, REPAIR)
+    if how == "says":
+        merge_says(world, "fail")
+    else:
+        world.exit(world.find("demo/merge/"))
+        world.settle()
+    assert world.state.status == WorkflowStatus.FAILED
+    assert world.offer is not None
+    assert "1 failed" in world.offer.evidence
+    orders(world, REPAIR)
+    assert "1 failed" in world.find("demo/merge/").instruction
+
+
+def test_continue_after_red_builds_and_tests_again() -> None:
+    world = red()
+    before = world.state.merge.round
+    orders(world, CONTINUE)
+    assert world.state.status == WorkflowStatus.MERGING
+    assert world.state.merge.round == before + 1
+    assert world.merger_steps()[0][0] == "builds"
+
+
+def test_continue_in_place_of_a_repair_ends_its_terminal_and_builds_again() -> None:
+    world = red(error=ERROR)
+    orders(world, REPAIR)
+    orders(world, CONTINUE)
+    assert world.find("demo/merge/").status == TerminalStatus.CANCELLED
+    assert world.merger_steps()[0][0] == "builds"
+
+
+# ---- conflict ----------------------------------------------------------------------------
+
+
+def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree() -> None:
+    world = merging("coder", "coder")
+    observes(world, "finds a conflict")
+    assert world.state.status == WorkflowStatus.MERGING
+    assert world.state.merge.waits == "conflict"
+    assert world.state.merge.files == ["a.py"]
+    assert world.offer is not None
+    assert "a.py" in world.offer.evidence
+    assert "/tmp/scratch" in world.offer.evidence
+    assert world.offer.commands[:2] == [
+        "python run.py merge demo --continue",
+        "python run.py merge demo --abort",
+    ]
+    world.check_not_stuck()
+
+
+def test_continue_lets_the_merger_judge_what_a_person_left_and_then_goes_on() -> None:
+    world = merging("coder", "coder")
+    observes(world, "finds a conflict")
+    orders(world, CONTINUE)
+    assert world.state.merge.waits == "by_hand"
+    observes(world, "finds fault")
+    assert world.state.merge.waits == "conflict"
+    assert world.offer is not None
+    assert "conflict markers" in world.offer.evidence
+    orders(world, CONTINUE)
+    observes(world, "accepts the resolution")
+    assert world.state.merge.waits == ""
+    assert world.state.merge.resolved
+    world.finish()
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
+def test_abort_fails_the_workflow_and_continue_merges_anew() -> None:
+    world = merging("coder", "coder")
+    observes(world, "finds a conflict")
+    orders(world, ABORT)
+    assert world.state.status == WorkflowStatus.FAILED
+    assert world.state.merge.waits == ""
+    assert not world.merger_steps()
+    orders(world, CONTINUE)
+    observes(world, "finds a conflict")
+    assert world.state.merge.waits == "conflict"
+
+
+def test_repair_after_an_abort_says_that_continue_is_the_way() -> None:
+    world = merging("coder", error=ERROR)
+    orders(world, ABORT)
+    assert not world.order(REPAIR)
+
+
+def test_with_merge_in_the_plan_its_terminal_resolves_where_the_conflict_stands() -> None:
+    world = resolving()
+    terminal = world.find("demo/merge/")
+    assert terminal.cli == "resolver"
+    assert "a.py" in terminal.instruction
+    assert "/tmp/scratch" in terminal.instruction
+    merge_says(world, "done")
+    assert world.state.merge.waits == "checking"
+    observes(world, "accepts the resolution")
+    assert world.state.merge.resolved
+    for step in ("builds", "tests green", "lands"):
+        observes(world, step)
+    assert world.state.status == WorkflowStatus.COMPLETED
+    assert not world.find("demo/merge/").alive
+
+
+def test_a_resolution_with_faults_is_told_and_tried_again_limited() -> None:
+    world = resolving()
+    for n in range(MAX_REJECTIONS):
+        merge_says(world, "done")
+        observes(world, "finds fault")
+        assert "conflict markers" in world.find("demo/merge/").instruction, n
+        assert world.state.merge.waits == "conflict"
+    merge_says(world, "done")
+    observes(world, "finds fault")
+    assert world.find("demo/merge/").status == TerminalStatus.FAILED
+    assert world.state.status == WorkflowStatus.MERGING
+    assert world.offer is not None
+    world.check_not_stuck()
+
+
+def test_red_tests_of_a_resolution_are_told_to_who_made_it() -> None:
+    world = resolving()
+    merge_says(world, "done")
+    observes(world, "accepts the resolution")
+    observes(world, "builds")
+    observes(world, "tests red")
+    assert world.state.status == WorkflowStatus.MERGING
+    assert "1 failed" in world.find("demo/merge/").instruction
+    merge_says(world, "done")
+    observes(world, "accepts the resolution")
+    for step in ("builds", "tests green", "lands"):
+        observes(world, step)
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
+def test_a_merge_terminal_that_ends_after_its_word_has_not_failed() -> None:
+    world = resolving()
+    world.commit("demo/merge/", "done")
+    world.exit(world.find("demo/merge/"))
+    world.settle(merger=False)
+    assert world.find("demo/merge/").status == TerminalStatus.COMPLETED
+    assert world.state.merge.waits == "checking"
+    world.finish()
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_next_conflict_goes_to_the_merge_terminal_again(alive: bool) -> None:
+    world = resolving()
+    world.commit("demo/merge/", "done")
+    world.drain()
+    if not alive:
+        world.exit(world.find("demo/merge/"))
+    world.settle(merger=False)
+    observes(world, "accepts the resolution")
+    observes(world, "finds a conflict")
+    terminal = world.find("demo/merge/")
+    assert terminal.status == TerminalStatus.RUNNING
+    assert (terminal.incarnation, terminal.step) == ((1, 2) if alive else (2, 1))
+
+
+@pytest.mark.parametrize("how", ["says", "exits", "times out"])
+def test_a_merge_terminal_that_fails_leaves_the_conflict_to_a_person(how: str) -> None:
+    world = resolving()
+    terminal = world.find("demo/merge/")
+    match how:
+        case "says":
+            merge_says(world, "fail")
+        case "exits":
+            world.exit(terminal)
+        case _:
+            world.time_out(terminal)
+    world.settle()
+    assert world.find("demo/merge/").status == TerminalStatus.FAILED
+    assert (world.state.status, world.state.merge.waits) == ("merging", "conflict")
+    assert world.offer is not None
+    orders(world, CONTINUE)
+    assert world.state.merge.waits == "by_hand"
+
+
+def test_the_merge_terminal_is_started_as_often_as_its_attempts_say() -> None:
+    world = merging("coder", merge=HelperPlan(cli="resolver", attempts=1))
+    observes(world, "finds a conflict")
+    merge_says(world, "fail")
+    again = world.find("demo/merge/")
+    assert again.incarnation == 1
+    orders(world, ABORT)
+    orders(world, CONTINUE)
+    observes(world, "finds a conflict")
+    assert world.find("demo/merge/").incarnation == 2
+
+
+def test_a_person_may_take_the_conflict_from_the_merge_terminal() -> None:
+    world = resolving()
+    orders(world, CONTINUE)
+    assert world.find("demo/merge/").status == TerminalStatus.CANCELLED
+    assert world.state.merge.waits == "by_hand"
+
+
+def test_a_judgement_of_an_older_resolution_is_not_taken() -> None:
+    world = resolving()
+    merge_says(world, "done")
+    old = world.state.merge.resolved
+    merge_says(world, "done")
+    world.store([facts.ResolutionJudged(address="demo/", commit=old, problems=[])])
+    world.drain()
+    assert world.state.merge.waits == "checking"
+    assert world.state.merge.resolved != old
+
+
+def test_a_conflict_told_twice_starts_one_merge_terminal() -> None:
+    world = merging("coder", merge=HelperPlan(cli="resolver", attempts=3))
+    world.find_conflict()
+    world.find_conflict()
+    world.drain()
+    assert world.state.merge.repairs == 1
+
+
+# ---- the target ------------------------------------------------------------------------------
+
+
+def test_a_target_that_moved_is_built_on_and_tested_again() -> None:
+    world = merging("coder")
+    observes(world, "builds")
+    observes(world, "tests green")
+    old = world.state.merge
+    observes(world, "target moved")
+    merge = world.state.merge
+    assert (merge.round, merge.commit, merge.tested) == (old.round + 1, "", False)
+    again = facts.TargetMoved(address="demo/", target="main", old=old.base, new=world.target)
+    world.store([again])
+    world.drain()
+    assert world.state.merge == merge
+
+
+def test_a_test_of_another_tree_is_not_taken() -> None:
+    world = merging("coder")
+    observes(world, "builds")
+    world.store(
+        [facts.MergeTested(address="demo/", commit="another", passed=True, command=["pytest"])]
+    )
+    world.drain()
+    assert not world.state.merge.tested
+
+
+def test_a_target_in_use_is_refused_with_the_files_and_continue_goes_on() -> None:
+    world = merging("coder")
+    observes(world, "builds")
+    observes(world, "tests green")
+    observes(world, "refuses")
+    assert world.state.status == WorkflowStatus.FAILED
+    assert world.offer is not None
+    assert "x" in world.offer.evidence
+    assert world.offer.commands[0] == "python run.py merge demo --continue"
+    orders(world, CONTINUE)
+    world.finish()
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
+def test_what_is_landing_cannot_be_stopped_or_given_up() -> None:
+    world = merging("coder")
+    observes(world, "builds")
+    observes(world, "tests green")
+    world.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+    for order in (STOP, ABORT, CONTINUE):
+        assert not world.order(order)
+    observes(world, "lands")
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
+@pytest.mark.parametrize("order", [STOP, ABORT])
+def test_a_stop_that_crosses_the_landing_loses_the_race(order: requests.Command) -> None:
+    """The merger took the target between the decision and its commit."""
+    world = merging("coder")
+    observes(world, "builds")
+    observes(world, "tests green")
+    decided = decide(world.state, world.plan, order, token="t", now="now")
+    world.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+    with pytest.raises(LostRace):
+        world.store(decided)
+
+
+def test_stop_while_merging_cancels_and_a_late_landing_is_not_believed() -> None:
+    world = resolving()
+    orders(world, STOP)
+    assert world.state.status == WorkflowStatus.CANCELLED
+    assert world.find("demo/merge/").gone
+    world.store([facts.MergeLanded(address="demo/", target="main", old="o", new="n")])
+    world.drain()
+    assert world.state.status == WorkflowStatus.CANCELLED

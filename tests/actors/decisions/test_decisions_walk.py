@@ -1,0 +1,107 @@
+"""Random walks of a simulated world: whatever happens, in whatever order, every rule of
+`decisions_world.check` holds, nothing is ever stuck, and from everywhere it can land."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from decisions_world import Step, World
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
+from bus.status import WorkflowStatus
+
+BEGINNINGS = (
+    WorkflowStatus.CREATED,
+    WorkflowStatus.READY,
+    WorkflowStatus.RUNNING,
+    WorkflowStatus.MERGING,
+)
+"""A walk begins where all went well up to here, so that the late states are seen too."""
+
+ROLES = ("coder", "reviewer", "coder")
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    return make_plan(lambda low, high: draw(st.integers(low, high)))
+
+
+def make_plan(pick: Callable[[int, int], int]) -> Plan:
+    """A plan from choices between two numbers, both included."""
+    tasks = []
+    for n in range(pick(1, 4)):
+        first = TerminalPlan(cli="claude", instruction="write it")
+        more = [
+            TerminalPlan(cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)])
+            for i in range(pick(0, 2))
+        ]
+        tasks.append(TaskPlan(id=f"t{n}", branch=f"feat/t{n}", terminal=[first, *more]))
+    attempts = pick(0, 2), pick(0, 2)
+    helper = [HelperPlan(cli="helper", attempts=n) if n else None for n in attempts]
+    return Plan(
+        name="demo",
+        repo="/nowhere",
+        task=tasks,
+        test=["pytest"] if pick(0, 3) else None,
+        test_retries=pick(0, 1),
+        max_terminals=pick(1, 4),
+        max_review_rounds=pick(1, 3),
+        merge=helper[0],
+        error=helper[1],
+    )
+
+
+def walk(plan: Plan, numbers: list[int], world: World | None = None) -> World:
+    world = world or World(plan)
+    try:
+        world.finish(BEGINNINGS[numbers[0] % 4] if numbers else WorkflowStatus.CREATED)
+        for number in numbers[1:]:
+            world.walk(choose(world, number))
+        world.settle()
+        world.check_not_stuck()
+        world.finish()
+    except BaseException as error:
+        error.add_note("\n".join(world.trace))
+        error.add_note(repr(plan))
+        raise
+    return world
+
+
+def choose(world: World, number: int) -> Step:
+    """Mostly the world's own course, now and then a person, a late or a repeated fact."""
+    kind, detail = number % 20, number // 20
+    if kind == 0:
+        options = world.noise()
+    elif kind == 1:
+        options = [step for step in world.orders() if "Stop" not in step[0] or detail % 20 == 0]
+    elif kind < 5 and not world.must():
+        options = [(repr(c), lambda c=c: world.order(c)) for c in forward(world)]
+    else:
+        options = world.may() if kind < 10 else world.merger_steps() or world.must()
+    options = options or [("deliver", world.drain)]
+    return options[detail % len(options)]
+
+
+def forward(world: World) -> list[object]:
+    try:
+        return [world.helpful()]
+    except StopIteration:
+        return []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(plans(), st.lists(st.integers(0, 1 << 20), max_size=100))
+def test_no_walk_breaks_a_rule_or_is_stuck(plan: Plan, numbers: list[int]) -> None:
+    walk(plan, numbers)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("batch", range(20))
+def test_many_long_walks(batch: int) -> None:
+    for seed in range(batch * 1000, batch * 1000 + 1000):
+        source = random.Random(seed)
+        plan = make_plan(source.randint)
+        walk(plan, [source.randrange(1 << 20) for _ in range(source.randint(0, 250))])
