@@ -96,9 +96,9 @@ def ensure(home: Path) -> connection.Connection:
     log = home / "runtime.log"
     with log.open("ab") as errors:
         start = log.stat().st_size
+        argv = [sys.executable, str(_RUN), "serve", "--home", str(home)]
         process = subprocess.Popen(
-            [sys.executable, str(_RUN), "serve", "--home", str(home)]
-            + ["--idle-exit", str(IDLE_EXIT)],
+            [*argv, "--idle-exit", str(IDLE_EXIT)],
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,

@@ -1,0 +1,116 @@
+"""The doctor: what is installed, what is missing, what runs and what was left running."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from actors.clis.profile import (
+    Profile,
+    ProfileError,
+    find_version,
+    load,
+    version_is_verified,
+)
+from actors.ending import running_hosts
+from actors.launching import USER_PROFILES
+from bus import connection
+from bus.connection import NoRuntime
+
+_VERSION_SECONDS = 15.0
+
+
+def examine(home: Path) -> dict[str, Any]:
+    """`{"ok": …, "items": [{"what", "state", "help"}]}`; `state` is `ok`, `note` or
+    `missing`. Only what Callboard itself cannot do without makes it not `ok`."""
+    items = [_python(), _git(), *_home(home), *_terminals(home), *_clis()]
+    return {"ok": all(item["state"] != "missing" for item in items), "items": items}
+
+
+def _item(what: str, state: str = "ok", help: str = "") -> dict[str, str]:
+    return {"what": what, "state": state, "help": help}
+
+
+def _python() -> dict[str, str]:
+    return _item(f"python {sys.version.split()[0]}")
+
+
+def _git() -> dict[str, str]:
+    found = shutil.which("git")
+    if found is None:
+        return _item("git", "missing", "install git 2.20 or newer")
+    return _item(_ask([found, "--version"]) or "git")
+
+
+def _home(home: Path) -> list[dict[str, str]]:
+    place = home if home.exists() else home.parent
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        return [_item(f"home {home}", "missing", f"make {place} writable, or name another --home")]
+    try:
+        served = connection.read(home)
+        serving = _item(f"home {home}, served by process {served.pid}")
+    except NoRuntime as none:
+        serving = _item(f"home {home}: {none}", "note", "python run.py serve")
+    free = shutil.disk_usage(place).free >> 20
+    room = _item(
+        f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
+    )
+    return [serving, room]
+
+
+def _terminals(home: Path) -> list[dict[str, str]]:
+    """Programs whose hosts live; without a runtime they are orphans, and are said."""
+    try:
+        hosts = running_hosts(home)
+    except OSError as error:
+        return [_item(f"terminals cannot be listed: {error}", "note")]
+    if not hosts:
+        return [_item("no terminal is running")]
+    with contextlib.suppress(NoRuntime):
+        connection.read(home)
+        return [_item(f"{len(hosts)} terminals are running")]
+    return [
+        _item(
+            f"{len(hosts)} terminals run without a runtime",
+            "note",
+            "python run.py serve (goes on) or python run.py down --terminals (ends them)",
+        )
+    ]
+
+
+def _clis() -> list[dict[str, str]]:
+    try:
+        profiles = load(USER_PROFILES.expanduser())
+    except ProfileError as error:
+        return [_item(str(error), "missing", f"mend {USER_PROFILES}")]
+    return [_cli(profile) for profile in profiles.values() if profile.command]
+
+
+def _cli(profile: Profile) -> dict[str, str]:
+    found = shutil.which(profile.command[0])
+    if found is None:
+        return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")
+    version = find_version(profile, _ask([found, *profile.version.args]))
+    if version_is_verified(profile, version):
+        return _item(f"{profile.name} {version or ''}".strip())
+    verified = ", ".join(profile.version.verified)
+    return _item(
+        f"{profile.name} {version or 'of unknown version'}",
+        "note",
+        f"the profile was verified with {verified}; prompts are not answered by themselves",
+    )
+
+
+def _ask(argv: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout + done.stderr).strip()
