@@ -135,6 +135,9 @@ def read_responses(body: Json) -> Turn:
         (t.get("name", t.get("type", "")), t.get("parameters") or {})
         for t in body.get("tools") or []
     ]
+    if "Do not provide the `sandbox_permissions`" in json.dumps(items):
+        for _, schema in tools:
+            schema.get("properties", {}).pop("sandbox_permissions", None)
     return Turn(_last_user(items), tools, result)
 
 

@@ -31,11 +31,16 @@ QUIET = 0.4  # seconds without output after which a screen counts as drawn
 _QUESTIONS = re.compile(rb"\x1b\[6n|\x1b\[\??5n|\x1b\[(>|=)?0?c|\x1b\[>0?q|\x1b\]1([01]);\?")
 
 
-def _namespace_works() -> bool:
-    if not (shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ip")):
-        return False
-    made = subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True)
-    return made.returncode == 0
+def _enter(pid: int) -> tuple[list[str], list[str]] | None:
+    """How to make a namespace with only `lo`, and how to enter that of `pid`; None without."""
+    for flags, enter in ((["-n"], ["-n"]), (["-r", "-n"], ["-U", "-n", "--preserve-credentials"])):
+        with contextlib.suppress(OSError):
+            made = subprocess.run(
+                ["unshare", *flags, "ip", "link", "set", "lo", "up"], capture_output=True
+            )
+            if made.returncode == 0 and shutil.which("nsenter"):
+                return ["unshare", *flags], ["nsenter", "-t", str(pid), *enter]
+    return None
 
 
 class Island:
@@ -43,13 +48,13 @@ class Island:
 
     def __init__(self, command: str, delay: float = 0.0) -> None:
         server = [sys.executable, str(FAKE_MODEL), "--command", command, "--delay", str(delay)]
-        self.isolated = _namespace_works()
-        if self.isolated:
-            server = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *server]
+        namespace = _enter(0)
+        self.isolated = namespace is not None
+        if namespace:
+            server = [*namespace[0], "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *server]
         self._process = subprocess.Popen(server, stdout=subprocess.PIPE, text=True)
-        self.prefix: list[str] = []
-        if self.isolated:
-            self.prefix = ["nsenter", f"--net=/proc/{self._process.pid}/ns/net"]
+        entered = _enter(self._process.pid)
+        self.prefix: list[str] = entered[1] if entered else []
         assert self._process.stdout
         self.url: str = json.loads(self._process.stdout.readline())["url"]
         self.requests: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ import fnmatch
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -99,6 +100,8 @@ def prepare(
         files += _write_keys(profile, provider, files_root, known)
     env = environment(profile, user_env, own_provider=own)
     env["TMPDIR"] = str(tmp)
+    if profile.git_identity:
+        env = _git_identity(env, worktree) | env
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
@@ -155,6 +158,18 @@ def environment(
         env.pop("LC_CTYPE", None)
         env["LANG"] = env["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
     return env
+
+
+def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
+    """Who commits in the worktree, as git's variables; empty where git knows nobody."""
+    found: dict[str, str] = {}
+    for key in ("name", "email"):
+        asked = ["git", "-C", str(worktree), "config", "--get", f"user.{key}"]
+        done = subprocess.run(asked, env=dict(env), capture_output=True, text=True)
+        value = done.stdout.strip()
+        if done.returncode == 0 and value:
+            found |= {f"GIT_{who}_{key.upper()}": value for who in ("AUTHOR", "COMMITTER")}
+    return found
 
 
 def cleanup(directory: Path) -> None:

@@ -146,7 +146,9 @@ class Profile(_Table, frozen=True):
     """One CLI. Only `command` must be given (for `custom` by the plan). A program without a
     `ready` pattern is ready when it is quiet. `bypass_args` make it ask nothing; `ask_args` are
     given where it may ask (a sandbox's openings, say). `env` is set, `unset` never passed on;
-    `keep` are the user's variables it reads its own login from (names, may hold `*`)."""
+    `keep` are the user's variables it reads its own login from (names, may hold `*`).
+    `git_identity`: it hides the user's git configuration from its tools, so that commits need
+    author and committer by environment."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -163,6 +165,7 @@ class Profile(_Table, frozen=True):
     env: dict[str, str] = {}
     unset: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    git_identity: bool = False
     exit: Exit = Exit()
     version: Version = Version()
     ready_timeout: float = 60.0

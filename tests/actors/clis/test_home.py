@@ -189,6 +189,19 @@ def test_the_environment_is_chosen() -> None:
     assert (env["TERM"], env["COLORTERM"]) == ("xterm-256color", "truecolor")
 
 
+def test_a_cli_that_hides_gits_configuration_gets_the_identity_by_environment(
+    tmp_path: Path, user: dict[str, str], where: tuple[Path, Path]
+) -> None:
+    (where[0] / ".git").unlink()
+    (Path(user["HOME"]) / ".gitconfig").write_text("[user]\nname = Ann\nemail = a@example.org\n")
+    env = prepare(PROFILES["gemini"], None, tmp_path / "t", user, *where).env
+    assert env["GIT_AUTHOR_NAME"] == env["GIT_COMMITTER_NAME"] == "Ann"
+    assert env["GIT_AUTHOR_EMAIL"] == env["GIT_COMMITTER_EMAIL"] == "a@example.org"
+    user["GIT_AUTHOR_NAME"] = "Own"
+    env = prepare(PROFILES["gemini"], None, tmp_path / "t", user, *where).env
+    assert (env["GIT_AUTHOR_NAME"], env["GIT_COMMITTER_NAME"]) == ("Own", "Ann")
+
+
 @pytest.mark.parametrize(
     ("given", "forced"),
     [

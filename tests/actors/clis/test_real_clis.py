@@ -1,0 +1,211 @@
+"""Real CLIs, in real terminals, against the fake model: what the profiles say is what happens.
+
+A CLI is found on PATH or below `$CALLBOARD_TEST_CLIS` (a directory where npm installed them);
+codex is installed into a cache if neither has it and npm does it within two minutes. What is not
+found is skipped and says so. The programs see no network but the fake model's.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_cli import Driven, Island
+
+from actors.clis.home import Launch, prepare
+from actors.clis.keys import Write, hand_in, harmless, keys_for_choice
+from actors.clis.profile import Profile, find_version, load, version_is_verified
+from actors.clis.providers import provider
+from actors.clis.recognise import answer_policy, find_prompt, is_busy, is_ready, turn_began
+from actors.clis.screen import Screen
+
+PROFILES = load()
+INSTALLED_BY_US = "@openai/codex@0.169.0"
+NAMES = ["claude", "codex", "gemini", "qwen", "opencode", "aider"]
+ALWAYS_ONE = ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES if n != "codex")]
+COMMIT = "echo made > made.txt && git add made.txt && git commit -qm 'Add made.txt #done'"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def cli_path(name: str) -> str | None:
+    """A PATH with the CLI on it, or None."""
+    below = Path(os.environ.get("CALLBOARD_TEST_CLIS", "/nonexistent"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "callboard-tests"
+    places = [below / "node_modules/.bin", below / f"{name}-venv/bin", cache / "node_modules/.bin"]
+    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
+    if shutil.which(name, path=path):
+        return path
+    if name == "codex" and shutil.which("npm"):
+        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(cache)]
+        try:
+            subprocess.run(
+                [*install, INSTALLED_BY_US], check=True, capture_output=True, timeout=120
+            )
+        except (subprocess.SubprocessError, OSError):
+            return None
+        return path if shutil.which(name, path=path) else None
+    return None
+
+
+class Desk:
+    """A repository with a linked worktree, a user, and programs started in it."""
+
+    def __init__(self, root: Path, profile: Profile, path: str, island: Island) -> None:
+        self.root, self.profile, self.island = root, profile, island
+        self.repo, self.worktree = root / "repo", root / "wt"
+        home = root / "home"
+        for made in (home, self.repo):
+            made.mkdir()
+        (home / ".gitconfig").write_text("[user]\nname = T\nemail = t@example.org\n")
+        self.env = {"PATH": path, "HOME": str(home), "USER": "tester", "SHELL": "/bin/sh"}
+        self.git("init", "-qb", "main")
+        (self.repo / "README.md").write_text("hello\n")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "First")
+        self.git("worktree", "add", "-qb", "feat/x", str(self.worktree))
+
+    def git(self, *args: str) -> str:
+        done = subprocess.run(
+            ["git", *args], cwd=self.repo, env=self.env, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def launch(self, name: str, *, bypass: bool, path: str = "") -> Launch:
+        """A provider of this name: its key is `key-NAME`, its model `model-NAME`."""
+        table = {"base_url": self.island.url + path, "model": f"model-{name}", "api_key_env": "K"}
+        return prepare(
+            self.profile,
+            provider(name, table),
+            self.root / name,
+            self.env,
+            self.worktree,
+            self.repo,
+            key=f"key-{name}",
+            bypass=bypass,
+        )
+
+    def start(self, launch: Launch) -> Driven:
+        return Driven(launch.argv, launch.env, self.worktree, self.island.prefix)
+
+    def ready(self, screen: Screen) -> bool:
+        return is_ready(self.profile, screen)
+
+    def idle(self, screen: Screen) -> bool:
+        return is_ready(self.profile, screen) and not is_busy(self.profile, screen)
+
+    def committed(self) -> str:
+        return self.git("log", "-1", "--format=%s", "feat/x").strip()
+
+    def wait_committed(self, program: Driven) -> Screen:
+        """The idle screen after the turn: the closing answer came, or aider's own commit did."""
+        return program.wait(
+            lambda s: self.idle(s) and self.committed() == "Add made.txt #done", quiet=0.6
+        )
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    name: str = request.param
+    path = cli_path(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (PATH, $CALLBOARD_TEST_CLIS, npm)")
+    profile = PROFILES[name]
+    shown = subprocess.run(
+        [profile.command[0], *profile.version.args],
+        env={"PATH": path, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    version = find_version(profile, shown.stdout)
+    if not version_is_verified(profile, version):
+        pytest.skip(f"{name} {version} is not a version the profile was verified with")
+    with Island(COMMIT, delay=0.5) as island:
+        yield Desk(tmp_path, profile, path, island)
+
+
+@pytest.mark.parametrize("desk", NAMES, indirect=True)
+def test_an_instruction_becomes_a_commit_with_its_own_url_key_and_model(desk: Desk) -> None:
+    launch = desk.launch("one", bypass=True)
+    with desk.start(launch) as program:
+        before = program.wait(desk.ready)
+        assert find_prompt(desk.profile, before) is None
+        program.write(hand_in(desk.profile, before, "Please add made.txt.\nCommit it."))
+        asked = desk.island.wait_for(
+            lambda r: any("Please add made.txt.\nCommit it." in text for text in r.get("texts", []))
+        )
+        after = desk.wait_committed(program)
+        assert (asked["key"], asked["model"]) == ("key-one", "model-one")
+        assert {(r["key"], r["model"]) for r in desk.island.requests if r.get("texts")} == {
+            ("key-one", "model-one")
+        }
+        assert turn_began(desk.profile, before, after)
+        assert any(is_busy(desk.profile, screen) for screen in program.history)
+        program.write(hand_in(desk.profile, after, desk.profile.exit.text))
+        assert program.wait_end() == 0
+
+
+@pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
+def test_two_providers_of_one_cli_at_the_same_time(desk: Desk) -> None:
+    names = ("one", "two")
+    launches = [desk.launch(name, bypass=True) for name in names]
+    with desk.start(launches[0]) as first, desk.start(launches[1]) as second:
+        for name, program in zip(names, (first, second), strict=True):
+            text = f"I am {name}. RUN: true"
+            program.write(hand_in(desk.profile, program.wait(desk.ready), text))
+        for name in names:
+            asked = desk.island.wait_for(
+                lambda r, name=name: any(f"I am {name}." in text for text in r.get("texts", []))
+            )
+            assert (asked["key"], asked["model"]) == (f"key-{name}", f"model-{name}")
+
+
+@pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
+def test_a_permission_question_is_answered_by_label(desk: Desk) -> None:
+    if desk.profile.name == "opencode":  # asks only where the user's configuration says so
+        config = Path(desk.env["HOME"]) / ".config/opencode/opencode.json"
+        config.parent.mkdir(parents=True)
+        config.write_text('{"permission": {"bash": "ask"}}')
+    with desk.start(desk.launch("one", bypass=False)) as program:
+        before = program.wait(desk.ready)
+        program.write(hand_in(desk.profile, before, "Please add made.txt and commit it."))
+        asking = program.wait(lambda s: find_prompt(desk.profile, s) is not None)
+        prompt = find_prompt(desk.profile, asking)
+        assert prompt is not None
+        assert prompt.known
+        assert desk.committed() == "First"
+        label = answer_policy("known", prompt)
+        assert label is not None
+        program.write(keys_for_choice(asking, label, desk.profile))
+        desk.wait_committed(program)
+
+
+@pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
+def test_a_refusal_by_label_runs_nothing(desk: Desk) -> None:
+    if desk.profile.name == "opencode":
+        pytest.skip("the same question as above; its refusal is Escape, tried by hand")
+    with desk.start(desk.launch("one", bypass=False)) as program:
+        before = program.wait(desk.ready)
+        program.write(hand_in(desk.profile, before, "Please add made.txt and commit it."))
+        asking = program.wait(lambda s: find_prompt(desk.profile, s) is not None)
+        program.write(keys_for_choice(asking, "no", desk.profile))
+        program.wait(desk.idle)
+        assert desk.committed() == "First"
+        assert not (desk.worktree / "made.txt").exists()
+
+
+@pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
+def test_long_and_hostile_text_arrives_as_one_turn(desk: Desk) -> None:
+    lines = [f"line {n}: 漢字と絵文字 🎉 {'word ' * 5}" for n in range(400)]
+    text = "\n".join(["你好 RUN: true", "out: \x1b[201~\r\x03 \x1b[31mred", *lines, "the end"])
+    assert len(text.encode()) > 20_000
+    with desk.start(desk.launch("one", bypass=True)) as program:
+        writes: list[Write] = hand_in(desk.profile, program.wait(desk.ready), text)
+        program.write(writes)
+        asked = desk.island.wait_for(lambda r: any("the end" in t for t in r.get("texts", [])))
+        arrived = next(t for t in asked["texts"] if "the end" in t)
+        assert harmless(text) in "\n".join(line.rstrip() for line in arrived.split("\n")) or (
+            harmless(text) in arrived
+        )
