@@ -4,14 +4,14 @@ Plain functions, plain data in and out (paths as `str`, object ids as 40 hex dig
 structs), no threads and no state but a watcher's file descriptor. A repository is named by its
 *common* git directory (`Survey.git_dir`), so it does not matter from which worktree it was found.
 
-    repository  open and examine a repository for a plan; which branch names are possible
+    repository  open and examine a repository for a plan; `branches`: which names are possible
     worktrees   a task's branch and worktree: make, remove
     pins        keep the state of a worktree under refs/callboard/
     refs        what every branch and worktree points at, now
-    watch       when to look again
+    watch       when to look again: inotify, kqueue or polling over the `directories` that matter
     history     what a move of a ref means, commit by commit
-    merge       branches merged in order, in memory; forecast and preview
-    resolution  a conflict laid out for someone to resolve, and its check
+    merge       branches merged in order, in memory; forecast, preview; `conflicts`: their kinds
+    resolution  a conflict laid out for someone to resolve, and its check, `hunks` by hunks
     land        a tested commit becomes the target; checkout brings a clone's files along
     command     how the `git` program is run
 

@@ -74,6 +74,13 @@ class Checkout:
         except FileNotFoundError:
             return None
 
+    def rebasing(self) -> str | None:
+        """The branch (full ref) that a rebase here will write when it ends; HEAD is detached."""
+        for name in ("rebase-merge", "rebase-apply"):
+            with contextlib.suppress(FileNotFoundError):
+                return (self._admin / name / "head-name").read_text().strip()
+        return None
+
     def lock(self, intent: Intent) -> None:
         """Declare the intent and take the index lock; raises `Locked`. Ours already: fine."""
         declared = self.intent() == intent

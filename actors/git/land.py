@@ -38,6 +38,13 @@ class Landed(msgspec.Struct, frozen=True, tag="landed"):
     """Files there that changed in the last instant and were left alone."""
 
 
+class Recovered(msgspec.Struct, frozen=True):
+    """What `recover` ended: checkouts it completed, and files it left as their user has them."""
+
+    checkouts: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
 class TargetMoved(msgspec.Struct, frozen=True, tag="target_moved"):
     """The target is not at the expected commit: merge again on `actual` (None: it is gone)."""
 
@@ -52,7 +59,10 @@ class FilesInTheWay(msgspec.Struct, frozen=True, tag="files_in_the_way"):
 
 
 class TargetLocked(msgspec.Struct, frozen=True, tag="target_locked"):
-    """Another git holds the index or the ref; `lock` is its file, or git's message."""
+    """Another git holds the index or the ref, or the user is rebasing the target.
+
+    `lock` is the lock's file, or a sentence.
+    """
 
     lock: str
 
@@ -83,6 +93,9 @@ def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Land
         return TargetMoved(actual)
     if not descends(pygit2.Repository(git_dir), old, new):
         return NotForward(old, new)
+    for path in _all_checkouts(git_dir):
+        if Checkout(path).rebasing() == HEADS + target:
+            return TargetLocked(f"a rebase of {target} in {path}")
     spots = [Checkout(path) for path in checkouts(git_dir, target)]
     refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(
         git_dir, target, old, new, message
@@ -97,11 +110,10 @@ def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Land
     return Landed(new, tuple(spot.path for spot in spots), tuple(kept))
 
 
-def recover(git_dir: str) -> Landed:
+def recover(git_dir: str) -> Recovered:
     """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
     finished: list[str] = []
     kept: list[str] = []
-    oid = ""
     for path in _all_checkouts(git_dir):
         spot = Checkout(path)
         intent = spot.intent()
@@ -115,9 +127,8 @@ def recover(git_dir: str) -> Landed:
                 continue  # someone took our lock away and holds his own: next time
             kept += [f"{path}/{file}" for file in spot.bring(intent.old, intent.new)]
             finished.append(path)
-            oid = intent.new
         spot.unlock()
-    return Landed(oid, tuple(finished), tuple(kept))
+    return Recovered(tuple(finished), tuple(kept))
 
 
 def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:

@@ -30,7 +30,11 @@ class RefState(msgspec.Struct, frozen=True):
     head: str
     """HEAD of the main checkout: a full ref name or an object id; empty if unreadable."""
     broken: tuple[str, ...]
-    """Branches whose file is not a ref (empty after a power cut), or that point nowhere."""
+    """Branches that cannot be followed.
+
+    Their file is not a ref (empty after a power cut), they point nowhere, or their name is not
+    UTF-8.
+    """
 
 
 class RefScanner:
@@ -50,8 +54,8 @@ class RefScanner:
         broken = []
         for ref, value in values.items():
             oid = value if _OID.fullmatch(value) else _resolve(value, values)
-            if oid is None:
-                broken.append(ref)
+            if oid is None or not _is_text(ref):
+                broken.append(ref.encode(errors="replace").decode())
             else:
                 heads[ref] = oid
         return RefState(
@@ -144,6 +148,11 @@ def _read(path: str) -> str | None:
 
 def _target(text: str) -> str:
     return text.removeprefix(_SYMBOLIC).strip()
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be said in JSON; what is not UTF-8 was read as surrogates."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _resolve(value: str, values: dict[str, str]) -> str | None:

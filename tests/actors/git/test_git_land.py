@@ -1,12 +1,11 @@
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git_repos import Repo
+from git_repos import Repo, killed_at
 
 from actors.git import land as land_module
 from actors.git.errors import RepositoryError, Rule
@@ -238,6 +237,17 @@ def test_a_lock_of_someone_else_is_respected(ready: Repo, monkeypatch: pytest.Mo
     assert isinstance(do(ready), Landed)
 
 
+def test_a_rebase_of_the_target_in_progress_is_respected(ready: Repo) -> None:
+    ready.branch("other", {"keep.txt": "other\n"})
+    ready.commit("Ours", {"keep.txt": "ours\n"})
+    ready.git("rebase", "other", check=False)
+    tip = ready.oid("main")
+    tree = ready.oid("next^{tree}")
+    new = ready.git("commit-tree", tree, "-p", "main", "-m", "x")
+    result = land(ready.git_dir, "main", old=tip, new=new, message="x")
+    assert result == TargetLocked(f"a rebase of main in {ready.path}")
+
+
 def hook(repo: Repo, name: str, script: str) -> None:
     path = Path(repo.git_dir, "hooks", name)
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -313,52 +323,8 @@ def test_strange_file_names(repo: Repo) -> None:
     assert all((repo.path / name).read_text() == name for name in names)
 
 
-class Crasher:
-    """Kills the process just before or after the k-th thing it does to disk or by git."""
-
-    def __init__(self, step: int) -> None:
-        self.left = step
-
-    def tick(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def wrap(self, function: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **options: object) -> object:
-            self.tick()
-            result = function(*args, **options)
-            self.tick()
-            return result
-
-        return call
-
-
-def killed_at(step: int, action: Callable[[], object]) -> bool:
-    """Run `action` in a child killed at `step`; whether the child was killed at all."""
-    pid = os.fork()
-    if pid == 0:
-        crasher = Crasher(step)
-        for module, names in {
-            os: ("replace", "link", "unlink", "rmdir", "mkdir"),
-            subprocess: ("run",),
-            shutil: ("rmtree", "copy2"),
-        }.items():
-            for name in names:
-                setattr(module, name, crasher.wrap(getattr(module, name)))
-        code = 1
-        try:
-            action()
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
 @pytest.mark.parametrize("recovery", ["the same call", "recover"])
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
 def test_hazard_49_kill_anywhere_leaves_the_old_target_or_completes_the_new(
     ready: Repo, recovery: str, stride: int, tmp_path: Path
 ) -> None:

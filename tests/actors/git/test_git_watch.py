@@ -157,6 +157,14 @@ def test_symbolic_and_broken_branches(repo: Repo) -> None:
     assert set(found.broken) == {f"refs/heads/{name}" for name in ("loop", "nowhere", "cut")}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system wants UTF-8")
+def test_a_branch_whose_name_is_not_utf_8_is_told_and_left_alone(repo: Repo) -> None:
+    repo.git("branch", "ü")
+    repo.git("branch", "bad\udcff")
+    assert set(state(repo).heads) == {"refs/heads/main", "refs/heads/ü"}
+    assert state(repo).broken == ("refs/heads/bad?",)
+
+
 def test_one_ref_is_read_wherever_it_lies(repo: Repo) -> None:
     repo.git("branch", "packed")
     repo.git("pack-refs", "--all")
@@ -324,8 +332,8 @@ def test_ten_thousand_packed_refs_are_read_once(repo: Repo) -> None:
     scanner = RefScanner(repo.git_dir)
     first = scanner.scan()
     assert len(first.heads) == 10_001
-    began = time.perf_counter()
+    parsed = scanner._packed
     assert scanner.scan() == first
-    assert time.perf_counter() - began < 0.5
+    assert scanner._packed is parsed
     repo.git("branch", "-D", "many/77")
     assert len(scanner.scan().heads) == 10_000

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from git_repos import Repo
+from git_repos import Repo, killed_at
 
 from actors.git import worktrees
 from actors.git.errors import RepositoryError, Rule
@@ -237,3 +237,40 @@ def test_agents_commit_with_the_users_identity_and_hooks(
     repo.commit("Work", at=spot)
     assert (spot / "ran").exists()
     assert repo.git("log", "-1", "--format=%an", at=spot) == "A U Thor"
+
+
+STRIDES = pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.long)])
+
+
+@STRIDES
+def test_add_killed_at_any_step_is_finished_by_the_same_call(
+    repo: Repo, home: Path, spot: Path, stride: int
+) -> None:
+    step, killed = 2 - stride, True
+    while killed:
+        step += stride
+        killed = killed_at(step, lambda: make(repo, home, spot))
+        made = make(repo, home, spot)
+        assert repo.git("status", "--porcelain", at=spot) == ""
+        assert made.tip == repo.oid("main")
+        assert len(repo.git("worktree", "list").splitlines()) == 2
+        worktrees.discard(repo.git_dir, str(home), str(spot))
+        repo.git("branch", "-D", "feat/login")
+    assert step > 6
+
+
+@STRIDES
+def test_hazard_51_a_removal_killed_at_any_step_loses_nothing(
+    repo: Repo, home: Path, spot: Path, stride: int
+) -> None:
+    step, killed = 3 - stride, True
+    while killed:
+        step += stride
+        make(repo, home, spot)
+        repo.write({"unsaved": f"{step}\n"}, at=spot)
+        killed = killed_at(step, lambda: take(repo, home, spot))
+        take(repo, home, spot)
+        assert not spot.exists()
+        assert repo.git("show", "refs/callboard/demo/login:unsaved") == str(step)
+        assert len(repo.git("worktree", "list").splitlines()) == 1
+    assert step > 10
