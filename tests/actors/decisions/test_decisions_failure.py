@@ -201,13 +201,3 @@ def test_a_failure_while_paused_is_repaired_when_resumed() -> None:
     assert world.state.status == WorkflowStatus.PAUSED
     orders(world, RESUME)
     assert statuses(world, "a") == ["running", "failed", "running"]
-
-
-def test_the_error_terminal_waits_for_a_place_and_gets_one_from_an_idle_terminal() -> None:
-    """Both places are held by terminals that only wait; the failed one's repair goes first."""
-    world = running("coder coder", "coder coder", max_terminals=2, error=ERROR)
-    says(world, "a", "review")
-    assert statuses(world, "b")[:2] == ["running", "running"]
-    says(world, "b", "fail")
-    assert world.find("demo/b/error/").status == "running"
-    world.check_not_stuck()
