@@ -14,6 +14,7 @@ from decisions_scene import (
 )
 from decisions_world import World
 
+from actors.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
 from bus.plan import HelperPlan
 from bus.status import WorkflowStatus
@@ -201,3 +202,13 @@ def test_a_failure_while_paused_is_repaired_when_resumed() -> None:
     assert world.state.status == WorkflowStatus.PAUSED
     orders(world, RESUME)
     assert statuses(world, "a") == ["running", "failed", "running"]
+
+
+def test_a_new_incarnation_has_all_its_chances_again() -> None:
+    world = running("coder")
+    for _ in range(MAX_REJECTIONS + 1):
+        says(world, "a", "pass")
+    assert statuses(world, "a") == ["failed", "failed"]
+    orders(world, RETRY)
+    says(world, "a", "pass")
+    assert statuses(world, "a") == ["running", "running"]
