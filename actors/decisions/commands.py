@@ -160,7 +160,8 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     draft.move_task(task, TaskStatus.RUNNING, _BY_PERSON, rounds=0)
     first = next(i for i, t in enumerate(task.line) if t.status == TerminalStatus.FAILED)
     for terminal in task.line[first:]:
-        draft.set_terminal(terminal, wanted=True)
+        if terminal.status != TerminalStatus.COMPLETED:
+            draft.set_terminal(terminal, wanted=True)
 
 
 @command.register

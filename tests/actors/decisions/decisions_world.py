@@ -473,6 +473,8 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         elif terminal.address in old:
             assert was.gone, "started while the last incarnation is there"
         assert not (terminal.wanted and terminal.live), "wanted and live"
+        done = terminal.status == P.COMPLETED and task is not None
+        assert not (terminal.wanted and done), "wanted though it has completed"
         assert not terminal.alive or terminal.live, "alive at its end"
         if terminal.live and not terminal.alive:
             assert task is not None and line.under_review(task, terminal), "live, not alive"

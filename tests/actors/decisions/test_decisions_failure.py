@@ -14,6 +14,7 @@ from decisions_scene import (
 )
 from decisions_world import World
 
+from actors.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
 from bus.plan import HelperPlan
 from bus.status import WorkflowStatus
@@ -203,11 +204,11 @@ def test_a_failure_while_paused_is_repaired_when_resumed() -> None:
     assert statuses(world, "a") == ["running", "failed", "running"]
 
 
-def test_the_error_terminal_waits_for_a_place_and_gets_one_from_an_idle_terminal() -> None:
-    """Both places are held by terminals that only wait; the failed one's repair goes first."""
-    world = running("coder coder", "coder coder", max_terminals=2, error=ERROR)
-    says(world, "a", "review")
-    assert statuses(world, "b")[:2] == ["running", "running"]
-    says(world, "b", "fail")
-    assert world.find("demo/b/error/").status == "running"
-    world.check_not_stuck()
+def test_a_new_incarnation_has_all_its_chances_again() -> None:
+    world = running("coder")
+    for _ in range(MAX_REJECTIONS + 1):
+        says(world, "a", "pass")
+    assert statuses(world, "a") == ["failed", "failed"]
+    orders(world, RETRY)
+    says(world, "a", "pass")
+    assert statuses(world, "a") == ["running", "running"]

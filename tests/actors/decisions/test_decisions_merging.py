@@ -336,6 +336,17 @@ def test_a_conflict_told_twice_starts_one_merge_terminal() -> None:
     assert world.state.merge.repairs == 1
 
 
+def test_a_build_told_twice_does_not_forget_the_runs_of_its_tests() -> None:
+    world = merging("coder", test_retries=1)
+    observes(world, "builds")
+    again = world.past[-1]
+    assert isinstance(again, facts.MergeStarted)
+    observes(world, "tests red")
+    world.store([again])
+    world.drain()
+    assert world.state.merge.runs == 1
+
+
 # ---- the target ------------------------------------------------------------------------------
 
 

@@ -114,6 +114,23 @@ def test_prepare_again_keeps_the_order_though_programs_of_the_first_still_end() 
     assert launches(world)[2:] == ["demo/a/1/", "demo/b/1/"]
 
 
+def test_it_is_not_ready_while_one_that_has_a_place_still_waits_for_its_old_process() -> None:
+    world = created("coder", "coder", "coder")
+    world.finish(WorkflowStatus.READY)
+    a, b, c = world.state.terminals()
+    world.exit(c)
+    world.drain()
+    world.exit(a)
+    assert world.order(PREPARE)
+    world.ready(world.find("demo/a/1/"))
+    world.drain()
+    assert world.state.status == WorkflowStatus.STARTING
+    world.exit(b)
+    world.settle()
+    assert world.state.status == WorkflowStatus.READY
+    assert all(t.status == TerminalStatus.WAITING for t in world.state.terminals())
+
+
 def test_facts_of_a_dead_incarnation_change_nothing() -> None:
     world = created("coder")
     world.finish(WorkflowStatus.READY)

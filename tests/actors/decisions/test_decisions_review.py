@@ -205,3 +205,43 @@ def test_the_error_terminal_may_ask_a_person_for_review() -> None:
     says(world, "a", "review")
     orders(world, APPROVE)
     assert world.task("a").status == "completed"
+
+
+def test_the_error_terminals_review_is_a_persons_also_where_a_reviewer_is_left() -> None:
+    world = running("coder reviewer", error=ERROR)
+    says(world, "a", "done")
+    world.exit(world.find("demo/a/2/"))
+    world.settle()
+    says(world, "a", "review")
+    assert statuses(world, "a") == ["review_pending", "completed", "failed", "running"]
+    orders(world, APPROVE)
+    assert world.task("a").status == "completed"
+
+
+def test_a_rejected_coder_gets_a_place_from_one_that_only_waits() -> None:
+    """Both places are held by second coders whose turn comes after an approval."""
+    world = running("coder coder", "coder coder", max_terminals=2)
+    says(world, "a", "review")
+    says(world, "b", "review")
+    assert statuses(world, "a") == ["review_pending", "running", "waiting"]
+    assert statuses(world, "b") == ["review_pending", "running", "waiting"]
+    orders(world, REJECT)
+    assert statuses(world, "a") == ["running", "running", "waiting"]
+    assert statuses(world, "b") == ["review_pending", "running", "cancelled"]
+    assert world.find("demo/b/2/").wanted
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_rejection_by_a_second_reviewer_is_judged_again_by_that_one_alone(limit: int) -> None:
+    """Also after the limit of rounds and a retry: the first one's word stands."""
+    world = running("coder reviewer reviewer", max_review_rounds=limit)
+    says(world, "a", "review")
+    says(world, "a", "done")
+    says(world, "a", "fail")
+    if limit == 1:
+        orders(world, RETRY)
+    assert statuses(world, "a") == ["running", "running", "completed", "waiting"]
+    says(world, "a", "review")
+    assert statuses(world, "a") == ["review_pending", "running", "completed", "running"]
+    says(world, "a", "done")
+    assert statuses(world, "a") == ["completed", "completed", "completed", "completed"]
