@@ -15,8 +15,9 @@ from bus import address
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+"""A year at most: infinity has no JSON, and timers have an end."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 AutoConfirm = Literal["never", "known", "bypass"]
@@ -43,7 +44,7 @@ class TerminalPlan(_Strict):
 
 
 class TaskPlan(_Strict):
-    id: Annotated[str, msgspec.Meta(pattern=f"^{address.SLUG}$", max_length=48)]
+    id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
     branch: Text
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
     name: str = ""
@@ -122,14 +123,32 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
         raw = tomllib.loads(source) if isinstance(source, str) else source
     except UnicodeDecodeError as error:
         raise malformed("", f"the plan is not UTF-8: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
+    except RecursionError as error:
+        raise malformed("", "the plan is nested too deeply") from error
+    _check_texts(raw, "")
     _check(plan)
     return plan
+
+
+def _check_texts(value: Any, path: str) -> None:
+    """No path, argument or environment takes a NUL, wherever in the plan it stands."""
+    match value:
+        case str():
+            if "\0" in value:
+                raise malformed(path, "must not hold a NUL character")
+        case dict():
+            for key, inner in value.items():
+                _check_texts(str(key), f"{path}.{key}".lstrip(".").replace("\0", "?"))
+                _check_texts(inner, f"{path}.{key}".lstrip("."))
+        case list():
+            for index, inner in enumerate(value):
+                _check_texts(inner, f"{path}[{index}]")
 
 
 def _check(plan: Plan) -> None:
