@@ -97,6 +97,8 @@ class Plan(_Strict):
     cli: dict[str, dict[str, Any]] = {}
 
 
+_MAX_DEPTH = 32
+
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"field `(?P<field>[^`]+)`")
 
@@ -136,19 +138,23 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     return plan
 
 
-def _check_texts(value: Any, path: str) -> None:
-    """No path, argument or environment takes a NUL, wherever in the plan it stands."""
+def _check_texts(value: Any, path: str, depth: int = 0) -> None:
+    """No path, argument or environment takes a NUL, and no file or socket half a character,
+    wherever in the plan it stands."""
+    if depth > _MAX_DEPTH:
+        raise malformed(path, "the plan is nested too deeply")
     match value:
         case str():
-            if "\0" in value:
-                raise malformed(path, "must not hold a NUL character")
+            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+                raise malformed(path, "must not hold a NUL or half a character")
         case dict():
             for key, inner in value.items():
-                _check_texts(str(key), f"{path}.{key}".lstrip(".").replace("\0", "?"))
-                _check_texts(inner, f"{path}.{key}".lstrip("."))
+                where = f"{path}.{key!s}".lstrip(".")
+                _check_texts(key, ascii(where)[1:-1], depth + 1)
+                _check_texts(inner, where, depth + 1)
         case list():
             for index, inner in enumerate(value):
-                _check_texts(inner, f"{path}[{index}]")
+                _check_texts(inner, f"{path}[{index}]", depth + 1)
 
 
 def _check(plan: Plan) -> None:
