@@ -52,6 +52,9 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
 
+    def on_start(self) -> None:
+        self.stage.tell(self.address, Look())
+
     def on_stop(self) -> None:
         self._forget_tests()
 
