@@ -108,7 +108,11 @@ class Merger(CompanyActor):
         if merge.told == key:
             return
         columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}
-        expect = {"merge_told": merge.told, "status": WorkflowStatus.MERGING}
+        expect = {
+            "merge_told": merge.told,
+            "merge_round": merge.round,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(self, [Update("workflow", self._id, columns, expect), fact])
         except LostRace:
@@ -219,7 +223,12 @@ class Merger(CompanyActor):
 
     def _begin_landing(self, row: Workflow) -> None:
         """From here on nobody can stop or abort it: the target may have moved already."""
-        expect = {"merge_waits": "", "merge_commit": row.merge.commit, "status": row.status}
+        expect = {
+            "merge_waits": "",
+            "merge_round": row.merge.round,
+            "merge_commit": row.merge.commit,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(
                 self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]

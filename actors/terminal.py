@@ -426,7 +426,7 @@ class TerminalActor(CompanyActor):
         """`pause --freeze` stops the program's whole session; `resume` goes on."""
         if self._session is None or not self._session.connected:
             return
-        frozen = self.stage.reader.is_frozen(self.workflow_id)
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
         if frozen != self.prompts.frozen:
             self.prompts.frozen = frozen
             signo = signal.SIGSTOP if frozen else signal.SIGCONT

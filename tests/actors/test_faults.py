@@ -48,6 +48,22 @@ class Served:
         self.runtime.end_terminals = True
         self.runtime.stop()
 
+    def picture(self, names: set[str]) -> str:
+        """What stands still, for the message of a failure."""
+        rows = [self.client.call("workflow.get", workflow=name) for name in sorted(names)]
+        lines = [
+            f"{t['address']} {t['status']} alive={t['alive']} ready={t['ready']} gone={t['gone']}"
+            f" step={t['step']} sent={t['sent']}"
+            for row in rows
+            for task in row["tasks"]
+            for t in task["terminals"]
+        ]
+        lines += [f"{row['address']} {row['status']} {row['merge']}" for row in rows]
+        facts = self.client.call("events.replay", after=0, limit=10_000)["facts"][-40:]
+        lines += [json.dumps(fact)[:300] for fact in facts]
+        lines += [json.dumps(node) for node in _flat(self.client.call("tree.inspect"))]
+        return "\n".join(lines)
+
     def run_to_the_end(self, names: list[str]) -> list[dict[str, Any]]:
         """Start each when it is ready; return when all are over."""
         subscriber = Subscriber(self.at.feed, self.at.requests)
@@ -55,9 +71,7 @@ class Served:
         try:
             while open_ones:
                 fact = subscriber.next(60)
-                assert fact is not None, (
-                    f"{open_ones} never end: {self.client.call('workflow.list')}"
-                )
+                assert fact is not None, self.picture(open_ones)
                 name = fact.address.rstrip("/")
                 if isinstance(fact, WorkflowMoved) and name in open_ones:
                     if fact.new == "ready":
@@ -69,6 +83,11 @@ class Served:
         page = self.client.call("events.replay", after=0, limit=10_000)
         facts: list[dict[str, Any]] = page["facts"]
         return facts
+
+
+def _flat(node: dict[str, Any]) -> list[dict[str, Any]]:
+    below = [each for child in node.pop("children") for each in _flat(child)]
+    return [node, *below]
 
 
 @pytest.fixture
