@@ -53,6 +53,10 @@ class Merger(CompanyActor):
         self._tests: TestRun | None = None
 
     def on_start(self) -> None:
+        """A landing that a crash has cut holds a lock in the user's clone: end it first."""
+        git_dir, _ = self.stage.reader.repository(self._id)
+        if Path(git_dir).exists():
+            self.stage.merges.call(landing.recover, git_dir)
         self.stage.tell(self.address, Look())
 
     def on_stop(self) -> None:

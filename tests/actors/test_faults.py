@@ -110,11 +110,15 @@ def submit(served: Served, where: Path, number: int) -> str:
     return name
 
 
+def _step(fact: dict[str, Any]) -> list[str]:
+    return [fact["old"], fact["new"]] if fact["type"].endswith(".status") else []
+
+
 def outcome(facts: list[dict[str, Any]], name: str) -> Counter[str]:
     """What happened to one workflow, without what depends on the moment of a fault."""
     passing = {"terminal.adopted", "instruction.delivered", "actor.failed", "actor.restarted"}
     return Counter(
-        json.dumps([f["type"], f["address"].partition("/")[2], f.get("old"), f.get("new")])
+        json.dumps([f["type"], f["address"].partition("/")[2], *_step(f)])
         for f in facts
         if f["address"].startswith(f"{name}/") and f["type"] not in passing
     )
