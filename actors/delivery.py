@@ -38,10 +38,12 @@ class Delivery:
         self._looks = 0
 
     def converge(self) -> None:
-        """Type the newest step if it is not typed; look for evidence if none is known."""
+        """Type the newest step if it is not typed (a paused workflow types nothing new);
+        look for evidence if none is known."""
         row = self._actor.row
+        paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
         if row.sent < row.step:
-            if self._typing < row.step:
+            if not paused and self._typing < row.step:
                 self._type(row.step, row.instruction)
         elif row.delivered < row.step and self._before is None:
             key = self._key(row.step)
