@@ -74,6 +74,7 @@ class Delivery:
             )
             actor.store([Update("terminal", actor.at, {"sent": row.step}, expect), fact])
         self._looks = 0
+        actor.listen()
         actor.later("evidence", EVIDENCE_SECONDS)
 
     def answered(self) -> None:

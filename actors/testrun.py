@@ -20,7 +20,6 @@ from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus.facts import MergeTested
-from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
 
@@ -98,7 +97,7 @@ class TestRun:
             case Ended(exit=ended):
                 self._finish(ended)
             case Closed():
-                self._actor.stage.tell(self._actor.address, Look())
+                self._actor.lost_sight()
 
     def due(self, message: TestsDue) -> None:
         if message.number == self.number:

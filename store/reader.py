@@ -23,6 +23,7 @@ from store.tables import ActorState, Commit, Cursor, Meta, Task, Terminal, Workf
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+_forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 
 Row = dict[str, Any]
 
@@ -127,6 +128,11 @@ class Reader:
         """Whether the programs of a paused workflow are stopped."""
         return bool(self._sql("SELECT frozen FROM workflow WHERE id = ?", id)[0][0])
 
+    def is_paused(self, id: str) -> bool:
+        """Whether nothing new may be typed or started."""
+        ((status,),) = self._sql("SELECT status FROM workflow WHERE id = ?", id)
+        return bool(status == WorkflowStatus.PAUSED)
+
     # ---- the journal ------------------------------------------------------------------
 
     def head(self) -> int:
@@ -160,9 +166,19 @@ class Reader:
             )
         ]
 
-    def newest(self, address: str, limit: int) -> list[AnyFact]:
-        """The latest facts of `address` and below, newest first."""
+    def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
+        """The latest facts of `address` and below, newest first; and those of `also` itself,
+        an address in the same workflow."""
         where, values = _below(address)
+        if also:
+            where, values = (
+                f"(({where}) OR (workflow = ? AND address = ?))",
+                (
+                    *values,
+                    also.partition("/")[0],
+                    also,
+                ),
+            )
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
@@ -234,5 +250,6 @@ def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow
                 {**merge, "files": msgspec.json.decode(row["merge_files"])}, rows.Merge
             ),
             "merge_terminal": next(iter(by_task.get("", [])), None),
+            "forecast": _forecast(row["forecast"]),
         }
     )
