@@ -89,18 +89,13 @@ class Gateway(CompanyActor):
             where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
             terminal = self.stage.reader.terminal(where)
             request.task = terminal.task if terminal is not None and terminal.task else where
+        if isinstance(request, requests.WorkflowRepair) and request.cli:
+            check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
         if workflow.status in FINAL_WORKFLOW:
             decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
             raise illegal("over", f"{workflow.address} is {workflow.status}")
         self.stage.tell(workflow.address, Order(client, request))
         return PENDING
-
-    @answer.register
-    def _repair(self, request: requests.WorkflowRepair, client: str) -> Any:
-        if request.cli:
-            plan = self.stage.reader.plan(self.workflow(request.workflow).id)
-            check_cli(plan, request.cli, "cli")
-        return self._hand_on(request, client)
 
     @answer.register
     def _answer_prompt(self, request: requests.TerminalAnswer, client: str) -> Any:
