@@ -216,11 +216,10 @@ class Merger(CompanyActor):
         if plan.test is None:
             return
         number = row.merge.round * 1_000 + row.merge.runs + 1
-        if self._tests is not None and self._tests.number == number:
-            return
-        self._forget_tests()
-        path = self._scratch("tested")
-        self._tests = TestRun(self, plan, number, row.merge.commit, path)
+        if self._tests is None or self._tests.number != number:
+            self._forget_tests()
+            path = self._scratch("tested")
+            self._tests = TestRun(self, plan, number, row.merge.commit, path)
         self._tests.begin(row)
 
     # ---- land ----------------------------------------------------------------------------

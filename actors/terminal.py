@@ -117,6 +117,7 @@ class TerminalActor(CompanyActor):
     def _converge(self) -> None:
         row = self.row
         if row.incarnation == 0 or row.gone:
+            self.delivery.answered()
             self._let_go()
             if not row.wanted and not row.alive:
                 self.stop()
@@ -125,8 +126,7 @@ class TerminalActor(CompanyActor):
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
-            if row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING):
-                self.delivery.answered()
+            self.delivery.answered()
             self.session.do(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
             self._arm_timeout()
@@ -196,6 +196,8 @@ class TerminalActor(CompanyActor):
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
+        if not session.connected:
+            self._has_ended(session.exit())
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the

@@ -133,7 +133,8 @@ class WorkflowActor(CompanyActor):
 
     def _look_at_terminal(self, address: str) -> None:
         """Wake a terminal's actor; make it where there is none."""
-        if not any(t.address == address and not t.gone for t in self._row().terminals()):
+        terminal = self.stage.reader.terminal(address)
+        if terminal is None or terminal.gone:
             return
         spec = worker(
             address.removeprefix(f"{self._id}/").strip("/").replace("/", "."),
