@@ -16,6 +16,7 @@ import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
+from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
@@ -51,6 +52,14 @@ class Merger(CompanyActor):
         super().__init__(stage)
         self._id = workflow
         self._tests: TestRun | None = None
+        self._forecasts = Forecasts(self)
+
+    def on_start(self) -> None:
+        """A landing that a crash has cut holds a lock in the user's clone: end it first."""
+        git_dir, _ = self.stage.reader.repository(self._id)
+        if Path(git_dir).exists():
+            self.stage.merges.call(landing.recover, git_dir)
+        self.stage.tell(self.address, Look())
 
     def on_stop(self) -> None:
         self._forget_tests()
@@ -71,6 +80,8 @@ class Merger(CompanyActor):
                 self._tests.end()
             if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
                 self._tidy(row)
+            elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
+                self._forecasts.look(row)
             return
         match row.merge.waits:
             case "":
@@ -105,7 +116,11 @@ class Merger(CompanyActor):
         if merge.told == key:
             return
         columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}
-        expect = {"merge_told": merge.told, "status": WorkflowStatus.MERGING}
+        expect = {
+            "merge_told": merge.told,
+            "merge_round": merge.round,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(self, [Update("workflow", self._id, columns, expect), fact])
         except LostRace:
@@ -205,18 +220,22 @@ class Merger(CompanyActor):
         if plan.test is None:
             return
         number = row.merge.round * 1_000 + row.merge.runs + 1
-        if self._tests is not None and self._tests.number == number:
-            return
-        self._forget_tests()
-        path = self._scratch("tested")
-        self._tests = TestRun(self, plan, number, row.merge.commit, path)
+        if self._tests is None or self._tests.number != number:
+            self._forget_tests()
+            path = self._scratch("tested")
+            self._tests = TestRun(self, plan, number, row.merge.commit, path)
         self._tests.begin(row)
 
     # ---- land ----------------------------------------------------------------------------
 
     def _begin_landing(self, row: Workflow) -> None:
         """From here on nobody can stop or abort it: the target may have moved already."""
-        expect = {"merge_waits": "", "merge_commit": row.merge.commit, "status": row.status}
+        expect = {
+            "merge_waits": "",
+            "merge_round": row.merge.round,
+            "merge_commit": row.merge.commit,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(
                 self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]
@@ -316,15 +335,17 @@ class Merger(CompanyActor):
     # ---- the end -------------------------------------------------------------------------
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, then end its actors. A worktree goes only
-        when nothing is lost with it; else its state is pinned first (hazards 47, 51)."""
+        """Clean up after a workflow that is over, then end its actors. A task's worktree goes
+        only when it is clean and merged; else its state is pinned, and it stays (hazards 47,
+        51). The scratch worktrees of the merge go, pinned before."""
         home = str(self.stage.home)
         tip = read_ref(row.git_dir, HEADS + row.target) or ""
         for task in row.tasks:
             name = f"{self._id}/{task.id}"
             if not task.worktree or not Path(task.worktree).exists():
                 continue
-            if row.status == WorkflowStatus.COMPLETED:
+            landed = row.status == WorkflowStatus.COMPLETED
+            if landed and worktrees.nothing_to_lose(row.git_dir, task.worktree, tip):
                 worktrees.remove(row.git_dir, home, task.worktree, merged_into=tip, pin_as=name)
             else:
                 pin(row.git_dir, task.worktree, name)

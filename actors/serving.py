@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ IDLE_EXIT = 900.0
 """Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
 is unfinished and nobody asks anything."""
 
+OPEN_FILES = 8192
+"""What the runtime asks for: a terminal needs one, a repository's watch one, a client three;
+the usual 1024 end at some 900 terminals. No more than this, for every program inherits it."""
+
 _START_SECONDS = 30.0
 _RUN = Path(__file__).resolve().parents[1] / "run.py"
 
@@ -28,6 +33,7 @@ _RUN = Path(__file__).resolve().parents[1] / "run.py"
 def serve(home: Path, idle_exit: float) -> int:
     """Run until a signal or a request ends it; returns the exit code. In the main thread."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    _raise_open_files()
     try:
         runtime = Runtime(home)
     except HomeBusy as busy:
@@ -42,6 +48,13 @@ def serve(home: Path, idle_exit: float) -> int:
     runtime.ended.wait()
     signals.ending = True
     return _end(runtime, home)
+
+
+def _raise_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end(runtime: Runtime, home: Path) -> int:

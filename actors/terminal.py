@@ -9,6 +9,7 @@ together with the column that says so, so that nothing is told twice.
 import logging
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from actors.launching import LaunchRefused, prepare, profile_for
 from actors.loop import Timer
 from actors.prompts import Prompts
 from actors.stage import CompanyActor, Stage
+from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -38,6 +40,7 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus import address as addresses
+from bus.errors import Refused
 from bus.facts import (
     LaunchFailed,
     TerminalAdopted,
@@ -82,7 +85,8 @@ class TerminalActor(CompanyActor):
         self.workflow_id = addresses.workflow_of(address)
         self._session: Session | None = None
         self._timers: dict[str, Timer] = {}
-        self._turn = False
+        self._owes_turn = True
+        self._launching = False
         self._exit: Exit | None = None
         self.row: Terminal
         self.size = (ROWS, COLUMNS)
@@ -109,11 +113,14 @@ class TerminalActor(CompanyActor):
         self.row = row
         if self._session is not None and self._session.incarnation != row.incarnation:
             self._let_go()
+        if row.ready or row.gone:
+            self.turn_over()
         self._converge()
 
     def _converge(self) -> None:
         row = self.row
         if row.incarnation == 0 or row.gone:
+            self.delivery.answered()
             self._let_go()
             if not row.wanted and not row.alive:
                 self.stop()
@@ -122,8 +129,7 @@ class TerminalActor(CompanyActor):
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
-            if row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING):
-                self.delivery.answered()
+            self.delivery.answered()
             self.session.do(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
             self._arm_timeout()
@@ -168,6 +174,7 @@ class TerminalActor(CompanyActor):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
+            self.prompts.frozen = None
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.later("probe", PROBE_SECONDS)
@@ -181,7 +188,7 @@ class TerminalActor(CompanyActor):
         if stale or self._session is None or self._session.connected:
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, message.incarnation))
             return
-        self._turn = True
+        self._owes_turn = self._launching = True
         try:
             self._start(self._session)
         except (LaunchRefused, OSError) as error:
@@ -193,6 +200,8 @@ class TerminalActor(CompanyActor):
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
+        if not session.connected:
+            self._has_ended(session.exit())
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
@@ -207,19 +216,25 @@ class TerminalActor(CompanyActor):
         self.turn_over()
 
     def turn_over(self) -> None:
-        if self._turn:
-            self._turn = False
+        """Give the turn back, also one that a former incarnation of this actor had."""
+        if self._owes_turn:
+            self._owes_turn = False
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
 
     def _judge_ready(self) -> None:
         seen = self.judge()
         if seen.ready:
-            fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
+            identity = processes.read_identity(self.directory)
+            fact = TerminalReady(
+                address=self.at,
+                incarnation=self.row.incarnation,
+                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+            )
             expect = {"incarnation": self.row.incarnation, "ready": False}
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
             self.cancel("ready")
             self.turn_over()
-            self.session.do(lambda link: link.quiet([PROMPT_MS]))
+            self.listen()
         else:
             self.prompts.consider(seen)
 
@@ -253,7 +268,7 @@ class TerminalActor(CompanyActor):
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
-        if not self._turn:
+        if not self._launching:
             self.store(
                 [
                     TerminalAdopted(
@@ -269,7 +284,7 @@ class TerminalActor(CompanyActor):
             self.later("ready", self.profile.ready_timeout)
             self.later("quiet", QUIET_MS / 1000)
         else:
-            self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+            self.listen()
             if row.status == TerminalStatus.RUNNING:
                 self.later("quiet", PROMPT_MS / 1000)
         self._converge()
@@ -280,11 +295,25 @@ class TerminalActor(CompanyActor):
             self._judge_ready()
         elif row.status == TerminalStatus.RUNNING:
             if ms >= self._stall_ms():
-                self.prompts.stalled(ms / 1000)
+                self._silent_long(ms / 1000)
             else:
                 seen = self.judge()
                 self.delivery.consider()
                 self.prompts.consider(seen)
+
+    def listen(self) -> None:
+        """Have the host say when nothing has come for a while, from now on."""
+        self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+
+    def _silent_long(self, seconds: float) -> None:
+        """Silence counts from when it was set to work, and not in a pause."""
+        limit = self.plan.stall_after
+        worked = min(seconds, seconds_since(self.row.working_since))
+        paused, _ = self.stage.reader.pause_of(self.workflow_id)
+        if paused or worked < limit:
+            self.later("stall", limit if paused else limit - worked)
+        else:
+            self.prompts.stalled(worked)
 
     def _has_ended(self, ended: Exit) -> None:
         """The program is gone. First every commit it made must be in the journal: the last
@@ -365,6 +394,8 @@ class TerminalActor(CompanyActor):
                 self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
             case "quiet":
                 self._silent(QUIET_MS)
+            case "stall":
+                self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
             case "evidence":
@@ -376,7 +407,15 @@ class TerminalActor(CompanyActor):
             self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
 
     def _timed_out(self) -> None:
+        """A frozen program has time; it begins anew when the workflow goes on."""
+        self.cancel("timeout")
         limit = self.asked.timeout or 0.0
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
+        if frozen:
+            return
+        if seconds_since(self.row.working_since) < limit:
+            self._arm_timeout()
+            return
         self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])
 
     def _stall_ms(self) -> int:
@@ -387,6 +426,13 @@ class TerminalActor(CompanyActor):
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         self.prompts.answered_by_person(message)
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """An answer that broke this actor is answered, not forgotten."""
+        message = self.decode(item)
+        if isinstance(message, Answer):
+            failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
+            self.stage.refuse(message.client, message.id, failure)
 
     # ---- help for the parts ----------------------------------------------------------------
 
@@ -426,7 +472,7 @@ class TerminalActor(CompanyActor):
         """`pause --freeze` stops the program's whole session; `resume` goes on."""
         if self._session is None or not self._session.connected:
             return
-        frozen = self.stage.reader.is_frozen(self.workflow_id)
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
         if frozen != self.prompts.frozen:
             self.prompts.frozen = frozen
             signo = signal.SIGSTOP if frozen else signal.SIGCONT
@@ -439,6 +485,7 @@ class TerminalActor(CompanyActor):
 
     def _let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
+        self._launching = False
         for what in list(self._timers):
             self.cancel(what)
         self._let_go_link()

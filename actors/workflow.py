@@ -18,11 +18,11 @@ from actors.stage import CompanyActor, Stage, now
 from actors.terminal import TerminalActor
 from bus import address as addresses
 from bus.errors import Refused
-from bus.facts import Fact
+from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
 from bus.requests import Command
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import FINAL_WORKFLOW
 from store.change import Insert, Move, Operation, Update
 from store.errors import LostRace, StoreError
 
@@ -46,8 +46,12 @@ class WorkflowActor(CompanyActor):
     def look(self, message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
         workflow = self._row()
+        branches_moved = False
         for fact in self.stage.reader.unhandled(self._id, workflow.handled):
             self._carry_out(fact)
+            branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
+        if branches_moved:
+            self.stage.tell(addresses.merger(self._id), Look())
         if not self._roused:
             self._roused = True
             self._rouse()
@@ -114,10 +118,9 @@ class WorkflowActor(CompanyActor):
                     terminals.add(address)
                 case Insert(table="terminal", values=values):
                     terminals.add(values["address"])
-                case Move(table="workflow", new=new, sets=sets):
-                    merge = merge or new == WorkflowStatus.MERGING or new in FINAL_WORKFLOW
-                    if "frozen" in sets:
-                        terminals |= {t.address for t in self._row().terminals() if not t.gone}
+                case Move(table="workflow"):
+                    merge = True
+                    terminals |= {t.address for t in self._row().terminals() if not t.gone}
                 case Update(table="workflow", sets=sets):
                     merge = merge or any(name.startswith("merge_") for name in sets)
         for address in sorted(terminals):
@@ -134,7 +137,8 @@ class WorkflowActor(CompanyActor):
 
     def _look_at_terminal(self, address: str) -> None:
         """Wake a terminal's actor; make it where there is none."""
-        if not any(t.address == address and not t.gone for t in self._row().terminals()):
+        terminal = self.stage.reader.terminal(address)
+        if terminal is None or terminal.gone:
             return
         spec = worker(
             address.removeprefix(f"{self._id}/").strip("/").replace("/", "."),

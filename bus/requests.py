@@ -34,7 +34,7 @@ class _OfWorkflow(Request, kw_only=True):
 
 
 class _OfTask(Request, kw_only=True):
-    """`task`: the address of a task."""
+    """`task`: the address of a task, or of one of its terminals."""
 
     task: str
 

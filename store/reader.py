@@ -3,26 +3,31 @@
 One read-only connection behind a lock serves all threads (a read takes about 0.1 ms; a
 connection for each actor would cost 700 of them). WAL lets it read while the writer
 writes; each method sees one committed state, and reading changes nothing (hazard 19).
+
+Peewee says what a row's query is, once: building its text takes ten times as long as
+carrying it out, and every decision reads rows.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from peewee import SqliteDatabase
+from peewee import Model, SqliteDatabase
 
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.database import open_database
-from store.tables import ActorState, Commit, Cursor, Meta, Task, Terminal, Workflow
+from store.tables import Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+_forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 
 Row = dict[str, Any]
 
@@ -45,9 +50,9 @@ class Reader:
         with self._lock, self._database.atomic():
             yield
 
-    def _all(self, query: Any) -> list[Row]:
-        with self._lock:
-            return list(query.dicts().execute(self._database))
+    def _rows(self, query: "Query", *values: Any) -> list[Row]:
+        text, names = query
+        return [dict(zip(names, row, strict=True)) for row in self._sql(text, *values)]
 
     def _sql(self, sql: str, *values: Any) -> list[Any]:
         with self._lock:
@@ -79,13 +84,11 @@ class Reader:
     def workflow(self, id: str) -> rows.Workflow | None:
         """One workflow whole, or None."""
         with self.one_state():
-            found = self._all(Workflow.select().where(Workflow.id == id))
+            found = self._rows(_workflow_rows(), id)
             if not found:
                 return None
-            tasks = self._all(Task.select().where(Task.workflow == id).order_by(Task.position))
-            terminals = self._all(
-                Terminal.select().where(Terminal.workflow == id).order_by(Terminal.position)
-            )
+            tasks = self._rows(_task_rows(), id)
+            terminals = self._rows(_terminal_rows(), id)
         return _workflow(found[0], tasks, terminals)
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
@@ -104,7 +107,7 @@ class Reader:
         return git_dir, target
 
     def terminal(self, address: str) -> rows.Terminal | None:
-        found = self._all(Terminal.select().where(Terminal.address == address))
+        found = self._rows(_one_terminal(), address)
         return _terminal(found[0]) if found else None
 
     def starting_terminals(self) -> list[str]:
@@ -123,9 +126,10 @@ class Reader:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return _terminal_plan(bytes(body))
 
-    def is_frozen(self, id: str) -> bool:
-        """Whether the programs of a paused workflow are stopped."""
-        return bool(self._sql("SELECT frozen FROM workflow WHERE id = ?", id)[0][0])
+    def pause_of(self, id: str) -> tuple[bool, bool]:
+        """Whether a workflow is paused, and whether its programs are stopped."""
+        ((status, frozen),) = self._sql("SELECT status, frozen FROM workflow WHERE id = ?", id)
+        return status == WorkflowStatus.PAUSED, bool(frozen)
 
     # ---- the journal ------------------------------------------------------------------
 
@@ -139,8 +143,8 @@ class Reader:
 
     def compacted(self) -> int:
         """Up to this seq the facts of finished workflows may be gone."""
-        found = self._all(Meta.select().where(Meta.key == "compacted"))
-        return int(found[0]["value"]) if found else 0
+        found = self._sql("SELECT value FROM meta WHERE key = 'compacted'")
+        return int(found[0][0]) if found else 0
 
     def bodies(self, after: int, limit: int, address: str = "") -> list[bytes]:
         """The JSON of facts with seq > `after`, oldest first, of `address` and below."""
@@ -160,9 +164,19 @@ class Reader:
             )
         ]
 
-    def newest(self, address: str, limit: int) -> list[AnyFact]:
-        """The latest facts of `address` and below, newest first."""
+    def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
+        """The latest facts of `address` and below, newest first; and those of `also` itself,
+        an address in the same workflow."""
         where, values = _below(address)
+        if also:
+            where, values = (
+                f"(({where}) OR (workflow = ? AND address = ?))",
+                (
+                    *values,
+                    also.partition("/")[0],
+                    also,
+                ),
+            )
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
@@ -179,19 +193,53 @@ class Reader:
     # ---- cursors and the supervisor's memory ---------------------------------------------
 
     def cursors(self, workflow: str) -> dict[str, str]:
-        found = self._all(Cursor.select().where(Cursor.workflow == workflow))
-        return {row["ref"]: row["commit"] for row in found}
+        return dict(self._sql('SELECT ref, "commit" FROM cursor WHERE workflow = ?', workflow))
 
     def seen_commits(self, workflow: str, commits: list[str]) -> set[str]:
         """Those of `commits` that have had their fact."""
-        found = self._all(
-            Commit.select().where((Commit.workflow == workflow) & Commit.commit.in_(commits))
-        )
-        return {row["commit"] for row in found}
+        marks = ", ".join("?" * len(commits))
+        sql = f'SELECT "commit" FROM "commit" WHERE workflow = ? AND "commit" IN ({marks})'
+        return {commit for (commit,) in self._sql(sql, workflow, *commits)}
 
     def actor_state(self, address: str) -> bytes | None:
-        found = self._all(ActorState.select().where(ActorState.address == address))
-        return bytes(found[0]["state"]) if found else None
+        found = self._sql("SELECT state FROM actorstate WHERE address = ?", address)
+        return bytes(found[0][0]) if found else None
+
+
+Query = tuple[str, tuple[str, ...]]
+"""The text, and the names of the columns it gives."""
+
+
+def _query(table: type[Model], names: Collection[str], key: str, order: str = "") -> Query:
+    """The columns of `table` with these names, where `key` is the query's one value."""
+    fields = [field for field in table._meta.sorted_fields if field.column_name in names]
+    query = table.select(*fields).where(table._meta.columns[key] == "")
+    text, _ = (query.order_by(table._meta.columns[order]) if order else query).sql()
+    return text, tuple(field.column_name for field in fields)
+
+
+@cache
+def _workflow_rows() -> Query:
+    given = [
+        *rows.Workflow.__struct_fields__,
+        *(f"merge_{n}" for n in rows.Merge.__struct_fields__),
+    ]
+    return _query(Workflow, given, "id")
+
+
+@cache
+def _task_rows() -> Query:
+    return _query(Task, rows.Task.__struct_fields__, "workflow", "position")
+
+
+@cache
+def _terminal_rows() -> Query:
+    return _query(Terminal, rows.Terminal.__struct_fields__, "workflow", "position")
+
+
+@cache
+def _one_terminal() -> Query:
+    return _query(Terminal, rows.Terminal.__struct_fields__, "address")
 
 
 def _below(address: str) -> tuple[str, tuple[Any, ...]]:
@@ -204,35 +252,23 @@ def _below(address: str) -> tuple[str, tuple[Any, ...]]:
     return "workflow = ? AND substr(address, 1, ?) = ?", (workflow, len(address), address)
 
 
-def _pick(struct: type[msgspec.Struct], row: Row) -> Row:
-    return {name: row[name] for name in struct.__struct_fields__ if name in row}
-
-
 def _terminal(row: Row) -> rows.Terminal:
-    picked = _pick(rows.Terminal, row)
-    picked["task"] = row["task"] or ""
-    return msgspec.convert(picked, rows.Terminal)
+    row["task"] = row["task"] or ""
+    return msgspec.convert(row, rows.Terminal, strict=False)  # SQLite's booleans are 0 and 1
 
 
 def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
     by_task: dict[str, list[rows.Terminal]] = {}
     for each in terminals:
         by_task.setdefault(each["task"] or "", []).append(_terminal(each))
-    merge = {name: row[f"merge_{name}"] for name in rows.Merge.__struct_fields__ if name != "files"}
-    return rows.Workflow(
-        **{
-            **_pick(rows.Workflow, row),
-            "status": WorkflowStatus(row["status"]),
-            "address": f"{row['id']}/",
-            "tasks": [
-                msgspec.convert(
-                    {**_pick(rows.Task, t), "terminals": by_task.get(t["address"], [])}, rows.Task
-                )
-                for t in tasks
-            ],
-            "merge": msgspec.convert(
-                {**merge, "files": msgspec.json.decode(row["merge_files"])}, rows.Merge
-            ),
-            "merge_terminal": next(iter(by_task.get("", [])), None),
-        }
-    )
+    merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
+    merge["files"] = msgspec.json.decode(merge["files"])
+    row["forecast"] = _forecast(row["forecast"])
+    workflow = msgspec.convert({**row, "address": f"{row['id']}/"}, rows.Workflow, strict=False)
+    workflow.merge = msgspec.convert(merge, rows.Merge, strict=False)
+    workflow.merge_terminal = next(iter(by_task.get("", [])), None)
+    for each in tasks:
+        task = msgspec.convert(each, rows.Task, strict=False)
+        task.terminals = by_task.get(task.address, [])
+        workflow.tasks.append(task)
+    return workflow

@@ -27,12 +27,12 @@ def stop_together(children: Sequence[ChildRecord], context: Context) -> None:
             child.life.order_stop()
     for child in children:
         life = child.life
-        if life is not None:
-            if life.done.wait(_left(child.spec.shutdown, ordered_at)):
-                report_end(child, life, context)
-            else:
-                abandon(child, context)
+        in_time = life is None or life.done.wait(_left(child.spec.shutdown, ordered_at))
+        if not in_time:
+            abandon(child, context)
         child.ended()
+        if life is not None and in_time:
+            report_end(child, life, context)
 
 
 def report_end(child: ChildRecord, life: Life, context: Context) -> None:

@@ -60,8 +60,13 @@ for `restart_child`. When the child is forgotten they are reported as dead lette
 a supervisor that is itself restarted keep their mailboxes.
 
 Back-off. A child with a `Backoff` is started again only after a delay that grows while it keeps
-failing. What the strategy stops with it is stopped at once and started with it. The delay is not
-part of the count: a try counts when the child has failed.
+failing; a `RestartStore` remembers how it fared when the process is gone. What the strategy stops
+with it is stopped at once and started with it. A restart counts when the child has failed, not when
+the delay is over.
+
+Nothing is silent. Every start, failure, stop, restart, dead letter, abandonment and giving up is an
+`Event`, and so is an actor that is `Stuck` at one message; `Tree.inspect` shows them all as they
+are, stuck or not.
 
 A start can be limited (`start_timeout`), and a supervisor that is ordered to stop does not wait for
 a start to end.

@@ -161,3 +161,18 @@ def test_a_store_that_fails_does_not_stop_the_tree(
     assert tree.drain_events(PATIENCE)
     assert "the restart state of root/a/ could not be loaded" in caplog.text
     assert "a hook of the supervision tree failed" in caplog.text
+
+
+def test_a_delay_that_was_cut_short_starts_nothing_when_it_is_over(grow: Grow, events: Log) -> None:
+    short_then_long = Backoff(initial=0.1, factor=36000, maximum=3600, jitter=0)
+    longer = Backoff(initial=0.2, maximum=1, jitter=0)
+    tree = grow(root(puppet("a", backoff=short_then_long), puppet("b", backoff=longer)))
+    tell(tree, "root/a/", CRASH)
+    events.wait_for(ChildFailed, "a/")
+    tree.root.terminate_child("a")
+    tree.root.restart_child("a")
+    tell(tree, "root/a/", CRASH)
+    events.wait_for(ChildFailed, "a/", count=2)
+    tell(tree, "root/b/", CRASH)
+    events.wait_for(ChildRestarted, "b/")  # and so the first delay of the other is over, too
+    assert [child.state for child in tree.root.which_children()] == ["restarting", "running"]

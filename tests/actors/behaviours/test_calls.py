@@ -133,6 +133,25 @@ def test_an_actor_that_waits_for_its_supervisor_can_be_stopped_by_it(grow: Grow)
     release.set()
 
 
+def test_an_actor_that_was_ordered_to_stop_does_not_wait_for_its_supervisor(grow: Grow) -> None:
+    caught = Log()
+    tree = grow(root(puppet("a", shutdown=None)))
+    entered = threading.Event()
+
+    def call_late(actor: Any) -> None:
+        entered.set()
+        actor.wait_stop(None)
+        try:
+            actor.supervisor.which_children()
+        except CallerStopping as error:
+            caught.add(error)
+
+    tell(tree, "root/a/", Run(call_late))
+    assert entered.wait(PATIENCE)
+    tree.root.terminate_child("a")
+    assert len(caught.all()) == 1
+
+
 def test_calls_that_wait_when_the_supervisor_ends_are_answered(grow: Grow) -> None:
     tree = grow(root(puppet("a", shutdown=None)))
     entered, release = threading.Event(), threading.Event()

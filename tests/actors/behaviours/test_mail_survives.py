@@ -59,6 +59,7 @@ def test_waiting_messages_go_to_the_next_incarnation_in_order(grow: Grow, events
     log.wait(lambda items: "three" in items)
     assert [item for item in log.all() if isinstance(item, str)] == ["asked", "one", "two", "three"]
     assert answer.get(timeout=PATIENCE) == "asked"
+    assert tree.drain_events(PATIENCE)
     letters = events.of(DeadLetter)
     assert [(e.item, type(e.error), e.incarnation) for e in letters] == [(broken, Oops, 1)]
     assert node(tree, "root/a/").dead_letters == 1

@@ -1,0 +1,52 @@
+"""`python -m bench [--only NAME]… [--quick] [--json FILE]`: measure, and print one table."""
+
+import importlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from bench.table import Row, show
+
+MEASURES = {
+    "transitions": "durable transitions through the journal",
+    "bus": "actor to actor over the bus",
+    "request": "an outside client's request",
+    "feed": "facts to subscribers",
+    "crash": "an actor's crash to its next message",
+    "refs": "a ref's rename to the fact in a subscriber's hands",
+    "kill": "a killed program to its fact",
+    "adopt": "kill -9 of the runtime to all adopted",
+    "idle": "a large company that waits",
+    "output": "terminal output, and a commit beside noise",
+    "growth": "cost of a fact and of a start as the journal grows",
+    "start": "the command line and the runtime's start",
+    "merge": "twenty branches",
+}
+
+
+@click.command()
+@click.option("--only", "names", multiple=True, type=click.Choice(list(MEASURES)))
+@click.option("--quick", is_flag=True, help="Fewer and smaller rounds: a look, not a result.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the rows there too.")
+def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
+    """Measure Callboard against the parts it stands on."""
+    rows: list[Row] = []
+    began = time.monotonic()
+    for name in names or MEASURES:
+        click.echo(f"{name}: {MEASURES[name]} …", err=True)
+        measure = importlib.import_module(f"bench.{name}")
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            rows += measure.run(Path(directory), quick)
+    show(rows)
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    click.echo(f"{time.monotonic() - began:.0f} s; {os.cpu_count()} cores; load {load}")
+    if file is not None:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""A large company at rest: real repositories, rows, hosts and programs, without the minutes
+that launching hundreds of CLIs one after another takes. The rows are those that a launch
+leaves: workflows `ready`, terminals `waiting`, each program alive under its host.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pygit2
+
+from actors.ending import end_all_terminals
+from actors.stage import Stage, now
+from actors.terminals import link, processes
+from bus import address, connection
+from bus.client import Client
+from bus.plan import Plan, TaskPlan, TerminalPlan
+from bus.status import TerminalStatus, WorkflowStatus
+from store.change import Move, Operation, Update
+from store.database import create_or_migrate
+from store.journal import Journal
+from store.submission import submission
+
+ROOT = Path(__file__).resolve().parents[1]
+TASKS = 3
+"""In each workflow; each has one terminal."""
+WORKFLOWS_OF_A_REPOSITORY = 10
+ENV = {"PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+WHO = pygit2.Signature("A", "a@b", 1, 0)
+
+
+def repository(path: Path) -> str:
+    """A new one with a commit on `main`; returns its git directory."""
+    repo = pygit2.init_repository(str(path), initial_head="main")
+    blob = repo.create_blob(b"text\n")
+    tree = repo.TreeBuilder()
+    tree.insert("file", blob, pygit2.GIT_FILEMODE_BLOB)
+    repo.create_commit("refs/heads/main", WHO, WHO, "first", tree.write(), [])
+    repo.config["user.name"], repo.config["user.email"] = "A", "a@b"
+    return str(Path(repo.path))
+
+
+class Company:
+    """One home with its workflows and running terminals; `close` ends them all."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home"
+        self.root = root
+        self.home.mkdir(mode=0o700, parents=True)
+        self.ids: list[str] = []
+        self.terminals: list[str] = []
+        self.hosts: list[subprocess.Popen[bytes]] = []
+        self.served: subprocess.Popen[str] | None = None
+        self._sockets = SimpleNamespace(sockets=connection.socket_directory(self.home))
+        create_or_migrate(self.home / "callboard.db")
+
+    def hire(
+        self, workflows: int, argv: list[str], status: WorkflowStatus = WorkflowStatus.READY
+    ) -> None:
+        """So many workflows more, their terminals started. Not while a runtime serves."""
+        journal = Journal(self.home / "callboard.db", lambda _: None, lambda _: None)
+        fresh = []
+        for number in range(len(self.ids), len(self.ids) + workflows):
+            change, started = self._workflow(f"w{number}", number, argv, status)
+            journal.commit(change)
+            fresh += started
+        journal.close()
+        for host in fresh:
+            link.await_ready(host, 300.0)
+        self.hosts += fresh
+
+    def _workflow(
+        self, id: str, number: int, argv: list[str], status: WorkflowStatus
+    ) -> tuple[list[Operation], list[subprocess.Popen[bytes]]]:
+        path = self.root / f"repo{number // WORKFLOWS_OF_A_REPOSITORY}"
+        git_dir = str(path / ".git") if path.exists() else repository(path)
+        repo = pygit2.Repository(git_dir)
+        main = repo.revparse_single("main")
+        plan = Plan(
+            name=id,
+            repo=str(path),
+            max_terminals=10_000,
+            cli={"waiter": {"command": argv, "ready": ".*"}},
+            task=[
+                TaskPlan(
+                    id=f"t{task}",
+                    branch=f"{id}/t{task}",
+                    terminal=[TerminalPlan(cli="waiter", instruction="wait")],
+                )
+                for task in range(TASKS)
+            ],
+        )
+        change = submission(id, plan, now(), git_dir)
+        W, T = WorkflowStatus, TerminalStatus  # noqa: N806
+        steps = [W.CREATED, W.STARTING, W.READY, W.RUNNING]
+        for old, new in zip(steps, steps[1 : steps.index(status) + 1]):
+            change.append(Move("workflow", address.workflow(id), old, new))
+        started = []
+        for task in plan.task:
+            repo.branches.local.create(task.branch, main)
+            where, at = address.task(id, task.id), address.terminal(id, task.id, 1)
+            worktree = str(self.home / "worktrees" / where.strip("/"))
+            sets = {"base": str(main.id), "tip": str(main.id), "worktree": worktree}
+            token = os.urandom(16).hex()
+            begun = {"incarnation": 1, "token": token, "alive": 1, "gone": 0}
+            change += [
+                Update("task", where, sets),
+                Move("terminal", at, T.NOT_STARTED, T.STARTING, sets=begun),
+                Move("terminal", at, T.STARTING, T.WAITING, sets={"ready": 1}),
+            ]
+            started.append(self._host(at, token, argv))
+            self.terminals.append(at)
+        self.ids.append(id)
+        return change, started
+
+    def _host(self, at: str, token: str, argv: list[str]) -> subprocess.Popen[bytes]:
+        return link.spawn(
+            self.home / "terminals" / at.strip("/") / "1",
+            socket=Stage.socket(self._sockets, at, 1),  # type: ignore[arg-type]
+            token=token,
+            incarnation=1,
+            argv=argv,
+            env=ENV,
+            cwd=self.root,
+            rows=40,
+            columns=120,
+        )
+
+    # ---- the runtime -------------------------------------------------------------------
+
+    def serve(self, *under: str) -> int:
+        """A runtime as a process; returns its pid when it serves."""
+        self.served = subprocess.Popen(
+            [*under, sys.executable, str(ROOT / "run.py"), "serve", "--home", str(self.home)],
+            stdout=subprocess.PIPE,
+            stderr=(self.root / "serve.err").open("a"),
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert self.served.stdout is not None
+        first = self.served.stdout.readline()
+        if "serves" not in first:
+            raise RuntimeError((self.root / "serve.err").read_text())
+        return connection.read(self.home).pid
+
+    def client(self) -> Client:
+        return Client(connection.read(self.home).requests, timeout=120.0)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        assert self.served is not None
+        self.served.kill()
+        self.served.communicate()
+        self.served = None
+
+    def program(self, at: str) -> processes.Identity:
+        found = processes.read_identity(self.home / "terminals" / at.strip("/") / "1")
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        if self.served is not None:
+            self.kill()
+        for at in self.terminals:
+            identity = self.program(at)
+            if processes.is_alive(identity.program_pid, identity.program_start):
+                os.kill(identity.program_pid, 9)
+        end_all_terminals(self.home)
+        for host in self.hosts:
+            host.communicate()
+
+    def __enter__(self) -> "Company":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all threads so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_kb(pid: int, what: str = "VmRSS") -> int:
+    """`VmRSS`, or `Pss` (shared pages by share)."""
+    name = "status" if what.startswith("Vm") else "smaps_rollup"
+    for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1])
+    raise LookupError(what)
+
+
+def context_switches(pid: int) -> int:
+    """Voluntary ones of all threads: how often something slept and was woken."""
+    return sum(
+        int(line.split()[1])
+        for status in Path(f"/proc/{pid}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+        if line.startswith("voluntary_ctxt")
+    )
+
+
+if __name__ == "__main__":  # `python -m bench.company DIRECTORY WORKFLOWS`: to look at by hand
+    company = Company(Path(sys.argv[1]))
+    company.hire(int(sys.argv[2]), ["cat"])
+    print(json.dumps({"home": str(company.home), "hosts": [h.pid for h in company.hosts]}))

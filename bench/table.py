@@ -1,0 +1,112 @@
+"""What a measure gives: rows, each a ratio of ours to a reference of the same run."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line. `ours` and `reference` are medians in `unit`; `ratio` is ours / reference."""
+
+    what: str
+    unit: str
+    ours: float
+    reference: float
+    against: str
+    ratio: float
+    target: str
+    met: bool
+    note: str = ""
+
+
+def at_least(
+    what: str, unit: str, ours: float, reference: float, share: float, against: str, note: str = ""
+) -> Row:
+    """A rate: more is better."""
+    ratio = ours / reference
+    return Row(what, unit, ours, reference, against, ratio, f">= {share:g}", ratio >= share, note)
+
+
+def at_most(
+    what: str, unit: str, ours: float, reference: float, times: float, against: str, note: str = ""
+) -> Row:
+    """A time or a size: less is better."""
+    ratio = ours / reference
+    return Row(what, unit, ours, reference, against, ratio, f"<= {times:g}", ratio <= times, note)
+
+
+def within(
+    what: str, unit: str, ours: float, reference: float, more: float, against: str, note: str = ""
+) -> Row:
+    """At most so much more than the reference, in the same unit."""
+    met = ours - reference <= more
+    target = f"+ <= {more:g} {unit}"
+    return Row(what, unit, ours, reference, against, _ratio(ours, reference), target, met, note)
+
+
+def below(what: str, unit: str, ours: float, limit: float, note: str = "") -> Row:
+    """An absolute limit."""
+    return Row(
+        what,
+        unit,
+        ours,
+        limit,
+        "the limit",
+        ours / limit,
+        f"< {limit:g} {unit}",
+        ours < limit,
+        note,
+    )
+
+
+def _ratio(ours: float, reference: float) -> float:
+    return ours / reference if reference else float("inf")
+
+
+def alternate(rounds: int, *sides: Callable[[], float]) -> list[float]:
+    """The median of each side, measured in turn: what disturbs one disturbs the others. Every
+    second round goes backwards, so that no side is always first. One round is for warming up."""
+    taken: list[list[float]] = [[] for _ in sides]
+    for number in range(rounds + 1):
+        order = list(enumerate(sides))
+        for index, side in order if number % 2 else reversed(order):
+            gc.collect()
+            value = side()
+            if number:
+                taken[index].append(value)
+    return [statistics.median(each) for each in taken]
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def number(value: float) -> str:
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def show(rows: Sequence[Row]) -> None:
+    table = Table("what", "ours", "reference", "ratio", "target", "met", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            row.what + (f" [dim]({row.note})[/]" if row.note else ""),
+            f"{number(row.ours)} {row.unit}",
+            f"{number(row.reference)} {row.unit} [dim]{row.against}[/]",
+            number(row.ratio),
+            row.target,
+            "[green]yes[/]" if row.met else "[red]NO[/]",
+        )
+    Console(width=200 if not Console().is_terminal else None).print(table)
