@@ -362,8 +362,8 @@ def ps(workflow: str | None, as_json: bool) -> None:
     """What runs; what waits for a person stands on top."""
     from actors import views
 
-    one = [ask("workflow.get", workflow=workflow)] if workflow else None
-    found = one or ask("workflow.list")
+    one = workflow is not None
+    found = [ask("workflow.get", workflow=workflow)] if one else ask("workflow.list")
     show(found, as_json, views.ps)
 
 

@@ -69,6 +69,11 @@ def plan_text(
     return "\n".join(lines) + "\n"
 
 
+Said = tuple[int, str, str]
+"""Exit code, output, errors."""
+Call = Callable[..., Said]
+
+
 class Home:
     """One Callboard home, driven through `run.py` as a user would. `prefix` is put before
     each command (to enter a network namespace), `env` is the user's environment."""
