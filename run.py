@@ -266,8 +266,10 @@ def finish(
     from actors.following import order
 
     row = order(home(), type, until, bad, fields)
-    show(row, as_json, lambda r: f"{r['address']} {r['status']}" + _because(r))
-    sys.exit(FAILED if row["status"] in bad else DONE)
+    said = f"{row['address']} {row['status']}" + _because(row)
+    show(row, as_json, lambda _: said)
+    if row["status"] in bad:
+        raise Stop(said, FAILED, f"python run.py why {row['id']}")
 
 
 def _because(row: Any) -> str:
