@@ -20,6 +20,7 @@ from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
+from actors.git.command import GitFailed, git
 from actors.git.history import descends
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
@@ -37,7 +38,7 @@ from bus.facts import (
 )
 from bus.messages import Look
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import FINAL_WORKFLOW, TerminalStatus, WorkflowStatus
 from store.change import Update
 from store.errors import LostRace
 
@@ -319,18 +320,30 @@ class Merger(CompanyActor):
 
     def _stage_repair(self, row: Workflow) -> None:
         """The red tree, in a scratch worktree, for the terminal that mends it."""
-        merge = row.merge
-        path = self._scratch(f"merge-{merge.round}")
-        if merge.worktree != str(path) or merge.start != merge.commit:
+        merge, helper = row.merge, row.merge_terminal
+        if merge.staged:
+            if helper is not None and not helper.gone:
+                self.stage.tell(helper.address, Look())
+            return
+        path = Path(merge.worktree)
+        if helper is not None and helper.status == TerminalStatus.RUNNING and path.is_dir():
+            self._bring(path, merge.commit)
+        else:
+            path = self._scratch(f"merge-{merge.round}")
             mark = f"repair {merge.commit}\n"
             name = worktrees.registered(row.git_dir, str(path))
             if name is None or worktrees.mark_of(row.git_dir, name) != mark:
                 worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
-            self._take(row, merge_worktree=str(path), merge_start=merge.commit)
-            return
-        helper = row.merge_terminal
-        if helper is not None and not helper.gone:
-            self.stage.tell(helper.address, Look())
+        self._take(row, merge_worktree=str(path), merge_start=merge.commit)
+
+    def _bring(self, worktree: Path, commit: str) -> None:
+        """A terminal that works stays where it stands; the new red tree comes there. Where
+        its own changes are in the way they stay, and its commit will be rejected with the
+        reason."""
+        try:
+            git("checkout", "-q", "--detach", commit, at=str(worktree))
+        except GitFailed as error:
+            log.warning("%s: %s", self.address, error)
 
     # ---- the end -------------------------------------------------------------------------
 

@@ -164,6 +164,8 @@ class TerminalActor(CompanyActor):
                 self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.later("probe", PROBE_SECONDS)
+            case Found.NEVER if self.row.alive and not self.may_begin:
+                self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
             case Found.NEVER:
@@ -440,6 +442,14 @@ class TerminalActor(CompanyActor):
     @cached_property
     def profile(self) -> Profile:
         return profile_for(self.plan, self.row.cli)
+
+    @property
+    def may_begin(self) -> bool:
+        """What it is to work on is there: the merge terminal waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
 
     @property
     def directory(self) -> Path:

@@ -229,7 +229,8 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
-    """The plan's tests ran on `commit`. `status` is the exit code, `output` the file."""
+    """The plan's tests ran on `commit`. `status` is the exit code, `output`
+    the directory whose files, in order of their names, are all of its output."""
 
     observed = True
 
