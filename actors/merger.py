@@ -172,9 +172,12 @@ class Merger(CompanyActor):
                 self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
 
     def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
-        """The conflict is laid out in a scratch worktree of its own, detached, with git's
-        markers. Where `git` itself finds no conflict, its merge is taken."""
-        path = self._scratch(f"merge-{row.merge.round}")
+        """The conflict is laid out in a scratch worktree, detached, with git's markers: in
+        that of the merge terminal where it works already. Where `git` itself finds no
+        conflict, its merge is taken."""
+        stays = self._at_work(row) and self._bring(Path(row.merge.worktree), found.onto)
+        name = f"merge-{row.merge.round}"
+        path = Path(row.merge.worktree) if stays else self._scratch(name)
         request = self._request(row)
         made = self.stage.merges.call(
             resolution.materialize,
@@ -185,6 +188,7 @@ class Merger(CompanyActor):
             tip=found.tip,
             message=f"Merge {found.branch} into {row.target}",
             author=request.author,
+            at_onto=stays,
         )
         if made.resolved is not None and made.resolved != row.merge.resolved:
             self._take(row, merge_resolved=made.resolved)
@@ -326,7 +330,7 @@ class Merger(CompanyActor):
                 self.stage.tell(helper.address, Look())
             return
         path = Path(merge.worktree)
-        if helper is not None and helper.status == TerminalStatus.RUNNING and path.is_dir():
+        if self._at_work(row):
             self._bring(path, merge.commit)
         else:
             path = self._scratch(f"merge-{merge.round}")
@@ -336,14 +340,23 @@ class Merger(CompanyActor):
                 worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
         self._take(row, merge_worktree=str(path), merge_start=merge.commit)
 
-    def _bring(self, worktree: Path, commit: str) -> None:
-        """A terminal that works stays where it stands; the new red tree comes there. Where
-        its own changes are in the way they stay, and its commit will be rejected with the
-        reason."""
+    @staticmethod
+    def _at_work(row: Workflow) -> bool:
+        """The merge terminal works, in a worktree that it cannot leave."""
+        helper = row.merge_terminal
+        works = helper is not None and helper.status == TerminalStatus.RUNNING
+        return works and bool(row.merge.worktree) and Path(row.merge.worktree).is_dir()
+
+    def _bring(self, worktree: Path, commit: str) -> bool:
+        """A terminal that works stays where it stands, and what it is to work on next comes
+        there. False where its own changes are in the way; they stay. (A red tree's repair
+        is then rejected with the reason, a conflict is laid out elsewhere.)"""
         try:
             git("checkout", "-q", "--detach", commit, at=str(worktree))
         except GitFailed as error:
             log.warning("%s: %s", self.address, error)
+            return False
+        return True
 
     # ---- the end -------------------------------------------------------------------------
 
