@@ -24,6 +24,7 @@ from actors.git.command import GitFailed, git
 from actors.git.history import descends
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
+from actors.git.repository import is_dirty
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue
@@ -175,9 +176,10 @@ class Merger(CompanyActor):
         """The conflict is laid out in a scratch worktree, detached, with git's markers: in
         that of the merge terminal where it works already. Where `git` itself finds no
         conflict, its merge is taken."""
-        stays = self._at_work(row) and self._bring(Path(row.merge.worktree), found.onto)
-        name = f"merge-{row.merge.round}"
-        path = Path(row.merge.worktree) if stays else self._scratch(name)
+        path = Path(row.merge.worktree)
+        stays = self._at_work(row) and not is_dirty(str(path)) and self._bring(path, found.onto)
+        if not stays:
+            path = self._scratch(f"merge-{row.merge.round}")
         request = self._request(row)
         made = self.stage.merges.call(
             resolution.materialize,
