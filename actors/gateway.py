@@ -14,6 +14,7 @@ from actors.behaviours.actor import handles
 from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
+from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
 from actors.stage import CompanyActor, Stage, now
 from actors.workflows import submit
@@ -149,7 +150,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _tree(self, request: requests.TreeInspect, client: str) -> Any:
-        return self.stage.inspect()
+        return picture(self.stage)
 
     @answer.register
     def _replay(self, request: requests.EventsReplay, client: str) -> Any:

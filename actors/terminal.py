@@ -9,6 +9,7 @@ together with the column that says so, so that nothing is told twice.
 import logging
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from actors.launching import LaunchRefused, prepare, profile_for
 from actors.loop import Timer
 from actors.prompts import Prompts
 from actors.stage import CompanyActor, Stage
+from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -224,7 +226,12 @@ class TerminalActor(CompanyActor):
     def _judge_ready(self) -> None:
         seen = self.judge()
         if seen.ready:
-            fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
+            identity = processes.read_identity(self.directory)
+            fact = TerminalReady(
+                address=self.at,
+                incarnation=self.row.incarnation,
+                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+            )
             expect = {"incarnation": self.row.incarnation, "ready": False}
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
             self.cancel("ready")

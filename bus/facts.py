@@ -91,7 +91,8 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
 
 
 class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
-    """The program shows its ready pattern on a quiet screen."""
+    """The program shows its ready pattern on a quiet screen, `seconds` after its host
+    started it."""
 
     observed = True
 

@@ -70,22 +70,27 @@ def plan_text(
 
 
 class Home:
-    """One Callboard home, driven through `run.py` as a user would."""
+    """One Callboard home, driven through `run.py` as a user would. `prefix` is put before
+    each command (to enter a network namespace), `env` is the user's environment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, prefix: list[str] | None = None, env: dict[str, str] | None = None
+    ) -> None:
         self.path = path
+        self.prefix = prefix or []
+        self.env = env
         self.served: subprocess.Popen[str] | None = None
 
     def run(
         self, *words: str, timeout: float = 90, **more: Any
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            **{"env": self.env, **more},
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
-            **more,
         )
 
     def ok(self, *words: str, **more: Any) -> str:
@@ -99,11 +104,11 @@ class Home:
     def serve(self) -> "subprocess.Popen[str]":
         """A runtime in the background; returns when it serves."""
         self.served = subprocess.Popen(
-            [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**(self.env or os.environ), "PYTHONUNBUFFERED": "1"},
         )
         assert self.served.stdout is not None
         first = self.served.stdout.readline()
