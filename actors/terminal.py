@@ -240,6 +240,14 @@ class TerminalActor(CompanyActor):
         else:
             self.prompts.consider(seen)
 
+    def _not_ready(self) -> None:
+        """Its time is up; but a question that waits for a person ends nothing."""
+        seen, limit = self.judge(), self.profile.ready_timeout
+        if self.row.blocked:
+            self.later("ready", limit)
+        else:
+            self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+
     # ---- what the host says --------------------------------------------------------------
 
     @handles(HostSaid)
@@ -391,9 +399,7 @@ class TerminalActor(CompanyActor):
                 self._let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
-                seen = self.judge()
-                limit = self.profile.ready_timeout
-                self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+                self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
             case "stall":

@@ -157,7 +157,7 @@ def _asks(terminal: dict[str, Any]) -> list[str]:
     if terminal["blocked"]:
         return [f"  {where} asks something: python run.py answer {where} CHOICE"]
     if terminal["stalled"]:
-        return [f"  {where} has been silent for long: python run.py attach {where}"]
+        return [f"  {where} has been silent for long: python run.py why {where}"]
     return []
 
 

@@ -164,10 +164,11 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
 
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """Silent for `seconds`."""
+    """Silent for `seconds`, with `screen` before it."""
 
     incarnation: int
     seconds: float
+    screen: str = ""
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
