@@ -61,12 +61,13 @@ def test_a_merge_is_given_up_and_taken_up_again(acting: Acting, repo: Path) -> N
     again = acting.fact("merge.conflict", 2)
     where = Path(again["worktree"])
     assert where != Path(conflict["worktree"])
-    (where / "same").write_text("one\ntwo\n")
+    (where / "same").write_text("one\n")
     git(where, "add", "-A")
-    git(where, "commit", "-q", "-m", "both")
+    git(where, "commit", "-q", "-m", "one is enough", "-m", "Dropped: same: says the same")
     acting.until(lambda row: row["merge"]["waits"] == "conflict")
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
+    assert (repo / "same").read_text() == "one\n"
 
 
 def test_the_merge_terminal_resolves_after_it_was_told_what_is_wrong(
