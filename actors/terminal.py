@@ -166,6 +166,8 @@ class TerminalActor(CompanyActor):
                 self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.later("probe", PROBE_SECONDS)
+            case Found.NEVER if self.row.alive and not self.may_begin:
+                self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
             case Found.NEVER:
@@ -237,6 +239,14 @@ class TerminalActor(CompanyActor):
             self.listen()
         else:
             self.prompts.consider(seen)
+
+    def _not_ready(self) -> None:
+        """Its time is up; but a question that waits for a person ends nothing."""
+        seen, limit = self.judge(), self.profile.ready_timeout
+        if self.row.blocked:
+            self.later("ready", limit)
+        else:
+            self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -389,9 +399,7 @@ class TerminalActor(CompanyActor):
                 self._let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
-                seen = self.judge()
-                limit = self.profile.ready_timeout
-                self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+                self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
             case "stall":
@@ -447,6 +455,14 @@ class TerminalActor(CompanyActor):
     @cached_property
     def profile(self) -> Profile:
         return profile_for(self.plan, self.row.cli)
+
+    @property
+    def may_begin(self) -> bool:
+        """What it is to work on is there: the merge terminal waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
 
     @property
     def directory(self) -> Path:

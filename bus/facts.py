@@ -164,10 +164,11 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
 
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """Silent for `seconds`."""
+    """Silent for `seconds`, with `screen` before it."""
 
     incarnation: int
     seconds: float
+    screen: str = ""
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
@@ -230,7 +231,8 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
-    """The plan's tests ran on `commit`. `status` is the exit code, `output` the file."""
+    """The plan's tests ran on `commit`. `status` is the exit code, `output`
+    the directory whose files, in order of their names, are all of its output."""
 
     observed = True
 
