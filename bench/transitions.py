@@ -49,9 +49,7 @@ class Steps:
 
     def __init__(self, addresses: list[str]) -> None:
         self.addresses = addresses
-        self._turns = {
-            at: itertools.cycle(itertools.pairwise(CIRCLE)) for at in addresses
-        }
+        self._turns = {at: itertools.cycle(itertools.pairwise(CIRCLE)) for at in addresses}
 
     def group(self, size: int) -> list[tuple[str, TerminalStatus, TerminalStatus]]:
         return [(at, *next(self._turns[at])) for at in self.addresses[:size]]
