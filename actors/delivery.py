@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from actors.clis.judging import writes_for
 from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
-from store.change import Update
+from bus.status import TerminalStatus
+from store.change import Operation, Update
 
 if TYPE_CHECKING:
     from actors.terminal import TerminalActor
@@ -37,10 +38,12 @@ class Delivery:
         self._looks = 0
 
     def converge(self) -> None:
-        """Type the newest step if it is not typed; look for evidence if none is known."""
+        """Type the newest step if it is not typed (a paused workflow types nothing new);
+        look for evidence if none is known."""
         row = self._actor.row
+        paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
         if row.sent < row.step:
-            if self._typing < row.step:
+            if not paused and self._typing < row.step:
                 self._type(row.step, row.instruction)
         elif row.delivered < row.step and self._before is None:
             key = self._key(row.step)
@@ -60,37 +63,54 @@ class Delivery:
 
     def acknowledged(self, event: Acknowledged) -> None:
         """The host has typed it, now or before."""
-        actor, row = self._actor, self._actor.row
-        if event.key != self._key(row.step) or event.result == Result.REFUSED:
-            return
-        self._before = event.offset
-        if row.sent < row.step:
-            expect = {"incarnation": row.incarnation, "sent": row.sent}
-            fact = InstructionSent(
-                address=actor.at,
-                incarnation=row.incarnation,
-                step=row.step,
-                bytes=len(row.instruction.encode()),
-            )
-            actor.store([Update("terminal", actor.at, {"sent": row.step}, expect), fact])
-        self._looks = 0
-        actor.later("evidence", EVIDENCE_SECONDS)
-
-    def answered(self) -> None:
-        """Its work was taken: no better evidence of a turn is wanted."""
-        row = self._actor.row
-        if row.delivered < row.sent == row.step:
-            self._tell(
-                InstructionDelivered(
-                    address=self._actor.at, incarnation=row.incarnation, step=row.step
-                )
-            )
+        if event.key == self._key(self._actor.row.step) and event.result != Result.REFUSED:
+            self._typed(event.offset)
 
     def key_known(self, event: KeyKnown) -> None:
         """After a restart: where its output was when the step was typed."""
-        if event.state == KeyState.TYPED and event.key == self._key(self._actor.row.step):
-            self._before = event.offset
-            self._actor.later("evidence", EVIDENCE_SECONDS)
+        if event.key == self._key(self._actor.row.step) and event.state == KeyState.TYPED:
+            self._typed(event.offset)
+
+    def _typed(self, offset: int) -> None:
+        """The newest step is typed: say so once, then look for the turn it began."""
+        actor = self._actor
+        self._before = offset
+        self._looks = 0
+        if actor.row.sent < actor.row.step:
+            actor.store(self._sent())
+        if actor.row.alive:
+            actor.later("evidence", EVIDENCE_SECONDS)
+        else:
+            self.answered()
+
+    def _sent(self) -> list[Operation]:
+        actor, row = self._actor, self._actor.row
+        fact = InstructionSent(
+            address=actor.at,
+            incarnation=row.incarnation,
+            step=row.step,
+            bytes=len(row.instruction.encode()),
+        )
+        expect = {"incarnation": row.incarnation, "sent": row.sent}
+        return [Update("terminal", actor.at, {"sent": row.step}, expect), fact]
+
+    def answered(self) -> None:
+        """Its work was taken: no better evidence of a turn is wanted. Where a crash came
+        between the typing and its record, the host is asked first; where the host is gone
+        too, the work alone says that the instruction was typed."""
+        actor, row = self._actor, self._actor.row
+        taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
+        if row.alive or not taken or row.delivered >= row.step:
+            return
+        if row.sent < row.step:
+            if not row.gone:
+                key = self._key(row.step)
+                actor.session.do(lambda link: link.ask_key(key))
+                return
+            actor.store(self._sent())
+        self._tell(
+            InstructionDelivered(address=actor.at, incarnation=row.incarnation, step=row.step)
+        )
 
     def consider(self, due: bool = False) -> None:
         """Look for a turn that began after the step was typed. `due`: it is time for one."""

@@ -14,7 +14,7 @@ from actors.behaviours.actor import handles
 from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
-from actors.plan_check import Checked, check
+from actors.plan_check import Checked, check, check_cli
 from actors.stage import CompanyActor, Stage, now
 from actors.workflows import submit
 from bus import address as addresses
@@ -84,6 +84,8 @@ class Gateway(CompanyActor):
             request.workflow = workflow.id
         else:
             request.task = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
+        if isinstance(request, requests.WorkflowRepair) and request.cli:
+            check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
         if workflow.status in FINAL_WORKFLOW:
             decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
             raise illegal("over", f"{workflow.address} is {workflow.status}")

@@ -52,6 +52,13 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
 
+    def on_start(self) -> None:
+        """A landing that a crash has cut holds a lock in the user's clone: end it first."""
+        git_dir, _ = self.stage.reader.repository(self._id)
+        if Path(git_dir).exists():
+            self.stage.merges.call(landing.recover, git_dir)
+        self.stage.tell(self.address, Look())
+
     def on_stop(self) -> None:
         self._forget_tests()
 
@@ -105,7 +112,11 @@ class Merger(CompanyActor):
         if merge.told == key:
             return
         columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}
-        expect = {"merge_told": merge.told, "status": WorkflowStatus.MERGING}
+        expect = {
+            "merge_told": merge.told,
+            "merge_round": merge.round,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(self, [Update("workflow", self._id, columns, expect), fact])
         except LostRace:
@@ -205,18 +216,22 @@ class Merger(CompanyActor):
         if plan.test is None:
             return
         number = row.merge.round * 1_000 + row.merge.runs + 1
-        if self._tests is not None and self._tests.number == number:
-            return
-        self._forget_tests()
-        path = self._scratch("tested")
-        self._tests = TestRun(self, plan, number, row.merge.commit, path)
+        if self._tests is None or self._tests.number != number:
+            self._forget_tests()
+            path = self._scratch("tested")
+            self._tests = TestRun(self, plan, number, row.merge.commit, path)
         self._tests.begin(row)
 
     # ---- land ----------------------------------------------------------------------------
 
     def _begin_landing(self, row: Workflow) -> None:
         """From here on nobody can stop or abort it: the target may have moved already."""
-        expect = {"merge_waits": "", "merge_commit": row.merge.commit, "status": row.status}
+        expect = {
+            "merge_waits": "",
+            "merge_round": row.merge.round,
+            "merge_commit": row.merge.commit,
+            "status": WorkflowStatus.MERGING,
+        }
         try:
             self.stage.commit(
                 self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]

@@ -83,21 +83,24 @@ def _path_of(plan: Plan, error: RepositoryError) -> str:
 
 def _check_clis(plan: Plan) -> list[str]:
     """Every named profile is known and its program is installed."""
-    try:
-        profiles = load(USER_PROFILES.expanduser(), plan.cli)
-    except ProfileError as error:
-        raise malformed(error.path, error.rule) from error
     warnings = []
     for path, cli, provider in _programs(plan):
-        if cli not in profiles:
-            raise malformed(
-                f"{path}.cli", f"no profile {cli!r}; there are {', '.join(sorted(profiles))}"
-            )
-        _check_program(f"{path}.cli", profiles[cli])
+        check_cli(plan, cli, f"{path}.cli")
         variable = plan.provider[provider].api_key_env if provider else ""
         if variable and variable not in os.environ:
             warnings.append(f"provider.{provider}.api_key_env: {variable} is not set here")
     return sorted(set(warnings))
+
+
+def check_cli(plan: Plan, cli: str, path: str) -> None:
+    """Raises `Refused` where this plan knows no such program, or it is not installed."""
+    try:
+        profiles = load(USER_PROFILES.expanduser(), plan.cli)
+    except ProfileError as error:
+        raise malformed(error.path, error.rule) from error
+    if cli not in profiles:
+        raise malformed(path, f"no profile {cli!r}; there are {', '.join(sorted(profiles))}")
+    _check_program(path, profiles[cli])
 
 
 def _check_program(path: str, profile: Profile) -> None:

@@ -82,7 +82,8 @@ class TerminalActor(CompanyActor):
         self.workflow_id = addresses.workflow_of(address)
         self._session: Session | None = None
         self._timers: dict[str, Timer] = {}
-        self._turn = False
+        self._owes_turn = True
+        self._launching = False
         self._exit: Exit | None = None
         self.row: Terminal
         self.size = (ROWS, COLUMNS)
@@ -109,11 +110,14 @@ class TerminalActor(CompanyActor):
         self.row = row
         if self._session is not None and self._session.incarnation != row.incarnation:
             self._let_go()
+        if row.ready or row.gone:
+            self.turn_over()
         self._converge()
 
     def _converge(self) -> None:
         row = self.row
         if row.incarnation == 0 or row.gone:
+            self.delivery.answered()
             self._let_go()
             if not row.wanted and not row.alive:
                 self.stop()
@@ -122,8 +126,7 @@ class TerminalActor(CompanyActor):
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
-            if row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING):
-                self.delivery.answered()
+            self.delivery.answered()
             self.session.do(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
             self._arm_timeout()
@@ -181,7 +184,7 @@ class TerminalActor(CompanyActor):
         if stale or self._session is None or self._session.connected:
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, message.incarnation))
             return
-        self._turn = True
+        self._owes_turn = self._launching = True
         try:
             self._start(self._session)
         except (LaunchRefused, OSError) as error:
@@ -193,6 +196,8 @@ class TerminalActor(CompanyActor):
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
+        if not session.connected:
+            self._has_ended(session.exit())
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
@@ -207,8 +212,9 @@ class TerminalActor(CompanyActor):
         self.turn_over()
 
     def turn_over(self) -> None:
-        if self._turn:
-            self._turn = False
+        """Give the turn back, also one that a former incarnation of this actor had."""
+        if self._owes_turn:
+            self._owes_turn = False
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
 
     def _judge_ready(self) -> None:
@@ -253,7 +259,7 @@ class TerminalActor(CompanyActor):
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
-        if not self._turn:
+        if not self._launching:
             self.store(
                 [
                     TerminalAdopted(
@@ -426,7 +432,7 @@ class TerminalActor(CompanyActor):
         """`pause --freeze` stops the program's whole session; `resume` goes on."""
         if self._session is None or not self._session.connected:
             return
-        frozen = self.stage.reader.is_frozen(self.workflow_id)
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
         if frozen != self.prompts.frozen:
             self.prompts.frozen = frozen
             signo = signal.SIGSTOP if frozen else signal.SIGCONT
@@ -439,6 +445,7 @@ class TerminalActor(CompanyActor):
 
     def _let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
+        self._launching = False
         for what in list(self._timers):
             self.cancel(what)
         self._let_go_link()

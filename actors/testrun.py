@@ -4,6 +4,7 @@ The host gives what a terminal has: the output on disk within bounds, the exit s
 end of the whole process group, and a run that survives the runtime.
 """
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -27,7 +28,13 @@ from bus.rows import Workflow
 if TYPE_CHECKING:
     from actors.merger import Merger
 
+log = logging.getLogger("callboard.merger")
+
 GRACE_MS = 5_000
+PROBE_SECONDS = 0.2
+"""Until a host that did not answer is looked at again."""
+CUT_RUNS = 3
+"""So often a run that was cut is redone, then the merge has failed."""
 TAIL = 6_000
 """Bytes of the output's end that go into the fact."""
 
@@ -64,24 +71,49 @@ class TestRun:
         )
 
     def begin(self, row: Workflow) -> None:
-        """Start it, or take up what a former incarnation started."""
+        """Start it, or take up what a former incarnation started. Again: take it up again
+        where the link was lost."""
+        if self._session.connected:
+            return
         match self._session.look():
             case Found.ALIVE:
-                self._session.connect()
+                self._take_up()
             case Found.ENDED:
                 self._finish(self._session.exit())
                 return
             case Found.LOST:
                 self._session.end_strays(GRACE_MS / 1000)
-                self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
-                return
+                if not self._set_aside():
+                    self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
+                    return
+                self._start(row)
             case Found.NEVER:
                 self._start(row)
             case Found.UNKNOWN:
                 raise OSError(f"{self.directory} cannot be read")
-        limit = self._plan.test_timeout - seconds_since(self._since)
-        stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
-        self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
+        if self._timer is None:
+            limit = self._plan.test_timeout - seconds_since(self._since)
+            stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
+            self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
+
+    def _take_up(self) -> None:
+        """A host that begins or ends just now does not answer: look again soon."""
+        try:
+            self._session.connect()
+        except OSError as error:
+            log.info("%s: the host does not answer: %s", self._address, error)
+            stage, where = self._actor.stage, self._actor.address
+            stage.loop.later(PROBE_SECONDS, lambda: stage.tell(where, Look()))
+
+    def _set_aside(self) -> bool:
+        """A run that was cut (its host was killed, the machine went down) says nothing about
+        the tree: what it left is kept beside and it is redone, but not for ever."""
+        for number in range(1, CUT_RUNS + 1):
+            aside = self.directory.with_name(f"{self.directory.name}.cut-{number}")
+            if not aside.exists():
+                self.directory.rename(aside)
+                return True
+        return False
 
     def _start(self, row: Workflow) -> None:
         stage = self._actor.stage
@@ -90,6 +122,8 @@ class TestRun:
         )
         env = {**os.environ, "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
         self._session.start(self._plan.test or [], env, self._path, 40, 120)
+        if not self._session.connected:
+            self._actor.stage.tell(self._actor.address, Look())
 
     def heard(self, said: HostSaid) -> None:
         if said.incarnation != self.number:
@@ -98,6 +132,7 @@ class TestRun:
             case Ended(exit=ended):
                 self._finish(ended)
             case Closed():
+                self._session.close()
                 self._actor.stage.tell(self._actor.address, Look())
 
     def due(self, message: TestsDue) -> None:

@@ -22,7 +22,7 @@ from bus.facts import Fact
 from bus.messages import Look, Order
 from bus.requests import Command
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import FINAL_WORKFLOW
 from store.change import Insert, Move, Operation, Update
 from store.errors import LostRace, StoreError
 
@@ -114,10 +114,9 @@ class WorkflowActor(CompanyActor):
                     terminals.add(address)
                 case Insert(table="terminal", values=values):
                     terminals.add(values["address"])
-                case Move(table="workflow", new=new, sets=sets):
-                    merge = merge or new == WorkflowStatus.MERGING or new in FINAL_WORKFLOW
-                    if "frozen" in sets:
-                        terminals |= {t.address for t in self._row().terminals() if not t.gone}
+                case Move(table="workflow"):
+                    merge = True
+                    terminals |= {t.address for t in self._row().terminals() if not t.gone}
                 case Update(table="workflow", sets=sets):
                     merge = merge or any(name.startswith("merge_") for name in sets)
         for address in sorted(terminals):

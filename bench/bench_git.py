@@ -87,11 +87,12 @@ def wakes(path: Path, count: int = 300) -> None:
     ref = "refs/heads/feat/0"
     poll = select.poll()
     poll.register(fileno, select.POLLIN)
-    cursor = scanner.scan().heads[ref]
+    heads = scanner.scan().heads
+    cursor, others = heads[ref], [heads["refs/heads/main"]]
     reader, writer = os.pipe()
     if os.fork() == 0:
         other = pygit2.Repository(git_dir)
-        who = pygit2.Signature("A", "a@b", 1, 0)
+        who = pygit2.Signature("A", "a@b", int(time.time()), 0)
         tip = other.references[ref].peel(pygit2.Commit)
         for number in range(count):
             text = f"Commit {number} #done"
@@ -107,7 +108,7 @@ def wakes(path: Path, count: int = 300) -> None:
         if not watch.drain():
             continue
         new = scanner.scan().heads[ref]
-        move = moves(repo, ref, cursor, new, [])
+        move = moves(repo, ref, cursor, new, others)
         now, cursor = time.monotonic_ns(), new
         if isinstance(move, Advanced):
             for _ in move.commits:

@@ -125,9 +125,10 @@ class Reader:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return _terminal_plan(bytes(body))
 
-    def is_frozen(self, id: str) -> bool:
-        """Whether the programs of a paused workflow are stopped."""
-        return bool(self._sql("SELECT frozen FROM workflow WHERE id = ?", id)[0][0])
+    def pause_of(self, id: str) -> tuple[bool, bool]:
+        """Whether a workflow is paused, and whether its programs are stopped."""
+        ((status, frozen),) = self._sql("SELECT status, frozen FROM workflow WHERE id = ?", id)
+        return status == WorkflowStatus.PAUSED, bool(frozen)
 
     # ---- the journal ------------------------------------------------------------------
 

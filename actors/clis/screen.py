@@ -137,7 +137,8 @@ class ScreenReader:
         """The screen now, as plain data."""
         row, col = min(self._grid.cursor.y, self._grid.lines - 1), self._grid.cursor.x
         lines = [self._line(y) for y in range(self._grid.lines)]
-        lines[row] = lines[row].ljust(min(col, self._grid.columns))
+        if lines[row]:
+            lines[row] = lines[row].ljust(min(col, self._grid.columns))
         return Screen(lines, (row, col), self._bracketed_paste)
 
     def _line(self, y: int) -> str:

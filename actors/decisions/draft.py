@@ -24,7 +24,7 @@ class Draft:
     """
 
     def __init__(self, workflow: Workflow, plan: Plan, *, token: str, now: str) -> None:
-        self.workflow = copy.deepcopy(workflow)
+        self.workflow = copied(workflow)
         self.plan = plan
         self.token = token
         self.now = now
@@ -111,6 +111,18 @@ class Draft:
         row.reason = reason
         for name, value in sets.items():
             setattr(row, name, value)
+
+
+def copied(workflow: Workflow) -> Workflow:
+    """The rows apart; their values are never changed in place. (`deepcopy` costs 200 times
+    as much, for each event.)"""
+    new = copy.copy(workflow)
+    new.merge = copy.copy(workflow.merge)
+    new.merge_terminal = copy.copy(workflow.merge_terminal)
+    new.tasks = [copy.copy(task) for task in workflow.tasks]
+    for task in new.tasks:
+        task.terminals = [copy.copy(terminal) for terminal in task.terminals]
+    return new
 
 
 def new_helper(address: str, task: str, position: int, cli: str) -> Terminal:

@@ -20,6 +20,7 @@ from pygit2.enums import DeltaStatus, SortMode
 
 _MADE_HERE: Final = re.compile(r"(commit|cherry-pick|revert|am|initial pull)\b")
 _REFLOG_LIMIT: Final = 5000
+_STRAIGHT: Final = 64
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +100,9 @@ def moves(
     if old not in repo:
         commits = _commits(repo, ref, new, [], foreign) if foreign else ()
         return Rewritten("force", old, new, None, commits)
-    commits = _commits(repo, ref, new, [old], foreign)
-    if repo.descendant_of(new, old):
+    straight = _straight(repo, old, new)
+    commits = _commits(repo, ref, new, [old], foreign, straight)
+    if straight or repo.descendant_of(new, old):
         return Advanced(old, new, commits)
     base = repo.merge_base(old, new)
     kind = _kind(repo, ref, old, new, str(base) if base else None)
@@ -152,23 +154,49 @@ def diff_stat(repo: pygit2.Repository, base: str, tip: str) -> DiffStat:
 
 
 def _commits(
-    repo: pygit2.Repository, ref: str, new: str, hidden: list[str], foreign: list[str]
+    repo: pygit2.Repository,
+    ref: str,
+    new: str,
+    hidden: list[str],
+    foreign: list[str],
+    straight: Sequence[pygit2.Commit] = (),
 ) -> tuple[Commit, ...]:
     """The first-parent line down from `new`, without what `hidden` reaches, oldest first."""
-    fresh = _reachable(repo, new, hidden)
-    line: list[pygit2.Commit] = []
-    commit: pygit2.Commit | None = repo[new].peel(pygit2.Commit)
-    while commit is not None and str(commit.id) in fresh:
-        line.append(commit)
-        parents = commit.parent_ids
-        known = parents and parents[0] in repo  # a shallow clone ends here
-        commit = repo[parents[0]].peel(pygit2.Commit) if known else None
+    line = straight or _first_parents(repo, new, _reachable(repo, new, hidden))
     if foreign and line:
         ours = _reachable(repo, new, [*hidden, *foreign])
         if any(str(commit.id) not in ours for commit in line):
             ours |= _made_here(repo, ref)
         line = [commit for commit in line if str(commit.id) in ours]
     return tuple(_plain(repo, commit) for commit in reversed(line))
+
+
+def _first_parents(repo: pygit2.Repository, new: str, within: set[str]) -> list[pygit2.Commit]:
+    line: list[pygit2.Commit] = []
+    commit: pygit2.Commit | None = repo[new].peel(pygit2.Commit)
+    while commit is not None and str(commit.id) in within:
+        line.append(commit)
+        parents = commit.parent_ids
+        known = parents and parents[0] in repo  # a shallow clone ends here
+        commit = repo[parents[0]].peel(pygit2.Commit) if known else None
+    return line
+
+
+def _straight(repo: pygit2.Repository, old: str, new: str) -> list[pygit2.Commit]:
+    """The commits from `new` down to `old`, newest first, when no merge lies between.
+
+    Nearly every move is one or a few plain commits; for those no history need be searched.
+    """
+    line: list[pygit2.Commit] = []
+    oid: str = new
+    while oid != old:
+        commit = repo[oid].peel(pygit2.Commit)
+        line.append(commit)
+        parents = commit.parent_ids
+        if len(parents) != 1 or len(line) == _STRAIGHT or parents[0] not in repo:
+            return []
+        oid = str(parents[0])
+    return line
 
 
 def _reachable(repo: pygit2.Repository, new: str, hidden: list[str]) -> set[str]:

@@ -95,7 +95,8 @@ class Session:
     def start(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, rows: int, columns: int
     ) -> None:
-        """Start the host and connect. Safe to repeat: one host starts, once.
+        """Start the host and connect. Safe to repeat: one host starts, once. Not connected
+        afterwards: a short program has ended already, and `exit` says how.
 
         Raises `OSError` (`ChildProcessError` with a `Refusal` as errno, `TimeoutError`).
         """
@@ -115,7 +116,11 @@ class Session:
         except ChildProcessError as error:
             if error.errno != Refusal.ANOTHER_RUNS:
                 raise
-        self.connect()
+        try:
+            self.connect()
+        except OSError:
+            if self.look() is not Found.ENDED:
+                raise
 
     def connect(self) -> None:
         """Open the link. Raises `OSError` where nobody listens."""

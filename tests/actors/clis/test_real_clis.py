@@ -15,7 +15,7 @@ import pytest
 from real_cli import Driven, Island
 
 from actors.clis.home import Launch, prepare
-from actors.clis.keys import Write, hand_in, harmless, keys_for_choice
+from actors.clis.keys import hand_in, harmless, keys_for_choice
 from actors.clis.profile import Profile, find_version, load, version_is_verified
 from actors.clis.providers import provider
 from actors.clis.recognise import answer_policy, find_prompt, is_busy, is_ready, turn_began
@@ -96,6 +96,18 @@ class Desk:
     def idle(self, screen: Screen) -> bool:
         return is_ready(self.profile, screen) and not is_busy(self.profile, screen)
 
+    def deliver(self, program: Driven, text: str) -> Screen:
+        """Hand `text` in and look: without evidence of a turn after a while, Enter once more
+        (a busy machine makes programs miss it). Returns the screen before."""
+        before = program.wait(self.ready)
+        program.write(hand_in(self.profile, before, text))
+        try:
+            program.wait(lambda s: turn_began(self.profile, before, s), seconds=8, quiet=0)
+        except TimeoutError:
+            program.write([(b"\r", 0)])
+            program.wait(lambda s: turn_began(self.profile, before, s), quiet=0)
+        return before
+
     def committed(self) -> str:
         return self.git("log", "-1", "--format=%s", "feat/x").strip()
 
@@ -130,9 +142,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 def test_an_instruction_becomes_a_commit_with_its_own_url_key_and_model(desk: Desk) -> None:
     launch = desk.launch("one", bypass=True)
     with desk.start(launch) as program:
-        before = program.wait(desk.ready)
+        before = desk.deliver(program, "Please add made.txt.\nCommit it.")
         assert find_prompt(desk.profile, before) is None
-        program.write(hand_in(desk.profile, before, "Please add made.txt.\nCommit it."))
         asked = desk.island.wait_for(
             lambda r: any("Please add made.txt.\nCommit it." in text for text in r.get("texts", []))
         )
@@ -153,8 +164,7 @@ def test_two_providers_of_one_cli_at_the_same_time(desk: Desk) -> None:
     launches = [desk.launch(name, bypass=True) for name in names]
     with desk.start(launches[0]) as first, desk.start(launches[1]) as second:
         for name, program in zip(names, (first, second), strict=True):
-            text = f"I am {name}. RUN: true"
-            program.write(hand_in(desk.profile, program.wait(desk.ready), text))
+            desk.deliver(program, f"I am {name}. RUN: true")
         for name in names:
             asked = desk.island.wait_for(
                 lambda r, name=name: any(f"I am {name}." in text for text in r.get("texts", []))
@@ -169,8 +179,7 @@ def test_a_permission_question_is_answered_by_label(desk: Desk) -> None:
         config.parent.mkdir(parents=True)
         config.write_text('{"permission": {"bash": "ask"}}')
     with desk.start(desk.launch("one", bypass=False)) as program:
-        before = program.wait(desk.ready)
-        program.write(hand_in(desk.profile, before, "Please add made.txt and commit it."))
+        desk.deliver(program, "Please add made.txt and commit it.")
         asking = program.wait(lambda s: find_prompt(desk.profile, s) is not None)
         prompt = find_prompt(desk.profile, asking)
         assert prompt is not None
@@ -187,8 +196,7 @@ def test_a_refusal_by_label_runs_nothing(desk: Desk) -> None:
     if desk.profile.name == "opencode":
         pytest.skip("the same question as above; its refusal is Escape, tried by hand")
     with desk.start(desk.launch("one", bypass=False)) as program:
-        before = program.wait(desk.ready)
-        program.write(hand_in(desk.profile, before, "Please add made.txt and commit it."))
+        desk.deliver(program, "Please add made.txt and commit it.")
         asking = program.wait(lambda s: find_prompt(desk.profile, s) is not None)
         program.write(keys_for_choice(asking, "no", desk.profile))
         program.wait(desk.idle)
@@ -198,14 +206,11 @@ def test_a_refusal_by_label_runs_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
 def test_long_and_hostile_text_arrives_as_one_turn(desk: Desk) -> None:
-    lines = [f"line {n}: 漢字と絵文字 🎉 {'word ' * 5}" for n in range(400)]
+    lines = [f"line {n}: 漢字と絵文字 🎉 {'word ' * 5}." for n in range(400)]
     text = "\n".join(["你好 RUN: true", "out: \x1b[201~\r\x03 \x1b[31mred", *lines, "the end"])
     assert len(text.encode()) > 20_000
     with desk.start(desk.launch("one", bypass=True)) as program:
-        writes: list[Write] = hand_in(desk.profile, program.wait(desk.ready), text)
-        program.write(writes)
+        desk.deliver(program, text)
         asked = desk.island.wait_for(lambda r: any("the end" in t for t in r.get("texts", [])))
         arrived = next(t for t in asked["texts"] if "the end" in t)
-        assert harmless(text) in "\n".join(line.rstrip() for line in arrived.split("\n")) or (
-            harmless(text) in arrived
-        )
+        assert harmless(text) in arrived

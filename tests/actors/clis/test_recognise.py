@@ -2,7 +2,10 @@
 
 import pytest
 from cli_screens import NAMES, drawn, recorded
+from hypothesis import given
+from hypothesis import strategies as st
 
+from actors.clis.keys import keys_for_choice
 from actors.clis.profile import Profile, PromptRule, load
 from actors.clis.recognise import (
     Prompt,
@@ -162,3 +165,17 @@ def test_the_marked_option_is_found_wherever_it_stands() -> None:
     listed = selection(recorded("claude-api-key"), "❯")
     assert listed is not None
     assert (listed.labels[listed.marked], listed.marked) == ("No (recommended)", 1)
+
+
+PIECES = ["❯ ", "› 1. ", "  2. ", "● ", "│ ", " │", "(y/n)", "[Y/n] ", "\n", "> ", "─" * 30, "Yes"]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=9), max_size=40))
+def test_no_screen_breaks_recognition_and_every_choice_can_be_made(pieces: list[str]) -> None:
+    screen = drawn("".join(pieces))
+    for profile in [*PROFILES.values(), CUSTOM]:
+        prompt = find_prompt(profile, screen)
+        for label in prompt.choices if prompt else []:
+            if prompt is not None and prompt.choices.count(label) == 1:
+                assert keys_for_choice(screen, label, profile)[-1][1] == 0
+        assert not (prompt and is_ready(profile, screen))

@@ -54,6 +54,7 @@ def test_a_wide_character_overwritten_by_half_does_not_break_the_line() -> None:
 
 def test_the_row_of_the_cursor_reaches_to_the_cursor() -> None:
     assert render(b"\r\n> ").text == "\n> "
+    assert render(b"done\x1b[40;120H").text == "done"
 
 
 def test_leaving_the_alternate_screen_brings_the_main_one_back() -> None:
@@ -62,7 +63,7 @@ def test_leaving_the_alternate_screen_brings_the_main_one_back() -> None:
 
 
 def test_scroll_up_and_repeat() -> None:
-    assert render(b"1\r\n2\r\n3\x1b[S", rows=3).lines == ["2", "3", " "]
+    assert render(b"1\r\n2\r\n3\x1b[S", rows=3).lines == ["2", "3", ""]
     assert render("─\x1b[4b".encode()).text == "─────"
 
 

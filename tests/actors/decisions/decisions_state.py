@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from actors.decisions.draft import copied
 from bus.facts import Fact
 from bus.rows import Merge, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -19,7 +20,7 @@ def apply(
 ) -> tuple[Workflow, list[Fact]]:
     """The rows after `operations`, and the facts with their seqs after `head`. Raises what
     the journal raises; `workflow` stays as it was."""
-    state = copy.deepcopy(workflow)
+    state = copied(workflow) if workflow is not None else None
     told: list[Fact] = []
     for operation in operations:
         match operation:

@@ -1,0 +1,211 @@
+"""Any actor of a running workflow may fail: the work ends as it would have without.
+
+The fault is a message that no handler knows, put into the actor's mailbox: the base class
+makes it a failure, and the supervisor acts. Nothing of this is known to the runtime.
+"""
+
+import json
+import random
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "doors"))
+
+from kit import coder, commit, done, git, make_repo, plan_text
+
+from actors.runtime import Runtime
+from bus import connection
+from bus.client import Client
+from bus.facts import WorkflowMoved
+from bus.subscriber import Subscriber
+
+
+class Poison:
+    """A message that no actor has a handler for."""
+
+
+class Served:
+    """A runtime in this process, asked through its sockets."""
+
+    def __init__(self, home: Path) -> None:
+        self.runtime = Runtime(home)
+        self.runtime.start()
+        self.at = connection.read(home)
+        self.client = Client(self.at.requests)
+        self.failed = 0
+
+    def poison(self, address: str) -> bool:
+        return self.runtime._directory.deliver(address, Poison())
+
+    def close(self) -> None:
+        self.client.close()
+        self.runtime.end_terminals = True
+        self.runtime.stop()
+
+    def picture(self, names: set[str]) -> str:
+        """What stands still, for the message of a failure."""
+        rows = [self.client.call("workflow.get", workflow=name) for name in sorted(names)]
+        lines = [
+            f"{t['address']} {t['status']} alive={t['alive']} ready={t['ready']} gone={t['gone']}"
+            f" step={t['step']} sent={t['sent']}"
+            for row in rows
+            for task in row["tasks"]
+            for t in task["terminals"]
+        ]
+        lines += [f"{row['address']} {row['status']} {row['merge']}" for row in rows]
+        facts = self.client.call("events.replay", after=0, limit=10_000)["facts"][-40:]
+        lines += [json.dumps(fact)[:300] for fact in facts]
+        lines += [json.dumps(node) for node in _flat(self.client.call("tree.inspect"))]
+        return "\n".join(lines)
+
+    def run_to_the_end(self, names: list[str]) -> list[dict[str, Any]]:
+        """Start each when it is ready; return when all are over."""
+        subscriber = Subscriber(self.at.feed, self.at.requests)
+        open_ones = set(names)
+        try:
+            while open_ones:
+                fact = subscriber.next(60)
+                assert fact is not None, self.picture(open_ones)
+                name = fact.address.rstrip("/")
+                if isinstance(fact, WorkflowMoved) and name in open_ones:
+                    if fact.new == "ready":
+                        self.client.call("workflow.start", workflow=name)
+                    elif fact.new in ("completed", "failed", "cancelled"):
+                        open_ones.discard(name)
+        finally:
+            subscriber.close()
+        page = self.client.call("events.replay", after=0, limit=10_000)
+        facts: list[dict[str, Any]] = page["facts"]
+        return facts
+
+
+def _flat(node: dict[str, Any]) -> list[dict[str, Any]]:
+    below = [each for child in node.pop("children") for each in _flat(child)]
+    return [node, *below]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path / "home")
+    yield served
+    served.close()
+
+
+REVIEWED = [
+    coder(commit("a", "a", "write a #review")),
+    coder("$ git commit -q --allow-empty -m 'good #done'\n", role="reviewer"),
+]
+
+
+def submit(served: Served, where: Path, number: int) -> str:
+    repo = make_repo(where / f"repo-{number}")
+    text = plan_text(repo, {"a": REVIEWED, "b": [done("b")]}, head='test = ["ls", "a", "b"]')
+    name: str = served.client.call("plan.submit", plan=text)["id"]
+    return name
+
+
+def _step(fact: dict[str, Any]) -> list[str]:
+    return [fact["old"], fact["new"]] if fact["type"].endswith(".status") else []
+
+
+def outcome(facts: list[dict[str, Any]], name: str) -> Counter[str]:
+    """What happened to one workflow, without what depends on the moment of a fault."""
+    passing = {"terminal.adopted", "instruction.delivered", "actor.failed", "actor.restarted"}
+    return Counter(
+        json.dumps([f["type"], f["address"].partition("/")[2], *_step(f)])
+        for f in facts
+        if f["address"].startswith(f"{name}/") and f["type"] not in passing
+    )
+
+
+def check(facts: list[dict[str, Any]], names: list[str], where: Path) -> None:
+    assert [f["seq"] for f in facts] == list(range(1, len(facts) + 1))
+    expected = outcome(facts, names[0])
+    for number, name in enumerate(names):
+        assert outcome(facts, name) == expected
+        assert git(where / f"repo-{number}", "ls-tree", "--name-only", "main").split() == [
+            "README", "a", "b",
+        ]  # fmt: skip
+
+
+def test_each_actor_of_a_running_workflow_may_fail_once_in_turn(
+    served: Served, tmp_path: Path
+) -> None:
+    """The first workflow runs without faults; in the second every actor is hit as soon as
+    it shows life."""
+    calm = submit(served, tmp_path, 0)
+    served.client.call("workflow.prepare", workflow=calm)
+    served.run_to_the_end([calm])
+    name = submit(served, tmp_path, 1)
+    targets = [
+        f"runtime/workflows/{name}/watcher/", f"runtime/workflows/{name}/merger/", f"{name}/",
+        f"{name}/a/1/", f"{name}/a/2/", f"{name}/b/1/", "runtime/launcher/", "runtime/publisher/",
+    ]  # fmt: skip
+    hit: set[str] = set()
+    feed = Subscriber(served.at.feed, served.at.requests)
+
+    def strike() -> None:
+        while len(hit) < len(targets) and feed.next(20) is not None:
+            for target in targets:
+                if target not in hit and served.poison(target):
+                    hit.add(target)
+                    break
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    served.client.call("workflow.prepare", workflow=name)
+    facts = served.run_to_the_end([name])
+    striker.join()
+    feed.close()
+    assert hit == set(targets)
+    check(facts, [calm, name], tmp_path)
+    failed = {f["address"] for f in facts if f["type"] == "actor.failed"}
+    restarted = {f["address"] for f in facts if f["type"] == "actor.restarted"}
+    assert {f"{name}/", f"runtime/workflows/{name}/watcher/"} <= failed & restarted
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_actors_fail_at_random_while_three_workflows_run(
+    served: Served, tmp_path: Path, seed: int
+) -> None:
+    run_at_random(served, tmp_path, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_actors_fail_at_random_many_times(served: Served, tmp_path: Path, seed: int) -> None:
+    run_at_random(served, tmp_path, seed)
+
+
+def run_at_random(served: Served, where: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    names = [submit(served, where, number) for number in range(3)]
+    for name in names:
+        served.client.call("workflow.prepare", workflow=name)
+    feed = Subscriber(served.at.feed, served.at.requests)
+    over = threading.Event()
+
+    def strike() -> None:
+        while not over.is_set():
+            if feed.next(0.5) is not None and chance.random() < 0.25:
+                name = chance.choice(names)
+                place = chance.choice(["watcher/", "merger/", "", "a/1/", "a/2/", "b/1/"])
+                inner = f"runtime/workflows/{name}/{place}"
+                served.poison(inner if place in ("watcher/", "merger/") else f"{name}/{place}")
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    try:
+        facts = served.run_to_the_end(names)
+    finally:
+        over.set()
+        striker.join()
+        feed.close()
+    check(facts, names, where)
+    assert any(f["type"] == "actor.failed" for f in facts)
