@@ -21,7 +21,7 @@ from peewee import Model, SqliteDatabase
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
-from bus.status import FINAL_WORKFLOW
+from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.database import open_database
 from store.tables import Task, Terminal, Workflow
 
