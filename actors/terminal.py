@@ -16,14 +16,15 @@ from typing import Any
 
 import msgspec
 
+from actors import switching
 from actors.behaviours.actor import handles
 from actors.clis import home as config_home
 from actors.clis.judging import Judgement, judge
 from actors.clis.profile import Profile
 from actors.delivery import Delivery
-from actors.launching import LaunchRefused, prepare, profile_for
+from actors.launching import LaunchRefused, prepare, profile_for, unverified_version
 from actors.loop import Timer
-from actors.prompts import Prompts
+from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.stage import CompanyActor, Stage
 from actors.terminals.link import (
     Acknowledged,
@@ -43,10 +44,11 @@ from bus.facts import (
     TerminalAdopted,
     TerminalExited,
     TerminalReady,
+    TerminalUnverified,
     TimedOut,
 )
 from bus.messages import Answer, AskTurn, Look, Sweep, Swept, TurnOver, YourTurn
-from bus.plan import Plan, TerminalPlan
+from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
 from store.change import Operation, Update
@@ -57,10 +59,6 @@ log = logging.getLogger("callboard.terminal")
 ROWS, COLUMNS = 40, 120
 GRACE_MS = 5_000
 """Between TERM and KILL of a program that is to end."""
-QUIET_MS = 300
-"""A screen is judged when nothing has come for so long."""
-PROMPT_MS = 1_500
-"""A working program that is silent for so long may be asking something."""
 PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
 
@@ -195,9 +193,20 @@ class TerminalActor(CompanyActor):
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
+        if self.unverified is not None:
+            self.store([self._not_verified(self.unverified)])
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
         if not session.connected:
             self._has_ended(session.exit())
+
+    def _not_verified(self, version: str) -> TerminalUnverified:
+        return TerminalUnverified(
+            address=self.at,
+            incarnation=self.row.incarnation,
+            cli=self.row.cli,
+            version=version,
+            verified=list(self.profile.version.verified),
+        )
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
@@ -215,9 +224,10 @@ class TerminalActor(CompanyActor):
         """Give the turn back, also one that a former incarnation of this actor had."""
         if self._owes_turn:
             self._owes_turn = False
+            switching.put_back(self.stage, self.at, self.row.incarnation)
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
 
-    def _judge_ready(self) -> None:
+    def _judge_ready(self, ms: int) -> None:
         seen = self.judge()
         if seen.ready:
             fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
@@ -225,9 +235,8 @@ class TerminalActor(CompanyActor):
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
             self.cancel("ready")
             self.turn_over()
-            self.session.do(lambda link: link.quiet([PROMPT_MS]))
-        else:
-            self.prompts.consider(seen)
+            self.listen()
+        self.prompts.consider(seen, ms)
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -271,11 +280,11 @@ class TerminalActor(CompanyActor):
                 ]
             )
         if row.alive and not row.ready:
-            self.session.do(lambda link: link.quiet([QUIET_MS]))
+            self.listen()
             self.later("ready", self.profile.ready_timeout)
             self.later("quiet", QUIET_MS / 1000)
         else:
-            self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+            self.listen()
             if row.status == TerminalStatus.RUNNING:
                 self.later("quiet", PROMPT_MS / 1000)
         self._converge()
@@ -283,14 +292,25 @@ class TerminalActor(CompanyActor):
     def _silent(self, ms: int) -> None:
         row = self.row
         if not row.ready:
-            self._judge_ready()
-        elif row.status == TerminalStatus.RUNNING:
+            self._judge_ready(ms)
+        elif row.alive:
+            works = row.status == TerminalStatus.RUNNING
             if ms >= self._stall_ms():
-                self.prompts.stalled(ms / 1000)
-            else:
-                seen = self.judge()
+                if works:
+                    self.prompts.stalled(ms / 1000)
+                return
+            seen = self.judge()
+            self.prompts.consider(seen, ms)
+            if works:
                 self.delivery.consider()
-                self.prompts.consider(seen)
+                self.delivery.converge()
+
+    def listen(self) -> None:
+        """Have the host say when nothing has come for a while, from now on."""
+        times = [PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
+        if not self.row.ready or self.prompts.answering:
+            times = [QUIET_MS, *times[:2]]
+        self.session.do(lambda link: link.quiet(times))
 
     def _has_ended(self, ended: Exit) -> None:
         """The program is gone. First every commit it made must be in the journal: the last
@@ -407,6 +427,16 @@ class TerminalActor(CompanyActor):
     @cached_property
     def profile(self) -> Profile:
         return profile_for(self.plan, self.row.cli)
+
+    @cached_property
+    def unverified(self) -> str | None:
+        """The program's version where nobody verified the profile with it; else None."""
+        return unverified_version(self.stage, self.profile)
+
+    @property
+    def auto_confirm(self) -> AutoConfirm:
+        """What may be answered unasked: nothing on the screens of an unknown version."""
+        return self.asked.auto_confirm if self.unverified is None else "never"
 
     @property
     def directory(self) -> Path:
