@@ -171,9 +171,8 @@ def demo(directory: str | None) -> None:
 @home_option
 def doctor(as_json: bool) -> None:
     """What is installed, what is missing, what runs, and what mends it."""
-    from actors.doctor import examine
-
     from actors import views
+    from actors.doctor import examine
 
     report = examine(home())
     show(report, as_json, views.doctor)

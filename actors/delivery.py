@@ -86,6 +86,7 @@ class Delivery:
         if actor.row.sent < actor.row.step:
             actor.store(self._sent())
         if actor.row.alive:
+            actor.listen()
             actor.later("evidence", EVIDENCE_SECONDS)
         else:
             self.answered()

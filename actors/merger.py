@@ -16,6 +16,7 @@ import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
+from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
@@ -51,6 +52,7 @@ class Merger(CompanyActor):
         super().__init__(stage)
         self._id = workflow
         self._tests: TestRun | None = None
+        self._forecasts = Forecasts(self)
 
     def on_start(self) -> None:
         """A landing that a crash has cut holds a lock in the user's clone: end it first."""
@@ -78,6 +80,8 @@ class Merger(CompanyActor):
                 self._tests.end()
             if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
                 self._tidy(row)
+            elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
+                self._forecasts.look(row)
             return
         match row.merge.waits:
             case "":
@@ -331,15 +335,17 @@ class Merger(CompanyActor):
     # ---- the end -------------------------------------------------------------------------
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, then end its actors. A worktree goes only
-        when nothing is lost with it; else its state is pinned first (hazards 47, 51)."""
+        """Clean up after a workflow that is over, then end its actors. A task's worktree goes
+        only when it is clean and merged; else its state is pinned, and it stays (hazards 47,
+        51). The scratch worktrees of the merge go, pinned before."""
         home = str(self.stage.home)
         tip = read_ref(row.git_dir, HEADS + row.target) or ""
         for task in row.tasks:
             name = f"{self._id}/{task.id}"
             if not task.worktree or not Path(task.worktree).exists():
                 continue
-            if row.status == WorkflowStatus.COMPLETED:
+            landed = row.status == WorkflowStatus.COMPLETED
+            if landed and worktrees.nothing_to_lose(row.git_dir, task.worktree, tip):
                 worktrees.remove(row.git_dir, home, task.worktree, merged_into=tip, pin_as=name)
             else:
                 pin(row.git_dir, task.worktree, name)

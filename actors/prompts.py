@@ -49,7 +49,7 @@ class Prompts:
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
-        self.frozen = False
+        self.frozen: bool | None = False
         self.forget()
 
     def forget(self) -> None:

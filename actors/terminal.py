@@ -39,6 +39,7 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus import address as addresses
+from bus.errors import Refused
 from bus.facts import (
     LaunchFailed,
     TerminalAdopted,
@@ -169,6 +170,7 @@ class TerminalActor(CompanyActor):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
+            self.prompts.frozen = None
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.later("probe", PROBE_SECONDS)
@@ -291,26 +293,34 @@ class TerminalActor(CompanyActor):
 
     def _silent(self, ms: int) -> None:
         row = self.row
+        works = row.status == TerminalStatus.RUNNING
         if not row.ready:
             self._judge_ready(ms)
+        elif works and ms >= self._stall_ms():
+            self._silent_long(ms / 1000)
         elif row.alive:
-            works = row.status == TerminalStatus.RUNNING
-            if ms >= self._stall_ms():
-                if works:
-                    self.prompts.stalled(ms / 1000)
-                return
             seen = self.judge()
-            self.prompts.consider(seen, ms)
             if works:
                 self.delivery.consider()
+            self.prompts.consider(seen, ms)
+            if works:
                 self.delivery.converge()
 
     def listen(self) -> None:
         """Have the host say when nothing has come for a while, from now on."""
-        times = [PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
-        if not self.row.ready or self.prompts.answering:
-            times = [QUIET_MS, *times[:2]]
+        soon = not self.row.ready or self.prompts.answering
+        times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
         self.session.do(lambda link: link.quiet(times))
+
+    def _silent_long(self, seconds: float) -> None:
+        """Silence counts from when it was set to work, and not in a pause."""
+        limit = self.plan.stall_after
+        worked = min(seconds, seconds_since(self.row.working_since))
+        paused, _ = self.stage.reader.pause_of(self.workflow_id)
+        if paused or worked < limit:
+            self.later("stall", limit if paused else limit - worked)
+        else:
+            self.prompts.stalled(worked)
 
     def _has_ended(self, ended: Exit) -> None:
         """The program is gone. First every commit it made must be in the journal: the last
@@ -391,6 +401,8 @@ class TerminalActor(CompanyActor):
                 self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
             case "quiet":
                 self._silent(QUIET_MS)
+            case "stall":
+                self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
             case "evidence":
@@ -402,7 +414,15 @@ class TerminalActor(CompanyActor):
             self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
 
     def _timed_out(self) -> None:
+        """A frozen program has time; it begins anew when the workflow goes on."""
+        self.cancel("timeout")
         limit = self.asked.timeout or 0.0
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
+        if frozen:
+            return
+        if seconds_since(self.row.working_since) < limit:
+            self._arm_timeout()
+            return
         self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])
 
     def _stall_ms(self) -> int:
@@ -413,6 +433,13 @@ class TerminalActor(CompanyActor):
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         self.prompts.answered_by_person(message)
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """An answer that broke this actor is answered, not forgotten."""
+        message = self.decode(item)
+        if isinstance(message, Answer):
+            failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
+            self.stage.refuse(message.client, message.id, failure)
 
     # ---- help for the parts ----------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from actors.stage import CompanyActor, Stage, now
 from actors.terminal import TerminalActor
 from bus import address as addresses
 from bus.errors import Refused
-from bus.facts import Fact
+from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
 from bus.requests import Command
 from bus.rows import Workflow
@@ -46,8 +46,12 @@ class WorkflowActor(CompanyActor):
     def look(self, message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
         workflow = self._row()
+        branches_moved = False
         for fact in self.stage.reader.unhandled(self._id, workflow.handled):
             self._carry_out(fact)
+            branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
+        if branches_moved:
+            self.stage.tell(addresses.merger(self._id), Look())
         if not self._roused:
             self._roused = True
             self._rouse()

@@ -52,7 +52,15 @@ def within(
 def below(what: str, unit: str, ours: float, limit: float, note: str = "") -> Row:
     """An absolute limit."""
     return Row(
-        what, unit, ours, limit, "the limit", ours / limit, f"< {limit:g} {unit}", ours < limit, note
+        what,
+        unit,
+        ours,
+        limit,
+        "the limit",
+        ours / limit,
+        f"< {limit:g} {unit}",
+        ours < limit,
+        note,
     )
 
 

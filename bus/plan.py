@@ -15,8 +15,9 @@ from bus import address
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+"""A year at most: infinity has no JSON, and timers have an end."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 AutoConfirm = Literal["never", "known", "bypass"]
@@ -43,7 +44,7 @@ class TerminalPlan(_Strict):
 
 
 class TaskPlan(_Strict):
-    id: Annotated[str, msgspec.Meta(pattern=f"^{address.SLUG}$", max_length=48)]
+    id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
     branch: Text
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
     name: str = ""
@@ -96,6 +97,8 @@ class Plan(_Strict):
     cli: dict[str, dict[str, Any]] = {}
 
 
+_MAX_DEPTH = 32
+
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"field `(?P<field>[^`]+)`")
 
@@ -122,14 +125,36 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
         raw = tomllib.loads(source) if isinstance(source, str) else source
     except UnicodeDecodeError as error:
         raise malformed("", f"the plan is not UTF-8: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
         raise refusal(error) from error
+    except RecursionError as error:
+        raise malformed("", "the plan is nested too deeply") from error
+    _check_texts(raw, "")
     _check(plan)
     return plan
+
+
+def _check_texts(value: Any, path: str, depth: int = 0) -> None:
+    """No path, argument or environment takes a NUL, and no file or socket half a character,
+    wherever in the plan it stands."""
+    if depth > _MAX_DEPTH:
+        raise malformed(path, "the plan is nested too deeply")
+    match value:
+        case str():
+            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+                raise malformed(path, "must not hold a NUL or half a character")
+        case dict():
+            for key, inner in value.items():
+                where = f"{path}.{key!s}".lstrip(".")
+                _check_texts(key, ascii(where)[1:-1], depth + 1)
+                _check_texts(inner, where, depth + 1)
+        case list():
+            for index, inner in enumerate(value):
+                _check_texts(inner, f"{path}[{index}]", depth + 1)
 
 
 def _check(plan: Plan) -> None:
