@@ -139,12 +139,11 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
     done = worktree.with_name(f".{worktree.name}.set-up")
     if done.exists():
         return
-    for pattern in plan.copy:
-        for source in sorted(repo.glob(pattern)):
-            target = worktree / source.relative_to(repo)
-            if source.is_file() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+    for name in to_copy(repo, plan.copy):
+        target = worktree / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repo / name, target)
     if plan.setup:
         try:
             ran = subprocess.run(
@@ -163,6 +162,17 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
             tail = (ran.stdout + ran.stderr)[-2_000:]
             raise LaunchRefused(f"setup ended with status {ran.returncode}:\n{tail}")
     done.touch()
+
+
+def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
+    """The user's files that the plan's `copy` means, below the checkout and outside `.git`."""
+    found = {
+        source.relative_to(repo)
+        for pattern in patterns
+        for source in repo.glob(pattern)
+        if source.is_file()
+    }
+    return sorted(name for name in found if ".git" not in name.parts)
 
 
 def _merge_worktree(stage: Stage, workflow: Workflow) -> Path:

@@ -1,11 +1,21 @@
 """Which provider a plan means by a name: its own `[provider.NAME]`, else the user's."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from actors.clis.providers import Provider, ProviderError, key_of, load_providers, provider
+from actors.clis.providers import (
+    Provider,
+    ProviderError,
+    add_providers,
+    import_cc_switch,
+    key_of,
+    load_providers,
+    provider,
+)
 from bus.plan import HelperPlan, Plan, TerminalPlan
 
 USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
@@ -48,3 +58,37 @@ def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provid
 def key(made: Provider | None) -> str | None:
     """Its key, read where the runtime runs. Raises `ProviderError`."""
     return key_of(made, os.environ) if made is not None else None
+
+
+def without_key(made: Provider) -> list[str]:
+    """Why its key cannot be read here, as a warning."""
+    try:
+        key(made)
+    except ProviderError as error:
+        return [f"provider {error}"]
+    return []
+
+
+def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
+    """What can be shown of providers: never a key, only where it is and whether it is there."""
+    return [
+        {
+            "name": made.name,
+            "base_url": made.base_url,
+            "model": made.model,
+            "key": made.api_key_env or made.api_key_from,
+            "problem": "; ".join(without_key(made)),
+        }
+        for made in found.values()
+    ]
+
+
+def take_over(source: Path | None) -> dict[str, Any]:
+    """Add what cc-switch has to the user's providers; its keys stay where they are. Raises
+    `CcSwitchError`, `ProviderError`."""
+    path = USER_PROVIDERS.expanduser()
+    of_user()
+    found = import_cc_switch(source)
+    added = add_providers(path, found)
+    kept = [name for name in found if name not in added]
+    return {"file": str(path), "added": added, "kept": kept}
