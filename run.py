@@ -182,6 +182,7 @@ def doctor(as_json: bool) -> None:
 
 @main.group(invoke_without_command=True)
 @json_option
+@home_option
 @click.pass_context
 def providers(ctx: click.Context, as_json: bool) -> None:
     """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
@@ -196,6 +197,7 @@ def providers(ctx: click.Context, as_json: bool) -> None:
 @providers.command("import")
 @click.argument("source", required=False, metavar="[DATABASE]")
 @json_option
+@home_option
 def import_providers(source: str | None, as_json: bool) -> None:
     """Add the providers of cc-switch, which is only read; its keys stay where they are."""
     from actors import providing
