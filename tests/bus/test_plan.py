@@ -182,9 +182,6 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("task.1.branch", "feat/login", "task[1].branch"),
         ("task.1.branch", "main", "task[1].branch"),
         # what must be in the same plan
-        ("task.0.terminal.0.provider", "gpt", "task[0].terminal[0].provider"),
-        ("merge.provider", "gpt", "merge.provider"),
-        ("error.provider", "gpt", "error.provider"),
         ("task.1.terminal.0.role", "reviewer", "task[1].terminal[0].role"),
         # NUL, which no argument, path or environment takes
         ("repo", "a\0b", "repo"),
