@@ -69,7 +69,9 @@ class WorkflowActor(CompanyActor):
             self.stage.refuse(message.client, request.id, error)
             return
         except StoreError as error:
-            failure = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "store", str(error))
+            lost = isinstance(error, LostRace)
+            code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
+            failure = Refused(code, "lost_race" if lost else "store", str(error))
             self.stage.refuse(message.client, request.id, failure)
             raise
         row = self._row()

@@ -54,6 +54,16 @@ def many(home: Home, repo: Path, tmp_path: Path) -> Home:
 # ---- JSON ----------------------------------------------------------------------------------
 
 
+def test_no_secret_is_shown(landed: Home) -> None:
+    (secret,) = [
+        json.loads(path.read_text())["token"]
+        for path in landed.path.glob("terminals/demo/a/1/*/host.json")
+    ]
+    assert secret
+    for words in (["ps"], ["ps", "demo"], ["tree"], ["events"], ["why", "demo/a/1"]):
+        assert secret not in landed.ok(*words, "--json")
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
