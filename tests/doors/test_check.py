@@ -118,7 +118,7 @@ WRONG = [
     ('name = "demo"', 'name = "demo"\ntarget = "none"', "target", "no branch 'none'"),
     ('name = "demo"', 'name = "demo"\ntarget = "-x"', "target", "cannot be the name"),
     ('cli = "scripted"', 'cli = "nobody"', "task[0].terminal[0].cli", "no profile 'nobody'"),
-    (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "[provider.x]"),
+    (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "no provider 'x'"),
     (json.dumps(PYTHON), '"not-here"', "task[0].terminal[0].cli", "'not-here' is not installed"),
     ("ready = '^> $'", "ready = '('", "cli.scripted.ready", "not a regular expression"),
     (TERMINAL, f'{TERMINAL}\nrole = "reviewer"', "task[0].terminal[0].role", "nothing to review"),
