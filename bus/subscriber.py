@@ -8,16 +8,21 @@ whatever the feed does.
 import time
 from collections import deque
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import msgspec
 import zmq
 
 from bus.address import normal
 from bus.client import Client, NoAnswer
+from bus.errors import Refused
 from bus.facts import AnyFact, decode_fact
 from bus.feed import HEARTBEAT_SECONDS
 
 _PAGE = 1_000
+
+_MOMENT = 0.1
+"""Seconds until a runtime that is not ready is asked again."""
 
 
 class _Head(msgspec.Struct):
@@ -96,10 +101,16 @@ class Subscriber:
 
     def _heal(self) -> None:
         """Read from the journal on. A runtime that does not answer (it restarts) is asked
-        again; its return is awaited, not polled for: the request waits in the socket."""
+        again; its return is awaited, not polled for: the request waits in the socket. One
+        that answers that it is only starting, or stopping, is given a moment."""
         try:
             page = self._client.ask("events.replay", _Page, after=self.seq, limit=_PAGE)
         except NoAnswer:
+            return
+        except Refused as refused:
+            if refused.body.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            time.sleep(_MOMENT)
             return
         for raw in page.facts:
             body = bytes(raw)

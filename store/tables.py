@@ -70,6 +70,9 @@ class Workflow(Model):
     merge_repairs = _number()
     merge_problem = _text()
 
+    class Meta:
+        indexes = ((("tidied",), False),)
+
 
 class Task(Model):
     address = TextField(primary_key=True)
@@ -123,6 +126,9 @@ class Terminal(Model):
     stalled = _flag()
     rejections = _number()
     working_since = _text()
+
+    class Meta:
+        indexes = ((("status",), False),)
 
 
 class Fact(Model):
