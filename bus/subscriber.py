@@ -8,7 +8,6 @@ whatever the feed does.
 import time
 from collections import deque
 from collections.abc import Iterator
-from http import HTTPStatus
 
 import msgspec
 import zmq
@@ -17,20 +16,11 @@ from bus.address import normal
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.facts import AnyFact, decode_fact
-from bus.feed import HEARTBEAT_SECONDS
+from bus.feed import HEARTBEAT_SECONDS, Heartbeat
 
 _PAGE = 1_000
-
-_MOMENT = 0.1
-"""Seconds until a runtime that is not ready is asked again."""
-
-
-class _Head(msgspec.Struct):
-    """What is needed of any frame: a fact has `seq`, a heartbeat `head`."""
-
-    seq: int = 0
-    head: int = 0
-    welcome: bool = False
+_BUSY = {429, 503}
+"""The answers of a runtime that is starting, stopping, or has too much to do."""
 
 
 class _Page(msgspec.Struct):
@@ -39,7 +29,7 @@ class _Page(msgspec.Struct):
     compacted: int = 0
 
 
-_head = msgspec.json.Decoder(_Head).decode
+_decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
 
 
 class Subscriber:
@@ -66,13 +56,17 @@ class Subscriber:
         """The next fact, or None after `timeout` seconds without one."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
-            if self._behind:
-                self._heal()
-                continue
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not self._socket.poll(None if left is None else int(left * 1000)):
-                return None
-            self._take(self._socket.recv())
+            if self._behind:
+                self._heal(left)
+                if self._behind and left == 0.0:
+                    return None
+                continue
+            try:
+                self._take(self._socket.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                if not self._socket.poll(None if left is None else int(left * 1000)):
+                    return None
         return self._ready.popleft()
 
     def __iter__(self) -> Iterator[AnyFact]:
@@ -86,36 +80,39 @@ class Subscriber:
         self._client.close()
 
     def _take(self, frame: bytes) -> None:
-        body = frame.partition(b" ")[2]
-        head = _head(body)
-        if head.seq == self.seq + 1:
-            self._give(body, head.seq)
-        elif head.welcome or max(head.seq, head.head) > self.seq:
+        said = _decode(frame[frame.index(b" ") + 1 :])
+        if isinstance(said, Heartbeat):
+            self._behind = self._behind or said.welcome or said.head > self.seq
+        elif said.seq == self.seq + 1:
+            self._give(said)
+        elif said.seq > self.seq:
             self._behind = True
 
-    def _give(self, body: bytes, seq: int) -> None:
-        self.seq = seq
-        fact = decode_fact(body)
+    def _give(self, fact: AnyFact) -> None:
+        self.seq = fact.seq
         if fact.address.startswith(self._address):
             self._ready.append(fact)
 
-    def _heal(self) -> None:
-        """Read from the journal on. A runtime that does not answer (it restarts) is asked
-        again; its return is awaited, not polled for: the request waits in the socket. One
-        that answers that it is only starting, or stopping, is given a moment."""
+    def _heal(self, left: float | None) -> None:
+        """Read from the journal on. A runtime that does not answer is asked again; its
+        return is awaited, not polled for: the request waits in the socket. One that is busy
+        (it starts, it stops) is asked again when the feed says something."""
+        wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:
-            page = self._client.ask("events.replay", _Page, after=self.seq, limit=_PAGE)
+            page = self._client.ask(
+                "events.replay", _Page, timeout=wait, after=self.seq, limit=_PAGE
+            )
         except NoAnswer:
             return
         except Refused as refused:
-            if refused.body.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            if refused.body.code not in _BUSY:
                 raise
-            time.sleep(_MOMENT)
+            if self._socket.poll(int(wait * 1000)):
+                self._socket.recv()
             return
         for raw in page.facts:
-            body = bytes(raw)
             self.healed += 1
-            self._give(body, _head(body).seq)
+            self._give(decode_fact(raw))
         if len(page.facts) < _PAGE:
             self.seq = max(self.seq, page.compacted, page.head)
             self._behind = False

@@ -27,6 +27,7 @@ from store.tables import Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+_forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 
 Row = dict[str, Any]
 
@@ -159,9 +160,19 @@ class Reader:
             )
         ]
 
-    def newest(self, address: str, limit: int) -> list[AnyFact]:
-        """The latest facts of `address` and below, newest first."""
+    def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
+        """The latest facts of `address` and below, newest first; and those of `also` itself,
+        an address in the same workflow."""
         where, values = _below(address)
+        if also:
+            where, values = (
+                f"(({where}) OR (workflow = ? AND address = ?))",
+                (
+                    *values,
+                    also.partition("/")[0],
+                    also,
+                ),
+            )
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
@@ -248,6 +259,7 @@ def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow
         by_task.setdefault(each["task"] or "", []).append(_terminal(each))
     merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
     merge["files"] = msgspec.json.decode(merge["files"])
+    row["forecast"] = _forecast(row["forecast"])
     workflow = msgspec.convert({**row, "address": f"{row['id']}/"}, rows.Workflow, strict=False)
     workflow.merge = msgspec.convert(merge, rows.Merge, strict=False)
     workflow.merge_terminal = next(iter(by_task.get("", [])), None)

@@ -69,6 +69,7 @@ class Workflow(Model):
     tidied = _flag()
     merge_repairs = _number()
     merge_problem = _text()
+    forecast = TextField(constraints=[SQL("DEFAULT '[]'")])
 
     class Meta:
         indexes = ((("tidied",), False),)

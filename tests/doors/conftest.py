@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from acting import Acting
 from kit import Home, make_repo
 
 
@@ -19,3 +20,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path / "home")
     yield home
     home.close()
+
+
+@pytest.fixture
+def acting(home: Home) -> Acting:
+    """A home with a runtime that serves it."""
+    home.serve()
+    return Acting(home)
