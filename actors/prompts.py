@@ -110,3 +110,5 @@ class Prompts:
         expect = {"incarnation": row.incarnation, "blocked": row.blocked}
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         actor.session.do(lambda link: link.type(key, writes))
+        if not row.ready:
+            actor.expect_ready()

@@ -122,7 +122,7 @@ def test_what_is_starting_watched_and_frozen_is_read_from_the_rows(
     two: Journal, reader: Reader
 ) -> None:
     assert (reader.starting_terminals(), reader.watched("demo")) == ([], [])
-    assert not reader.is_frozen("demo")
+    assert reader.pause_of("demo") == (False, False)
     not_started, starting = TerminalStatus.NOT_STARTED, TerminalStatus.STARTING
     two.commit([Move("terminal", "demo/login/1/", not_started, starting)])
     two.commit([Update("task", "demo/login/", {"base": "b", "worktree": "/w"})])
