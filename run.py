@@ -8,7 +8,8 @@ quick.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,9 +117,13 @@ def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
         return
+    said = text(result)
+    if isinstance(said, str):
+        click.echo(said)
+        return
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(text(result))
+    Console(highlight=False, soft_wrap=True).print(said)
 
 
 def read_plan(plan: str) -> dict[str, str]:
@@ -177,6 +182,45 @@ def doctor(as_json: bool) -> None:
     report = examine(home())
     show(report, as_json, views.doctor)
     sys.exit(DONE if report["ok"] else FAILED)
+
+
+@main.group(invoke_without_command=True)
+@json_option
+@home_option
+@click.pass_context
+def providers(ctx: click.Context, as_json: bool) -> None:
+    """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
+    if ctx.invoked_subcommand is None:
+        from actors import providing, views
+
+        with provider_errors():
+            found = providing.of_user()
+        show(providing.listed(found), as_json, views.providers)
+
+
+@providers.command("import")
+@click.argument("source", required=False, metavar="[DATABASE]")
+@json_option
+@home_option
+def import_providers(source: str | None, as_json: bool) -> None:
+    """Add the providers of cc-switch, which is only read; its keys stay where they are."""
+    from actors import providing
+
+    with provider_errors():
+        result = providing.take_over(Path(source) if source else None)
+    said = "{file}: {} added, {} there already".format
+    show(result, as_json, lambda r: said(len(r["added"]), len(r["kept"]), file=r["file"]))
+
+
+@contextmanager
+def provider_errors() -> Iterator[None]:
+    from actors.clis.cc_switch import CcSwitchError
+    from actors.clis.providers import ProviderError
+
+    try:
+        yield
+    except (ProviderError, CcSwitchError) as error:
+        raise Stop(str(error), USAGE) from error
 
 
 @main.command()

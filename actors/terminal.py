@@ -17,14 +17,15 @@ from typing import Any
 
 import msgspec
 
+from actors import switching
 from actors.behaviours.actor import handles
 from actors.clis import home as config_home
 from actors.clis.judging import Judgement, judge
 from actors.clis.profile import Profile
 from actors.delivery import Delivery
-from actors.launching import LaunchRefused, prepare, profile_for
+from actors.launching import LaunchRefused, prepare, profile_for, unverified_version
 from actors.loop import Timer
-from actors.prompts import Prompts
+from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.stage import CompanyActor, Stage
 from actors.terminals import processes
 from actors.terminals.link import (
@@ -46,10 +47,11 @@ from bus.facts import (
     TerminalAdopted,
     TerminalExited,
     TerminalReady,
+    TerminalUnverified,
     TimedOut,
 )
 from bus.messages import Answer, AskTurn, Look, Sweep, Swept, TurnOver, YourTurn
-from bus.plan import Plan, TerminalPlan
+from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
 from store.change import Operation, Update
@@ -60,10 +62,6 @@ log = logging.getLogger("callboard.terminal")
 ROWS, COLUMNS = 40, 120
 GRACE_MS = 5_000
 """Between TERM and KILL of a program that is to end."""
-QUIET_MS = 300
-"""A screen is judged when nothing has come for so long."""
-PROMPT_MS = 1_500
-"""A working program that is silent for so long may be asking something."""
 PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
 
@@ -201,9 +199,20 @@ class TerminalActor(CompanyActor):
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
+        if self.unverified is not None:
+            self.store([self._not_verified(self.unverified)])
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
         if not session.connected:
             self._has_ended(session.exit())
+
+    def _not_verified(self, version: str) -> TerminalUnverified:
+        return TerminalUnverified(
+            address=self.at,
+            incarnation=self.row.incarnation,
+            cli=self.row.cli,
+            version=version,
+            verified=list(self.profile.version.verified),
+        )
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
@@ -221,9 +230,10 @@ class TerminalActor(CompanyActor):
         """Give the turn back, also one that a former incarnation of this actor had."""
         if self._owes_turn:
             self._owes_turn = False
+            switching.put_back(self.stage, self.at, self.row.incarnation)
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
 
-    def _judge_ready(self) -> None:
+    def _judge_ready(self, ms: int) -> None:
         seen = self.judge()
         if seen.ready:
             identity = processes.read_identity(self.directory)
@@ -237,8 +247,7 @@ class TerminalActor(CompanyActor):
             self.cancel("ready")
             self.turn_over()
             self.listen()
-        else:
-            self.prompts.consider(seen)
+        self.prompts.consider(seen, ms)
 
     def expect_ready(self) -> None:
         """From now on it has its `ready_timeout`."""
@@ -247,7 +256,7 @@ class TerminalActor(CompanyActor):
     def _not_ready(self) -> None:
         """Its time is up; but a question that waits for a person ends nothing."""
         seen, limit = self.judge(), self.profile.ready_timeout
-        if self.row.blocked:
+        if self.row.blocked and seen.prompt is not None:
             self.expect_ready()
         else:
             self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
@@ -294,7 +303,7 @@ class TerminalActor(CompanyActor):
                 ]
             )
         if row.alive and not row.ready:
-            self.session.do(lambda link: link.quiet([QUIET_MS]))
+            self.listen()
             self.expect_ready()
             self.later("quiet", QUIET_MS / 1000)
         else:
@@ -305,19 +314,24 @@ class TerminalActor(CompanyActor):
 
     def _silent(self, ms: int) -> None:
         row = self.row
+        works = row.status == TerminalStatus.RUNNING
         if not row.ready:
-            self._judge_ready()
-        elif row.status == TerminalStatus.RUNNING:
-            if ms >= self._stall_ms():
-                self._silent_long(ms / 1000)
-            else:
-                seen = self.judge()
+            self._judge_ready(ms)
+        elif works and ms >= self._stall_ms():
+            self._silent_long(ms / 1000)
+        elif row.alive:
+            seen = self.judge()
+            if works:
                 self.delivery.consider()
-                self.prompts.consider(seen)
+            self.prompts.consider(seen, ms)
+            if works:
+                self.delivery.converge()
 
     def listen(self) -> None:
         """Have the host say when nothing has come for a while, from now on."""
-        self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+        soon = not self.row.ready or self.prompts.answering
+        times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
+        self.session.do(lambda link: link.quiet(times))
 
     def _silent_long(self, seconds: float) -> None:
         """Silence counts from when it was set to work, and not in a pause."""
@@ -459,6 +473,16 @@ class TerminalActor(CompanyActor):
     @cached_property
     def profile(self) -> Profile:
         return profile_for(self.plan, self.row.cli)
+
+    @cached_property
+    def unverified(self) -> str | None:
+        """The program's version where nobody verified the profile with it; else None."""
+        return unverified_version(self.stage, self.profile)
+
+    @property
+    def auto_confirm(self) -> AutoConfirm:
+        """What may be answered unasked: nothing on the screens of an unknown version."""
+        return self.asked.auto_confirm if self.unverified is None else "never"
 
     @property
     def may_begin(self) -> bool:

@@ -288,6 +288,16 @@ def preview(branches: list[dict[str, Any]]) -> Any:
     return escape("\n".join(lines) or "no branch yet")
 
 
+def providers(found: list[dict[str, Any]]) -> Any:
+    if not found:
+        return "no providers; `python run.py providers import` takes over those of cc-switch"
+    table = Table("name", "address", "model", "key", box=None)
+    for made in found:
+        row = (made["name"], made["base_url"], made["model"], made["problem"] or made["key"])
+        table.add_row(*map(escape, row))
+    return table
+
+
 def doctor(report: dict[str, Any]) -> Any:
     table = Table(box=None, pad_edge=False, show_header=False)
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}

@@ -100,6 +100,16 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
     seconds: float = 0.0
 
 
+class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
+    """The program's version (`""`: unknown) is none its profile was verified with: its
+    prompts are not answered by themselves."""
+
+    incarnation: int
+    cli: str
+    version: str
+    verified: list[str]
+
+
 class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
     """The program could not be started or did not get ready; `screen` is its last."""
 
@@ -155,7 +165,8 @@ class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
 
 
 class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
-    """A prompt waits for a person."""
+    """A prompt waits for a person. `prompt` is the profile's name of it, `unknown`, or
+    `unrecognised` where a quiet screen is neither ready nor busy nor a question."""
 
     incarnation: int
     prompt: str
@@ -319,6 +330,7 @@ AnyFact = (
     | CommitRejected
     | RefRewritten
     | TerminalReady
+    | TerminalUnverified
     | LaunchFailed
     | TerminalExited
     | TerminalAdopted

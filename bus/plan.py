@@ -7,6 +7,7 @@ a misspelled key that is ignored is a plan that does something else (hazard 4's 
 
 import re
 import tomllib
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -130,12 +131,26 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise refusal(error) from error
+        wrong = refusal(error)
+        wrong.body.path = _named(wrong.body.path, raw)
+        raise wrong from error
     except RecursionError as error:
         raise malformed("", "the plan is nested too deeply") from error
     _check_texts(raw, "")
     _check(plan)
     return plan
+
+
+def _named(path: str, raw: Any) -> str:
+    """msgspec says `provider[...]` of any provider: which one it is."""
+    for table, kind in (("provider", Provider), ("cli", dict[str, Any])):
+        if path.startswith(f"{table}[...]"):
+            for name, value in raw[table].items():
+                try:
+                    msgspec.convert(value, kind)
+                except msgspec.ValidationError:
+                    return path.replace("[...]", f".{name}", 1)
+    return path
 
 
 def _check_texts(value: Any, path: str, depth: int = 0) -> None:
@@ -175,17 +190,9 @@ def _check(plan: Plan) -> None:
             raise malformed(f"task[{i}].branch", "must not be the target itself")
         if task.terminal[0].role == "reviewer":
             raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
-    for path, name in _named_providers(plan):
-        if name and name not in plan.provider:
-            raise malformed(path, f"no [provider.{name}] in the plan")
-
-
-def _named_providers(plan: Plan) -> list[tuple[str, str]]:
-    named = [
-        (f"task[{i}].terminal[{j}].provider", terminal.provider)
-        for i, task in enumerate(plan.task)
-        for j, terminal in enumerate(task.terminal)
-    ]
-    named += [("merge.provider", plan.merge.provider)] if plan.merge else []
-    named += [("error.provider", plan.error.provider)] if plan.error else []
-    return named
+    for index, pattern in enumerate(plan.copy):
+        parts = PurePosixPath(pattern).parts
+        if pattern.startswith("/") or ".." in parts or ".git" in parts:
+            raise malformed(
+                f"copy[{index}]", "must be a pattern below the repository, not its .git"
+            )

@@ -65,8 +65,12 @@ def plan_text(
         lines.append(f'[[task]]\nid = "{id}"\nbranch = "feat/{id}"')
         for terminal in terminals:
             lines.append("[[task.terminal]]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in terminal.items()]
+            lines += [f"{key} = {_toml(value)}" for key, value in terminal.items()]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class Home:
