@@ -65,7 +65,7 @@ def many(home: Home, repo: Path, tmp_path: Path) -> Home:
         (["events"], list),
         (["events", "demo/a", "--type", "commit.seen"], list),
         (["events", "--after", "100000"], list),
-        (["merge", "demo", "--preview"], dict),
+        (["merge", "demo", "--preview"], list),
     ],
 )
 def test_every_reading_command_prints_one_json_document(
