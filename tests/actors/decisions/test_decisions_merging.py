@@ -333,7 +333,7 @@ def test_a_judgement_of_an_older_resolution_is_not_taken() -> None:
 def test_a_conflict_told_twice_starts_one_merge_terminal() -> None:
     world = merging("coder", merge=HelperPlan(cli="resolver", attempts=3))
     world.find_conflict()
-    world.find_conflict()
+    world.store([world.queue[-1]])
     world.drain()
     assert world.state.merge.repairs == 1
 
