@@ -178,6 +178,8 @@ class Prompts:
         actor.session.do(lambda link: link.type(key, step.writes))
         self._answer, self._answered = None, step.end
         actor.listen()
+        if not row.ready:
+            actor.expect_ready()
         if answer.client:
             actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
 

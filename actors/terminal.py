@@ -249,11 +249,15 @@ class TerminalActor(CompanyActor):
             self.listen()
         self.prompts.consider(seen, ms)
 
+    def expect_ready(self) -> None:
+        """From now on it has its `ready_timeout`."""
+        self.later("ready", self.profile.ready_timeout)
+
     def _not_ready(self) -> None:
         """Its time is up; but a question that waits for a person ends nothing."""
         seen, limit = self.judge(), self.profile.ready_timeout
-        if self.row.blocked:
-            self.later("ready", limit)
+        if self.row.blocked and seen.prompt is not None:
+            self.expect_ready()
         else:
             self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
@@ -300,7 +304,7 @@ class TerminalActor(CompanyActor):
             )
         if row.alive and not row.ready:
             self.listen()
-            self.later("ready", self.profile.ready_timeout)
+            self.expect_ready()
             self.later("quiet", QUIET_MS / 1000)
         else:
             self.listen()
