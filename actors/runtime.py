@@ -163,10 +163,11 @@ class Runtime:
 
     def _committed(self, stored: Sequence[Stored]) -> None:
         """After each commit, in the journal's thread: wake those who listen."""
-        look = _LOOK
+        self._bus.send(
+            addresses.PUBLISHER, _LOOK
+        )  # first: to show a fact is quicker than to decide
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
-            self._bus.send(addresses.workflow(id), look)
-        self._bus.send(addresses.PUBLISHER, look)
+            self._bus.send(addresses.workflow(id), _LOOK)
 
     def _backlog(self) -> int:
         return self._directory.depth(addresses.GATEWAY)

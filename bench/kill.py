@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.company import Company
+from bench.company import TASKS, Company
 from bench.others import Circus, Supervisord
 from bench.table import Row, at_most, percentile, within
 from bus import connection
@@ -26,7 +26,7 @@ class Ours:
 
     def __init__(self, company: Company) -> None:
         self.company = company
-        self.left = list(company.terminals)
+        self.left = company.terminals[::TASKS]  # one of each workflow: it ends the others
         served = connection.read(company.home)
         self.subscriber = Subscriber(served.feed, served.requests)
         while self.subscriber.next(1.0) is not None:
@@ -40,7 +40,7 @@ class Ours:
         while fact := self.subscriber.next(30.0):
             if isinstance(fact, TerminalExited) and fact.address == at:
                 taken = time.perf_counter() - began
-                while self.subscriber.next(0.1) is not None:
+                while self.subscriber.next(0.3) is not None:
                     pass
                 return taken * 1e3
         raise TimeoutError(at)
@@ -63,9 +63,9 @@ def bare() -> float:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
-    deaths = 6 if quick else 27
+    deaths = 6 if quick else 21
     with Company(at) as company:
-        company.hire((deaths + 1) // 3 + 1, ["cat"])
+        company.hire(deaths + 1, ["cat"])
         company.serve()
         mine = Ours(company)
         mine.death()  # starts the worker that reads screens
