@@ -163,9 +163,8 @@ class Runtime:
 
     def _committed(self, stored: Sequence[Stored]) -> None:
         """After each commit, in the journal's thread: wake those who listen."""
-        self._bus.send(
-            addresses.PUBLISHER, _LOOK
-        )  # first: to show a fact is quicker than to decide
+        # The publisher first: to show a fact takes less than to decide on it.
+        self._bus.send(addresses.PUBLISHER, _LOOK)
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
 

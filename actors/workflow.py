@@ -45,8 +45,8 @@ class WorkflowActor(CompanyActor):
     @handles(Look)
     def look(self, message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
-        workflow = self._row()
-        for fact in self.stage.reader.unhandled(self._id, workflow.handled):
+        _, handled = self.stage.reader.standing(self._id)
+        for fact in self.stage.reader.unhandled(self._id, handled):
             self._carry_out(fact)
         if not self._roused:
             self._roused = True
@@ -67,8 +67,8 @@ class WorkflowActor(CompanyActor):
             failure = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "store", str(error))
             self.stage.refuse(message.client, request.id, failure)
             raise
-        row = self._row()
-        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": row.status})
+        status, _ = self.stage.reader.standing(self._id)
+        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": status})
         self._leave_when_over()
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
@@ -159,8 +159,8 @@ class WorkflowActor(CompanyActor):
     def _leave_when_over(self) -> None:
         """When it is over and nothing runs any more the merger cleans up, and then ends all
         actors of the workflow."""
-        row = self._row()
-        if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
+        status, _ = self.stage.reader.standing(self._id)
+        if status in FINAL_WORKFLOW and all(t.gone for t in self._row().terminals()):
             self.stage.tell(addresses.merger(self._id), Look())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.company import TASKS, Company
 from bench.others import Circus, Supervisord
-from bench.table import Row, at_most, percentile, within
+from bench.table import Row, at_most, disk, percentile, within
 from bus import connection
 from bus.facts import TerminalExited
 from bus.subscriber import Subscriber
@@ -72,7 +72,7 @@ def run(at: Path, quick: bool) -> list[Row]:
         mine.subscriber.close()
     medians = [percentile(column, 0.5) for column in zip(*taken, strict=True)]
     what = "program killed to fact in hand, p50"
-    rows = [within(what, "ms", medians[0], medians[1], 10, "pidfd, epoll, waitid")]
+    rows = [within(what, "ms", medians[0], medians[1], 10, "pidfd, epoll, waitid", disk(at))]
     for kind in (Circus, Supervisord):  # they wake up by themselves: not beside ours
         if kind.installed():
             other = kind(at)
