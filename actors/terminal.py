@@ -86,6 +86,7 @@ class TerminalActor(CompanyActor):
         self._owes_turn = True
         self._launching = False
         self._exit: Exit | None = None
+        self._last_screen = ""
         self.row: Terminal
         self.size = (ROWS, COLUMNS)
         self.delivery = Delivery(self)
@@ -349,6 +350,9 @@ class TerminalActor(CompanyActor):
         if self._exit is None:
             self._exit = ended
             self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
+            # While the watcher looks: its last screen, for the fact.
+            ran = ended.kind not in ("lost", "exec_failed")
+            self._last_screen = self.judge().text if ran else ""
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
@@ -383,7 +387,7 @@ class TerminalActor(CompanyActor):
             status=ended.status,
             offset=ended.offset,
             leftovers=ended.leftovers + ended.survivors,
-            screen=self.judge().text if ended.kind != "lost" else "",
+            screen=self._last_screen,
         )
         self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
 
