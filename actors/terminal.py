@@ -254,6 +254,7 @@ class TerminalActor(CompanyActor):
                 self._welcomed(event)
             case Acknowledged():
                 self.delivery.acknowledged(event)
+                self.prompts.pressed(event.key)
             case KeyKnown():
                 self.delivery.key_known(event)
             case Silent(ms=ms):
@@ -270,6 +271,7 @@ class TerminalActor(CompanyActor):
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
+        self.prompts.reconnected()
         if not self._launching:
             self.store(
                 [
