@@ -117,9 +117,13 @@ def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
         return
+    said = text(result)
+    if isinstance(said, str):
+        click.echo(said)
+        return
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(text(result))
+    Console(highlight=False, soft_wrap=True).print(said)
 
 
 def read_plan(plan: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ class Delivery:
         row = self._actor.row
         paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
         if row.sent < row.step:
-            if not paused and self._typing < row.step:
+            if not paused and self._typing < row.step and self._actor.may_begin:
                 self._type(row.step, row.instruction)
         elif row.delivered < row.step and self._before is None:
             key = self._key(row.step)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors import views
+from actors.plan_check import check
 from actors.serving import ensure
 from bus import connection
 from bus.address import normal, workflow_of
@@ -61,7 +62,10 @@ def _wait_tidied(client: Client, name: str) -> None:
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
-    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before."""
+    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
+
+    A plan that is wrong is refused before a runtime, or even a home, is made for it."""
+    check(plan["plan"], plan["base"])
     served = ensure(home)
     with Client(served.requests, timeout=120) as client:
         head = client.call("runtime.info")["head"]

@@ -20,7 +20,7 @@ from actors.stage import CompanyActor, Stage, now
 from actors.workflows import submit
 from bus import address as addresses
 from bus import requests
-from bus.errors import Refused, conflict, illegal, unknown
+from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, Order
 from bus.router import Envelope
 from bus.rows import Workflow
@@ -197,14 +197,14 @@ class Gateway(CompanyActor):
         return self._info()
 
     def workflow(self, name: str) -> Workflow:
-        """By id, address, or any unique prefix of an id. Raises `Refused` (404, 409)."""
+        """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""
         ids = self.stage.reader.workflow_ids()
         wanted = name.rstrip("/")
         matching = [wanted] if wanted in ids else [id for id in ids if id.startswith(wanted)]
         if not matching or not wanted:
             raise unknown("workflow", name)
         if len(matching) > 1:
-            raise conflict("ambiguous", f"{name!r} may be {', '.join(matching)}")
+            raise Refused(422, "ambiguous", f"{name!r} may be {', '.join(matching)}")
         workflow = self.stage.reader.workflow(matching[0])
         if workflow is None:
             raise unknown("workflow", name)

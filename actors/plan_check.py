@@ -35,7 +35,10 @@ class Checked(msgspec.Struct, frozen=True):
 def check(source: str | dict[str, Any], base: str) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`."""
     plan = decode(source)
-    repo = Path(plan.repo).expanduser()
+    try:
+        repo = Path(plan.repo).expanduser()
+    except RuntimeError as error:
+        raise malformed("repo", f"{plan.repo!r}: nobody of this name has a home here") from error
     if not repo.is_absolute():
         if not base:
             raise malformed("repo", "must be absolute where the plan comes without a directory")
@@ -78,7 +81,8 @@ def _path_of(plan: Plan, error: RepositoryError) -> str:
         return "target"
     if error.rule in _BRANCH_RULES:
         for index, task in enumerate(plan.task):
-            if repr(task.branch[:80]) in error.message:
+            name = repr(task.branch[:80])
+            if error.message.startswith((name, f"branch {name}")):
                 return f"task[{index}].branch"
         return "target"
     return "repo"

@@ -117,10 +117,13 @@ class Prompts:
         actor, row = self._actor, self._actor.row
         if row.stalled or row.blocked:
             return
-        fact = TerminalStalled(address=actor.at, incarnation=row.incarnation, seconds=seconds)
+        seen = actor.judge()
+        fact = TerminalStalled(
+            address=actor.at, incarnation=row.incarnation, seconds=seconds, screen=seen.text
+        )
         expect = {"incarnation": row.incarnation, "stalled": False}
         stored = actor.store([Update("terminal", actor.at, {"stalled": True}, expect), fact])
-        if stored and not actor.judge().busy:
+        if stored and not seen.busy:
             writes = actor.stage.screens.call(
                 writes_for, actor.profile, actor.directory, *actor.size, NUDGE
             )

@@ -9,6 +9,7 @@ together with the column that says so, so that nothing is told twice.
 import logging
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from actors.launching import LaunchRefused, prepare, profile_for, unverified_ver
 from actors.loop import Timer
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.stage import CompanyActor, Stage
+from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -162,6 +164,8 @@ class TerminalActor(CompanyActor):
                 self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.later("probe", PROBE_SECONDS)
+            case Found.NEVER if self.row.alive and not self.may_begin:
+                self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
             case Found.NEVER:
@@ -232,13 +236,26 @@ class TerminalActor(CompanyActor):
     def _judge_ready(self, ms: int) -> None:
         seen = self.judge()
         if seen.ready:
-            fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
+            identity = processes.read_identity(self.directory)
+            fact = TerminalReady(
+                address=self.at,
+                incarnation=self.row.incarnation,
+                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+            )
             expect = {"incarnation": self.row.incarnation, "ready": False}
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
             self.cancel("ready")
             self.turn_over()
             self.listen()
         self.prompts.consider(seen, ms)
+
+    def _not_ready(self) -> None:
+        """Its time is up; but a question that waits for a person ends nothing."""
+        seen, limit = self.judge(), self.profile.ready_timeout
+        if self.row.blocked:
+            self.later("ready", limit)
+        else:
+            self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -398,9 +415,7 @@ class TerminalActor(CompanyActor):
                 self._let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
-                seen = self.judge()
-                limit = self.profile.ready_timeout
-                self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+                self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
             case "stall":
@@ -466,6 +481,14 @@ class TerminalActor(CompanyActor):
     def auto_confirm(self) -> AutoConfirm:
         """What may be answered unasked: nothing on the screens of an unknown version."""
         return self.asked.auto_confirm if self.unverified is None else "never"
+
+    @property
+    def may_begin(self) -> bool:
+        """What it is to work on is there: the merge terminal waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
 
     @property
     def directory(self) -> Path:

@@ -157,7 +157,7 @@ def _asks(terminal: dict[str, Any]) -> list[str]:
     if terminal["blocked"]:
         return [f"  {where} asks something: python run.py answer {where} CHOICE"]
     if terminal["stalled"]:
-        return [f"  {where} has been silent for long: python run.py attach {where}"]
+        return [f"  {where} has been silent for long: python run.py why {where}"]
     return []
 
 
@@ -263,7 +263,7 @@ def _carried(fact: AnyFact) -> list[str]:
     """The texts a fact has beyond its line: what was on the screen, what a test printed."""
     texts = [getattr(fact, name, "") for name in ("evidence", "screen", "tail", "text", "issues")]
     if isinstance(fact, facts.MergeTested):
-        texts.insert(0, f"{' '.join(fact.command)}; its whole output: {fact.output}")
+        texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")
     if isinstance(fact, facts.ResolutionJudged):
         texts += [f"- {problem}" for problem in fact.problems]
     if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):

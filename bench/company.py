@@ -3,6 +3,7 @@ that launching hundreds of CLIs one after another takes. The rows are those that
 leaves: workflows `ready`, terminals `waiting`, each program alive under its host.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -96,7 +97,7 @@ class Company:
         change = submission(id, plan, now(), git_dir)
         W, T = WorkflowStatus, TerminalStatus  # noqa: N806
         steps = [W.CREATED, W.STARTING, W.READY, W.RUNNING]
-        for old, new in zip(steps, steps[1 : steps.index(status) + 1]):
+        for old, new in itertools.pairwise(steps[: steps.index(status) + 1]):
             change.append(Move("workflow", address.workflow(id), old, new))
         started = []
         for task in plan.task:

@@ -91,7 +91,8 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
 
 
 class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
-    """The program shows its ready pattern on a quiet screen."""
+    """The program shows its ready pattern on a quiet screen, `seconds` after its host
+    started it."""
 
     observed = True
 
@@ -174,10 +175,11 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
 
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """Silent for `seconds`."""
+    """Silent for `seconds`, with `screen` before it."""
 
     incarnation: int
     seconds: float
+    screen: str = ""
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
@@ -240,7 +242,8 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
-    """The plan's tests ran on `commit`. `status` is the exit code, `output` the file."""
+    """The plan's tests ran on `commit`. `status` is the exit code, `output`
+    the directory whose files, in order of their names, are all of its output."""
 
     observed = True
 

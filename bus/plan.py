@@ -131,12 +131,26 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise refusal(error) from error
+        wrong = refusal(error)
+        wrong.body.path = _named(wrong.body.path, raw)
+        raise wrong from error
     except RecursionError as error:
         raise malformed("", "the plan is nested too deeply") from error
     _check_texts(raw, "")
     _check(plan)
     return plan
+
+
+def _named(path: str, raw: Any) -> str:
+    """msgspec says `provider[...]` of any provider: which one it is."""
+    for table, kind in (("provider", Provider), ("cli", dict[str, Any])):
+        if path.startswith(f"{table}[...]"):
+            for name, value in raw[table].items():
+                try:
+                    msgspec.convert(value, kind)
+                except msgspec.ValidationError:
+                    return path.replace("[...]", f".{name}", 1)
+    return path
 
 
 def _check_texts(value: Any, path: str, depth: int = 0) -> None:

@@ -1,9 +1,12 @@
 """The router: every message goes through it, from actor to actor and from outside.
 
-Inside, a message is three frames: the address it goes to, the address it comes from,
-and its encoding. The router's thread hands it to `deliver`, which puts it in a mailbox.
-Outside, a client (DEALER or REQ) sends one JSON frame and gets one back; it is known by
-the address `client/…`, to which any actor may answer.
+Inside, a message is one frame: the address it goes to, the address it comes from, and
+its encoding, with a NUL after each address (a frame costs as much as its handling).
+Whoever sends also takes it out of the ROUTER and hands it to `deliver`, which puts it into
+a mailbox: a thread in between would double the wake-ups, and those are what a message
+costs. Outside, a client (DEALER or REQ) sends one JSON frame and gets one back; it is known
+by the address `client/…`, to which any actor may answer. The door's thread serves them, so
+strangers cannot starve the inside.
 
 Telling never blocks (hazard 25): inside there is no high-water mark. Strangers are
 bounded: a frame's size, the requests that wait (`backlog`), and what a client leaves
@@ -30,6 +33,9 @@ MAX_WAITING = 1_000
 _HARD_LIMIT = 64 << 20
 """Bytes: a frame over this ends the connection before it is read into memory."""
 
+_STOP = b"\0\0"
+"""To nobody, from nobody, nothing: the last message."""
+
 _numbers = itertools.count(1)
 
 
@@ -41,32 +47,39 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 Deliver = Callable[[str, Envelope], bool]
+Socket = zmq.Socket[bytes]
 
 
 class Bus:
-    """The router's thread and the one port through which this process sends.
+    """The router and the door, and the two ports through which this process sends.
 
-    `send` may be called from any thread. `deliver` and `backlog` are called in the
-    router's thread and must not wait.
+    `send` may be called from any thread. `deliver` is called in the sender's thread, or in
+    the door's for a request, one message at a time inside; `backlog` in the door's. They
+    must not wait, nor send.
     """
 
     def __init__(self, deliver: Deliver, backlog: Callable[[], int] = lambda: 0) -> None:
         self._deliver = deliver
         self._backlog = backlog
         self._context = zmq.Context()
-        self._inside = self._context.socket(zmq.ROUTER)
-        self._inside.set_hwm(0)
-        name = f"inproc://bus-{next(_numbers)}"
-        self._inside.bind(name)
+        number = next(_numbers)
+        self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
+        self._answers, self._reply = self._pair(f"inproc://door-{number}", zmq.PULL, zmq.PUSH)
         self._outside = self._context.socket(zmq.ROUTER)
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.linger = 200
-        self._port = self._context.socket(zmq.DEALER)
-        self._port.set_hwm(0)
-        self._port.connect(name)
         self._sending = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="router", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
         self.undelivered = 0
+
+    def _pair(self, name: str, near: int, far: int) -> tuple[Socket, Socket]:
+        """Two sockets of this process, connected: the one that receives, the one that sends."""
+        receiving, sending = self._context.socket(near), self._context.socket(far)
+        for each in (receiving, sending):
+            each.set_hwm(0)
+        receiving.bind(name)
+        sending.connect(name)
+        return receiving, sending
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
@@ -80,54 +93,60 @@ class Bus:
         self._thread.start()
 
     def send(self, to: str, payload: bytes, sender: str = "") -> None:
-        """Queue one encoded message. Never blocks."""
-        frames = (to.encode(), sender.encode(), payload)
+        """Bring one encoded message into its mailbox. Never blocks."""
+        frame = b"%b\0%b\0%b" % (to.encode(), sender.encode(), payload)
         with self._sending:
-            self._port.send_multipart(frames)
+            if to.startswith("client/"):
+                self._reply.send(frame)
+            else:
+                self._port.send(frame)
+                self._route()
+
+    def _route(self) -> None:
+        self._inside.recv()  # who sent it: always the one port
+        to, sender, payload = self._inside.recv().split(b"\0", 2)
+        if not self._deliver(to.decode(), Envelope(sender.decode(), payload)):
+            self.undelivered += 1
+            log.info("nobody lives at %s: message from %s dropped", to, sender)
 
     def stop(self) -> None:
-        """Carry out what was sent before, then end the thread and close the sockets."""
-        self.send("", b"")
+        """Give the answers that wait, then end the thread and close the sockets."""
+        with self._sending:
+            self._reply.send(_STOP)
         self._thread.join()
         with self._sending:
-            self._port.close(0)
+            for socket in (self._reply, self._port, self._inside):
+                socket.close(0)
         self._context.destroy(linger=200)
 
-    # ---- the router's thread -----------------------------------------------------------
+    # ---- the door's thread -------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _serve(self) -> None:
         poller = zmq.Poller()
-        poller.register(self._inside, zmq.POLLIN)
+        poller.register(self._answers, zmq.POLLIN)
         poller.register(self._outside, zmq.POLLIN)
         going = True
         while going:
             ready = dict(poller.poll())
-            if self._inside in ready:
-                going = self._drain_inside()
+            if self._answers in ready:
+                going = self._give_answers()
             if self._outside in ready:
                 self._take_outside()
-        self._inside.close(0)
+        self._answers.close(0)
         self._outside.close()
 
-    def _drain_inside(self) -> bool:
-        """All that waits, then back to the strangers. False at the stop message."""
-        receive = self._inside.recv_multipart
-        for _ in range(1_000):
-            try:
-                _, to, sender, payload = receive(zmq.NOBLOCK)
-            except zmq.Again:
-                return True
-            if not to:
+    def _give_answers(self) -> bool:
+        """All that wait. False at the stop message."""
+        while int(self._answers.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            frame: bytes = self._answers.recv()
+            if frame == _STOP:
                 return False
-            if to.startswith(b"client/"):
-                self._answer(to, payload)
-            elif not self._deliver(to.decode(), Envelope(sender.decode(), payload)):
-                self.undelivered += 1
-                log.info("nobody lives at %s: message from %s dropped", to, sender)
+            client, _, payload = frame.split(b"\0", 2)
+            self._answer(client, payload)
         return True
 
     def _take_outside(self) -> None:
-        """One request at a time, so that strangers cannot starve the inside."""
+        """One request at a time, so that answers go out while strangers press in."""
         try:
             identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:

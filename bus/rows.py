@@ -111,6 +111,12 @@ class Merge(msgspec.Struct, kw_only=True):
     problem: str = ""
 
     @property
+    def staged(self) -> bool:
+        """The scratch worktree holds what the merge terminal is to work on: the merger has
+        put the red tree there."""
+        return self.waits != "repair" or (bool(self.worktree) and self.start == self.commit)
+
+    @property
     def red(self) -> bool:
         """There is a merged tree, and its tests failed."""
         return bool(self.commit) and self.runs > 0 and not self.tested

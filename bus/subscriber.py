@@ -16,19 +16,11 @@ from bus.address import normal
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.facts import AnyFact, decode_fact
-from bus.feed import HEARTBEAT_SECONDS
+from bus.feed import HEARTBEAT_SECONDS, Heartbeat
 
 _PAGE = 1_000
 _BUSY = {429, 503}
 """The answers of a runtime that is starting, stopping, or has too much to do."""
-
-
-class _Head(msgspec.Struct):
-    """What is needed of any frame: a fact has `seq`, a heartbeat `head`."""
-
-    seq: int = 0
-    head: int = 0
-    welcome: bool = False
 
 
 class _Page(msgspec.Struct):
@@ -37,7 +29,7 @@ class _Page(msgspec.Struct):
     compacted: int = 0
 
 
-_head = msgspec.json.Decoder(_Head).decode
+_decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
 
 
 class Subscriber:
@@ -70,9 +62,11 @@ class Subscriber:
                 if self._behind and left == 0.0:
                     return None
                 continue
-            if not self._socket.poll(None if left is None else int(left * 1000)):
-                return None
-            self._take(self._socket.recv())
+            try:
+                self._take(self._socket.recv(zmq.NOBLOCK))
+            except zmq.Again:
+                if not self._socket.poll(None if left is None else int(left * 1000)):
+                    return None
         return self._ready.popleft()
 
     def __iter__(self) -> Iterator[AnyFact]:
@@ -86,16 +80,16 @@ class Subscriber:
         self._client.close()
 
     def _take(self, frame: bytes) -> None:
-        body = frame.partition(b" ")[2]
-        head = _head(body)
-        if head.seq == self.seq + 1:
-            self._give(body, head.seq)
-        elif head.welcome or max(head.seq, head.head) > self.seq:
+        said = _decode(frame[frame.index(b" ") + 1 :])
+        if isinstance(said, Heartbeat):
+            self._behind = self._behind or said.welcome or said.head > self.seq
+        elif said.seq == self.seq + 1:
+            self._give(said)
+        elif said.seq > self.seq:
             self._behind = True
 
-    def _give(self, body: bytes, seq: int) -> None:
-        self.seq = seq
-        fact = decode_fact(body)
+    def _give(self, fact: AnyFact) -> None:
+        self.seq = fact.seq
         if fact.address.startswith(self._address):
             self._ready.append(fact)
 
@@ -117,9 +111,8 @@ class Subscriber:
                 self._socket.recv()
             return
         for raw in page.facts:
-            body = bytes(raw)
             self.healed += 1
-            self._give(body, _head(body).seq)
+            self._give(decode_fact(raw))
         if len(page.facts) < _PAGE:
             self.seq = max(self.seq, page.compacted, page.head)
             self._behind = False

@@ -111,7 +111,7 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("merge.clii", "x", "merge.clii"),
         ("error.retries", 1, "error.retries"),
         ("orchestrator.key", "sk-secret", "orchestrator.key"),
-        ("provider.glm.api_key", "sk-secret", "provider[...].api_key"),
+        ("provider.glm.api_key", "sk-secret", "provider.glm.api_key"),
         # missing keys, at every level
         ("name", None, "name"),
         ("repo", None, "repo"),
@@ -123,7 +123,7 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("task.0.terminal.1.instruction", None, "task[0].terminal[1].instruction"),
         ("merge.cli", None, "merge.cli"),
         ("orchestrator.model", None, "orchestrator.model"),
-        ("provider.glm.base_url", None, "provider[...].base_url"),
+        ("provider.glm.base_url", None, "provider.glm.base_url"),
         # wrong types
         ("name", 7, "name"),
         ("repo", ["."], "repo"),
@@ -137,8 +137,8 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("task.0.terminal.0", 1, "task[0].terminal[0]"),
         ("merge", "claude", "merge"),
         ("provider", [], "provider"),
-        ("provider.glm", "x", "provider[...]"),
-        ("cli.mine", "x", "cli[...]"),
+        ("provider.glm", "x", "provider.glm"),
+        ("cli.mine", "x", "cli.mine"),
         ("copy", ".env", "copy"),
         # values no plan can mean
         ("name", "", "name"),

@@ -45,7 +45,9 @@ class Chaos:
         self.runtime: subprocess.Popen[bytes] | None = None
 
     def _plan(self, name: str) -> str:
-        note = f"$ echo {name} $CALLBOARD_TERMINAL >> {self.transcript}\n"
+        # The words are input and no argument: a retried agent is shown its predecessor's
+        # screen, and carries out what stands there after a `$`.
+        note = f"$<< sed s/$/$CALLBOARD_TERMINAL/ >> {self.transcript}\n{name} \n<<\n"
         pause = f"@ sleep {self.random.choice((0, 0.2, 0.5))}\n"
         review = "$ git commit -q --allow-empty -m 'read it #done'\n"
         tasks: dict[str, list[dict[str, Any]]] = {

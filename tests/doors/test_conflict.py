@@ -61,12 +61,13 @@ def test_a_merge_is_given_up_and_taken_up_again(acting: Acting, repo: Path) -> N
     again = acting.fact("merge.conflict", 2)
     where = Path(again["worktree"])
     assert where != Path(conflict["worktree"])
-    (where / "same").write_text("one\ntwo\n")
+    (where / "same").write_text("one\n")
     git(where, "add", "-A")
-    git(where, "commit", "-q", "-m", "both")
+    git(where, "commit", "-q", "-m", "one is enough", "-m", "Dropped: same: says the same")
     acting.until(lambda row: row["merge"]["waits"] == "conflict")
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
+    assert (repo / "same").read_text() == "one\n"
 
 
 def test_the_merge_terminal_resolves_after_it_was_told_what_is_wrong(
@@ -91,6 +92,30 @@ def test_the_merge_terminal_resolves_after_it_was_told_what_is_wrong(
     assert [bool(fact["problems"]) for fact in judged] == [True, True, False]
     assert terminal(row, "merge")["status"] == "completed"
     assert "repair.offered" not in [fact["type"] for fact in acting.facts()]
+
+
+def test_one_conflict_after_the_other_comes_to_the_merge_terminal(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Both in the worktree in which it stands: a program may be kept to that."""
+    lines = (
+        f"$ pwd >> {tmp_path}/places; git status --short >> {tmp_path}/status\n"
+        "$ for f in same other; do test -e $f && sed -i '/^[<=>|]\\{7\\}/d' $f; done\n"
+    ) + say("resolve #done")
+    both = commit("same", "two", "two") + commit("other", "two", "two #done")
+    tasks = {
+        "a": [done("same", "one")],
+        "b": [coder(both)],
+        "c": [done("other", "three")],
+    }
+    acting.begin(plan_text(repo, tasks, tail=helper("merge", lines)))
+    acting.status("completed")
+    assert [fact["files"] for fact in acting.facts("merge.conflict")] == [["same"], ["other"]]
+    assert len(set((tmp_path / "places").read_text().split())) == 1
+    assert (tmp_path / "status").read_text().count("AA ") == 2
+    assert (repo / "same").read_text() == "one\ntwo\n"
+    assert (repo / "other").read_text() == "two\nthree\n"
+    assert moves(acting.facts(), "demo/merge/").count("starting") == 1
 
 
 def test_a_merge_terminal_that_never_gets_it_right_leaves_it_to_a_person(

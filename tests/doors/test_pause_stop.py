@@ -1,6 +1,7 @@
 """Pause, resume, stop: what each does at every status, and what is kept."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,19 @@ def test_only_a_clean_and_merged_worktree_is_removed(acting: Acting, repo: Path)
     refs = git(repo, "for-each-ref", "--format=%(refname)", "refs/callboard").split()
     (pin,) = [ref for ref in refs if "/base/" not in ref]
     assert git(repo, "show", f"{pin}:untracked") == "left"
+
+
+def test_stop_ends_the_tests_that_run(acting: Acting, repo: Path, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    test = f"test = {json.dumps(['sh', '-c', f'echo $$ > {pid}; sleep 600'])}"
+    before = git(repo, "rev-parse", "main")
+    acting.begin(plan_text(repo, {"a": [done("a")]}, head=test))
+    acting.until(lambda _: pid.exists() and pid.read_text().strip())
+    acting.home.ok("stop", "demo")
+    process = Path("/proc", pid.read_text().strip())
+    end = time.monotonic() + 15
+    while process.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not process.exists()
+    assert git(repo, "rev-parse", "main") == before
+    assert git(repo, "show", "feat/a:a") == "x"

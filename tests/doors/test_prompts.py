@@ -92,6 +92,7 @@ def test_silence_is_said_and_nudged_once_and_ends_nothing(
     assert terminal(row, "a/1")["status"] == terminal(row, "b/1")["status"] == "running"
     shown = acting.home.ok("ps")
     assert "demo/a/1 has been silent" in shown.split("demo/a/ ")[0]
+    assert "Done." in acting.facts("terminal.stalled")[-1]["screen"]
     assert acting.row()["status"] == "running"
 
 
@@ -102,3 +103,20 @@ def test_a_terminal_that_waits_for_its_turn_is_not_stalled(acting: Acting, repo:
     acting.begin(plan_text(repo, {"a": [coder(first), coder(second)]}, head="stall_after = 60"))
     acting.status("completed")
     assert acting.facts("terminal.stalled") == []
+
+
+def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: Path) -> None:
+    """Longer than `ready_timeout`: neither silence nor a question ends anything."""
+    asking = cli("asking", ready_timeout=2).replace('"]', '", "--ask"]', 1)
+    tasks = {"a": [{"cli": "asking", "instruction": say("work #done")}]}
+    acting.call("plan.submit", plan=plan_text(repo, tasks, tail=asking), base="")
+    acting.call("workflow.prepare", workflow="demo")
+    blocked = acting.fact("terminal.blocked")
+    assert "trust this folder" in blocked["text"]
+    assert "answer demo/a/1" in acting.home.ok("ps").splitlines()[1]
+    time.sleep(3)
+    assert acting.row()["status"] == "starting"
+    acting.home.ok("answer", "demo/a/1", "Yes, I trust it")
+    acting.status("ready")
+    acting.call("workflow.start", workflow="demo")
+    acting.status("completed")

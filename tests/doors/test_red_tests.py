@@ -41,6 +41,44 @@ def test_a_repair_in_a_worktree_of_the_merged_tree_gets_the_output(
     assert landed["new"] == tested["commit"] == git(repo, "rev-parse", "main")
 
 
+def test_a_repair_that_is_red_again_is_told_and_goes_on_in_its_worktree(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    told, tries = tmp_path / "told", tmp_path / "tries"
+    lines = (
+        f'$ echo x >> {tries}; printf "%s\\n====\\n" "$INSTRUCTION" >> {told}\n'
+        f"$ cp {tries} mended\n"
+    ) + say("mend #done")
+    check = "test $(wc -l < mended) -ge 3 && exit 0; echo not yet; exit 9"
+    tail = helper("error", lines)
+    acting.begin(plan_text(repo, BOTH, head=_test(check), tail=tail))
+    acting.status("failed")
+    acting.home.ok("repair", "demo")
+    acting.status("completed")
+    assert [fact["passed"] for fact in acting.facts("merge.tested")] == [False] * 3 + [True]
+    assert all("not yet" in text for text in told.read_text().split("====")[1:3])
+    assert (repo / "mended").read_text() == "x\nx\nx\n"
+
+
+def test_a_merge_terminal_whose_resolution_is_red_mends_it(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """The branch that makes it red comes after the conflict; it sees that branch's files."""
+    tries = tmp_path / "tries"
+    lines = (
+        f"$ echo x >> {tries}; ls > {tmp_path}/ls-$(wc -l < {tries})\n"
+        "$ printf 'one\\ntwo\\n' > same\n"
+        f"$ if test $(wc -l < {tries}) -ge 2; then echo m > mended; fi\n"
+    ) + say("resolve #done")
+    tasks = {"a": [done("same", "one")], "b": [done("same", "two")], "c": [done("c")]}
+    head = _test("test -e mended")
+    acting.begin(plan_text(repo, tasks, head=head, tail=helper("merge", lines)))
+    acting.status("completed")
+    assert "c" in (tmp_path / "ls-2").read_text().split()
+    assert (repo / "same").read_text() == "one\ntwo\n"
+    assert {"c", "mended"} <= {path.name for path in repo.iterdir()}
+
+
 def test_a_person_mends_a_branch_and_goes_on(acting: Acting, repo: Path) -> None:
     acting.begin(plan_text(repo, BOTH, head=_test("test -e mended")))
     row = acting.status("failed")
@@ -68,7 +106,8 @@ def test_a_flaky_test_is_run_again_and_every_output_is_kept(
     assert len({fact["commit"] for fact in tested}) == 1
     for number, fact in enumerate(tested, 1):
         assert f"this is run {number}" in fact["tail"]
-        assert f"this is run {number}" in Path(fact["output"]).read_text()
+        (file,) = Path(fact["output"]).iterdir()
+        assert f"this is run {number}" in file.read_text()
 
 
 def test_a_test_that_hangs_is_ended_and_lands_nothing(acting: Acting, repo: Path) -> None:

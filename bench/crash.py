@@ -1,0 +1,86 @@
+"""An actor crashes: how long until the next message at its address is handled?
+
+Against Pykka's own `stop` and `start`, which somebody would have to call.
+"""
+
+import logging
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import pykka
+
+from actors.behaviours.actor import Actor, handles
+from actors.behaviours.spec import SupervisorSpec, worker
+from actors.behaviours.tree import Tree, start_tree
+from bench.table import Row, alternate, at_most
+
+
+class Crash(Exception):
+    """Message and failure in one."""
+
+
+class Fragile(Actor):
+    def __init__(self, done: threading.Event) -> None:
+        super().__init__()
+        self.done = done
+
+    @handles(Crash)
+    def crash(self, message: Crash) -> None:
+        raise message
+
+    @handles(str)
+    def handle(self, message: str) -> None:
+        self.done.set()
+
+
+class Plain(pykka.ThreadingActor):
+    use_daemon_thread = True
+
+    def on_receive(self, message: threading.Event) -> None:
+        message.set()
+
+
+def ours(tree: Tree, done: threading.Event, count: int) -> float:
+    taken = []
+    for _ in range(count):
+        done.clear()
+        began = time.perf_counter()
+        tree.directory.deliver("bench/fragile/", Crash())
+        tree.directory.deliver("bench/fragile/", "next")
+        done.wait()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken) * 1e6
+
+
+def pykkas(count: int) -> float:
+    taken = []
+    ref = Plain.start()
+    done = threading.Event()
+    for _ in range(count):
+        done.clear()
+        began = time.perf_counter()
+        ref.stop()
+        ref = Plain.start()
+        ref.tell(done)
+        done.wait()
+        taken.append(time.perf_counter() - began)
+    ref.stop()
+    return statistics.median(taken) * 1e6
+
+
+def run(at: Path, quick: bool) -> list[Row]:
+    rounds, count = (3, 50) if quick else (7, 300)
+    logging.disable(logging.CRITICAL)
+    done = threading.Event()
+    spec = SupervisorSpec(
+        "bench", intensity=10**9, period=1.0, children=(worker("fragile", Fragile, done),)
+    )
+    tree = start_tree(spec, on_event=lambda _: None)
+    try:
+        taken = alternate(rounds, lambda: ours(tree, done, count), lambda: pykkas(count))
+    finally:
+        tree.stop(5.0)
+        logging.disable(logging.NOTSET)
+    return [at_most("actor crash to next message, p50", "us", *taken, 3, "Pykka stop and start")]

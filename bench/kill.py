@@ -1,0 +1,89 @@
+"""A terminal's program is killed: until the fact is in a subscriber's hands.
+
+Against a pidfd in an epoll and `waitid`, the least there is; and beside circus (which looks
+every 0.1 s) and supervisor, until each tells its listener of the same death.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.company import Company
+from bench.others import Circus, Supervisord
+from bench.table import Row, at_most, percentile, within
+from bus import connection
+from bus.facts import TerminalExited
+from bus.subscriber import Subscriber
+
+
+class Ours:
+    """Programs that wait, under their hosts; each can be killed once."""
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        self.left = list(company.terminals)
+        served = connection.read(company.home)
+        self.subscriber = Subscriber(served.feed, served.requests)
+        while self.subscriber.next(1.0) is not None:
+            pass
+
+    def death(self) -> float:
+        at = self.left.pop()
+        pid = self.company.program(at).program_pid
+        began = time.perf_counter()
+        os.kill(pid, signal.SIGKILL)
+        while fact := self.subscriber.next(30.0):
+            if isinstance(fact, TerminalExited) and fact.address == at:
+                taken = time.perf_counter() - began
+                while self.subscriber.next(0.1) is not None:
+                    pass
+                return taken * 1e3
+        raise TimeoutError(at)
+
+
+def bare() -> float:
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    fd = os.pidfd_open(child.pid)
+    epoll = select.epoll()
+    epoll.register(fd, select.EPOLLIN)
+    began = time.perf_counter()
+    os.kill(child.pid, signal.SIGKILL)
+    epoll.poll()
+    os.waitid(os.P_PIDFD, fd, os.WEXITED)
+    taken = time.perf_counter() - began
+    epoll.close()
+    os.close(fd)
+    child.communicate()
+    return taken * 1e3
+
+
+def run(at: Path, quick: bool) -> list[Row]:
+    deaths = 6 if quick else 27
+    with Company(at) as company:
+        company.hire((deaths + 1) // 3 + 1, ["cat"])
+        company.serve()
+        mine = Ours(company)
+        mine.death()  # starts the worker that reads screens
+        others = [kind(at) for kind in (Circus, Supervisord) if kind.installed()]
+        sides: list[Callable[[], float]] = [mine.death, bare, *(other.death for other in others)]
+        try:
+            taken = [[side() for side in sides] for _ in range(deaths)]
+        finally:
+            for other in others:
+                other.close()
+            mine.subscriber.close()
+    medians = [percentile(column, 0.5) for column in zip(*taken, strict=True)]
+    what = "program killed to fact in hand, p50"
+    rows = [within(what, "ms", medians[0], medians[1], 10, "pidfd, epoll, waitid")]
+    for other, median in zip(others, medians[2:], strict=True):
+        rows.append(at_most(what, "ms", medians[0], median, 1, other.name))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit("python -m bench --only kill")

@@ -1,0 +1,119 @@
+"""A ref is renamed into place: until the fact, durable, is in a subscriber's hands.
+
+Against a bare inotify handle's wake-up at the same rename, and against a poll of the ref
+every 2 s.
+"""
+
+import select
+import threading
+import time
+from pathlib import Path
+
+import pygit2
+from inotify_simple import INotify, flags
+
+from bench.company import WHO, Company
+from bench.table import Row, at_most, percentile, within
+from bus import connection
+from bus.facts import CommitSeen
+from bus.status import WorkflowStatus
+from bus.subscriber import Subscriber
+
+POLL_SECONDS = 2.0
+
+
+class Branch:
+    """A branch of a watched workflow, and the moment of its last rename."""
+
+    def __init__(self, company: Company) -> None:
+        self.git_dir = company.root / "repo0" / ".git"
+        self.repo = pygit2.Repository(str(self.git_dir))
+        self.ref = "refs/heads/w0/t0"
+        self.tip = self.repo.references[self.ref].peel(pygit2.Commit)
+        self.moved_at = 0.0
+
+    def commit(self) -> str:
+        """Everything but the ref is written before the clock starts."""
+        text = f"Commit {time.monotonic_ns()}"
+        oid = self.repo.create_commit(None, WHO, WHO, text, self.tip.tree_id, [self.tip.id])
+        self.tip = self.repo[oid]
+        reference = self.repo.references[self.ref]
+        self.moved_at = time.perf_counter()
+        reference.set_target(oid)
+        return str(oid)
+
+
+def ours(branch: Branch, subscriber: Subscriber) -> float:
+    oid = branch.commit()
+    while fact := subscriber.next(30.0):
+        if isinstance(fact, CommitSeen) and fact.commit == oid:
+            return (time.perf_counter() - branch.moved_at) * 1e3
+    raise TimeoutError(oid)
+
+
+class Bare:
+    """A thread that waits for the rename and notes the time."""
+
+    def __init__(self, branch: Branch) -> None:
+        self.inotify = INotify()
+        self.inotify.add_watch((branch.git_dir / branch.ref).parent, flags.MOVED_TO)
+        self.woken = threading.Event()
+        self.woken_at = 0.0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            select.select([self.inotify.fileno()], [], [])
+            self.woken_at = time.perf_counter()
+            self.inotify.read(timeout=0)
+            self.woken.set()
+
+
+def polled(branch: Branch, wait: float) -> float:
+    """The poller looked just now, looks every 2 s; the commit comes `wait` seconds after."""
+    due = time.monotonic() + POLL_SECONDS
+    path = branch.git_dir / branch.ref
+    time.sleep(wait)
+    oid = branch.commit()
+    time.sleep(max(0.0, due - time.monotonic()))
+    while path.read_text().strip() != oid:
+        time.sleep(POLL_SECONDS)
+    return (time.perf_counter() - branch.moved_at) * 1e3
+
+
+def run(at: Path, quick: bool) -> list[Row]:
+    rounds, count, polls = (3, 20, 3) if quick else (7, 50, 7)
+    mine: list[float] = []
+    raw: list[float] = []
+    with Company(at) as company:
+        company.hire(1, ["cat"], WorkflowStatus.RUNNING)
+        company.serve()
+        branch = Branch(company)
+        served = connection.read(company.home)
+        subscriber = Subscriber(served.feed, served.requests)
+        while subscriber.next(1.0) is not None:
+            pass
+        bare = Bare(branch)
+        for number in range(rounds * count):
+            bare.woken.clear()
+            taken = ours(branch, subscriber)
+            bare.woken.wait()
+            if number >= 5:
+                mine.append(taken)
+                raw.append((bare.woken_at - branch.moved_at) * 1e3)
+            time.sleep(0.002)
+        poll = [polled(branch, POLL_SECONDS * (n + 0.5) / polls) for n in range(polls)]
+        subscriber.close()
+    p50, p99 = percentile(mine, 0.5), percentile(mine, 0.99)
+    raw50, raw99 = percentile(raw, 0.5), percentile(raw, 0.99)
+    what = "ref rename to fact in hand"
+    return [
+        within(f"{what}, p50", "ms", p50, raw50, 3, "bare inotify at the same rename"),
+        at_limit(f"{what}, p99", p99, raw99),
+        at_most(f"{what}, p50", "ms", p50, percentile(poll, 0.5), 1 / 300, "a 2 s poll"),
+    ]
+
+
+def at_limit(what: str, ours: float, raw: float) -> Row:
+    against = "bare inotify at the same rename"
+    return Row(what, "ms", ours, raw, against, ours / raw, "<= 15 ms", ours <= 15)
