@@ -71,7 +71,8 @@ class Prompts:
         if seen.prompt is None:
             self._give_up(f"{self._actor.at} asks nothing any more")
             if self.is_unrecognised(seen):
-                if ms >= UNKNOWN_MS and row.blocked != seen.text:
+                looking = self._actor.delivery.looking
+                if ms >= UNKNOWN_MS and row.blocked != seen.text and not looking:
                     self._tell_blocked(Prompt("unrecognised", seen.text, []))
             elif row.blocked or row.stalled:
                 self._resume()
