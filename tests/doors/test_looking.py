@@ -84,7 +84,7 @@ def test_every_reading_command_has_a_form_for_people(landed: Home) -> None:
     for words in (["ps"], ["ps", "demo"], ["tree"], ["why", "demo/a"], ["events"]):
         out = landed.ok(*words)
         assert "demo/" in out
-        with pytest.raises(ValueError, match="Expecting|Extra"):
+        with pytest.raises(ValueError, match=r"Expecting|Extra"):
             json.loads(out)
 
 
