@@ -49,12 +49,13 @@ class Prompts:
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
+        self._answer: _Answer | None = None
         self.frozen: bool | None = False
         self.forget()
 
     def forget(self) -> None:
         self.frozen = False
-        self._answer: _Answer | None = None
+        self._give_up(f"{self._actor.at} has ended, or is looked at anew")
         self._answered = -1
         self._pressing = b""
 

@@ -250,10 +250,13 @@ class TerminalActor(CompanyActor):
         self.prompts.consider(seen, ms)
 
     def _not_ready(self) -> None:
-        """Its time is up; but a question that waits for a person ends nothing."""
+        """Its time is up; but a question that waits for a person ends nothing. Others then have
+        their turn, unless this one's provider is switched on for all."""
         seen, limit = self.judge(), self.profile.ready_timeout
-        if self.row.blocked:
+        if self.row.blocked and seen.prompt is not None:
             self.later("ready", limit)
+            if not switching.is_on(self.stage, self.at, self.row.incarnation):
+                self.turn_over()
         else:
             self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
