@@ -255,10 +255,13 @@ class TerminalActor(CompanyActor):
         self.later("ready", self.profile.ready_timeout)
 
     def _not_ready(self) -> None:
-        """Its time is up; but a question that waits for a person ends nothing."""
+        """Its time is up; but a question that waits for a person ends nothing. Others then have
+        their turn, unless this one's provider is switched on for all."""
         seen, limit = self.judge(), self.profile.ready_timeout
         if self.row.blocked and seen.prompt is not None:
             self.expect_ready()
+            if not switching.is_on(self.stage, self.at, self.row.incarnation):
+                self.turn_over()
         else:
             self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
@@ -276,6 +279,7 @@ class TerminalActor(CompanyActor):
                 self._welcomed(event)
             case Acknowledged():
                 self.delivery.acknowledged(event)
+                self.prompts.pressed(event.key)
             case KeyKnown():
                 self.delivery.key_known(event)
             case Silent(ms=ms):
@@ -292,6 +296,7 @@ class TerminalActor(CompanyActor):
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
+        self.prompts.reconnected()
         if not self._launching:
             self.store(
                 [
