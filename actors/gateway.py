@@ -2,6 +2,7 @@
 read, and hands commands to the workflow they are for. Reading changes nothing (hazard 19).
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 from store import compaction
 from store.errors import StoreError
+
+log = logging.getLogger("callboard.gateway")
 
 PENDING = object()
 """The answer of a request that another actor answers."""
@@ -63,6 +66,10 @@ class Gateway(CompanyActor):
             self.stage.refuse(client, request.id, Refused(503, "store", str(error)))
         except RepositoryError as error:
             failure = illegal(error.rule, error.message, help=error.help)
+            self.stage.refuse(client, request.id, failure)
+        except Exception as error:
+            log.exception("a request broke: %r", request)
+            failure = Refused(500, "failed", f"the request broke: {type(error).__name__}: {error}")
             self.stage.refuse(client, request.id, failure)
         else:
             if result is not PENDING:

@@ -218,7 +218,7 @@ class ScreenReader:
         elif final in "ST":
             self._scroll(min(first, self._grid.lines), up=final == "S")
         elif final == "b":
-            self._grid.draw(self._last * min(first, self._grid.columns * self._grid.lines))
+            self._grid.draw(self._last * min(first, self._grid.columns))
         elif final == "s":
             self._grid.save_cursor()
         elif final == "u":
