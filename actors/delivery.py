@@ -120,6 +120,13 @@ class Delivery:
             InstructionDelivered(address=actor.at, incarnation=row.incarnation, step=row.step)
         )
 
+    @property
+    def looking(self) -> bool:
+        """Whether a turn is still looked for: the text may stand in the input box meanwhile,
+        where some programs look neither ready nor busy."""
+        row = self._actor.row
+        return self._before is not None and row.delivered < row.step
+
     def consider(self, due: bool = False) -> None:
         """Look for a turn that began after the step was typed. `due`: it is time for one."""
         actor, row = self._actor, self._actor.row
@@ -132,7 +139,7 @@ class Delivery:
             )
         elif due:
             self._looks += 1
-            if self._looks == ENTER_AT and seen.ready:
+            if self._looks == ENTER_AT:
                 key = self._key(row.step, ":enter")
                 actor.session.do(lambda link: link.type(key, [(b"\r", 0)]))
             if self._looks < LOOKS:
@@ -146,6 +153,7 @@ class Delivery:
                     screen=seen.text,
                 )
             )
+            actor.prompts.consider(seen, UNKNOWN_MS)
 
     def _tell(self, fact: InstructionDelivered | InstructionUnconfirmed) -> None:
         actor, row = self._actor, self._actor.row

@@ -114,7 +114,7 @@ class Merger(CompanyActor):
     def tell(self, row: Workflow, fact: Fact, **sets: Any) -> None:
         """Store one step's fact, once: the row remembers the last step that was told."""
         merge = row.merge
-        key = f"{merge.round}/{merge.runs}/{merge.waits}/{merge.resolved}/{type(fact).__name__}"
+        key = merge.step(type(fact).__name__)
         if merge.told == key:
             return
         columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}

@@ -49,13 +49,15 @@ class Prompts:
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
+        self._answer: _Answer | None = None
         self.frozen: bool | None = False
         self.forget()
 
     def forget(self) -> None:
         self.frozen = False
-        self._answer: _Answer | None = None
+        self._give_up(f"{self._actor.at} has ended, or is looked at anew")
         self._answered = -1
+        self._pressing = b""
 
     @property
     def answering(self) -> bool:
@@ -65,10 +67,13 @@ class Prompts:
     def consider(self, seen: Judgement, ms: int) -> None:
         """A screen that has been quiet for `ms`: does it ask something, or not any more?"""
         row = self._actor.row
+        if self._pressing:
+            return  # the screen is from before
         if seen.prompt is None:
             self._give_up(f"{self._actor.at} asks nothing any more")
             if self.is_unrecognised(seen):
-                if ms >= UNKNOWN_MS and row.blocked != seen.text:
+                looking = self._actor.delivery.looking
+                if ms >= UNKNOWN_MS and row.blocked != seen.text and not looking:
                     self._tell_blocked(Prompt("unrecognised", seen.text, []))
             elif row.blocked or row.stalled:
                 self._resume()
@@ -157,9 +162,7 @@ class Prompts:
             self._take(answer, step)
         elif answer.steps < STEPS:
             answer.steps += 1
-            key = f"{actor.row.incarnation}:move:{step.end}:{answer.steps}".encode()
-            actor.session.do(lambda link: link.type(key, step.writes))
-            actor.listen()
+            self._press(f"{actor.row.incarnation}:move:{step.end}:{answer.steps}", step)
         else:
             self._answered = step.end
             self._give_up(f"the marker does not go to {answer.label!r}; nothing was chosen")
@@ -169,17 +172,32 @@ class Prompts:
     def _take(self, answer: _Answer, step: Step) -> None:
         """The key is the question's place in the output, so that it is answered once."""
         actor, row = self._actor, self._actor.row
-        key = f"{row.incarnation}:answer:{step.end}".encode()
         fact = TerminalAnswered(
             address=actor.at, incarnation=row.incarnation, choice=answer.label, by=answer.by
         )
         expect = {"incarnation": row.incarnation, "blocked": row.blocked}
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
-        actor.session.do(lambda link: link.type(key, step.writes))
+        self._press(f"{row.incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
         actor.listen()
+        if not row.ready:
+            actor.expect_ready()
         if answer.client:
             actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
+
+    def _press(self, key: str, step: Step) -> None:
+        self._pressing = pressed = key.encode()
+        self._actor.session.do(lambda link: link.type(pressed, step.writes))
+
+    def pressed(self, key: bytes) -> None:
+        """The host has typed it: the next quiet screen shows what it did."""
+        if key == self._pressing:
+            self._pressing = b""
+            self._actor.listen()
+
+    def reconnected(self) -> None:
+        """What was on its way may have been lost with the link; the screen tells."""
+        self._pressing = b""
 
     def _give_up(self, why: str) -> None:
         """The answer was not given; the person who asked for it is told."""

@@ -54,6 +54,11 @@ def put_back(stage: Stage, terminal: str, incarnation: int) -> None:
         log.error("%s is still switched for %s: %s", error.filename, terminal, error.strerror)
 
 
+def is_on(stage: Stage, terminal: str, incarnation: int) -> bool:
+    """Whether this incarnation has switched the user's files."""
+    return _directory(stage, terminal, incarnation).exists()
+
+
 def pending(stage: Stage) -> Iterator[tuple[str, int]]:
     """Terminal and incarnation of whatever is switched."""
     top = stage.home / "switched"

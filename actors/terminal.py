@@ -86,6 +86,7 @@ class TerminalActor(CompanyActor):
         self._owes_turn = True
         self._launching = False
         self._exit: Exit | None = None
+        self._last_screen = ""
         self.row: Terminal
         self.size = (ROWS, COLUMNS)
         self.delivery = Delivery(self)
@@ -249,11 +250,18 @@ class TerminalActor(CompanyActor):
             self.listen()
         self.prompts.consider(seen, ms)
 
+    def expect_ready(self) -> None:
+        """From now on it has its `ready_timeout`."""
+        self.later("ready", self.profile.ready_timeout)
+
     def _not_ready(self) -> None:
-        """Its time is up; but a question that waits for a person ends nothing."""
+        """Its time is up; but a question that waits for a person ends nothing. Others then have
+        their turn, unless this one's provider is switched on for all."""
         seen, limit = self.judge(), self.profile.ready_timeout
-        if self.row.blocked:
-            self.later("ready", limit)
+        if self.row.blocked and seen.prompt is not None:
+            self.expect_ready()
+            if not switching.is_on(self.stage, self.at, self.row.incarnation):
+                self.turn_over()
         else:
             self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
@@ -271,6 +279,7 @@ class TerminalActor(CompanyActor):
                 self._welcomed(event)
             case Acknowledged():
                 self.delivery.acknowledged(event)
+                self.prompts.pressed(event.key)
             case KeyKnown():
                 self.delivery.key_known(event)
             case Silent(ms=ms):
@@ -287,6 +296,7 @@ class TerminalActor(CompanyActor):
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
+        self.prompts.reconnected()
         if not self._launching:
             self.store(
                 [
@@ -300,7 +310,7 @@ class TerminalActor(CompanyActor):
             )
         if row.alive and not row.ready:
             self.listen()
-            self.later("ready", self.profile.ready_timeout)
+            self.expect_ready()
             self.later("quiet", QUIET_MS / 1000)
         else:
             self.listen()
@@ -345,6 +355,9 @@ class TerminalActor(CompanyActor):
         if self._exit is None:
             self._exit = ended
             self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
+            # While the watcher looks: its last screen, for the fact.
+            ran = ended.kind not in ("lost", "exec_failed")
+            self._last_screen = self.judge().text if ran else ""
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
@@ -379,7 +392,7 @@ class TerminalActor(CompanyActor):
             status=ended.status,
             offset=ended.offset,
             leftovers=ended.leftovers + ended.survivors,
-            screen=self.judge().text if ended.kind != "lost" else "",
+            screen=self._last_screen,
         )
         self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
 

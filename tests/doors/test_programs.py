@@ -36,6 +36,7 @@ def test_a_program_gets_a_chosen_environment_and_a_private_home_that_goes_with_i
     tmp_path: Path, repo: Path, user: dict[str, str]
 ) -> None:
     seen = tmp_path / "seen"
+    setup = f"""setup = ["sh", "-c", "env > '{seen}.setup'"]"""
     look = f"$ env -0 > {seen}.env; stty size < /dev/tty > {seen}.size\n"
     look += (
         f'$ stat -c "%a %n" "$TMPDIR" "$TMPDIR"/.. "$TMPDIR"/../.callboard-home > {seen}.modes\n'
@@ -44,7 +45,7 @@ def test_a_program_gets_a_chosen_environment_and_a_private_home_that_goes_with_i
     acting = Acting(home)
     try:
         home.serve()
-        acting.begin(plan_text(repo, {"a": [coder(look + say("a #done"))]}))
+        acting.begin(plan_text(repo, {"a": [coder(look + say("a #done"))]}, head=setup))
         acting.status("completed")
         acting.until(lambda row: _work(row)["gone"])
     finally:
@@ -53,7 +54,7 @@ def test_a_program_gets_a_chosen_environment_and_a_private_home_that_goes_with_i
         entry.split("=", 1) for entry in Path(f"{seen}.env").read_text().split("\0") if entry
     )
     assert {"MY_TOKEN", "CLAUDECODE", "CLAUDE_CONFIG_DIR", "GIT_DIR"}.isdisjoint(env)
-    assert "s3cret" not in str(env)
+    assert "s3cret" not in str(env) + Path(f"{seen}.setup").read_text()
     assert (env["TERM"], env["COLORTERM"]) == ("xterm-256color", "truecolor")
     assert env["LC_ALL"] == "C.UTF-8"
     assert Path(f"{seen}.size").read_text() == "40 120\n"

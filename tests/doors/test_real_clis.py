@@ -18,13 +18,13 @@ THREE = ["claude", "codex", "gemini"]
 ALL = [*THREE, "qwen", "opencode"]
 
 
-def plan_for(repo: Path, names: list[str], url: str) -> str:
+def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
     """One task for each CLI; its provider's address, key and model are named after it."""
     tasks, tables = {}, []
     for name in names:
         command = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
         wanted = f"Add {name}.txt, please.\nThen commit it. RUN: {command}"
-        tasks[name] = [{"cli": name, "instruction": wanted, "provider": f"at-{name}"}]
+        tasks[name] = [{"cli": name, "instruction": wanted, "provider": f"at-{name}", **more}]
         table = {
             "base_url": f"{url}/at-{name}",
             "model": f"model-{name}",
@@ -49,7 +49,8 @@ def of(island: Island, name: str) -> list[dict[str, Any]]:
     return [r for r in island.requests if r["path"].startswith(f"/at-{name}/")]
 
 
-def lands(tmp_path: Path, repo: Path, names: list[str]) -> None:
+def lands(tmp_path: Path, repo: Path, names: list[str], **more: Any) -> list[dict[str, Any]]:
+    """The facts of a plan with one task for each CLI, which lands."""
     paths = {name: cli_path(name) for name in names}
     missing = [name for name, path in paths.items() if path is None]
     if missing:
@@ -57,7 +58,7 @@ def lands(tmp_path: Path, repo: Path, names: list[str]) -> None:
     with Island("true", delay=0.5) as island:
         env = user(tmp_path, names, [path for path in paths.values() if path])
         plan = tmp_path / "plan.toml"
-        plan.write_text(plan_for(repo, names, island.url))
+        plan.write_text(plan_for(repo, names, island.url, **more))
         home = Home(tmp_path / "home", island.prefix, env)
         try:
             ran = home.run("up", str(plan), timeout=330)
@@ -78,6 +79,7 @@ def lands(tmp_path: Path, repo: Path, names: list[str]) -> None:
         assert types(facts).count("instruction.delivered") == len(names)
         assert "instruction.unconfirmed" not in types(facts)
         assert git(repo, "status", "--porcelain") == ""
+        return facts
 
 
 def test_one_real_cli_lands(tmp_path: Path, repo: Path) -> None:
@@ -86,6 +88,15 @@ def test_one_real_cli_lands(tmp_path: Path, repo: Path) -> None:
 
 def test_three_real_clis_with_three_providers_land(tmp_path: Path, repo: Path) -> None:
     lands(tmp_path, repo, THREE)
+
+
+@pytest.mark.long
+def test_three_real_clis_that_ask_are_answered_by_label(tmp_path: Path, repo: Path) -> None:
+    facts = lands(tmp_path, repo, THREE, auto_confirm="known")
+    answered = [f for f in facts if f["type"] == "terminal.answered"]
+    assert {f["address"] for f in answered} == {f"demo/{name}/1/" for name in THREE}
+    assert {f["by"] for f in answered} == {"policy"}
+    assert "terminal.blocked" not in types(facts)
 
 
 @pytest.mark.long
