@@ -29,6 +29,10 @@ _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 
+msgspec.json.Decoder(rows.Workflow)
+# msgspec learns a type at its first use, and crashes where a second thread uses it before
+# it has learned it whole; so the rows' types are learned here, in the importing thread.
+
 Row = dict[str, Any]
 
 
