@@ -366,14 +366,14 @@ class TerminalActor(CompanyActor):
         if self._exit is None:
             self._exit = ended
             self._ask_sweep()
+            # While the watcher looks: its last screen, for the fact.
+            ran = ended.kind not in ("lost", "exec_failed")
+            self._last_screen = self.judge().text if ran else ""
 
     def _ask_sweep(self) -> None:
         """Asked again until it is answered: a watcher that failed forgets who asked."""
         self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
         self.later("sweep", SWEEP_SECONDS)
-            # While the watcher looks: its last screen, for the fact.
-            ran = ended.kind not in ("lost", "exec_failed")
-            self._last_screen = self.judge().text if ran else ""
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
