@@ -8,7 +8,8 @@ quick.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,9 +117,13 @@ def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
         return
+    said = text(result)
+    if isinstance(said, str):
+        click.echo(said)
+        return
     from rich.console import Console
 
-    Console(highlight=False, soft_wrap=True).print(text(result))
+    Console(highlight=False, soft_wrap=True).print(said)
 
 
 def read_plan(plan: str) -> dict[str, str]:
@@ -171,13 +176,51 @@ def demo(directory: str | None) -> None:
 @home_option
 def doctor(as_json: bool) -> None:
     """What is installed, what is missing, what runs, and what mends it."""
-    from actors.doctor import examine
-
     from actors import views
+    from actors.doctor import examine
 
     report = examine(home())
     show(report, as_json, views.doctor)
     sys.exit(DONE if report["ok"] else FAILED)
+
+
+@main.group(invoke_without_command=True)
+@json_option
+@home_option
+@click.pass_context
+def providers(ctx: click.Context, as_json: bool) -> None:
+    """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
+    if ctx.invoked_subcommand is None:
+        from actors import providing, views
+
+        with provider_errors():
+            found = providing.of_user()
+        show(providing.listed(found), as_json, views.providers)
+
+
+@providers.command("import")
+@click.argument("source", required=False, metavar="[DATABASE]")
+@json_option
+@home_option
+def import_providers(source: str | None, as_json: bool) -> None:
+    """Add the providers of cc-switch, which is only read; its keys stay where they are."""
+    from actors import providing
+
+    with provider_errors():
+        result = providing.take_over(Path(source) if source else None)
+    said = "{file}: {} added, {} there already".format
+    show(result, as_json, lambda r: said(len(r["added"]), len(r["kept"]), file=r["file"]))
+
+
+@contextmanager
+def provider_errors() -> Iterator[None]:
+    from actors.clis.cc_switch import CcSwitchError
+    from actors.clis.providers import ProviderError
+
+    try:
+        yield
+    except (ProviderError, CcSwitchError) as error:
+        raise Stop(str(error), USAGE) from error
 
 
 @main.command()
@@ -263,8 +306,10 @@ def finish(
     from actors.following import order
 
     row = order(home(), type, until, bad, fields)
-    show(row, as_json, lambda r: f"{r['address']} {r['status']}" + _because(r))
-    sys.exit(FAILED if row["status"] in bad else DONE)
+    said = f"{row['address']} {row['status']}" + _because(row)
+    show(row, as_json, lambda _: said)
+    if row["status"] in bad:
+        raise Stop(said, FAILED, f"python run.py why {row['id']}")
 
 
 def _because(row: Any) -> str:
@@ -359,8 +404,8 @@ def ps(workflow: str | None, as_json: bool) -> None:
     """What runs; what waits for a person stands on top."""
     from actors import views
 
-    one = [ask("workflow.get", workflow=workflow)] if workflow else None
-    found = one or ask("workflow.list")
+    one = workflow is not None
+    found = [ask("workflow.get", workflow=workflow)] if one else ask("workflow.list")
     show(found, as_json, views.ps)
 
 

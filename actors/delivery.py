@@ -10,6 +10,7 @@ twice (hazards 21, 29).
 from typing import TYPE_CHECKING
 
 from actors.clis.judging import writes_for
+from actors.prompts import UNKNOWN_MS
 from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 EVIDENCE_SECONDS = 1.0
 """Between looks for a new turn."""
-LOOKS = 4
-"""Looks before Enter is pressed again, and as many before it is given up."""
+ENTER_AT, LOOKS = 4, 16
+"""At which look Enter is pressed again, and after how many it is given up."""
 
 
 class Delivery:
@@ -43,7 +44,7 @@ class Delivery:
         row = self._actor.row
         paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
         if row.sent < row.step:
-            if not paused and self._typing < row.step:
+            if not paused and self._typing < row.step and self._actor.may_begin:
                 self._type(row.step, row.instruction)
         elif row.delivered < row.step and self._before is None:
             key = self._key(row.step)
@@ -53,7 +54,13 @@ class Delivery:
         return f"{self._actor.row.incarnation}:{step}{suffix}".encode()
 
     def _type(self, step: int, text: str) -> None:
+        """Nothing is typed into a question, or into a screen nobody recognises: those are
+        shown, and the next quiet screen is looked at again."""
         actor = self._actor
+        seen = actor.judge()
+        if seen.prompt is not None or actor.prompts.is_unrecognised(seen):
+            actor.prompts.consider(seen, UNKNOWN_MS)
+            return
         self._typing = step
         writes = actor.stage.screens.call(
             writes_for, actor.profile, actor.directory, *actor.size, text
@@ -79,6 +86,7 @@ class Delivery:
         if actor.row.sent < actor.row.step:
             actor.store(self._sent())
         if actor.row.alive:
+            actor.listen()
             actor.later("evidence", EVIDENCE_SECONDS)
         else:
             self.answered()
@@ -124,10 +132,10 @@ class Delivery:
             )
         elif due:
             self._looks += 1
-            if self._looks == LOOKS:
+            if self._looks == ENTER_AT and seen.ready:
                 key = self._key(row.step, ":enter")
                 actor.session.do(lambda link: link.type(key, [(b"\r", 0)]))
-            if self._looks < 2 * LOOKS:
+            if self._looks < LOOKS:
                 actor.later("evidence", EVIDENCE_SECONDS)
                 return
             self._tell(

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,11 @@ from actors.clis.profile import (
     load,
     version_is_verified,
 )
+from actors.clis.version import ask
 from actors.ending import running_hosts
 from actors.launching import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
-
-_VERSION_SECONDS = 15.0
 
 
 def examine(home: Path) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def _git() -> dict[str, str]:
     found = shutil.which("git")
     if found is None:
         return _item("git", "missing", "install git 2.20 or newer")
-    return _item(_ask([found, "--version"]) or "git")
+    return _item(ask([found, "--version"]) or "git")
 
 
 def _home(home: Path) -> list[dict[str, str]]:
@@ -95,7 +93,7 @@ def _cli(profile: Profile) -> dict[str, str]:
     found = shutil.which(profile.command[0])
     if found is None:
         return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")
-    version = find_version(profile, _ask([found, *profile.version.args]))
+    version = find_version(profile, ask([found, *profile.version.args]))
     if version_is_verified(profile, version):
         return _item(f"{profile.name} {version or ''}".strip())
     verified = ", ".join(profile.version.verified)
@@ -104,13 +102,3 @@ def _cli(profile: Profile) -> dict[str, str]:
         "note",
         f"the profile was verified with {verified}; prompts are not answered by themselves",
     )
-
-
-def _ask(argv: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (done.stdout + done.stderr).strip()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors import views
+from actors.plan_check import check
 from actors.serving import ensure
 from bus import connection
 from bus.address import normal, workflow_of
@@ -38,7 +39,7 @@ def order(
             finally:
                 subscriber.close()
         if type == "workflow.stop":
-            _wait_gone(client, name)
+            _wait_tidied(client, name)
         row: dict[str, Any] = client.call("workflow.get", workflow=name)
         return row
 
@@ -50,18 +51,21 @@ def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> 
             fact = subscriber.next(_STEP_SECONDS)
 
 
-def _wait_gone(client: Client, name: str) -> None:
-    """A stop is done when every program is gone: TERM, a grace of 5 s, KILL."""
-    deadline = time.monotonic() + 15.0
+def _wait_tidied(client: Client, name: str) -> None:
+    """A stop is done when every program is gone (TERM, a grace of 5 s, KILL) and what was
+    not committed is pinned."""
+    deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
-        row = client.call("workflow.get", workflow=name)
-        if all(t["gone"] for task in row["tasks"] for t in task["terminals"]):
+        if client.call("workflow.get", workflow=name)["tidied"]:
             return
         time.sleep(0.05)
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
-    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before."""
+    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
+
+    A plan that is wrong is refused before a runtime, or even a home, is made for it."""
+    check(plan["plan"], plan["base"])
     served = ensure(home)
     with Client(served.requests, timeout=120) as client:
         head = client.call("runtime.info")["head"]
@@ -104,7 +108,7 @@ def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str)
                 return
         elif isinstance(fact, RepairOffered):
             row = client.call("workflow.get", workflow=name)
-            if row["status"] == "merging" and row["merge"]["waits"] == "conflict":
+            if views.conflict_of_person(row):
                 return
 
 

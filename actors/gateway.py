@@ -14,12 +14,13 @@ from actors.behaviours.actor import handles
 from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
+from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
 from actors.stage import CompanyActor, Stage, now
 from actors.workflows import submit
 from bus import address as addresses
 from bus import requests
-from bus.errors import Refused, conflict, illegal, unknown
+from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, Order
 from bus.router import Envelope
 from bus.rows import Workflow
@@ -29,6 +30,9 @@ from store.errors import StoreError
 
 PENDING = object()
 """The answer of a request that another actor answers."""
+
+_CHAIN = 200
+"""Facts that `why` goes back."""
 
 
 class Gateway(CompanyActor):
@@ -83,7 +87,9 @@ class Gateway(CompanyActor):
         if hasattr(request, "workflow"):
             request.workflow = workflow.id
         else:
-            request.task = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
+            where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
+            terminal = self.stage.reader.terminal(where)
+            request.task = terminal.task if terminal is not None and terminal.task else where
         if isinstance(request, requests.WorkflowRepair) and request.cli:
             check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
         if workflow.status in FINAL_WORKFLOW:
@@ -129,11 +135,11 @@ class Gateway(CompanyActor):
     @answer.register
     def _list(self, request: requests.WorkflowList, client: str) -> Any:
         found = [self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids()]
-        return [workflow for workflow in found if workflow is not None]
+        return [public(workflow) for workflow in found if workflow is not None]
 
     @answer.register
     def _get(self, request: requests.WorkflowGet, client: str) -> Any:
-        return self.workflow(request.workflow)
+        return public(self.workflow(request.workflow))
 
     @answer.register
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
@@ -144,7 +150,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _tree(self, request: requests.TreeInspect, client: str) -> Any:
-        return self.stage.inspect()
+        return picture(self.stage)
 
     @answer.register
     def _replay(self, request: requests.EventsReplay, client: str) -> Any:
@@ -161,7 +167,8 @@ class Gateway(CompanyActor):
     def _snapshot(self, request: requests.Snapshot, client: str) -> Any:
         reader = self.stage.reader
         with reader.one_state():
-            workflows = [reader.workflow(id) for id in reader.workflow_ids()]
+            found = [reader.workflow(id) for id in reader.workflow_ids()]
+            workflows = [public(workflow) for workflow in found if workflow is not None]
             return {"seq": reader.head(), "workflows": workflows}
 
     @answer.register
@@ -175,25 +182,41 @@ class Gateway(CompanyActor):
             known += [t.address for t in workflow.terminals()]
             if where not in known:
                 raise unknown("address", where)
-        return {"address": where, "facts": self.stage.reader.newest(where, 200)}
+            return self._chain(workflow, where)
+        return {"address": where, "facts": self.stage.reader.newest(where, _CHAIN)}
+
+    def _chain(self, workflow: Workflow, where: str) -> Any:
+        """What is true of an address, and the facts that led there. A terminal's are also
+        those of its task: the commits are the task's."""
+        terminal = next((t for t in workflow.terminals() if t.address == where), None)
+        row = terminal or next((t for t in workflow.tasks if t.address == where), workflow)
+        facts = self.stage.reader.newest(where, _CHAIN, also=terminal.task if terminal else "")
+        return {"address": where, "status": row.status, "reason": row.reason, "facts": facts}
 
     @answer.register
     def _runtime(self, request: requests.RuntimeInfo, client: str) -> Any:
         return self._info()
 
     def workflow(self, name: str) -> Workflow:
-        """By id, address, or any unique prefix of an id. Raises `Refused` (404, 409)."""
+        """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""
         ids = self.stage.reader.workflow_ids()
         wanted = name.rstrip("/")
         matching = [wanted] if wanted in ids else [id for id in ids if id.startswith(wanted)]
         if not matching or not wanted:
             raise unknown("workflow", name)
         if len(matching) > 1:
-            raise conflict("ambiguous", f"{name!r} may be {', '.join(matching)}")
+            raise Refused(422, "ambiguous", f"{name!r} may be {', '.join(matching)}")
         workflow = self.stage.reader.workflow(matching[0])
         if workflow is None:
             raise unknown("workflow", name)
         return workflow
+
+
+def public(workflow: Workflow) -> Workflow:
+    """Without the tokens that open the terminals' hosts: rows end up in logs and reports."""
+    for terminal in workflow.terminals():
+        terminal.token = ""
+    return workflow
 
 
 def shown(checked: Checked) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 another, first come, first served (hazard 52): the provider is switched, the program is
 started, and only when it is ready (or has failed) the next one has its turn.
 
-It keeps nothing: after a restart every terminal that is `starting` asks again.
+It keeps nothing: after a restart every terminal that is `starting` asks again. A terminal
+for which a provider is switched on still has its turn, so nobody else reads what is there.
 """
 
 from collections import deque
 
+from actors import switching
 from actors.behaviours.actor import handles
 from actors.stage import CompanyActor, Stage
 from bus.messages import AskTurn, Look, TurnOver, YourTurn
@@ -21,6 +23,13 @@ class Launcher(CompanyActor):
         self._turn: AskTurn | None = None
 
     def on_start(self) -> None:
+        for terminal, incarnation in switching.pending(self.stage):
+            row = self.stage.reader.terminal(terminal)
+            mine = row is not None and row.incarnation == incarnation
+            if row is not None and mine and row.alive and not (row.ready or row.gone):
+                self._turn = AskTurn(terminal, incarnation)
+            else:
+                switching.put_back(self.stage, terminal, incarnation)
         for address in self.stage.reader.starting_terminals():
             self.stage.tell(address, Look())
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import msgspec
 
+from actors import providing, switching
 from actors.behaviours.actor import Actor
 from actors.clis import home as config_home
 from actors.clis.profile import Profile, ProfileError, load
-from actors.clis.providers import Provider, key_of
+from actors.clis.providers import ProviderError
+from actors.clis.version import unverified
 from actors.git import worktrees
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
@@ -53,6 +55,12 @@ def profile_for(plan: Plan, cli: str) -> Profile:
     return profiles[cli]
 
 
+def unverified_version(stage: Stage, profile: Profile) -> str | None:
+    """The installed version where the profile was not verified with it; else None."""
+    env = config_home.environment(profile, os.environ, own_provider=True)
+    return unverified(profile, env, stage.home / "versions.json")
+
+
 def prepare(
     stage: Stage,
     actor: Actor,
@@ -63,52 +71,35 @@ def prepare(
     profile: Profile,
 ) -> Prepared:
     """Make ready what the program needs. Raises `LaunchRefused`, or `StoreError`."""
+    path = f"{terminal.address}: provider"
     task = next((t for t in workflow.tasks if t.address == terminal.task), None)
     try:
         if task is None:
             cwd = _merge_worktree(stage, workflow)
         else:
             cwd = _task_worktree(stage, actor, workflow, plan, task)
+        provider = providing.asked_for(plan, asked, path)
+        key, main_repo = providing.key(provider), Path(workflow.git_dir).parent
+        isolated = "global" not in (asked.switch, profile.switch)
         launch = config_home.prepare(
             profile,
-            _provider(plan, asked),
+            provider,
             stage.terminal_dir(terminal.address, terminal.incarnation) / "home",
             os.environ,
             cwd,
-            Path(workflow.git_dir).parent,
-            key=_key(plan, asked),
+            main_repo,
+            key=key,
             bypass=asked.auto_confirm == "bypass",
+            isolated=isolated,
         )
+        if provider is not None and not isolated:
+            known = config_home.placeholders(provider, key, launch.home, cwd, main_repo)
+            switching.write(stage, terminal.address, terminal.incarnation, profile, provider, known)
     except RepositoryError as error:
         raise LaunchRefused(f"{error.message}; {error.help}") from error
-    except (config_home.LaunchError, OSError) as error:
+    except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
     return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
-
-
-def _provider(plan: Plan, asked: TerminalPlan) -> Provider | None:
-    if not asked.provider:
-        return Provider(name="", model=asked.model) if asked.model else None
-    named = plan.provider[asked.provider]
-    return Provider(
-        name=asked.provider,
-        base_url=named.base_url,
-        model=asked.model or named.model,
-        api_key_env=named.api_key_env,
-    )
-
-
-def _key(plan: Plan, asked: TerminalPlan) -> str | None:
-    provider = _provider(plan, asked)
-    if provider is None or not provider.api_key_env:
-        return None
-    key = key_of(provider, os.environ)
-    if not key:
-        raise LaunchRefused(
-            f"provider.{asked.provider}.api_key_env: the environment variable "
-            f"{provider.api_key_env} is not set where the runtime was started"
-        )
-    return key
 
 
 def _task_worktree(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, task: Task) -> Path:
@@ -148,12 +139,11 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
     done = worktree.with_name(f".{worktree.name}.set-up")
     if done.exists():
         return
-    for pattern in plan.copy:
-        for source in sorted(repo.glob(pattern)):
-            target = worktree / source.relative_to(repo)
-            if source.is_file() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+    for name in to_copy(repo, plan.copy):
+        target = worktree / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repo / name, target)
     if plan.setup:
         try:
             ran = subprocess.run(
@@ -172,6 +162,17 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
             tail = (ran.stdout + ran.stderr)[-2_000:]
             raise LaunchRefused(f"setup ended with status {ran.returncode}:\n{tail}")
     done.touch()
+
+
+def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
+    """The user's files that the plan's `copy` means, below the checkout and outside `.git`."""
+    found = {
+        source.relative_to(repo)
+        for pattern in patterns
+        for source in repo.glob(pattern)
+        if source.is_file()
+    }
+    return sorted(name for name in found if ".git" not in name.parts)
 
 
 def _merge_worktree(stage: Stage, workflow: Workflow) -> Path:

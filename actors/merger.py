@@ -16,12 +16,15 @@ import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
+from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
+from actors.git.command import GitFailed, git
 from actors.git.history import descends
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
+from actors.git.repository import is_dirty
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue
@@ -36,7 +39,7 @@ from bus.facts import (
 )
 from bus.messages import Look
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import FINAL_WORKFLOW, TerminalStatus, WorkflowStatus
 from store.change import Update
 from store.errors import LostRace
 
@@ -51,6 +54,7 @@ class Merger(CompanyActor):
         super().__init__(stage)
         self._id = workflow
         self._tests: TestRun | None = None
+        self._forecasts = Forecasts(self)
 
     def on_start(self) -> None:
         """A landing that a crash has cut holds a lock in the user's clone: end it first."""
@@ -78,6 +82,8 @@ class Merger(CompanyActor):
                 self._tests.end()
             if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
                 self._tidy(row)
+            elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
+                self._forecasts.look(row)
             return
         match row.merge.waits:
             case "":
@@ -167,9 +173,13 @@ class Merger(CompanyActor):
                 self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
 
     def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
-        """The conflict is laid out in a scratch worktree of its own, detached, with git's
-        markers. Where `git` itself finds no conflict, its merge is taken."""
-        path = self._scratch(f"merge-{row.merge.round}")
+        """The conflict is laid out in a scratch worktree, detached, with git's markers: in
+        that of the merge terminal where it works already. Where `git` itself finds no
+        conflict, its merge is taken."""
+        path = Path(row.merge.worktree)
+        stays = self._at_work(row) and not is_dirty(str(path)) and self._bring(path, found.onto)
+        if not stays:
+            path = self._scratch(f"merge-{row.merge.round}")
         request = self._request(row)
         made = self.stage.merges.call(
             resolution.materialize,
@@ -180,6 +190,7 @@ class Merger(CompanyActor):
             tip=found.tip,
             message=f"Merge {found.branch} into {row.target}",
             author=request.author,
+            at_onto=stays,
         )
         if made.resolved is not None and made.resolved != row.merge.resolved:
             self._take(row, merge_resolved=made.resolved)
@@ -315,31 +326,54 @@ class Merger(CompanyActor):
 
     def _stage_repair(self, row: Workflow) -> None:
         """The red tree, in a scratch worktree, for the terminal that mends it."""
-        merge = row.merge
-        path = self._scratch(f"merge-{merge.round}")
-        if merge.worktree != str(path) or merge.start != merge.commit:
+        merge, helper = row.merge, row.merge_terminal
+        if merge.staged:
+            if helper is not None and not helper.gone:
+                self.stage.tell(helper.address, Look())
+            return
+        path = Path(merge.worktree)
+        if self._at_work(row):
+            self._bring(path, merge.commit)
+        else:
+            path = self._scratch(f"merge-{merge.round}")
             mark = f"repair {merge.commit}\n"
             name = worktrees.registered(row.git_dir, str(path))
             if name is None or worktrees.mark_of(row.git_dir, name) != mark:
                 worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
-            self._take(row, merge_worktree=str(path), merge_start=merge.commit)
-            return
+        self._take(row, merge_worktree=str(path), merge_start=merge.commit)
+
+    @staticmethod
+    def _at_work(row: Workflow) -> bool:
+        """The merge terminal works, in a worktree that it cannot leave."""
         helper = row.merge_terminal
-        if helper is not None and not helper.gone:
-            self.stage.tell(helper.address, Look())
+        works = helper is not None and helper.status == TerminalStatus.RUNNING
+        return works and bool(row.merge.worktree) and Path(row.merge.worktree).is_dir()
+
+    def _bring(self, worktree: Path, commit: str) -> bool:
+        """A terminal that works stays where it stands, and what it is to work on next comes
+        there. False where its own changes are in the way; they stay. (A red tree's repair
+        is then rejected with the reason, a conflict is laid out elsewhere.)"""
+        try:
+            git("checkout", "-q", "--detach", commit, at=str(worktree))
+        except GitFailed as error:
+            log.warning("%s: %s", self.address, error)
+            return False
+        return True
 
     # ---- the end -------------------------------------------------------------------------
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, then end its actors. A worktree goes only
-        when nothing is lost with it; else its state is pinned first (hazards 47, 51)."""
+        """Clean up after a workflow that is over, then end its actors. A task's worktree goes
+        only when it is clean and merged; else its state is pinned, and it stays (hazards 47,
+        51). The scratch worktrees of the merge go, pinned before."""
         home = str(self.stage.home)
         tip = read_ref(row.git_dir, HEADS + row.target) or ""
         for task in row.tasks:
             name = f"{self._id}/{task.id}"
             if not task.worktree or not Path(task.worktree).exists():
                 continue
-            if row.status == WorkflowStatus.COMPLETED:
+            landed = row.status == WorkflowStatus.COMPLETED
+            if landed and worktrees.nothing_to_lose(row.git_dir, task.worktree, tip):
                 worktrees.remove(row.git_dir, home, task.worktree, merged_into=tip, pin_as=name)
             else:
                 pin(row.git_dir, task.worktree, name)

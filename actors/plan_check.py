@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pygit2
 
+from actors import providing
 from actors.clis.profile import Profile, ProfileError, load
+from actors.clis.providers import ProviderError
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
-from actors.launching import USER_PROFILES
+from actors.launching import USER_PROFILES, to_copy
 from bus.errors import malformed
 from bus.plan import Plan, decode
 
@@ -32,14 +35,17 @@ class Checked(msgspec.Struct, frozen=True):
 def check(source: str | dict[str, Any], base: str) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`."""
     plan = decode(source)
-    repo = Path(plan.repo).expanduser()
+    try:
+        repo = Path(plan.repo).expanduser()
+    except RuntimeError as error:
+        raise malformed("repo", f"{plan.repo!r}: nobody of this name has a home here") from error
     if not repo.is_absolute():
         if not base:
             raise malformed("repo", "must be absolute where the plan comes without a directory")
         repo = Path(base) / repo
     plan.repo = os.path.normpath(repo)
     found = _survey(plan)
-    warnings = [*_check_clis(plan), *found.notes]
+    warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
     if found.changed:
@@ -75,21 +81,36 @@ def _path_of(plan: Plan, error: RepositoryError) -> str:
         return "target"
     if error.rule in _BRANCH_RULES:
         for index, task in enumerate(plan.task):
-            if repr(task.branch[:80]) in error.message:
+            name = repr(task.branch[:80])
+            if error.message.startswith((name, f"branch {name}")):
                 return f"task[{index}].branch"
         return "target"
     return "repo"
 
 
 def _check_clis(plan: Plan) -> list[str]:
-    """Every named profile is known and its program is installed."""
+    """Every named profile and provider is known, and the profile's program is installed."""
     warnings = []
-    for path, cli, provider in _programs(plan):
-        check_cli(plan, cli, f"{path}.cli")
-        variable = plan.provider[provider].api_key_env if provider else ""
-        if variable and variable not in os.environ:
-            warnings.append(f"provider.{provider}.api_key_env: {variable} is not set here")
+    try:
+        for name in plan.provider:
+            providing.named(plan, name, "")
+        for path, cli, provider in _programs(plan):
+            check_cli(plan, cli, f"{path}.cli")
+            if provider:
+                found = providing.named(plan, provider, f"{path}.provider")
+                warnings += providing.without_key(found)
+    except ProviderError as error:
+        raise malformed(error.path, error.rule) from error
     return sorted(set(warnings))
+
+
+def _exposed(plan: Plan) -> list[str]:
+    """Files to be copied into worktrees that a `git add -A` there would take up."""
+    return [
+        f"copy: {name} is not ignored by git; a terminal may commit it"
+        for name in to_copy(Path(plan.repo), plan.copy)
+        if not pygit2.Repository(plan.repo).path_is_ignored(str(name))
+    ]
 
 
 def check_cli(plan: Plan, cli: str, path: str) -> None:

@@ -3,9 +3,11 @@ it and the plan allows it; any other is shown to a person within seconds. Neithe
 nor silence ever completes or ends anything (hazards 17, 32, 33).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from actors.clis.judging import Judgement, writes_for, writes_for_choice
+import msgspec
+
+from actors.clis.judging import Judgement, Step, step_towards, writes_for
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
 from bus.errors import illegal
@@ -22,30 +24,71 @@ NUDGE = (
 )
 
 
+QUIET_MS = 300
+"""A screen is judged when nothing has come for so long."""
+PROMPT_MS = 1_500
+"""A working program that is silent for so long may be asking something."""
+UNKNOWN_MS = 5_000
+"""A screen nobody recognises is shown to a person when it has been quiet for so long."""
+STEPS = 4
+"""Looks at a list whose marker is to be moved, before a person is asked."""
+
+
+class _Answer(msgspec.Struct):
+    """An answer on its way: the marker is moved first, then looked at, then taken."""
+
+    label: str
+    by: str
+    client: str = ""
+    id: Any = None
+    steps: int = 0
+
+
 class Prompts:
     """The part of a terminal actor that looks for questions. In the actor's thread."""
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
-        self.frozen = False
+        self.frozen: bool | None = False
         self.forget()
 
     def forget(self) -> None:
-        self._answers = 0
         self.frozen = False
+        self._answer: _Answer | None = None
+        self._answered = -1
 
-    def consider(self, seen: Judgement) -> None:
-        """A quiet screen: does it ask something, or does it not any more?"""
+    @property
+    def answering(self) -> bool:
+        """Whether the marker is on its way: then the next quiet screen is wanted soon."""
+        return self._answer is not None
+
+    def consider(self, seen: Judgement, ms: int) -> None:
+        """A screen that has been quiet for `ms`: does it ask something, or not any more?"""
         row = self._actor.row
         if seen.prompt is None:
-            if row.blocked or row.stalled:
+            self._give_up(f"{self._actor.at} asks nothing any more")
+            if self.is_unrecognised(seen):
+                if ms >= UNKNOWN_MS and row.blocked != seen.text:
+                    self._tell_blocked(Prompt("unrecognised", seen.text, []))
+            elif row.blocked or row.stalled:
                 self._resume()
             return
-        label = answer_policy(self._actor.asked.auto_confirm, seen.prompt)
-        if label is not None:
-            self._choose(label, "policy", seen.end)
-        elif row.blocked != seen.prompt.text:
+        if self._answer is not None:
+            self._go_on(seen)
+            return
+        label = answer_policy(self._actor.auto_confirm, seen.prompt)
+        if label is not None and seen.end != self._answered:
+            self._answer = _Answer(label, "policy")
+            self._go_on(seen)
+        elif row.blocked != seen.prompt.text and (label is None or ms >= PROMPT_MS):
             self._tell_blocked(seen.prompt)
+
+    def is_unrecognised(self, seen: Judgement) -> bool:
+        """Whether a quiet screen is nothing the profile knows. A working program may look like
+        that where the profile does not say how it looks when it is busy."""
+        profile = self._actor.profile
+        known = seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip()
+        return not known and bool(profile.busy or not self._actor.row.ready)
 
     def _tell_blocked(self, prompt: Prompt) -> None:
         actor, row = self._actor, self._actor.row
@@ -71,10 +114,13 @@ class Prompts:
         actor, row = self._actor, self._actor.row
         if row.stalled or row.blocked:
             return
-        fact = TerminalStalled(address=actor.at, incarnation=row.incarnation, seconds=seconds)
+        seen = actor.judge()
+        fact = TerminalStalled(
+            address=actor.at, incarnation=row.incarnation, seconds=seconds, screen=seen.text
+        )
         expect = {"incarnation": row.incarnation, "stalled": False}
         stored = actor.store([Update("terminal", actor.at, {"stalled": True}, expect), fact])
-        if stored and not actor.judge().busy:
+        if stored and not seen.busy:
             writes = actor.stage.screens.call(
                 writes_for, actor.profile, actor.directory, *actor.size, NUDGE
             )
@@ -84,26 +130,59 @@ class Prompts:
     def answered_by_person(self, message: Answer) -> None:
         """`answer T CHOICE`: by label, on the screen as it is now."""
         stage, seen = self._actor.stage, self._actor.judge()
-        if seen.prompt is None:
-            error = illegal("not_blocked", f"{self._actor.at} asks nothing now")
-            stage.refuse(message.client, message.id, error)
+        refusal = ""
+        if self._answer is not None:
+            refusal = f"{self._actor.at} is being answered: {self._answer.label}"
+        elif seen.prompt is None:
+            refusal = f"{self._actor.at} asks nothing now that has choices"
+        if refusal:
+            stage.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
-        try:
-            self._choose(message.choice, "person", seen.end)
-        except NoSuchChoice as error:
-            stage.refuse(message.client, message.id, illegal("no_such_choice", str(error)))
-            return
-        stage.reply(message.client, message.id, {"answered": message.choice})
+        self._answer = _Answer(message.choice, "person", message.client, message.id)
+        self._go_on(seen)
 
-    def _choose(self, label: str, by: str, offset: int) -> None:
-        """Raises `NoSuchChoice`. The key is the question's place in the output, so that one
-        question is answered once."""
+    def _go_on(self, seen: Judgement) -> None:
+        """One step towards the answer. Looked at again after each move of the marker, because
+        lists differ in how they take keys (hazard 33)."""
+        actor, answer = self._actor, self._answer
+        assert answer is not None
+        try:
+            step = actor.stage.screens.call(
+                step_towards, actor.profile, actor.directory, *actor.size, answer.label
+            )
+        except NoSuchChoice as error:
+            self._give_up(str(error))
+            return
+        if not step.moves:
+            self._take(answer, step)
+        elif answer.steps < STEPS:
+            answer.steps += 1
+            key = f"{actor.row.incarnation}:move:{step.end}:{answer.steps}".encode()
+            actor.session.do(lambda link: link.type(key, step.writes))
+            actor.listen()
+        else:
+            self._answered = step.end
+            self._give_up(f"the marker does not go to {answer.label!r}; nothing was chosen")
+            if seen.prompt is not None and actor.row.blocked != seen.prompt.text:
+                self._tell_blocked(seen.prompt)
+
+    def _take(self, answer: _Answer, step: Step) -> None:
+        """The key is the question's place in the output, so that it is answered once."""
         actor, row = self._actor, self._actor.row
-        writes = actor.stage.screens.call(
-            writes_for_choice, actor.profile, actor.directory, *actor.size, label
+        key = f"{row.incarnation}:answer:{step.end}".encode()
+        fact = TerminalAnswered(
+            address=actor.at, incarnation=row.incarnation, choice=answer.label, by=answer.by
         )
-        key = f"{row.incarnation}:answer:{offset}".encode()
-        fact = TerminalAnswered(address=actor.at, incarnation=row.incarnation, choice=label, by=by)
         expect = {"incarnation": row.incarnation, "blocked": row.blocked}
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
-        actor.session.do(lambda link: link.type(key, writes))
+        actor.session.do(lambda link: link.type(key, step.writes))
+        self._answer, self._answered = None, step.end
+        actor.listen()
+        if answer.client:
+            actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
+
+    def _give_up(self, why: str) -> None:
+        """The answer was not given; the person who asked for it is told."""
+        answer, self._answer = self._answer, None
+        if answer is not None and answer.client:
+            self._actor.stage.refuse(answer.client, answer.id, illegal("no_such_choice", why))

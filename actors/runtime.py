@@ -65,6 +65,7 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
+        connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
         create_or_migrate(home / "callboard.db")
         self._sockets = connection.socket_directory(home)

@@ -16,7 +16,7 @@ from actors.runtime import HomeBusy, Runtime
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
-from store.errors import Unusable, Unwritable
+from store.errors import StoreError, Unusable, Unwritable
 
 IDLE_EXIT = 900.0
 """Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
@@ -41,7 +41,12 @@ def serve(home: Path, idle_exit: float) -> int:
     except (Unusable, Unwritable, OSError) as error:
         return _say(f"error: {error}", 3)
     signals = _Signals(runtime)
-    runtime.start()
+    try:
+        runtime.start()
+    except (StoreError, OSError) as error:
+        _say(f"error: {home} cannot be served: {error}", 3)
+        _flush()
+        os._exit(3)
     print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
     if idle_exit:
         threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
@@ -75,15 +80,28 @@ def _end(runtime: Runtime, home: Path) -> int:
 
 
 class _Signals:
-    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once."""
+    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once.
+
+    A thread of its own reads them from Python's wakeup pipe. A Python handler would run in
+    the main thread alone, and the kernel may hand a signal to any thread (it does after
+    SIGSTOP and SIGCONT), which does not wake the main one.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self.ending = False
         self._runtime = runtime
+        self._pipe, write = os.pipe()
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write)
         for signo in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signo, self._caught)
+            signal.signal(signo, lambda *_: None)
+        threading.Thread(target=self._read, name="signals", daemon=True).start()
 
-    def _caught(self, signo: int, frame: object) -> None:
+    def _read(self) -> None:
+        while True:
+            self._caught(os.read(self._pipe, 1)[0])
+
+    def _caught(self, signo: int) -> None:
         if self.ending or self._runtime.ended.is_set():
             os._exit(128 + signo)
         self.ending = True

@@ -9,6 +9,7 @@ together with the column that says so, so that nothing is told twice.
 import logging
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any
 
 import msgspec
 
+from actors import switching
 from actors.behaviours.actor import handles
 from actors.clis import home as config_home
 from actors.clis.judging import Judgement, judge
 from actors.clis.profile import Profile
 from actors.delivery import Delivery
-from actors.launching import LaunchRefused, prepare, profile_for
+from actors.launching import LaunchRefused, prepare, profile_for, unverified_version
 from actors.loop import Timer
-from actors.prompts import Prompts
+from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.stage import CompanyActor, Stage
+from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -38,15 +41,17 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus import address as addresses
+from bus.errors import Refused
 from bus.facts import (
     LaunchFailed,
     TerminalAdopted,
     TerminalExited,
     TerminalReady,
+    TerminalUnverified,
     TimedOut,
 )
 from bus.messages import Answer, AskTurn, Look, Sweep, Swept, TurnOver, YourTurn
-from bus.plan import Plan, TerminalPlan
+from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
 from store.change import Operation, Update
@@ -57,10 +62,6 @@ log = logging.getLogger("callboard.terminal")
 ROWS, COLUMNS = 40, 120
 GRACE_MS = 5_000
 """Between TERM and KILL of a program that is to end."""
-QUIET_MS = 300
-"""A screen is judged when nothing has come for so long."""
-PROMPT_MS = 1_500
-"""A working program that is silent for so long may be asking something."""
 PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
 
@@ -164,6 +165,8 @@ class TerminalActor(CompanyActor):
                 self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.later("probe", PROBE_SECONDS)
+            case Found.NEVER if self.row.alive and not self.may_begin:
+                self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
             case Found.NEVER:
@@ -172,6 +175,7 @@ class TerminalActor(CompanyActor):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
+            self.prompts.frozen = None
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.later("probe", PROBE_SECONDS)
@@ -196,9 +200,20 @@ class TerminalActor(CompanyActor):
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
+        if self.unverified is not None:
+            self.store([self._not_verified(self.unverified)])
         session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
         if not session.connected:
             self._has_ended(session.exit())
+
+    def _not_verified(self, version: str) -> TerminalUnverified:
+        return TerminalUnverified(
+            address=self.at,
+            incarnation=self.row.incarnation,
+            cli=self.row.cli,
+            version=version,
+            verified=list(self.profile.version.verified),
+        )
 
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
@@ -216,19 +231,32 @@ class TerminalActor(CompanyActor):
         """Give the turn back, also one that a former incarnation of this actor had."""
         if self._owes_turn:
             self._owes_turn = False
+            switching.put_back(self.stage, self.at, self.row.incarnation)
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
 
-    def _judge_ready(self) -> None:
+    def _judge_ready(self, ms: int) -> None:
         seen = self.judge()
         if seen.ready:
-            fact = TerminalReady(address=self.at, incarnation=self.row.incarnation)
+            identity = processes.read_identity(self.directory)
+            fact = TerminalReady(
+                address=self.at,
+                incarnation=self.row.incarnation,
+                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+            )
             expect = {"incarnation": self.row.incarnation, "ready": False}
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
             self.cancel("ready")
             self.turn_over()
-            self.session.do(lambda link: link.quiet([PROMPT_MS]))
+            self.listen()
+        self.prompts.consider(seen, ms)
+
+    def _not_ready(self) -> None:
+        """Its time is up; but a question that waits for a person ends nothing."""
+        seen, limit = self.judge(), self.profile.ready_timeout
+        if self.row.blocked:
+            self.later("ready", limit)
         else:
-            self.prompts.consider(seen)
+            self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -272,26 +300,45 @@ class TerminalActor(CompanyActor):
                 ]
             )
         if row.alive and not row.ready:
-            self.session.do(lambda link: link.quiet([QUIET_MS]))
+            self.listen()
             self.later("ready", self.profile.ready_timeout)
             self.later("quiet", QUIET_MS / 1000)
         else:
-            self.session.do(lambda link: link.quiet([PROMPT_MS, self._stall_ms()]))
+            self.listen()
             if row.status == TerminalStatus.RUNNING:
                 self.later("quiet", PROMPT_MS / 1000)
         self._converge()
 
     def _silent(self, ms: int) -> None:
         row = self.row
+        works = row.status == TerminalStatus.RUNNING
         if not row.ready:
-            self._judge_ready()
-        elif row.status == TerminalStatus.RUNNING:
-            if ms >= self._stall_ms():
-                self.prompts.stalled(ms / 1000)
-            else:
-                seen = self.judge()
+            self._judge_ready(ms)
+        elif works and ms >= self._stall_ms():
+            self._silent_long(ms / 1000)
+        elif row.alive:
+            seen = self.judge()
+            if works:
                 self.delivery.consider()
-                self.prompts.consider(seen)
+            self.prompts.consider(seen, ms)
+            if works:
+                self.delivery.converge()
+
+    def listen(self) -> None:
+        """Have the host say when nothing has come for a while, from now on."""
+        soon = not self.row.ready or self.prompts.answering
+        times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
+        self.session.do(lambda link: link.quiet(times))
+
+    def _silent_long(self, seconds: float) -> None:
+        """Silence counts from when it was set to work, and not in a pause."""
+        limit = self.plan.stall_after
+        worked = min(seconds, seconds_since(self.row.working_since))
+        paused, _ = self.stage.reader.pause_of(self.workflow_id)
+        if paused or worked < limit:
+            self.later("stall", limit if paused else limit - worked)
+        else:
+            self.prompts.stalled(worked)
 
     def _has_ended(self, ended: Exit) -> None:
         """The program is gone. First every commit it made must be in the journal: the last
@@ -370,11 +417,11 @@ class TerminalActor(CompanyActor):
                 self._let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
-                seen = self.judge()
-                limit = self.profile.ready_timeout
-                self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+                self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
+            case "stall":
+                self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
             case "evidence":
@@ -386,7 +433,15 @@ class TerminalActor(CompanyActor):
             self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
 
     def _timed_out(self) -> None:
+        """A frozen program has time; it begins anew when the workflow goes on."""
+        self.cancel("timeout")
         limit = self.asked.timeout or 0.0
+        _, frozen = self.stage.reader.pause_of(self.workflow_id)
+        if frozen:
+            return
+        if seconds_since(self.row.working_since) < limit:
+            self._arm_timeout()
+            return
         self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])
 
     def _stall_ms(self) -> int:
@@ -397,6 +452,13 @@ class TerminalActor(CompanyActor):
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         self.prompts.answered_by_person(message)
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """An answer that broke this actor is answered, not forgotten."""
+        message = self.decode(item)
+        if isinstance(message, Answer):
+            failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
+            self.stage.refuse(message.client, message.id, failure)
 
     # ---- help for the parts ----------------------------------------------------------------
 
@@ -411,6 +473,24 @@ class TerminalActor(CompanyActor):
     @cached_property
     def profile(self) -> Profile:
         return profile_for(self.plan, self.row.cli)
+
+    @cached_property
+    def unverified(self) -> str | None:
+        """The program's version where nobody verified the profile with it; else None."""
+        return unverified_version(self.stage, self.profile)
+
+    @property
+    def auto_confirm(self) -> AutoConfirm:
+        """What may be answered unasked: nothing on the screens of an unknown version."""
+        return self.asked.auto_confirm if self.unverified is None else "never"
+
+    @property
+    def may_begin(self) -> bool:
+        """What it is to work on is there: the merge terminal waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
 
     @property
     def directory(self) -> Path:

@@ -56,7 +56,24 @@ def said(fact: AnyFact) -> str:
         case facts.MergeLanded():
             return f"{fact.target}: {fact.old[:12]} -> {fact.new[:12]}"
         case facts.MergeConflict():
-            return f"{fact.branch}: {', '.join(fact.files)}"
+            against = ", ".join(fact.against)
+            return f"{fact.branch} with {against} in {', '.join(fact.files)}: {fact.worktree}"
+        case facts.MergeForecast():
+            return _foreseen(fact.branches, fact.files)
+        case facts.MergeRefused():
+            return _one_line(f"{fact.reason}: {fact.message}")
+        case facts.TargetMoved():
+            return f"{fact.target}: {fact.old[:12]} -> {fact.new[:12]}; it is merged again"
+        case facts.ResolutionJudged():
+            return f"{fact.commit[:12]} {'has faults' if fact.problems else 'is taken'}"
+        case facts.TerminalExited():
+            return _ended(fact)
+        case facts.LaunchFailed():
+            return _one_line(fact.reason)
+        case facts.TerminalBlocked():
+            return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
+        case facts.TerminalStalled():
+            return f"silent for {fact.seconds:.0f} s"
         case facts.RepairOffered():
             return "; ".join(fact.commands)
     hidden = {"seq", "at", "address", "incarnation"}
@@ -64,6 +81,20 @@ def said(fact: AnyFact) -> str:
         f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name not in hidden
     ]
     return _one_line(" ".join(values))
+
+
+def _ended(fact: facts.TerminalExited) -> str:
+    how = {"exited": "exit status", "signaled": "ended by signal", "exec_failed": "errno"}
+    status = f" {fact.status}" if fact.kind in how else ""
+    left = f"; {fact.leftovers} processes were left" if fact.leftovers else ""
+    return f"{how.get(fact.kind, fact.kind)}{status}{left}"
+
+
+def _foreseen(branches: list[str], files: list[str]) -> str:
+    names = " and ".join(branches)
+    if not files:
+        return f"{names} would merge again"
+    return f"{names} would conflict in {', '.join(files)}"
 
 
 def _one_line(text: str, limit: int = 200) -> str:
@@ -76,6 +107,13 @@ def _status(status: str) -> str:
 
 
 # ---- tables and trees -----------------------------------------------------------------------
+
+
+_FIRST_STEPS = {
+    "created": ("waits to be prepared", "prepare"),
+    "ready": ("waits for the start", "start"),
+    "paused": ("is paused", "resume"),
+}
 
 
 def ps(workflows: list[dict[str, Any]]) -> Any:
@@ -98,16 +136,37 @@ def waits(workflow: dict[str, Any]) -> list[str]:
         )
         if reviewed_by_person:
             found.append(f"  {address} asks for review: python run.py approve {address}")
-        for terminal in task["terminals"]:
-            if terminal["blocked"] and terminal["alive"]:
-                where = terminal["address"].rstrip("/")
-                found.append(f"  {where} asks something: python run.py answer {where} CHOICE")
+        found += [text for terminal in task["terminals"] for text in _asks(terminal)]
+    helper = workflow.get("merge_terminal")
+    found += _asks(helper) if helper else []
+    if workflow["status"] in _FIRST_STEPS:
+        state, step = _FIRST_STEPS[workflow["status"]]
+        found.append(f"  {id} {state}: python run.py {step} {id}")
     if workflow["status"] == "failed":
         found.append(f"  {id} failed: {_one_line(workflow['reason'])}: python run.py why {id}")
-    if workflow["status"] == "merging" and workflow["merge"]["waits"] == "conflict":
+    if conflict_of_person(workflow):
         where = workflow["merge"]["worktree"]
         found.append(f"  {id} has a conflict in {where}: python run.py merge {id} --continue")
     return [escape(text) for text in found]
+
+
+def _asks(terminal: dict[str, Any]) -> list[str]:
+    where = terminal["address"].rstrip("/")
+    if not terminal["alive"]:
+        return []
+    if terminal["blocked"]:
+        return [f"  {where} asks something: python run.py answer {where} CHOICE"]
+    if terminal["stalled"]:
+        return [f"  {where} has been silent for long: python run.py why {where}"]
+    return []
+
+
+def conflict_of_person(workflow: dict[str, Any]) -> bool:
+    """A conflict, and no merge terminal is at it."""
+    helper = workflow.get("merge_terminal")
+    at_work = helper is not None and (helper["alive"] or helper["wanted"])
+    waits = workflow["status"] == "merging" and workflow["merge"]["waits"] == "conflict"
+    return bool(waits and not at_work)
 
 
 def _workflow_tree(workflow: dict[str, Any]) -> Tree:
@@ -120,6 +179,9 @@ def _workflow_tree(workflow: dict[str, Any]) -> Tree:
         )
         for terminal in task["terminals"]:
             branch.add(_terminal_line(terminal))
+    if workflow["status"] in ("running", "paused"):
+        for pair in workflow.get("forecast", []):
+            tree.add(f"[yellow]{escape(_foreseen(pair['branches'], pair['files']))}[/]")
     if workflow.get("merge_terminal"):
         tree.add(_terminal_line(workflow["merge_terminal"]))
     return tree
@@ -186,16 +248,27 @@ def why(result: dict[str, Any]) -> Any:
     if not result["facts"]:
         return f"no facts about {result['address']}"
     lines: list[Any] = []
+    if status := result.get("status"):
+        because = f": {escape(result['reason'])}" if result["reason"] else ""
+        lines.append(f"[bold]{result['address']}[/] {_status(status)}{because}")
     for raw in result["facts"]:
         fact = facts.decode_fact(_encode(raw))
         lines.append(escape(line(fact)))
-        for name in ("evidence", "screen", "tail", "text", "issues"):
-            text = getattr(fact, name, "")
-            if text:
-                lines.append(
-                    Text("\n".join("        " + t for t in text.splitlines()), style="dim")
-                )
+        for text in _carried(fact):
+            lines.append(Text("\n".join("        " + t for t in text.splitlines()), style="dim"))
     return Group(*lines)
+
+
+def _carried(fact: AnyFact) -> list[str]:
+    """The texts a fact has beyond its line: what was on the screen, what a test printed."""
+    texts = [getattr(fact, name, "") for name in ("evidence", "screen", "tail", "text", "issues")]
+    if isinstance(fact, facts.MergeTested):
+        texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")
+    if isinstance(fact, facts.ResolutionJudged):
+        texts += [f"- {problem}" for problem in fact.problems]
+    if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):
+        texts.append(getattr(fact, "message", "") or getattr(fact, "reason", ""))
+    return [text for text in texts if text.strip()]
 
 
 def preview(branches: list[dict[str, Any]]) -> Any:
@@ -208,8 +281,21 @@ def preview(branches: list[dict[str, Any]]) -> Any:
             others = ", ".join(branch["with_branches"])
             lines.append(f"{branch['branch']}: conflicts with {others} in {files}")
         else:
-            lines.append(f"{branch['branch']}: merges, {len(branch['changes'])} files")
+            count = len(branch["changes"])
+            files = f"{count} file{'' if count == 1 else 's'}"
+            named = f": {', '.join(branch['changes'])}" if count else ""
+            lines.append(f"{branch['branch']}: merges, {files}{named}")
     return escape("\n".join(lines) or "no branch yet")
+
+
+def providers(found: list[dict[str, Any]]) -> Any:
+    if not found:
+        return "no providers; `python run.py providers import` takes over those of cc-switch"
+    table = Table("name", "address", "model", "key", box=None)
+    for made in found:
+        row = (made["name"], made["base_url"], made["model"], made["problem"] or made["key"])
+        table.add_row(*map(escape, row))
+    return table
 
 
 def doctor(report: dict[str, Any]) -> Any:

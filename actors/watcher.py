@@ -6,6 +6,8 @@ made while the runtime was down. Whether a completion counts is not decided here
 shows against it (`problem`) is.
 """
 
+import random
+
 import msgspec
 import pygit2
 
@@ -31,8 +33,9 @@ from bus.facts import CommitSeen, RefRewritten
 from bus.messages import Look, Sweep, Swept
 from store.change import Insert, Operation
 
-RECONCILE_SECONDS = 60.0
-"""The slow net below the events."""
+RECONCILE_SECONDS = 300.0
+"""The slow net below the events; each watcher at a moment of its own, for a hundred that
+look at once keep everyone else waiting."""
 
 _NAMED = ("workflow_id", "task_id", "terminal_id")
 
@@ -131,7 +134,7 @@ class Watcher(CompanyActor):
 
     def _again_later(self) -> None:
         where, stage = self.address, self.stage
-        seconds = self._watch.period or RECONCILE_SECONDS
+        seconds = self._watch.period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
         self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
 
     def _scan(self) -> None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Worker:
                 self._end()
                 raise WorkerDied(f"the {self._name} worker ended: {error!r}") from error
         if failed:
-            raise answer
+            raise _rebuilt(*answer)
         result: T = answer
         return result
 
@@ -88,12 +88,24 @@ def _serve(connection: Connection) -> None:
         connection.send(answer)
 
 
-def _sendable(error: Exception) -> Exception:
-    """The error itself where pickling keeps it, else its words."""
+Parts = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]
+
+
+def _sendable(error: Exception) -> Parts:
+    """What an error is made of: its class, what it shows, and its fields; where those cannot
+    travel, its words. Pickle itself would call a class's own `__init__` with `args`, which
+    are not its arguments."""
+    parts = (type(error), error.args, vars(error))
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(pickle.dumps(parts))
     except Exception:  # noqa: BLE001 - any class may fail in any way
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        return RuntimeError, (f"{type(error).__name__}: {error}",), {}
+    return parts
+
+
+def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
     return error
 
 

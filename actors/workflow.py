@@ -18,7 +18,7 @@ from actors.stage import CompanyActor, Stage, now
 from actors.terminal import TerminalActor
 from bus import address as addresses
 from bus.errors import Refused
-from bus.facts import Fact
+from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
 from bus.requests import Command
 from bus.rows import Workflow
@@ -37,6 +37,7 @@ class WorkflowActor(CompanyActor):
         super().__init__(stage)
         self._id = workflow
         self._roused = False
+        self._answered: Order | None = None
 
     def on_start(self) -> None:
         self._plan = self.stage.reader.plan(self._id)
@@ -46,8 +47,12 @@ class WorkflowActor(CompanyActor):
     def look(self, message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
         _, handled = self.stage.reader.standing(self._id)
+        branches_moved = False
         for fact in self.stage.reader.unhandled(self._id, handled):
-            self._carry_out(fact)
+            self._poke(self._decide(fact))
+            branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
+        if branches_moved:
+            self.stage.tell(addresses.merger(self._id), Look())
         if not self._roused:
             self._roused = True
             self._rouse()
@@ -59,22 +64,28 @@ class WorkflowActor(CompanyActor):
         self.look(Look())
         request = message.request
         try:
-            self._carry_out(request)
+            change = self._decide(request)
         except Refused as error:
             self.stage.refuse(message.client, request.id, error)
             return
         except StoreError as error:
-            failure = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "store", str(error))
+            lost = isinstance(error, LostRace)
+            code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
+            failure = Refused(code, "lost_race" if lost else "store", str(error))
             self.stage.refuse(message.client, request.id, failure)
             raise
         status, _ = self.stage.reader.standing(self._id)
         self.stage.reply(message.client, request.id, {"workflow": self._id, "status": status})
+        self._answered = message
+        self._poke(change)
         self._leave_when_over()
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """A command that broke this actor is answered, not forgotten."""
+        """A command that broke this actor is answered, not forgotten; once it is durable,
+        what broke then is no answer to it."""
         message = self.decode(item)
-        if isinstance(message, Order) and not isinstance(error, StoreError):
+        answered = isinstance(error, StoreError) or message == self._answered
+        if isinstance(message, Order) and not answered:
             failure = Refused(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "failed", f"the workflow actor failed: {error!r}"
             )
@@ -86,8 +97,9 @@ class WorkflowActor(CompanyActor):
             raise LookupError(f"workflow {self._id} has no row")
         return workflow
 
-    def _carry_out(self, event: Fact | Command) -> None:
-        """Decide and store. Columns that others own may change in between: then again."""
+    def _decide(self, event: Fact | Command) -> Sequence[Operation]:
+        """Decide and store; the change that is durable then. Columns that others own may
+        change in between: then again."""
         for attempt in range(_TRIES):
             change = decide(
                 self._row(), self._plan, event, token=secrets.token_hex(16), now=_time(event)
@@ -98,8 +110,8 @@ class WorkflowActor(CompanyActor):
                 if attempt == _TRIES - 1:
                     raise
                 continue
-            self._poke(change)
-            return
+            return change
+        raise AssertionError("the last try raises")
 
     # ---- effects -------------------------------------------------------------------------
 

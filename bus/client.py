@@ -28,10 +28,15 @@ class Client:
     def __init__(self, endpoint: str, timeout: float = 30.0) -> None:
         self._timeout = timeout
         self._numbers = itertools.count(1)
+        self._endpoint = endpoint
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.connect(endpoint)
+        self._socket = self._connected()
+
+    def _connected(self) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.connect(self._endpoint)
+        return socket
 
     def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
         """The result of one request as plain data; `timeout` in seconds.
@@ -49,12 +54,16 @@ class Client:
         wait = self._timeout if timeout is None else timeout
         while self._socket.poll(int(wait * 1000)):
             reply = requests.decode_reply(self._socket.recv())
-            if reply.id != number:
+            unread = reply.id is None and not reply.ok  # too large to be looked at for its id
+            if reply.id != number and not unread:
                 continue
             if reply.ok:
                 return msgspec.json.decode(reply.result, type=result)
             error = reply.error or ErrorBody(500, "unknown", "an error without a body")
             raise Refused(error.code, error.reason, error.message, path=error.path, help=error.help)
+        # A request nobody has taken yet must not be carried out when nobody waits any more.
+        self._socket.close()
+        self._socket = self._connected()
         raise NoAnswer(f"{type}: no answer within {wait:g} s")
 
     def close(self) -> None:

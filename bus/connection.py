@@ -87,11 +87,12 @@ def hold(home: Path) -> int | None:
     """The exclusive lock on a home, as an open file descriptor, or None where another
     process holds it. It ends with the process, however that ends."""
     fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
+    while not _try(fd, fcntl.LOCK_EX):
+        if not _try(fd, fcntl.LOCK_SH):
+            os.close(fd)
+            return None
+        # Only those who ask `is_held` hold it, and they let go at once.
+        fcntl.flock(fd, fcntl.LOCK_UN)
     os.truncate(fd, 0)
     os.write(fd, str(os.getpid()).encode())
     return fd
@@ -111,9 +112,15 @@ def is_held(home: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False
+
+
+def _try(fd: int, kind: int) -> bool:
+    """Take the lock if it can be had now."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -46,11 +46,6 @@ def unknown(what: str, name: str, *, help: str = "python run.py ps") -> Refused:
     return Refused(HTTPStatus.NOT_FOUND, "unknown", f"no {what} {name!r}", help=help)
 
 
-def conflict(reason: str, message: str) -> Refused:
-    """409: somebody else was first."""
-    return Refused(HTTPStatus.CONFLICT, reason, message)
-
-
 def malformed(path: str, message: str, *, help: str = "") -> Refused:
     """422: the words are wrong; `path` names the field."""
     return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "malformed", message, path=path, help=help)

@@ -91,12 +91,23 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
 
 
 class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
-    """The program shows its ready pattern on a quiet screen."""
+    """The program shows its ready pattern on a quiet screen, `seconds` after its host
+    started it."""
 
     observed = True
 
     incarnation: int
     seconds: float = 0.0
+
+
+class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
+    """The program's version (`""`: unknown) is none its profile was verified with: its
+    prompts are not answered by themselves."""
+
+    incarnation: int
+    cli: str
+    version: str
+    verified: list[str]
 
 
 class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
@@ -154,7 +165,8 @@ class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
 
 
 class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
-    """A prompt waits for a person."""
+    """A prompt waits for a person. `prompt` is the profile's name of it, `unknown`, or
+    `unrecognised` where a quiet screen is neither ready nor busy nor a question."""
 
     incarnation: int
     prompt: str
@@ -163,10 +175,11 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
 
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """Silent for `seconds`."""
+    """Silent for `seconds`, with `screen` before it."""
 
     incarnation: int
     seconds: float
+    screen: str = ""
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
@@ -229,7 +242,8 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
-    """The plan's tests ran on `commit`. `status` is the exit code, `output` the file."""
+    """The plan's tests ran on `commit`. `status` is the exit code, `output`
+    the directory whose files, in order of their names, are all of its output."""
 
     observed = True
 
@@ -316,6 +330,7 @@ AnyFact = (
     | CommitRejected
     | RefRewritten
     | TerminalReady
+    | TerminalUnverified
     | LaunchFailed
     | TerminalExited
     | TerminalAdopted

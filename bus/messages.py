@@ -6,7 +6,7 @@ is lost, doubled or late does no harm.
 
 import msgspec
 
-from bus.requests import Command
+from bus.requests import Command, Id
 
 
 class Message(msgspec.Struct, tag=True, frozen=True):
@@ -58,7 +58,7 @@ class Answer(Message, frozen=True):
     """A person's answer to a terminal's prompt; the reply goes to `client`."""
 
     client: str
-    id: int | str | float | bool | None
+    id: Id
     choice: str
 
 

@@ -7,6 +7,7 @@ a misspelled key that is ignored is a plan that does something else (hazard 4's 
 
 import re
 import tomllib
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,8 +16,9 @@ from bus import address
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
+"""A year at most: infinity has no JSON, and timers have an end."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 AutoConfirm = Literal["never", "known", "bypass"]
@@ -43,7 +45,7 @@ class TerminalPlan(_Strict):
 
 
 class TaskPlan(_Strict):
-    id: Annotated[str, msgspec.Meta(pattern=f"^{address.SLUG}$", max_length=48)]
+    id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
     branch: Text
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
     name: str = ""
@@ -96,6 +98,8 @@ class Plan(_Strict):
     cli: dict[str, dict[str, Any]] = {}
 
 
+_MAX_DEPTH = 32
+
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"field `(?P<field>[^`]+)`")
 
@@ -122,14 +126,50 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
         raw = tomllib.loads(source) if isinstance(source, str) else source
     except UnicodeDecodeError as error:
         raise malformed("", f"the plan is not UTF-8: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise refusal(error) from error
+        wrong = refusal(error)
+        wrong.body.path = _named(wrong.body.path, raw)
+        raise wrong from error
+    except RecursionError as error:
+        raise malformed("", "the plan is nested too deeply") from error
+    _check_texts(raw, "")
     _check(plan)
     return plan
+
+
+def _named(path: str, raw: Any) -> str:
+    """msgspec says `provider[...]` of any provider: which one it is."""
+    for table, kind in (("provider", Provider), ("cli", dict[str, Any])):
+        if path.startswith(f"{table}[...]"):
+            for name, value in raw[table].items():
+                try:
+                    msgspec.convert(value, kind)
+                except msgspec.ValidationError:
+                    return path.replace("[...]", f".{name}", 1)
+    return path
+
+
+def _check_texts(value: Any, path: str, depth: int = 0) -> None:
+    """No path, argument or environment takes a NUL, and no file or socket half a character,
+    wherever in the plan it stands."""
+    if depth > _MAX_DEPTH:
+        raise malformed(path, "the plan is nested too deeply")
+    match value:
+        case str():
+            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+                raise malformed(path, "must not hold a NUL or half a character")
+        case dict():
+            for key, inner in value.items():
+                where = f"{path}.{key!s}".lstrip(".")
+                _check_texts(key, ascii(where)[1:-1], depth + 1)
+                _check_texts(inner, where, depth + 1)
+        case list():
+            for index, inner in enumerate(value):
+                _check_texts(inner, f"{path}[{index}]", depth + 1)
 
 
 def _check(plan: Plan) -> None:
@@ -150,17 +190,9 @@ def _check(plan: Plan) -> None:
             raise malformed(f"task[{i}].branch", "must not be the target itself")
         if task.terminal[0].role == "reviewer":
             raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
-    for path, name in _named_providers(plan):
-        if name and name not in plan.provider:
-            raise malformed(path, f"no [provider.{name}] in the plan")
-
-
-def _named_providers(plan: Plan) -> list[tuple[str, str]]:
-    named = [
-        (f"task[{i}].terminal[{j}].provider", terminal.provider)
-        for i, task in enumerate(plan.task)
-        for j, terminal in enumerate(task.terminal)
-    ]
-    named += [("merge.provider", plan.merge.provider)] if plan.merge else []
-    named += [("error.provider", plan.error.provider)] if plan.error else []
-    return named
+    for index, pattern in enumerate(plan.copy):
+        parts = PurePosixPath(pattern).parts
+        if pattern.startswith("/") or ".." in parts or ".git" in parts:
+            raise malformed(
+                f"copy[{index}]", "must be a pattern below the repository, not its .git"
+            )

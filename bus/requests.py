@@ -15,13 +15,16 @@ MAX_FRAME = 1 << 20
 """Bytes. A larger request is answered with 422 before it is looked at."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-Seq = Annotated[int, msgspec.Meta(ge=0)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Id = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+"""Whatever a client likes to tell its requests apart by, as long as it is one value that
+every encoding on the way can hold."""
 
 
 class Request(msgspec.Struct, tag_field="type", kw_only=True, forbid_unknown_fields=True):
     """Base of all requests. `id` comes back in the reply as it was."""
 
-    id: Any = None
+    id: Id = None
 
 
 class _OfWorkflow(Request, kw_only=True):
@@ -31,7 +34,7 @@ class _OfWorkflow(Request, kw_only=True):
 
 
 class _OfTask(Request, kw_only=True):
-    """`task`: the address of a task."""
+    """`task`: the address of a task, or of one of its terminals."""
 
     task: str
 
@@ -198,7 +201,7 @@ class Reply(msgspec.Struct, omit_defaults=True):
 
 
 class _Id(msgspec.Struct):
-    id: Any = None
+    id: Id = None
 
 
 _decode = msgspec.json.Decoder(AnyRequest).decode

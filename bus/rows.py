@@ -111,13 +111,27 @@ class Merge(msgspec.Struct, kw_only=True):
     problem: str = ""
 
     @property
+    def staged(self) -> bool:
+        """The scratch worktree holds what the merge terminal is to work on: the merger has
+        put the red tree there."""
+        return self.waits != "repair" or (bool(self.worktree) and self.start == self.commit)
+
+    @property
     def red(self) -> bool:
         """There is a merged tree, and its tests failed."""
         return bool(self.commit) and self.runs > 0 and not self.tested
 
 
+class Forecast(msgspec.Struct, kw_only=True):
+    """Two branches that would conflict if both were merged now, and the files."""
+
+    branches: list[str]
+    files: list[str]
+
+
 class Workflow(msgspec.Struct, kw_only=True):
-    """One plan under way, whole: with its tasks, their terminals, and its merge."""
+    """One plan under way, whole: with its tasks, their terminals, and its merge. `forecast`
+    is the merger's: the pairs of live branches that would conflict."""
 
     id: str
     address: str
@@ -134,6 +148,7 @@ class Workflow(msgspec.Struct, kw_only=True):
     tasks: list[Task] = []
     merge: Merge = msgspec.field(default_factory=Merge)
     merge_terminal: Terminal | None = None
+    forecast: list[Forecast] = []
 
     def terminals(self) -> list[Terminal]:
         """All, in launch order: by (task, position), the merge terminal last."""

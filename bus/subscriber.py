@@ -14,10 +14,13 @@ import zmq
 
 from bus.address import normal
 from bus.client import Client, NoAnswer
+from bus.errors import Refused
 from bus.facts import AnyFact, decode_fact
 from bus.feed import HEARTBEAT_SECONDS, Heartbeat
 
 _PAGE = 1_000
+_BUSY = {429, 503}
+"""The answers of a runtime that is starting, stopping, or has too much to do."""
 
 
 class _Page(msgspec.Struct):
@@ -53,13 +56,15 @@ class Subscriber:
         """The next fact, or None after `timeout` seconds without one."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if self._behind:
-                self._heal()
+                self._heal(left)
+                if self._behind and left == 0.0:
+                    return None
                 continue
             try:
                 self._take(self._socket.recv(zmq.NOBLOCK))
             except zmq.Again:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 if not self._socket.poll(None if left is None else int(left * 1000)):
                     return None
         return self._ready.popleft()
@@ -88,12 +93,22 @@ class Subscriber:
         if fact.address.startswith(self._address):
             self._ready.append(fact)
 
-    def _heal(self) -> None:
-        """Read from the journal on. A runtime that does not answer (it restarts) is asked
-        again; its return is awaited, not polled for: the request waits in the socket."""
+    def _heal(self, left: float | None) -> None:
+        """Read from the journal on. A runtime that does not answer is asked again; its
+        return is awaited, not polled for: the request waits in the socket. One that is busy
+        (it starts, it stops) is asked again when the feed says something."""
+        wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:
-            page = self._client.ask("events.replay", _Page, after=self.seq, limit=_PAGE)
+            page = self._client.ask(
+                "events.replay", _Page, timeout=wait, after=self.seq, limit=_PAGE
+            )
         except NoAnswer:
+            return
+        except Refused as refused:
+            if refused.body.code not in _BUSY:
+                raise
+            if self._socket.poll(int(wait * 1000)):
+                self._socket.recv()
             return
         for raw in page.facts:
             self.healed += 1

@@ -6,12 +6,15 @@ lines of the instruction that are meant for it:
 
     $ COMMAND        run it with sh in the working directory, and show its output
     $<< COMMAND      the same, with the following lines up to `<<` as its input
-    @ ask QUESTION | CHOICE | CHOICE    show a selection list and wait for an answer
+    @ ask QUESTION | CHOICE | CHOICE    show a selection list and wait for an answer, which
+                                        later commands find in `$ANSWER`
     @ sleep SECONDS
     @ exit STATUS
 
 Everything else is prose for a model and is only counted. While it works the screen says
 `esc to interrupt`; then the prompt comes back. `--ask` shows a question before it is ready.
+`--do LINES` carries out these lines at every instruction, whatever it says; the commands find
+it in `$INSTRUCTION`: so it can stand for a model that repairs, where nobody writes its lines.
 """
 
 import os
@@ -119,11 +122,18 @@ def directive(keyboard: Keyboard, words: str) -> None:
     name, _, rest = words.partition(" ")
     if name == "ask":
         question, *choices = [part.strip() for part in rest.split("|")]
-        choose(keyboard, question, choices)
+        show("\x1b[2J\x1b[H", end="")  # as the CLIs do: one that asks is not busy
+        os.environ["ANSWER"] = choose(keyboard, question, choices)
+        show("* Working (esc to interrupt)")
     elif name == "sleep":
         time.sleep(float(rest))
     elif name == "exit":
         sys.exit(int(rest))
+
+
+def own_lines() -> str:
+    """What `--do` gave."""
+    return sys.argv[sys.argv.index("--do") + 1] if "--do" in sys.argv else ""
 
 
 def main() -> None:
@@ -137,7 +147,9 @@ def main() -> None:
         show(PASTE_ON, end="")
         while True:
             show("\r\n> ", end="")
-            carry_out(keyboard, keyboard.instruction())
+            instruction = keyboard.instruction()
+            os.environ["INSTRUCTION"] = instruction
+            carry_out(keyboard, own_lines() or instruction)
     except (EOFError, KeyboardInterrupt):
         show("\r\nbye")
     finally:

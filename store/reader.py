@@ -21,12 +21,13 @@ from peewee import Model, SqliteDatabase
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import WorkflowStatus
 from store.database import open_database
 from store.tables import Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+_forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 
 Row = dict[str, Any]
 
@@ -65,14 +66,10 @@ class Reader:
 
     def unfinished_ids(self) -> list[str]:
         """Those that recovery must look at: every non-final status, failed ones too
-        (they may be repaired), and final ones that are not cleaned up."""
-        final = ", ".join(f"'{status}'" for status in sorted(FINAL_WORKFLOW))
+        (they may be repaired), and final ones that are not cleaned up. Only what is final
+        is ever cleaned up, so this is one look into an index."""
         return [
-            id
-            for (id,) in self._sql(
-                f"SELECT id FROM workflow WHERE status NOT IN ({final}) OR NOT tidied"
-                " ORDER BY rowid"
-            )
+            id for (id,) in self._sql("SELECT id FROM workflow WHERE tidied = 0 ORDER BY rowid")
         ]
 
     def over_ids(self) -> list[str]:
@@ -172,9 +169,19 @@ class Reader:
             )
         ]
 
-    def newest(self, address: str, limit: int) -> list[AnyFact]:
-        """The latest facts of `address` and below, newest first."""
+    def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
+        """The latest facts of `address` and below, newest first; and those of `also` itself,
+        an address in the same workflow."""
         where, values = _below(address)
+        if also:
+            where, values = (
+                f"(({where}) OR (workflow = ? AND address = ?))",
+                (
+                    *values,
+                    also.partition("/")[0],
+                    also,
+                ),
+            )
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
@@ -261,6 +268,7 @@ def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow
         by_task.setdefault(each["task"] or "", []).append(_terminal(each))
     merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
     merge["files"] = msgspec.json.decode(merge["files"])
+    row["forecast"] = _forecast(row["forecast"])
     workflow = msgspec.convert({**row, "address": f"{row['id']}/"}, rows.Workflow, strict=False)
     workflow.merge = msgspec.convert(merge, rows.Merge, strict=False)
     workflow.merge_terminal = next(iter(by_task.get("", [])), None)

@@ -69,6 +69,10 @@ class Workflow(Model):
     tidied = _flag()
     merge_repairs = _number()
     merge_problem = _text()
+    forecast = TextField(constraints=[SQL("DEFAULT '[]'")])
+
+    class Meta:
+        indexes = ((("tidied",), False),)
 
 
 class Task(Model):
@@ -123,6 +127,9 @@ class Terminal(Model):
     stalled = _flag()
     rejections = _number()
     working_since = _text()
+
+    class Meta:
+        indexes = ((("status",), False),)
 
 
 class Fact(Model):

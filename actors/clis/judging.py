@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.clis.keys import Write, hand_in, keys_for_choice
+from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
 from actors.clis.screen import Screen, render
@@ -67,8 +67,19 @@ def writes_for(
     return hand_in(profile, look(directory, rows, columns)[0], text)
 
 
-def writes_for_choice(
-    profile: Profile, directory: Path, rows: int, columns: int, label: str
-) -> list[Write]:
-    """What to write to choose `label`. Raises `NoSuchChoice`."""
-    return keys_for_choice(look(directory, rows, columns)[0], label, profile)
+class Step(msgspec.Struct, frozen=True):
+    """The next writes towards an answer, made from the screen at the offset `end`. `moves`: they
+    only move the marker, and the screen has to be looked at again before it is taken."""
+
+    writes: list[Write]
+    end: int
+    moves: bool
+
+
+def step_towards(profile: Profile, directory: Path, rows: int, columns: int, label: str) -> Step:
+    """What to write next to choose `label` on the newest screen: never an Enter together with a
+    move, because what a move did is only known from the screen. Raises `NoSuchChoice`."""
+    screen, end = look(directory, rows, columns)
+    writes = keys_for_choice(screen, label, profile)
+    moves = [write for write in writes if write[0] in ARROWS]
+    return Step(moves or writes, end, moves=bool(moves))

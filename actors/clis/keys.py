@@ -18,6 +18,7 @@ PASTE_END: Final = b"\x1b[201~"
 ENTER: Final = b"\r"
 _UP: Final = b"\x1b[A"
 _DOWN: Final = b"\x1b[B"
+ARROWS: Final = (_UP, _DOWN)
 _KEY_DELAY_MS: Final = 120
 _HARMFUL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -64,8 +65,8 @@ def hand_in(profile: Profile, screen: Screen, text: str) -> list[Write]:
 
 def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]:
     """The writes that answer the question on `screen` with `label`: arrow keys from the marked
-    option to that label and Enter, or what is typed for it. Take the newest screen, and before
-    the last write (Enter) look again: `marked_choice` must be the label. Raises `NoSuchChoice`."""
+    option to that label and Enter, or what is typed for it. Take the newest screen, and look
+    again between the arrow keys and Enter (`judging.step_towards`). Raises `NoSuchChoice`."""
     prompt = find_prompt(profile, screen)
     choices = prompt.choices if prompt else []
     wanted = match_label(label, choices)

@@ -70,7 +70,12 @@ def _pause(order: requests.WorkflowPause, draft: Draft) -> None:
 
 @command.register
 def _resume(order: requests.WorkflowResume, draft: Draft) -> None:
+    """What was frozen has its `timeout` from now on: it could not work."""
     _require(draft, "not_paused", WorkflowStatus.PAUSED)
+    if draft.workflow.frozen:
+        for terminal in draft.terminals():
+            if terminal.status == TerminalStatus.RUNNING:
+                draft.set_terminal(terminal, working_since=draft.now)
     draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON, frozen=False)
 
 
@@ -194,8 +199,9 @@ def _awaits_person(draft: Draft, task: Task) -> None:
 
 @command.register
 def _continue(order: requests.MergeContinue, draft: Draft) -> None:
-    """After a resolution by hand: judge what is in the worktree. After a failed merge, or
-    in place of its repair: merge and test the branches again."""
+    """After a resolution by hand: judge what is in the worktree (each asking anew, so what
+    was told of the one before is forgotten). After a failed merge, or in place of its
+    repair: merge and test the branches again."""
     workflow = draft.workflow
     _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
@@ -215,7 +221,7 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
     if helper is not None:
         outcomes.cancel(draft, helper, "a person goes on with the merge")
     if waits == "conflict":
-        draft.set_merge(waits="by_hand")
+        draft.set_merge(waits="by_hand", told="")
         return
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON)

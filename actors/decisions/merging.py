@@ -186,7 +186,8 @@ def tested(fact: facts.MergeTested, draft: Draft) -> None:
     if fact.passed or fact.run <= draft.plan.test_retries:
         return
     how = "ran out of time" if fact.timed_out else f"ended with status {fact.status}"
-    evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; output: {fact.output}\n"
+    evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; "
+    evidence += f"all of its output: cat {fact.output}/*\n"
     evidence += cut(fact.tail)
     reason = f"the tests {how} on the merged tree; nothing landed"
     if not _tell_wrong(draft, f"{reason}\n{evidence}"):

@@ -13,11 +13,12 @@ _COMPONENT: Final = 250
 
 
 def check_name(name: str) -> None:
-    """Refuse a branch name that git would refuse (`git check-ref-format --branch`)."""
+    """Refuse a branch name that git would refuse (`git check-ref-format --branch`), and `@`,
+    which means HEAD wherever it is used."""
     ref = f"refs/heads/{name}"
     bad = (
         name.startswith("-")
-        or name == "HEAD"
+        or name in ("HEAD", "@")
         or not name.isprintable()
         or not pygit2.reference_is_valid_name(ref)
         or any(len(part.encode(errors="replace")) > _COMPONENT for part in name.split("/"))

@@ -16,6 +16,7 @@ class Rule(StrEnum):
     SHA256 = "sha256"
     PARTIAL = "partial"
     FORMAT = "format"
+    DAMAGED = "damaged"
     TARGET_MISSING = "target_missing"
     BRANCH_NAME = "branch_name"
     BRANCH_CONFLICT = "branch_conflict"

@@ -1,8 +1,8 @@
 """Open a repository for a plan, and say everything about it that could stop the plan.
 
 Stated behaviours. Refused, each with its rule: no `git`, not there, not a repository, bare, no
-commit, owned by someone else, reftable, sha256, partial clone, unknown format extension, target
-missing. Allowed, and told in `Survey.notes`:
+commit, owned by someone else, reftable, sha256, partial clone, unknown format extension, damaged,
+target missing. Allowed, and told in `Survey.notes`:
 
 - *detached HEAD*: the target is named by the plan, HEAD does not matter;
 - *a dirty checkout of the target*: agents work elsewhere; `land` refuses if files are in the way;
@@ -21,7 +21,7 @@ import msgspec
 import pygit2
 
 from actors.git.branches import check_name, check_together
-from actors.git.command import git, is_installed
+from actors.git.command import GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.refs import HEADS, RefScanner
 
@@ -51,6 +51,15 @@ def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
 
     Raises `RepositoryError`. Reads only.
     """
+    try:
+        return _survey(path, target, branches)
+    except (pygit2.GitError, GitFailed, OSError) as error:
+        raise RepositoryError(
+            Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
+        ) from error
+
+
+def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
     if not is_installed():
         raise RepositoryError(
             Rule.GIT_MISSING, "there is no `git` program on the PATH", "install git"

@@ -52,9 +52,18 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def materialize(
-    git_dir: str, home: str, path: str, *, onto: str, tip: str, message: str, author: Identity
+    git_dir: str,
+    home: str,
+    path: str,
+    *,
+    onto: str,
+    tip: str,
+    message: str,
+    author: Identity,
+    at_onto: bool = False,
 ) -> Materialized:
     """Lay the merge of `tip` into `onto` out at `path`. Again: what is there already stays.
+    `at_onto`: the worktree stands there, clean and at `onto`, because someone works in it.
 
     Raises `RepositoryError` PATH_IN_THE_WAY when another merge, or anything else that someone may
     have worked on, is there: `worktrees.remove` pins and removes it.
@@ -64,10 +73,11 @@ def materialize(
     name = registered(git_dir, path)
     if name is not None and mark_of(git_dir, name) == mark:
         return Materialized(path, _commit_of(git_dir, path, onto, tip))
-    if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
-        discard(git_dir, home, path)
-    # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
-    name = make(git_dir, path, onto, mark=_SCRATCH, detach=True)
+    if name is None or not at_onto:
+        if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
+            discard(git_dir, home, path)
+        # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
+        name = make(git_dir, path, onto, mark=_SCRATCH, detach=True)
     env = {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")

@@ -100,6 +100,12 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
     return Removed(kept)
 
 
+def nothing_to_lose(git_dir: str, path: str, merged_into: str) -> bool:
+    """Whether it is clean, and all of its commits are reachable from `merged_into`."""
+    name = registered(git_dir, path)
+    return name is not None and _nothing_to_lose(git_dir, path, name, merged_into)
+
+
 def guard(git_dir: str, home: str, path: str) -> None:
     """Refuse any path that is not strictly inside `home`, or that holds the repository."""
     real, root = Path(path).resolve(), Path(home).resolve()

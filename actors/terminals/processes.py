@@ -61,6 +61,17 @@ def start_time(pid: int) -> str:
     return _ps("-o", "lstart=", "-p", str(pid)).strip()
 
 
+def resident_kb(pid: int) -> int | None:
+    """Resident memory of a process in KiB; None when it is gone or cannot be asked."""
+    try:
+        if family.LINUX:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+        return int(_ps("-o", "rss=", "-p", str(pid)).strip() or 0) or None
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
 def is_alive(pid: int, started: str) -> bool | None:
     """Whether this very process runs; a zombie does not. None when that cannot be found out."""
     try:

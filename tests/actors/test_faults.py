@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "doors"))
 
 from kit import coder, commit, done, git, make_repo, plan_text
 
+from actors.ending import running_hosts
 from actors.runtime import Runtime
 from bus import connection
 from bus.client import Client
@@ -34,6 +35,7 @@ class Served:
     """A runtime in this process, asked through its sockets."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.runtime = Runtime(home)
         self.runtime.start()
         self.at = connection.read(home)
@@ -209,3 +211,43 @@ def run_at_random(served: Served, where: Path, seed: int) -> None:
         feed.close()
     check(facts, names, where)
     assert any(f["type"] == "actor.failed" for f in facts)
+
+
+def test_the_tree_shows_each_actor_its_incarnation_its_last_error_and_its_host(
+    served: Served, tmp_path: Path
+) -> None:
+    name = submit(served, tmp_path, 0)
+    served.client.call("workflow.prepare", workflow=name)
+    subscriber = Subscriber(served.at.feed, served.at.requests, address=f"{name}/")
+    while not (isinstance(fact := subscriber.next(60), WorkflowMoved) and fact.new == "ready"):
+        assert fact is not None
+    served.poison("runtime/launcher/")
+    while True:
+        fact = subscriber.next(0.1)
+        nodes = {n["address"]: n for n in _flat(served.client.call("tree.inspect"))}
+        if nodes["runtime/launcher/"]["incarnation"] == 2:
+            break
+    subscriber.close()
+    launcher, terminal = nodes["runtime/launcher/"], nodes[f"{name}/a/1/"]
+    assert launcher["restarts"] == 1
+    assert "Poison" in launcher["last_error"]
+    assert launcher["dead_letters"] == 1
+    assert terminal["host_memory_kb"] > 1000
+    assert nodes[f"{name}/"]["kind"] == "worker"
+    assert nodes[f"runtime/workflows/{name}/"]["strategy"] == "one_for_one"
+
+
+def test_the_root_that_gives_up_says_why_once_and_the_terminals_go_on(
+    served: Served, tmp_path: Path
+) -> None:
+    """A launcher that fails more often than the root allows."""
+    name = submit(served, tmp_path, 0)
+    served.client.call("workflow.prepare", workflow=name)
+    subscriber = Subscriber(served.at.feed, served.at.requests, address=f"{name}/")
+    while not (isinstance(fact := subscriber.next(60), WorkflowMoved) and fact.new == "ready"):
+        assert fact is not None
+    subscriber.close()
+    while not served.runtime.ended.wait(0.05):
+        served.poison("runtime/launcher/")
+    assert "launcher" in served.runtime.failure
+    assert len(running_hosts(served.home)) == 3

@@ -45,7 +45,9 @@ class Chaos:
         self.runtime: subprocess.Popen[bytes] | None = None
 
     def _plan(self, name: str) -> str:
-        note = f"$ echo {name} $CALLBOARD_TERMINAL >> {self.transcript}\n"
+        # The words are input and no argument: a retried agent is shown its predecessor's
+        # screen, and carries out what stands there after a `$`.
+        note = f"$<< sed s/$/$CALLBOARD_TERMINAL/ >> {self.transcript}\n{name} \n<<\n"
         pause = f"@ sleep {self.random.choice((0, 0.2, 0.5))}\n"
         review = "$ git commit -q --allow-empty -m 'read it #done'\n"
         tasks: dict[str, list[dict[str, Any]]] = {
@@ -83,7 +85,7 @@ class Chaos:
                 for name in self.names:
                     self._advance(client, name, found.get(name))
                 return found
-        except (connection.NoRuntime, NoAnswer):
+        except (connection.NoRuntime, NoAnswer, Refused):
             return {}
 
     def _advance(self, client: Client, name: str, row: dict[str, Any] | None) -> None:
@@ -179,26 +181,30 @@ class Chaos:
         deadline = time.monotonic() + timeout
         next_strike = time.monotonic() + 1.0
         while True:
-            rows = self.rows()
-            self._must_be_alive()
             if strikes and time.monotonic() > next_strike:
                 self.strike()
                 strikes -= 1
                 next_strike = time.monotonic() + self.random.uniform(0.05, 1.5)
-            if not strikes and len(rows) == len(self.names) and all(map(self._is_over, rows)):
+            rows = self.rows()
+            self._must_be_alive()
+            if (
+                not strikes
+                and len(rows) == len(self.names)
+                and all(map(self._is_over, rows.values()))
+            ):
                 return rows
             if time.monotonic() > deadline:
                 states = {name: (row["status"], row["reason"]) for name, row in rows.items()}
                 raise AssertionError(f"not over after {timeout:g} s: {states}\n{self.log()}")
             time.sleep(0.05)
 
-    def _is_over(self, name: str) -> bool:
-        served = connection.read(self.home)
-        with Client(served.requests, timeout=5.0) as client:
-            row = client.call("workflow.get", workflow=name)
+    def _is_over(self, row: dict[str, Any]) -> bool:
+        if row["status"] == "failed" and row["id"] not in self.retried:
+            return False
         terminals = [t for task in row["tasks"] for t in task["terminals"]]
-        done = row["status"] in OVER and (row["status"] != "failed" or name in self.retried)
-        return done and all(t["gone"] or t["status"] == "waiting" for t in terminals)
+        return row["status"] in OVER and all(
+            t["gone"] or t["status"] == "waiting" for t in terminals
+        )
 
     # ---- what must hold ---------------------------------------------------------------------
 

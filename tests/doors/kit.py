@@ -65,27 +65,41 @@ def plan_text(
         lines.append(f'[[task]]\nid = "{id}"\nbranch = "feat/{id}"')
         for terminal in terminals:
             lines.append("[[task.terminal]]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in terminal.items()]
+            lines += [f"{key} = {_toml(value)}" for key, value in terminal.items()]
     return "\n".join(lines) + "\n"
 
 
-class Home:
-    """One Callboard home, driven through `run.py` as a user would."""
+def _toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
-    def __init__(self, path: Path) -> None:
+
+Said = tuple[int, str, str]
+"""Exit code, output, errors."""
+Call = Callable[..., Said]
+
+
+class Home:
+    """One Callboard home, driven through `run.py` as a user would. `prefix` is put before
+    each command (to enter a network namespace), `env` is the user's environment."""
+
+    def __init__(
+        self, path: Path, prefix: list[str] | None = None, env: dict[str, str] | None = None
+    ) -> None:
         self.path = path
+        self.prefix = prefix or []
+        self.env = env
         self.served: subprocess.Popen[str] | None = None
 
     def run(
         self, *words: str, timeout: float = 90, **more: Any
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            **{"env": self.env, **more},
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
-            **more,
         )
 
     def ok(self, *words: str, **more: Any) -> str:
@@ -99,11 +113,11 @@ class Home:
     def serve(self) -> "subprocess.Popen[str]":
         """A runtime in the background; returns when it serves."""
         self.served = subprocess.Popen(
-            [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**(self.env or os.environ), "PYTHONUNBUFFERED": "1"},
         )
         assert self.served.stdout is not None
         first = self.served.stdout.readline()

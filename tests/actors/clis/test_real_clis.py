@@ -5,14 +5,12 @@ codex is installed into a cache if neither has it and npm does it within two min
 found is skipped and says so. The programs see no network but the fake model's.
 """
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_cli import Driven, Island
+from real_cli import Driven, Island, cli_path
 
 from actors.clis.home import Launch, prepare
 from actors.clis.keys import hand_in, harmless, keys_for_choice
@@ -22,32 +20,11 @@ from actors.clis.recognise import answer_policy, find_prompt, is_busy, is_ready,
 from actors.clis.screen import Screen
 
 PROFILES = load()
-INSTALLED_BY_US = "@openai/codex@0.169.0"
 NAMES = ["claude", "codex", "gemini", "qwen", "opencode", "aider"]
 ALWAYS_ONE = ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES if n != "codex")]
 COMMIT = "echo made > made.txt && git add made.txt && git commit -qm 'Add made.txt #done'"
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def cli_path(name: str) -> str | None:
-    """A PATH with the CLI on it, or None."""
-    below = Path(os.environ.get("CALLBOARD_TEST_CLIS", "/nonexistent"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "callboard-tests"
-    places = [below / "node_modules/.bin", below / f"{name}-venv/bin", cache / "node_modules/.bin"]
-    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
-    if shutil.which(name, path=path):
-        return path
-    if name == "codex" and shutil.which("npm"):
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(cache)]
-        try:
-            subprocess.run(
-                [*install, INSTALLED_BY_US], check=True, capture_output=True, timeout=120
-            )
-        except (subprocess.SubprocessError, OSError):
-            return None
-        return path if shutil.which(name, path=path) else None
-    return None
 
 
 class Desk:

@@ -1,0 +1,72 @@
+"""Which version of a CLI is installed. Asking a program takes a second or three, so the answer is
+kept for each program file (its path, time and size), in a file of the Callboard home.
+"""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from actors.clis.edit import replace_file
+from actors.clis.profile import Profile, find_version, version_is_verified
+
+SECONDS: Final = 15.0
+"""How long a program may take to say its version."""
+
+
+def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
+    """The version where the profile was not verified with it (`""`: it cannot be found out);
+    None where all is well. A profile that lists no versions is its user's own word."""
+    if not profile.version.verified:
+        return None
+    version = installed(profile, env, cache)
+    return None if version_is_verified(profile, version) else version or ""
+
+
+def installed(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
+    """The version of the program that `env` finds, asked once for each program file."""
+    found = shutil.which(profile.command[0], path=env.get("PATH")) if profile.command else None
+    if found is None:
+        return None
+    program = Path(found).resolve()
+    state = program.stat()
+    key = f"{program} {state.st_mtime_ns} {state.st_size} {' '.join(profile.version.args)}"
+    known = _read(cache)
+    if key not in known:
+        said = ask([found, *profile.version.args], env)
+        if not said:
+            return None
+        kept = {k: v for k, v in known.items() if not k.startswith(f"{program} ")}
+        known = {**kept, key: said}
+        with contextlib.suppress(OSError):
+            replace_file(cache, msgspec.json.encode(known), 0o600)
+    return find_version(profile, known[key])
+
+
+def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
+    """What a program prints, stripped; empty where it does not run or does not end."""
+    try:
+        done = subprocess.run(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout + done.stderr).strip()
+
+
+def _read(cache: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(cache.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,94 @@
+"""Which provider a plan means by a name: its own `[provider.NAME]`, else the user's."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.clis.providers import (
+    Provider,
+    ProviderError,
+    add_providers,
+    import_cc_switch,
+    key_of,
+    load_providers,
+    provider,
+)
+from bus.plan import HelperPlan, Plan, TerminalPlan
+
+USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
+
+
+def of_user() -> dict[str, Provider]:
+    """Raises `ProviderError`, which names the file and the key's path."""
+    path = USER_PROVIDERS.expanduser()
+    try:
+        return load_providers(path)
+    except ProviderError as error:
+        raise ProviderError(f"{path}: {error.path}", error.rule) from error
+
+
+def named(plan: Plan, name: str, path: str) -> Provider:
+    """The provider `name`, which the plan's key `path` asks for. Raises `ProviderError`."""
+    if name in plan.provider:
+        table = msgspec.to_builtins(plan.provider[name])
+        try:
+            return provider(name, table)
+        except ProviderError as error:
+            raise ProviderError(f"provider.{error.path}", error.rule) from error
+    users = of_user()
+    if name not in users:
+        known = ", ".join(sorted({*plan.provider, *users})) or "none"
+        raise ProviderError(
+            path, f"no provider {name!r} in the plan or in {USER_PROVIDERS}; there are: {known}"
+        )
+    return users[name]
+
+
+def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provider | None:
+    """What a terminal of the plan is to use; None: the CLI's own. Raises `ProviderError`."""
+    if not asked.provider:
+        return Provider(name="", model=asked.model) if asked.model else None
+    found = named(plan, asked.provider, path)
+    return msgspec.structs.replace(found, model=asked.model or found.model)
+
+
+def key(made: Provider | None) -> str | None:
+    """Its key, read where the runtime runs. Raises `ProviderError`."""
+    return key_of(made, os.environ) if made is not None else None
+
+
+def without_key(made: Provider) -> list[str]:
+    """Why its key cannot be read here, as a warning."""
+    try:
+        key(made)
+    except ProviderError as error:
+        return [f"provider {error}"]
+    return []
+
+
+def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
+    """What can be shown of providers: never a key, only where it is and whether it is there."""
+    return [
+        {
+            "name": made.name,
+            "base_url": made.base_url,
+            "model": made.model,
+            "key": made.api_key_env or made.api_key_from,
+            "problem": "; ".join(without_key(made)),
+        }
+        for made in found.values()
+    ]
+
+
+def take_over(source: Path | None) -> dict[str, Any]:
+    """Add what cc-switch has to the user's providers; its keys stay where they are. Raises
+    `CcSwitchError`, `ProviderError`."""
+    path = USER_PROVIDERS.expanduser()
+    of_user()
+    found = import_cc_switch(source)
+    added = add_providers(path, found)
+    kept = [name for name in found if name not in added]
+    return {"file": str(path), "added": added, "kept": kept}

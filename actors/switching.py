@@ -1,0 +1,62 @@
+"""The global provider switch, for the time of one launch.
+
+A terminal with `switch = "global"` writes its provider into the CLI's own files when its turn
+with the launcher begins and puts them back when the turn is over: the program has read them
+by then, or has failed. What is switched stands on disk below the home, by terminal and
+incarnation, so that a crash at any time ends with the files put back: by the terminal, if it
+still has its turn, otherwise by the launcher.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from actors.clis import switch
+from actors.clis.profile import Profile
+from actors.clis.providers import Provider
+from actors.stage import Stage
+
+log = logging.getLogger("callboard.switch")
+
+
+def _directory(stage: Stage, terminal: str, incarnation: int) -> Path:
+    return stage.home / "switched" / terminal.strip("/") / str(incarnation)
+
+
+def write(
+    stage: Stage,
+    terminal: str,
+    incarnation: int,
+    profile: Profile,
+    provider: Provider,
+    known: Mapping[str, str],
+) -> None:
+    """Switch the user's own files of this CLI. Raises `LaunchError`; then nothing is changed."""
+    put_back(stage, terminal, incarnation)
+    directory = _directory(stage, terminal, incarnation)
+    switch.switch_on(profile, provider, known, os.environ, directory)
+
+
+def put_back(stage: Stage, terminal: str, incarnation: int) -> None:
+    """Undo what this incarnation switched, if anything. A file that cannot be written now is
+    said, and tried again when the next runtime starts."""
+    directory = _directory(stage, terminal, incarnation)
+    if not directory.exists():
+        return
+    try:
+        for done in switch.restore_pending(directory):
+            if done.outcome == "left":
+                log.warning("%s cannot be read; its old bytes are in %s", done.path, directory)
+        if not any(directory.iterdir()):
+            directory.rmdir()
+    except OSError as error:
+        log.error("%s is still switched for %s: %s", error.filename, terminal, error.strerror)
+
+
+def pending(stage: Stage) -> Iterator[tuple[str, int]]:
+    """Terminal and incarnation of whatever is switched."""
+    top = stage.home / "switched"
+    for note in sorted(top.rglob("*.switch.json")):
+        *address, incarnation = note.parent.relative_to(top).parts
+        yield "/".join(address) + "/", int(incarnation)

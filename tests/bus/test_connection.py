@@ -1,0 +1,189 @@
+"""The home: who holds it, how it is found, and that its sockets are its owner's alone."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from bus import connection
+from bus.connection import Connection, NoRuntime
+
+SERVED = Connection(version=1, pid=7, requests="ipc://r", feed="ipc://f", token="secret")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_nearest_word_names_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CALLBOARD_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert connection.home_from(None) == tmp_path / ".local/state/callboard"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert connection.home_from(None) == tmp_path / "xdg/callboard"
+    monkeypatch.setenv("CALLBOARD_HOME", str(tmp_path / "mine"))
+    assert connection.home_from(None) == tmp_path / "mine"
+    monkeypatch.chdir(tmp_path)
+    assert connection.home_from("here") == tmp_path / "here"
+    assert connection.home_from("~/there") == tmp_path / "there"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_is_held_by_one(home: Path) -> None:
+    fd = connection.hold(home)
+    assert fd is not None
+    assert connection.is_held(home)
+    assert connection.hold(home) is None
+    assert connection.holder(home) == str(os.getpid())
+    os.close(fd)
+    assert not connection.is_held(home)
+
+
+def test_the_lock_dies_with_its_holder(home: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from bus.connection import hold;"
+        "hold(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert connection.hold(home) is None
+        assert connection.holder(home) == str(holder.pid)
+        holder.kill()
+    fd = connection.hold(home)
+    assert fd is not None
+    os.close(fd)
+
+
+def test_those_who_only_ask_do_not_keep_a_runtime_from_its_home(home: Path) -> None:
+    (home / "lock").touch()
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            connection.is_held(home)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        for _ in range(300):
+            fd = connection.hold(home)
+            assert fd is not None
+            os.close(fd)
+    finally:
+        over.set()
+        for asker in askers:
+            asker.join()
+
+
+def test_connection_json_is_what_the_contract_says_and_the_owner_s_alone(home: Path) -> None:
+    os.umask(os.umask(0o000))
+    connection.write(home, SERVED)
+    path = home / "connection.json"
+    assert mode(path) == 0o600
+    assert json.loads(path.read_text()) == {
+        "version": 1, "pid": 7, "requests": "ipc://r", "feed": "ipc://f", "token": "secret",
+    }  # fmt: skip
+    assert [p.name for p in home.iterdir()] == ["connection.json"]
+
+
+def test_a_runtime_that_serves_is_found(home: Path) -> None:
+    fd = connection.hold(home)
+    assert fd is not None
+    connection.write(home, SERVED)
+    assert connection.read(home) == SERVED
+    connection.remove(home)
+    with pytest.raises(NoRuntime):
+        connection.read(home)
+    os.close(fd)
+
+
+def test_a_connection_that_was_left_over_is_not_believed(home: Path) -> None:
+    connection.write(home, SERVED)
+    with pytest.raises(NoRuntime, match="left by process 7"):
+        connection.read(home)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no json", '{"version":1}', "\x00", "[1]"])
+def test_a_connection_that_cannot_be_read_is_no_runtime(home: Path, text: str) -> None:
+    (home / "connection.json").write_text(text)
+    with pytest.raises(NoRuntime, match="cannot be read"):
+        connection.read(home)
+
+
+def test_a_home_that_is_not_there_serves_nobody(home: Path) -> None:
+    with pytest.raises(NoRuntime):
+        connection.read(home / "none")
+    assert not connection.is_held(home / "none")
+    assert list(home.iterdir()) == []
+
+
+# ---- where the sockets are ------------------------------------------------------------
+
+
+@pytest.fixture
+def base(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
+    return directory
+
+
+def test_the_sockets_directory_is_ours_alone_and_short(base: Path, home: Path) -> None:
+    deep = home / ("d" * 100) / ("e" * 100)
+    found = connection.socket_directory(deep)
+    assert found.parent == base
+    assert mode(found) == 0o700
+    assert len(str(found)) < 80
+    assert connection.socket_directory(deep) == found
+    assert connection.socket_directory(home) != found
+
+
+def test_a_long_or_closed_base_is_not_used(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    long = home / ("x" * 60)
+    long.mkdir()
+    for base in (long, home / "none"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
+        found = connection.socket_directory(home)
+        assert found.parent == Path("/tmp")
+        found.rmdir()
+
+
+def test_a_directory_others_can_enter_is_refused(base: Path, home: Path) -> None:
+    found = connection.socket_directory(home)
+    found.chmod(0o755)
+    with pytest.raises(PermissionError, match="0700"):
+        connection.socket_directory(home)
+
+
+def test_a_link_put_in_its_place_is_refused(base: Path, home: Path) -> None:
+    found = connection.socket_directory(home)
+    found.rmdir()
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    found.symlink_to(elsewhere)
+    with pytest.raises(PermissionError, match="remove it"):
+        connection.socket_directory(home)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_somebody_else_is_refused(base: Path, home: Path) -> None:
+    found = connection.socket_directory(home)
+    os.chown(found, 12345, 12345)
+    with pytest.raises(PermissionError):
+        connection.socket_directory(home)

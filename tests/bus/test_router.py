@@ -1,0 +1,190 @@
+"""The router: who gets what, what strangers are answered, and that nobody waits."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import zmq
+from wire_kit import Outside
+
+from actors.behaviours.mailbox import Directory, Mailbox
+from bus import messages
+from bus.address import GATEWAY
+from bus.messages import AskTurn, Look
+from bus.router import MAX_WAITING, Bus
+
+Dial = Callable[[int], "zmq.Socket[bytes]"]
+
+
+def error(reply: bytes) -> dict[str, Any]:
+    answer = json.loads(reply)
+    assert answer["ok"] is False
+    assert "result" not in answer or answer["result"] is None
+    found: dict[str, Any] = answer["error"]
+    return found
+
+
+def ask(socket: "zmq.Socket[bytes]", *frames: bytes) -> bytes:
+    socket.send_multipart(frames)
+    return socket.recv()
+
+
+def still_serves(dial: Dial) -> bool:
+    """A client that behaves is answered after whatever the others did."""
+    reply = json.loads(ask(dial(zmq.DEALER), b'{"type":"runtime.info","id":7}'))
+    return bool(reply == {"id": 7, "ok": True, "result": 30})
+
+
+def test_a_message_comes_out_as_it_went_in_with_its_sender(outside: Outside) -> None:
+    outside.boxes["demo/login/1/"] = []
+    told = AskTurn(terminal="demo/login/1/", incarnation=3)
+    outside.bus.send("demo/login/1/", messages.encode(told), sender="demo/")
+    (envelope,) = outside.until("demo/login/1/", 1)
+    assert envelope.sender == "demo/"
+    assert messages.decode(envelope.payload) == told
+
+
+def test_one_sender_s_messages_arrive_in_order(outside: Outside) -> None:
+    outside.boxes["a/"] = []
+    for number in range(5_000):
+        outside.bus.send("a/", b"%d" % number)
+    got = outside.until("a/", 5_000)
+    assert [int(e.payload) for e in got] == list(range(5_000))
+
+
+def test_a_message_to_nobody_is_counted_and_harms_nobody(outside: Outside) -> None:
+    outside.boxes["a/"] = []
+    outside.bus.send("nobody/", messages.encode(Look()))
+    outside.bus.send("a/", messages.encode(Look()))
+    outside.until("a/", 1)
+    assert outside.bus.undelivered == 1
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
+def test_a_client_is_answered_with_one_frame(outside: Outside, dial: Dial, kind: int) -> None:
+    outside.answer = outside.echo
+    socket = dial(kind)
+    for number in (1, 2):
+        socket.send(b'{"type":"runtime.info","id":%d}' % number)
+        frames = socket.recv_multipart()
+        assert [json.loads(f) for f in frames] == [{"id": number, "ok": True, "result": 30}]
+
+
+def test_a_request_reaches_the_gateway_under_an_address_that_anyone_may_answer(
+    outside: Outside, dial: Dial
+) -> None:
+    socket = dial(zmq.DEALER)
+    socket.send(b"{}")
+    (envelope,) = outside.until(GATEWAY, 1)
+    assert envelope.sender.startswith("client/")
+    outside.bus.send(envelope.sender, b"from an actor")
+    assert socket.recv() == b"from an actor"
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
+def test_a_frame_that_is_too_large_is_refused_unread(
+    outside: Outside, dial: Dial, kind: int
+) -> None:
+    outside.answer = outside.echo
+    found = error(ask(dial(kind), b'{"id":1,"x":"' + b"x" * (2 << 20) + b'"}'))
+    assert found["code"] == 422
+    assert "1048576" in found["message"]
+    assert outside.boxes[GATEWAY] == []
+    assert still_serves(dial)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        (b'{"type":"runtime.info"}', b"{}"),
+        (b"", b"{}", b"{}"),
+        (b"",) * 50,
+        (b"\xff\x00", b"\xfe" * 1000, b""),
+    ],
+)
+def test_several_frames_are_refused(outside: Outside, dial: Dial, frames: Any) -> None:
+    outside.answer = outside.echo
+    found = error(ask(dial(zmq.DEALER), *frames))
+    assert (found["code"], found["reason"]) == (422, "malformed")
+    assert still_serves(dial)
+
+
+def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Dial) -> None:
+    socket = dial(zmq.DEALER)
+    outside.waiting = MAX_WAITING
+    reply = ask(socket, b'{"type":"runtime.info","id":"x"}')
+    assert error(reply)["code"] == 429
+    assert json.loads(reply)["id"] == "x"
+    outside.waiting = MAX_WAITING - 1
+    outside.answer = outside.echo
+    assert json.loads(ask(socket, b"{}"))["ok"]
+
+
+def test_without_a_gateway_the_answer_is_that_it_stops(outside: Outside, dial: Dial) -> None:
+    del outside.boxes[GATEWAY]
+    assert error(ask(dial(zmq.REQ), b"{}"))["code"] == 503
+
+
+def test_a_client_that_died_harms_nobody(outside: Outside, dial: Dial) -> None:
+    gone = dial(zmq.DEALER)
+    gone.send(b"{}")
+    (envelope,) = outside.until(GATEWAY, 1)
+    gone.close()
+    for _ in range(100):
+        outside.bus.send(envelope.sender, b"x" * 1_000)
+    outside.answer = outside.echo
+    assert still_serves(dial)
+
+
+def test_a_client_that_never_reads_is_bounded_and_harms_nobody(
+    outside: Outside, dial: Dial
+) -> None:
+    stuck = dial(zmq.DEALER)
+    stuck.rcvhwm = 1
+    stuck.send(b"{}")
+    (envelope,) = outside.until(GATEWAY, 1)
+    for _ in range(5_000):
+        outside.bus.send(envelope.sender, b"x" * 10_000)
+    outside.answer = outside.echo
+    assert still_serves(dial)
+
+
+def test_two_clients_get_their_own_answers(outside: Outside, dial: Dial) -> None:
+    outside.answer = outside.echo
+    one, two = dial(zmq.DEALER), dial(zmq.REQ)
+    for number in range(50):
+        one.send(b'{"id":"one-%d"}' % number)
+        two.send(b'{"id":"two-%d"}' % number)
+        assert json.loads(two.recv())["id"] == f"two-{number}"
+    assert [json.loads(one.recv())["id"] for _ in range(50)] == [f"one-{n}" for n in range(50)]
+
+
+def test_telling_never_blocks_though_the_receiver_is_stuck() -> None:
+    """Hazard 25: nobody reads this mailbox, and nothing that is told is lost."""
+    directory, mailbox = Directory(), Mailbox("stuck/")
+    directory.register("stuck/", mailbox)
+    bus = Bus(directory.deliver)
+    bus.start()
+    for number in range(50_000):
+        bus.send("stuck/", b"%d" % number)
+    bus.stop()
+    assert [int(item.payload) for item in mailbox.drain()] == list(range(50_000))
+
+
+def test_many_threads_tell_and_nothing_is_lost_or_torn(outside: Outside) -> None:
+    outside.boxes["a/"] = []
+
+    def tell(name: str) -> None:
+        for number in range(500):
+            outside.bus.send("a/", b"%d" % number, sender=name)
+
+    tellers = [threading.Thread(target=tell, args=(f"t{n}/",)) for n in range(8)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    got = outside.until("a/", 4_000)
+    for n in range(8):
+        assert [int(e.payload) for e in got if e.sender == f"t{n}/"] == list(range(500))

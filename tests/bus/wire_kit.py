@@ -1,0 +1,101 @@
+"""A bus with a gateway of paper: a journal in memory, answered from by the router's thread."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bus import requests
+from bus.address import GATEWAY
+from bus.facts import AnyFact, RuntimeStarted, encode_fact
+from bus.feed import Feed
+from bus.router import Bus, Envelope
+
+
+class Wire:
+    """A runtime reduced to its sockets. `facts` is its journal; `publish` shows one on the
+    feed, `keep` only stores it: a frame that got lost. Answers `events.replay`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.requests = f"ipc://{directory}/requests"
+        self.feed_at = f"ipc://{directory}/feed"
+        self.facts: list[AnyFact] = []
+        self.busy = False
+        self.asked: list[bytes] = []
+        self._bus: Bus
+        self.feed: Feed
+
+    def up(self) -> None:
+        self._bus = Bus(self._deliver)
+        self._bus.bind(self.requests)
+        self.feed = Feed(self._bus.context, self.feed_at)
+        self.feed.heartbeat(len(self.facts))
+        self._bus.start()
+
+    def down(self) -> None:
+        self.feed.close()
+        self._bus.stop()
+
+    def keep(self, address: str = "runtime/") -> AnyFact:
+        fact = RuntimeStarted(seq=len(self.facts) + 1, at="now", address=address, pid=1, version="")
+        self.facts.append(fact)
+        return fact
+
+    def publish(self, address: str = "runtime/") -> AnyFact:
+        fact = self.keep(address)
+        self.feed.publish(address, encode_fact(fact))
+        return fact
+
+    def joined(self) -> None:
+        """Wait until the feed has seen one subscription: then its welcome is on the way."""
+        assert self.feed._socket.poll(20_000)
+        self.feed._socket.recv()
+
+    def _deliver(self, to: str, envelope: Envelope) -> bool:
+        assert to == GATEWAY
+        self.asked.append(envelope.payload)
+        if self.busy:
+            return False
+        request = requests.decode(envelope.payload)
+        assert isinstance(request, requests.EventsReplay)
+        facts = [f for f in self.facts if f.seq > request.after][: request.limit]
+        raw = [msgspec.Raw(encode_fact(f)) for f in facts]
+        result = {"facts": raw, "head": len(self.facts), "compacted": 0}
+        self._bus.send(envelope.sender, requests.succeeded(request.id, result))
+        return True
+
+
+class Outside:
+    """A bus, and what its gateway was given. `answer` is called with each envelope in the
+    router's thread."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.waiting = 0
+        self.boxes: dict[str, list[Envelope]] = {GATEWAY: []}
+        self.came = threading.Condition()
+        self.answer: Callable[[Envelope], None] = lambda envelope: None
+        self.bus = Bus(self._deliver, lambda: self.waiting)
+        self.bus.bind(endpoint)
+        self.bus.start()
+
+    def _deliver(self, to: str, envelope: Envelope) -> bool:
+        if to not in self.boxes:
+            return False
+        with self.came:
+            self.boxes[to].append(envelope)
+            self.came.notify_all()
+        if to == GATEWAY:
+            self.answer(envelope)
+        return True
+
+    def echo(self, envelope: Envelope) -> None:
+        """Answer every request with its own bytes' number."""
+        id = requests.id_of(envelope.payload)
+        self.bus.send(envelope.sender, requests.succeeded(id, len(envelope.payload)))
+
+    def until(self, to: str, count: int, timeout: float = 30) -> list[Envelope]:
+        with self.came:
+            assert self.came.wait_for(lambda: len(self.boxes[to]) >= count, timeout)
+        return self.boxes[to]

@@ -1,0 +1,463 @@
+"""`check`: every kind of plan and repository that is wrong is refused before anything is
+started: exit 2, the key's path, the rule, and what helps. The same words at `submit` and `up`.
+
+The command line runs in this process here, which makes a hundred plans affordable.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kit import PYTHON, Call, Home, Said, done, git, make_repo, plan_text
+
+SAMPLE = """
+name = "login-and-i18n"
+repo = "."
+target = "main"
+test = ["python", "-m", "pytest"]
+test_timeout = 600
+max_terminals = 4
+[merge]
+cli = "claude"
+[error]
+cli = "claude"
+[orchestrator]
+api_type = "openai"
+base_url = "https://example.org"
+model = "m"
+api_key_env = "NAME_OF_A_VARIABLE"
+[provider.glm]
+base_url = "https://example.org"
+model = "glm-4.6"
+api_key_env = "GLM_API_KEY"
+[cli.mine]
+command = ["mine", "--model", "{model}"]
+ready = 'regular expression on the rendered screen'
+[[task]]
+id = "login"
+name = "Login page"
+branch = "feat/login"
+[[task.terminal]]
+cli = "claude"
+provider = "glm"
+role = "coder"
+instruction = "write"
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without profiles and a home that must not come to be."""
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("CALLBOARD_HOME", str(tmp_path / "no-home"))
+    return tmp_path / "no-home"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[[str | bytes], str]:
+    """A plan file of this text."""
+
+    def plan(text: str | bytes) -> str:
+        path = tmp_path / "plan.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return plan
+
+
+def good(repo: Path, **more: str) -> str:
+    return plan_text(repo, {"a": [done("a")], "b": [done("b")]}, **more)
+
+
+def state(repo: Path) -> list[str]:
+    """All that a start would change in a repository."""
+    words = (["for-each-ref"], ["worktree", "list"], ["status", "--porcelain"])
+    return [git(repo, *w) for w in words]
+
+
+def refused(said: Said, path: str, *words: str) -> None:
+    code, out, err = said
+    assert code == 2, (out, err)
+    assert out == ""
+    head = err.splitlines()[0]
+    assert head.startswith(f"error: {path}: " if path else "error: "), err
+    for word in words:
+        assert word in err, err
+
+
+# ---- plans that are wrong ----------------------------------------------------------------
+
+TASK = '[[task]]\nid = "a"'
+TERMINAL = '[[task.terminal]]\ncli = "scripted"'
+WRONG = [
+    # what is changed in a good plan, the key's path, words of the rule
+    ('name = "demo"', 'nmae = "demo"', "nmae", "unknown field"),
+    (TASK, f"{TASK}\nbrunch = 1", "task[0].brunch", "unknown field"),
+    (TERMINAL, f"{TERMINAL}\nmodle = 1", "task[0].terminal[0].modle", "unknown field"),
+    ("ready =", "raedy =", "cli.scripted.raedy", "unknown"),
+    ("[[task]]", "[provider.p]\nbase_url='u'\nkey='sk-1'\n[[task]]", "provider.p.key", "unknown"),
+    ("busy =", "[merge]\nclii = 1\n[cli.x]\ncommand=['sh']\nbusy =", "merge.clii", "unknown"),
+    ('name = "demo"', "", "name", "missing"),
+    ('branch = "feat/a"', "", "task[0].branch", "missing"),
+    ('cli = "scripted"\n', "", "task[0].terminal[0].cli", "missing"),
+    ('name = "demo"', "name = 1", "name", "Expected `str`, got `int`"),
+    ('name = "demo"', 'name = "demo"\nmax_terminals = "4"', "max_terminals", "Expected `int`"),
+    ('name = "demo"', 'name = "demo"\ntest = "pytest"', "test", "Expected `array | null`"),
+    ('name = "demo"', 'name = "demo"\ntest_timeout = inf', "test_timeout", "31536000"),
+    ('id = "b"', 'id = "a"', "task[1].id", "already used by task[0]"),
+    ('branch = "feat/b"', 'branch = "feat/a"', "task[1].branch", "already used by task[0]"),
+    ('id = "a"', 'id = "A b"', "task[0].id", "matching regex"),
+    ('id = "a"', 'id = "merge"', "task[0].id", "Callboard uses itself"),
+    ('branch = "feat/a"', 'branch = "main"', "task[0].branch", "target"),
+    ('branch = "feat/b"', 'branch = "feat/a/b"', "task[1].branch", "cannot stand beside"),
+    ('branch = "feat/b"', 'branch = "feat"', "task[1].branch", "cannot stand beside"),
+    ('branch = "feat/b"', 'branch = "main/b"', "task[1].branch", "cannot stand beside"),
+    ('name = "demo"', 'name = "demo"\ntarget = "none"', "target", "no branch 'none'"),
+    ('name = "demo"', 'name = "demo"\ntarget = "-x"', "target", "cannot be the name"),
+    ('cli = "scripted"', 'cli = "nobody"', "task[0].terminal[0].cli", "no profile 'nobody'"),
+    (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "no provider 'x'"),
+    (json.dumps(PYTHON), '"not-here"', "task[0].terminal[0].cli", "'not-here' is not installed"),
+    ("ready = '^> $'", "ready = '('", "cli.scripted.ready", "not a regular expression"),
+    (TERMINAL, f'{TERMINAL}\nrole = "reviewer"', "task[0].terminal[0].role", "nothing to review"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path", "rule"), WRONG)
+def test_a_wrong_plan_is_refused_and_nothing_is_started(
+    call: Call,
+    plan: Callable[[str | bytes], str],
+    repo: Path,
+    alone: Path,
+    old: str,
+    new: str,
+    path: str,
+    rule: str,
+) -> None:
+    text = good(repo)
+    assert old in text
+    before = state(repo)
+    file = plan(text.replace(old, new, 1))
+    for command in ("check", "up"):
+        refused(call(command, file), path, rule)
+    assert state(repo) == before
+    assert not alone.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-x", "HEAD", "a..b", "a b", "a~1", "a^", "a:b", "a?b", "a*b", "a[b", "a\\\\b", "/a", "a/",
+        "a//b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "@{-1}", "a@{b", "@", "a\\u007fb",
+        "a\\u0001b", "a\\nb", "x" * 300, "a/\\u202eb",
+    ],
+)  # fmt: skip
+def test_a_branch_that_git_would_refuse_is_refused(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, name: str
+) -> None:
+    text = good(repo).replace('branch = "feat/b"', f'branch = "{name}"')
+    refused(call("check", plan(text)), "task[1].branch", "cannot be the name of a branch", "help:")
+
+
+@pytest.mark.parametrize("name", ["feat/login", "a.b", "ü/é", "日本", "a@b", "a-", "_", "1", "#1"])
+def test_a_branch_that_git_takes_is_taken(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, name: str
+) -> None:
+    git(repo, "check-ref-format", "--branch", name)
+    text = good(repo).replace('branch = "feat/b"', f'branch = "{name}"')
+    assert call("check", plan(text))[0] == 0
+
+
+def test_a_branch_that_exists_is_refused_with_the_command_that_removes_it(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    git(repo, "branch", "feat/b")
+    said = call("check", plan(good(repo)))
+    refused(said, "task[1].branch", "exists already", f"git -C {repo} branch -d feat/b")
+
+
+def test_a_branch_beside_an_existing_one_is_refused(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    git(repo, "branch", "feat")
+    refused(call("check", plan(good(repo))), "task[0].branch", "'feat'")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"\xff\xfe\x00", "cannot be read"),
+        ("this is no plan", "not TOML"),
+        ("name = 'a'\nname = 'b'", "not TOML"),
+        ("a = " + "[" * 50_000, "not TOML"),
+        ("", "missing required field"),
+        (json.dumps({"name": "x"}), "not TOML"),
+    ],
+)
+def test_a_file_that_is_no_plan_is_refused(
+    call: Call, plan: Callable[[str | bytes], str], text: str | bytes, words: str, alone: Path
+) -> None:
+    file = plan(text)
+    for command in ("check", "submit", "up"):
+        code, _, err = call(command, file)
+        assert (code, words in err) == (2, True) or (command == "submit" and code == 3), err
+    assert not alone.exists()
+
+
+def test_a_file_that_is_not_there_or_no_file_is_refused(call: Call, tmp_path: Path) -> None:
+    for command in ("check", "submit", "up"):
+        refused(call(command, str(tmp_path / "none.toml")), str(tmp_path / "none.toml"), "No such")
+        refused(call(command, str(tmp_path)), str(tmp_path), "directory")
+
+
+# ---- repositories ------------------------------------------------------------------------
+
+
+def bare(at: Path) -> Path:
+    git(at.parent, "clone", "-q", "--bare", str(make_repo(at.with_name("origin"))), str(at))
+    return at
+
+
+def empty(at: Path) -> Path:
+    at.mkdir()
+    git(at, "init", "-q", "-b", "main")
+    return at
+
+
+def plain(at: Path) -> Path:
+    at.mkdir()
+    return at
+
+
+def file(at: Path) -> Path:
+    at.write_text("x")
+    return at
+
+
+def missing(at: Path) -> Path:
+    return at
+
+
+def too_long(at: Path) -> Path:
+    return at.parent / ("x" * 300)
+
+
+def somebody(at: Path) -> Path:
+    return Path("~nobody-has-this-name/repo")
+
+
+def sha256(at: Path) -> Path:
+    at.mkdir()
+    git(at, "init", "-q", "-b", "main", "--object-format=sha256")
+    return at
+
+
+def with_config(text: str) -> Callable[[Path], Path]:
+    def make(at: Path) -> Path:
+        make_repo(at)
+        with (at / ".git/config").open("a") as config:
+            config.write(text)
+        return at
+
+    return make
+
+
+def without_objects(at: Path) -> Path:
+    make_repo(at)
+    shutil.rmtree(at / ".git/objects")
+    (at / ".git/objects").mkdir()
+    return at
+
+
+def of_another_user(at: Path) -> Path:
+    make_repo(at)
+    for path in (at, *at.rglob("*")):
+        os.chown(path, 12345, 12345)
+    return at
+
+
+REFTABLE = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefStorage = reftable\n"
+FUTURE = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfuture = true\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (missing, ["does not exist", "help: check the path"]),
+        (too_long, ["cannot be read"]),
+        (somebody, ["nobody of this name"]),
+        (file, ["not in a git repository"]),
+        (plain, ["not in a git repository", "help: run `git init` there"]),
+        (bare, ["bare repository", "help: clone it"]),
+        (empty, ["no commit yet", "help: make a first commit"]),
+        (sha256, ["sha256", "help: use a repository in the sha1 format"]),
+        (with_config(REFTABLE), ["reftable", "help: git refs migrate --ref-format=files"]),
+        (with_config(FUTURE), ["extensions.future", "help:"]),
+        (with_config('[remote "o"]\n\tpromisor = true\n'), ["partial clone", "help: make a full"]),
+        (with_config("[broken"), ["cannot be read", "help:"]),
+        (without_objects, ["cannot be read", "fsck"]),
+        pytest.param(
+            of_another_user,
+            ["another user", "safe.directory"],
+            marks=pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away"),
+        ),
+    ],
+)
+def test_a_repository_that_cannot_be_used_is_refused_with_what_helps(
+    call: Call,
+    plan: Callable[[str | bytes], str],
+    tmp_path: Path,
+    alone: Path,
+    make: Callable[[Path], Path],
+    words: list[str],
+) -> None:
+    file = plan(good(make(tmp_path / "it")))
+    for command in ("check", "up"):
+        refused(call(command, file), "repo", *words)
+    assert not alone.exists()
+
+
+def test_without_git_the_plan_is_refused(
+    call: Call,
+    plan: Callable[[str | bytes], str],
+    repo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused(call("check", plan(good(repo))), "repo", "no `git` program", "help: install git")
+
+
+def test_a_shallow_clone_is_taken_and_said(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, tmp_path: Path
+) -> None:
+    (repo / "two").touch()
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repo}", "shallow")
+    code, out, _ = call("check", plan(good(tmp_path / "shallow")))
+    assert code == 0
+    assert "shallow" in out
+
+
+def test_a_detached_head_is_taken_and_said(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    git(repo, "checkout", "-q", "--detach")
+    code, out, _ = call("check", plan(good(repo)))
+    assert code == 0
+    assert "detached" in out
+
+
+def test_a_dirty_checkout_of_the_target_is_taken_and_its_files_are_named(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    (repo / "README").write_text("changed")
+    code, out, _ = call("check", plan(good(repo)))
+    assert code == 0
+    assert "README" in out
+    git(repo, "checkout", "-q", "-b", "other")
+    assert "README" not in call("check", plan(good(repo)))[1]
+
+
+def test_a_linked_worktree_and_a_directory_inside_name_the_repository(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, tmp_path: Path
+) -> None:
+    git(repo, "worktree", "add", "-q", str(tmp_path / "linked"), "-b", "other")
+    (repo / "sub").mkdir()
+    for place in (tmp_path / "linked", repo / "sub"):
+        assert call("check", plan(good(place)))[0] == 0
+
+
+# ---- where things are looked for ---------------------------------------------------------
+
+
+def test_the_repository_is_relative_to_the_plan_file(
+    call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = tmp_path / "plans"
+    plans.mkdir()
+    (plans / "plan.toml").write_text(good(Path("../repo")))
+    monkeypatch.chdir(tmp_path / "repo")
+    for file in (str(plans / "plan.toml"), "../plans/plan.toml"):
+        code, out, err = call("check", file, "--json")
+        assert code == 0, err
+        assert json.loads(out)["repo"] == str(repo)
+
+
+def test_repo_can_be_given_beside_the_plan(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = plan(good(Path("/none")))
+    monkeypatch.chdir(repo.parent)
+    code, out, _ = call("check", file, "--repo", "repo", "--json")
+    assert (code, json.loads(out)["repo"]) == (0, str(repo))
+
+
+def programs(path: Path, *names: str) -> str:
+    """A PATH with git and these programs, and nothing else."""
+    path.mkdir()
+    git = shutil.which("git")
+    assert git
+    (path / "git").symlink_to(git)
+    for name in names:
+        (path / name).write_text("#!/bin/sh\n")
+        (path / name).chmod(0o755)
+    return str(path)
+
+
+def test_the_contract_s_sample_says_that_its_program_is_missing(
+    call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repo / "plan.toml").write_text(SAMPLE)
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin"))
+    said = call("check", str(repo / "plan.toml"))
+    refused(said, "task[0].terminal[0].cli", "'claude' is not installed", "run.py doctor")
+
+
+def test_the_contract_s_sample_is_a_plan_where_its_programs_are(
+    call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: Path
+) -> None:
+    (repo / "plan.toml").write_text(SAMPLE)
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin", "claude", "mine"))
+    monkeypatch.delenv("GLM_API_KEY", raising=False)
+    code, out, err = call("check", str(repo / "plan.toml"), "--json")
+    assert code == 0, err
+    shown = json.loads(out)
+    assert (shown["name"], shown["launch_order"]) == ("login-and-i18n", ["login/1"])
+    assert shown["target_commit"] == git(repo, "rev-parse", "main")
+    notes = " ".join(shown["warnings"])
+    assert "GLM_API_KEY is not set" in notes
+    assert "orchestrator" in notes
+    assert not alone.exists()
+
+
+def test_a_plan_without_tests_is_said_loudly(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    assert "NOT TESTED" in call("check", plan(good(repo)))[1]
+    tested = good(repo, head='test = ["true"]')
+    assert "NOT TESTED" not in call("check", plan(tested))[1]
+
+
+# ---- the same plans at a runtime -----------------------------------------------------------
+
+
+def test_the_runtime_refuses_the_same_plans_in_the_same_words(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, home: Home
+) -> None:
+    home.serve()
+    before, head = state(repo), len(home.facts())
+    for old, new, path, rule in WRONG:
+        file = plan(good(repo).replace(old, new, 1))
+        said = call("submit", file, "--home", str(home.path))
+        refused(said, path, rule)
+        assert said == call("check", file)
+    for text in (b"\xff", "no plan", "a = " + "[" * 50_000, "name = '" + "x" * (2 << 20) + "'"):
+        assert call("submit", plan(text), "--home", str(home.path))[0] == 2
+    assert home.json("ps") == []
+    assert len(home.facts()) == head
+    assert state(repo) == before
+    assert not (home.path / "worktrees").exists()

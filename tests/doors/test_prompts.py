@@ -1,0 +1,122 @@
+"""Questions and silence: a person is asked within seconds, and nothing is ended by either."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+from acting import Acting, Row, cli, say, terminal
+from kit import coder, plan_text
+
+ASKS = "@ ask Which colour? | red | green\n$ echo $ANSWER > colour\n"
+
+
+def _seconds(first: Row, then: Row) -> float:
+    return (
+        datetime.fromisoformat(then["at"]) - datetime.fromisoformat(first["at"])
+    ).total_seconds()
+
+
+def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -> None:
+    acting.begin(plan_text(repo, {"a": [coder(ASKS + say("paint #done"))]}))
+    blocked = acting.fact("terminal.blocked")
+    assert blocked["choices"] == ["red", "green"]
+    assert "Which colour?" in blocked["text"]
+    assert _seconds(acting.facts("instruction.sent")[0], blocked) < 15
+    shown = acting.home.ok("ps").splitlines()
+    assert shown[0] == "waits for you"
+    assert "python run.py answer demo/a/1 CHOICE" in shown[1]
+    wrong = acting.home.run("answer", "demo/a/1", "blue")
+    assert wrong.returncode == 4
+    assert "red" in wrong.stderr
+    assert "green" in wrong.stderr
+    acting.again()
+    assert "answer demo/a/1" in acting.home.ok("ps")
+    acting.until(lambda row: terminal(row, "a/1")["status"] == "running")
+    acting.home.ok("answer", "demo/a/1", "green")
+    acting.status("completed")
+    assert (repo / "colour").read_text() == "green\n"
+    answered = acting.facts("terminal.answered")
+    assert [(fact["choice"], fact["by"]) for fact in answered] == [("green", "person")]
+    late = acting.home.run("answer", "demo/a/1", "green")
+    assert late.returncode == 4
+
+
+def test_policy_answers_only_what_the_profile_knows(acting: Acting, repo: Path) -> None:
+    rule = """
+[[cli.polite.prompts]]
+name = "leave"
+pattern = 'May I write here'
+answer = '^Yes'
+"""
+    script = "@ ask May I write here? | No | Yes, always\n$ echo $ANSWER > leave\n" + ASKS
+    known = {"cli": "polite", "auto_confirm": "known", "instruction": script + say("a #done")}
+    never = {"cli": "polite", "auto_confirm": "never", "instruction": script + say("b #done")}
+    acting.begin(plan_text(repo, {"a": [known], "b": [never]}, tail=cli("polite") + rule))
+    row = acting.until(
+        lambda row: "colour" in terminal(row, "a/1")["blocked"] and terminal(row, "b/1")["blocked"]
+    )
+    assert "May I write here" in terminal(row, "b/1")["blocked"]
+    answered = acting.facts("terminal.answered")
+    assert [(f["address"], f["choice"], f["by"]) for f in answered] == [
+        ("demo/a/1/", "Yes, always", "policy")
+    ]
+    asked = [(f["address"], f["prompt"]) for f in acting.facts("terminal.blocked")]
+    assert sorted(asked) == [("demo/a/1/", "unknown"), ("demo/b/1/", "leave")]
+
+
+def test_silence_is_said_and_nudged_once_and_ends_nothing(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    lazy = cli("lazy", f'$ printf "%s\\n" "$INSTRUCTION" >> {told}\n')
+    tasks = {
+        "a": [{"cli": "lazy", "instruction": "work"}],
+        "b": [coder("@ sleep 600\n")],
+    }
+    acting.begin(plan_text(repo, tasks, head="stall_after = 3", tail=lazy))
+
+    def stalled(address: str, number: int) -> None:
+        acting.until(
+            lambda _: (
+                len([f for f in acting.facts("terminal.stalled") if f["address"] == address])
+                >= number
+            )
+        )
+
+    stalled("demo/b/1/", 1)
+    stalled("demo/a/1/", 2)
+    time.sleep(4)  # nothing more may come
+    row = acting.row()
+    assert told.read_text().count("You have been silent") == 1
+    assert terminal(row, "a/1")["stalled"]
+    assert terminal(row, "a/1")["status"] == terminal(row, "b/1")["status"] == "running"
+    shown = acting.home.ok("ps")
+    assert "demo/a/1 has been silent" in shown.split("demo/a/ ")[0]
+    assert "Done." in acting.facts("terminal.stalled")[-1]["screen"]
+    assert acting.row()["status"] == "running"
+
+
+def test_a_terminal_that_waits_for_its_turn_is_not_stalled(acting: Acting, repo: Path) -> None:
+    """Its silence counts from the moment it is set to work."""
+    first = "$ sleep 5\n" + say("first #done")
+    second = say("second #done")
+    acting.begin(plan_text(repo, {"a": [coder(first), coder(second)]}, head="stall_after = 60"))
+    acting.status("completed")
+    assert acting.facts("terminal.stalled") == []
+
+
+def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: Path) -> None:
+    """Longer than `ready_timeout`: neither silence nor a question ends anything."""
+    asking = cli("asking", ready_timeout=2).replace('"]', '", "--ask"]', 1)
+    tasks = {"a": [{"cli": "asking", "instruction": say("work #done")}]}
+    acting.call("plan.submit", plan=plan_text(repo, tasks, tail=asking), base="")
+    acting.call("workflow.prepare", workflow="demo")
+    blocked = acting.fact("terminal.blocked")
+    assert "trust this folder" in blocked["text"]
+    assert "answer demo/a/1" in acting.home.ok("ps").splitlines()[1]
+    time.sleep(3)
+    assert acting.row()["status"] == "starting"
+    acting.home.ok("answer", "demo/a/1", "Yes, I trust it")
+    acting.status("ready")
+    acting.call("workflow.start", workflow="demo")
+    acting.status("completed")
