@@ -59,7 +59,7 @@ class Delivery:
         actor = self._actor
         seen = actor.judge()
         if seen.prompt is not None or actor.prompts.is_unrecognised(seen):
-            actor.prompts.consider(seen, UNKNOWN_MS)
+            actor.prompts.keep_from_typing(seen)
             return
         self._typing = step
         writes = actor.stage.screens.call(
@@ -134,8 +134,7 @@ class Delivery:
     def looking(self) -> bool:
         """Whether a turn is still looked for: the text may stand in the input box meanwhile,
         where some programs look neither ready nor busy."""
-        row = self._actor.row
-        return self._before is not None and row.delivered < row.step
+        return self._actor.row.delivered < self._actor.row.step
 
     def consider(self, due: bool = False) -> None:
         """Look for a turn that began after the step was typed. `due`: it is time for one."""

@@ -88,6 +88,13 @@ class Prompts:
         elif row.blocked != seen.prompt.text and (label is None or ms >= PROMPT_MS):
             self._tell_blocked(seen.prompt)
 
+    def keep_from_typing(self, seen: Judgement) -> None:
+        """An instruction waits, and this screen does not take it: a person is shown why."""
+        if seen.prompt is not None:
+            self.consider(seen, UNKNOWN_MS)
+        elif self._actor.row.blocked != seen.text:
+            self._tell_blocked(Prompt("unrecognised", seen.text, []))
+
     def is_unrecognised(self, seen: Judgement) -> bool:
         """Whether a quiet screen is nothing the profile knows. A working program may look like
         that where the profile does not say how it looks when it is busy."""
