@@ -306,8 +306,10 @@ def finish(
     from actors.following import order
 
     row = order(home(), type, until, bad, fields)
-    show(row, as_json, lambda r: f"{r['address']} {r['status']}" + _because(r))
-    sys.exit(FAILED if row["status"] in bad else DONE)
+    said = f"{row['address']} {row['status']}" + _because(row)
+    show(row, as_json, lambda _: said)
+    if row["status"] in bad:
+        raise Stop(said, FAILED, f"python run.py why {row['id']}")
 
 
 def _because(row: Any) -> str:
@@ -402,8 +404,8 @@ def ps(workflow: str | None, as_json: bool) -> None:
     """What runs; what waits for a person stands on top."""
     from actors import views
 
-    one = [ask("workflow.get", workflow=workflow)] if workflow else None
-    found = one or ask("workflow.list")
+    one = workflow is not None
+    found = [ask("workflow.get", workflow=workflow)] if one else ask("workflow.list")
     show(found, as_json, views.ps)
 
 

@@ -9,18 +9,24 @@ GRACE_MS = 5_000
 
 
 def running_hosts(home: Path) -> list[processes.Found]:
-    """Every host under the home that is alive, or may be."""
-    return [
-        found
-        for found in processes.find_hosts(home / "terminals")
-        if found.exit is None and found.alive is not False
-    ]
+    """Every host of the home that is alive, or may be."""
+    return _hosts_below(home / "terminals")
+
+
+def _hosts_below(place: Path) -> list[processes.Found]:
+    return [f for f in processes.find_hosts(place) if f.exit is None and f.alive is not False]
+
+
+def end_all(place: Path) -> list[Path]:
+    """TERM, then KILL, every program whose host keeps its files below `place`, with its whole
+    process group, and wait for each. Returns the directories of those that could not be
+    ended."""
+    return [found.directory for found in _hosts_below(place) if not _end(found)]
 
 
 def end_all_terminals(home: Path) -> list[Path]:
-    """TERM, then KILL, every program and its whole process group, and wait for each.
-    Returns the directories of those that could not be ended."""
-    return [found.directory for found in running_hosts(home) if not _end(found)]
+    """`end_all` for a whole home."""
+    return end_all(home / "terminals")
 
 
 def _end(found: processes.Found) -> bool:

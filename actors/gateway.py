@@ -2,6 +2,7 @@
 read, and hands commands to the workflow they are for. Reading changes nothing (hazard 19).
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 from store import compaction
 from store.errors import StoreError
+
+log = logging.getLogger("callboard.gateway")
 
 PENDING = object()
 """The answer of a request that another actor answers."""
@@ -63,6 +66,10 @@ class Gateway(CompanyActor):
             self.stage.refuse(client, request.id, Refused(503, "store", str(error)))
         except RepositoryError as error:
             failure = illegal(error.rule, error.message, help=error.help)
+            self.stage.refuse(client, request.id, failure)
+        except Exception as error:
+            log.exception("a request broke: %r", request)
+            failure = Refused(500, "failed", f"the request broke: {type(error).__name__}: {error}")
             self.stage.refuse(client, request.id, failure)
         else:
             if result is not PENDING:
@@ -135,11 +142,11 @@ class Gateway(CompanyActor):
     @answer.register
     def _list(self, request: requests.WorkflowList, client: str) -> Any:
         found = [self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids()]
-        return [workflow for workflow in found if workflow is not None]
+        return [public(workflow) for workflow in found if workflow is not None]
 
     @answer.register
     def _get(self, request: requests.WorkflowGet, client: str) -> Any:
-        return self.workflow(request.workflow)
+        return public(self.workflow(request.workflow))
 
     @answer.register
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
@@ -167,7 +174,8 @@ class Gateway(CompanyActor):
     def _snapshot(self, request: requests.Snapshot, client: str) -> Any:
         reader = self.stage.reader
         with reader.one_state():
-            workflows = [reader.workflow(id) for id in reader.workflow_ids()]
+            found = [reader.workflow(id) for id in reader.workflow_ids()]
+            workflows = [public(workflow) for workflow in found if workflow is not None]
             return {"seq": reader.head(), "workflows": workflows}
 
     @answer.register
@@ -209,6 +217,13 @@ class Gateway(CompanyActor):
         if workflow is None:
             raise unknown("workflow", name)
         return workflow
+
+
+def public(workflow: Workflow) -> Workflow:
+    """Without the tokens that open the terminals' hosts: rows end up in logs and reports."""
+    for terminal in workflow.terminals():
+        terminal.token = ""
+    return workflow
 
 
 def shown(checked: Checked) -> dict[str, Any]:

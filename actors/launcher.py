@@ -52,9 +52,13 @@ class Launcher(CompanyActor):
             self._next()
 
     def _next(self) -> None:
-        if self._turn is None and self._queue:
-            self._turn = self._queue.popleft()
-            self._grant(self._turn)
+        while self._turn is None and self._queue:
+            first = self._queue.popleft()
+            row = self.stage.reader.terminal(first.terminal)
+            waits = row is not None and row.alive and not row.ready
+            if row is not None and waits and row.incarnation == first.incarnation:
+                self._turn = first
+                self._grant(first)
 
     def _grant(self, message: AskTurn) -> None:
         self.stage.tell(message.terminal, YourTurn(message.incarnation))

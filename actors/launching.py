@@ -19,6 +19,7 @@ from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
 from actors.git import worktrees
+from actors.git.command import LOCAL_VARIABLES
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.stage import Stage
@@ -149,7 +150,7 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
             ran = subprocess.run(
                 plan.setup,
                 cwd=worktree,
-                env=config_home.environment(Profile(name="setup"), os.environ, own_provider=True),
+                env=project_env(plan),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -163,6 +164,17 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
             tail = (ran.stdout + ran.stderr)[-2_000:]
             raise LaunchRefused(f"setup ended with status {ran.returncode}:\n{tail}")
     done.touch()
+
+
+def project_env(plan: Plan) -> dict[str, str]:
+    """The environment of what belongs to the project (its tests, its `setup`): the user's,
+    without the keys of the plan's providers and without git's pointers to another repository."""
+    secret = {provider.api_key_env for provider in plan.provider.values()}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in secret and name not in LOCAL_VARIABLES
+    }
 
 
 def to_copy(repo: Path, patterns: list[str]) -> list[Path]:

@@ -7,6 +7,7 @@ old target or the tested new one; the next incarnation reads the row and goes on
 last step that was told (hazards 44 to 49).
 """
 
+import contextlib
 import logging
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,13 @@ import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
+from actors.ending import end_all
 from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
 from actors.git.command import GitFailed, git
+from actors.git.errors import RepositoryError
 from actors.git.history import descends
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
@@ -57,10 +60,7 @@ class Merger(CompanyActor):
         self._forecasts = Forecasts(self)
 
     def on_start(self) -> None:
-        """A landing that a crash has cut holds a lock in the user's clone: end it first."""
-        git_dir, _ = self.stage.reader.repository(self._id)
-        if Path(git_dir).exists():
-            self.stage.merges.call(landing.recover, git_dir)
+        """A landing that a crash has cut is ended by the next `land`: its row says so."""
         self.stage.tell(self.address, Look())
 
     def on_stop(self) -> None:
@@ -80,6 +80,8 @@ class Merger(CompanyActor):
         if row.status != WorkflowStatus.MERGING:
             if self._tests is not None:
                 self._tests.end()
+            else:
+                end_all(self.stage.terminal_dir(f"{self.address}tests/", 0).parent)
             if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
                 self._tidy(row)
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
@@ -114,7 +116,7 @@ class Merger(CompanyActor):
     def tell(self, row: Workflow, fact: Fact, **sets: Any) -> None:
         """Store one step's fact, once: the row remembers the last step that was told."""
         merge = row.merge
-        key = f"{merge.round}/{merge.runs}/{merge.waits}/{merge.resolved}/{type(fact).__name__}"
+        key = merge.step(type(fact).__name__)
         if merge.told == key:
             return
         columns = {"merge_told": key, **{f"merge_{name}": value for name, value in sets.items()}}
@@ -179,7 +181,7 @@ class Merger(CompanyActor):
         path = Path(row.merge.worktree)
         stays = self._at_work(row) and not is_dirty(str(path)) and self._bring(path, found.onto)
         if not stays:
-            path = self._scratch(f"merge-{row.merge.round}")
+            path = self._scratch(f"merge-{row.merge.round}-{found.tip[:8]}")
         request = self._request(row)
         made = self.stage.merges.call(
             resolution.materialize,
@@ -362,29 +364,32 @@ class Merger(CompanyActor):
 
     # ---- the end -------------------------------------------------------------------------
 
+    def _tidy_one(self, row: Workflow, path: str, name: str, tip: str, landed: bool | None) -> None:
+        """One worktree; what cannot be cleaned up stays, and is said. `landed` None: it goes
+        in any case, pinned before."""
+        home = str(self.stage.home)
+        try:
+            if landed is None or (landed and worktrees.nothing_to_lose(row.git_dir, path, tip)):
+                worktrees.remove(row.git_dir, home, path, merged_into=tip, pin_as=name)
+            else:
+                pin(row.git_dir, path, name)
+        except (GitFailed, RepositoryError, OSError) as error:
+            log.warning("%s stays: %s", path, error)
+
     def _tidy(self, row: Workflow) -> None:
         """Clean up after a workflow that is over, then end its actors. A task's worktree goes
         only when it is clean and merged; else its state is pinned, and it stays (hazards 47,
         51). The scratch worktrees of the merge go, pinned before."""
         home = str(self.stage.home)
         tip = read_ref(row.git_dir, HEADS + row.target) or ""
+        landed = row.status == WorkflowStatus.COMPLETED
         for task in row.tasks:
-            name = f"{self._id}/{task.id}"
-            if not task.worktree or not Path(task.worktree).exists():
-                continue
-            landed = row.status == WorkflowStatus.COMPLETED
-            if landed and worktrees.nothing_to_lose(row.git_dir, task.worktree, tip):
-                worktrees.remove(row.git_dir, home, task.worktree, merged_into=tip, pin_as=name)
-            else:
-                pin(row.git_dir, task.worktree, name)
+            if task.worktree and Path(task.worktree).exists():
+                self._tidy_one(row, task.worktree, f"{self._id}/{task.id}", tip, landed)
         for scratch in sorted((self.stage.home / "worktrees" / self._id).glob(".merge-*")):
-            worktrees.remove(
-                row.git_dir,
-                home,
-                str(scratch),
-                merged_into=tip,
-                pin_as=f"{self._id}/{scratch.name.lstrip('.')}",
-            )
-        worktrees.discard(row.git_dir, home, str(self._scratch("tested")))
+            name = f"{self._id}/{scratch.name.lstrip('.')}"
+            self._tidy_one(row, str(scratch), name, tip, None)
+        with contextlib.suppress(GitFailed, RepositoryError, OSError):
+            worktrees.discard(row.git_dir, home, str(self._scratch("tested")))
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
         self.stage.workflows.terminate_child(self._id, block=False)

@@ -179,6 +179,8 @@ class Prompts:
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         self._press(f"{row.incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
+        if not row.ready:
+            actor.expect_ready()
         if answer.client:
             actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
 

@@ -26,7 +26,7 @@ from actors.delivery import Delivery
 from actors.launching import LaunchRefused, prepare, profile_for, unverified_version
 from actors.loop import Timer
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
-from actors.stage import CompanyActor, Stage
+from actors.stage import CompanyActor, Fenced, Stage
 from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
@@ -55,7 +55,7 @@ from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
 from store.change import Operation, Update
-from store.errors import LostRace
+from store.errors import LostRace, StoreError
 
 log = logging.getLogger("callboard.terminal")
 
@@ -64,6 +64,8 @@ GRACE_MS = 5_000
 """Between TERM and KILL of a program that is to end."""
 PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
+SWEEP_SECONDS = 3.0
+"""Until the watcher is asked again for a sweep that it did not answer."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class TerminalActor(CompanyActor):
         self._owes_turn = True
         self._launching = False
         self._exit: Exit | None = None
+        self._last_screen = ""
         self.row: Terminal
         self.size = (ROWS, COLUMNS)
         self.delivery = Delivery(self)
@@ -120,10 +123,10 @@ class TerminalActor(CompanyActor):
         if row.incarnation == 0 or row.gone:
             self.delivery.answered()
             self._let_go()
-            if not row.wanted and not row.alive:
-                self.stop()
+            if row.incarnation:
+                config_home.cleanup(self.directory / "home")
         elif self._exit is not None:
-            return  # it waits for the sweep
+            self._ask_sweep()
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
@@ -185,14 +188,21 @@ class TerminalActor(CompanyActor):
     def launch(self, message: YourTurn) -> None:
         row = self.stage.reader.terminal(self.at)
         stale = row is None or message.incarnation != row.incarnation or not row.alive or row.ready
-        if stale or self._session is None or self._session.connected:
+        if stale or self._session is None:
             self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, message.incarnation))
             return
+        if self._session.connected:
+            return  # asked twice, granted twice: it is being used
         self._owes_turn = self._launching = True
         try:
             self._start(self._session)
         except (LaunchRefused, OSError) as error:
             self._launch_failed(str(error))
+        except (StoreError, Fenced):
+            raise
+        except Exception as error:
+            log.exception("%s: its launch broke", self.at)
+            self._launch_failed(f"{type(error).__name__}: {error}")
 
     def _start(self, session: Session) -> None:
         workflow = self.stage.reader.workflow(self.workflow_id)
@@ -217,7 +227,9 @@ class TerminalActor(CompanyActor):
     def _launch_failed(self, reason: str, screen: str = "") -> None:
         """The program did not start, or is not ready: said once; what runs is ended when the
         workflow has decided."""
-        started = self._session is not None and self._session.connected
+        started = self._session is not None and (
+            self._session.connected or self._session.look() in (Found.ALIVE, Found.UNKNOWN)
+        )
         sets: dict[str, Any] = {} if started else {"gone": True}
         expect = {"incarnation": self.row.incarnation, "ready": False, "gone": False}
         fact = LaunchFailed(
@@ -249,12 +261,16 @@ class TerminalActor(CompanyActor):
             self.listen()
         self.prompts.consider(seen, ms)
 
+    def expect_ready(self) -> None:
+        """From now on it has its `ready_timeout`."""
+        self.later("ready", self.profile.ready_timeout)
+
     def _not_ready(self) -> None:
         """Its time is up; but a question that waits for a person ends nothing. Others then have
         their turn, unless this one's provider is switched on for all."""
         seen, limit = self.judge(), self.profile.ready_timeout
         if self.row.blocked and seen.prompt is not None:
-            self.later("ready", limit)
+            self.expect_ready()
             if not switching.is_on(self.stage, self.at, self.row.incarnation):
                 self.turn_over()
         else:
@@ -305,7 +321,7 @@ class TerminalActor(CompanyActor):
             )
         if row.alive and not row.ready:
             self.listen()
-            self.later("ready", self.profile.ready_timeout)
+            self.expect_ready()
             self.later("quiet", QUIET_MS / 1000)
         else:
             self.listen()
@@ -349,7 +365,15 @@ class TerminalActor(CompanyActor):
         thing it did may have been its `#done`."""
         if self._exit is None:
             self._exit = ended
-            self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
+            self._ask_sweep()
+            # While the watcher looks: its last screen, for the fact.
+            ran = ended.kind not in ("lost", "exec_failed")
+            self._last_screen = self.judge().text if ran else ""
+
+    def _ask_sweep(self) -> None:
+        """Asked again until it is answered: a watcher that failed forgets who asked."""
+        self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
+        self.later("sweep", SWEEP_SECONDS)
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
@@ -384,7 +408,7 @@ class TerminalActor(CompanyActor):
             status=ended.status,
             offset=ended.offset,
             leftovers=ended.leftovers + ended.survivors,
-            screen=self.judge().text if ended.kind != "lost" else "",
+            screen=self._last_screen,
         )
         self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
 
@@ -394,6 +418,7 @@ class TerminalActor(CompanyActor):
             address=self.at, incarnation=self.row.incarnation, kind=why.replace(" ", "_")
         )
         self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
+        self.turn_over()
         self._let_go()
 
     # ---- timers --------------------------------------------------------------------------
@@ -411,9 +436,13 @@ class TerminalActor(CompanyActor):
 
     @handles(Due)
     def due(self, message: Due) -> None:
+        if not hasattr(self, "row"):
+            return  # mail of a former incarnation
         if message.incarnation != self.row.incarnation or self._session is None:
             return
         match message.what:
+            case "sweep" if self._exit is not None:
+                self._ask_sweep()
             case "probe":
                 self._let_go()
                 self.look(Look())
@@ -452,6 +481,8 @@ class TerminalActor(CompanyActor):
 
     @handles(Answer)
     def answer(self, message: Answer) -> None:
+        if not hasattr(self, "row"):
+            self.look(Look())
         self.prompts.answered_by_person(message)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
@@ -527,6 +558,7 @@ class TerminalActor(CompanyActor):
         if self._session is not None:
             self._session.close()
             self._session = None
+            self.delivery.forget()
 
     def _let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""

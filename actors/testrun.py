@@ -7,15 +7,15 @@ end of the whole process group, and a run that survives the runtime.
 import logging
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from actors.git import land as landing
+from actors.launching import project_env
 from actors.loop import Timer
-from actors.stage import now
-from actors.terminal import seconds_since
 from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
@@ -60,7 +60,7 @@ class TestRun:
         self._address = where + "tests/"
         self.directory = stage.terminal_dir(self._address, number)
         known = processes.read_identity(self.directory)
-        self._since = now()
+        self._since = known.started_at if known else time.time()
         self._session = Session(
             stage.loop,
             lambda said: stage.notify(where, said),
@@ -92,7 +92,7 @@ class TestRun:
             case Found.UNKNOWN:
                 raise OSError(f"{self.directory} cannot be read")
         if self._timer is None:
-            limit = self._plan.test_timeout - seconds_since(self._since)
+            limit = self._plan.test_timeout - (time.time() - self._since)
             stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
             self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
 
@@ -120,7 +120,7 @@ class TestRun:
         stage.merges.call(
             landing.checkout_tree, row.git_dir, str(stage.home), str(self._path), self._commit
         )
-        env = {**os.environ, "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
+        env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
         self._session.start(self._plan.test or [], env, self._path, 40, 120)
         if not self._session.connected:
             self._actor.stage.tell(self._actor.address, Look())

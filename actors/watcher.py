@@ -6,11 +6,16 @@ made while the runtime was down. Whether a completion counts is not decided here
 shows against it (`problem`) is.
 """
 
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
 import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
 from actors.git import worktrees
+from actors.git.command import GitFailed
 from actors.git.history import (
     Advanced,
     Commit,
@@ -30,6 +35,8 @@ from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen, RefRewritten
 from bus.messages import Look, Sweep, Swept
 from store.change import Insert, Operation
+
+log = logging.getLogger("callboard.watcher")
 
 RECONCILE_SECONDS = 60.0
 """The slow net below the events."""
@@ -72,6 +79,11 @@ class Watcher(CompanyActor):
         self._timer: Timer
 
     def on_start(self) -> None:
+        """A repository that cannot be read fails the first look, not the start: it must not
+        keep the other workflows from starting."""
+        self.stage.tell(self.address, Look())
+
+    def _open(self) -> None:
         reader = self.stage.reader
         self._git_dir, self._target = reader.repository(self._workflow)
         self._repo = pygit2.Repository(self._git_dir)
@@ -81,7 +93,6 @@ class Watcher(CompanyActor):
         watch = self._watch = open_watch(self._git_dir)
         self.stage.loop.post(lambda: self._listen(watch))
         self._again_later()
-        self.stage.tell(self.address, Look())
 
     def on_stop(self) -> None:
         self._close()
@@ -136,6 +147,8 @@ class Watcher(CompanyActor):
 
     def _scan(self) -> None:
         """Tell what has changed since the cursors, one change a branch."""
+        if not hasattr(self, "_watch"):
+            self._open()
         state = self._scanner.scan()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
         for branch in branches:
@@ -163,6 +176,9 @@ class Watcher(CompanyActor):
         others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
         if new is not None and new not in self._repo:
             self._repo = pygit2.Repository(self._git_dir)
+            if new not in self._repo:
+                log.warning("%s: %s names %s, which is not there", self.address, branch.ref, new)
+                return []
         move = moves(self._repo, branch.ref, old or None, new, others)
         cursor = {"workflow": self._workflow, "ref": branch.ref, "commit": new or ""}
         return [Insert("cursor", cursor, replace=True), *self._facts(branch, move)]
@@ -177,19 +193,27 @@ class Watcher(CompanyActor):
             case Created(new=new, commits=commits):
                 return [rewritten("created", "", new), *self._commits(branch, commits)]
             case Rewritten(kind=kind, old=old, new=new, new_commits=commits):
-                return [rewritten(kind, old, new), *self._commits(branch, commits)]
+                news = self._commits(branch, commits, copies=True)
+                return [rewritten(kind, old, new), *news]
             case Deleted(old=old):
                 return [rewritten("deleted", old, "")]
         return []
 
-    def _commits(self, branch: Branch, commits: tuple[Commit, ...]) -> list[Operation]:
+    def _commits(
+        self, branch: Branch, commits: tuple[Commit, ...], copies: bool = False
+    ) -> list[Operation]:
+        """Each commit's fact, once. `copies`: they may be others' words, written again by a
+        rebase; then the fact says when they were first written."""
         seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in commits])
         change: list[Operation] = []
         for commit in commits:
             if commit.oid not in seen:
                 last = commit is commits[-1]
                 change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
-                change.append(self._fact(branch, commit, self._problem(branch, commit, last)))
+                fact = self._fact(branch, commit, self._problem(branch, commit, last))
+                if copies:
+                    fact.written = utc(commit.written)
+                change.append(fact)
         return change
 
     def _fact(self, branch: Branch, commit: Commit, problem: str) -> CommitSeen:
@@ -225,7 +249,8 @@ class Watcher(CompanyActor):
                 return ""
             try:
                 dirty = changed_files(branch.worktree)
-            except OSError:
+            except (OSError, GitFailed) as error:
+                log.warning("%s: %s cannot be examined: %s", self.address, branch.worktree, error)
                 return ""
             if dirty:
                 names = ", ".join(dirty[:5])
@@ -238,7 +263,9 @@ class Watcher(CompanyActor):
         """A completion that was committed in our worktree on another branch, or on none, is
         rejected, and the terminal is told."""
         name = self._name_of(branch)
-        head = state.worktrees.get(name, branch.ref) if name else branch.ref
+        if name is None or is_rebasing(self._git_dir, name):
+            return
+        head = state.worktrees.get(name, branch.ref)
         if head == branch.ref:
             return
         where = f"branch {head.removeprefix(HEADS)}" if head.startswith("refs/") else "no branch"
@@ -269,6 +296,17 @@ class Watcher(CompanyActor):
                 return None
             self._names[branch.worktree] = name
         return self._names[branch.worktree]
+
+
+def is_rebasing(git_dir: str, worktree: str) -> bool:
+    """Whether HEAD of a linked worktree stands on a rebase that is not at its end."""
+    place = Path(git_dir, "worktrees", worktree)
+    return any((place / name).exists() for name in ("rebase-merge", "rebase-apply"))
+
+
+def utc(seconds: int) -> str:
+    """Seconds since 1970 as facts write a time, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _names(block: Block | None) -> dict[str, str]:

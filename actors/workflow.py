@@ -46,9 +46,9 @@ class WorkflowActor(CompanyActor):
     @handles(Look)
     def look(self, message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
-        workflow = self._row()
+        _, handled = self.stage.reader.standing(self._id)
         branches_moved = False
-        for fact in self.stage.reader.unhandled(self._id, workflow.handled):
+        for fact in self.stage.reader.unhandled(self._id, handled):
             self._poke(self._decide(fact))
             branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
         if branches_moved:
@@ -69,11 +69,13 @@ class WorkflowActor(CompanyActor):
             self.stage.refuse(message.client, request.id, error)
             return
         except StoreError as error:
-            failure = Refused(HTTPStatus.SERVICE_UNAVAILABLE, "store", str(error))
+            lost = isinstance(error, LostRace)
+            code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
+            failure = Refused(code, "lost_race" if lost else "store", str(error))
             self.stage.refuse(message.client, request.id, failure)
             raise
-        row = self._row()
-        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": row.status})
+        status, _ = self.stage.reader.standing(self._id)
+        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": status})
         self._answered = message
         self._poke(change)
         self._leave_when_over()
@@ -169,8 +171,8 @@ class WorkflowActor(CompanyActor):
     def _leave_when_over(self) -> None:
         """When it is over and nothing runs any more the merger cleans up, and then ends all
         actors of the workflow."""
-        row = self._row()
-        if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
+        status, _ = self.stage.reader.standing(self._id)
+        if status in FINAL_WORKFLOW and all(t.gone for t in self._row().terminals()):
             self.stage.tell(addresses.merger(self._id), Look())
 
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import click
@@ -36,16 +37,23 @@ def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
     """Measure Callboard against the parts it stands on."""
     rows: list[Row] = []
     began = time.monotonic()
-    for name in names or MEASURES:
+    failed = []
+    measures = {name: importlib.import_module(f"bench.{name}") for name in names or MEASURES}
+    for name, measure in measures.items():
         click.echo(f"{name}: {MEASURES[name]} …", err=True)
-        measure = importlib.import_module(f"bench.{name}")
-        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-            rows += measure.run(Path(directory), quick)
+        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
+            try:
+                rows += measure.run(Path(directory), quick)
+            except Exception:  # noqa: BLE001 - the other measures are worth having
+                traceback.print_exc()
+                failed.append(name)
     show(rows)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     click.echo(f"{time.monotonic() - began:.0f} s; {os.cpu_count()} cores; load {load}")
     if file is not None:
         file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    if failed:
+        raise click.ClickException(f"could not be measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ Against what cannot be avoided: the start of a process that imports the runtime 
 the same rows. The new runtime serves when the last adoption is in the journal.
 """
 
-import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.company import TASKS, Company, cpu_seconds
+from bench.company import TASKS, USERS_ENV, Company, cpu_seconds
 from bench.table import Row, below, seconds
 from bus import connection
 from bus.facts import TerminalAdopted
@@ -26,7 +25,6 @@ reader = Reader(Path(sys.argv[1]))
 for id in reader.unfinished_ids():
     reader.workflow(id)
 """
-ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def adopted(company: Company) -> tuple[float, float]:
@@ -59,7 +57,7 @@ def head(company: Company) -> int:
 
 def reading(company: Company) -> float:
     argv = [sys.executable, "-c", READ, str(company.home / "callboard.db")]
-    return seconds(lambda: subprocess.run(argv, check=True, env=ENV))
+    return seconds(lambda: subprocess.run(argv, check=True, env=USERS_ENV))
 
 
 def run(at: Path, quick: bool) -> list[Row]:

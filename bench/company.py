@@ -30,6 +30,8 @@ TASKS = 3
 """In each workflow; each has one terminal."""
 WORKFLOWS_OF_A_REPOSITORY = 10
 ENV = {"PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+USERS_ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+"""As a user's: with the compiled modules kept, which build machines often forbid."""
 WHO = pygit2.Signature("A", "a@b", 1, 0)
 
 
@@ -139,7 +141,7 @@ class Company:
             stdout=subprocess.PIPE,
             stderr=(self.root / "serve.err").open("a"),
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**USERS_ENV, "PYTHONUNBUFFERED": "1"},
         )
         assert self.served.stdout is not None
         first = self.served.stdout.readline()

@@ -52,8 +52,10 @@ class _Other:
         return PROGRAM.format(pid=self.pid_file)
 
     def close(self) -> None:
-        self.process.terminate()
+        pid = self._pid()
+        self.process.kill()
         self.process.communicate()
+        os.kill(pid, signal.SIGKILL)
 
     process: subprocess.Popen[bytes]
 
@@ -69,11 +71,9 @@ class Circus(_Other):
         script = at / "circus.sh"
         script.write_text(self.command())
         config = at / "circus.ini"
-        ends = "".join(
-            f"{name}_endpoint = ipc://{at}/circus-{name}\n" for name in ("pubsub", "stats")
-        )
         config.write_text(
-            f"[circus]\ncheck_delay = 0.1\nendpoint = ipc://{at}/circus\n{ends}"
+            f"[circus]\ncheck_delay = 0.1\nendpoint = ipc://{at}/circus\n"
+            f"pubsub_endpoint = ipc://{at}/circus-pubsub\n"
             f"[watcher:cat]\ncmd = sh {script}\nclose_child_stdin = False\n"
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

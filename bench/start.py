@@ -1,23 +1,20 @@
 """The command line's start, and a runtime's from nothing to its first answer."""
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.company import ROOT
+from bench.company import ROOT, USERS_ENV
 from bench.table import Row, alternate, at_most, below, seconds
 from bus import connection
 from bus.client import Client
-
-ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def ran(*argv: str) -> float:
     return seconds(
         lambda: subprocess.run(
-            [sys.executable, *argv], stdout=subprocess.DEVNULL, check=True, env=ENV
+            [sys.executable, *argv], stdout=subprocess.DEVNULL, check=True, env=USERS_ENV
         )
     )
 
@@ -29,7 +26,7 @@ def first_answer(home: Path) -> float:
         [sys.executable, str(ROOT / "run.py"), "serve", "--home", str(home)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**ENV, "PYTHONUNBUFFERED": "1"},
+        env={**USERS_ENV, "PYTHONUNBUFFERED": "1"},
     )
     assert served.stdout is not None
     served.stdout.readline()

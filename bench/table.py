@@ -1,9 +1,11 @@
 """What a measure gives: rows, each a ratio of ours to a reference of the same run."""
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -86,6 +88,19 @@ def seconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
+
+
+def disk(at: Path, count: int = 100) -> str:
+    """What one bare fdatasync takes here and now: every durable figure holds at least one."""
+    taken = []
+    with (at / "synced").open("wb", buffering=0) as file:
+        for _ in range(count):
+            file.seek(0)
+            file.write(os.urandom(4096))
+            taken.append(seconds(lambda: os.fdatasync(file.fileno())) * 1e3)
+            time.sleep(0.005)
+    p50, p99 = percentile(taken, 0.5), percentile(taken, 0.99)
+    return f"a bare fdatasync: p50 {p50:.1f}, p99 {p99:.1f} ms"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

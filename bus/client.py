@@ -54,7 +54,8 @@ class Client:
         wait = self._timeout if timeout is None else timeout
         while self._socket.poll(int(wait * 1000)):
             reply = requests.decode_reply(self._socket.recv())
-            if reply.id != number:
+            unread = reply.id is None and not reply.ok  # too large to be looked at for its id
+            if reply.id != number and not unread:
                 continue
             if reply.ok:
                 return msgspec.json.decode(reply.result, type=result)

@@ -52,7 +52,9 @@ class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
 class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     """A new commit on a task's branch. `address` is the task. `verdict` is what its
     message says (a `bus.commit_words.Meaning`, "" for nothing); `problem` why it cannot
-    count, as its message or git shows it; `issues` a reviewer's or a failing coder's words."""
+    count, as its message or git shows it; `issues` a reviewer's or a failing coder's words;
+    `written`, where history was rewritten, the time the author first wrote it (a rebase
+    copies others' words), "" otherwise."""
 
     observed = True
 
@@ -64,6 +66,7 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     issues: str = ""
     names: dict[str, str] = {}
     problem: str = ""
+    written: str = ""
 
 
 class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):

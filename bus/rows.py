@@ -110,6 +110,10 @@ class Merge(msgspec.Struct, kw_only=True):
     repairs: int = 0
     problem: str = ""
 
+    def step(self, fact: str) -> str:
+        """What `told` says once the merger has told a `fact` of this kind here."""
+        return f"{self.round}/{self.runs}/{self.waits}/{self.resolved}/{fact}"
+
     @property
     def staged(self) -> bool:
         """The scratch worktree holds what the merge terminal is to work on: the merger has

@@ -21,13 +21,17 @@ from peewee import Model, SqliteDatabase
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from bus.status import WorkflowStatus
 from store.database import open_database
 from store.tables import Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
+
+msgspec.json.Decoder(rows.Workflow)
+# msgspec learns a type at its first use, and crashes where a second thread uses it before
+# it has learned it whole; so the rows' types are learned here, in the importing thread.
 
 Row = dict[str, Any]
 
@@ -66,14 +70,10 @@ class Reader:
 
     def unfinished_ids(self) -> list[str]:
         """Those that recovery must look at: every non-final status, failed ones too
-        (they may be repaired), and final ones that are not cleaned up."""
-        final = ", ".join(f"'{status}'" for status in sorted(FINAL_WORKFLOW))
+        (they may be repaired), and final ones that are not cleaned up. Only what is final
+        is ever cleaned up, so this is one look into an index."""
         return [
-            id
-            for (id,) in self._sql(
-                f"SELECT id FROM workflow WHERE status NOT IN ({final}) OR NOT tidied"
-                " ORDER BY rowid"
-            )
+            id for (id,) in self._sql("SELECT id FROM workflow WHERE tidied = 0 ORDER BY rowid")
         ]
 
     def over_ids(self) -> list[str]:
@@ -125,6 +125,15 @@ class Reader:
     def terminal_plan(self, address: str) -> TerminalPlan:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return _terminal_plan(bytes(body))
+
+    def standing(self, id: str) -> tuple[WorkflowStatus, int]:
+        """A workflow's status, and the seq of the last observation decided on. A workflow of
+        a hundred tasks takes 3 ms to read whole; most looks need no more than this."""
+        found = self._sql("SELECT status, handled FROM workflow WHERE id = ?", id)
+        if not found:
+            raise LookupError(f"workflow {id} has no row")
+        ((status, handled),) = found
+        return WorkflowStatus(status), int(handled)
 
     def pause_of(self, id: str) -> tuple[bool, bool]:
         """Whether a workflow is paused, and whether its programs are stopped."""

@@ -71,6 +71,9 @@ class Workflow(Model):
     merge_problem = _text()
     forecast = TextField(constraints=[SQL("DEFAULT '[]'")])
 
+    class Meta:
+        indexes = ((("tidied",), False),)
+
 
 class Task(Model):
     address = TextField(primary_key=True)
@@ -124,6 +127,9 @@ class Terminal(Model):
     stalled = _flag()
     rejections = _number()
     working_since = _text()
+
+    class Meta:
+        indexes = ((("status",), False),)
 
 
 class Fact(Model):

@@ -144,7 +144,8 @@ class ScreenReader:
     def _line(self, y: int) -> str:
         """One row; the empty cell behind a wide character is left out, an orphan is a blank."""
         row, out, after_wide = self._grid.buffer[y], [], False
-        for x in range(self._grid.columns):
+        written = max(row, default=-1) + 1  # pyte keeps no cells that nobody wrote to
+        for x in range(min(written, self._grid.columns)):
             data = row[x].data
             if not data:
                 if not after_wide:
@@ -217,7 +218,7 @@ class ScreenReader:
         elif final in "ST":
             self._scroll(min(first, self._grid.lines), up=final == "S")
         elif final == "b":
-            self._grid.draw(self._last * min(first, self._grid.columns * self._grid.lines))
+            self._grid.draw(self._last * min(first, self._grid.columns))
         elif final == "s":
             self._grid.save_cursor()
         elif final == "u":

@@ -18,6 +18,8 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
     if not fact.problem and fact.verdict in ("", Meaning.CHECKPOINT):
         return
     worker = line.worker(task) if task is not None else merging.asked(draft)
+    if worker is not None and _is_old_word(fact, worker):
+        return
     reason = _why_not(fact, draft, task, worker)
     if reason:
         _reject(fact, draft, task, worker, reason)
@@ -27,6 +29,12 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         merging.merge_terminal_spoke(fact, draft, worker)
     else:
         _accept(fact, draft, task, worker)
+
+
+def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:
+    """A rebase or an amend by this worker copies the words of those who worked before it:
+    what was first written before it was set to work is not its own."""
+    return bool(fact.written) and fact.written < worker.working_since[: len(fact.written)]
 
 
 def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
 # may be started from a hook or from `git rebase --exec`, where these point somewhere else.
-_LOCAL: Final = frozenset(
+LOCAL_VARIABLES: Final = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -67,7 +67,9 @@ def git(
     `env` adds variables; `hooks` lets the user's hooks run. Raises `GitFailed` unless the exit
     code is one of `codes`, and `FileNotFoundError` when there is no `git` or no `at`.
     """
-    environ = {key: value for key, value in os.environ.items() if key not in _LOCAL}
+    # A worktree that lost its `.git` must not make git find a repository above it.
+    above = os.path.dirname(os.path.abspath(at))
+    environ = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     options = _OPTIONS if hooks else (*_OPTIONS, _NO_HOOKS)
     command = ["git", "-C", at]
     for option in options:
@@ -76,7 +78,7 @@ def git(
         [*command, *args],
         input=stdin,
         capture_output=True,
-        env={**environ, **_ALWAYS, **(env or {})},
+        env={**environ, **_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **(env or {})},
         check=False,
     )
     if done.returncode not in codes:

@@ -32,6 +32,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """`Name <email>`."""
     time: int
     """Committer's time, seconds since 1970."""
+    written: int
+    """Author's time, which a rebase or an amend keeps."""
     message: str
     is_merge: bool
     is_empty: bool
@@ -259,6 +261,7 @@ def _plain(repo: pygit2.Repository, commit: pygit2.Commit) -> Commit:
         parents=parents,
         author=_text(commit, commit.author.raw_name + b" <" + commit.author.raw_email + b">"),
         time=commit.commit_time,
+        written=commit.author.time,
         message=_text(commit, commit.raw_message),
         is_merge=len(parents) > 1,
         is_empty=before is not None and before.tree_id == commit.tree_id,

@@ -45,6 +45,11 @@ class Identity(msgspec.Struct, frozen=True):
     started_at: float  # Unix seconds
 
 
+_exit = msgspec.json.Decoder(Exit).decode
+_identity = msgspec.json.Decoder(Identity).decode
+# Made here once: a type that two threads use for the first time at once crashes msgspec.
+
+
 class Found(msgspec.Struct, frozen=True):
     """One host's directory. Without identity the host has not yet, or never, come so far."""
 
@@ -193,7 +198,7 @@ def read_exit(directory: Path) -> Exit | None:
     Raises OSError or msgspec.DecodeError when there is a record that cannot be read: unknown.
     """
     try:
-        return msgspec.json.decode((directory / "exit.json").read_bytes(), type=Exit)
+        return _exit((directory / "exit.json").read_bytes())
     except FileNotFoundError:
         return None
 
@@ -201,7 +206,7 @@ def read_exit(directory: Path) -> Exit | None:
 def read_identity(directory: Path) -> Identity | None:
     """Who runs there; None if that is not written (yet). Raises as read_exit does."""
     try:
-        return msgspec.json.decode((directory / "host.json").read_bytes(), type=Identity)
+        return _identity((directory / "host.json").read_bytes())
     except FileNotFoundError:
         return None
 

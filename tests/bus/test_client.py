@@ -42,6 +42,11 @@ def test_a_refusal_comes_out_whole(outside: Outside) -> None:
     assert str(caught.value) == "task[0].id: no"
 
 
+def test_a_request_that_is_too_large_is_refused_and_not_waited_for(outside: Outside) -> None:
+    with Client(outside.endpoint) as client, pytest.raises(Refused, match="1048576"):
+        client.call("plan.submit", plan="x" * (2 << 20))
+
+
 def test_no_answer_is_its_own_error_and_has_a_time(outside: Outside) -> None:
     begun = time.monotonic()
     with Client(outside.endpoint, timeout=0.2) as client, pytest.raises(NoAnswer, match=r"0\.2 s"):

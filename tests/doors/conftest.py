@@ -7,7 +7,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from acting import Acting
-from kit import Home, make_repo
+from kit import Call, Home, Said, make_repo
+
+import run
 
 
 @pytest.fixture
@@ -27,3 +29,18 @@ def acting(home: Home) -> Acting:
     """A home with a runtime that serves it."""
     home.serve()
     return Acting(home)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """`run.py WORDS`: exit code, output, errors."""
+
+    def call(*words: str) -> Said:
+        with pytest.raises(SystemExit) as ended:
+            run.main(list(words), prog_name="run.py")
+        said = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return code, said.out, said.err
+
+    return call

@@ -73,6 +73,11 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+Said = tuple[int, str, str]
+"""Exit code, output, errors."""
+Call = Callable[..., Said]
+
+
 class Home:
     """One Callboard home, driven through `run.py` as a user would. `prefix` is put before
     each command (to enter a network namespace), `env` is the user's environment."""

@@ -11,12 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kit import PYTHON, Home, done, git, make_repo, plan_text
-
-import run
-
-Said = tuple[int, str, str]
-Call = Callable[..., Said]
+from kit import PYTHON, Call, Home, Said, done, git, make_repo, plan_text
 
 SAMPLE = """
 name = "login-and-i18n"
@@ -59,21 +54,6 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.setenv("CALLBOARD_HOME", str(tmp_path / "no-home"))
     return tmp_path / "no-home"
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """`run.py WORDS`: exit code, output, errors."""
-
-    def call(*words: str) -> Said:
-        with pytest.raises(SystemExit) as ended:
-            run.main(list(words), prog_name="run.py")
-        said = capsys.readouterr()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture
@@ -138,7 +118,7 @@ WRONG = [
     ('name = "demo"', 'name = "demo"\ntarget = "none"', "target", "no branch 'none'"),
     ('name = "demo"', 'name = "demo"\ntarget = "-x"', "target", "cannot be the name"),
     ('cli = "scripted"', 'cli = "nobody"', "task[0].terminal[0].cli", "no profile 'nobody'"),
-    (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "[provider.x]"),
+    (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "no provider 'x'"),
     (json.dumps(PYTHON), '"not-here"', "task[0].terminal[0].cli", "'not-here' is not installed"),
     ("ready = '^> $'", "ready = '('", "cli.scripted.ready", "not a regular expression"),
     (TERMINAL, f'{TERMINAL}\nrole = "reviewer"', "task[0].terminal[0].role", "nothing to review"),

@@ -15,6 +15,8 @@ from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 
 from actors.ending import running_hosts
 from actors.terminals import processes
+from bus import connection
+from bus.client import Client
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -45,10 +47,20 @@ class Working:
         self.gate = tmp_path / "go"
         tasks = {"a": [coder(waits_for(self.gate))]}
         home.serve()
-        home.json("submit", write(tmp_path, plan_text(repo, tasks)))
-        home.ok("prepare", "demo")
-        home.ok("start", "demo")
-        home.until(lambda row: row["tasks"][0]["terminals"][0]["sent"] == 1)
+        with Client(connection.read(home.path).requests) as client:
+            client.call("plan.submit", plan=plan_text(repo, tasks), base=str(tmp_path))
+            client.call("workflow.prepare", workflow="demo")
+            until(lambda: self._row(client)["status"] == "ready", "it is ready")
+            client.call("workflow.start", workflow="demo")
+            until(lambda: self._terminal(client)["sent"] == 1, "it has its instruction")
+
+    def _row(self, client: Client) -> dict[str, Any]:
+        row: dict[str, Any] = client.call("workflow.get", workflow="demo")
+        return row
+
+    def _terminal(self, client: Client) -> dict[str, Any]:
+        terminal: dict[str, Any] = self._row(client)["tasks"][0]["terminals"][0]
+        return terminal
 
     def hosts(self) -> list[processes.Found]:
         return running_hosts(self.home.path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, ROOT, Home, coder, done, make_repo, plan_text
+from kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
 
 RUN = [PYTHON, str(ROOT / "run.py")]
 
@@ -54,6 +54,16 @@ def many(home: Home, repo: Path, tmp_path: Path) -> Home:
 # ---- JSON ----------------------------------------------------------------------------------
 
 
+def test_no_secret_is_shown(landed: Home) -> None:
+    (secret,) = [
+        json.loads(path.read_text())["token"]
+        for path in landed.path.glob("terminals/demo/a/1/*/host.json")
+    ]
+    assert secret
+    for words in (["ps"], ["ps", "demo"], ["tree"], ["events"], ["why", "demo/a/1"]):
+        assert secret not in landed.ok(*words, "--json")
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
@@ -65,7 +75,7 @@ def many(home: Home, repo: Path, tmp_path: Path) -> Home:
         (["events"], list),
         (["events", "demo/a", "--type", "commit.seen"], list),
         (["events", "--after", "100000"], list),
-        (["merge", "demo", "--preview"], dict),
+        (["merge", "demo", "--preview"], list),
     ],
 )
 def test_every_reading_command_prints_one_json_document(
@@ -81,9 +91,10 @@ def test_the_doctor_prints_one_json_document(landed: Home) -> None:
 
 
 def test_every_reading_command_has_a_form_for_people(landed: Home) -> None:
-    for words in (["ps"], ["ps", "demo"], ["tree"], ["why", "demo/a"], ["events"]):
-        out = landed.ok(*words)
-        assert "demo/" in out
+    for words, word in (("ps", "demo/"), ("ps demo", "demo/"), ("tree", "runtime/gateway/"),
+                        ("why demo/a", "demo/a/"), ("events", "demo/")):  # fmt: skip
+        out = landed.ok(*words.split())
+        assert word in out
         with pytest.raises(ValueError, match=r"Expecting|Extra"):
             json.loads(out)
 
@@ -166,21 +177,20 @@ def test_0_is_done_and_1_is_the_thing_asked_for_failed(
         ["answer", "demo/a/9", "Yes"],
     ],
 )
-def test_2_is_a_name_or_a_usage_that_is_wrong(landed: Home, words: list[str]) -> None:
-    ran = landed.run(*words)
-    assert (ran.returncode, ran.stdout) == (2, ""), ran
-    assert "rror:" in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_2_is_a_name_or_a_usage_that_is_wrong(landed: Home, call: Call, words: list[str]) -> None:
+    code, out, err = call(*words, "--home", str(landed.path))
+    assert (code, out) == (2, ""), err
+    assert "rror:" in err
 
 
-def test_3_is_no_runtime(home: Home, repo: Path, tmp_path: Path) -> None:
+def test_3_is_no_runtime(home: Home, call: Call, repo: Path, tmp_path: Path) -> None:
     plan = write(tmp_path / "plan.toml", plan_text(repo, {"a": [done("a")]}))
     for words in (["ps"], ["tree"], ["events"], ["events", "--follow"], ["why", "x"], ["down"],
                   ["submit", plan], ["prepare", "x"], ["approve", "x/y"]):  # fmt: skip
-        ran = home.run(*words)
-        assert (ran.returncode, ran.stdout) == (3, ""), ran
-        assert f"error: no runtime serves {home.path}" in ran.stderr
-        assert "help: python run.py serve" in ran.stderr
+        code, out, err = call(*words, "--home", str(home.path))
+        assert (code, out) == (3, ""), err
+        assert f"error: no runtime serves {home.path}" in err
+        assert "help: python run.py serve" in err
     assert not home.path.exists()
 
 
@@ -199,14 +209,14 @@ def test_3_is_a_home_that_cannot_be_one(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_4_is_refused_in_this_state_and_leaves_it(many: Home) -> None:
+def test_4_is_refused_in_this_state_and_leaves_it(many: Home, call: Call) -> None:
     head = len(many.facts())
     for words in (["start", "alpine"], ["pause", "alpine"], ["resume", "alpine"],
                   ["approve", "alpine/a"], ["retry", "alpine/a"], ["reject", "alpine/a", "--reason",
                   "r"], ["merge", "alpine", "--abort"]):  # fmt: skip
-        ran = many.run(*words)
-        assert (ran.returncode, ran.stdout) == (4, ""), ran
-        assert ran.stderr.startswith("error: "), ran
+        code, out, err = call(*words, "--home", str(many.path))
+        assert (code, out) == (4, ""), err
+        assert err.startswith("error: "), err
     assert many.status("alpine") == "created"
     assert len(many.facts()) == head
 

@@ -88,9 +88,9 @@ def test_stop_at_every_status_cancels_and_keeps_the_branches(
         "paused": [commit("same", "x", "half") + "@ sleep 600\n"],
         "merging": [commit("same", text, f"{text} #done") for text in ("one", "two")],
     }.get(status, ["@ sleep 600\n"])
-    if status == "starting":
-        scripts *= 2
-    plan = plan_text(repo, {"ab"[n]: [coder(script)] for n, script in enumerate(scripts)})
+    program = "mute" if status == "starting" else "scripted"
+    tasks = {"ab"[n]: [coder(script, cli=program)] for n, script in enumerate(scripts)}
+    plan = plan_text(repo, tasks, tail=cli("mute", ready="^never shown$"))
     path = acting.home.path.parent / "plan.toml"
     if status in ("created", "starting", "ready"):
         path.write_text(plan)

@@ -60,8 +60,8 @@ answer = '^Yes'
     assert [(f["address"], f["choice"], f["by"]) for f in answered] == [
         ("demo/a/1/", "Yes, always", "policy")
     ]
-    asked = [(f["address"], f["prompt"]) for f in acting.facts("terminal.blocked")]
-    assert sorted(asked) == [("demo/a/1/", "unknown"), ("demo/b/1/", "leave")]
+    asked = {(f["address"], f["prompt"]) for f in acting.facts("terminal.blocked")}
+    assert asked >= {("demo/a/1/", "unknown"), ("demo/b/1/", "leave")}
 
 
 def test_silence_is_said_and_nudged_once_and_ends_nothing(

@@ -118,11 +118,8 @@ def test_only_observations_wait_for_the_workflow_actor(two: Journal, reader: Rea
     assert reader.unhandled("demo-2", 0) == []
 
 
-def test_what_is_starting_watched_and_frozen_is_read_from_the_rows(
-    two: Journal, reader: Reader
-) -> None:
+def test_what_is_starting_and_watched_is_read_from_the_rows(two: Journal, reader: Reader) -> None:
     assert (reader.starting_terminals(), reader.watched("demo")) == ([], [])
-    assert not reader.is_frozen("demo")
     not_started, starting = TerminalStatus.NOT_STARTED, TerminalStatus.STARTING
     two.commit([Move("terminal", "demo/login/1/", not_started, starting)])
     two.commit([Update("task", "demo/login/", {"base": "b", "worktree": "/w"})])

@@ -191,6 +191,13 @@ class World:
             ("refuses", self.refuse),
         ]
 
+    def _tell(self, fact: Fact) -> None:
+        """As the merger does it: each step once. One that was told before would never be told
+        again, and the merge would wait for ever."""
+        key = self.state.merge.step(type(fact).__name__)
+        assert key != self.state.merge.told, f"told before, so never again: {key}"
+        self.store([Update("workflow", "demo", {"merge_told": key}), fact])
+
     def build(self) -> None:
         self.commits += 1
         fact = facts.MergeStarted(
@@ -200,19 +207,19 @@ class World:
             commit=f"merge{self.commits}",
             branches=[],
         )
-        self.store([fact])
+        self._tell(fact)
 
     def find_conflict(self) -> None:
         fact = facts.MergeConflict(
             address="demo/", files=["a.py"], branch="feat/a", worktree="/tmp/scratch"
         )
-        self.store([fact])
+        self._tell(fact)
 
     def refuse(self) -> None:
         fact = facts.MergeRefused(
             address="demo/", reason="target_checked_out", message="in the way", files=["x"]
         )
-        self.store([fact])
+        self._tell(fact)
 
     def test(self, passed: bool = True) -> None:
         merge = self.state.merge
@@ -227,13 +234,13 @@ class World:
             run=merge.runs + 1,
             tail="1 failed",
         )
-        self.store([fact])
+        self._tell(fact)
 
     def judge(self, *problems: str) -> None:
         self.commits += 1
         commit = self.state.merge.resolved or f"{self.commits:040x}"
         fact = facts.ResolutionJudged(address="demo/", commit=commit, problems=list(problems))
-        self.store([fact])
+        self._tell(fact)
 
     def find_fault(self) -> None:
         self.judge("a.py has conflict markers")
@@ -247,11 +254,11 @@ class World:
         fact = facts.MergeLanded(
             address="demo/", target="main", old=merge.base, new=merge.commit, tested=True
         )
-        self.store([fact])
+        self._tell(fact)
 
     def move_target(self) -> None:
         old, self.target = self.state.merge.base, f"{self.target}+"
-        self.store([facts.TargetMoved(address="demo/", target="main", old=old, new=self.target)])
+        self._tell(facts.TargetMoved(address="demo/", target="main", old=old, new=self.target))
 
     # ---- what may happen next -----------------------------------------------------------
 

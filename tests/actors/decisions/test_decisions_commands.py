@@ -239,3 +239,15 @@ def test_what_a_person_orders_says_so() -> None:
     orders(world, STOP)
     moved = [f for f in world.told if isinstance(f, facts.WorkflowMoved)][-1]
     assert "person" in moved.reason
+
+
+def test_what_was_frozen_has_its_timeout_anew() -> None:
+    world = running("coder", "coder")
+    before = world.find("demo/a/1/").working_since
+    pause, later = requests.WorkflowPause(workflow="demo", freeze=True), "2026-11-23T12:00:00Z"
+    for order in (pause, RESUME):
+        world.store(decide(world.state, world.plan, order, token="t", now=later))
+    assert world.find("demo/a/1/").working_since == later != before
+    for order in (PAUSE, RESUME):
+        world.store(decide(world.state, world.plan, order, token="t", now="2026-11-24T12:00:00Z"))
+    assert world.find("demo/a/1/").working_since == later, "what ran on in a pause has worked"

@@ -175,8 +175,10 @@ def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree()
 def test_continue_lets_the_merger_judge_what_a_person_left_and_then_goes_on() -> None:
     world = merging("coder", "coder")
     observes(world, "finds a conflict")
+    world.state.merge.told = "1/0/by_hand//ResolutionJudged"
     orders(world, CONTINUE)
     assert world.state.merge.waits == "by_hand"
+    assert world.state.merge.told == "", "each judgement that is asked for is told"
     observes(world, "finds fault")
     assert world.state.merge.waits == "conflict"
     assert world.offer is not None
@@ -331,7 +333,7 @@ def test_a_judgement_of_an_older_resolution_is_not_taken() -> None:
 def test_a_conflict_told_twice_starts_one_merge_terminal() -> None:
     world = merging("coder", merge=HelperPlan(cli="resolver", attempts=3))
     world.find_conflict()
-    world.find_conflict()
+    world.store([world.queue[-1]])
     world.drain()
     assert world.state.merge.repairs == 1
 

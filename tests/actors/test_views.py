@@ -1,0 +1,110 @@
+"""What a person sees: what waits for him, and what led there."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from actors import views
+from bus import facts
+from bus.facts import AnyFact, encode_fact
+
+_MERGE = {"waits": "conflict", "worktree": "/home/w/.merge-1"}
+
+
+def _terminal(**values: Any) -> dict[str, Any]:
+    row = {"address": "demo/a/1/", "status": "running", "role": "coder", "cli": "x", "reason": ""}
+    return {**row, "alive": True, "wanted": False, "blocked": "", "stalled": False, **values}
+
+
+def _workflow(status: str, *terminals: dict[str, Any], **values: Any) -> dict[str, Any]:
+    task = {"address": "demo/a/", "branch": "feat/a", "status": "running", "reason": ""}
+    return {
+        "id": "demo",
+        "address": "demo/",
+        "status": status,
+        "reason": "because",
+        "merge": {"waits": "", "worktree": ""},
+        "merge_terminal": None,
+        "forecast": [],
+        "tasks": [{**task, "terminals": list(terminals)}],
+        **values,
+    }
+
+
+def _text(shown: Any) -> str:
+    console = Console(width=200, no_color=True)
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("workflow", "command"),
+    [
+        (_workflow("created"), "prepare demo"),
+        (_workflow("ready"), "start demo"),
+        (_workflow("paused"), "resume demo"),
+        (_workflow("failed"), "why demo"),
+        (_workflow("running", _terminal(blocked="Go on?")), "answer demo/a/1 CHOICE"),
+        (_workflow("running", _terminal(stalled=True)), "why demo/a/1"),
+        (_workflow("merging", merge=_MERGE), "merge demo --continue"),
+        (
+            _workflow("merging", merge_terminal=_terminal(address="demo/merge/", blocked="Go?")),
+            "answer demo/merge CHOICE",
+        ),
+    ],
+)
+def test_what_waits_for_a_person_has_its_command(workflow: dict[str, Any], command: str) -> None:
+    (line,) = views.waits(workflow)
+    assert line.endswith(f"python run.py {command}")
+    shown = _text(views.ps([_workflow("running", _terminal()), workflow]))
+    assert shown.splitlines()[0] == "waits for you"
+
+
+@pytest.mark.parametrize(
+    "workflow",
+    [
+        _workflow("running", _terminal()),
+        _workflow("running", _terminal(blocked="Go on?", alive=False)),
+        _workflow("merging"),
+        _workflow("merging", merge=_MERGE, merge_terminal=_terminal(address="demo/merge/")),
+        _workflow("completed"),
+    ],
+)
+def test_what_goes_on_by_itself_waits_for_nobody(workflow: dict[str, Any]) -> None:
+    assert views.waits(workflow) == []
+    assert "waits for you" not in _text(views.ps([workflow]))
+
+
+def test_a_forecast_is_shown_while_tasks_run() -> None:
+    pair = {"branches": ["feat/a", "feat/b"], "files": ["x", "y"]}
+    foreseen = "feat/a and feat/b would conflict in x, y"
+    for status, shown in (("running", True), ("paused", True), ("merging", False)):
+        assert (foreseen in _text(views.ps([_workflow(status, forecast=[pair])]))) == shown
+
+
+def test_why_shows_what_each_fact_carries() -> None:
+    where = "demo/a/1/"
+    told: list[AnyFact] = [
+        facts.TerminalExited(address=where, incarnation=1, kind="exited", status=3, screen="oops"),
+        facts.TerminalBlocked(
+            address=where, incarnation=1, prompt="trust", choices=["Yes", "No"], text="Trust it?"
+        ),
+        facts.ResolutionJudged(address="demo/", commit="c" * 40, problems=["x:1 has a marker"]),
+        facts.MergeTested(
+            address="demo/", commit="c" * 40, passed=False, command=["make", "test"], status=2,
+            output="/home/t/out", tail="it broke",
+        ),
+        facts.MergeRefused(address="demo/", reason="ref_refused", message="a hook\nsaid no"),
+    ]  # fmt: skip
+    raw = [views.facts.decode_fact(encode_fact(fact)) for fact in told]
+    shown = _text(
+        views.why({"address": where, "status": "failed", "reason": "exited [3]", "facts": raw})
+    )
+    assert shown.splitlines()[0] == "demo/a/1/ failed: exited [3]"
+    for part in (
+        "exit status 3", "oops", "asks (trust): Yes | No", "Trust it?", "x:1 has a marker",
+        "red (status 2)", "make test", "cat /home/t/out/*", "it broke", "said no",
+    ):  # fmt: skip
+        assert part in shown, shown
