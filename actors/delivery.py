@@ -43,10 +43,10 @@ class Delivery:
         look for evidence if none is known."""
         row = self._actor.row
         paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
-        if row.sent < row.step:
-            if not paused and self._typing < row.step and self._actor.may_begin:
-                self._type(row.step, row.instruction)
-        elif row.delivered < row.step and self._before is None:
+        waits = row.sent < row.step
+        if waits and (paused or self._typing >= row.step or not self._actor.may_begin):
+            return
+        if waits or (row.delivered < row.step and self._before is None):
             key = self._key(row.step)
             self._actor.session.do(lambda link: link.ask_key(key))
 
@@ -74,9 +74,19 @@ class Delivery:
             self._typed(event.offset)
 
     def key_known(self, event: KeyKnown) -> None:
-        """After a restart: where its output was when the step was typed."""
-        if event.key == self._key(self._actor.row.step) and event.state == KeyState.TYPED:
-            self._typed(event.offset)
+        """The host knows what it typed, whoever asked for it: what it does not know is typed
+        now; what it is typing still, it tells when it is done."""
+        row = self._actor.row
+        if event.key != self._key(row.step):
+            return
+        match event.state:
+            case KeyState.TYPED:
+                self._typed(event.offset)
+            case KeyState.PENDING:
+                self._typing = row.step
+                self._actor.session.do(lambda link: link.type(event.key, []))
+            case KeyState.UNKNOWN if row.alive and row.sent < row.step and self._typing < row.step:
+                self._type(row.step, row.instruction)
 
     def _typed(self, offset: int) -> None:
         """The newest step is typed: say so once, then look for the turn it began."""

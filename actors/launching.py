@@ -152,7 +152,7 @@ def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
             ran = subprocess.run(
                 plan.setup,
                 cwd=worktree,
-                env=project_env(plan),
+                env=config_home.environment(Profile(name="setup"), os.environ, own_provider=True),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -7,6 +7,7 @@ shows against it (`problem`) is.
 """
 
 import logging
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,8 +39,9 @@ from store.change import Insert, Operation
 
 log = logging.getLogger("callboard.watcher")
 
-RECONCILE_SECONDS = 60.0
-"""The slow net below the events."""
+RECONCILE_SECONDS = 300.0
+"""The slow net below the events; each watcher at a moment of its own, for a hundred that
+look at once keep everyone else waiting."""
 
 _NAMED = ("workflow_id", "task_id", "terminal_id")
 
@@ -142,7 +144,7 @@ class Watcher(CompanyActor):
 
     def _again_later(self) -> None:
         where, stage = self.address, self.stage
-        seconds = self._watch.period or RECONCILE_SECONDS
+        seconds = self._watch.period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
         self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
 
     def _scan(self) -> None:

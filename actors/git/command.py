@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
@@ -68,7 +69,7 @@ def git(
     code is one of `codes`, and `FileNotFoundError` when there is no `git` or no `at`.
     """
     # A worktree that lost its `.git` must not make git find a repository above it.
-    above = os.path.dirname(os.path.abspath(at))
+    above = str(Path(at).absolute().parent)
     environ = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     options = _OPTIONS if hooks else (*_OPTIONS, _NO_HOOKS)
     command = ["git", "-C", at]
