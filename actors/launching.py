@@ -82,6 +82,8 @@ def prepare(
         provider = providing.asked_for(plan, asked, path)
         key, main_repo = providing.key(provider), Path(workflow.git_dir).parent
         isolated = "global" not in (asked.switch, profile.switch)
+        if profile.not_global and not isolated and provider is not None:
+            raise LaunchRefused(f'switch = "global": {profile.not_global}')
         launch = config_home.prepare(
             profile,
             provider,

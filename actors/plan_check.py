@@ -94,8 +94,10 @@ def _check_clis(plan: Plan) -> list[str]:
     try:
         for name in plan.provider:
             providing.named(plan, name, "")
-        for path, cli, provider in _programs(plan):
-            check_cli(plan, cli, f"{path}.cli")
+        for path, cli, provider, switch in _programs(plan):
+            profile = check_cli(plan, cli, f"{path}.cli")
+            if switch == "global" and provider and profile.not_global:
+                raise malformed(f"{path}.switch", profile.not_global)
             if provider:
                 found = providing.named(plan, provider, f"{path}.provider")
                 warnings += providing.without_key(found)
@@ -113,7 +115,7 @@ def _exposed(plan: Plan) -> list[str]:
     ]
 
 
-def check_cli(plan: Plan, cli: str, path: str) -> None:
+def check_cli(plan: Plan, cli: str, path: str) -> Profile:
     """Raises `Refused` where this plan knows no such program, or it is not installed."""
     try:
         profiles = load(USER_PROFILES.expanduser(), plan.cli)
@@ -122,6 +124,7 @@ def check_cli(plan: Plan, cli: str, path: str) -> None:
     if cli not in profiles:
         raise malformed(path, f"no profile {cli!r}; there are {', '.join(sorted(profiles))}")
     _check_program(path, profiles[cli])
+    return profiles[cli]
 
 
 def _check_program(path: str, profile: Profile) -> None:
@@ -135,12 +138,16 @@ def _check_program(path: str, profile: Profile) -> None:
         )
 
 
-def _programs(plan: Plan) -> list[tuple[str, str, str]]:
-    found = [
-        (f"task[{i}].terminal[{j}]", terminal.cli, terminal.provider)
+def _programs(plan: Plan) -> list[tuple[str, str, str, str]]:
+    found: list[tuple[str, str, str, str]] = [
+        (f"task[{i}].terminal[{j}]", terminal.cli, terminal.provider, terminal.switch)
         for i, task in enumerate(plan.task)
         for j, terminal in enumerate(task.terminal)
     ]
-    found += [("merge", plan.merge.cli, plan.merge.provider)] if plan.merge else []
-    found += [("error", plan.error.cli, plan.error.provider)] if plan.error else []
+    found += (
+        [("merge", plan.merge.cli, plan.merge.provider, plan.merge.switch)] if plan.merge else []
+    )
+    found += (
+        [("error", plan.error.cli, plan.error.provider, plan.error.switch)] if plan.error else []
+    )
     return found

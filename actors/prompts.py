@@ -186,7 +186,6 @@ class Prompts:
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         self._press(f"{row.incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
-        actor.listen()
         if not row.ready:
             actor.expect_ready()
         if answer.client:

@@ -148,7 +148,8 @@ class Profile(_Table, frozen=True):
     given where it may ask (a sandbox's openings, say). `env` is set, `unset` never passed on;
     `keep` are the user's variables it reads its own login from (names, may hold `*`).
     `git_identity`: it hides the user's git configuration from its tools, so that commits need
-    author and committer by environment."""
+    author and committer by environment. `not_global` says why `switch = "global"` would give it
+    the wrong provider; it is then refused."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -170,6 +171,7 @@ class Profile(_Table, frozen=True):
     version: Version = Version()
     ready_timeout: float = 60.0
     switch: Literal["isolated", "global"] = "isolated"
+    not_global: str = ""
 
 
 def load(

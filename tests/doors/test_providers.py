@@ -192,6 +192,18 @@ def test_a_global_switch_lasts_until_the_program_is_ready_one_after_another(
     assert not list((tmp_path / "home/switched").rglob("*.json"))
 
 
+def test_a_program_that_would_read_its_files_too_late_is_refused(
+    home: Home, user: Path, tmp_path: Path, repo: Path
+) -> None:
+    old = OldCli(user)
+    tail = old.profile.replace("[cli.old]", '[cli.old]\nnot_global = "it reads again"', 1)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [old.terminal("one", tmp_path / "told")]}, tail=tail))
+    refused = home.run("check", str(plan))
+    assert refused.returncode == 2
+    assert "task[0].terminal[0].switch: it reads again" in refused.stderr
+
+
 def test_a_launch_that_fails_puts_the_files_back(
     acting: Acting, user: Path, tmp_path: Path, repo: Path
 ) -> None:

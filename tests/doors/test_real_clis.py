@@ -38,7 +38,7 @@ def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
 def user(tmp_path: Path, names: list[str], paths: list[str]) -> dict[str, str]:
     """A user with an empty home, a name for git, and the providers' keys."""
     home = tmp_path / "user"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / ".gitconfig").write_text("[user]\nname = T\nemail = t@example.org\n")
     keys = {f"KEY_OF_{name.upper()}": f"key-{name}" for name in names}
     path = ":".join(dict.fromkeys(":".join(paths).split(":")))
@@ -88,6 +88,21 @@ def test_one_real_cli_lands(tmp_path: Path, repo: Path) -> None:
 
 def test_three_real_clis_with_three_providers_land(tmp_path: Path, repo: Path) -> None:
     lands(tmp_path, repo, THREE)
+
+
+@pytest.mark.long
+def test_a_real_cli_lands_with_its_own_files_switched_and_put_back(
+    tmp_path: Path, repo: Path
+) -> None:
+    settings = tmp_path / "user/.qwen/settings.json"
+    settings.parent.mkdir(parents=True)
+    mine = '{"model": {"name": "my-model"}, "ui": {"hideTips": true}}\n'
+    settings.write_text(mine)
+    lands(tmp_path, repo, ["qwen"], switch="global")
+    after = json.loads(settings.read_text())
+    assert after["model"] == {"name": "my-model"}
+    assert after["ui"] == {"hideTips": True}
+    assert "security" not in after
 
 
 @pytest.mark.long
