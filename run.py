@@ -15,24 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from actors.exits import DONE, FAILED, USAGE, Stop, as_stop
+
 if TYPE_CHECKING:
     from bus.client import Client
-
-DONE, FAILED, USAGE, NO_RUNTIME, REFUSED = range(5)
-
-
-class Stop(click.ClickException):
-    """An error for people: what, where, and the command that helps."""
-
-    def __init__(self, message: str, code: int = FAILED, help: str = "") -> None:
-        super().__init__(message)
-        self.exit_code = code  # type: ignore[misc]
-        self.help = help
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"error: {self.message}", err=True)
-        if self.help:
-            click.echo(f"help: {self.help}", err=True)
 
 
 class Door(click.Group):
@@ -47,26 +33,6 @@ class Door(click.Group):
             raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
         except Exception as error:
             raise as_stop(error, ctx.params.get("home")) from error
-
-
-def as_stop(error: Exception, home: str | None) -> Stop:
-    from bus.client import NoAnswer
-    from bus.connection import NoRuntime
-    from bus.errors import Refused
-
-    where = f" --home {home}" if home else ""
-    match error:
-        case Refused(body=body):
-            codes = {422: USAGE, 404: USAGE, 400: REFUSED, 409: REFUSED, 429: REFUSED}
-            code = codes.get(body.code, NO_RUNTIME if body.code == 503 else FAILED)
-            return Stop(str(error), code, body.help)
-        case NoRuntime():
-            return Stop(str(error), NO_RUNTIME, f"python run.py serve{where}")
-        case NoAnswer():
-            return Stop(str(error), NO_RUNTIME, f"python run.py doctor{where}")
-        case OSError():
-            return Stop(str(error), NO_RUNTIME)
-    raise error
 
 
 @click.group(cls=Door, invoke_without_command=True)

@@ -7,26 +7,19 @@ together with the column that says so, so that nothing is told twice.
 """
 
 import logging
-import os
 import signal
 import time
-from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from actors import switching
 from actors.behaviours.actor import handles
 from actors.clis import home as config_home
-from actors.clis.judging import Judgement, judge
-from actors.clis.profile import Profile
 from actors.delivery import Delivery
-from actors.launching import LaunchRefused, prepare, profile_for, unverified_version
-from actors.loop import Timer
+from actors.departure import Departure
+from actors.launching import LaunchRefused, prepare
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
-from actors.stage import CompanyActor, Fenced, Stage
+from actors.stage import Fenced, Stage
+from actors.terminal_base import Due, TerminalBase, seconds_since
 from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
@@ -45,63 +38,44 @@ from bus.errors import Refused
 from bus.facts import (
     LaunchFailed,
     TerminalAdopted,
-    TerminalExited,
     TerminalReady,
     TerminalUnverified,
     TimedOut,
 )
-from bus.messages import Answer, AskTurn, Look, Sweep, Swept, TurnOver, YourTurn
-from bus.plan import AutoConfirm, Plan, TerminalPlan
-from bus.rows import Terminal
+from bus.messages import Answer, AskTurn, Look, Swept, TurnOver, YourTurn
 from bus.status import TerminalStatus
-from store.change import Operation, Update
-from store.errors import LostRace, StoreError
+from store.change import Update
+from store.errors import StoreError
 
 log = logging.getLogger("callboard.terminal")
 
-ROWS, COLUMNS = 40, 120
 GRACE_MS = 5_000
 """Between TERM and KILL of a program that is to end."""
 PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
-SWEEP_SECONDS = 3.0
-"""Until the watcher is asked again for a sweep that it did not answer."""
 
 
-class Due(msgspec.Struct, frozen=True):
-    """A timer of this incarnation is due."""
-
-    what: str
-    incarnation: int
-
-
-class TerminalActor(CompanyActor):
+class TerminalActor(TerminalBase):
     """One terminal of a workflow. Handlers run in its own thread; those of a launch wait
     for its worktree and its host, a second or so."""
 
     def __init__(self, stage: Stage, address: str) -> None:
-        super().__init__(stage)
-        self.at = address
-        self.workflow_id = addresses.workflow_of(address)
+        super().__init__(stage, address)
         self._session: Session | None = None
-        self._timers: dict[str, Timer] = {}
         self._owes_turn = True
         self._launching = False
-        self._exit: Exit | None = None
-        self._last_screen = ""
-        self.row: Terminal
-        self.size = (ROWS, COLUMNS)
         self.delivery = Delivery(self)
         self.prompts = Prompts(self)
+        self.departure = Departure(self)
 
     def on_start(self) -> None:
         self.stage.tell(self.address, Look())
 
     def on_stop(self) -> None:
-        self._let_go()
+        self.let_go()
 
     def on_failure(self, *_: object) -> None:
-        self._let_go()
+        self.let_go()
 
     # ---- convergence ---------------------------------------------------------------------
 
@@ -113,7 +87,7 @@ class TerminalActor(CompanyActor):
             return
         self.row = row
         if self._session is not None and self._session.incarnation != row.incarnation:
-            self._let_go()
+            self.let_go()
         if row.ready or row.gone:
             self.turn_over()
         self._converge()
@@ -122,11 +96,11 @@ class TerminalActor(CompanyActor):
         row = self.row
         if row.incarnation == 0 or row.gone:
             self.delivery.answered()
-            self._let_go()
+            self.let_go()
             if row.incarnation:
                 config_home.cleanup(self.directory / "home")
-        elif self._exit is not None:
-            self._ask_sweep()
+        elif self.departure.under_way:
+            self.departure.ask_sweep()
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
@@ -161,10 +135,10 @@ class TerminalActor(CompanyActor):
             case Found.ALIVE:
                 self._adopt(session)
             case Found.ENDED:
-                self._has_ended(session.exit())
+                self.departure.has_ended(session.exit())
             case Found.LOST:
                 session.end_strays(GRACE_MS / 1000)
-                self._has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
+                self.departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.later("probe", PROBE_SECONDS)
             case Found.NEVER if self.row.alive and not self.may_begin:
@@ -172,7 +146,7 @@ class TerminalActor(CompanyActor):
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
             case Found.NEVER:
-                self._tell_gone("never started")
+                self.departure.never_came()
 
     def _adopt(self, session: Session) -> None:
         try:
@@ -211,9 +185,9 @@ class TerminalActor(CompanyActor):
         needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
         if self.unverified is not None:
             self.store([self._not_verified(self.unverified)])
-        session.start(needs.argv, needs.env, needs.cwd, ROWS, COLUMNS)
+        session.start(needs.argv, needs.env, needs.cwd, *self.size)
         if not session.connected:
-            self._has_ended(session.exit())
+            self.departure.has_ended(session.exit())
 
     def _not_verified(self, version: str) -> TerminalUnverified:
         return TerminalUnverified(
@@ -296,10 +270,10 @@ class TerminalActor(CompanyActor):
             case Silent(ms=ms):
                 self._silent(ms)
             case Ended(exit=ended):
-                self._has_ended(ended)
+                self.departure.has_ended(ended)
             case Closed(reason=reason):
                 log.info("%s: the link closed: %s", self.at, reason)
-                if self._exit is None:
+                if not self.departure.under_way:
                     self._let_go_link()
                     self.stage.tell(self.address, Look())
             case _:
@@ -360,79 +334,14 @@ class TerminalActor(CompanyActor):
         else:
             self.prompts.stalled(worked)
 
-    def _has_ended(self, ended: Exit) -> None:
-        """The program is gone. First every commit it made must be in the journal: the last
-        thing it did may have been its `#done`."""
-        if self._exit is None:
-            self._exit = ended
-            self._ask_sweep()
-            # While the watcher looks: its last screen, for the fact.
-            ran = ended.kind not in ("lost", "exec_failed")
-            self._last_screen = self.judge().text if ran else ""
-
-    def _ask_sweep(self) -> None:
-        """Asked again until it is answered: a watcher that failed forgets who asked."""
-        self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.address))
-        self.later("sweep", SWEEP_SECONDS)
-
     @handles(Swept)
     def swept(self, message: Swept) -> None:
-        ended = self._exit
-        if ended is None or self._session is None:
-            return
-        if ended.kind == "exec_failed":
-            self._launch_failed_gone(ended)
-        else:
-            self._tell_exit(ended)
-        self.turn_over()
-        config_home.cleanup(self._session.directory / "home")
-        self._let_go()
-        self.stage.tell(self.address, Look())
+        if self.departure.under_way and self._session is not None:
+            self.departure.tell()
+            self.let_go()
+            self.stage.tell(self.address, Look())
 
-    def _launch_failed_gone(self, ended: Exit) -> None:
-        reason = f"the program could not be started: {_errno(ended.status)}"
-        expect = {"incarnation": self.row.incarnation, "gone": False}
-        self.store(
-            [
-                Update("terminal", self.at, {"ready": True, "gone": True}, expect),
-                LaunchFailed(address=self.at, incarnation=self.row.incarnation, reason=reason),
-            ]
-        )
-
-    def _tell_exit(self, ended: Exit) -> None:
-        expect = {"incarnation": self.row.incarnation, "gone": False}
-        fact = TerminalExited(
-            address=self.at,
-            incarnation=self.row.incarnation,
-            kind=ended.kind,
-            status=ended.status,
-            offset=ended.offset,
-            leftovers=ended.leftovers + ended.survivors,
-            screen=self._last_screen,
-        )
-        self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
-
-    def _tell_gone(self, why: str) -> None:
-        expect = {"incarnation": self.row.incarnation, "gone": False}
-        fact = TerminalExited(
-            address=self.at, incarnation=self.row.incarnation, kind=why.replace(" ", "_")
-        )
-        self.store([Update("terminal", self.at, {"gone": True}, expect), fact])
-        self.turn_over()
-        self._let_go()
-
-    # ---- timers --------------------------------------------------------------------------
-
-    def later(self, what: str, seconds: float) -> None:
-        """`Due(what)` in so many seconds; replaces an earlier one of this name."""
-        self.cancel(what)
-        where, due = self.address, Due(what, self.row.incarnation)
-        self._timers[what] = self.stage.loop.later(seconds, lambda: self.stage.notify(where, due))
-
-    def cancel(self, what: str) -> None:
-        timer = self._timers.pop(what, None)
-        if timer is not None:
-            timer.cancel()
+    # ---- timers and answers ----------------------------------------------------------------
 
     @handles(Due)
     def due(self, message: Due) -> None:
@@ -441,10 +350,10 @@ class TerminalActor(CompanyActor):
         if message.incarnation != self.row.incarnation or self._session is None:
             return
         match message.what:
-            case "sweep" if self._exit is not None:
-                self._ask_sweep()
+            case "sweep" if self.departure.under_way:
+                self.departure.ask_sweep()
             case "probe":
-                self._let_go()
+                self.let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
                 self._not_ready()
@@ -459,7 +368,7 @@ class TerminalActor(CompanyActor):
 
     def _arm_timeout(self) -> None:
         limit = self.asked.timeout
-        if limit is not None and "timeout" not in self._timers:
+        if limit is not None and not self.is_due("timeout"):
             self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
 
     def _timed_out(self) -> None:
@@ -477,8 +386,6 @@ class TerminalActor(CompanyActor):
     def _stall_ms(self) -> int:
         return int(self.plan.stall_after * 1000)
 
-    # ---- answers of people ---------------------------------------------------------------
-
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         if not hasattr(self, "row"):
@@ -491,58 +398,6 @@ class TerminalActor(CompanyActor):
         if isinstance(message, Answer):
             failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
             self.stage.refuse(message.client, message.id, failure)
-
-    # ---- help for the parts ----------------------------------------------------------------
-
-    @cached_property
-    def plan(self) -> Plan:
-        return self.stage.reader.plan(self.workflow_id)
-
-    @cached_property
-    def asked(self) -> TerminalPlan:
-        return self.stage.reader.terminal_plan(self.at)
-
-    @cached_property
-    def profile(self) -> Profile:
-        return profile_for(self.plan, self.row.cli)
-
-    @cached_property
-    def unverified(self) -> str | None:
-        """The program's version where nobody verified the profile with it; else None."""
-        return unverified_version(self.stage, self.profile)
-
-    @property
-    def auto_confirm(self) -> AutoConfirm:
-        """What may be answered unasked: nothing on the screens of an unknown version."""
-        return self.asked.auto_confirm if self.unverified is None else "never"
-
-    @property
-    def may_begin(self) -> bool:
-        """What it is to work on is there: the merge terminal waits for its worktree."""
-        if self.row.task:
-            return True
-        workflow = self.stage.reader.workflow(self.workflow_id)
-        return workflow is not None and workflow.merge.staged
-
-    @property
-    def directory(self) -> Path:
-        return self.stage.terminal_dir(self.at, self.row.incarnation)
-
-    def judge(self, before: int | None = None) -> Judgement:
-        """The newest screen, read by a worker process."""
-        return self.stage.screens.call(judge, self.profile, self.directory, ROWS, COLUMNS, before)
-
-    def store(self, change: list[Operation]) -> bool:
-        """Store an observation, and read the row again. False where it was told before, or
-        is of an incarnation gone by."""
-        try:
-            self.stage.commit(self, change)
-        except LostRace as lost:
-            log.info("%s: told before: %s", self.at, lost)
-            return False
-        finally:
-            self.row = self.stage.reader.terminal(self.at) or self.row
-        return True
 
     def _obey_freeze(self) -> None:
         """`pause --freeze` stops the program's whole session; `resume` goes on."""
@@ -560,21 +415,11 @@ class TerminalActor(CompanyActor):
             self._session = None
             self.delivery.forget()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
         self._launching = False
-        for what in list(self._timers):
-            self.cancel(what)
+        self.cancel_all()
         self._let_go_link()
-        self._exit = None
         self.delivery.forget()
         self.prompts.forget()
-
-
-def _errno(status: int) -> str:
-    return f"{os.strerror(status)} (errno {status})"
-
-
-def seconds_since(at: str) -> float:
-    """Since a fact's time; wall clock, the only one that outlives the runtime."""
-    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() if at else 0.0
+        self.departure.forget()

@@ -1,0 +1,124 @@
+"""What every part of a terminal actor needs: its row, what the plan asks of it, its screen,
+its timers, and the way to tell what it sees.
+"""
+
+import logging
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from actors.clis.judging import Judgement, judge
+from actors.clis.profile import Profile
+from actors.launching import profile_for, unverified_version
+from actors.loop import Timer
+from actors.stage import CompanyActor, Stage
+from bus import address as addresses
+from bus.plan import AutoConfirm, Plan, TerminalPlan
+from bus.rows import Terminal
+from store.change import Operation
+from store.errors import LostRace
+
+log = logging.getLogger("callboard.terminal")
+
+ROWS, COLUMNS = 40, 120
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A timer of this incarnation is due."""
+
+    what: str
+    incarnation: int
+
+
+class TerminalBase(CompanyActor):
+    """The ground under `TerminalActor`. `row` is there after the first look; all of it runs
+    in the actor's thread."""
+
+    row: Terminal
+
+    def __init__(self, stage: Stage, address: str) -> None:
+        super().__init__(stage)
+        self.at = address
+        self.workflow_id = addresses.workflow_of(address)
+        self.size = (ROWS, COLUMNS)
+        self._timers: dict[str, Timer] = {}
+
+    # ---- timers --------------------------------------------------------------------------
+
+    def later(self, what: str, seconds: float) -> None:
+        """`Due(what)` in so many seconds; replaces an earlier one of this name."""
+        self.cancel(what)
+        where, due = self.address, Due(what, self.row.incarnation)
+        self._timers[what] = self.stage.loop.later(seconds, lambda: self.stage.notify(where, due))
+
+    def cancel(self, what: str) -> None:
+        timer = self._timers.pop(what, None)
+        if timer is not None:
+            timer.cancel()
+
+    def cancel_all(self) -> None:
+        for what in list(self._timers):
+            self.cancel(what)
+
+    def is_due(self, what: str) -> bool:
+        """Whether a timer of this name runs."""
+        return what in self._timers
+
+    # ---- what the plan asks ----------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.stage.reader.plan(self.workflow_id)
+
+    @cached_property
+    def asked(self) -> TerminalPlan:
+        return self.stage.reader.terminal_plan(self.at)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return profile_for(self.plan, self.row.cli)
+
+    @cached_property
+    def unverified(self) -> str | None:
+        """The program's version where nobody verified the profile with it; else None."""
+        return unverified_version(self.stage, self.profile)
+
+    @property
+    def auto_confirm(self) -> AutoConfirm:
+        """What may be answered unasked: nothing on the screens of an unknown version."""
+        return self.asked.auto_confirm if self.unverified is None else "never"
+
+    @property
+    def may_begin(self) -> bool:
+        """What it is to work on is there: the merge terminal waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
+
+    @property
+    def directory(self) -> Path:
+        return self.stage.terminal_dir(self.at, self.row.incarnation)
+
+    def judge(self, before: int | None = None) -> Judgement:
+        """The newest screen, read by a worker process."""
+        return self.stage.screens.call(judge, self.profile, self.directory, ROWS, COLUMNS, before)
+
+    def store(self, change: list[Operation]) -> bool:
+        """Store an observation, and read the row again. False where it was told before, or
+        is of an incarnation gone by."""
+        try:
+            self.stage.commit(self, change)
+        except LostRace as lost:
+            log.info("%s: told before: %s", self.at, lost)
+            return False
+        finally:
+            self.row = self.stage.reader.terminal(self.at) or self.row
+        return True
+
+
+def seconds_since(at: str) -> float:
+    """Since a fact's time; wall clock, the only one that outlives the runtime."""
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() if at else 0.0
