@@ -20,6 +20,8 @@ from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
 _STEP_SECONDS = 3600.0
+_SILENCE_SECONDS = 15.0
+"""After so long without a fact the runtime is asked whether it is there."""
 
 
 def order(
@@ -98,7 +100,11 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
 def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str) -> None:
     """Show facts until the workflow is over, or waits for a person in its merge."""
     started = False
-    for fact in subscriber:
+    while True:
+        fact = subscriber.next(_SILENCE_SECONDS)
+        if fact is None:
+            client.call("runtime.info", timeout=_SILENCE_SECONDS)  # raises when nobody is there
+            continue
         view.show(fact)
         if isinstance(fact, WorkflowMoved):
             if fact.new == "ready" and not started:

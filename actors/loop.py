@@ -2,8 +2,8 @@
 
 It watches all terminal hosts and all inotify handles with one epoll (kqueue elsewhere),
 and sleeps without a time limit while nothing is due. Callbacks run in its thread, must be
-short, and hand what they learn to an actor's mailbox; one that fails is reported to
-`on_error` and its descriptor is watched no more.
+short, and hand what they learn to an actor's mailbox; one that fails is logged and its
+descriptor is watched no more.
 """
 
 import heapq

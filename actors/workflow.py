@@ -73,6 +73,7 @@ class WorkflowActor(CompanyActor):
             code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
             failure = Refused(code, "lost_race" if lost else "store", str(error))
             self.stage.refuse(message.client, request.id, failure)
+            self._answered = message
             raise
         status, _ = self.stage.reader.standing(self._id)
         self.stage.reply(message.client, request.id, {"workflow": self._id, "status": status})
@@ -84,8 +85,7 @@ class WorkflowActor(CompanyActor):
         """A command that broke this actor is answered, not forgotten; once it is durable,
         what broke then is no answer to it."""
         message = self.decode(item)
-        answered = isinstance(error, StoreError) or message == self._answered
-        if isinstance(message, Order) and not answered:
+        if isinstance(message, Order) and message != self._answered:
             failure = Refused(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "failed", f"the workflow actor failed: {error!r}"
             )

@@ -85,7 +85,7 @@ class Plan(_Strict):
     target: Text = "main"
     test: Argv | None = None
     test_timeout: Seconds = 600
-    test_retries: Annotated[int, msgspec.Meta(ge=0)] = 0
+    test_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     max_terminals: Count = 4
     max_review_rounds: Count = 3
     stall_after: Seconds = 600

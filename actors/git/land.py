@@ -10,7 +10,11 @@ refuse (`RefRefused`). `pre-receive`, `update` and branch protection live on ser
 nothing; `pre-commit`, `pre-merge-commit` and the like do not run for what we land.
 """
 
+import contextlib
+import fcntl
+import os
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -83,9 +87,32 @@ class NotForward(msgspec.Struct, frozen=True, tag="not_forward"):
 Landing = Landed | TargetMoved | FilesInTheWay | TargetLocked | RefRefused | NotForward
 
 
+@contextlib.contextmanager
+def _alone(git_dir: str) -> Iterator[None]:
+    """One landing at a time in a repository. A worker whose runtime was killed may still be
+    in the middle of one; whoever comes next waits for its end."""
+    fd = os.open(git_dir, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Landing:
     """Move branch `target` from `old` to `new` (object ids); `message` is for the reflog."""
-    done = recover(git_dir)
+    with _alone(git_dir):
+        return _land(git_dir, target, old, new, message)
+
+
+def recover(git_dir: str) -> Recovered:
+    """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
+    with _alone(git_dir):
+        return _recover(git_dir)
+
+
+def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landing:
+    done = _recover(git_dir)
     actual = read_ref(git_dir, HEADS + target)
     if actual == new:
         return Landed(new, done.checkouts, done.kept)
@@ -110,8 +137,7 @@ def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Land
     return Landed(new, tuple(spot.path for spot in spots), tuple(kept))
 
 
-def recover(git_dir: str) -> Recovered:
-    """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
+def _recover(git_dir: str) -> Recovered:
     finished: list[str] = []
     kept: list[str] = []
     for path in _all_checkouts(git_dir):

@@ -5,7 +5,6 @@ Starts the host or finds it again, and puts what it says into the actor's mailbo
 called from the actor's thread.
 """
 
-import contextlib
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -147,8 +146,7 @@ class Session:
         if link is not None:
             self._loop.post(lambda: self._forget(link))
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
+            self._process.poll()  # one that ends later is reaped with the next that is started
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import WAIT, Terminal, collect
+from host_kit import WAIT, Terminal, collect
 
 from actors.terminals import link, processes, wire
 

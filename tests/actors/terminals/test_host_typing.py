@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from conftest import WAIT, Terminal, collect
+from host_kit import WAIT, Terminal, collect
 
 from actors.terminals import link, questions
 from actors.terminals.link import KeyState, Result
