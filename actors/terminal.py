@@ -85,6 +85,8 @@ class TerminalActor(TerminalBase):
         if row is None:
             self.stop()
             return
+        if hasattr(self, "row") and self.row.incarnation != row.incarnation:
+            self.read_again()
         self.row = row
         if self._session is not None and self._session.incarnation != row.incarnation:
             self.let_go()

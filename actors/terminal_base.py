@@ -85,6 +85,11 @@ class TerminalBase(CompanyActor):
         """The program's version where nobody verified the profile with it; else None."""
         return unverified_version(self.stage, self.profile)
 
+    def read_again(self) -> None:
+        """Another incarnation may be another program (`repair --cli`)."""
+        for name in ("asked", "profile", "unverified"):
+            self.__dict__.pop(name, None)
+
     @property
     def auto_confirm(self) -> AutoConfirm:
         """What may be answered unasked: nothing on the screens of an unknown version."""

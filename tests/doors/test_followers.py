@@ -33,7 +33,7 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         subscriber = Subscriber(self._at.feed, self._at.requests)
-        while not (self._until.is_set() and subscriber.seq >= self._last):
+        while not (self._until.is_set() and self._seq >= self._last):
             fact = subscriber.next(0.2)
             if fact is None:
                 continue
@@ -44,6 +44,10 @@ class Follower(threading.Thread):
                 subscriber.close()
                 subscriber = Subscriber(self._at.feed, self._at.requests, after=seq)
         subscriber.close()
+
+    @property
+    def _seq(self) -> int:
+        return self.facts[-1]["seq"] if self.facts else 0
 
     def had(self, last: int) -> list[Any]:
         self._last = last
