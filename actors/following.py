@@ -1,5 +1,6 @@
 """Following a workflow from outside: submit, prepare, start, wait, show."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -140,13 +141,14 @@ def print_events(
             for fact in [] if as_json else facts:
                 print(views.line(fact))
             return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it wherever it is, in silence
     subscriber = Subscriber(served.feed, served.requests, after, wanted)
     try:
         for fact in subscriber:
             if _is(fact, types):
                 text = msgspec.json.encode(fact).decode() if as_json else views.line(fact)
                 print(text, flush=True)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except BrokenPipeError:
         return
     finally:
         subscriber.close()
