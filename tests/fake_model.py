@@ -6,7 +6,7 @@ CLI's own shell tool (found among the tools of the request) that runs a command;
 that call is answered with a closing sentence. The command is the text after `RUN: ` in the user's
 turn, else the server's own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without
 arguments. A CLI without tools that asks for whole files in the text (aider) gets one, and a commit
-message with `#done`. Any other request (titles, quota checks) gets a sentence.
+message, with `#done` where that is spoken of. Any other request (titles, quota checks) gets a sentence.
 
 Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks"}`; `texts` are
 the texts of the user's last turn as they arrived, `marks` the words `mark-…` anywhere in the
@@ -50,7 +50,7 @@ from fake_speech import (
 CLOSING = "The work is committed. Nothing is left to do."
 SENTENCE = "Understood."
 WHOLE_FILE = "made.txt\n```\nmade by the fake model\n```\n"
-COMMIT_MESSAGE = "Add made.txt #done"
+COMMIT_MESSAGE = "Add made.txt"
 SHELL_TOOLS = (
     "Bash",
     "bash",
@@ -140,7 +140,7 @@ class Turn:
     def text(self) -> str:
         """What is said where no tool is called."""
         if self.step == "sentence" and "commit message" in self.said.lower():
-            return COMMIT_MESSAGE
+            return COMMIT_MESSAGE + (" #done" if "#done" in self.said else "")
         return {"closing": CLOSING, "file": WHOLE_FILE}.get(self.step, SENTENCE)
 
     def command(self, default: str) -> str:
