@@ -151,8 +151,11 @@ class Watcher(CompanyActor):
         """Tell what has changed since the cursors, one change a branch."""
         if not hasattr(self, "_watch"):
             self._open()
-        state = self._scanner.scan()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
+        state = self._scanner.look(
+            [HEADS + self._target, *(branch.ref for branch in branches if branch.name)],
+            [name for branch in branches if (name := self._name_of(branch))],
+        )
         for branch in branches:
             change = self._news(branch, branches, state)
             if change:
@@ -210,15 +213,17 @@ class Watcher(CompanyActor):
         change: list[Operation] = []
         for commit in commits:
             if commit.oid not in seen:
-                last = commit is commits[-1]
                 change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
-                fact = self._fact(branch, commit, self._problem(branch, commit, last))
+                fact = self._fact(branch, commit)
+                if fact.verdict and not fact.problem:
+                    fact.problem = self._problem(branch, commit, fact.verdict, commits[-1])
                 if copies:
                     fact.written = utc(commit.written)
                 change.append(fact)
         return change
 
-    def _fact(self, branch: Branch, commit: Commit, problem: str) -> CommitSeen:
+    def _fact(self, branch: Branch, commit: Commit) -> CommitSeen:
+        """What the commit's message says; what git has to say to it is not asked here."""
         subject, _, body = commit.message.strip().partition("\n")
         spoken = parse(commit.message)
         fact = CommitSeen(
@@ -227,7 +232,6 @@ class Watcher(CompanyActor):
             commit=commit.oid,
             subject=subject[:200],
             author=commit.author,
-            problem=problem,
         )
         if isinstance(spoken, Malformed):
             fact.problem = f"its metadata cannot be believed: {spoken.reason}"
@@ -236,19 +240,13 @@ class Watcher(CompanyActor):
             if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
                 fact.issues = (spoken.block and spoken.block.issues) or body.strip()[:4_000]
             fact.names = _names(spoken.block)
-        if not fact.verdict and not isinstance(spoken, Malformed):
-            fact.problem = ""
         return fact
 
-    def _problem(self, branch: Branch, commit: Commit, last: bool) -> str:
-        """What git shows against a completion: hazard 10, and the design's fences."""
+    def _problem(self, branch: Branch, commit: Commit, verdict: str, tip: Commit) -> str:
+        """What git shows against a word: hazard 10, and the design's fences."""
         if not descends(self._repo, branch.base, commit.oid):
             return f"it does not descend from {branch.base[:12]}, where the task began"
-        spoken = parse(commit.message)
-        finished = not isinstance(spoken, Malformed) and spoken is not None
-        if last and finished and spoken is not None and not isinstance(spoken, Malformed):
-            if spoken.meaning not in (Meaning.DONE, Meaning.REVIEW):
-                return ""
+        if commit is tip and verdict in (Meaning.DONE, Meaning.REVIEW):
             try:
                 dirty = changed_files(branch.worktree)
             except (OSError, GitFailed) as error:
@@ -265,16 +263,14 @@ class Watcher(CompanyActor):
         """A completion that was committed in our worktree on another branch, or on none, is
         rejected, and the terminal is told."""
         name = self._name_of(branch)
-        if name is None or is_rebasing(self._git_dir, name):
-            return
-        head = state.worktrees.get(name, branch.ref)
-        if head == branch.ref:
+        head = state.worktrees.get(name, branch.ref) if name else branch.ref
+        if name is None or head == branch.ref or is_rebasing(self._git_dir, name):
             return
         where = f"branch {head.removeprefix(HEADS)}" if head.startswith("refs/") else "no branch"
         tip = state.heads.get(head, "") if head.startswith("refs/") else head
         if not tip or tip == branch.base or tip not in self._repo:
             return
-        others = [oid for ref, oid in state.heads.items() if ref != head]
+        others = [oid for ref, oid in self._scanner.scan().heads.items() if ref != head]
         match moves(self._repo, head, branch.base, tip, others):
             case Advanced(commits=found) | Rewritten(new_commits=found):
                 pass
@@ -285,10 +281,10 @@ class Watcher(CompanyActor):
         problem = f"it was made on {where}; this task's branch is {branch.name}"
         for commit in said:
             if commit.oid not in seen:
+                fact = self._fact(branch, commit)
+                fact.problem = fact.problem or problem
                 row = {"workflow": self._workflow, "commit": commit.oid}
-                self.stage.commit(
-                    self, [Insert("commit", row), self._fact(branch, commit, problem)]
-                )
+                self.stage.commit(self, [Insert("commit", row), fact])
 
     def _name_of(self, branch: Branch) -> str | None:
         """The worktree's name in the repository, once it is there."""
