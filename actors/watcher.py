@@ -17,6 +17,7 @@ import pygit2
 from actors.behaviours.actor import handles
 from actors.git import worktrees
 from actors.git.command import GitFailed
+from actors.git.directories import ANYTHING
 from actors.git.history import (
     Advanced,
     Commit,
@@ -29,7 +30,6 @@ from actors.git.history import (
 )
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.git.repository import changed_files
-from actors.git.watch import RefWatch, open_watch
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
 from bus.commit_words import Block, Malformed, Meaning, parse
@@ -48,6 +48,10 @@ _NAMED = ("workflow_id", "task_id", "terminal_id")
 
 class Moved(msgspec.Struct, frozen=True):
     """Something below refs may have changed. From the event loop."""
+
+
+class Deaf(msgspec.Struct, frozen=True):
+    """The watch broke: nothing more is heard. From the event loop."""
 
 
 class Reconcile(msgspec.Struct, frozen=True):
@@ -77,7 +81,8 @@ class Watcher(CompanyActor):
         super().__init__(stage)
         self._workflow = workflow
         self._told = False
-        self._watch: RefWatch
+        self._git_dir = ""
+        self._mine: frozenset[str] | None = None
         self._timer: Timer
 
     def on_start(self) -> None:
@@ -87,13 +92,15 @@ class Watcher(CompanyActor):
 
     def _open(self) -> None:
         reader = self.stage.reader
-        self._git_dir, self._target = reader.repository(self._workflow)
-        self._repo = pygit2.Repository(self._git_dir)
-        self._scanner = RefScanner(self._git_dir)
+        git_dir, self._target = reader.repository(self._workflow)
+        self._repo = pygit2.Repository(git_dir)
+        self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
         self._names: dict[str, str] = {}
-        watch = self._watch = open_watch(self._git_dir)
-        self.stage.loop.post(lambda: self._listen(watch))
+        plan = reader.plan(self._workflow)
+        self._branches = frozenset(HEADS + task.branch for task in plan.task)
+        self._period = self.stage.watches.listen(git_dir, self, self._changed)
+        self._git_dir = git_dir
         self._again_later()
 
     def on_stop(self) -> None:
@@ -103,33 +110,32 @@ class Watcher(CompanyActor):
         self._close()
 
     def _close(self) -> None:
-        if hasattr(self, "_timer"):
+        if self._git_dir:
             self._timer.cancel()
-            watch = self._watch
-            self.stage.loop.post(lambda: self._unlisten(watch))
+            self.stage.watches.leave(self._git_dir, self)
+            self._git_dir = ""
 
-    # ---- in the loop's thread ------------------------------------------------------------
-
-    def _listen(self, watch: RefWatch) -> None:
-        if watch.fileno() is not None:
-            self.stage.loop.watch(watch, lambda: self._drain(watch), None)  # type: ignore[arg-type]
-
-    def _drain(self, watch: RefWatch) -> None:
-        if watch.drain() and not self._told:
+    def _changed(self, names: set[str] | None) -> None:
+        """In the loop's thread. Others' branches in the same repository are no news."""
+        if names is None:
+            self.stage.notify(self.address, Deaf())
+        elif not self._told and self._concerns(names):
             self._told = True
             self.stage.notify(self.address, Moved())
 
-    def _unlisten(self, watch: RefWatch) -> None:
-        fd = watch.fileno()
-        if fd is not None:
-            self.stage.loop.unwatch(fd)
-        watch.close()
+    def _concerns(self, names: set[str]) -> bool:
+        return self._mine is None or ANYTHING in names or not self._mine.isdisjoint(names)
 
     # ---- in its own ----------------------------------------------------------------------
 
     @handles(Moved, Look)
     def moved(self, message: Moved | Look) -> None:
         self._told = False
+        self._scan()
+
+    @handles(Deaf)
+    def deaf(self, message: Deaf) -> None:
+        self._close()
         self._scan()
 
     @handles(Sweep)
@@ -144,18 +150,15 @@ class Watcher(CompanyActor):
 
     def _again_later(self) -> None:
         where, stage = self.address, self.stage
-        seconds = self._watch.period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
+        seconds = self._period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
         self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
 
     def _scan(self) -> None:
         """Tell what has changed since the cursors, one change a branch."""
-        if not hasattr(self, "_watch"):
+        if not self._git_dir:
             self._open()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
-        state = self._scanner.look(
-            [HEADS + self._target, *(branch.ref for branch in branches if branch.name)],
-            [name for branch in branches if (name := self._name_of(branch))],
-        )
+        state = self._look(branches)
         for branch in branches:
             change = self._news(branch, branches, state)
             if change:
@@ -163,6 +166,17 @@ class Watcher(CompanyActor):
                 self._cursors[branch.ref] = self._value(branch, state) or ""
             if branch.name:
                 self._look_beside(branch, state)
+
+    def _look(self, branches: list[Branch]) -> RefState:
+        """The values of now. What our worktrees are on is ours too, from before it is read."""
+        refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
+        names = [name for branch in branches if (name := self._name_of(branch))]
+        while True:
+            state = self._scanner.look(refs, names)
+            mine = None if state.whole else self._branches | set(state.worktrees.values())
+            heard, self._mine = self._mine, mine
+            if heard is None or (mine is not None and mine <= heard):
+                return state
 
     def _value(self, branch: Branch, state: RefState) -> str | None:
         if branch.name:

@@ -30,12 +30,14 @@ class RefState(msgspec.Struct, frozen=True):
     """Linked worktree's name (in `worktrees/`) to its HEAD: a full ref name, or an object id."""
     head: str
     """HEAD of the main checkout: a full ref name or an object id; empty if unreadable."""
-    broken: tuple[str, ...]
+    broken: tuple[str, ...] = ()
     """Branches that cannot be followed.
 
     Their file is not a ref (empty after a power cut), they point nowhere, or their name is not
     UTF-8.
     """
+    whole: bool = True
+    """All branches and worktrees were read, not only those that were asked for."""
 
 
 class RefScanner:
@@ -48,7 +50,8 @@ class RefScanner:
 
     def look(self, refs: Collection[str], worktrees: Collection[str]) -> RefState:
         """The values of these branches (full names) and worktrees, and of the branches that the
-        worktrees are on; nothing else is read, however many there are. `head` is empty."""
+        worktrees are on; nothing else is read, however many there are. `head` is empty. Where a
+        branch is symbolic everything is read. Raises `FileNotFoundError` without a repository."""
         found = self._read_worktrees(worktrees)
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
         loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
@@ -57,7 +60,9 @@ class RefScanner:
         if any(value.startswith(_SYMBOLIC) for value in values.values()):
             return self.scan()
         heads = {name: value for name, value in values.items() if _OID.fullmatch(value)}
-        return RefState(heads=heads, worktrees=found, head="", broken=())
+        if not heads and not Path(self._git_dir, "HEAD").exists():
+            raise FileNotFoundError(f"there is no repository at {self._git_dir} any more")
+        return RefState(heads=heads, worktrees=found, head="", whole=False)
 
     def scan(self) -> RefState:
         """Read everything. About 20 microseconds a loose ref; packed ones cost when they change."""
