@@ -45,9 +45,8 @@ class Identity(msgspec.Struct, frozen=True):
     started_at: float  # Unix seconds
 
 
-_exit = msgspec.json.Decoder(Exit).decode
+decode_exit = msgspec.json.Decoder(Exit).decode
 _identity = msgspec.json.Decoder(Identity).decode
-# Made here once: a type that two threads use for the first time at once crashes msgspec.
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -198,7 +197,7 @@ def read_exit(directory: Path) -> Exit | None:
     Raises OSError or msgspec.DecodeError when there is a record that cannot be read: unknown.
     """
     try:
-        return _exit((directory / "exit.json").read_bytes())
+        return decode_exit((directory / "exit.json").read_bytes())
     except FileNotFoundError:
         return None
 
