@@ -30,6 +30,7 @@ class Exit(msgspec.Struct, frozen=True):
     offset: int  # end of the output
     leftovers: int  # processes that outlived the program and were ended
     survivors: int  # those that even SIGKILL did not end
+    clock: float = 0.0  # as `Identity.started`, without what the host was stopped; 0: unknown
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -42,7 +43,8 @@ class Identity(msgspec.Struct, frozen=True):
     incarnation: int
     token: str
     socket: str
-    started_at: float  # Unix seconds
+    started_at: float  # Unix seconds, for people
+    started: float = 0.0  # on `bus.clock.awake`; 0: a host of an older Callboard
 
 
 decode_exit = msgspec.json.Decoder(Exit).decode
