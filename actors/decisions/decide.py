@@ -78,8 +78,19 @@ def _launch_failed(fact: facts.LaunchFailed, draft: Draft) -> None:
 @observe.register
 def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    if terminal is not None:
-        _ended(draft, terminal, f"{how_it_ended(fact)} without completing", fact.screen)
+    if terminal is None:
+        return
+    works = terminal.alive and terminal.status == TerminalStatus.RUNNING
+    if works and terminal.sent < terminal.step == fact.unsure:
+        draft.tell(
+            facts.InstructionUnconfirmed(
+                address=terminal.address,
+                incarnation=terminal.incarnation,
+                step=terminal.step,
+                screen=fact.screen,
+            )
+        )
+    _ended(draft, terminal, f"{how_it_ended(fact)} without completing", fact.screen)
 
 
 @observe.register
