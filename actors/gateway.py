@@ -102,7 +102,7 @@ class Gateway(CompanyActor):
         if workflow.status in FINAL_WORKFLOW:
             decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
             raise illegal("over", f"{workflow.address} is {workflow.status}")
-        self.stage.tell(workflow.address, Order(client, request))
+        self.stage.hand_on(workflow.id, workflow.address, Order(client, request))
         return PENDING
 
     @answer.register
@@ -115,7 +115,7 @@ class Gateway(CompanyActor):
             raise unknown("terminal", where)
         if not terminal.live:
             raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        self.stage.tell(where, Answer(client, request.id, request.choice))
+        self.stage.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
         return PENDING
 
     @answer.register

@@ -30,6 +30,8 @@ PROMPT_MS = 1_500
 """A working program that is silent for so long may be asking something."""
 UNKNOWN_MS = 5_000
 """A screen nobody recognises is shown to a person when it has been quiet for so long."""
+ANSWER_SECONDS = 20.0
+"""Until an answer that is not given (the screen never comes to rest) is given up."""
 STEPS = 4
 """Looks at a list whose marker is to be moved, before a person is asked."""
 
@@ -151,7 +153,13 @@ class Prompts:
             stage.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
         self._answer = _Answer(message.choice, "person", message.client, message.id)
+        self._actor.later("answer", ANSWER_SECONDS)
         self._go_on(seen)
+
+    def too_late(self) -> None:
+        """An answer has had its time; whoever waits for it is told."""
+        self._pressing = b""
+        self._give_up(f"the screen of {self._actor.at} does not come to rest; look at it again")
 
     def _go_on(self, seen: Judgement) -> None:
         """One step towards the answer. Looked at again after each move of the marker, because
@@ -186,6 +194,7 @@ class Prompts:
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         self._press(f"{row.incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
+        actor.cancel("answer")
         if not row.ready:
             actor.expect_ready()
         if answer.client:
@@ -208,5 +217,6 @@ class Prompts:
     def _give_up(self, why: str) -> None:
         """The answer was not given; the person who asked for it is told."""
         answer, self._answer = self._answer, None
+        self._actor.cancel("answer")
         if answer is not None and answer.client:
             self._actor.stage.refuse(answer.client, answer.id, illegal("no_such_choice", why))

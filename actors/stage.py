@@ -16,10 +16,12 @@ from actors.behaviours.mailbox import Directory
 from actors.behaviours.ref import SupervisorRef
 from actors.loop import EventLoop
 from actors.workers import Worker
+from bus import address as addresses
 from bus import messages, requests
-from bus.errors import Refused
-from bus.messages import Message
+from bus.errors import Refused, illegal
+from bus.messages import Answer, Message, Order
 from bus.router import Bus, Envelope
+from bus.status import FINAL_WORKFLOW
 from store.change import Operation
 from store.journal import Journal
 from store.reader import Reader
@@ -63,9 +65,9 @@ class Stage:
         self.inspect: Callable[[], Any]
         self.request_stop: Callable[[str, bool], None]
 
-    def tell(self, to: str, message: Message) -> None:
-        """Send over the bus. Never blocks."""
-        self.bus.send(to, messages.encode(message))
+    def tell(self, to: str, message: Message) -> bool:
+        """Send over the bus; False where nobody lives. Never blocks."""
+        return self.bus.send(to, messages.encode(message))
 
     def reply(self, client: str, id: Any, result: Any = None) -> None:
         """Answer a request from outside."""
@@ -73,6 +75,30 @@ class Stage:
 
     def refuse(self, client: str, id: Any, error: Refused) -> None:
         self.bus.send(client, requests.refused(id, error))
+
+    def hand_on(self, workflow: str, to: str, message: Order | Answer) -> None:
+        """Give a person's command to an actor of a workflow, which answers it. Raises `Refused`
+        where nobody takes it any more."""
+        if not self.tell(to, message):
+            raise self._nobody(workflow)
+
+    def answer_unread(self, address: str, item: object) -> None:
+        """The actor at this address has ended for good before it read the item: a person who
+        waits for an answer gets one."""
+        if not isinstance(item, Envelope) or address.startswith(addresses.RUNTIME):
+            return
+        failure = self._nobody(addresses.workflow_of(address))
+        match messages.decode(item.payload):
+            case Order(client=client, request=request):
+                self.refuse(client, request.id, failure)
+            case Answer(client=client, id=id):
+                self.refuse(client, id, failure)
+
+    def _nobody(self, workflow: str) -> Refused:
+        status, _ = self.reader.standing(workflow)
+        if status in FINAL_WORKFLOW:
+            return illegal("over", f"{workflow}/ is {status}")
+        return Refused(503, "stopping", f"{workflow}/ is being ended; nothing was done")
 
     def notify(self, to: str, item: object) -> None:
         """Put something into a mailbox of this process, as it is: for the event loop, which

@@ -365,6 +365,8 @@ class TerminalActor(TerminalBase):
                 self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
+            case "answer":
+                self.prompts.too_late()
             case "evidence":
                 self.delivery.consider(due=True)
 

@@ -4,9 +4,10 @@ Inside, a message is one frame: the address it goes to, the address it comes fro
 its encoding, with a NUL after each address (a frame costs as much as its handling).
 Whoever sends also takes it out of the ROUTER and hands it to `deliver`, which puts it into
 a mailbox: a thread in between would double the wake-ups, and those are what a message
-costs. Outside, a client (DEALER or REQ) sends one JSON frame and gets one back; it is known
-by the address `client/…`, to which any actor may answer. The door's thread serves them, so
-strangers cannot starve the inside.
+costs. Outside, a client (DEALER or REQ) sends one JSON frame and gets one back. The request
+is known by an address of its own, `client/…`, to which any actor may answer; the door lets
+one answer through, and gives one itself to every request that is open when it closes. The
+door's thread serves them, so strangers cannot starve the inside.
 
 Telling never blocks (hazard 25): inside there is no high-water mark. Strangers are
 bounded: a frame's size, the requests that wait (`backlog`), and what a client leaves
@@ -17,6 +18,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import zmq
@@ -35,6 +37,8 @@ _HARD_LIMIT = 64 << 20
 
 _STOP = b"\0\0"
 """To nobody, from nobody, nothing: the last message."""
+
+_STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
 
 _numbers = itertools.count(1)
 
@@ -68,6 +72,7 @@ class Bus:
         self._outside = self._context.socket(zmq.ROUTER)
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.linger = 200
+        self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
         self._sending = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
         self.undelivered = 0
@@ -92,22 +97,24 @@ class Bus:
     def start(self) -> None:
         self._thread.start()
 
-    def send(self, to: str, payload: bytes, sender: str = "") -> None:
-        """Bring one encoded message into its mailbox. Never blocks."""
+    def send(self, to: str, payload: bytes, sender: str = "") -> bool:
+        """Bring one encoded message into its mailbox; False where nobody lives. Never blocks."""
         frame = b"%b\0%b\0%b" % (to.encode(), sender.encode(), payload)
         with self._sending:
             if to.startswith("client/"):
                 self._reply.send(frame)
-            else:
-                self._port.send(frame)
-                self._route()
+                return True
+            self._port.send(frame)
+            return self._route()
 
-    def _route(self) -> None:
+    def _route(self) -> bool:
         self._inside.recv()  # who sent it: always the one port
         to, sender, payload = self._inside.recv().split(b"\0", 2)
-        if not self._deliver(to.decode(), Envelope(sender.decode(), payload)):
-            self.undelivered += 1
-            log.info("nobody lives at %s: message from %s dropped", to, sender)
+        if self._deliver(to.decode(), Envelope(sender.decode(), payload)):
+            return True
+        self.undelivered += 1
+        log.info("nobody lives at %s: message from %s dropped", to, sender)
+        return False
 
     def stop(self) -> None:
         """Give the answers that wait, then end the thread and close the sockets."""
@@ -132,6 +139,11 @@ class Bus:
                 going = self._give_answers()
             if self._outside in ready:
                 self._take_outside()
+        for _ in range(MAX_WAITING):
+            if not self._take_outside():
+                break
+        for to, id in list(self._open.items()):
+            self._answer(to, requests.refused(id, _STOPPING))
         self._answers.close(0)
         self._outside.close()
 
@@ -145,16 +157,19 @@ class Bus:
             self._answer(client, payload)
         return True
 
-    def _take_outside(self) -> None:
-        """One request at a time, so that answers go out while strangers press in."""
+    def _take_outside(self) -> bool:
+        """One request at a time, so that answers go out while strangers press in. False where
+        there is none."""
         try:
             identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
-            return
-        envelope = b"/req" if len(frames) == 2 and not frames[0] else b"/dealer"
-        to = b"client/" + identity.hex().encode() + envelope
-        if envelope == b"/req":
+            return False
+        kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
+        to = b"client/%b/%b/%d" % (identity.hex().encode(), kind, next(_numbers))
+        if kind == b"req":
             frames = frames[1:]
+        small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
+        self._open[to] = requests.id_of(frames[0]) if small else None
         try:
             if len(frames) != 1:
                 raise malformed("", f"a request is one JSON frame, not {len(frames)}")
@@ -164,13 +179,18 @@ class Bus:
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, "full", "too many requests wait; try again later")
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame)):
-                raise Refused(503, "stopping", "the runtime is starting or stopping")
+                raise _STOPPING
         except Refused as error:
-            small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
-            self._answer(to, requests.refused(requests.id_of(frames[0]) if small else None, error))
+            self._answer(to, requests.refused(self._open[to], error))
+        return True
 
     def _answer(self, to: bytes, payload: bytes) -> None:
-        _, identity, kind = to.split(b"/")
+        """The first answer to a request; a second one reaches nobody."""
+        if to not in self._open:
+            log.info("a further answer to %s dropped", to)
+            return
+        del self._open[to]
+        _, identity, kind, _ = to.split(b"/")
         frames = [bytes.fromhex(identity.decode())]
         if kind == b"req":
             frames.append(b"")
