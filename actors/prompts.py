@@ -3,6 +3,7 @@ it and the plan allows it; any other is shown to a person within seconds. Neithe
 nor silence ever completes or ends anything (hazards 17, 32, 33).
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from actors.clis.judging import Judgement, Step, step_towards, writes_for
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
+from actors.terminal_base import Unreadable
 from bus.errors import illegal
 from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed, TerminalStalled
 from bus.messages import Answer
@@ -75,8 +77,9 @@ class Prompts:
             self._give_up(f"{self._actor.at} asks nothing any more")
             if self.is_unrecognised(seen):
                 looking = self._actor.delivery.looking
-                if ms >= UNKNOWN_MS and row.blocked != seen.text and not looking:
-                    self._tell_blocked(Prompt("unrecognised", seen.text, []))
+                long = ms >= UNKNOWN_MS or bool(self._actor.unreadable)
+                if long and row.blocked != seen.text and not looking:
+                    self._tell_blocked(self._unknown(seen))
             elif row.blocked or row.stalled:
                 self._resume()
             return
@@ -95,14 +98,19 @@ class Prompts:
         if seen.prompt is not None:
             self.consider(seen, UNKNOWN_MS)
         elif self._actor.row.blocked != seen.text:
-            self._tell_blocked(Prompt("unrecognised", seen.text, []))
+            self._tell_blocked(self._unknown(seen))
+
+    def _unknown(self, seen: Judgement) -> Prompt:
+        """What a person is shown where no question is known."""
+        return Prompt("unreadable" if self._actor.unreadable else "unrecognised", seen.text, [])
 
     def is_unrecognised(self, seen: Judgement) -> bool:
         """Whether a quiet screen is nothing the profile knows. A working program may look like
         that where the profile does not say how it looks when it is busy."""
         profile = self._actor.profile
         known = seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip()
-        return not known and bool(profile.busy or not self._actor.row.ready)
+        hidden = profile.busy or not self._actor.row.ready or self._actor.unreadable
+        return not known and bool(hidden)
 
     def _tell_blocked(self, prompt: Prompt) -> None:
         actor, row = self._actor, self._actor.row
@@ -135,11 +143,10 @@ class Prompts:
         expect = {"incarnation": row.incarnation, "stalled": False}
         stored = actor.store([Update("terminal", actor.at, {"stalled": True}, expect), fact])
         if stored and not seen.busy:
-            writes = actor.stage.screens.call(
-                writes_for, actor.profile, actor.directory, *actor.size, NUDGE
-            )
-            key = f"{row.incarnation}:{row.step}:nudge".encode()
-            actor.session.do(lambda link: link.type(key, writes))
+            with suppress(Unreadable):
+                writes = actor.read_screen(writes_for, NUDGE)
+                key = f"{row.incarnation}:{row.step}:nudge".encode()
+                actor.session.do(lambda link: link.type(key, writes))
 
     def answered_by_person(self, message: Answer) -> None:
         """`answer T CHOICE`: by label, on the screen as it is now."""
@@ -149,6 +156,7 @@ class Prompts:
             refusal = f"{self._actor.at} is being answered: {self._answer.label}"
         elif seen.prompt is None:
             refusal = f"{self._actor.at} asks nothing now that has choices"
+            refusal = f"{self._actor.at} {self._actor.unreadable}" if seen.end < 0 else refusal
         if refusal:
             stage.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
@@ -167,10 +175,8 @@ class Prompts:
         actor, answer = self._actor, self._answer
         assert answer is not None
         try:
-            step = actor.stage.screens.call(
-                step_towards, actor.profile, actor.directory, *actor.size, answer.label
-            )
-        except NoSuchChoice as error:
+            step = actor.read_screen(step_towards, answer.label)
+        except (NoSuchChoice, Unreadable) as error:
             self._give_up(str(error))
             return
         if not step.moves:

@@ -26,6 +26,11 @@ from store.change import Operation
 from store.journal import Journal
 from store.reader import Reader
 
+SCREEN_SECONDS = 10.0
+"""What a look at one screen may take; a tenth of a second is usual."""
+MERGE_SECONDS = 600.0
+"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
+
 
 class Fenced(Exception):
     """An abandoned incarnation tried to write; it counts no more."""
@@ -59,8 +64,8 @@ class Stage:
         self.loop = loop
         self.published = journal.head
         self.last_request = time.monotonic()
-        self.screens = Worker("screens")
-        self.merges = Worker("merges")
+        self.screens = Worker("screens", SCREEN_SECONDS)
+        self.merges = Worker("merges", MERGE_SECONDS)
         self.workflows: SupervisorRef
         self.inspect: Callable[[], Any]
         self.request_stop: Callable[[str, bool], None]

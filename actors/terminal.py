@@ -361,7 +361,7 @@ class TerminalActor(TerminalBase):
                 self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
-            case "stall":
+            case "stall" | "screen":
                 self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()

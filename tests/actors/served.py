@@ -1,6 +1,7 @@
 """A runtime in the process of the test: asked through its sockets, hurt from within."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,13 @@ class Served:
 
     def until_status(self, name: str, *wanted: str) -> None:
         """Until a workflow is one of these."""
+        self.until(name, lambda row: row["status"] in wanted)
+
+    def until(self, name: str, is_true: Callable[[dict[str, Any]], Any]) -> None:
+        """Until a workflow's row is so."""
         subscriber = Subscriber(self.at.feed, self.at.requests, address=f"{name}/")
         try:
-            while self.client.call("workflow.get", workflow=name)["status"] not in wanted:
+            while not is_true(self.client.call("workflow.get", workflow=name)):
                 assert subscriber.next(60) is not None, self.picture({name})
         finally:
             subscriber.close()

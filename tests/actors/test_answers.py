@@ -1,6 +1,7 @@
 """Every request gets one answer, also when whoever was to give it is just being ended."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
-from kit import coder, done, make_repo, plan_text
+from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat
 
 from actors import prompts
@@ -164,3 +165,29 @@ def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
             assert "asks nothing now" in refused.body.message  # it has not come so far
         else:
             raise AssertionError("it was answered")
+
+
+def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_waits_for_it(
+    served: Served, tmp_path: Path
+) -> None:
+    served.runtime._stage.merges._limit = 5.0
+    repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=hang\n"})
+    pid = tmp_path / "pid"
+    git(repo, "config", "merge.hang.driver", f"echo $$ > {pid}; sleep 300")
+    text = plan_text(repo, {"a": [done("f", "a")], "b": [done("f", "b")]})
+    name = served.client.call("plan.submit", plan=text)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.05)  # no fact tells what a driver does
+    begun = time.monotonic()
+    foreseen = served.client.call("merge.preview", workflow=name)
+    assert time.monotonic() - begun < 4
+    assert "f" in str(foreseen)
+    served.until_status(name, "failed")
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    (refused,) = [f for f in facts if f["type"] == "merge.refused"]
+    assert refused["reason"] == "too_long"
+    assert "materialize took longer than 5 s" in refused["message"]
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
