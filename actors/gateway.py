@@ -205,9 +205,10 @@ class Gateway(CompanyActor):
 
     def workflow(self, name: str) -> Workflow:
         """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""
-        ids = self.stage.reader.workflow_ids()
         wanted = name.rstrip("/")
-        matching = [wanted] if wanted in ids else [id for id in ids if id.startswith(wanted)]
+        if (exact := self.stage.reader.workflow(wanted)) is not None:
+            return exact
+        matching = [id for id in self.stage.reader.workflow_ids() if id.startswith(wanted)]
         if not matching or not wanted:
             raise unknown("workflow", name)
         if len(matching) > 1:

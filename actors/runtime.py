@@ -23,6 +23,7 @@ from actors.behaviours.mailbox import Directory
 from actors.behaviours.tree import Tree, start_tree
 from actors.ending import end_all_terminals
 from actors.loop import EventLoop
+from actors.publisher import Committed
 from actors.stage import Stage
 from actors.tree import root_spec
 from actors.workflows import workflow_spec
@@ -165,7 +166,7 @@ class Runtime:
     def _committed(self, stored: Sequence[Stored]) -> None:
         """After each commit, in the journal's thread: wake those who listen."""
         # The publisher first: to show a fact takes less than to decide on it.
-        self._bus.send(addresses.PUBLISHER, _LOOK)
+        self._stage.notify(addresses.PUBLISHER, Committed(stored))
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
 

@@ -15,6 +15,7 @@ from actors.behaviours.actor import Actor
 from actors.behaviours.mailbox import Directory
 from actors.behaviours.ref import SupervisorRef
 from actors.loop import EventLoop
+from actors.watches import Watches
 from actors.workers import Worker
 from bus import address as addresses
 from bus import messages, requests
@@ -62,6 +63,7 @@ class Stage:
         self.journal = journal
         self.reader = reader
         self.loop = loop
+        self.watches = Watches(loop)
         self.published = journal.head
         self.last_request = time.monotonic()
         self.screens = Worker("screens", SCREEN_SECONDS)

@@ -35,6 +35,7 @@ TERM_GRACE = 5.0  # seconds from TERM to KILL when the host itself is told to en
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # how long a killed process may take to vanish
 LINGER = 2.0  # how long clients may take to read the rest and hang up
+_SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has but fsync; times need not be durable
 
 
 class Host:
@@ -316,7 +317,7 @@ class Host:
         try:
             fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
             os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
-            os.fsync(fd)
+            _SYNC(fd)
             os.close(fd)
             os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
         except OSError as error:  # the directory is gone; whoever is connected is told still
