@@ -127,7 +127,7 @@ def end_tree(token: str, sid: int, grace: float) -> int:
             fresh = left - signalled
             handles = [_signal(pid, signo, token, sid) for pid in fresh]
             signalled |= fresh
-            _wait_for_end(left, min(deadline, time.monotonic() + 0.2))
+            wait_for_end(left, min(deadline, time.monotonic() + 0.2))
             for handle in handles:
                 if handle is not None:
                     os.close(handle)
@@ -148,7 +148,7 @@ def end_session(leader: int, grace: float) -> None:
     while (left := {pid for pid, ticks in known if _runs(pid, ticks)}) and (
         time.monotonic() < deadline
     ):
-        _wait_for_end(left, deadline)
+        wait_for_end(left, deadline)
         known |= _family(leader)
     for _ in range(2):  # what was begun while the others were ended is found the second time
         for member in known | _family(leader):
@@ -201,8 +201,8 @@ def _tree_of(pid: int, token: str, sid: int) -> set[int]:
     return {pid} if f"CALLBOARD_TERMINAL={token}".encode() in environ else set()
 
 
-def _wait_for_end(pids: set[int], deadline: float) -> None:
-    """Until one of pids has ended or the deadline has come."""
+def wait_for_end(pids: set[int], deadline: float) -> None:
+    """Until one of pids has ended, or the deadline (of the monotonic clock) has come."""
     patience = max(0.0, deadline - time.monotonic())
     if sys.platform != "linux":
         time.sleep(min(patience, 0.05))  # no pidfd here, and a kqueue is not simpler
