@@ -22,6 +22,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import zmq
@@ -37,6 +38,8 @@ MAX_WAITING = 1_000
 
 _HARD_LIMIT = 64 << 20
 """Bytes: a frame over this ends the connection before it is read into memory."""
+
+_STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
 
 _numbers = itertools.count(1)
 
@@ -69,6 +72,7 @@ class Bus:
         self._outside = self._context.socket(zmq.ROUTER)
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.linger = 200
+        self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
         self._sending = threading.Lock()
         self._door = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
@@ -97,25 +101,28 @@ class Bus:
     def start(self) -> None:
         self._thread.start()
 
-    def send(self, to: str, payload: bytes, sender: str = "") -> None:
-        """Bring one encoded message into its mailbox. Never blocks."""
+    def send(self, to: str, payload: bytes, sender: str = "") -> bool:
+        """Bring one encoded message into its mailbox; False where nobody lives. Never blocks."""
         if to.startswith("client/"):
             self._answer(to.encode(), payload)
-            return
+            return True
         frame = b"%b\0%b\0%b" % (to.encode(), sender.encode(), payload)
         with self._sending:
             self._port.send(frame)
-            self._route()
+            return self._route()
 
-    def _route(self) -> None:
+    def _route(self) -> bool:
         self._inside.recv()  # who sent it: always the one port
         to, sender, payload = self._inside.recv().split(b"\0", 2)
-        if not self._deliver(to.decode(), Envelope(sender.decode(), payload)):
-            self.undelivered += 1
-            log.info("nobody lives at %s: message from %s dropped", to, sender)
+        if self._deliver(to.decode(), Envelope(sender.decode(), payload)):
+            return True
+        self.undelivered += 1
+        log.info("nobody lives at %s: message from %s dropped", to, sender)
+        return False
 
     def stop(self) -> None:
-        """End the door's thread, then close the sockets; answers that were given go out."""
+        """End the door's thread and close the sockets. Every request that has no answer yet
+        is refused; answers that were given go out."""
         self._going = False
         self._wake()
         self._thread.join()
@@ -139,6 +146,11 @@ class Bus:
                 pass
             if (self._wake_read, select.POLLIN) in poll.poll():
                 os.read(self._wake_read, 512)
+        for _ in range(MAX_WAITING):
+            if not self._take_outside():
+                break
+        for to, id in list(self._open.items()):
+            self._answer(to, requests.refused(id, _STOPPING))
 
     def _wake(self) -> None:
         try:
@@ -154,10 +166,12 @@ class Bus:
                 identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return False
-        envelope = b"/req" if len(frames) == 2 and not frames[0] else b"/dealer"
-        to = b"client/" + identity.hex().encode() + envelope
-        if envelope == b"/req":
+        kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
+        to = b"client/%b/%b/%d" % (identity.hex().encode(), kind, next(_numbers))
+        if kind == b"req":
             frames = frames[1:]
+        small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
+        self._open[to] = requests.id_of(frames[0]) if small else None
         try:
             if len(frames) != 1:
                 raise malformed("", f"a request is one JSON frame, not {len(frames)}")
@@ -167,19 +181,22 @@ class Bus:
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, "full", "too many requests wait; try again later")
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame)):
-                raise Refused(503, "stopping", "the runtime is starting or stopping")
+                raise _STOPPING
         except Refused as error:
-            small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
-            self._answer(to, requests.refused(requests.id_of(frames[0]) if small else None, error))
+            self._answer(to, requests.refused(self._open[to], error))
         return True
 
     def _answer(self, to: bytes, payload: bytes) -> None:
-        """In any thread."""
-        _, identity, kind = to.split(b"/")
+        """The first answer to a request; a second one reaches nobody. In any thread."""
+        _, identity, kind, _ = to.split(b"/")
         frames = [bytes.fromhex(identity.decode())]
         if kind == b"req":
             frames.append(b"")
         with self._door:
+            if to not in self._open:
+                log.info("a further answer to %s dropped", to)
+                return
+            del self._open[to]
             try:
                 self._outside.send_multipart([*frames, payload], zmq.NOBLOCK)
                 used_up = bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
