@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.clis.judging import writes_for
 from actors.prompts import UNKNOWN_MS
+from actors.terminal_base import Unreadable
 from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
@@ -30,6 +31,7 @@ class Delivery:
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
+        self._untyped = (0, 0)
         self.forget()
 
     def forget(self) -> None:
@@ -61,12 +63,22 @@ class Delivery:
         if seen.prompt is not None or actor.prompts.is_unrecognised(seen):
             actor.prompts.keep_from_typing(seen)
             return
-        self._typing = step
-        writes = actor.stage.screens.call(
-            writes_for, actor.profile, actor.directory, *actor.size, text
-        )
+        try:
+            writes = actor.read_screen(writes_for, text)
+        except Unreadable:
+            actor.prompts.keep_from_typing(actor.judge())
+            return
+        self._typing, self._untyped = step, (0, 0)
         key = self._key(step)
         actor.session.do(lambda link: link.type(key, writes))
+
+    @property
+    def unsure(self) -> int:
+        """The step that may have been typed, and that only the host could tell of; 0 if there
+        is none, or the host said that it was not. For when the program is gone."""
+        row = self._actor.row
+        known = row.sent >= row.step or self._untyped == (row.incarnation, row.step)
+        return 0 if known else row.step
 
     def acknowledged(self, event: Acknowledged) -> None:
         """The host has typed it, now or before."""
@@ -86,6 +98,7 @@ class Delivery:
                 self._typing = row.step
                 self._actor.session.do(lambda link: link.type(event.key, []))
             case KeyState.UNKNOWN if row.alive and row.sent < row.step and self._typing < row.step:
+                self._untyped = (row.incarnation, row.step)
                 self._type(row.step, row.instruction)
 
     def _typed(self, offset: int) -> None:

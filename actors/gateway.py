@@ -14,15 +14,14 @@ import msgspec
 from actors.behaviours.actor import handles
 from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
-from actors.git.merge import plan_merge, preview
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
-from actors.stage import CompanyActor, Stage, now
+from actors.stage import CompanyActor, Stage
 from actors.workflows import submit
 from bus import address as addresses
-from bus import requests
+from bus import clock, requests
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, Order
+from bus.messages import Answer, Order, Preview
 from bus.router import Envelope
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
@@ -100,9 +99,11 @@ class Gateway(CompanyActor):
         if isinstance(request, requests.WorkflowRepair) and request.cli:
             check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
         if workflow.status in FINAL_WORKFLOW:
-            decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
+            decide(
+                workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
+            )
             raise illegal("over", f"{workflow.address} is {workflow.status}")
-        self.stage.tell(workflow.address, Order(client, request))
+        self.stage.hand_on(workflow.id, workflow.address, Order(client, request))
         return PENDING
 
     @answer.register
@@ -115,7 +116,7 @@ class Gateway(CompanyActor):
             raise unknown("terminal", where)
         if not terminal.live:
             raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        self.stage.tell(where, Answer(client, request.id, request.choice))
+        self.stage.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
         return PENDING
 
     @answer.register
@@ -151,9 +152,9 @@ class Gateway(CompanyActor):
     @answer.register
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
         workflow = self.workflow(request.workflow)
-        branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
-        asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
-        return self.stage.merges.call(preview, asked)
+        if not self.stage.tell(addresses.PREVIEWER, Preview(client, request.id, workflow.id)):
+            raise Refused(503, "stopping", "the runtime is stopping")
+        return PENDING
 
     @answer.register
     def _tree(self, request: requests.TreeInspect, client: str) -> Any:
@@ -206,9 +207,10 @@ class Gateway(CompanyActor):
 
     def workflow(self, name: str) -> Workflow:
         """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""
-        ids = self.stage.reader.workflow_ids()
         wanted = name.rstrip("/")
-        matching = [wanted] if wanted in ids else [id for id in ids if id.startswith(wanted)]
+        if (exact := self.stage.reader.workflow(wanted)) is not None:
+            return exact
+        matching = [id for id in self.stage.reader.workflow_ids() if id.startswith(wanted)]
         if not matching or not wanted:
             raise unknown("workflow", name)
         if len(matching) > 1:

@@ -1,17 +1,27 @@
 """The publisher: shows every fact on the feed, in order, from the journal.
 
-It is told only to look; what it publishes it reads. A new incarnation goes on after the
-last fact that was published; a new runtime begins with its own first fact, and subscribers
-heal what they missed from the journal.
+It is given what was committed; where that does not follow on the last fact it published, it
+reads the journal. So a new incarnation goes on where the last one stopped; a new runtime
+begins with its own first fact, and subscribers heal what they missed from the journal.
 """
+
+from collections.abc import Sequence
+
+import msgspec
 
 from actors.behaviours.actor import handles
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
 from bus.feed import HEARTBEAT_SECONDS, Feed
-from bus.messages import Look
+from store.journal import Stored
 
 _BATCH = 1_000
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Facts that are durable now, in order. From the journal's thread."""
+
+    facts: Sequence[Stored]
 
 
 class _Beat:
@@ -31,8 +41,16 @@ class Publisher(CompanyActor):
         self._feed = Feed(self.stage.bus.context, self._endpoint)
         self._beat_later()
 
-    @handles(Look)
-    def look(self, message: Look) -> None:
+    @handles(Committed)
+    def committed(self, message: Committed) -> None:
+        if message.facts[0].fact.seq != self.stage.published + 1:
+            self._catch_up()
+            return
+        for stored in message.facts:
+            self._feed.publish(stored.fact.address, stored.body)
+            self.stage.published = stored.fact.seq
+
+    def _catch_up(self) -> None:
         while facts := self.stage.reader.facts_after(self.stage.published, _BATCH):
             for seq, address, body in facts:
                 self._feed.publish(address, body)
@@ -50,7 +68,7 @@ class Publisher(CompanyActor):
         )
 
     def on_stop(self) -> None:
-        self.look(Look())
+        self._catch_up()
         self._close()
 
     def on_failure(self, *_: object) -> None:

@@ -23,6 +23,7 @@ from actors.behaviours.mailbox import Directory
 from actors.behaviours.tree import Tree, start_tree
 from actors.ending import end_all_terminals
 from actors.loop import EventLoop
+from actors.publisher import Committed
 from actors.stage import Stage
 from actors.tree import root_spec
 from actors.workflows import workflow_spec
@@ -165,7 +166,7 @@ class Runtime:
     def _committed(self, stored: Sequence[Stored]) -> None:
         """After each commit, in the journal's thread: wake those who listen."""
         # The publisher first: to show a fact takes less than to decide on it.
-        self._bus.send(addresses.PUBLISHER, _LOOK)
+        self._stage.notify(addresses.PUBLISHER, Committed(stored))
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
 
@@ -192,6 +193,8 @@ class Runtime:
                 )
             case events.GaveUp(reason=reason):
                 log.error("%s gives up: %s", event.address, reason)
+            case events.DeadLetter(item=item, error=None):
+                self._stage.answer_unread(event.address, item)
             case events.Abandoned():
                 log.error("%s did not stop in time and is abandoned", event.address)
 
@@ -220,6 +223,7 @@ class Runtime:
 
 
 _LOOK = messages.encode(Look())
+_decode_restarts = msgspec.json.Decoder(RestartState).decode
 
 
 class _RestartStates:
@@ -231,7 +235,7 @@ class _RestartStates:
 
     def load(self, address: str) -> RestartState | None:
         state = self._reader.actor_state(address)
-        return msgspec.json.decode(state, type=RestartState) if state else None
+        return _decode_restarts(state) if state else None
 
     def save(self, address: str, state: RestartState) -> None:
         row = {"address": address, "state": msgspec.json.encode(state)}

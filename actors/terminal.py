@@ -8,7 +8,6 @@ together with the column that says so, so that nothing is told twice.
 
 import logging
 import signal
-import time
 from typing import Any
 
 from actors import switching
@@ -19,7 +18,7 @@ from actors.departure import Departure
 from actors.launching import LaunchRefused, prepare
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.stage import Fenced, Stage
-from actors.terminal_base import Due, TerminalBase, seconds_since
+from actors.terminal_base import Due, TerminalBase
 from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
@@ -34,6 +33,7 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus import address as addresses
+from bus import clock
 from bus.errors import Refused
 from bus.facts import (
     LaunchFailed,
@@ -64,6 +64,7 @@ class TerminalActor(TerminalBase):
         self._session: Session | None = None
         self._owes_turn = True
         self._launching = False
+        self._timed = 0.0  # the `working_clock` that the timeout's timer counts from
         self.delivery = Delivery(self)
         self.prompts = Prompts(self)
         self.departure = Departure(self)
@@ -228,7 +229,7 @@ class TerminalActor(TerminalBase):
             fact = TerminalReady(
                 address=self.at,
                 incarnation=self.row.incarnation,
-                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+                seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
             )
             expect = {"incarnation": self.row.incarnation, "ready": False}
             self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
@@ -329,7 +330,7 @@ class TerminalActor(TerminalBase):
     def _silent_long(self, seconds: float) -> None:
         """Silence counts from when it was set to work, and not in a pause."""
         limit = self.plan.stall_after
-        worked = min(seconds, seconds_since(self.row.working_since))
+        worked = min(seconds, clock.awake_since(self.row.working_clock))
         paused, _ = self.stage.reader.pause_of(self.workflow_id)
         if paused or worked < limit:
             self.later("stall", limit if paused else limit - worked)
@@ -361,17 +362,20 @@ class TerminalActor(TerminalBase):
                 self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
-            case "stall":
+            case "stall" | "screen":
                 self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
+            case "answer":
+                self.prompts.too_late()
             case "evidence":
                 self.delivery.consider(due=True)
 
     def _arm_timeout(self) -> None:
         limit = self.asked.timeout
         if limit is not None and not self.is_due("timeout"):
-            self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
+            self._timed = self.row.working_clock
+            self.later("timeout", max(0.0, limit - clock.awake_since(self._timed)))
 
     def _timed_out(self) -> None:
         """A frozen program has time; it begins anew when the workflow goes on."""
@@ -380,7 +384,7 @@ class TerminalActor(TerminalBase):
         _, frozen = self.stage.reader.pause_of(self.workflow_id)
         if frozen:
             return
-        if seconds_since(self.row.working_since) < limit:
+        if self._timed != self.row.working_clock:
             self._arm_timeout()
             return
         self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])

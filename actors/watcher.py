@@ -17,6 +17,7 @@ import pygit2
 from actors.behaviours.actor import handles
 from actors.git import worktrees
 from actors.git.command import GitFailed
+from actors.git.directories import ANYTHING
 from actors.git.history import (
     Advanced,
     Commit,
@@ -29,7 +30,6 @@ from actors.git.history import (
 )
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.git.repository import changed_files
-from actors.git.watch import RefWatch, open_watch
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
 from bus.commit_words import Block, Malformed, Meaning, parse
@@ -48,6 +48,10 @@ _NAMED = ("workflow_id", "task_id", "terminal_id")
 
 class Moved(msgspec.Struct, frozen=True):
     """Something below refs may have changed. From the event loop."""
+
+
+class Deaf(msgspec.Struct, frozen=True):
+    """The watch broke: nothing more is heard. From the event loop."""
 
 
 class Reconcile(msgspec.Struct, frozen=True):
@@ -77,7 +81,8 @@ class Watcher(CompanyActor):
         super().__init__(stage)
         self._workflow = workflow
         self._told = False
-        self._watch: RefWatch
+        self._git_dir = ""
+        self._mine: frozenset[str] | None = None
         self._timer: Timer
 
     def on_start(self) -> None:
@@ -87,13 +92,15 @@ class Watcher(CompanyActor):
 
     def _open(self) -> None:
         reader = self.stage.reader
-        self._git_dir, self._target = reader.repository(self._workflow)
-        self._repo = pygit2.Repository(self._git_dir)
-        self._scanner = RefScanner(self._git_dir)
+        git_dir, self._target = reader.repository(self._workflow)
+        self._repo = pygit2.Repository(git_dir)
+        self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
         self._names: dict[str, str] = {}
-        watch = self._watch = open_watch(self._git_dir)
-        self.stage.loop.post(lambda: self._listen(watch))
+        plan = reader.plan(self._workflow)
+        self._branches = frozenset(HEADS + task.branch for task in plan.task)
+        self._period = self.stage.watches.listen(git_dir, self, self._changed)
+        self._git_dir = git_dir
         self._again_later()
 
     def on_stop(self) -> None:
@@ -103,33 +110,32 @@ class Watcher(CompanyActor):
         self._close()
 
     def _close(self) -> None:
-        if hasattr(self, "_timer"):
+        if self._git_dir:
             self._timer.cancel()
-            watch = self._watch
-            self.stage.loop.post(lambda: self._unlisten(watch))
+            self.stage.watches.leave(self._git_dir, self)
+            self._git_dir = ""
 
-    # ---- in the loop's thread ------------------------------------------------------------
-
-    def _listen(self, watch: RefWatch) -> None:
-        if watch.fileno() is not None:
-            self.stage.loop.watch(watch, lambda: self._drain(watch), None)  # type: ignore[arg-type]
-
-    def _drain(self, watch: RefWatch) -> None:
-        if watch.drain() and not self._told:
+    def _changed(self, names: set[str] | None) -> None:
+        """In the loop's thread. Others' branches in the same repository are no news."""
+        if names is None:
+            self.stage.notify(self.address, Deaf())
+        elif not self._told and self._concerns(names):
             self._told = True
             self.stage.notify(self.address, Moved())
 
-    def _unlisten(self, watch: RefWatch) -> None:
-        fd = watch.fileno()
-        if fd is not None:
-            self.stage.loop.unwatch(fd)
-        watch.close()
+    def _concerns(self, names: set[str]) -> bool:
+        return self._mine is None or ANYTHING in names or not self._mine.isdisjoint(names)
 
     # ---- in its own ----------------------------------------------------------------------
 
     @handles(Moved, Look)
     def moved(self, message: Moved | Look) -> None:
         self._told = False
+        self._scan()
+
+    @handles(Deaf)
+    def deaf(self, message: Deaf) -> None:
+        self._close()
         self._scan()
 
     @handles(Sweep)
@@ -144,15 +150,15 @@ class Watcher(CompanyActor):
 
     def _again_later(self) -> None:
         where, stage = self.address, self.stage
-        seconds = self._watch.period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
+        seconds = self._period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
         self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
 
     def _scan(self) -> None:
         """Tell what has changed since the cursors, one change a branch."""
-        if not hasattr(self, "_watch"):
+        if not self._git_dir:
             self._open()
-        state = self._scanner.scan()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
+        state = self._look(branches)
         for branch in branches:
             change = self._news(branch, branches, state)
             if change:
@@ -160,6 +166,17 @@ class Watcher(CompanyActor):
                 self._cursors[branch.ref] = self._value(branch, state) or ""
             if branch.name:
                 self._look_beside(branch, state)
+
+    def _look(self, branches: list[Branch]) -> RefState:
+        """The values of now. What our worktrees are on is ours too, from before it is read."""
+        refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
+        names = [name for branch in branches if (name := self._name_of(branch))]
+        while True:
+            state = self._scanner.look(refs, names)
+            mine = None if state.whole else self._branches | set(state.worktrees.values())
+            heard, self._mine = self._mine, mine
+            if heard is None or (mine is not None and mine <= heard):
+                return state
 
     def _value(self, branch: Branch, state: RefState) -> str | None:
         if branch.name:
@@ -210,15 +227,17 @@ class Watcher(CompanyActor):
         change: list[Operation] = []
         for commit in commits:
             if commit.oid not in seen:
-                last = commit is commits[-1]
                 change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
-                fact = self._fact(branch, commit, self._problem(branch, commit, last))
+                fact = self._fact(branch, commit)
+                if fact.verdict and not fact.problem:
+                    fact.problem = self._problem(branch, commit, fact.verdict, commits[-1])
                 if copies:
                     fact.written = utc(commit.written)
                 change.append(fact)
         return change
 
-    def _fact(self, branch: Branch, commit: Commit, problem: str) -> CommitSeen:
+    def _fact(self, branch: Branch, commit: Commit) -> CommitSeen:
+        """What the commit's message says; what git has to say to it is not asked here."""
         subject, _, body = commit.message.strip().partition("\n")
         spoken = parse(commit.message)
         fact = CommitSeen(
@@ -227,7 +246,6 @@ class Watcher(CompanyActor):
             commit=commit.oid,
             subject=subject[:200],
             author=commit.author,
-            problem=problem,
         )
         if isinstance(spoken, Malformed):
             fact.problem = f"its metadata cannot be believed: {spoken.reason}"
@@ -236,19 +254,13 @@ class Watcher(CompanyActor):
             if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
                 fact.issues = (spoken.block and spoken.block.issues) or body.strip()[:4_000]
             fact.names = _names(spoken.block)
-        if not fact.verdict and not isinstance(spoken, Malformed):
-            fact.problem = ""
         return fact
 
-    def _problem(self, branch: Branch, commit: Commit, last: bool) -> str:
-        """What git shows against a completion: hazard 10, and the design's fences."""
+    def _problem(self, branch: Branch, commit: Commit, verdict: str, tip: Commit) -> str:
+        """What git shows against a word: hazard 10, and the design's fences."""
         if not descends(self._repo, branch.base, commit.oid):
             return f"it does not descend from {branch.base[:12]}, where the task began"
-        spoken = parse(commit.message)
-        finished = not isinstance(spoken, Malformed) and spoken is not None
-        if last and finished and spoken is not None and not isinstance(spoken, Malformed):
-            if spoken.meaning not in (Meaning.DONE, Meaning.REVIEW):
-                return ""
+        if commit is tip and verdict in (Meaning.DONE, Meaning.REVIEW):
             try:
                 dirty = changed_files(branch.worktree)
             except (OSError, GitFailed) as error:
@@ -265,16 +277,14 @@ class Watcher(CompanyActor):
         """A completion that was committed in our worktree on another branch, or on none, is
         rejected, and the terminal is told."""
         name = self._name_of(branch)
-        if name is None or is_rebasing(self._git_dir, name):
-            return
-        head = state.worktrees.get(name, branch.ref)
-        if head == branch.ref:
+        head = state.worktrees.get(name, branch.ref) if name else branch.ref
+        if name is None or head == branch.ref or is_rebasing(self._git_dir, name):
             return
         where = f"branch {head.removeprefix(HEADS)}" if head.startswith("refs/") else "no branch"
         tip = state.heads.get(head, "") if head.startswith("refs/") else head
         if not tip or tip == branch.base or tip not in self._repo:
             return
-        others = [oid for ref, oid in state.heads.items() if ref != head]
+        others = [oid for ref, oid in self._scanner.scan().heads.items() if ref != head]
         match moves(self._repo, head, branch.base, tip, others):
             case Advanced(commits=found) | Rewritten(new_commits=found):
                 pass
@@ -285,10 +295,10 @@ class Watcher(CompanyActor):
         problem = f"it was made on {where}; this task's branch is {branch.name}"
         for commit in said:
             if commit.oid not in seen:
+                fact = self._fact(branch, commit)
+                fact.problem = fact.problem or problem
                 row = {"workflow": self._workflow, "commit": commit.oid}
-                self.stage.commit(
-                    self, [Insert("commit", row), self._fact(branch, commit, problem)]
-                )
+                self.stage.commit(self, [Insert("commit", row), fact])
 
     def _name_of(self, branch: Branch) -> str | None:
         """The worktree's name in the repository, once it is there."""

@@ -106,6 +106,9 @@ class Company:
             repo.branches.local.create(task.branch, main)
             where, at = address.task(id, task.id), address.terminal(id, task.id, 1)
             worktree = str(self.home / "worktrees" / where.strip("/"))
+            Path(worktree).parent.mkdir(parents=True, exist_ok=True)
+            branch = repo.references[f"refs/heads/{task.branch}"]
+            repo.add_worktree(task.branch.replace("/", "-"), worktree, branch)
             sets = {"base": str(main.id), "tip": str(main.id), "worktree": worktree}
             token = os.urandom(16).hex()
             begun = {"incarnation": 1, "token": token, "alive": 1, "gone": 0}

@@ -30,16 +30,22 @@ class Branch:
         self.repo = pygit2.Repository(str(self.git_dir))
         self.ref = "refs/heads/w0/t0"
         self.tip = self.repo.references[self.ref].peel(pygit2.Commit)
+        self.minute = int(time.time())
         self.moved_at = 0.0
 
     def commit(self) -> str:
-        """Everything but the ref is written before the clock starts."""
-        text = f"Commit {time.monotonic_ns()}"
-        oid = self.repo.create_commit(None, WHO, WHO, text, self.tip.tree_id, [self.tip.id])
+        """A commit a minute after the last, as agents make them. As git does it: its object,
+        then the ref's lock file, and with the rename of that the clock starts."""
+        self.minute += 60
+        who = pygit2.Signature(WHO.name, WHO.email, self.minute, 0)
+        oid = self.repo.create_commit(None, who, who, "Go on", self.tip.tree_id, [self.tip.id])
         self.tip = self.repo[oid]
-        reference = self.repo.references[self.ref]
+        path = self.git_dir / self.ref
+        lock = path.with_name(f"{path.name}.lock")
+        lock.write_text(f"{oid}\n")
+        time.sleep(0.001)  # whom the lock file woke sleeps again
         self.moved_at = time.perf_counter()
-        reference.set_target(oid)
+        lock.rename(path)
         return str(oid)
 
 

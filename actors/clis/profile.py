@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from bus.converting import converter
+
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
 _OF_PROVIDER: Final = ("model", "base_url", "base_url_v1", "base_url_root", "key")
 _OF_PLACE: Final = ("home", "worktree", "main_repo", "git_dir", "git_common_dir")
@@ -181,6 +183,9 @@ class Profile(_Table, frozen=True):
     not_global: str = ""
 
 
+_convert = converter(Profile)
+
+
 def load(
     user_file: Path | None = None, plan_overrides: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Profile]:
@@ -237,7 +242,7 @@ def _profile(name: str, table: Any) -> Profile:
     if "name" in table:
         raise ProfileError(f"{path}.name", "is the table's own name, not a key")
     try:
-        profile = msgspec.convert({**table, "name": name}, Profile)
+        profile = _convert({**table, "name": name})
     except msgspec.ValidationError as error:
         raise _as_profile_error(path, error) from error
     _check(path, profile)

@@ -4,6 +4,7 @@
 import os
 from collections.abc import Iterator
 from enum import Enum, auto
+from typing import Final
 
 
 class Kind(Enum):
@@ -28,11 +29,17 @@ _NAMES = {
 }
 
 
-def matters(kind: Kind, name: str) -> bool:
-    """Whether a change of this entry can change what `RefScanner.scan` returns."""
-    if kind in _NAMES:
-        return name in _NAMES[kind]
-    return kind is Kind.WORKTREES or not name.endswith(".lock")
+ANYTHING: Final = "*"
+"""Instead of a branch's name: something else changed, or nobody can say what."""
+
+
+def changed_ref(kind: Kind, place: str, name: str) -> str:
+    """Whose value a change of the entry `name` can change: a branch's full name, `ANYTHING`, or
+    "" when it is none that `RefScanner` reads. `place` is the directory, from the git
+    directory on."""
+    if kind is Kind.HEADS:
+        return "" if name.endswith(".lock") else f"{place}/{name}"
+    return ANYTHING if kind is Kind.WORKTREES or name in _NAMES[kind] else ""
 
 
 def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:

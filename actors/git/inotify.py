@@ -5,7 +5,7 @@ from typing import Final
 
 from inotify_simple import INotify, flags
 
-from actors.git.directories import Kind, matters, watched_directories
+from actors.git.directories import ANYTHING, Kind, changed_ref, watched_directories
 
 # A ref changes when its lock file is renamed (MOVED_TO); CLOSE_WRITE is for programs that write
 # in place, as go-git does.
@@ -30,7 +30,7 @@ class InotifyWatch:
     def __init__(self, git_dir: str) -> None:
         self._git_dir = git_dir
         self._inotify = INotify()
-        self._kinds: dict[int, Kind] = {}  # by watch descriptor
+        self._places: dict[int, tuple[Kind, str]] = {}  # by watch descriptor
         try:
             self._cover()
         except OSError:
@@ -40,20 +40,21 @@ class InotifyWatch:
     def fileno(self) -> int | None:
         return int(self._inotify.fileno())
 
-    def drain(self) -> bool:
+    def drain(self) -> set[str]:
         """See `RefWatch`. After the kernel dropped events everything counts as changed."""
-        changed = look_again = False
+        changed: set[str] = set()
+        look_again = False
         for event in self._inotify.read(timeout=0):
             if event.mask & flags.IGNORED:
-                self._kinds.pop(event.wd, None)
+                self._places.pop(event.wd, None)
             if event.mask & _LOOK_AGAIN:
-                changed = look_again = True
-            elif not changed:
-                kind = self._kinds.get(event.wd)
-                changed = kind is not None and matters(kind, event.name)
+                changed.add(ANYTHING)
+                look_again = True
+            elif (place := self._places.get(event.wd)) is not None:
+                changed.add(changed_ref(*place, event.name))
         if look_again:
             self._cover()
-        return changed
+        return changed - {""}
 
     def close(self) -> None:
         self._inotify.close()
@@ -62,7 +63,8 @@ class InotifyWatch:
         """Watch what is not watched yet; for a directory that is, the kernel changes nothing."""
         for path, kind in watched_directories(self._git_dir):
             try:
-                self._kinds[self._inotify.add_watch(path, _MASK)] = kind
+                place = path.removeprefix(self._git_dir).lstrip("/")
+                self._places[self._inotify.add_watch(path, _MASK)] = (kind, place)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
                     raise

@@ -1,7 +1,7 @@
 """The watch for macOS: a kqueue over the directories that hold refs.
 
-kqueue tells that a directory changed, not what in it, so `drain` is true more often than it needs
-to be. Written from the manual page; not yet run on a Mac by its author.
+kqueue tells that a directory changed, not what in it, so `drain` says `ANYTHING`, more often than
+it needs to. Written from the manual page; not yet run on a Mac by its author.
 """
 
 import os
@@ -9,7 +9,7 @@ import select
 import sys
 from pathlib import Path
 
-from actors.git.directories import watched_directories
+from actors.git.directories import ANYTHING, watched_directories
 
 if sys.platform == "darwin":
 
@@ -27,13 +27,13 @@ if sys.platform == "darwin":
         def fileno(self) -> int | None:
             return self._queue.fileno()
 
-        def drain(self) -> bool:
+        def drain(self) -> set[str]:
             changed = False
             while self._queue.control(None, 64, 0):
                 changed = True
             if changed:
                 self._cover()
-            return changed
+            return {ANYTHING} if changed else set()
 
         def close(self) -> None:
             for _, descriptor in self._open.values():

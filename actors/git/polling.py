@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from actors.git.directories import ANYTHING
 from actors.git.refs import RefScanner
 
 PERIOD: Final = 2.0
@@ -19,9 +20,9 @@ class PollingWatch:
     def fileno(self) -> int | None:
         return None
 
-    def drain(self) -> bool:
+    def drain(self) -> set[str]:
         before, self._last = self._last, self._scanner.scan()
-        return before != self._last
+        return {ANYTHING} if before != self._last else set()
 
     def close(self) -> None:
         pass

@@ -1,13 +1,14 @@
 # ruff: noqa: PTH118, PTH208 (this runs at every event; strings are much faster than Path)
 """What every branch and every worktree points at, now: values to compare, read from the files.
 
-`RefScanner.scan()` reads loose refs first and `packed-refs` after them. Git writes a packed ref
+`RefScanner` reads loose refs first and `packed-refs` after them. Git writes a packed ref
 before it deletes the loose one, so in this order a ref that exists is never missed (hazard 11).
 What is written while we read may or may not be seen; the watcher's next event brings us back.
 """
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +30,14 @@ class RefState(msgspec.Struct, frozen=True):
     """Linked worktree's name (in `worktrees/`) to its HEAD: a full ref name, or an object id."""
     head: str
     """HEAD of the main checkout: a full ref name or an object id; empty if unreadable."""
-    broken: tuple[str, ...]
+    broken: tuple[str, ...] = ()
     """Branches that cannot be followed.
 
     Their file is not a ref (empty after a power cut), they point nowhere, or their name is not
     UTF-8.
     """
+    whole: bool = True
+    """All branches and worktrees were read, not only those that were asked for."""
 
 
 class RefScanner:
@@ -44,6 +47,22 @@ class RefScanner:
         self._git_dir = git_dir
         self._packed_stamp: tuple[int, int, int] | None = None
         self._packed: dict[str, str] = {}
+
+    def look(self, refs: Collection[str], worktrees: Collection[str]) -> RefState:
+        """The values of these branches (full names) and worktrees, and of the branches that the
+        worktrees are on; nothing else is read, however many there are. `head` is empty. Where a
+        branch is symbolic everything is read. Raises `FileNotFoundError` without a repository."""
+        found = self._read_worktrees(worktrees)
+        names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
+        loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
+        packed = self._read_packed()
+        values = {name: loose[name] or packed.get(name, "") for name in names}
+        if any(value.startswith(_SYMBOLIC) for value in values.values()):
+            return self.scan()
+        heads = {name: value for name, value in values.items() if _OID.fullmatch(value)}
+        if not heads and not Path(self._git_dir, "HEAD").exists():
+            raise FileNotFoundError(f"there is no repository at {self._git_dir} any more")
+        return RefState(heads=heads, worktrees=found, head="", whole=False)
 
     def scan(self) -> RefState:
         """Read everything. About 20 microseconds a loose ref; packed ones cost when they change."""
@@ -60,7 +79,7 @@ class RefScanner:
                 heads[ref] = oid
         return RefState(
             heads=heads,
-            worktrees=self._read_worktrees(),
+            worktrees=self._read_worktrees(_names(os.path.join(self._git_dir, "worktrees"))),
             head=_target(_read(os.path.join(self._git_dir, "HEAD")) or ""),
             broken=tuple(broken),
         )
@@ -78,10 +97,10 @@ class RefScanner:
             self._packed, self._packed_stamp = {}, None
         return self._packed
 
-    def _read_worktrees(self) -> dict[str, str]:
+    def _read_worktrees(self, names: Collection[str]) -> dict[str, str]:
         root = os.path.join(self._git_dir, "worktrees")
         found = {}
-        for name in _names(root):
+        for name in names:
             if (text := _read(os.path.join(root, name, "HEAD"))) is not None:
                 found[name] = _target(text)
         return found

@@ -6,7 +6,7 @@
     if watch.drain():
         state = scanner.scan()         # compare values, not events
 
-`drain` says only that something may have changed. What an event means is never asked: git writes
+`drain` says only what may have changed. What an event means is never asked: git writes
 a lock file, renames it, packs, deletes and makes directories in many orders, and the values on
 disk after the event are the truth (hazards 11, 12).
 """
@@ -32,8 +32,10 @@ class RefWatch(Protocol):
     def fileno(self) -> int | None:
         """Readable when there is something to drain; None for a watch that must be polled."""
 
-    def drain(self) -> bool:
-        """Take all pending events; whether a ref, HEAD or worktree may have changed. No wait."""
+    def drain(self) -> set[str]:
+        """Take all pending events; the full names of the branches that may have changed, and
+        `ANYTHING` for whatever else may have. No wait. Raises `OSError` where the repository is
+        gone or the system has no more watches; then it is of no use any more."""
 
     def close(self) -> None:
         """Release the descriptor."""

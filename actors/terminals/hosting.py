@@ -35,6 +35,7 @@ TERM_GRACE = 5.0  # seconds from TERM to KILL when the host itself is told to en
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # how long a killed process may take to vanish
 LINGER = 2.0  # how long clients may take to read the rest and hang up
+_SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has but fsync; times need not be durable
 
 
 class Host:
@@ -129,7 +130,8 @@ class Host:
             f'{{"host_pid": {os.getpid()}, "host_start": "{family.start_time(os.getpid())}",'
             f' "program_pid": {self.pid}, "program_start": "{family.start_time(self.pid)}",'
             f' "incarnation": {self.incarnation}, "token": "{self.token}",'
-            f' "socket": "{path}", "started_at": {time.time():.3f}}}\n'
+            f' "socket": "{path}", "started_at": {time.time():.3f},'
+            f' "started": {time.monotonic():.3f}}}\n'
         )
         with open(self.dir + "/host.tmp", "wb") as file:
             file.write(text.encode())
@@ -310,13 +312,13 @@ class Host:
         text = (
             f'{{"kind": "{kind}", "status": {status}, "at": {time.time():.3f},'
             f' "offset": {self.log.end}, "leftovers": {len(self.leftovers)},'
-            f' "survivors": {survivors}}}'
+            f' "survivors": {survivors}, "clock": {self.now():.3f}}}'
         )
         self.exit_text = text.encode()
         try:
             fd = os.open(self.dir + "/exit.tmp", os.O_WRONLY)
             os.pwrite(fd, self.exit_text, 0)  # into the reserved blocks; blanks follow
-            os.fsync(fd)
+            _SYNC(fd)
             os.close(fd)
             os.rename(self.dir + "/exit.tmp", self.dir + "/exit.json")
         except OSError as error:  # the directory is gone; whoever is connected is told still

@@ -11,6 +11,7 @@ import pytest
 from git_repos import Repo
 
 from actors.git import watch as watch_module
+from actors.git.directories import ANYTHING
 from actors.git.history import Advanced, Created, Deleted, moves
 from actors.git.polling import PollingWatch
 from actors.git.refs import RefScanner, RefState, read_ref
@@ -27,8 +28,8 @@ def watched(repo: Repo) -> Iterator[RefWatch]:
     watch.close()
 
 
-def wait(watch: RefWatch, seconds: float) -> bool:
-    """Wait for the descriptor as an event loop would; whether something changed."""
+def wait(watch: RefWatch, seconds: float) -> set[str]:
+    """Wait for the descriptor as an event loop would; what may have changed."""
     fileno = watch.fileno()
     if fileno is None:
         assert watch.period is not None
@@ -36,7 +37,7 @@ def wait(watch: RefWatch, seconds: float) -> bool:
         return watch.drain()
     poll = select.poll()
     poll.register(fileno, select.POLLIN)
-    return bool(poll.poll(seconds * 1000)) and watch.drain()
+    return watch.drain() if poll.poll(seconds * 1000) else set()
 
 
 class Follower:
@@ -49,8 +50,13 @@ class Follower:
         self.seen: dict[str, list[str]] = {}
         self.deleted: list[str] = []
 
-    def look(self) -> None:
-        heads = self.scanner.scan().heads
+    def look(self, names: set[str]) -> None:
+        """Only what was named is read; a change that is not named is missed."""
+        if ANYTHING in names:
+            heads = self.scanner.scan().heads
+        else:
+            rest = {ref: oid for ref, oid in self.cursors.items() if ref not in names}
+            heads = {**rest, **self.scanner.look(names, []).heads}
         for ref in {*heads, *self.cursors}:
             move = moves(self.repo, ref, self.cursors.get(ref), heads.get(ref))
             if isinstance(move, Advanced):
@@ -65,11 +71,11 @@ class Follower:
     def follow(self, processes: list[subprocess.Popen[bytes]]) -> None:
         """Follow by events alone until the processes have ended and no event is left."""
         while any(process.poll() is None for process in processes):
-            if wait(self.watch, 0.05):
-                self.look()
+            if names := wait(self.watch, 0.05):
+                self.look(names)
         assert all(process.returncode == 0 for process in processes)
-        while wait(self.watch, 0):
-            self.look()
+        while names := wait(self.watch, 0):
+            self.look(names)
 
 
 def expect_event(watch: RefWatch) -> None:
@@ -286,9 +292,9 @@ def test_an_overflow_of_events_is_a_change_and_everything_is_watched_again(
     with monkeypatch.context() as patch:
         overflow = Event(-1, flags.Q_OVERFLOW, 0, "")
         patch.setattr(watched._inotify, "read", lambda timeout: [overflow])
-        patch.setattr(watched, "_kinds", {})
+        patch.setattr(watched, "_places", {})
         assert watched.drain()
-        assert len(watched._kinds) >= 3
+        assert len(watched._places) >= 3
 
 
 def test_refs_heads_made_anew_is_watched_again(repo: Repo, watched: RefWatch) -> None:

@@ -1,0 +1,83 @@
+"""The watches on repositories: one for each, shared by all who listen.
+
+A hundred workflows on one repository are one inotify instance (a user has 128 of them), and
+a commit wakes the one whose branch it moved.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from actors.git.watch import RefWatch, open_watch
+from actors.loop import EventLoop
+
+log = logging.getLogger("callboard.watcher")
+
+Told = Callable[[set[str] | None], None]
+"""Called in the loop's thread with the names that `RefWatch.drain` gives; with None when the
+watch broke and nothing more will be heard: listen anew."""
+
+
+@dataclass
+class _Shared:
+    watch: RefWatch
+    listeners: dict[object, Told] = field(default_factory=dict)
+    """Replaced, never changed: the loop reads it without the lock."""
+
+
+class Watches:
+    """All methods may be called from any thread."""
+
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._shared: dict[str, _Shared] = {}
+
+    def listen(self, git_dir: str, who: object, told: Told) -> float | None:
+        """From when this returns no change is missed. Returns the seconds after which the
+        caller must look by itself, where the system cannot tell; else None. Raises `OSError`."""
+        with self._lock:
+            shared = self._shared.get(git_dir)
+            if shared is None:
+                shared = self._shared[git_dir] = _Shared(open_watch(git_dir))
+                self._loop.post(lambda: self._start(git_dir, shared))
+            shared.listeners = {**shared.listeners, who: told}
+            return shared.watch.period
+
+    def leave(self, git_dir: str, who: object) -> None:
+        """Whoever does not listen may leave too."""
+        with self._lock:
+            shared = self._shared.get(git_dir)
+            if shared is None:
+                return
+            shared.listeners = {k: v for k, v in shared.listeners.items() if k is not who}
+            if not shared.listeners:
+                del self._shared[git_dir]
+                self._loop.post(lambda: self._end(shared))
+
+    # ---- in the loop's thread ------------------------------------------------------------
+
+    def _start(self, git_dir: str, shared: _Shared) -> None:
+        if shared.watch.fileno() is not None:
+            self._loop.watch(shared.watch, lambda: self._drain(git_dir, shared), None)  # type: ignore[arg-type]
+
+    def _drain(self, git_dir: str, shared: _Shared) -> None:
+        try:
+            names: set[str] | None = shared.watch.drain()
+        except OSError as error:
+            log.warning("%s is watched no more: %s", git_dir, error)
+            names = None
+            with self._lock:
+                if self._shared.get(git_dir) is shared:
+                    del self._shared[git_dir]
+            self._end(shared)
+        if names is None or names:
+            for told in shared.listeners.values():
+                told(names)
+
+    def _end(self, shared: _Shared) -> None:
+        fd = shared.watch.fileno()
+        if fd is not None:
+            self._loop.unwatch(fd)
+        shared.watch.close()
