@@ -14,18 +14,31 @@ from cli_install import Missing, cli_path
 from kit import Home, git, moves, plan_text, types
 from real_cli import Island
 
+from actors.clis.keys import harmless
+
 Fact = dict[str, Any]
 
 # aider has no tools: it writes the file its model gives it, and commits by itself.
 MADE = {"aider": ("made.txt", "made by the fake model\n")}
 
 
-def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
-    """One task for each CLI; its provider's address, key and model are named after it."""
+def plan_for(
+    repo: Path,
+    names: list[str],
+    url: str,
+    tail: str = "",
+    body: str = "",
+    also: str = "true",
+    **more: Any,
+) -> str:
+    """One task for each CLI; its provider's address, key and model are named after it. `tail` is
+    added to the plan, `body` to each instruction, `also` to what is run; `more` to each
+    terminal."""
     tasks, tables = {}, []
     for name in names:
-        command = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
-        wanted = f"Add {name}.txt, please.\nThen commit it. RUN: {command}"
+        made = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
+        command = f"{also}; {made}"
+        wanted = f"Add {name}.txt, please.\n{body}Then commit it. RUN: {command}"
         tasks[name] = [{"cli": name, "instruction": wanted, "provider": f"at-{name}", **more}]
         table = {
             "base_url": f"{url}/at-{name}",
@@ -34,7 +47,7 @@ def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
         }
         tables.append(f"[provider.at-{name}]")
         tables += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    return plan_text(repo, tasks, head="max_terminals = 6", tail="\n".join(tables))
+    return plan_text(repo, tasks, head="max_terminals = 6", tail="\n".join([*tables, tail]))
 
 
 def user(tmp_path: Path, names: list[str], paths: list[str]) -> dict[str, str]:
@@ -59,7 +72,7 @@ def lands(
     **more: Any,
 ) -> list[Fact]:
     """The facts of a plan with one task for each CLI, which lands. `before` is called with the
-    fake model's address, `more` are keys of each terminal."""
+    fake model's address, `more` is for `plan_for`."""
     paths = found(names)
     with Island("true", delay=0.5) as island:
         env = user(tmp_path, names, paths)
@@ -74,7 +87,8 @@ def lands(
             assert ran.returncode == 0, shown + json.dumps(facts[-12:], indent=1)
         finally:
             home.close()
-        check_landed(island, repo, names, facts)
+        assert not list((tmp_path / "home/terminals").rglob("home")), "a config home was left"
+        check_landed(island, repo, names, facts, more.get("body", ""))
         return facts
 
 
@@ -91,14 +105,17 @@ def found(names: list[str]) -> list[str]:
     return places
 
 
-def check_landed(island: Island, repo: Path, names: list[str], facts: list[Fact]) -> None:
+def check_landed(
+    island: Island, repo: Path, names: list[str], facts: list[Fact], body: str = ""
+) -> None:
     """Each CLI's work is in the repository, told to it once, and made with its own provider."""
     for name in names:
         file, text = MADE.get(name, (f"{name}.txt", f"{name}\n"))
         assert (repo / file).read_text() == text
         asked = [r for r in of(island, name) if r.get("texts")]
         texts = [text for r in asked for text in r["texts"]]
-        assert any(f"Add {name}.txt, please.\nThen commit it." in text for text in texts)
+        wanted = harmless(f"Add {name}.txt, please.\n{body}Then commit it.")
+        assert any(wanted in text for text in texts)
         assert {(r["key"], r["model"]) for r in asked} == {(f"key-{name}", f"model-{name}")}
     strays = [r for r in island.requests if r.get("texts") and not r["path"].startswith("/at-")]
     assert strays == []
