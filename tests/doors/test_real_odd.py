@@ -82,6 +82,7 @@ def test_first_run_dialogs_the_seed_does_not_prevent_are_answered_by_label(
     name: str, scene: Scene
 ) -> None:
     acting = scene.prepare(name, f"[cli.{name}.seed]\nset = []\n", "known")
+    acting.fact("terminal.answered", len(DIALOGS[name]))
     acting.status("ready")
     answered = [fact["choice"] for fact in acting.facts("terminal.answered")]
     assert [choice.partition(",")[0] for choice in answered] == list(DIALOGS[name].values())
