@@ -86,6 +86,8 @@ class Merger(CompanyActor):
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
                 self._forecasts.look(row)
             return
+        if row.merge.told == row.merge.step(MergeRefused.__name__):
+            return  # it is being decided on
         if row.merge.waits == "landing":
             self._land(row)
             return

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zmq
 from kit import coder, done, git, make_repo, plan_text
-from served import Served, flat
+from served import Served, flat, lives
 
 from actors import following, prompts
 from actors.stage import Stage
@@ -192,7 +192,7 @@ def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_wai
     (refused,) = [f for f in facts if f["type"] == "merge.refused"]
     assert refused["reason"] == "too_long"
     assert "materialize took longer than 5 s" in refused["message"]
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    assert not lives(int(pid.read_text()))
 
 
 def test_a_command_that_waits_notices_that_the_runtime_has_ended(

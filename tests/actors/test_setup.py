@@ -1,7 +1,6 @@
 """Set-up of a worktree: nobody else waits for it, and it ends when it is to end, with all of it."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 from kit import Home, done, make_repo, moves, plan_text
-from served import Served
+from served import Served, lives
 
 from actors import setup
 from actors.ending import running_hosts
@@ -38,15 +37,6 @@ class Scripted:
 
     def until_gone(self) -> None:
         until(lambda: not any(lives(pid) for pid in self.pids()))
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state != "Z"
 
 
 def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
