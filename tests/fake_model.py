@@ -6,7 +6,8 @@ CLI's own shell tool (found among the tools of the request) that runs a command;
 that call is answered with a closing sentence. The command is the text after `RUN: ` in the user's
 turn, else the server's own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without
 arguments. A CLI without tools that asks for whole files in the text (aider) gets one, and a commit
-message, with `#done` where that is spoken of. Any other request (titles, quota checks) gets a sentence.
+message, with `#done` where that is spoken of. Any other request (titles, quota checks) gets a
+sentence.
 
 Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks"}`; `texts` are
 the texts of the user's last turn as they arrived, `marks` the words `mark-…` anywhere in the
