@@ -89,6 +89,8 @@ class Merger(CompanyActor):
         if row.merge.waits == "landing":
             self._land(row)
             return
+        if row.merge.told in {row.merge.step(f.__name__) for f in (MergeConflict, MergeRefused)}:
+            return  # the workflow's actor is about to decide on it
         try:
             self._step(row)
         except (GitLate, WorkerLate) as late:
