@@ -31,6 +31,7 @@ class Delivery:
 
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
+        self._untyped = (0, 0)
         self.forget()
 
     def forget(self) -> None:
@@ -67,9 +68,17 @@ class Delivery:
         except Unreadable:
             actor.prompts.keep_from_typing(actor.judge())
             return
-        self._typing = step
+        self._typing, self._untyped = step, (0, 0)
         key = self._key(step)
         actor.session.do(lambda link: link.type(key, writes))
+
+    @property
+    def unsure(self) -> int:
+        """The step that may have been typed, and that only the host could tell of; 0 if there
+        is none, or the host said that it was not. For when the program is gone."""
+        row = self._actor.row
+        known = row.sent >= row.step or self._untyped == (row.incarnation, row.step)
+        return 0 if known else row.step
 
     def acknowledged(self, event: Acknowledged) -> None:
         """The host has typed it, now or before."""
@@ -89,6 +98,7 @@ class Delivery:
                 self._typing = row.step
                 self._actor.session.do(lambda link: link.type(event.key, []))
             case KeyState.UNKNOWN if row.alive and row.sent < row.step and self._typing < row.step:
+                self._untyped = (row.incarnation, row.step)
                 self._type(row.step, row.instruction)
 
     def _typed(self, offset: int) -> None:

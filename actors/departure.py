@@ -72,6 +72,7 @@ class Departure:
                 offset=ended.offset,
                 leftovers=ended.leftovers + ended.survivors,
                 screen=self._screen,
+                unsure=actor.delivery.unsure,
             )
         self._gone(fact)
         config_home.cleanup(actor.directory / "home")

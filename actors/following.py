@@ -164,10 +164,13 @@ class _Page(msgspec.Struct):
     facts: list[AnyFact]
 
 
+_decode_page = msgspec.json.Decoder(_Page).decode
+
+
 def replay(client: Client, address: str, after: int) -> Iterator[AnyFact]:
     """Every fact there is, page by page."""
     while page := client.ask(
-        "events.replay", _Page, after=after, limit=1000, address=address
+        "events.replay", _decode_page, after=after, limit=1000, address=address
     ).facts:
         yield from page
         after = page[-1].seq

@@ -16,10 +16,10 @@ from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
-from actors.stage import CompanyActor, Stage, now
+from actors.stage import CompanyActor, Stage
 from actors.workflows import submit
 from bus import address as addresses
-from bus import requests
+from bus import clock, requests
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, Order, Preview
 from bus.router import Envelope
@@ -99,7 +99,9 @@ class Gateway(CompanyActor):
         if isinstance(request, requests.WorkflowRepair) and request.cli:
             check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
         if workflow.status in FINAL_WORKFLOW:
-            decide(workflow, self.stage.reader.plan(workflow.id), request, token="", now=now())
+            decide(
+                workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
+            )
             raise illegal("over", f"{workflow.address} is {workflow.status}")
         self.stage.hand_on(workflow.id, workflow.address, Order(client, request))
         return PENDING

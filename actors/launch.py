@@ -6,7 +6,6 @@ the terminals of this task. When it is done the turn is asked for again.
 """
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from actors import switching
@@ -15,6 +14,7 @@ from actors.stage import Fenced
 from actors.terminals import processes
 from actors.terminals.session import Found, Session
 from bus import address as addresses
+from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
 from bus.messages import TurnOver, YourTurn
 from store.change import Update
@@ -116,7 +116,7 @@ class Launch:
             fact = TerminalReady(
                 address=actor.at,
                 incarnation=row.incarnation,
-                seconds=round(time.time() - identity.started_at, 3) if identity else 0.0,
+                seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
             )
             expect = {"incarnation": row.incarnation, "ready": False}
             actor.store([Update("terminal", actor.at, {"ready": True}, expect), fact])

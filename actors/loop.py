@@ -4,6 +4,9 @@ It watches all terminal hosts and all inotify handles with one epoll (kqueue els
 and sleeps without a time limit while nothing is due. Callbacks run in its thread, must be
 short, and hand what they learn to an actor's mailbox; one that fails is logged and its
 descriptor is watched no more.
+
+Timers do not count time in which nothing ran: while the machine sleeps its clock stands, and
+where the process was stopped (SIGSTOP) the loop sees that it comes late and is late no more.
 """
 
 import heapq
@@ -12,11 +15,15 @@ import logging
 import os
 import selectors
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bus import clock
+
 log = logging.getLogger("callboard.loop")
+
+LATE = 0.5
+"""A loop that comes later than this was stopped: the time it waited is not counted."""
 
 Callback = Callable[[], None]
 
@@ -75,8 +82,8 @@ class EventLoop:
             self._wake()
 
     def later(self, seconds: float, callback: Callback) -> Timer:
-        """Run it once in so many seconds (of the monotonic clock)."""
-        timer = Timer(time.monotonic() + seconds, callback)
+        """Run it once in so many seconds in which this process was not stopped."""
+        timer = Timer(clock.awake() + seconds, callback)
         self.post(lambda: heapq.heappush(self._timers, (timer.due, next(self._numbers), timer)))
         return timer
 
@@ -100,7 +107,7 @@ class EventLoop:
 
     def _run(self) -> None:
         while self._going:
-            for key, mask in self._selector.select(self._patience()):
+            for key, mask in self._wait():
                 if key.data is None:
                     self._drain_wakes()
                     continue
@@ -112,10 +119,19 @@ class EventLoop:
             self._run_posted()
             self._run_due()
 
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        began, patience = clock.awake(), self._patience()
+        found = self._selector.select(patience)
+        gap = clock.awake() - began
+        if patience is not None and gap - patience > LATE:
+            # Moved alike they stay in order; those that others ask for now are not among them.
+            self._timers = [(due + gap, number, timer) for due, number, timer in self._timers]
+        return found
+
     def _patience(self) -> float | None:
         if not self._timers:
             return None
-        return max(0.0, self._timers[0][0] - time.monotonic())
+        return max(0.0, self._timers[0][0] - clock.awake())
 
     def _run_posted(self) -> None:
         with self._lock:
@@ -124,7 +140,7 @@ class EventLoop:
             self._call(callback, None)
 
     def _run_due(self) -> None:
-        now = time.monotonic()
+        now = clock.awake()
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
             if not timer.cancelled:

@@ -223,6 +223,7 @@ class Runtime:
 
 
 _LOOK = messages.encode(Look())
+_decode_restarts = msgspec.json.Decoder(RestartState).decode
 
 
 class _RestartStates:
@@ -234,7 +235,7 @@ class _RestartStates:
 
     def load(self, address: str) -> RestartState | None:
         state = self._reader.actor_state(address)
-        return msgspec.json.decode(state, type=RestartState) if state else None
+        return _decode_restarts(state) if state else None
 
     def save(self, address: str, state: RestartState) -> None:
         row = {"address": address, "state": msgspec.json.encode(state)}

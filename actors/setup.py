@@ -8,7 +8,6 @@ terminals that needs it takes it up, one starts it, and each hears how it ended.
 import logging
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
+from bus import clock
 from bus.messages import Look
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class SetUp:
                 self._finish(session.exit())
         if self._session is not None:
             identity = processes.read_identity(session.directory)
-            since = identity.started_at if identity is not None else time.time()
-            actor.later("set_up", max(0.0, SETUP_SECONDS - (time.time() - since)))
+            ran = clock.awake_since(identity.started) if identity is not None else 0.0
+            actor.later("set_up", max(0.0, SETUP_SECONDS - ran))
 
     def converge(self) -> None:
         """It runs: that is well while a terminal is wanted that needs it."""

@@ -7,7 +7,6 @@ Where things are (`home`), what is true (`journal` writes, `reader` reads), how 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +146,3 @@ class CompanyActor(Actor):
 
     def decode(self, item: Any) -> Any:
         return messages.decode(item.payload) if isinstance(item, Envelope) else item
-
-
-def now() -> str:
-    """UTC as the facts write it: RFC 3339 with microseconds and `Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

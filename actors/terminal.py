@@ -18,7 +18,7 @@ from actors.launch import Launch
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
 from actors.stage import Stage
-from actors.terminal_base import Due, TerminalBase, seconds_since
+from actors.terminal_base import Due, TerminalBase
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -32,6 +32,7 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
 from bus import address as addresses
+from bus import clock
 from bus.errors import Refused
 from bus.facts import (
     TerminalAdopted,
@@ -57,6 +58,7 @@ class TerminalActor(TerminalBase):
         self._session: Session | None = None
         self.launch = Launch(self)
         self.set_up = SetUp(self)
+        self._timed = 0.0  # the `working_clock` that the timeout's timer counts from
         self.delivery = Delivery(self)
         self.prompts = Prompts(self)
         self.departure = Departure(self)
@@ -243,7 +245,7 @@ class TerminalActor(TerminalBase):
     def _silent_long(self, seconds: float) -> None:
         """Silence counts from when it was set to work, and not in a pause."""
         limit = self.plan.stall_after
-        worked = min(seconds, seconds_since(self.row.working_since))
+        worked = min(seconds, clock.awake_since(self.row.working_clock))
         paused, _ = self.stage.reader.pause_of(self.workflow_id)
         if paused or worked < limit:
             self.later("stall", limit if paused else limit - worked)
@@ -289,7 +291,8 @@ class TerminalActor(TerminalBase):
     def _arm_timeout(self) -> None:
         limit = self.asked.timeout
         if limit is not None and not self.is_due("timeout"):
-            self.later("timeout", max(0.0, limit - seconds_since(self.row.working_since)))
+            self._timed = self.row.working_clock
+            self.later("timeout", max(0.0, limit - clock.awake_since(self._timed)))
 
     def _timed_out(self) -> None:
         """A frozen program has time; it begins anew when the workflow goes on."""
@@ -298,7 +301,7 @@ class TerminalActor(TerminalBase):
         _, frozen = self.stage.reader.pause_of(self.workflow_id)
         if frozen:
             return
-        if seconds_since(self.row.working_since) < limit:
+        if self._timed != self.row.working_clock:
             self._arm_timeout()
             return
         self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])

@@ -5,7 +5,6 @@ its timers, and the way to tell what it sees.
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -163,8 +162,3 @@ class TerminalBase(CompanyActor):
         finally:
             self.row = self.stage.reader.terminal(self.at) or self.row
         return True
-
-
-def seconds_since(at: str) -> float:
-    """Since a fact's time; wall clock, the only one that outlives the runtime."""
-    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() if at else 0.0

@@ -7,7 +7,6 @@ end of the whole process group, and a run that survives the runtime.
 import logging
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
 from actors.terminals.session import Found, HostSaid, Session
+from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look
 from bus.plan import Plan
@@ -60,7 +60,7 @@ class TestRun:
         self._address = where + "tests/"
         self.directory = stage.terminal_dir(self._address, number)
         known = processes.read_identity(self.directory)
-        self._since = known.started_at if known else time.time()
+        self._since = known.started if known else clock.awake()
         self._session = Session(
             stage.loop,
             lambda said: stage.notify(where, said),
@@ -92,7 +92,7 @@ class TestRun:
             case Found.UNKNOWN:
                 raise OSError(f"{self.directory} cannot be read")
         if self._timer is None:
-            limit = self._plan.test_timeout - (time.time() - self._since)
+            limit = self._plan.test_timeout - clock.awake_since(self._since)
             stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
             self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
 
@@ -163,7 +163,7 @@ class TestRun:
             passed=passed,
             command=self._plan.test or [],
             status=ended.status,
-            seconds=round(max(0.0, ended.at - self._began()), 3),
+            seconds=round(max(0.0, ended.clock - self._began()), 3),
             timed_out=self._timed_out,
             run=row.merge.runs + 1,
             output=str(self.directory / "out"),
@@ -173,4 +173,4 @@ class TestRun:
 
     def _began(self) -> float:
         identity = processes.read_identity(self.directory)
-        return identity.started_at if identity is not None else 0.0
+        return identity.started if identity is not None else 0.0

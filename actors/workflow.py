@@ -14,9 +14,10 @@ from actors.behaviours.actor import handles
 from actors.behaviours.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
 from actors.behaviours.spec import ChildSpec, Restart, worker
 from actors.decisions.decide import decide
-from actors.stage import CompanyActor, Stage, now
+from actors.stage import CompanyActor, Stage
 from actors.terminal import TerminalActor
 from bus import address as addresses
+from bus import clock
 from bus.errors import Refused
 from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
@@ -102,7 +103,12 @@ class WorkflowActor(CompanyActor):
         change in between: then again."""
         for attempt in range(_TRIES):
             change = decide(
-                self._row(), self._plan, event, token=secrets.token_hex(16), now=_time(event)
+                self._row(),
+                self._plan,
+                event,
+                token=secrets.token_hex(16),
+                now=_time(event),
+                clock=clock.awake(),
             )
             try:
                 self.stage.commit(self, change)
@@ -184,4 +190,4 @@ def _ignoring(errors: tuple[type[Exception], ...], action: Callable[[], object])
 
 
 def _time(event: Fact | Command) -> str:
-    return event.at if isinstance(event, Fact) else now()
+    return event.at if isinstance(event, Fact) else clock.stamp()

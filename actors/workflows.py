@@ -5,10 +5,11 @@ from actors.behaviours.backoff import Backoff
 from actors.behaviours.spec import SupervisorSpec, worker
 from actors.merger import Merger
 from actors.plan_check import Checked
-from actors.stage import Stage, now
+from actors.stage import Stage
 from actors.watcher import Watcher
 from actors.workflow import WorkflowActor
 from bus import address as addresses
+from bus import clock
 from store.errors import Duplicate
 from store.submission import submission
 
@@ -45,7 +46,7 @@ def submit(stage: Stage, actor: Actor, checked: Checked) -> str:
         if id in taken:
             continue
         try:
-            stage.commit(actor, submission(id, checked.plan, now(), checked.survey.git_dir))
+            stage.commit(actor, submission(id, checked.plan, clock.stamp(), checked.survey.git_dir))
         except Duplicate:
             continue
         stage.workflows.start_child(workflow_spec(stage, id))

@@ -1,6 +1,7 @@
 """A client of the requests socket, for programs outside the runtime."""
 
 import itertools
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -43,12 +44,17 @@ class Client:
 
         Raises `Refused` with the runtime's error, or `NoAnswer`.
         """
-        return self.ask(type, Any, timeout=timeout, **fields)
+        return self.ask(type, msgspec.json.decode, timeout=timeout, **fields)
 
     def ask(
-        self, type: str, result: type[T] | Any, *, timeout: float | None = None, **fields: Any
-    ) -> T | Any:
-        """`call`, with the result decoded as the type `result`."""
+        self,
+        type: str,
+        decode: Callable[[bytes], T],
+        *,
+        timeout: float | None = None,
+        **fields: Any,
+    ) -> T:
+        """`call`, with the result decoded by `decode`."""
         number = next(self._numbers)
         self._socket.send(msgspec.json.encode({"type": type, "id": number, **fields}))
         wait = self._timeout if timeout is None else timeout
@@ -58,7 +64,7 @@ class Client:
             if reply.id != number and not unread:
                 continue
             if reply.ok:
-                return msgspec.json.decode(reply.result, type=result)
+                return decode(bytes(reply.result))
             error = reply.error or ErrorBody(500, "unknown", "an error without a body")
             raise Refused(error.code, error.reason, error.message, path=error.path, help=error.help)
         # A request nobody has taken yet must not be carried out when nobody waits any more.

@@ -30,6 +30,8 @@ from typing import Final
 
 import msgspec
 
+from bus.converting import converter
+
 LIMIT: Final = 64 * 1024
 """Characters of a message that we read; a longer one is `Malformed`."""
 
@@ -90,6 +92,8 @@ class Malformed(msgspec.Struct, frozen=True, tag="malformed"):
 
     reason: str
 
+
+_block = converter(Block)
 
 Verdict = Spoken | Malformed
 
@@ -247,7 +251,7 @@ def _to_block(fields: dict[str, str]) -> Verdict:
             return Malformed(f"{key}: must be one word, not {value[:60]!r}")
         known[key] = value
     try:
-        block = msgspec.convert(known, Block)
+        block = _block(known)
     except msgspec.ValidationError:
         allowed = ", ".join(Status)
         return Malformed(f"status: {known['status'][:60]!r} is not one of {allowed}")

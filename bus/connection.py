@@ -25,6 +25,9 @@ class Connection(msgspec.Struct, omit_defaults=True):
     token: str
 
 
+_decode = msgspec.json.Decoder(Connection).decode
+
+
 class NoRuntime(Exception):
     """No runtime serves this home."""
 
@@ -73,7 +76,7 @@ def read(home: Path) -> Connection:
     """Raises `NoRuntime` where none serves."""
     path = home / "connection.json"
     try:
-        connection = msgspec.json.decode(path.read_bytes(), type=Connection)
+        connection = _decode(path.read_bytes())
     except FileNotFoundError:
         raise NoRuntime(home) from None
     except (OSError, msgspec.MsgspecError) as error:

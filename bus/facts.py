@@ -126,7 +126,8 @@ class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
 class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):
     """The program and its process group are gone. `kind`: `exited` (status = code),
     `signaled` (status = signal), `exec_failed` (status = errno), `lost` (the host died
-    and took the status with it)."""
+    and took the status with it). `unsure` is the step of an instruction of which nobody is
+    left to say whether it was typed; 0: there is none."""
 
     observed = True
 
@@ -136,6 +137,7 @@ class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):
     offset: int = 0
     leftovers: int = 0
     screen: str = ""
+    unsure: int = 0
 
 
 class TerminalAdopted(Fact, kw_only=True, tag="terminal.adopted"):
@@ -160,7 +162,9 @@ class InstructionDelivered(Fact, kw_only=True, tag="instruction.delivered"):
 
 
 class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
-    """The text was sent and no new turn was seen; it is not typed again."""
+    """The text was sent and no new turn was seen; it is not typed again. Without an
+    `instruction.sent` before it: the runtime died before it could note whether it was typed,
+    and the host, which knew, died too."""
 
     incarnation: int
     step: int

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bus import address
+from bus.converting import converter
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -98,6 +99,11 @@ class Plan(_Strict):
     cli: dict[str, dict[str, Any]] = {}
 
 
+_plan = converter(Plan)
+_provider = converter(Provider)
+_table = converter(dict[str, Any])
+
+
 _MAX_DEPTH = 32
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
@@ -129,7 +135,7 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
-        plan = msgspec.convert(raw, Plan)
+        plan = _plan(raw)
     except msgspec.ValidationError as error:
         wrong = refusal(error)
         wrong.body.path = _named(wrong.body.path, raw)
@@ -143,11 +149,11 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
 
 def _named(path: str, raw: Any) -> str:
     """msgspec says `provider[...]` of any provider: which one it is."""
-    for table, kind in (("provider", Provider), ("cli", dict[str, Any])):
+    for table, convert in (("provider", _provider), ("cli", _table)):
         if path.startswith(f"{table}[...]"):
             for name, value in raw[table].items():
                 try:
-                    msgspec.convert(value, kind)
+                    convert(value)
                 except msgspec.ValidationError:
                     return path.replace("[...]", f".{name}", 1)
     return path

@@ -37,6 +37,8 @@ class Terminal(msgspec.Struct, kw_only=True):
     stalled: bool = False
     rejections: int = 0
     working_since: str = ""
+    working_clock: float = 0.0
+    """The same moment on `bus.clock.awake`: its `timeout` and its silence count from it."""
 
     @property
     def live(self) -> bool:

@@ -30,6 +30,7 @@ class _Page(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 
 
 class Subscriber:
@@ -100,7 +101,7 @@ class Subscriber:
         wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:
             page = self._client.ask(
-                "events.replay", _Page, timeout=wait, after=self.seq, limit=_PAGE
+                "events.replay", _decode_page, timeout=wait, after=self.seq, limit=_PAGE
             )
         except NoAnswer:
             return

@@ -15,12 +15,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from peewee import SqliteDatabase
 
+from bus import clock
 from bus.address import workflow_of
 from bus.facts import Fact, encode_fact
 from store import statements
@@ -148,7 +148,7 @@ class Journal:
     def _transaction(self, group: Sequence[_Waiting]) -> tuple[list[Stored], list[list[int]]]:
         execute = self._connection.execute
         head = self._head
-        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        at = clock.stamp()
         stored: list[Stored] = []
         seqs: list[list[int]] = []
         execute("BEGIN IMMEDIATE")

@@ -14,7 +14,15 @@ def _create(database: SqliteDatabase) -> None:
         database.create_tables(TABLES)
 
 
-STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (_create,)
+def _add_working_clock(database: SqliteDatabase) -> None:
+    """`_create` has it where the database is new."""
+    if "working_clock" not in {column.name for column in database.get_columns("terminal")}:
+        database.execute_sql(
+            "ALTER TABLE terminal ADD COLUMN working_clock REAL NOT NULL DEFAULT 0.0"
+        )
+
+
+STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (_create, _add_working_clock)
 
 VERSION = len(STEPS)
 

@@ -19,6 +19,7 @@ import msgspec
 from peewee import Model, SqliteDatabase
 
 from bus import rows
+from bus.converting import converter
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
 from bus.status import WorkflowStatus
@@ -28,10 +29,10 @@ from store.tables import Task, Terminal, Workflow
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
-
-msgspec.json.Decoder(rows.Workflow)
-# msgspec learns a type at its first use, and crashes where a second thread uses it before
-# it has learned it whole; so the rows' types are learned here, in the importing thread.
+_to_workflow = converter(rows.Workflow, strict=False)  # SQLite's booleans are 0 and 1
+_to_task = converter(rows.Task, strict=False)
+_to_terminal = converter(rows.Terminal, strict=False)
+_to_merge = converter(rows.Merge, strict=False)
 
 Row = dict[str, Any]
 
@@ -263,7 +264,7 @@ def _below(address: str) -> tuple[str, tuple[Any, ...]]:
 
 def _terminal(row: Row) -> rows.Terminal:
     row["task"] = row["task"] or ""
-    return msgspec.convert(row, rows.Terminal, strict=False)  # SQLite's booleans are 0 and 1
+    return _to_terminal(row)
 
 
 def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
@@ -273,11 +274,11 @@ def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow
     merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
     merge["files"] = msgspec.json.decode(merge["files"])
     row["forecast"] = _forecast(row["forecast"])
-    workflow = msgspec.convert({**row, "address": f"{row['id']}/"}, rows.Workflow, strict=False)
-    workflow.merge = msgspec.convert(merge, rows.Merge, strict=False)
+    workflow = _to_workflow({**row, "address": f"{row['id']}/"})
+    workflow.merge = _to_merge(merge)
     workflow.merge_terminal = next(iter(by_task.get("", [])), None)
     for each in tasks:
-        task = msgspec.convert(each, rows.Task, strict=False)
+        task = _to_task(each)
         task.terminals = by_task.get(task.address, [])
         workflow.tasks.append(task)
     return workflow

@@ -12,6 +12,7 @@ from peewee import (
     BooleanField,
     Check,
     CompositeKey,
+    FloatField,
     ForeignKeyField,
     IntegerField,
     Model,
@@ -127,6 +128,7 @@ class Terminal(Model):
     stalled = _flag()
     rejections = _number()
     working_since = _text()
+    working_clock = FloatField(constraints=[SQL("DEFAULT 0.0")])
 
     class Meta:
         indexes = ((("status",), False),)

@@ -24,6 +24,7 @@ import msgspec
 
 from actors.clis import cc_switch
 from actors.clis.edit import Document, replace_file
+from bus.converting import converter
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -63,6 +64,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.base_url.rstrip("/")
 
 
+_convert = converter(Provider)
+
+
 def load_providers(path: Path) -> dict[str, Provider]:
     """The providers of a TOML file, by name; none where it does not exist. Raises
     `ProviderError` with the key's path and the rule."""
@@ -86,7 +90,7 @@ def provider(name: str, table: object) -> Provider:
     if "name" in table:
         raise ProviderError(f"{name}.name", "is the table's own name, not a key")
     try:
-        made = msgspec.convert({**table, "name": name}, Provider)
+        made = _convert({**table, "name": name})
     except msgspec.ValidationError as error:
         rule, _, at = str(error).partition(" - at `$")
         unknown = re.match(r"Object contains unknown field `(.*)`", rule)

@@ -51,6 +51,9 @@ class _File(msgspec.Struct, frozen=True):
     keys: list[_Key]
 
 
+_decode_files = msgspec.json.Decoder(list[_File]).decode
+
+
 class Switched(msgspec.Struct, frozen=True):
     """A switch that is on: its journal file and the configuration files it changed."""
 
@@ -139,7 +142,7 @@ def _changed(before: str, after: str, kind: Format) -> list[_Key]:
 
 def _restore(note: Path) -> list[Restored]:
     try:
-        files = msgspec.json.decode(note.read_bytes(), type=list[_File])
+        files = _decode_files(note.read_bytes())
     except msgspec.DecodeError:
         note.rename(note.with_name(note.name + ".left"))  # torn: written before any file was
         return []

@@ -17,6 +17,8 @@ from actors.clis.profile import Profile, find_version, version_is_verified
 SECONDS: Final = 15.0
 """How long a program may take to say its version."""
 
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+
 
 def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
     """The version where the profile was not verified with it (`""`: it cannot be found out);
@@ -67,6 +69,6 @@ def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
 
 def _read(cache: Path) -> dict[str, str]:
     try:
-        return msgspec.json.decode(cache.read_bytes(), type=dict[str, str])
+        return _decode(cache.read_bytes())
     except (OSError, msgspec.DecodeError):
         return {}

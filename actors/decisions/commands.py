@@ -75,7 +75,7 @@ def _resume(order: requests.WorkflowResume, draft: Draft) -> None:
     if draft.workflow.frozen:
         for terminal in draft.terminals():
             if terminal.status == TerminalStatus.RUNNING:
-                draft.set_terminal(terminal, working_since=draft.now)
+                draft.set_terminal(terminal, working_since=draft.now, working_clock=draft.clock)
     draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON, frozen=False)
 
 

@@ -21,7 +21,13 @@ _OVER = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
 
 
 def decide(
-    workflow: Workflow, plan: Plan, event: Fact | requests.Command, *, token: str, now: str
+    workflow: Workflow,
+    plan: Plan,
+    event: Fact | requests.Command,
+    *,
+    token: str,
+    now: str,
+    clock: float = 0.0,
 ) -> list[Operation]:
     """What to store for `event`. The position of the durable mailbox moves with it, so a
     fact that is delivered again has no effect.
@@ -29,7 +35,7 @@ def decide(
     Pure. Raises `Refused` for a command that this state does not allow; an observation is
     never refused.
     """
-    draft = Draft(workflow, plan, token=token, now=now)
+    draft = Draft(workflow, plan, token=token, now=now, clock=clock)
     if isinstance(event, Fact):
         if event.seq <= workflow.handled:
             return []
@@ -72,8 +78,19 @@ def _launch_failed(fact: facts.LaunchFailed, draft: Draft) -> None:
 @observe.register
 def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    if terminal is not None:
-        _ended(draft, terminal, f"{how_it_ended(fact)} without completing", fact.screen)
+    if terminal is None:
+        return
+    works = terminal.alive and terminal.status == TerminalStatus.RUNNING
+    if works and terminal.sent < terminal.step == fact.unsure:
+        draft.tell(
+            facts.InstructionUnconfirmed(
+                address=terminal.address,
+                incarnation=terminal.incarnation,
+                step=terminal.step,
+                screen=fact.screen,
+            )
+        )
+    _ended(draft, terminal, f"{how_it_ended(fact)} without completing", fact.screen)
 
 
 @observe.register

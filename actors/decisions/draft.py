@@ -20,14 +20,18 @@ class Draft:
     """One workflow as it will be, and `operations`, what it takes to get there.
 
     `token` is the identity given to a program that this decision starts; `now` is the
-    time of the event, as the facts write it.
+    time of the event, as the facts write it; `clock` is the reading of `bus.clock.awake`
+    from which the limits of what begins now are counted.
     """
 
-    def __init__(self, workflow: Workflow, plan: Plan, *, token: str, now: str) -> None:
+    def __init__(
+        self, workflow: Workflow, plan: Plan, *, token: str, now: str, clock: float
+    ) -> None:
         self.workflow = copied(workflow)
         self.plan = plan
         self.token = token
         self.now = now
+        self.clock = clock
         self.operations: list[Operation] = []
 
     # ---- looking -----------------------------------------------------------------------

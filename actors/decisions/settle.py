@@ -61,6 +61,7 @@ def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
         step=1,
         instruction=text,
         working_since=draft.now,
+        working_clock=draft.clock,
     )
 
 

@@ -39,6 +39,9 @@ class Intent(msgspec.Struct, frozen=True):
     new: str
 
 
+_decode_intent = msgspec.json.Decoder(Intent).decode
+
+
 class Change(msgspec.Struct, frozen=True):
     """One path that differs between two commits."""
 
@@ -70,7 +73,7 @@ class Checkout:
     def intent(self) -> Intent | None:
         """The landing that was begun here and not ended."""
         try:
-            return msgspec.json.decode(self._intent.read_bytes(), type=Intent)
+            return _decode_intent(self._intent.read_bytes())
         except FileNotFoundError:
             return None
 

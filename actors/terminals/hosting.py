@@ -130,7 +130,8 @@ class Host:
             f'{{"host_pid": {os.getpid()}, "host_start": "{family.start_time(os.getpid())}",'
             f' "program_pid": {self.pid}, "program_start": "{family.start_time(self.pid)}",'
             f' "incarnation": {self.incarnation}, "token": "{self.token}",'
-            f' "socket": "{path}", "started_at": {time.time():.3f}}}\n'
+            f' "socket": "{path}", "started_at": {time.time():.3f},'
+            f' "started": {time.monotonic():.3f}}}\n'
         )
         with open(self.dir + "/host.tmp", "wb") as file:
             file.write(text.encode())
@@ -311,7 +312,7 @@ class Host:
         text = (
             f'{{"kind": "{kind}", "status": {status}, "at": {time.time():.3f},'
             f' "offset": {self.log.end}, "leftovers": {len(self.leftovers)},'
-            f' "survivors": {survivors}}}'
+            f' "survivors": {survivors}, "clock": {self.now():.3f}}}'
         )
         self.exit_text = text.encode()
         try:

@@ -32,7 +32,7 @@ from typing import TypeVar
 import msgspec
 
 from actors.terminals import wire
-from actors.terminals.processes import Exit
+from actors.terminals.processes import Exit, decode_exit
 
 HOST = Path(__file__).with_name("host.py")
 SOCKET_PATH_LIMIT = 100  # bytes; macOS has 104 with the end mark
@@ -310,7 +310,7 @@ def _event(kind: int, payload: bytes) -> Event:
     if kind == wire.RESIZED:
         return Resized(*wire.SIZE.unpack(payload))
     if kind == wire.EXIT:
-        return Ended(msgspec.json.decode(payload, type=Exit))
+        return Ended(decode_exit(payload))
     raise ValueError(f"unknown frame {kind}")
 
 

@@ -30,6 +30,7 @@ class Exit(msgspec.Struct, frozen=True):
     offset: int  # end of the output
     leftovers: int  # processes that outlived the program and were ended
     survivors: int  # those that even SIGKILL did not end
+    clock: float = 0.0  # as `Identity.started`, without what the host was stopped; 0: unknown
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -42,12 +43,12 @@ class Identity(msgspec.Struct, frozen=True):
     incarnation: int
     token: str
     socket: str
-    started_at: float  # Unix seconds
+    started_at: float  # Unix seconds, for people
+    started: float = 0.0  # on `bus.clock.awake`; 0: a host of an older Callboard
 
 
-_exit = msgspec.json.Decoder(Exit).decode
+decode_exit = msgspec.json.Decoder(Exit).decode
 _identity = msgspec.json.Decoder(Identity).decode
-# Made here once: a type that two threads use for the first time at once crashes msgspec.
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -228,7 +229,7 @@ def read_exit(directory: Path) -> Exit | None:
     Raises OSError or msgspec.DecodeError when there is a record that cannot be read: unknown.
     """
     try:
-        return _exit((directory / "exit.json").read_bytes())
+        return decode_exit((directory / "exit.json").read_bytes())
     except FileNotFoundError:
         return None
 

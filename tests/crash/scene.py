@@ -211,7 +211,7 @@ class Scene:
 
 
 _VARY = {"repo", "git_dir", "plan", "handled", "created", "merge_at", "merge_worktree"} | {
-    "worktree", "token", "instruction", "working_since", "base", "tip",
+    "worktree", "token", "instruction", "working_since", "working_clock", "base", "tip",
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 was meanwhile: through the doors, with real repositories."""
 
 import subprocess
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from kit import Home, coder, git, plan_text
 from bus import connection
 from bus.subscriber import Subscriber
 
-BRANCHES, EACH = 5, 200
+BRANCHES, EACH = 20, 50
 
 
 class Watched:
@@ -159,53 +161,109 @@ def _told(home: Home, task: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_thousand_commits_over_several_branches_and_a_crash_are_told_once_each(
-    home: Home, repo: Path, tmp_path: Path
-) -> None:
-    ids = [f"t{number}" for number in range(BRANCHES)]
-    watched = Watched(home, repo, tmp_path, ids)
-    try:
-        base = git(repo, "rev-parse", "main")
-        storm(repo, ids, base, range(EACH // 2))
-        watched.until(type="commit.seen")
-        home.kill()
-        storm(repo, ids, "", range(EACH // 2, EACH))
-        git(repo, "pack-refs", "--all")
-        home.serve()
-        made = {id: git(repo, "rev-list", "--reverse", f"{base}..feat/{id}").split() for id in ids}
-        for id in ids:
-            watched.until(type="commit.seen", commit=made[id][-1])
-        seen = [f for f in home.facts() if f["type"] == "commit.seen"]
-    finally:
-        watched.subscriber.close()
-    assert sum(map(len, made.values())) == BRANCHES * EACH
-    assert max(Counter(f["commit"] for f in seen).values()) == 1
-    for id in ids:
-        mine = [f["commit"] for f in seen if f["address"] == f"demo/{id}/"]
-        assert mine == made[id], "all of them, in their order, on their own branch"
+class Storm:
+    """A thousand commits over twenty branches in about a second, as one `git fast-import`:
+    each round is a commit on every branch, and moves all the refs."""
 
+    def __init__(self, repo: Path, ids: list[str]) -> None:
+        self._ids = ids
+        self._base = git(repo, "rev-parse", "main")
+        self._half = threading.Event()
+        self.seconds = 0.0
+        self._import = subprocess.Popen(
+            ["git", "fast-import", "--quiet", "--force"], cwd=repo, stdin=subprocess.PIPE
+        )
+        self._thread = threading.Thread(target=self._blow)
 
-def storm(repo: Path, ids: list[str], base: str, numbers: range) -> None:
-    """Commits in turn on every branch, as fast as git can; refs move every fifty."""
-    lines: list[str] = []
-    for number in numbers:
-        for id in ids:
+    def begin(self, stop_halfway: bool) -> None:
+        """Return at once. Halfway it may wait for `go_on`."""
+        if not stop_halfway:
+            self._half.set()
+        self._thread.start()
+
+    def go_on(self) -> None:
+        """The second half comes now."""
+        self._half.set()
+
+    def is_over(self) -> bool:
+        return self._import.poll() is not None
+
+    def wait(self) -> None:
+        self._thread.join()
+        assert self._import.wait(60) == 0
+
+    def _blow(self) -> None:
+        stdin = self._import.stdin
+        assert stdin is not None
+        for rounds in (range(EACH // 2), range(EACH // 2, EACH)):
+            self._half.wait(60 if rounds.start else 0)
+            began = time.monotonic()
+            for number in rounds:
+                stdin.write(self._round(number).encode())
+                stdin.flush()
+            if rounds.start:
+                stdin.close()
+                self._import.wait(60)
+            self.seconds += time.monotonic() - began
+
+    def _round(self, number: int) -> str:
+        lines = []
+        for id in self._ids:
             lines += [
                 f"commit refs/heads/feat/{id}",
                 f"committer Storm <storm@example.org> {1_700_000_000 + number} +0000",
                 "data <<.",
                 f"{id} {number}",
                 ".",
+                f"from {self._base}" if number == 0 else "",
+                "",
             ]
-            if number == numbers.start:
-                lines.append(f"from {base or f'refs/heads/feat/{id}^0'}")
-            lines.append("")
-        if number % 10 == 9:
-            lines.append("checkpoint\n")
-    subprocess.run(
-        ["git", "fast-import", "--quiet"],
-        cwd=repo,
-        input="\n".join(lines) + "\n",
-        text=True,
-        check=True,
-    )
+        return "\n".join([*lines, "checkpoint", "", ""])
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("kills", [0, 2], ids=["served", "killed"])
+def test_a_thousand_commits_in_a_second_over_twenty_branches_are_told_once_each(
+    home: Home, repo: Path, tmp_path: Path, kills: int
+) -> None:
+    """Killed: once in the middle of the storm, which goes on meanwhile, and once while the
+    next runtime reads what it missed."""
+    ids = [f"t{number}" for number in range(BRANCHES)]
+    watched = Watched(home, repo, tmp_path, ids)
+    try:
+        storm = Storm(repo, ids)
+        storm.begin(stop_halfway=kills > 0)
+        watched.until(type="commit.seen")
+        if kills:
+            storm.go_on()
+            home.kill()
+            assert not storm.is_over(), "it was to be killed in the middle"
+            home.serve()
+            known = len(watched.facts)
+            while not any(f["type"] == "commit.seen" for f in watched.facts[known:]):
+                fact = watched.subscriber.next(30)
+                assert fact is not None
+                watched.facts.append(msgspec.to_builtins(fact))
+            home.kill()
+        storm.wait()
+        if kills:
+            git(repo, "pack-refs", "--all")
+            home.serve()
+        base = git(repo, "rev-parse", "main")
+        made = {id: git(repo, "rev-list", "--reverse", f"{base}..feat/{id}").split() for id in ids}
+        for id in ids:
+            watched.until(type="commit.seen", commit=made[id][-1])
+        facts = home.facts()
+    finally:
+        watched.subscriber.close()
+    seen = [f for f in facts if f["type"] == "commit.seen"]
+    assert sum(map(len, made.values())) == len(seen) == BRANCHES * EACH == 1_000
+    assert max(Counter(f["commit"] for f in seen).values()) == 1
+    for id in ids:
+        mine = [f["commit"] for f in seen if f["address"] == f"demo/{id}/"]
+        assert mine == made[id], "all of them, in their order, on their own branch"
+    assert not [f for f in facts if f["type"] in ("ref.rewritten", "commit.rejected")]
+    assert [f["seq"] for f in facts] == list(range(1, len(facts) + 1))
+    told = [f["seq"] for f in watched.facts]
+    assert told == sorted(set(told)), "and so the subscriber had them"
+    print(f"{len(seen)} commits in {storm.seconds:.2f} s")

@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
-from kit import PYTHON, Home, coder, done, git, plan_text
+import pytest
+from kit import PYTHON, ROOT, Home, coder, done, git, plan_text, types
 
 from actors.ending import running_hosts
 from actors.terminals import processes
@@ -105,3 +107,91 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     assert identity is not None
     assert processes.marked(identity.token) == set()
     assert git(repo, "rev-parse", "main") == git(repo, "rev-parse", "feat/b~1")
+
+
+def dies_at(home: Home, point: str, tmp_path: Path) -> "subprocess.Popen[bytes]":
+    """A runtime that kills itself there (tests/crash/doomed.py)."""
+    env = {**os.environ, "DOOM": point, "DOOM_TRACE": str(tmp_path / "trace")}
+    doomed = ROOT / "tests" / "crash" / "doomed.py"
+    runtime = subprocess.Popen([PYTHON, str(doomed), str(home.path)], env=env)
+    wait_for(home.path / "connection.json")
+    return runtime
+
+
+@pytest.mark.parametrize("point", ["type.1.before", "type.1.after", "typed.1.before"])
+def test_where_nobody_is_left_to_say_whether_it_was_typed_the_doubt_is_said(
+    home: Home, repo: Path, tmp_path: Path, point: str
+) -> None:
+    """The runtime dies before the record, and the host, which knows, with it."""
+    seen = tmp_path / "seen"
+    script = f"$ echo turn >> {seen}\n@ sleep 600\n"
+    runtime = dies_at(home, point, tmp_path)
+    home.json("submit", write(tmp_path, plan_text(repo, {"a": [coder(script)]})))
+    home.ok("prepare", "demo")
+    home.run("start", "demo")
+    assert runtime.wait(30) == -signal.SIGKILL
+    if point != "type.1.before":
+        wait_for(seen)
+    kill_hosts(home)
+    home.serve()
+    row = home.until(lambda row: row["status"] == "failed")
+    assert row["tasks"][0]["terminals"][0]["sent"] == 0
+    facts = home.facts("demo/a/1")
+    told = [f for f in facts if f["type"].startswith("instruction.")]
+    assert [(f["type"], f["incarnation"], f["step"]) for f in told] == [
+        ("instruction.unconfirmed", 1, 1)
+    ]
+    assert types(facts).index("instruction.unconfirmed") > types(facts).index("terminal.exited")
+    home.kill()
+    home.serve()
+    home.ok("retry", "demo/a")
+    home.until(lambda row: row["tasks"][0]["terminals"][0]["delivered"] == 1)
+    facts = home.facts("demo/a/1")
+    assert types(facts).count("instruction.unconfirmed") == 1
+    sent = [f["incarnation"] for f in facts if f["type"] == "instruction.sent"]
+    assert sent == [2], "the new program gets it once, the old one never again"
+
+
+def test_where_the_work_itself_says_that_it_was_typed_there_is_no_doubt(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    runtime = dies_at(home, "typed.1.before", tmp_path)
+    home.json("submit", write(tmp_path, plan_text(repo, {"a": [done("a")]})))
+    home.ok("prepare", "demo")
+    home.run("start", "demo")
+    assert runtime.wait(30) == -signal.SIGKILL
+    wait_for(home.path / "worktrees" / "demo" / "a" / "a")
+    while "#done" not in git(repo, "log", "-1", "--format=%s", "feat/a"):
+        time.sleep(0.02)
+    kill_hosts(home)
+    home.serve()
+    home.until(lambda row: row["status"] == "completed")
+    told = types([f for f in home.facts("demo/a/1") if f["type"].startswith("instruction.")])
+    assert told == ["instruction.sent", "instruction.delivered"]
+
+
+ASKS_LATER = """
+import pathlib, sys, time
+print("> ", end="", flush=True)
+while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)
+print("\\x1b[2J\\x1b[HMay I?\\r\\n❯ 1. Yes\\r\\n  2. No", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_was_surely_not_typed_is_in_no_doubt(home: Home, repo: Path, tmp_path: Path) -> None:
+    """A question stands where the instruction would be typed, and the host is killed."""
+    home.serve()
+    asks = json.dumps([PYTHON, "-c", ASKS_LATER, str(tmp_path / "ask")])
+    tail = f"[cli.asks]\ncommand = {asks}\nready = '^> $'\n"
+    tasks = {"a": [{"cli": "asks", "instruction": "work", "auto_confirm": "never"}]}
+    home.json("submit", write(tmp_path, plan_text(repo, tasks, tail=tail)))
+    home.ok("prepare", "demo")
+    (tmp_path / "ask").touch()
+    home.until(lambda row: row["tasks"][0]["terminals"][0]["blocked"])
+    home.ok("start", "demo")
+    time.sleep(1)  # the host is asked whether it was typed, which no fact tells
+    kill_hosts(home)
+    home.until(lambda row: row["status"] == "failed")
+    told = [f["type"] for f in home.facts("demo/a/1") if f["type"].startswith("instruction.")]
+    assert told == []

@@ -135,13 +135,14 @@ class World:
         )
         self._see(terminal, fact, gone=True)
 
-    def exit(self, terminal: Terminal, status: int = 0) -> None:
+    def exit(self, terminal: Terminal, status: int = 0, unsure: int = 0) -> None:
         fact = facts.TerminalExited(
             address=terminal.address,
             incarnation=terminal.incarnation,
             kind="exited",
             status=status,
             screen="the last screen",
+            unsure=unsure,
         )
         self._see(terminal, fact, gone=True)
 

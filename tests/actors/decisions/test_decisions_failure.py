@@ -11,11 +11,13 @@ from decisions_scene import (
     running,
     says,
     statuses,
+    told,
 )
 from decisions_world import World
 
 from actors.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
+from bus.facts import InstructionUnconfirmed
 from bus.plan import HelperPlan
 from bus.status import WorkflowStatus
 
@@ -212,3 +214,25 @@ def test_a_new_incarnation_has_all_its_chances_again() -> None:
     orders(world, RETRY)
     says(world, "a", "pass")
     assert statuses(world, "a") == ["running", "running"]
+
+
+@pytest.mark.parametrize(("sent", "unsure", "told_of"), [(0, 1, [1]), (0, 0, []), (1, 1, [])])
+def test_what_may_have_been_typed_is_told_as_doubt(
+    sent: int, unsure: int, told_of: list[int]
+) -> None:
+    world = running("coder")
+    terminal = world.find("demo/a/1/")
+    terminal.sent = sent
+    world.exit(terminal, 3, unsure)
+    world.settle(merger=False)
+    assert [fact.step for fact in told(world, InstructionUnconfirmed)] == told_of
+
+
+def test_of_an_instruction_whose_work_was_taken_there_is_no_doubt() -> None:
+    world = running("coder")
+    terminal = world.find("demo/a/1/")
+    terminal.sent = 0
+    world.commit("demo/a/", "done")
+    world.exit(terminal, 0, 1)
+    world.settle(merger=False)
+    assert told(world, InstructionUnconfirmed) == []
