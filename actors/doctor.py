@@ -19,12 +19,14 @@ from actors.ending import running_hosts
 from actors.launching import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
+from store import damage
+from store.errors import Damaged
 
 
 def examine(home: Path) -> dict[str, Any]:
     """`{"ok": …, "items": [{"what", "state", "help"}]}`; `state` is `ok`, `note` or
     `missing`. Only what Callboard itself cannot do without makes it not `ok`."""
-    items = [_python(), _git(), *_home(home), *_terminals(home), *_clis()]
+    items = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
     return {"ok": all(item["state"] != "missing" for item in items), "items": items}
 
 
@@ -59,6 +61,26 @@ def _home(home: Path) -> list[dict[str, str]]:
         f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
     )
     return [serving, room]
+
+
+def _database(home: Path) -> list[dict[str, str]]:
+    """All of it is read, history too: about a second for a million facts."""
+    path = home / "callboard.db"
+    if not path.exists():
+        return []
+    try:
+        wrong = {name: what for name, what in damage.examine(path).items() if what}
+    except Damaged as error:
+        return [_item(str(error), "missing")]
+    except OSError as error:
+        return [_item(str(error), "note")]
+    if not wrong:
+        return [_item("the database is sound")]
+    words = "; ".join(f"{name}: {what}" for name, what in wrong.items())
+    mend = f"down, keep a copy, then: sqlite3 {path} .recover | sqlite3 mended.db"
+    return [
+        _item(f"the database is damaged ({words}); its other tables are sound", "missing", mend)
+    ]
 
 
 def _terminals(home: Path) -> list[dict[str, str]]:
