@@ -124,7 +124,9 @@ def down(terminals: bool, as_json: bool) -> None:
     """End the runtime; terminals go on unless told otherwise."""
     from actors.serving import down as end
 
-    show(end(home(), terminals), as_json, lambda result: result["message"])
+    result = end(home(), terminals)
+    show(result, as_json, lambda result: result["message"])
+    sys.exit(DONE if result["ended"] else FAILED)
 
 
 @main.command()
@@ -276,6 +278,8 @@ def finish(
 
     row = order(home(), type, until, bad, fields)
     said = f"{row['address']} {row['status']}" + _because(row)
+    if type == "workflow.stop" and not row["tidied"]:
+        said += "; its programs are being ended still"
     show(row, as_json, lambda _: said)
     if row["status"] in bad:
         raise Stop(said, FAILED, f"python run.py why {row['id']}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.clis.judging import writes_for
 from actors.prompts import UNKNOWN_MS
+from actors.terminal_base import Unreadable
 from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
@@ -62,10 +63,12 @@ class Delivery:
         if seen.prompt is not None or actor.prompts.is_unrecognised(seen):
             actor.prompts.keep_from_typing(seen)
             return
+        try:
+            writes = actor.read_screen(writes_for, text)
+        except Unreadable:
+            actor.prompts.keep_from_typing(actor.judge())
+            return
         self._typing, self._untyped = step, (0, 0)
-        writes = actor.stage.screens.call(
-            writes_for, actor.profile, actor.directory, *actor.size, text
-        )
         key = self._key(step)
         actor.session.do(lambda link: link.type(key, writes))
 

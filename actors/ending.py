@@ -1,5 +1,6 @@
 """Ending every program of a home: `down --terminals`. Also what no row knows any more."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from actors.terminals import processes
@@ -18,10 +19,15 @@ def _hosts_below(place: Path) -> list[processes.Found]:
 
 
 def end_all(place: Path) -> list[Path]:
-    """TERM, then KILL, every program whose host keeps its files below `place`, with its whole
-    process group, and wait for each. Returns the directories of those that could not be
-    ended."""
-    return [found.directory for found in _hosts_below(place) if not _end(found)]
+    """TERM to every program whose host keeps its files below `place`, and to all it started; KILL
+    after one grace for all, and wait for them. Returns the directories of those that could not
+    be ended."""
+    hosts = _hosts_below(place)
+    if not hosts:
+        return []
+    with ThreadPoolExecutor(max_workers=len(hosts)) as each:  # they only wait
+        ended = list(each.map(_end, hosts))
+    return [host.directory for host, over in zip(hosts, ended, strict=True) if not over]
 
 
 def end_all_terminals(home: Path) -> list[Path]:

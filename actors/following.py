@@ -21,6 +21,7 @@ from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
 _STEP_SECONDS = 3600.0
+_TIDY_SECONDS = 60.0
 _SILENCE_SECONDS = 15.0
 """After so long without a fact the runtime is asked whether it is there."""
 
@@ -57,11 +58,11 @@ def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> 
 def _wait_tidied(client: Client, name: str) -> None:
     """A stop is done when every program is gone (TERM, a grace of 5 s, KILL) and what was
     not committed is pinned."""
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + _TIDY_SECONDS
     while time.monotonic() < deadline:
         if client.call("workflow.get", workflow=name)["tidied"]:
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # no fact tells it: the workflow's story has ended before
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:

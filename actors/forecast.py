@@ -14,7 +14,7 @@ import pygit2
 
 from actors.git.merge import forecast
 from actors.git.refs import HEADS, read_ref
-from actors.workers import WorkerDied
+from actors.workers import WorkerDied, WorkerLate
 from bus.facts import Fact, MergeForecast
 from bus.rows import Forecast, Workflow
 from bus.status import TaskStatus
@@ -59,6 +59,8 @@ class Forecasts:
             found = self._actor.stage.merges.call(forecast, row.git_dir, *at)
         except (WorkerDied, pygit2.GitError, KeyError, ValueError) as error:
             log.warning("%s: no forecast for %s: %s", row.address, pair, error)
+            if isinstance(error, WorkerLate):
+                self._judged[pair] = at  # not again before one of them has moved
             return before
         self._judged[pair] = at
         return [file.path for file in found]

@@ -14,7 +14,6 @@ import msgspec
 from actors.behaviours.actor import handles
 from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
-from actors.git.merge import plan_merge, preview
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
 from actors.stage import CompanyActor, Stage
@@ -22,7 +21,7 @@ from actors.workflows import submit
 from bus import address as addresses
 from bus import clock, requests
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, Order
+from bus.messages import Answer, Order, Preview
 from bus.router import Envelope
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
@@ -106,7 +105,7 @@ class Gateway(CompanyActor):
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
             raise illegal("over", f"{workflow.address} is {workflow.status}")
-        self.stage.tell(workflow.address, Order(client, request))
+        self.stage.hand_on(workflow.id, workflow.address, Order(client, request))
         return PENDING
 
     @answer.register
@@ -119,7 +118,7 @@ class Gateway(CompanyActor):
             raise unknown("terminal", where)
         if not terminal.live:
             raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        self.stage.tell(where, Answer(client, request.id, request.choice))
+        self.stage.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
         return PENDING
 
     @answer.register
@@ -155,9 +154,9 @@ class Gateway(CompanyActor):
     @answer.register
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
         workflow = self.workflow(request.workflow)
-        branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
-        asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
-        return self.stage.merges.call(preview, asked)
+        if not self.stage.tell(addresses.PREVIEWER, Preview(client, request.id, workflow.id)):
+            raise Refused(503, "stopping", "the runtime is stopping")
+        return PENDING
 
     @answer.register
     def _tree(self, request: requests.TreeInspect, client: str) -> Any:

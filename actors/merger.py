@@ -7,7 +7,6 @@ old target or the tested new one; the next incarnation reads the row and goes on
 last step that was told (hazards 44 to 49).
 """
 
-import contextlib
 import logging
 from datetime import datetime
 from pathlib import Path
@@ -16,21 +15,21 @@ from typing import Any
 import msgspec
 import pygit2
 
+from actors import tidying
 from actors.behaviours.actor import handles
 from actors.ending import end_all
 from actors.forecast import Forecasts
 from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
-from actors.git.command import GitFailed, git
-from actors.git.errors import RepositoryError
+from actors.git.command import GitFailed, GitLate, git
 from actors.git.history import descends
-from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue
+from actors.workers import WorkerLate
 from bus.facts import (
     Fact,
     MergeConflict,
@@ -87,11 +86,23 @@ class Merger(CompanyActor):
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
                 self._forecasts.look(row)
             return
+        if row.merge.waits == "landing":
+            self._land(row)
+            return
+        if row.merge.told in {row.merge.step(f.__name__) for f in (MergeConflict, MergeRefused)}:
+            return  # the workflow's actor is about to decide on it
+        try:
+            self._step(row)
+        except (GitLate, WorkerLate) as late:
+            row = self._row()
+            if row.merge.waits == "landing":
+                raise  # the target may have moved: the next incarnation looks, and goes on
+            self._refuse(row, "too_long", f"does a filter or a merge driver hang? {late}")
+
+    def _step(self, row: Workflow) -> None:
         match row.merge.waits:
             case "":
                 self._go_on(row)
-            case "landing":
-                self._land(row)
             case "checking" | "by_hand":
                 self._judge(row)
             case "repair":
@@ -364,32 +375,8 @@ class Merger(CompanyActor):
 
     # ---- the end -------------------------------------------------------------------------
 
-    def _tidy_one(self, row: Workflow, path: str, name: str, tip: str, landed: bool | None) -> None:
-        """One worktree; what cannot be cleaned up stays, and is said. `landed` None: it goes
-        in any case, pinned before."""
-        home = str(self.stage.home)
-        try:
-            if landed is None or (landed and worktrees.nothing_to_lose(row.git_dir, path, tip)):
-                worktrees.remove(row.git_dir, home, path, merged_into=tip, pin_as=name)
-            else:
-                pin(row.git_dir, path, name)
-        except (GitFailed, RepositoryError, OSError) as error:
-            log.warning("%s stays: %s", path, error)
-
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, then end its actors. A task's worktree goes
-        only when it is clean and merged; else its state is pinned, and it stays (hazards 47,
-        51). The scratch worktrees of the merge go, pinned before."""
-        home = str(self.stage.home)
-        tip = read_ref(row.git_dir, HEADS + row.target) or ""
-        landed = row.status == WorkflowStatus.COMPLETED
-        for task in row.tasks:
-            if task.worktree and Path(task.worktree).exists():
-                self._tidy_one(row, task.worktree, f"{self._id}/{task.id}", tip, landed)
-        for scratch in sorted((self.stage.home / "worktrees" / self._id).glob(".merge-*")):
-            name = f"{self._id}/{scratch.name.lstrip('.')}"
-            self._tidy_one(row, str(scratch), name, tip, None)
-        with contextlib.suppress(GitFailed, RepositoryError, OSError):
-            worktrees.discard(row.git_dir, home, str(self._scratch("tested")))
+        """Clean up after a workflow that is over, then end its actors."""
+        tidying.tidy(row, self.stage.home, self._scratch("tested"))
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
         self.stage.workflows.terminate_child(self._id, block=False)

@@ -3,6 +3,7 @@ it and the plan allows it; any other is shown to a person within seconds. Neithe
 nor silence ever completes or ends anything (hazards 17, 32, 33).
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from actors.clis.judging import Judgement, Step, step_towards, writes_for
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
+from actors.terminal_base import Unreadable
 from bus.errors import illegal
 from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed, TerminalStalled
 from bus.messages import Answer
@@ -30,6 +32,8 @@ PROMPT_MS = 1_500
 """A working program that is silent for so long may be asking something."""
 UNKNOWN_MS = 5_000
 """A screen nobody recognises is shown to a person when it has been quiet for so long."""
+ANSWER_SECONDS = 20.0
+"""Until an answer that is not given (the screen never comes to rest) is given up."""
 STEPS = 4
 """Looks at a list whose marker is to be moved, before a person is asked."""
 
@@ -73,8 +77,9 @@ class Prompts:
             self._give_up(f"{self._actor.at} asks nothing any more")
             if self.is_unrecognised(seen):
                 looking = self._actor.delivery.looking
-                if ms >= UNKNOWN_MS and row.blocked != seen.text and not looking:
-                    self._tell_blocked(Prompt("unrecognised", seen.text, []))
+                long = ms >= UNKNOWN_MS or bool(self._actor.unreadable)
+                if long and row.blocked != seen.text and not looking:
+                    self._tell_blocked(self._unknown(seen))
             elif row.blocked or row.stalled:
                 self._resume()
             return
@@ -93,14 +98,19 @@ class Prompts:
         if seen.prompt is not None:
             self.consider(seen, UNKNOWN_MS)
         elif self._actor.row.blocked != seen.text:
-            self._tell_blocked(Prompt("unrecognised", seen.text, []))
+            self._tell_blocked(self._unknown(seen))
+
+    def _unknown(self, seen: Judgement) -> Prompt:
+        """What a person is shown where no question is known."""
+        return Prompt("unreadable" if self._actor.unreadable else "unrecognised", seen.text, [])
 
     def is_unrecognised(self, seen: Judgement) -> bool:
         """Whether a quiet screen is nothing the profile knows. A working program may look like
         that where the profile does not say how it looks when it is busy."""
         profile = self._actor.profile
         known = seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip()
-        return not known and bool(profile.busy or not self._actor.row.ready)
+        hidden = profile.busy or not self._actor.row.ready or self._actor.unreadable
+        return not known and bool(hidden)
 
     def _tell_blocked(self, prompt: Prompt) -> None:
         actor, row = self._actor, self._actor.row
@@ -133,11 +143,10 @@ class Prompts:
         expect = {"incarnation": row.incarnation, "stalled": False}
         stored = actor.store([Update("terminal", actor.at, {"stalled": True}, expect), fact])
         if stored and not seen.busy:
-            writes = actor.stage.screens.call(
-                writes_for, actor.profile, actor.directory, *actor.size, NUDGE
-            )
-            key = f"{row.incarnation}:{row.step}:nudge".encode()
-            actor.session.do(lambda link: link.type(key, writes))
+            with suppress(Unreadable):
+                writes = actor.read_screen(writes_for, NUDGE)
+                key = f"{row.incarnation}:{row.step}:nudge".encode()
+                actor.session.do(lambda link: link.type(key, writes))
 
     def answered_by_person(self, message: Answer) -> None:
         """`answer T CHOICE`: by label, on the screen as it is now."""
@@ -147,11 +156,18 @@ class Prompts:
             refusal = f"{self._actor.at} is being answered: {self._answer.label}"
         elif seen.prompt is None:
             refusal = f"{self._actor.at} asks nothing now that has choices"
+            refusal = f"{self._actor.at} {self._actor.unreadable}" if seen.end < 0 else refusal
         if refusal:
             stage.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
         self._answer = _Answer(message.choice, "person", message.client, message.id)
+        self._actor.later("answer", ANSWER_SECONDS)
         self._go_on(seen)
+
+    def too_late(self) -> None:
+        """An answer has had its time; whoever waits for it is told."""
+        self._pressing = b""
+        self._give_up(f"the screen of {self._actor.at} does not come to rest; look at it again")
 
     def _go_on(self, seen: Judgement) -> None:
         """One step towards the answer. Looked at again after each move of the marker, because
@@ -159,10 +175,8 @@ class Prompts:
         actor, answer = self._actor, self._answer
         assert answer is not None
         try:
-            step = actor.stage.screens.call(
-                step_towards, actor.profile, actor.directory, *actor.size, answer.label
-            )
-        except NoSuchChoice as error:
+            step = actor.read_screen(step_towards, answer.label)
+        except (NoSuchChoice, Unreadable) as error:
             self._give_up(str(error))
             return
         if not step.moves:
@@ -186,6 +200,7 @@ class Prompts:
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
         self._press(f"{row.incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
+        actor.cancel("answer")
         if not row.ready:
             actor.expect_ready()
         if answer.client:
@@ -208,5 +223,6 @@ class Prompts:
     def _give_up(self, why: str) -> None:
         """The answer was not given; the person who asked for it is told."""
         answer, self._answer = self._answer, None
+        self._actor.cancel("answer")
         if answer is not None and answer.client:
             self._actor.stage.refuse(answer.client, answer.id, illegal("no_such_choice", why))

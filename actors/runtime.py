@@ -193,6 +193,8 @@ class Runtime:
                 )
             case events.GaveUp(reason=reason):
                 log.error("%s gives up: %s", event.address, reason)
+            case events.DeadLetter(item=item, error=None):
+                self._stage.answer_unread(event.address, item)
             case events.Abandoned():
                 log.error("%s did not stop in time and is abandoned", event.address)
 

@@ -16,13 +16,20 @@ from actors.behaviours.ref import SupervisorRef
 from actors.loop import EventLoop
 from actors.watches import Watches
 from actors.workers import Worker
+from bus import address as addresses
 from bus import messages, requests
-from bus.errors import Refused
-from bus.messages import Message
+from bus.errors import Refused, illegal
+from bus.messages import Answer, Message, Order
 from bus.router import Bus, Envelope
+from bus.status import FINAL_WORKFLOW
 from store.change import Operation
 from store.journal import Journal
 from store.reader import Reader
+
+SCREEN_SECONDS = 10.0
+"""What a look at one screen may take; a tenth of a second is usual."""
+MERGE_SECONDS = 600.0
+"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
 
 
 class Fenced(Exception):
@@ -58,15 +65,15 @@ class Stage:
         self.watches = Watches(loop)
         self.published = journal.head
         self.last_request = time.monotonic()
-        self.screens = Worker("screens")
-        self.merges = Worker("merges")
+        self.screens = Worker("screens", SCREEN_SECONDS)
+        self.merges = Worker("merges", MERGE_SECONDS)
         self.workflows: SupervisorRef
         self.inspect: Callable[[], Any]
         self.request_stop: Callable[[str, bool], None]
 
-    def tell(self, to: str, message: Message) -> None:
-        """Send over the bus. Never blocks."""
-        self.bus.send(to, messages.encode(message))
+    def tell(self, to: str, message: Message) -> bool:
+        """Send over the bus; False where nobody lives. Never blocks."""
+        return self.bus.send(to, messages.encode(message))
 
     def reply(self, client: str, id: Any, result: Any = None) -> None:
         """Answer a request from outside."""
@@ -74,6 +81,30 @@ class Stage:
 
     def refuse(self, client: str, id: Any, error: Refused) -> None:
         self.bus.send(client, requests.refused(id, error))
+
+    def hand_on(self, workflow: str, to: str, message: Order | Answer) -> None:
+        """Give a person's command to an actor of a workflow, which answers it. Raises `Refused`
+        where nobody takes it any more."""
+        if not self.tell(to, message):
+            raise self._nobody(workflow)
+
+    def answer_unread(self, address: str, item: object) -> None:
+        """The actor at this address has ended for good before it read the item: a person who
+        waits for an answer gets one."""
+        if not isinstance(item, Envelope) or address.startswith(addresses.RUNTIME):
+            return
+        failure = self._nobody(addresses.workflow_of(address))
+        match messages.decode(item.payload):
+            case Order(client=client, request=request):
+                self.refuse(client, request.id, failure)
+            case Answer(client=client, id=id):
+                self.refuse(client, id, failure)
+
+    def _nobody(self, workflow: str) -> Refused:
+        status, _ = self.reader.standing(workflow)
+        if status in FINAL_WORKFLOW:
+            return illegal("over", f"{workflow}/ is {status}")
+        return Refused(503, "stopping", f"{workflow}/ is being ended; nothing was done")
 
     def notify(self, to: str, item: object) -> None:
         """Put something into a mailbox of this process, as it is: for the event loop, which

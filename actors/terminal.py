@@ -362,10 +362,12 @@ class TerminalActor(TerminalBase):
                 self._not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
-            case "stall":
+            case "stall" | "screen":
                 self.listen()
             case "timeout" if self.row.status == TerminalStatus.RUNNING:
                 self._timed_out()
+            case "answer":
+                self.prompts.too_late()
             case "evidence":
                 self.delivery.consider(due=True)
 

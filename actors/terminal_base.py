@@ -3,8 +3,11 @@ its timers, and the way to tell what it sees.
 """
 
 import logging
+import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +16,7 @@ from actors.clis.profile import Profile
 from actors.launching import profile_for, unverified_version
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
+from actors.workers import WorkerLate
 from bus import address as addresses
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
@@ -22,6 +26,15 @@ from store.errors import LostRace
 log = logging.getLogger("callboard.terminal")
 
 ROWS, COLUMNS = 40, 120
+
+UNREADABLE_SECONDS = 120.0
+"""A screen that could not be read in time is looked at again after so long."""
+
+T = TypeVar("T")
+
+
+class Unreadable(Exception):
+    """The screen could not be read in time."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -42,6 +55,8 @@ class TerminalBase(CompanyActor):
         self.at = address
         self.workflow_id = addresses.workflow_of(address)
         self.size = (ROWS, COLUMNS)
+        self.unreadable = ""  # why the last look at the screen failed
+        self._unreadable_until = 0.0
         self._timers: dict[str, Timer] = {}
 
     # ---- timers --------------------------------------------------------------------------
@@ -107,8 +122,34 @@ class TerminalBase(CompanyActor):
         return self.stage.terminal_dir(self.at, self.row.incarnation)
 
     def judge(self, before: int | None = None) -> Judgement:
-        """The newest screen, read by a worker process."""
-        return self.stage.screens.call(judge, self.profile, self.directory, ROWS, COLUMNS, before)
+        """The newest screen. One that cannot be read is nothing the profile knows, and says
+        so where its text would be."""
+        try:
+            return self.read_screen(judge, before)
+        except Unreadable as error:
+            return Judgement(str(error), -1, ready=False, busy=False, began=False, prompt=None)
+
+    def read_screen(self, function: Callable[..., T], *args: Any) -> T:
+        """`function(profile, directory, rows, columns, *args)` in a worker process. Raises what
+        it raises, or `Unreadable`: then not tried again for a while, for others wait for that
+        worker too."""
+        if time.monotonic() < self._unreadable_until:
+            raise Unreadable(self.unreadable)
+        try:
+            seen = self.stage.screens.call(
+                function, self.profile, self.directory, *self.size, *args
+            )
+        except WorkerLate as late:
+            self._unreadable_until = time.monotonic() + UNREADABLE_SECONDS
+            self.unreadable = (
+                f"(its screen cannot be read: {late}; does a pattern of its profile, `ready` or "
+                f"`busy` or that of a prompt, backtrack without end?)"
+            )
+            log.warning("%s %s", self.at, self.unreadable)
+            self.later("screen", UNREADABLE_SECONDS)
+            raise Unreadable(self.unreadable) from late
+        self.unreadable = ""
+        return seen
 
     def store(self, change: list[Operation]) -> bool:
         """Store an observation, and read the row again. False where it was told before, or

@@ -103,7 +103,7 @@ class TestRun:
         except OSError as error:
             log.info("%s: the host does not answer: %s", self._address, error)
             stage, where = self._actor.stage, self._actor.address
-            stage.loop.later(PROBE_SECONDS, lambda: stage.tell(where, Look()))
+            stage.loop.later(PROBE_SECONDS, lambda: stage.notify(where, Look()))
 
     def _set_aside(self) -> bool:
         """A run that was cut (its host was killed, the machine went down) says nothing about

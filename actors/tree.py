@@ -3,7 +3,8 @@
     runtime/               one_for_one: each of these rebuilds itself from the journal and
       publisher            the rows, so none needs another one restarted with it; started in
       launcher             this order and stopped in reverse, so the door closes first and
-      workflows            the feed last
+      previewer            the feed last
+      workflows
         demo               one_for_one, for the same reason: actors keep nothing
           watcher
           merger
@@ -25,6 +26,7 @@ from actors.behaviours.backoff import Backoff
 from actors.behaviours.spec import DynamicSpec, SupervisorSpec, worker
 from actors.gateway import Gateway
 from actors.launcher import Launcher
+from actors.previewer import Previewer
 from actors.publisher import Publisher
 from actors.stage import Stage
 from actors.workflows import BACKOFF
@@ -45,6 +47,7 @@ def root_spec(stage: Stage, feed: str, info: Callable[[], Any]) -> SupervisorSpe
         children=(
             worker("publisher", Publisher, stage, feed),
             worker("launcher", Launcher, stage),
+            worker("previewer", Previewer, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=BACKOFF),
             worker("gateway", Gateway, stage, info),
         ),

@@ -2,10 +2,11 @@
 another's arithmetic (a busy Python thread adds up to 14 ms to every other one's answer).
 
 A worker runs any top-level function with picklable arguments, one call at a time. It ends
-with its parent, however that ends: the socket between them closes.
+with its parent, however that ends: the socket between them closes. A call has a limit: what
+runs for longer (a pattern that backtracks without end, a git driver that hangs) is ended with
+all it started, and the next call gets a new process.
 """
 
-import os
 import pickle
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from actors.terminals import processes
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,22 +27,37 @@ class WorkerDied(Exception):
     """The process ended in the middle of a call; the next call starts another."""
 
 
-class Worker:
-    """One process, started at its first call. Any thread may call; calls queue."""
+class WorkerLate(WorkerDied):
+    """A call took longer than it may, and its process was ended."""
 
-    def __init__(self, name: str) -> None:
+
+GRACE = 1.0
+"""Seconds between TERM and KILL of a late worker: git takes its lock files away."""
+
+
+class Worker:
+    """One process, started at its first call. Any thread may call; calls queue. A call may
+    take `limit` seconds, not counting those it queues."""
+
+    def __init__(self, name: str, limit: float) -> None:
         self._name = name
+        self._limit = limit
+        self._closed = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`function(*args, **kwargs)`, computed there. Raises what it raises, or
-        `WorkerDied`."""
+        `WorkerDied` (`WorkerLate` when it took too long)."""
         with self._lock:
             connection = self._connect()
             try:
                 connection.send((function, args, kwargs))
+                if not connection.poll(self._limit):
+                    self._end(GRACE)
+                    what = getattr(function, "__name__", "a call")
+                    raise WorkerLate(f"{what} took longer than {self._limit:g} s and was ended")
                 failed, answer = connection.recv()
             except (EOFError, OSError) as error:
                 self._end()
@@ -50,10 +68,18 @@ class Worker:
         return result
 
     def close(self) -> None:
+        """End the process and all it started; a call under way raises `WorkerDied`, as do all
+        after it."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            processes.end_session(process.pid, 0.0)
         with self._lock:
             self._end()
 
     def _connect(self) -> Connection:
+        if self._closed:
+            raise WorkerDied(f"the {self._name} worker is closed")
         if self._connection is None:
             ours, theirs = socket.socketpair()
             with theirs:
@@ -62,14 +88,15 @@ class Worker:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     cwd=Path(__file__).resolve().parents[1],
+                    start_new_session=True,  # a Ctrl-C at the terminal is for the runtime alone
                 )
             self._connection = Connection(ours.detach())
         return self._connection
 
-    def _end(self) -> None:
+    def _end(self, grace: float = 0.0) -> None:
         if self._connection is not None and self._process is not None:
+            processes.end_session(self._process.pid, grace)
             self._connection.close()
-            self._process.kill()
             self._process.wait()
         self._connection = self._process = None
 
@@ -110,5 +137,4 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 if __name__ == "__main__":
-    os.setpgid(0, 0)  # a Ctrl-C at the terminal is for the runtime alone
     _serve(Connection(int(sys.argv[1])))

@@ -14,6 +14,7 @@ RUNTIME = "runtime/"
 GATEWAY = "runtime/gateway/"
 PUBLISHER = "runtime/publisher/"
 LAUNCHER = "runtime/launcher/"
+PREVIEWER = "runtime/previewer/"
 WORKFLOWS = "runtime/workflows/"
 
 RESERVED_WORKFLOWS = frozenset({"runtime", "output", "client"})

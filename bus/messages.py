@@ -62,7 +62,15 @@ class Answer(Message, frozen=True):
     choice: str
 
 
-AnyMessage = Look | Order | AskTurn | YourTurn | TurnOver | Sweep | Swept | Answer
+class Preview(Message, frozen=True):
+    """A person's question what the merge of a workflow would give; the reply goes to `client`."""
+
+    client: str
+    id: Id
+    workflow: str
+
+
+AnyMessage = Look | Order | AskTurn | YourTurn | TurnOver | Sweep | Swept | Answer | Preview
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyMessage).decode

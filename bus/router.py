@@ -5,8 +5,11 @@ its encoding, with a NUL after each address (a frame costs as much as its handli
 Whoever sends also takes it out of the ROUTER and hands it to `deliver`, which puts it into
 a mailbox: a thread in between would double the wake-ups, and those are what a message
 costs. Outside, a client (DEALER or REQ) sends one JSON frame and gets one back; it is known
-by the address `client/…`, to which any actor may answer. The door's thread serves them, so
-strangers cannot starve the inside.
+by the address `client/…`, to which any actor may answer. The door's thread takes what they
+ask, so strangers cannot starve the inside; answers go out in the thread of who answers. The
+door waits on its socket's descriptor, never in a call of ZeroMQ's, so that under one lock
+any thread may use the socket; whoever used it up wakes the door (zmq_getsockopt: ZMQ_FD is
+edge-triggered).
 
 Telling never blocks (hazard 25): inside there is no high-water mark. Strangers are
 bounded: a frame's size, the requests that wait (`backlog`), and what a client leaves
@@ -15,8 +18,11 @@ unread.
 
 import itertools
 import logging
+import os
+import select
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import zmq
@@ -33,8 +39,7 @@ MAX_WAITING = 1_000
 _HARD_LIMIT = 64 << 20
 """Bytes: a frame over this ends the connection before it is read into memory."""
 
-_STOP = b"\0\0"
-"""To nobody, from nobody, nothing: the last message."""
+_STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
 
 _numbers = itertools.count(1)
 
@@ -64,11 +69,15 @@ class Bus:
         self._context = zmq.Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
-        self._answers, self._reply = self._pair(f"inproc://door-{number}", zmq.PULL, zmq.PUSH)
         self._outside = self._context.socket(zmq.ROUTER)
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.linger = 200
+        self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
         self._sending = threading.Lock()
+        self._door = threading.Lock()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._going = True
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
         self.undelivered = 0
 
@@ -92,69 +101,77 @@ class Bus:
     def start(self) -> None:
         self._thread.start()
 
-    def send(self, to: str, payload: bytes, sender: str = "") -> None:
-        """Bring one encoded message into its mailbox. Never blocks."""
+    def send(self, to: str, payload: bytes, sender: str = "") -> bool:
+        """Bring one encoded message into its mailbox; False where nobody lives. Never blocks."""
+        if to.startswith("client/"):
+            self._answer(to.encode(), payload)
+            return True
         frame = b"%b\0%b\0%b" % (to.encode(), sender.encode(), payload)
         with self._sending:
-            if to.startswith("client/"):
-                self._reply.send(frame)
-            else:
-                self._port.send(frame)
-                self._route()
+            self._port.send(frame)
+            return self._route()
 
-    def _route(self) -> None:
+    def _route(self) -> bool:
         self._inside.recv()  # who sent it: always the one port
         to, sender, payload = self._inside.recv().split(b"\0", 2)
-        if not self._deliver(to.decode(), Envelope(sender.decode(), payload)):
-            self.undelivered += 1
-            log.info("nobody lives at %s: message from %s dropped", to, sender)
+        if self._deliver(to.decode(), Envelope(sender.decode(), payload)):
+            return True
+        self.undelivered += 1
+        log.info("nobody lives at %s: message from %s dropped", to, sender)
+        return False
 
     def stop(self) -> None:
-        """Give the answers that wait, then end the thread and close the sockets."""
-        with self._sending:
-            self._reply.send(_STOP)
+        """End the door's thread and close the sockets. Every request that has no answer yet
+        is refused; answers that were given go out."""
+        self._going = False
+        self._wake()
         self._thread.join()
-        with self._sending:
-            for socket in (self._reply, self._port, self._inside):
+        with self._sending, self._door:
+            self._outside.close()
+            for socket in (self._port, self._inside):
                 socket.close(0)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
         self._context.destroy(linger=200)
 
-    # ---- the door's thread -------------------------------------------------------------
+    # ---- the door ----------------------------------------------------------------------
 
     def _serve(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._answers, zmq.POLLIN)
-        poller.register(self._outside, zmq.POLLIN)
-        going = True
-        while going:
-            ready = dict(poller.poll())
-            if self._answers in ready:
-                going = self._give_answers()
-            if self._outside in ready:
-                self._take_outside()
-        self._answers.close(0)
-        self._outside.close()
+        """In the door's thread."""
+        poll = select.poll()
+        poll.register(int(self._outside.getsockopt(zmq.FD)), select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while self._going:
+            while self._going and self._take_outside():
+                pass
+            if (self._wake_read, select.POLLIN) in poll.poll():
+                os.read(self._wake_read, 512)
+        for _ in range(MAX_WAITING):
+            if not self._take_outside():
+                break
+        for to, id in list(self._open.items()):
+            self._answer(to, requests.refused(id, _STOPPING))
 
-    def _give_answers(self) -> bool:
-        """All that wait. False at the stop message."""
-        while int(self._answers.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            frame: bytes = self._answers.recv()
-            if frame == _STOP:
-                return False
-            client, _, payload = frame.split(b"\0", 2)
-            self._answer(client, payload)
-        return True
-
-    def _take_outside(self) -> None:
-        """One request at a time, so that answers go out while strangers press in."""
+    def _wake(self) -> None:
         try:
-            identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
+            os.write(self._wake_write, b"x")
+        except BlockingIOError:
+            log.debug("the door has been woken already")
+
+    def _take_outside(self) -> bool:
+        """One request at a time, so that answers go out while strangers press in. False when
+        none is there."""
+        try:
+            with self._door:
+                identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
-            return
-        envelope = b"/req" if len(frames) == 2 and not frames[0] else b"/dealer"
-        to = b"client/" + identity.hex().encode() + envelope
-        if envelope == b"/req":
+            return False
+        kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
+        to = b"client/%b/%b/%d" % (identity.hex().encode(), kind, next(_numbers))
+        if kind == b"req":
             frames = frames[1:]
+        small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
+        self._open[to] = requests.id_of(frames[0]) if small else None
         try:
             if len(frames) != 1:
                 raise malformed("", f"a request is one JSON frame, not {len(frames)}")
@@ -164,17 +181,27 @@ class Bus:
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, "full", "too many requests wait; try again later")
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame)):
-                raise Refused(503, "stopping", "the runtime is starting or stopping")
+                raise _STOPPING
         except Refused as error:
-            small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
-            self._answer(to, requests.refused(requests.id_of(frames[0]) if small else None, error))
+            self._answer(to, requests.refused(self._open[to], error))
+        return True
 
     def _answer(self, to: bytes, payload: bytes) -> None:
-        _, identity, kind = to.split(b"/")
+        """The first answer to a request; a second one reaches nobody. In any thread."""
+        _, identity, kind, _ = to.split(b"/")
         frames = [bytes.fromhex(identity.decode())]
         if kind == b"req":
             frames.append(b"")
-        try:
-            self._outside.send_multipart([*frames, payload], zmq.NOBLOCK)
-        except zmq.ZMQError as error:
-            log.info("answer to %s dropped: %s", to, error)
+        with self._door:
+            if to not in self._open:
+                log.info("a further answer to %s dropped", to)
+                return
+            del self._open[to]
+            try:
+                self._outside.send_multipart([*frames, payload], zmq.NOBLOCK)
+                used_up = bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+            except zmq.ZMQError as error:
+                log.info("answer to %s dropped: %s", to, error)
+                used_up = not self._outside.closed
+            if used_up:
+                self._wake()

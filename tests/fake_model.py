@@ -3,32 +3,55 @@
 It speaks the Anthropic messages API, the OpenAI responses and chat completions APIs and the
 Gemini API, streamed or not. Its one script: a turn of the user is answered with a call of the
 CLI's own shell tool (found among the tools of the request) that runs a command; the result of
-that call is answered with a closing sentence. A CLI without tools that asks for whole files in the
-text (aider) gets one, and a commit message with `#done`. The command is the text after `RUN: ` in
-the user's turn, else the server's own. Any other request (titles, quota checks) gets a sentence.
+that call is answered with a closing sentence. The command is the text after `RUN: ` in the user's
+turn, else the server's own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without
+arguments. A CLI without tools that asks for whole files in the text (aider) gets one, and a commit
+message, with `#done` where that is spoken of. Any other request (titles, quota checks) gets a
+sentence.
 
-Every request is logged: `{"path", "key", "model", "texts", "tools", "step"}`; `texts` are the
-texts of the user's last turn as they arrived. In a test: `with FakeModel("true") as model: …
-model.url … model.wait_for(lambda r: r["step"] == "tool")`. In a network namespace, or by hand:
+Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks"}`; `texts` are
+the texts of the user's last turn as they arrived, `marks` the words `mark-…` anywhere in the
+request. In a test: `with FakeModel("true") as model: … model.url …
+model.wait_for(lambda r: r["step"] == "tool")`. In a network namespace, or by hand:
 `python tests/fake_model.py --command 'touch x'`, which prints its address, then each request, as
 one line of JSON each.
+
+Used as a proxy (`HTTPS_PROXY`), it is every host of the network, with a certificate of its own that
+the program must be told not to check, and gives out new tokens where a login is refreshed.
 """
 
 import argparse
+import base64
+import functools
 import json
 import re
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from fake_speech import (
+    say_anthropic,
+    say_chat,
+    say_gemini,
+    say_responses,
+    whole_anthropic,
+    whole_chat,
+    whole_gemini,
+    whole_responses,
+)
+
 CLOSING = "The work is committed. Nothing is left to do."
 SENTENCE = "Understood."
 WHOLE_FILE = "made.txt\n```\nmade by the fake model\n```\n"
-COMMIT_MESSAGE = "Add made.txt #done"
+COMMIT_MESSAGE = "Add made.txt"
 SHELL_TOOLS = (
     "Bash",
     "bash",
@@ -39,6 +62,30 @@ SHELL_TOOLS = (
     "local_shell",
 )
 Json = dict[str, Any]
+
+
+def jwt(claims: Json) -> str:
+    """A token whose signature nobody checks."""
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({}, claims, {})]
+    return b".".join(part.rstrip(b"=") for part in parts).decode()
+
+
+NEW_LOGIN: Json = {
+    "access_token": "access-new",
+    "refresh_token": "refresh-new",
+    "id_token": jwt({"email": "t@example.org"}),
+    "token_type": "Bearer",
+    "expires_in": 36000,
+    "scope": "user:inference user:profile",
+}
+PLAIN: Json = {
+    "count_tokens": {"input_tokens": 10},
+    "countTokens": {"totalTokens": 10},
+    "models": {"object": "list", "data": [], "models": []},
+    "/token": NEW_LOGIN,
+    "/tokeninfo": {"email": "t@example.org", "scope": "x", "expires_in": 36000},
+    ":loadCodeAssist": {"currentTier": {"id": "standard-tier"}, "cloudaicompanionProject": "p"},
+}
 
 
 class Tool:
@@ -75,6 +122,8 @@ class Turn:
         self.said = said or "\n".join(texts)
         self.names = [name for name, _ in tools]
         by_name = dict(tools)
+        asked = re.findall(r"CALL: ([\w.]+)", "\n".join(texts))
+        self.other = str(asked[-1]) if asked else ""
         wanted = next((name for name in SHELL_TOOLS if name in by_name), None)
         self.tool = Tool(wanted, by_name[wanted]) if wanted else None
         self.has_result = has_result
@@ -92,7 +141,7 @@ class Turn:
     def text(self) -> str:
         """What is said where no tool is called."""
         if self.step == "sentence" and "commit message" in self.said.lower():
-            return COMMIT_MESSAGE
+            return COMMIT_MESSAGE + (" #done" if "#done" in self.said else "")
         return {"closing": CLOSING, "file": WHOLE_FILE}.get(self.step, SENTENCE)
 
     def command(self, default: str) -> str:
@@ -151,6 +200,7 @@ def read_chat(body: Json) -> Turn:
 
 
 def read_gemini(body: Json) -> Turn:
+    body = body.get("request", body)  # so where one is logged in
     contents = body.get("contents", [])
     last = contents[-1].get("parts", []) if contents else []
     declared = [f for t in body.get("tools") or [] for f in t.get("functionDeclarations", [])]
@@ -158,116 +208,6 @@ def read_gemini(body: Json) -> Turn:
         (f["name"], f.get("parametersJsonSchema") or f.get("parameters", {})) for f in declared
     ]
     return Turn(_last_user(contents), tools, any("functionResponse" in part for part in last))
-
-
-def say_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
-    """The events of a message; joined, they are the message itself."""
-    block: Json = {"type": "text", "text": ""}
-    delta: Json = {"type": "text_delta", "text": text}
-    if call:
-        block = {"type": "tool_use", "id": _name("toolu"), "name": call[0], "input": {}}
-        delta = {"type": "input_json_delta", "partial_json": json.dumps(call[1])}
-    usage = {"input_tokens": 10, "output_tokens": 10}
-    message = {
-        "id": _name("msg"),
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": usage,
-    }
-    stop = {"stop_reason": "tool_use" if call else "end_turn", "stop_sequence": None}
-    yield {"type": "message_start", "message": message}
-    yield {"type": "content_block_start", "index": 0, "content_block": block}
-    yield {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield {"type": "content_block_stop", "index": 0}
-    yield {"type": "message_delta", "delta": stop, "usage": usage}
-    yield {"type": "message_stop"}
-
-
-def whole_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Json:
-    message: Json = next(say_anthropic(text, call, model))["message"]
-    content: Json = {"type": "text", "text": text}
-    if call:
-        content = {"type": "tool_use", "id": _name("toolu"), "name": call[0], "input": call[1]}
-    stop = "tool_use" if call else "end_turn"
-    return {**message, "content": [content], "stop_reason": stop}
-
-
-def say_responses(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
-    item: Json = {
-        "type": "message",
-        "id": _name("msg"),
-        "role": "assistant",
-        "status": "completed",
-        "content": [{"type": "output_text", "text": text, "annotations": []}],
-    }
-    if call and call[0] == "local_shell":
-        action = {"type": "exec", "command": ["bash", "-lc", call[1]["cmd"]], "env": {}}
-        item = {"type": "local_shell_call", "status": "completed", "action": action}
-        item |= {"id": _name("ls"), "call_id": _name("call")}
-    elif call:
-        item = {"type": "function_call", "name": call[0], "arguments": json.dumps(call[1])}
-        item |= {"id": _name("fc"), "call_id": _name("call"), "status": "completed"}
-    usage = {
-        "input_tokens": 10,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 10,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 20,
-    }
-    base: Json = {"id": _name("resp"), "object": "response", "model": model, "output": []}
-    done = base | {"status": "completed", "output": [item], "usage": usage}
-    yield {"type": "response.created", "response": base | {"status": "in_progress"}}
-    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
-    if not call:
-        part = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        yield {"type": "response.output_text.delta", "delta": text, **part}
-    yield {"type": "response.output_item.done", "output_index": 0, "item": item}
-    yield {"type": "response.completed", "response": done}
-
-
-def whole_responses(text: str, call: tuple[str, Json] | None, model: str) -> Json:
-    *_, last = say_responses(text, call, model)
-    response: Json = last["response"]
-    return response
-
-
-def say_chat(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
-    delta: Json = {"role": "assistant", "content": text}
-    if call:
-        function = {"name": call[0], "arguments": json.dumps(call[1])}
-        made = {"index": 0, "id": _name("call"), "type": "function", "function": function}
-        delta = {"role": "assistant", "content": None, "tool_calls": [made]}
-    base = {
-        "id": _name("chatcmpl"),
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": model,
-    }
-    reason = "tool_calls" if call else "stop"
-    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-    yield base | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-    yield base | {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}
-
-
-def whole_chat(text: str, call: tuple[str, Json] | None, model: str) -> Json:
-    first, last = say_chat(text, call, model)
-    choice = last["choices"][0] | {"message": first["choices"][0]["delta"]}
-    return last | {"object": "chat.completion", "choices": [choice]}
-
-
-def say_gemini(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
-    yield whole_gemini(text, call, model)
-
-
-def whole_gemini(text: str, call: tuple[str, Json] | None, model: str) -> Json:
-    part: Json = {"functionCall": {"name": call[0], "args": call[1]}} if call else {"text": text}
-    usage = {"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20}
-    candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
-    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model}
 
 
 DIALECTS: list[tuple[str, Callable[[Json], Turn], Callable[..., Any], Callable[..., Any]]] = [
@@ -278,13 +218,15 @@ DIALECTS: list[tuple[str, Callable[[Json], Turn], Callable[..., Any], Callable[.
 ]
 
 
-def _name(kind: str) -> str:
-    return f"{kind}_{time.monotonic_ns():x}"
+def _plain_answer(path: str) -> Json:
+    """What is said where no model is asked."""
+    return next((answer for end, answer in PLAIN.items() if path.endswith(end)), {})
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "_Server"
+    host = ""
 
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
@@ -296,16 +238,25 @@ class _Handler(BaseHTTPRequestHandler):
         body = body if isinstance(body, dict) else {}
         for pattern, read, say, whole in DIALECTS:
             if re.search(pattern, parts.path):
-                self._speak(parts.path, body, read, say, whole)
+                self._speak(parts.path, body, raw.decode(), read, say, whole)
                 return
         self._log(parts.path, body.get("model", ""), None)
-        answers = {"count_tokens": {"input_tokens": 10}, "countTokens": {"totalTokens": 10}}
-        self._json(next((a for k, a in answers.items() if parts.path.endswith(k)), {}))
+        self._json(_plain_answer(parts.path))
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         self._log(path, "", None)
-        self._json({"object": "list", "data": [], "models": []} if "models" in path else {})
+        self._json(_plain_answer(path))
+
+    def do_CONNECT(self) -> None:
+        """Be the host that is asked for, behind TLS."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.flush()
+        self.request = self.server.tls().wrap_socket(self.connection, server_side=True)
+        self.setup()
+        self.host = self.path.rpartition(":")[0]
+        self.close_connection = False
 
     def do_HEAD(self) -> None:
         self._json({})
@@ -314,6 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
         self,
         path: str,
         body: Json,
+        raw: str,
         read: Callable[[Json], Turn],
         say: Callable[..., Iterator[Json]],
         whole: Callable[..., Json],
@@ -321,25 +273,29 @@ class _Handler(BaseHTTPRequestHandler):
         turn = read(body)
         in_path = re.search(r"/models/([^:/]+):", path)
         model = in_path[1] if in_path else str(body.get("model", ""))
-        self._log(path, model, turn)
+        self._log(path, model, turn, raw)
         call = None
         if turn.step == "tool" and turn.tool:
             command = turn.command(self.server.command)
             call = (turn.tool.name, turn.tool.arguments(command))
+            if turn.other:
+                call = (turn.other, {})
         self.server.before_answer(turn)
         if body.get("stream") or "streamGenerateContent" in path:
             self._stream(say(turn.text, call, model), done="/chat/completions" in path)
         else:
             self._json(whole(turn.text, call, model))
 
-    def _log(self, path: str, model: str, turn: Turn | None) -> None:
+    def _log(self, path: str, model: str, turn: Turn | None, said: str = "") -> None:
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
         query = parse_qs(urlsplit(self.path).query).get("key", [""])[0]
         headers = (self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"))
         key = next((k for k in (*headers, bearer, query) if k), "")
         request: Json = {"path": path, "key": key, "model": model}
+        request |= {"host": self.host} if self.host else {}
         if turn:
             request |= {"texts": turn.texts, "tools": turn.names, "step": turn.step}
+            request["marks"] = sorted(set(re.findall(r"mark-[a-z-]+[a-z]", said)))
         self.server.log(request)
 
     def _stream(self, events: Iterator[Json], done: bool) -> None:
@@ -367,6 +323,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: `log` keeps what matters."""
 
 
+def _self_signed() -> ssl.SSLContext:
+    with tempfile.TemporaryDirectory() as directory:
+        cert, key = Path(directory, "cert"), Path(directory, "key")
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=fake"]
+        subprocess.run([*made, "-out", cert, "-keyout", key], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        return context
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -375,6 +341,7 @@ class _Server(ThreadingHTTPServer):
         self.command = command
         self.log = log
         self.delay = delay
+        self.tls = functools.cache(_self_signed)
 
     def before_answer(self, turn: Turn) -> None:
         """Think for `delay` seconds where a real turn is answered, so that busy can be seen."""

@@ -53,6 +53,7 @@ def test_anthropic(stream: bool) -> None:
             "texts": [USER],
             "tools": ["Bash"],
             "step": "tool",
+            "marks": [],
         }
 
 

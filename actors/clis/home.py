@@ -105,6 +105,7 @@ def prepare(
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
+        env |= _login_place(profile, user_env)
     elif profile.home.env in user_env:
         env[profile.home.env] = user_env[profile.home.env]
     env |= provider_env(profile, provider, known)
@@ -158,6 +159,12 @@ def environment(
         env.pop("LC_CTYPE", None)
         env["LANG"] = env["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
     return env
+
+
+def _login_place(profile: Profile, user_env: Mapping[str, str]) -> dict[str, str]:
+    """Where the user's own program keeps its logins; an empty value is its default place."""
+    name = profile.home.login_env
+    return {name: user_env.get(name, user_env.get(profile.home.env, ""))} if name else {}
 
 
 def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
@@ -243,7 +250,12 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
         source = original(profile, name, user_env)
         if source is not None and source.is_file():
             files.append(_write(home / name, source.read_bytes()))
-    for name in [*profile.seed.link, *(profile.seed.login if login else ())]:
+    names = [*profile.seed.link, *(profile.seed.login if login else ())]
+    for name in profile.seed.link_inside:
+        source = original(profile, name, user_env)
+        entries = source.iterdir() if source is not None and source.is_dir() else ()
+        names += [f"{name}/{entry.name}" for entry in entries if not entry.name.startswith(".")]
+    for name in names:
         source = original(profile, name, user_env)
         target = home / name
         if source is not None and source.exists() and not target.is_symlink():

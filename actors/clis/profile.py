@@ -84,21 +84,28 @@ class Home(_Table, frozen=True):
     """The config home: the variable that moves it and the user's own one. Where `env` is empty
     the program cannot be given a home of its own by one. `inside` is where, below the directory
     the variable names, the files of `user` are found (`.gemini`). `also`: further variables that
-    belong to a home of its own."""
+    belong to a home of its own. `login_env`: the variable that says where the program keeps its
+    logins, if that can be elsewhere; it is set to the user's own home, so that a token the program
+    renews is the user's as well."""
 
     env: str = ""
     user: str = ""
     inside: str = ""
     also: dict[str, str] = {}
+    login_env: str = ""
 
 
 class Seed(_Table, frozen=True):
     """What a new config home starts with, relative to the user's. `copy`: files the program may
-    change; `link`: shared and only read (skills, commands); `login`: credentials, linked only
-    when no provider with a key of its own is set; `set`: keys that keep first-run dialogs away."""
+    change; `link`: shared (skills, commands, logins of MCP servers); `link_inside`: directories of
+    the home's own, in which the program writes, with links to what the user's hold; `login`:
+    credentials, linked only when no provider with a key of its own is set. Linked files must be
+    ones the program writes in place: over a link it renames a new file, and the user is left with
+    a token that was renewed elsewhere. `set`: keys that keep first-run dialogs away."""
 
     copy: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
+    link_inside: tuple[str, ...] = ()
     login: tuple[str, ...] = ()
     elsewhere: tuple[Source, ...] = ()
     set: tuple[SetKeys, ...] = ()

@@ -1,4 +1,5 @@
-"""How the `git` program is run: scrubbed environment, no prompts, hooks only on request."""
+"""How the `git` program is run: scrubbed environment, no prompts, hooks only on request, and not
+for ever: a hook, a filter or a merge driver of the repository may hang."""
 
 import os
 import shutil
@@ -6,6 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from actors.terminals.processes import end_session
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
 # may be started from a hook or from `git rebase --exec`, where these point somewhere else.
@@ -46,6 +49,14 @@ _OPTIONS: Final = (
 _NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
 
 
+GIT_SECONDS: Final = 240.0
+"""What one `git` may take: less than a call of a worker process (`actors.stage`)."""
+HOOK_SECONDS: Final = 60.0
+"""The same where the user's hooks run."""
+_GRACE: Final = 2.0
+"""Seconds between TERM, at which git takes its lock files away, and KILL."""
+
+
 class GitFailed(Exception):
     """The `git` program ended with an unexpected code."""
 
@@ -53,6 +64,13 @@ class GitFailed(Exception):
         super().__init__(f"git {' '.join(args[:2])} ended with {code}: {stderr.strip()}")
         self.code = code
         self.stderr = stderr.strip()
+
+
+class GitLate(GitFailed):
+    """It took too long and was ended, with all it had started."""
+
+    def __init__(self, args: tuple[str, ...], seconds: float) -> None:
+        super().__init__(args, -1, f"it took longer than {seconds:g} s and was ended")
 
 
 def git(
@@ -66,7 +84,8 @@ def git(
     """Run `git ARGS` in directory `at` and return what it prints.
 
     `env` adds variables; `hooks` lets the user's hooks run. Raises `GitFailed` unless the exit
-    code is one of `codes`, and `FileNotFoundError` when there is no `git` or no `at`.
+    code is one of `codes` (`GitLate` when it took too long), and `FileNotFoundError` when there is
+    no `git` or no `at`.
     """
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
@@ -75,16 +94,32 @@ def git(
     command = ["git", "-C", at]
     for option in options:
         command += ["-c", option]
-    done = subprocess.run(
-        [*command, *args],
-        input=stdin,
-        capture_output=True,
-        env={**environ, **_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **(env or {})},
-        check=False,
-    )
-    if done.returncode not in codes:
-        raise GitFailed(args, done.returncode, done.stderr.decode(errors="replace"))
-    return done.stdout
+    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **(env or {})}
+    limit = HOOK_SECONDS if hooks else GIT_SECONDS
+    try:
+        code, output, errors = run([*command, *args], stdin, environ, limit)
+    except subprocess.TimeoutExpired:
+        raise GitLate(args, limit) from None
+    if code not in codes:
+        raise GitFailed(args, code, errors.decode(errors="replace"))
+    return output
+
+
+def run(
+    command: list[str], stdin: bytes, env: Mapping[str, str], limit: float
+) -> tuple[int, bytes, bytes]:
+    """Run a program to its end: exit code, output, errors. Raises `subprocess.TimeoutExpired`
+    after `limit` seconds, when it has been ended with all it had started."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(stdin, limit)
+        finally:
+            if process.returncode is None:
+                end_session(process.pid, _GRACE)
+    return process.returncode, output, errors
 
 
 def git_line(*args: str, at: str, env: Mapping[str, str] | None = None) -> str:

@@ -191,7 +191,7 @@ def _lock(spot: Checkout, intent: Intent) -> None:
         except Locked:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.02)
+            time.sleep(0.02)  # another program's lock file: its removal tells nobody
 
 
 def _swap(

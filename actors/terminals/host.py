@@ -52,7 +52,7 @@ def _lock(path: str) -> bool:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            time.sleep(0.005)
+            time.sleep(0.005)  # a wait for the lock itself would have no end
     return False
 
 

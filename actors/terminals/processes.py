@@ -128,7 +128,7 @@ def end_tree(token: str, sid: int, grace: float) -> int:
             fresh = left - signalled
             handles = [_signal(pid, signo, token, sid) for pid in fresh]
             signalled |= fresh
-            _wait_for_end(left, min(deadline, time.monotonic() + 0.2))
+            wait_for_end(left, min(deadline, time.monotonic() + 0.2))
             for handle in handles:
                 if handle is not None:
                     os.close(handle)
@@ -137,6 +137,36 @@ def end_tree(token: str, sid: int, grace: float) -> int:
         else:
             return 0
     return len(_tree(token, sid))
+
+
+def end_session(leader: int, grace: float) -> None:
+    """Ends a child of ours that leads a session, all in it and all that descends from it: TERM,
+    after grace seconds KILL. The child is still to be waited for."""
+    known = _family(leader)
+    for member in known if grace else ():
+        family.send(member, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while (left := {pid for pid, ticks in known if _runs(pid, ticks)}) and (
+        time.monotonic() < deadline
+    ):
+        wait_for_end(left, deadline)
+        known |= _family(leader)
+    for _ in range(2):  # what was begun while the others were ended is found the second time
+        for member in known | _family(leader):
+            family.send(member, signal.SIGKILL)
+
+
+def _family(leader: int) -> set[family.Member]:
+    fields = family.stat(leader)  # of a zombie the number is still its own
+    own = {(leader, fields[19])} if fields else set()
+    return own | family.members(leader, leader)
+
+
+def _runs(pid: int, ticks: str) -> bool:
+    if not family.LINUX:
+        return bool(family.members(pid, pid))
+    fields = family.stat(pid)
+    return fields is not None and fields[0] not in "ZX" and fields[19] == ticks
 
 
 def _tree(token: str, sid: int) -> set[int]:
@@ -172,11 +202,11 @@ def _tree_of(pid: int, token: str, sid: int) -> set[int]:
     return {pid} if f"CALLBOARD_TERMINAL={token}".encode() in environ else set()
 
 
-def _wait_for_end(pids: set[int], deadline: float) -> None:
-    """Until one of pids has ended or the deadline has come."""
+def wait_for_end(pids: set[int], deadline: float) -> None:
+    """Until one of pids has ended, or the deadline (of the monotonic clock) has come."""
     patience = max(0.0, deadline - time.monotonic())
     if sys.platform != "linux":
-        time.sleep(min(patience, 0.05))
+        time.sleep(min(patience, 0.05))  # no pidfd here, and a kqueue is not simpler
         return
     handles = []
     try:

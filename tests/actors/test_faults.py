@@ -6,98 +6,17 @@ makes it a failure, and the supervisor acts. Nothing of this is known to the run
 
 import json
 import random
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "doors"))
-
 from kit import coder, commit, done, git, make_repo, plan_text
+from served import Served, flat
 
 from actors.ending import running_hosts
-from actors.runtime import Runtime
-from bus import connection
-from bus.client import Client
-from bus.facts import WorkflowMoved
 from bus.subscriber import Subscriber
-
-
-class Poison:
-    """A message that no actor has a handler for."""
-
-
-class Served:
-    """A runtime in this process, asked through its sockets."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.runtime = Runtime(home)
-        self.runtime.start()
-        self.at = connection.read(home)
-        self.client = Client(self.at.requests)
-        self.failed = 0
-
-    def poison(self, address: str) -> bool:
-        return self.runtime._directory.deliver(address, Poison())
-
-    def close(self) -> None:
-        self.client.close()
-        self.runtime.end_terminals = True
-        self.runtime.stop()
-
-    def picture(self, names: set[str]) -> str:
-        """What stands still, for the message of a failure."""
-        rows = [self.client.call("workflow.get", workflow=name) for name in sorted(names)]
-        lines = [
-            f"{t['address']} {t['status']} alive={t['alive']} ready={t['ready']} gone={t['gone']}"
-            f" step={t['step']} sent={t['sent']}"
-            for row in rows
-            for task in row["tasks"]
-            for t in task["terminals"]
-        ]
-        lines += [f"{row['address']} {row['status']} {row['merge']}" for row in rows]
-        facts = self.client.call("events.replay", after=0, limit=10_000)["facts"][-40:]
-        lines += [json.dumps(fact)[:300] for fact in facts]
-        lines += [json.dumps(node) for node in _flat(self.client.call("tree.inspect"))]
-        return "\n".join(lines)
-
-    def run_to_the_end(self, names: list[str]) -> list[dict[str, Any]]:
-        """Start each when it is ready; return when all are over."""
-        subscriber = Subscriber(self.at.feed, self.at.requests)
-        open_ones = set(names)
-        try:
-            while open_ones:
-                fact = subscriber.next(60)
-                assert fact is not None, self.picture(open_ones)
-                name = fact.address.rstrip("/")
-                if isinstance(fact, WorkflowMoved) and name in open_ones:
-                    if fact.new == "ready":
-                        self.client.call("workflow.start", workflow=name)
-                    elif fact.new in ("completed", "failed", "cancelled"):
-                        open_ones.discard(name)
-        finally:
-            subscriber.close()
-        page = self.client.call("events.replay", after=0, limit=10_000)
-        facts: list[dict[str, Any]] = page["facts"]
-        return facts
-
-
-def _flat(node: dict[str, Any]) -> list[dict[str, Any]]:
-    below = [each for child in node.pop("children") for each in _flat(child)]
-    return [node, *below]
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path / "home")
-    yield served
-    served.close()
-
 
 REVIEWED = [
     coder(commit("a", "a", "write a #review")),
@@ -218,13 +137,12 @@ def test_the_tree_shows_each_actor_its_incarnation_its_last_error_and_its_host(
 ) -> None:
     name = submit(served, tmp_path, 0)
     served.client.call("workflow.prepare", workflow=name)
-    subscriber = Subscriber(served.at.feed, served.at.requests, address=f"{name}/")
-    while not (isinstance(fact := subscriber.next(60), WorkflowMoved) and fact.new == "ready"):
-        assert fact is not None
+    served.until_status(name, "ready")
     served.poison("runtime/launcher/")
+    subscriber = Subscriber(served.at.feed, served.at.requests, address=f"{name}/")
     while True:
-        fact = subscriber.next(0.1)
-        nodes = {n["address"]: n for n in _flat(served.client.call("tree.inspect"))}
+        subscriber.next(0.1)
+        nodes = {n["address"]: n for n in flat(served.client.call("tree.inspect"))}
         if nodes["runtime/launcher/"]["incarnation"] == 2:
             break
     subscriber.close()
@@ -243,10 +161,7 @@ def test_the_root_that_gives_up_says_why_once_and_the_terminals_go_on(
     """A launcher that fails more often than the root allows."""
     name = submit(served, tmp_path, 0)
     served.client.call("workflow.prepare", workflow=name)
-    subscriber = Subscriber(served.at.feed, served.at.requests, address=f"{name}/")
-    while not (isinstance(fact := subscriber.next(60), WorkflowMoved) and fact.new == "ready"):
-        assert fact is not None
-    subscriber.close()
+    served.until_status(name, "ready")
     while not served.runtime.ended.wait(0.05):
         served.poison("runtime/launcher/")
     assert "launcher" in served.runtime.failure

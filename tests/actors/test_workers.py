@@ -1,9 +1,14 @@
-"""Worker processes: what they raise comes back as it was."""
+"""Worker processes: what they raise comes back as it was, and none is waited for without end."""
 
 import json
 import os
 import pickle
+import re
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +17,13 @@ from actors.clis.profile import Profile
 from actors.clis.screen import render
 from actors.git.errors import RepositoryError, Rule
 from actors.git.worktrees import guard
-from actors.workers import Worker, _sendable
+from actors.terminals import processes
+from actors.workers import Worker, WorkerDied, WorkerLate, _sendable
 
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    worker = Worker("test")
+    worker = Worker("test", limit=20)
     yield worker
     worker.close()
 
@@ -43,3 +49,47 @@ def test_an_error_that_cannot_travel_leaves_its_words() -> None:
     error.function = lambda: None  # type: ignore[attr-defined]
     assert _sendable(error) == (RuntimeError, ("ValueError: holds a function",), {})
     assert pickle.loads(pickle.dumps(_sendable(error)))
+
+
+def test_a_pattern_that_backtracks_without_end_costs_its_limit_and_the_next_call_is_served() -> (
+    None
+):
+    worker = Worker("test", limit=0.5)
+    try:
+        with pytest.raises(WorkerLate, match=r"search took longer than 0\.5 s"):
+            worker.call(re.search, "^(a+)+$", "a" * 60 + "!")
+        worker._limit = 20
+        assert worker.call(len, "four") == 4
+    finally:
+        worker.close()
+
+
+def test_a_late_call_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    """A git that hangs: it ignores TERM, and so does what it left in a session of its own."""
+    worker = Worker("test", limit=1)
+    pids = tmp_path / "pids"
+    stubborn = f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.1; done"
+    script = f'setsid sh -c "{stubborn.replace("$$", chr(92) + "$$")}" & {stubborn}'
+    try:
+        with pytest.raises(WorkerLate):
+            worker.call(subprocess.run, ["sh", "-c", script], start_new_session=True)
+    finally:
+        worker.close()
+    found = [int(pid) for pid in pids.read_text().split()]
+    assert len(found) == 2
+    end = time.monotonic() + 5
+    while any(processes.is_alive(pid, processes.start_time(pid)) for pid in found):
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
+
+
+def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
+    worker = Worker("test", limit=60)
+    worker.call(len, "warm")
+    threading.Timer(0.3, worker.close).start()
+    start = time.monotonic()
+    with pytest.raises(WorkerDied):
+        worker.call(time.sleep, 50)
+    assert time.monotonic() - start < 10
+    with pytest.raises(WorkerDied, match="closed"):
+        worker.call(len, "four")

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import zmq
 from wire_kit import Outside
 
 from actors.behaviours.mailbox import Directory, Mailbox
-from bus import messages
+from bus import messages, requests
 from bus.address import GATEWAY
 from bus.messages import AskTurn, Look
 from bus.router import MAX_WAITING, Bus
@@ -81,6 +82,38 @@ def test_a_request_reaches_the_gateway_under_an_address_that_anyone_may_answer(
     assert envelope.sender.startswith("client/")
     outside.bus.send(envelope.sender, b"from an actor")
     assert socket.recv() == b"from an actor"
+
+
+def test_a_request_is_answered_once_whoever_answers_again(outside: Outside, dial: Dial) -> None:
+    socket = dial(zmq.DEALER)
+    socket.send(b'{"id":1}')
+    (first,) = outside.until(GATEWAY, 1)
+    outside.bus.send(first.sender, b"1")
+    outside.bus.send(first.sender, b"1 again")
+    socket.send(b'{"id":2}')
+    second = outside.until(GATEWAY, 2)[1]
+    outside.bus.send(second.sender, b"2")
+    assert [socket.recv(), socket.recv()] == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
+def test_a_door_that_closes_answers_every_request_that_is_open(directory: Path, kind: int) -> None:
+    outside = Outside(f"ipc://{directory}/closing")
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    sockets = [context.socket(kind) for _ in range(20)]
+    for number, socket in enumerate(sockets):
+        socket.rcvtimeo = 20_000
+        socket.connect(outside.endpoint)
+        socket.send(b'{"type":"runtime.info","id":%d}' % number)
+    taken = outside.until(GATEWAY, 20)
+    outside.bus.send(
+        taken[0].sender, requests.succeeded(requests.id_of(taken[0].payload), "in time")
+    )
+    outside.bus.stop()
+    replies = [json.loads(socket.recv()) for socket in sockets]
+    context.destroy(linger=0)
+    assert [reply["id"] for reply in replies] == list(range(20))
+    assert sorted(r["error"]["reason"] for r in replies if not r["ok"]) == ["stopping"] * 19
 
 
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])

@@ -15,7 +15,9 @@ from real_cli import Island, cli_path
 pytestmark = pytest.mark.timeout(400)
 
 THREE = ["claude", "codex", "gemini"]
-ALL = [*THREE, "qwen", "opencode"]
+ALL = [*THREE, "qwen", "opencode", "aider"]
+# aider has no tools: it writes the file its model gives it, and commits by itself.
+MADE = {"aider": ("made.txt", "made by the fake model\n")}
 
 
 def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
@@ -32,7 +34,7 @@ def plan_for(repo: Path, names: list[str], url: str, **more: Any) -> str:
         }
         tables.append(f"[provider.at-{name}]")
         tables += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    return plan_text(repo, tasks, head="max_terminals = 5", tail="\n".join(tables))
+    return plan_text(repo, tasks, head="max_terminals = 6", tail="\n".join(tables))
 
 
 def user(tmp_path: Path, names: list[str], paths: list[str]) -> dict[str, str]:
@@ -68,7 +70,8 @@ def lands(tmp_path: Path, repo: Path, names: list[str], **more: Any) -> list[dic
         finally:
             home.close()
         for name in names:
-            assert (repo / f"{name}.txt").read_text() == f"{name}\n"
+            file, text = MADE.get(name, (f"{name}.txt", f"{name}\n"))
+            assert (repo / file).read_text() == text
             asked = [r for r in of(island, name) if r.get("texts")]
             texts = [text for r in asked for text in r["texts"]]
             assert any(f"Add {name}.txt, please.\nThen commit it." in text for text in texts)
@@ -112,6 +115,11 @@ def test_three_real_clis_that_ask_are_answered_by_label(tmp_path: Path, repo: Pa
     assert {f["address"] for f in answered} == {f"demo/{name}/1/" for name in THREE}
     assert {f["by"] for f in answered} == {"policy"}
     assert "terminal.blocked" not in types(facts)
+
+
+@pytest.mark.long
+def test_aider_lands(tmp_path: Path, repo: Path) -> None:
+    lands(tmp_path, repo, ["aider"])
 
 
 @pytest.mark.long

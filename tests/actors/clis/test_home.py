@@ -67,11 +67,43 @@ def test_without_a_provider_the_users_login_goes_along(
 ) -> None:
     user["ANTHROPIC_API_KEY"] = "sk-own"
     launch = prepare(PROFILES["claude"], None, tmp_path / "t", user, *where)
-    assert (launch.home / ".credentials.json").resolve() == (
-        Path(user["HOME"]) / ".claude/.credentials.json"
-    )
     assert launch.env["ANTHROPIC_API_KEY"] == "sk-own"
     assert "oauthAccount" in json.loads((launch.home / ".claude.json").read_text())
+    launch = prepare(PROFILES["codex"], None, tmp_path / "c", user, *where)
+    assert (launch.home / "auth.json").resolve() == Path(user["HOME"]) / ".codex/auth.json"
+
+
+@pytest.mark.parametrize(
+    ("users", "place"),
+    [
+        ({}, ""),
+        ({"CLAUDE_CONFIG_DIR": "/moved"}, "/moved"),
+        ({"CLAUDE_CONFIG_DIR": "/moved", "CLAUDE_SECURESTORAGE_CONFIG_DIR": "/logins"}, "/logins"),
+    ],
+)
+def test_claude_keeps_its_logins_where_the_users_own_does(
+    tmp_path: Path,
+    user: dict[str, str],
+    where: tuple[Path, Path],
+    users: dict[str, str],
+    place: str,
+) -> None:
+    """It renames a new file over `.credentials.json`, so a link would part with the user's."""
+    for provider in (None, GLM):
+        launch = prepare(PROFILES["claude"], provider, tmp_path / "t", user | users, *where)
+        assert launch.env["CLAUDE_SECURESTORAGE_CONFIG_DIR"] == place
+        assert not (launch.home / ".credentials.json").exists()
+
+
+def test_a_directory_the_program_writes_in_is_its_own_and_holds_links(
+    tmp_path: Path, user: dict[str, str], where: tuple[Path, Path]
+) -> None:
+    skills = Path(user["HOME"]) / ".codex/skills"
+    for name in ("tidy", ".system"):
+        (skills / name).mkdir(parents=True)
+    ours = prepare(PROFILES["codex"], GLM, tmp_path / "t", user, *where, key=KEY).home / "skills"
+    assert not ours.is_symlink()
+    assert [(path.name, path.resolve()) for path in ours.iterdir()] == [("tidy", skills / "tidy")]
 
 
 def test_a_provider_with_a_model_only_keeps_the_login(
@@ -81,7 +113,9 @@ def test_a_provider_with_a_model_only_keeps_the_login(
     launch = prepare(PROFILES["claude"], opus, tmp_path / "t", user, *where)
     assert launch.env["ANTHROPIC_MODEL"] == "opus"
     assert "ANTHROPIC_BASE_URL" not in launch.env
-    assert (launch.home / ".credentials.json").is_symlink()
+    assert (
+        prepare(PROFILES["codex"], opus, tmp_path / "c", user, *where).home / "auth.json"
+    ).exists()
 
 
 def test_the_users_own_key_never_goes_to_another_endpoint(

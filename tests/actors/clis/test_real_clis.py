@@ -5,114 +5,17 @@ codex is installed into a cache if neither has it and npm does it within two min
 found is skipped and says so. The programs see no network but the fake model's.
 """
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_cli import Driven, Island, cli_path
+from cli_desk import NAMES, Desk
 
-from actors.clis.home import Launch, prepare
 from actors.clis.keys import hand_in, harmless, keys_for_choice
-from actors.clis.profile import Profile, find_version, load, version_is_verified
-from actors.clis.providers import provider
-from actors.clis.recognise import answer_policy, find_prompt, is_busy, is_ready, turn_began
-from actors.clis.screen import Screen
+from actors.clis.recognise import answer_policy, find_prompt, is_busy, turn_began
 
-PROFILES = load()
-NAMES = ["claude", "codex", "gemini", "qwen", "opencode", "aider"]
 ALWAYS_ONE = ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES if n != "codex")]
-COMMIT = "echo made > made.txt && git add made.txt && git commit -qm 'Add made.txt #done'"
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class Desk:
-    """A repository with a linked worktree, a user, and programs started in it."""
-
-    def __init__(self, root: Path, profile: Profile, path: str, island: Island) -> None:
-        self.root, self.profile, self.island = root, profile, island
-        self.repo, self.worktree = root / "repo", root / "wt"
-        home = root / "home"
-        for made in (home, self.repo):
-            made.mkdir()
-        (home / ".gitconfig").write_text("[user]\nname = T\nemail = t@example.org\n")
-        self.env = {"PATH": path, "HOME": str(home), "USER": "tester", "SHELL": "/bin/sh"}
-        self.git("init", "-qb", "main")
-        (self.repo / "README.md").write_text("hello\n")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "First")
-        self.git("worktree", "add", "-qb", "feat/x", str(self.worktree))
-
-    def git(self, *args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=self.repo, env=self.env, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-    def launch(self, name: str, *, bypass: bool, path: str = "") -> Launch:
-        """A provider of this name: its key is `key-NAME`, its model `model-NAME`."""
-        table = {"base_url": self.island.url + path, "model": f"model-{name}", "api_key_env": "K"}
-        return prepare(
-            self.profile,
-            provider(name, table),
-            self.root / name,
-            self.env,
-            self.worktree,
-            self.repo,
-            key=f"key-{name}",
-            bypass=bypass,
-        )
-
-    def start(self, launch: Launch) -> Driven:
-        return Driven(launch.argv, launch.env, self.worktree, self.island.prefix)
-
-    def ready(self, screen: Screen) -> bool:
-        return is_ready(self.profile, screen)
-
-    def idle(self, screen: Screen) -> bool:
-        return is_ready(self.profile, screen) and not is_busy(self.profile, screen)
-
-    def deliver(self, program: Driven, text: str) -> Screen:
-        """Hand `text` in and look: without evidence of a turn after a while, Enter once more
-        (a busy machine makes programs miss it). Returns the screen before."""
-        before = program.wait(self.ready)
-        program.write(hand_in(self.profile, before, text))
-        try:
-            program.wait(lambda s: turn_began(self.profile, before, s), seconds=8, quiet=0)
-        except TimeoutError:
-            program.write([(b"\r", 0)])
-            program.wait(lambda s: turn_began(self.profile, before, s), quiet=0)
-        return before
-
-    def committed(self) -> str:
-        return self.git("log", "-1", "--format=%s", "feat/x").strip()
-
-    def wait_committed(self, program: Driven) -> Screen:
-        """The idle screen after the turn: the closing answer came, or aider's own commit did."""
-        return program.wait(
-            lambda s: self.idle(s) and self.committed() == "Add made.txt #done", quiet=0.6
-        )
-
-
-@pytest.fixture
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
-    name: str = request.param
-    path = cli_path(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed (PATH, $CALLBOARD_TEST_CLIS, npm)")
-    profile = PROFILES[name]
-    shown = subprocess.run(
-        [profile.command[0], *profile.version.args],
-        env={"PATH": path, "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    version = find_version(profile, shown.stdout)
-    if not version_is_verified(profile, version):
-        pytest.skip(f"{name} {version} is not a version the profile was verified with")
-    with Island(COMMIT, delay=0.5) as island:
-        yield Desk(tmp_path, profile, path, island)
 
 
 @pytest.mark.parametrize("desk", NAMES, indirect=True)

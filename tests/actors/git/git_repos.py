@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from actors.git import command
+
 
 class Repo:
     """A repository in a temporary directory, driven by the `git` program."""
@@ -83,7 +85,7 @@ def killed_at(step: int, action: Callable[[], object]) -> bool:
         crasher = Crasher(step)
         for module, names in {
             os: ("replace", "link", "unlink", "rmdir", "mkdir"),
-            subprocess: ("run",),
+            command: ("run",),
             shutil: ("rmtree", "copy2"),
         }.items():
             for name in names:

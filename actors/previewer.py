@@ -1,0 +1,53 @@
+"""The previewer: what the merge of a workflow would give, in its own time, so that nobody waits
+at the gateway for a large repository, nor a preview for a merge that goes on.
+"""
+
+from typing import Any
+
+from actors.behaviours.actor import handles
+from actors.git.errors import RepositoryError
+from actors.git.merge import plan_merge, preview
+from actors.stage import CompanyActor
+from actors.workers import Worker, WorkerLate
+from bus.errors import Refused, illegal, unknown
+from bus.messages import Preview
+
+PREVIEW_SECONDS = 20.0
+"""Less than a client waits."""
+
+
+class Previewer(CompanyActor):
+    """Answers one preview after another, each in a worker process of its own."""
+
+    @handles(Preview)
+    def answer(self, message: Preview) -> None:
+        try:
+            result = self._preview(message.workflow)
+        except Refused as error:
+            self.stage.refuse(message.client, message.id, error)
+        except RepositoryError as error:
+            failure = illegal(error.rule, error.message, help=error.help)
+            self.stage.refuse(message.client, message.id, failure)
+        except WorkerLate as error:
+            failure = Refused(503, "too_long", f"{message.workflow}/: {error}")
+            self.stage.refuse(message.client, message.id, failure)
+        else:
+            self.stage.reply(message.client, message.id, result)
+
+    def _preview(self, id: str) -> Any:
+        workflow = self.stage.reader.workflow(id)
+        if workflow is None:
+            raise unknown("workflow", id)
+        branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
+        asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
+        worker = Worker("preview", PREVIEW_SECONDS)
+        try:
+            return worker.call(preview, asked)
+        finally:
+            worker.close()
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        message = self.decode(item)
+        if isinstance(message, Preview):
+            failure = Refused(500, "failed", f"the preview broke: {error!r}")
+            self.stage.refuse(message.client, message.id, failure)

@@ -1,0 +1,29 @@
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_desk import COMMIT, PROFILES, Desk
+from real_cli import Island, cli_path
+
+from actors.clis.profile import find_version, version_is_verified
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    name: str = request.param
+    path = cli_path(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (PATH, $CALLBOARD_TEST_CLIS, npm)")
+    profile = PROFILES[name]
+    shown = subprocess.run(
+        [profile.command[0], *profile.version.args],
+        env={"PATH": path, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    version = find_version(profile, shown.stdout)
+    if not version_is_verified(profile, version):
+        pytest.skip(f"{name} {version} is not a version the profile was verified with")
+    with Island(COMMIT, delay=0.5) as island:
+        yield Desk(tmp_path, profile, path, island)

@@ -1,0 +1,81 @@
+"""A hook or a filter that hangs: it is ended with all it started, and git says what it was at."""
+
+import time
+from pathlib import Path
+
+import pytest
+from git_repos import Repo
+
+from actors.git import command
+from actors.git.command import GitLate, git
+from actors.git.land import Landed, RefRefused, land
+
+
+@pytest.fixture
+def ready(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    monkeypatch.setattr(command, "HOOK_SECONDS", 1.0)
+    repo.branch("next", {"a.txt": "a2\n"})
+    return repo
+
+
+def hook(repo: Repo, state: str) -> Path:
+    """A hook that hangs in one state of the ref's transaction, and where it says who it is."""
+    path, pid = repo.path / ".git/hooks/reference-transaction", repo.path.parent / "pid"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'#!/bin/sh\n[ "$1" != {state} ] || {{ echo $$ > {pid}; sleep 300; }}\n')
+    path.chmod(0o755)
+    return pid
+
+
+def gone(pid: Path) -> bool:
+    """Nobody is left in the hook's process group, or is only to be waited for."""
+    number = int(pid.read_text())
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def do(repo: Repo) -> object:
+    old, new = repo.oid("main"), repo.oid("next")
+    return land(repo.git_dir, "main", old=old, new=new, message="callboard: landed demo")
+
+
+def test_a_hook_that_hangs_before_the_ref_moves_refuses_and_leaves_no_lock(ready: Repo) -> None:
+    old, pid = ready.oid("main"), hook(ready, "prepared")
+    refused = do(ready)
+    assert isinstance(refused, RefRefused)
+    assert "longer than 1 s" in refused.output
+    assert gone(pid)
+    assert ready.oid("main") == old
+    assert not list((ready.path / ".git").rglob("*.lock"))
+    (ready.path / ".git/hooks/reference-transaction").unlink()
+    assert isinstance(do(ready), Landed)
+
+
+def test_a_hook_that_hangs_after_the_ref_moved_changes_nothing_about_the_landing(
+    ready: Repo,
+) -> None:
+    pid, new = hook(ready, "committed"), ready.oid("next")
+    landed = do(ready)
+    assert isinstance(landed, Landed)
+    assert gone(pid)
+    assert ready.oid("main") == new
+    assert (ready.path / "a.txt").read_text() == "a2\n"
+    assert ready.git("status", "--porcelain") == ""
+
+
+def test_git_that_hangs_is_ended_with_its_helper(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "GIT_SECONDS", 0.5)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(GitLate, match=r"longer than 0\.5 s"):
+        git("-c", "alias.hang=!sleep 300", "hang", at=str(repo.path))
+    assert set(Path("/proc/self/fd").iterdir()) == before

@@ -1,0 +1,90 @@
+"""A runtime in the process of the test: asked through its sockets, hurt from within."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from actors.runtime import Runtime
+from bus import connection
+from bus.client import Client
+from bus.facts import WorkflowMoved
+from bus.subscriber import Subscriber
+
+
+class Poison:
+    """A message that no actor has a handler for."""
+
+
+class Served:
+    """A runtime in this process, asked through its sockets."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.runtime = Runtime(home)
+        self.runtime.start()
+        self.at = connection.read(home)
+        self.client = Client(self.at.requests)
+        self.failed = 0
+
+    def poison(self, address: str) -> bool:
+        return self.runtime._directory.deliver(address, Poison())
+
+    def close(self) -> None:
+        self.client.close()
+        self.runtime.end_terminals = True
+        self.runtime.stop()
+
+    def picture(self, names: set[str]) -> str:
+        """What stands still, for the message of a failure."""
+        rows = [self.client.call("workflow.get", workflow=name) for name in sorted(names)]
+        lines = [
+            f"{t['address']} {t['status']} alive={t['alive']} ready={t['ready']} gone={t['gone']}"
+            f" step={t['step']} sent={t['sent']}"
+            for row in rows
+            for task in row["tasks"]
+            for t in task["terminals"]
+        ]
+        lines += [f"{row['address']} {row['status']} {row['merge']}" for row in rows]
+        facts = self.client.call("events.replay", after=0, limit=10_000)["facts"][-40:]
+        lines += [json.dumps(fact)[:300] for fact in facts]
+        lines += [json.dumps(node) for node in flat(self.client.call("tree.inspect"))]
+        return "\n".join(lines)
+
+    def until_status(self, name: str, *wanted: str) -> None:
+        """Until a workflow is one of these."""
+        self.until(name, lambda row: row["status"] in wanted)
+
+    def until(self, name: str, is_true: Callable[[dict[str, Any]], Any]) -> None:
+        """Until a workflow's row is so."""
+        subscriber = Subscriber(self.at.feed, self.at.requests, address=f"{name}/")
+        try:
+            while not is_true(self.client.call("workflow.get", workflow=name)):
+                assert subscriber.next(60) is not None, self.picture({name})
+        finally:
+            subscriber.close()
+
+    def run_to_the_end(self, names: list[str]) -> list[dict[str, Any]]:
+        """Start each when it is ready; return when all are over."""
+        subscriber = Subscriber(self.at.feed, self.at.requests)
+        open_ones = set(names)
+        try:
+            while open_ones:
+                fact = subscriber.next(60)
+                assert fact is not None, self.picture(open_ones)
+                name = fact.address.rstrip("/")
+                if isinstance(fact, WorkflowMoved) and name in open_ones:
+                    if fact.new == "ready":
+                        self.client.call("workflow.start", workflow=name)
+                    elif fact.new in ("completed", "failed", "cancelled"):
+                        open_ones.discard(name)
+        finally:
+            subscriber.close()
+        page = self.client.call("events.replay", after=0, limit=10_000)
+        facts: list[dict[str, Any]] = page["facts"]
+        return facts
+
+
+def flat(node: dict[str, Any]) -> list[dict[str, Any]]:
+    below = [each for child in node.pop("children") for each in flat(child)]
+    return [node, *below]

@@ -1,0 +1,199 @@
+"""Every request gets one answer, also when whoever was to give it is just being ended."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import zmq
+from kit import coder, done, git, make_repo, plan_text
+from served import Served, flat
+
+from actors import prompts
+from actors.stage import Stage
+from actors.terminals import family
+from bus.errors import Refused
+
+Reply = dict[str, Any]
+
+
+class Wire:
+    """A client that sends without waiting for the answers."""
+
+    def __init__(self, served: Served) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.connect(served.at.requests)
+
+    def send(self, type: str, **fields: Any) -> None:
+        self._socket.send(msgspec.json.encode({"type": type, **fields}))
+
+    def replies(self, count: int, timeout: float = 10) -> list[Reply]:
+        """That many, and none more within a moment."""
+        found: list[Reply] = []
+        while len(found) < count:
+            assert self._socket.poll(int(timeout * 1000)), f"no more answers after {found}"
+            found.append(msgspec.json.decode(self._socket.recv()))
+        assert not self._socket.poll(200)
+        return found
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+@pytest.fixture
+def wire(served: Served) -> Any:
+    wire = Wire(served)
+    yield wire
+    wire.close()
+
+
+class Gate:
+    """Holds back the next commit of an actor until it is opened."""
+
+    def __init__(self, stage: Stage, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.open = threading.Event(), threading.Event()
+        commit = stage.commit
+
+        def held(actor: Any, change: Any) -> Any:
+            if actor.address == of:
+                self.reached.set()
+                assert self.open.wait(20)
+            return commit(actor, change)
+
+        monkeypatch.setattr(stage, "commit", held)
+
+
+def submitted(served: Served, tmp_path: Path, *line: dict[str, Any]) -> str:
+    text = plan_text(make_repo(tmp_path / "repo"), {"a": list(line) or [done("a")]})
+    name: str = served.client.call("plan.submit", plan=text)["id"]
+    return name
+
+
+def state(served: Served, address: str) -> str:
+    nodes = {node["address"]: node for node in flat(served.client.call("tree.inspect"))}
+    return str(nodes[address]["state"])
+
+
+def refusal(ask: Callable[[], Any]) -> tuple[int, str]:
+    with pytest.raises(Refused) as refused:
+        ask()
+    return refused.value.body.code, refused.value.body.reason
+
+
+def test_an_order_where_nobody_takes_orders_is_refused(served: Served, tmp_path: Path) -> None:
+    name = submitted(served, tmp_path)
+    served.runtime._stage.workflows.terminate_child(name)
+    order = lambda: served.client.call("workflow.prepare", workflow=name, timeout=5)  # noqa: E731
+    assert refusal(order) == (503, "stopping")
+
+
+def test_orders_that_wait_when_the_actor_is_ended_are_refused_and_the_one_under_way_answered(
+    served: Served, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = submitted(served, tmp_path)
+    gate = Gate(served.runtime._stage, f"{name}/", monkeypatch)
+    for type in ("prepare", "pause", "stop"):
+        wire.send(f"workflow.{type}", workflow=name, id=type)
+    assert gate.reached.wait(20)
+    served.client.call("runtime.info")  # the gateway has handed on what came before
+    ended = served.runtime._stage.workflows.terminate_child(name, block=False)
+    while state(served, f"{name}/") != "stopping":
+        assert not ended.done()
+    gate.open.set()
+    ended.result(20)
+    replies = {reply["id"]: reply for reply in wire.replies(3)}
+    assert replies["prepare"]["ok"]
+    assert {replies[id]["error"]["reason"] for id in ("pause", "stop")} == {"stopping"}
+
+
+def test_an_order_that_comes_while_a_workflow_is_tidied_is_told_that_it_is_over(
+    served: Served, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was written to a workflow that ran, and is read by one that is over."""
+    name = submitted(served, tmp_path)
+    gate = Gate(served.runtime._stage, f"{name}/", monkeypatch)
+    wire.send("workflow.stop", workflow=name, id="first")
+    assert gate.reached.wait(20)
+    for number in range(20):
+        wire.send("workflow.pause", workflow=name, id=number)
+    served.client.call("runtime.info")
+    gate.open.set()
+    served.until_status(name, "cancelled")
+    replies = wire.replies(21)
+    assert [reply["id"] for reply in replies if reply["ok"]] == ["first"]
+    assert {reply["error"]["code"] for reply in replies if not reply["ok"]} == {400}
+
+
+def test_a_runtime_that_ends_answers_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(tmp_path / "home")
+    name = submitted(served, tmp_path)
+    wire = Wire(served)
+    gate = Gate(served.runtime._stage, f"{name}/", monkeypatch)
+    for number in range(5):
+        wire.send("workflow.prepare", workflow=name, id=number)
+    assert gate.reached.wait(20)
+    served.client.call("runtime.info")
+    threading.Timer(0.5, gate.open.set).start()
+    served.close()
+    replies = wire.replies(5)
+    wire.close()
+    assert {reply["id"] for reply in replies} == set(range(5))
+    assert [reply["error"]["code"] for reply in replies if not reply["ok"]] == [503] * 4
+
+
+def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The marker has to be moved, and what that did is only read from a screen at rest."""
+    monkeypatch.setattr(prompts, "ANSWER_SECONDS", 2.0)
+    noise = "$ (while :; do printf '\\a' > /dev/tty; sleep 0.1; done) > /dev/null 2>&1 &\n"
+    name = submitted(served, tmp_path, coder(noise + "@ ask Which? | red | blue\n"))
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    while True:
+        try:
+            served.client.call("terminal.answer", terminal=f"{name}/a/1", choice="blue")
+        except Refused as refused:
+            if "does not come to rest" in refused.body.message:
+                break
+            assert "asks nothing now" in refused.body.message  # it has not come so far
+        else:
+            raise AssertionError("it was answered")
+
+
+def is_over(pid: int) -> bool:
+    fields = family.stat(pid)
+    return fields is None or fields[0] in "ZX"
+
+
+def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_waits_for_it(
+    served: Served, tmp_path: Path
+) -> None:
+    served.runtime._stage.merges._limit = 5.0
+    repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=hang\n"})
+    pid = tmp_path / "pid"
+    git(repo, "config", "merge.hang.driver", f"echo $$ > {pid}; sleep 300")
+    text = plan_text(repo, {"a": [done("f", "a")], "b": [done("f", "b")]})
+    name = served.client.call("plan.submit", plan=text)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.05)  # no fact tells what a driver does
+    begun = time.monotonic()
+    foreseen = served.client.call("merge.preview", workflow=name)
+    assert time.monotonic() - begun < 4
+    assert "f" in str(foreseen)
+    served.until_status(name, "failed")
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    (refused,) = [f for f in facts if f["type"] == "merge.refused"]
+    assert refused["reason"] == "too_long"
+    assert "materialize took longer than 5 s" in refused["message"]
+    assert is_over(int(pid.read_text()))

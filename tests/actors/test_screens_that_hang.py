@@ -1,0 +1,58 @@
+"""A profile's pattern that backtracks without end: its own terminal suffers, and says why."""
+
+import json
+from pathlib import Path
+
+import pytest
+from kit import PYTHON, done, make_repo, moves, plan_text
+from served import Served
+
+from actors import terminal_base
+
+HOSTILE = f"""
+[cli.hostile]
+command = {json.dumps([PYTHON, "-c", "print('a' * 60 + '!', flush=True); input()"])}
+ready = '^(a+)+$'
+ready_timeout = 4
+"""
+
+
+def test_a_ready_pattern_without_end_fails_its_own_launch_and_holds_up_nobody_else(
+    served: Served, tmp_path: Path
+) -> None:
+    served.runtime._stage.screens._limit = 1.0
+    hostile = plan_text(
+        make_repo(tmp_path / "hostile"), {"a": [{"cli": "hostile", "instruction": "x"}]},
+        tail=HOSTILE,
+    )  # fmt: skip
+    first = served.client.call("plan.submit", plan=hostile)["id"]
+    calm = plan_text(make_repo(tmp_path / "calm"), {"a": [done("a")]})
+    second = served.client.call("plan.submit", plan=calm)["id"]
+    for name in (first, second):
+        served.client.call("workflow.prepare", workflow=name)
+    served.until_status(first, "failed")
+    served.run_to_the_end([second])
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    blocked = [f for f in facts if f["type"] == "terminal.blocked"]
+    failed = [f for f in facts if f["type"] == "terminal.launch_failed"]
+    assert [f["prompt"] for f in blocked] == ["unreadable"]
+    assert "judge took longer than 1 s" in blocked[0]["text"]
+    assert ["`ready`" in f["reason"] for f in failed] == [True]
+    assert moves(facts, f"{second}/")[-1] == "completed"
+    assert not [f for f in facts if f["type"] == "actor.failed"]
+
+
+def test_it_is_looked_at_again_after_a_while(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that could not be read in time only because the machine was busy."""
+    monkeypatch.setattr(terminal_base, "UNREADABLE_SECONDS", 1.0)
+    served.runtime._stage.screens._limit = 0.001
+    name = served.client.call(
+        "plan.submit", plan=plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]})
+    )["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    served.until(name, lambda row: row["tasks"][0]["terminals"][0]["blocked"])
+    served.runtime._stage.screens._limit = 10.0
+    served.run_to_the_end([name])
+    assert served.client.call("workflow.get", workflow=name)["status"] == "completed"
