@@ -16,15 +16,18 @@ from actors.clis.profile import (
 )
 from actors.clis.version import ask
 from actors.ending import running_hosts
+from actors.exits import NO_RUNTIME, Stop
 from actors.launching import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
+from store import damage, mending
+from store.errors import Damaged, StoreError
 
 
 def examine(home: Path) -> dict[str, Any]:
     """`{"ok": …, "items": [{"what", "state", "help"}]}`; `state` is `ok`, `note` or
     `missing`. Only what Callboard itself cannot do without makes it not `ok`."""
-    items = [_python(), _git(), *_home(home), *_terminals(home), *_clis()]
+    items = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
     return {"ok": all(item["state"] != "missing" for item in items), "items": items}
 
 
@@ -59,6 +62,46 @@ def _home(home: Path) -> list[dict[str, str]]:
         f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
     )
     return [serving, room]
+
+
+def _database(home: Path) -> list[dict[str, str]]:
+    """All of it is read, history too: about a second for a million facts."""
+    path = home / "callboard.db"
+    if not path.exists():
+        return []
+    try:
+        wrong = {name: what for name, what in damage.examine(path).items() if what}
+    except Damaged as error:
+        return [_item(str(error), "missing")]
+    except OSError as error:
+        return [_item(str(error), "note")]
+    if not wrong:
+        return [_item("the database is sound")]
+    words = "; ".join(f"{name}: {what}" for name, what in wrong.items())
+    help = "python run.py down (terminals go on), then python run.py doctor --mend"
+    said = f"the database is damaged ({words}); its other tables are sound"
+    return [_item(said, "missing", help)]
+
+
+def mend(home: Path) -> str:
+    """Mend the database, with nobody else in the home. Returns what was done; raises `Stop`."""
+    path = home / "callboard.db"
+    if not path.exists():
+        raise Stop(f"{path} is not there")
+    lock = connection.hold(home)
+    if lock is None:
+        said = f"process {connection.holder(home)} serves {home}"
+        raise Stop(said, NO_RUNTIME, "python run.py down (terminals go on)")
+    try:
+        mended = mending.mend(path)
+    except (StoreError, OSError) as error:
+        raise Stop(f"not mended, and left as it was: {error}") from error
+    finally:
+        os.close(lock)
+    if mended is None:
+        return "nothing to mend"
+    lost = f"facts {mended.lost[0]} to {mended.lost[-1]}" if mended.lost else "nothing"
+    return f"mended; lost: {lost} ({len(mended.lost)} in all); the old file is {mended.kept}"
 
 
 def _terminals(home: Path) -> list[dict[str, str]]:

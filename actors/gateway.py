@@ -26,7 +26,7 @@ from bus.router import Envelope
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 from store import compaction
-from store.errors import StoreError
+from store.errors import Damaged, StoreError
 
 log = logging.getLogger("callboard.gateway")
 
@@ -61,6 +61,8 @@ class Gateway(CompanyActor):
             result = self.answer(request, client)
         except Refused as error:
             self.stage.refuse(client, request.id, error)
+        except Damaged as error:
+            self.stage.refuse(client, request.id, Refused(500, "damaged", str(error)))
         except StoreError as error:
             self.stage.refuse(client, request.id, Refused(503, "store", str(error)))
         except RepositoryError as error:

@@ -215,7 +215,7 @@ class Prompts:
         self._answer, self._answered = None, step.end
         actor.cancel("answer")
         if not row.ready:
-            actor.expect_ready()
+            actor.launch.expect_ready()
         if answer.client:
             actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
 

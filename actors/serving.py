@@ -18,7 +18,7 @@ from actors.terminals.processes import wait_for_end
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
-from store.errors import StoreError, Unusable, Unwritable
+from store.errors import StoreError
 
 IDLE_EXIT = 900.0
 """Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
@@ -41,7 +41,7 @@ def serve(home: Path, idle_exit: float) -> int:
         runtime = Runtime(home)
     except HomeBusy as busy:
         return _say(f"error: {busy}\nhelp: python run.py ps --home {home}", 3)
-    except (Unusable, Unwritable, OSError) as error:
+    except (StoreError, OSError) as error:
         return _say(f"error: {error}", 3)
     signals = _Signals(runtime)
     try:

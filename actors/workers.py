@@ -68,11 +68,12 @@ class Worker:
         return result
 
     def close(self) -> None:
-        """End the process; a call under way raises `WorkerDied`, as do all after it."""
+        """End the process and all it started; a call under way raises `WorkerDied`, as do all
+        after it."""
         self._closed = True
         process = self._process
         if process is not None:
-            process.kill()
+            processes.end_session(process.pid, 0.0)
         with self._lock:
             self._end()
 

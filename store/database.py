@@ -9,6 +9,7 @@ from pathlib import Path
 from peewee import DatabaseError, OperationalError, SqliteDatabase
 
 from store import migrations
+from store.damage import damaged
 from store.errors import Unusable, Unwritable
 
 BUSY_MS = 5_000
@@ -28,6 +29,7 @@ def open_database(path: Path) -> SqliteDatabase:
             "synchronous": "full",
             "foreign_keys": 1,
             "busy_timeout": BUSY_MS,
+            "cell_size_check": 1,  # what a damaged page holds is refused rather than believed
         },
         thread_safe=False,
         check_same_thread=False,
@@ -53,6 +55,8 @@ def create_or_migrate(path: Path) -> None:
         migrations.migrate(database)
     except OperationalError as error:
         raise _unusable(path, error) from error
+    except DatabaseError as error:
+        raise damaged(path, error) from error
     finally:
         database.close()
 

@@ -18,7 +18,11 @@ class Duplicate(StoreError):
 
 
 class Unwritable(StoreError):
-    """The database cannot be written: disk full, locked by another program, damaged."""
+    """The database cannot be written: disk full, locked by another program."""
+
+
+class Damaged(StoreError):
+    """A part of the database's file is not what it should be. The rest can be used."""
 
 
 class Unusable(StoreError):

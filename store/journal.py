@@ -25,6 +25,7 @@ from bus.address import workflow_of
 from bus.facts import Fact, encode_fact
 from store import statements
 from store.change import Operation
+from store.damage import damaged, is_damage
 from store.database import open_database
 from store.errors import Duplicate, StoreError, Unwritable
 
@@ -53,6 +54,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, on_commit: OnCommit, on_death: Callable[[str], None]) -> None:
+        self._path = path
         self._database: SqliteDatabase = open_database(path)
         self._connection: sqlite3.Connection = self._database.connection()
         self._on_commit = on_commit
@@ -134,7 +136,7 @@ class Journal:
             stored, seqs = self._transaction(group)
         except Exception as error:  # noqa: BLE001 - belongs to one change: it gets it
             if len(group) == 1:
-                group[0][1].set_exception(_typed(error))
+                group[0][1].set_exception(self._typed(error))
                 return
             for one in group:
                 self._commit_group([one])
@@ -178,18 +180,22 @@ class Journal:
 
     def _stored_head(self) -> int:
         """The newest seq, also where compaction took the newest facts away."""
-        row = self._connection.execute(
-            "SELECT max(coalesce((SELECT max(seq) FROM fact), 0),"
-            " coalesce((SELECT cast(value AS integer) FROM meta WHERE key = 'compacted'), 0))"
-        ).fetchone()
+        try:
+            row = self._connection.execute(
+                "SELECT max(coalesce((SELECT max(seq) FROM fact), 0),"
+                " coalesce((SELECT cast(value AS integer) FROM meta WHERE key = 'compacted'), 0))"
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise self._typed(error) from error
         return int(row[0])
 
-
-def _typed(error: Exception) -> StoreError:
-    if isinstance(error, StoreError):
-        return error
-    if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
-        return Duplicate(str(error))
-    if isinstance(error, sqlite3.Error):
-        return Unwritable(f"the database refused the change: {error}")
-    return StoreError(f"the change cannot be stored: {error!r}")
+    def _typed(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
+        if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
+            return Duplicate(str(error))
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            return damaged(self._path, error)
+        if isinstance(error, sqlite3.Error):
+            return Unwritable(f"the database refused the change: {error}")
+        return StoreError(f"the change cannot be stored: {error!r}")

@@ -8,12 +8,13 @@ Peewee says what a row's query is, once: building its text takes ten times as lo
 carrying it out, and every decision reads rows.
 """
 
+import sqlite3
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from peewee import Model, SqliteDatabase
@@ -23,6 +24,7 @@ from bus.converting import converter
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
 from bus.status import WorkflowStatus
+from store.damage import damaged, is_damage
 from store.database import open_database
 from store.tables import Task, Terminal, Workflow
 
@@ -30,19 +32,30 @@ _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 _to_workflow = converter(rows.Workflow, strict=False)  # SQLite's booleans are 0 and 1
-_to_task = converter(rows.Task, strict=False)
-_to_terminal = converter(rows.Terminal, strict=False)
+_to_tasks = converter(list[rows.Task], strict=False)
+_to_terminals = converter(list[rows.Terminal], strict=False)
 _to_merge = converter(rows.Merge, strict=False)
 
+
+class _Numbered(msgspec.Struct):
+    seq: int
+
+
+_numbered = msgspec.json.Decoder(_Numbered).decode
+
 Row = dict[str, Any]
+D = TypeVar("D")
+T = TypeVar("T")
 
 
 class Reader:
     """Named queries. Any thread may call; each call holds the connection for itself."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._database: SqliteDatabase = open_database(path)
         self._database.pragma("query_only", 1)
+        self._connection: sqlite3.Connection = self._database.connection()
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -52,16 +65,35 @@ class Reader:
     @contextmanager
     def one_state(self) -> Iterator[None]:
         """Several reads of one committed state."""
-        with self._lock, self._database.atomic():
-            yield
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.rollback()
 
     def _rows(self, query: "Query", *values: Any) -> list[Row]:
         text, names = query
         return [dict(zip(names, row, strict=True)) for row in self._sql(text, *values)]
 
     def _sql(self, sql: str, *values: Any) -> list[Any]:
-        with self._lock:
-            return list(self._database.execute_sql(sql, values).fetchall())
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                raise damaged(self._path, error) from error
+            raise
+
+    def _sound(self, decode: Callable[[D], T], stored: D) -> T:
+        """What was stored, decoded; what cannot be is damage, for it was checked on its way in."""
+        try:
+            return decode(stored)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise damaged(self._path, error) from error
 
     # ---- rows ------------------------------------------------------------------------
 
@@ -90,7 +122,7 @@ class Reader:
                 return None
             tasks = self._rows(_task_rows(), id)
             terminals = self._rows(_terminal_rows(), id)
-        return _workflow(found[0], tasks, terminals)
+        return self._sound(lambda row: _workflow(row, tasks, terminals), found[0])
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
         """What a watcher looks at: (address, branch, base, worktree) of each task that has
@@ -109,7 +141,7 @@ class Reader:
 
     def terminal(self, address: str) -> rows.Terminal | None:
         found = self._rows(_one_terminal(), address)
-        return _terminal(found[0]) if found else None
+        return self._sound(_terminals, found)[0] if found else None
 
     def starting_terminals(self) -> list[str]:
         """The addresses of those that are being started."""
@@ -121,11 +153,11 @@ class Reader:
     def plan(self, id: str) -> Plan:
         """The plan a workflow was submitted with."""
         ((body,),) = self._sql("SELECT plan FROM workflow WHERE id = ?", id)
-        return _plan(bytes(body))
+        return self._sound(_plan, bytes(body))
 
     def terminal_plan(self, address: str) -> TerminalPlan:
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
-        return _terminal_plan(bytes(body))
+        return self._sound(_terminal_plan, bytes(body))
 
     def standing(self, id: str) -> tuple[WorkflowStatus, int]:
         """A workflow's status, and the seq of the last observation decided on. A workflow of
@@ -160,10 +192,16 @@ class Reader:
         """The JSON of facts with seq > `after`, oldest first, of `address` and below."""
         where, values = _below(address)
         found = self._sql(
-            f"SELECT body FROM fact WHERE {where} AND seq > ? ORDER BY seq LIMIT ?",
+            f"SELECT seq, body FROM fact WHERE {where} AND seq > ? ORDER BY seq LIMIT ?",
             *(*values, after, limit),
         )
-        return [bytes(body) for (body,) in found]
+        return [self._body(seq, bytes(body)) for seq, body in found]
+
+    def _body(self, seq: int, body: bytes) -> bytes:
+        """A fact's JSON as it is given out: it must be JSON, and of this fact."""
+        if self._sound(_numbered, body).seq != seq:
+            raise damaged(self._path, ValueError(f"fact {seq} is another's"))
+        return body
 
     def facts_after(self, seq: int, limit: int) -> list[tuple[int, str, bytes]]:
         """Facts after `seq`, oldest first: (seq, address, JSON)."""
@@ -190,7 +228,7 @@ class Reader:
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
-        return [decode_fact(bytes(body)) for (body,) in found]
+        return [self._sound(decode_fact, bytes(body)) for (body,) in found]
 
     def unhandled(self, workflow: str, handled: int) -> list[AnyFact]:
         """What the workflow actor has not decided on yet, oldest first."""
@@ -198,7 +236,7 @@ class Reader:
             "SELECT body FROM fact WHERE workflow = ? AND seq > ? AND observed ORDER BY seq",
             *(workflow, handled),
         )
-        return [decode_fact(bytes(body)) for (body,) in found]
+        return [self._sound(decode_fact, bytes(body)) for (body,) in found]
 
     # ---- cursors and the supervisor's memory ---------------------------------------------
 
@@ -262,23 +300,23 @@ def _below(address: str) -> tuple[str, tuple[Any, ...]]:
     return "workflow = ? AND substr(address, 1, ?) = ?", (workflow, len(address), address)
 
 
-def _terminal(row: Row) -> rows.Terminal:
-    row["task"] = row["task"] or ""
-    return _to_terminal(row)
+def _terminals(found: list[Row]) -> list[rows.Terminal]:
+    for row in found:
+        row["task"] = row["task"] or ""
+    return _to_terminals(found)
 
 
 def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
     by_task: dict[str, list[rows.Terminal]] = {}
-    for each in terminals:
-        by_task.setdefault(each["task"] or "", []).append(_terminal(each))
+    for terminal in _terminals(terminals):
+        by_task.setdefault(terminal.task, []).append(terminal)
     merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
     merge["files"] = msgspec.json.decode(merge["files"])
     row["forecast"] = _forecast(row["forecast"])
     workflow = _to_workflow({**row, "address": f"{row['id']}/"})
     workflow.merge = _to_merge(merge)
     workflow.merge_terminal = next(iter(by_task.get("", [])), None)
-    for each in tasks:
-        task = _to_task(each)
+    workflow.tasks = _to_tasks(tasks)
+    for task in workflow.tasks:
         task.terminals = by_task.get(task.address, [])
-        workflow.tasks.append(task)
     return workflow

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -58,21 +56,8 @@ class Context:
             self.notifier.post(lambda: hook(event))
 
     def emit_failed(self, life: Life, error: BaseException) -> None:
-        """Report the failure of a life. The traceback is made in the notifier's thread, too."""
-        hook, at = self._on_event, time.time()
-        if hook is None:
-            return
-        address, incarnation = life.address, life.incarnation
-
-        def report() -> None:
-            text = "".join(traceback.format_exception(error))
-            hook(
-                ChildFailed(
-                    address=address, incarnation=incarnation, at=at, error=error, traceback=text
-                )
-            )
-
-        self.notifier.post(report)
+        """Report the failure of a life."""
+        self.emit(ChildFailed(address=life.address, incarnation=life.incarnation, error=error))
 
     def bury(self, record: ChildRecord, life: Life, item: object, error: BaseException) -> None:
         """Keep the item that broke a life, and report it."""

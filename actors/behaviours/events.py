@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -38,10 +39,14 @@ class ChildRestarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ChildFailed(Event):
-    """It failed: while starting, while running, or while stopping. `traceback` is printable."""
+    """It failed: while starting, while running, or while stopping."""
 
     error: BaseException
-    traceback: str
+
+    @property
+    def traceback(self) -> str:
+        """Printable. Made when it is read: that takes as long as the restart itself."""
+        return "".join(traceback.format_exception(self.error))
 
 
 @dataclass(frozen=True, kw_only=True)
