@@ -75,14 +75,17 @@ def demo(directory: str | None) -> None:
 
 
 @main.command()
+@click.option("--mend", is_flag=True, help="Mend a damaged database first.")
 @json_option
 @home_option
-def doctor(as_json: bool) -> None:
+def doctor(mend: bool, as_json: bool) -> None:
     """What is installed, what is missing, what runs, and what mends it."""
+    from actors import doctor as actor
     from actors import views
-    from actors.doctor import examine
 
-    report = examine(home())
+    if mend:
+        click.echo(actor.mend(home()), err=True)
+    report = actor.examine(home())
     show(report, as_json, views.doctor)
     sys.exit(DONE if report["ok"] else FAILED)
 

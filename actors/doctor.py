@@ -16,11 +16,12 @@ from actors.clis.profile import (
 )
 from actors.clis.version import ask
 from actors.ending import running_hosts
+from actors.exits import NO_RUNTIME, Stop
 from actors.launching import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
-from store import damage
-from store.errors import Damaged
+from store import damage, mending
+from store.errors import Damaged, StoreError
 
 
 def examine(home: Path) -> dict[str, Any]:
@@ -77,10 +78,30 @@ def _database(home: Path) -> list[dict[str, str]]:
     if not wrong:
         return [_item("the database is sound")]
     words = "; ".join(f"{name}: {what}" for name, what in wrong.items())
-    mend = f"down, keep a copy, then: sqlite3 {path} .recover | sqlite3 mended.db"
-    return [
-        _item(f"the database is damaged ({words}); its other tables are sound", "missing", mend)
-    ]
+    help = "python run.py down (terminals go on), then python run.py doctor --mend"
+    said = f"the database is damaged ({words}); its other tables are sound"
+    return [_item(said, "missing", help)]
+
+
+def mend(home: Path) -> str:
+    """Mend the database, with nobody else in the home. Returns what was done; raises `Stop`."""
+    path = home / "callboard.db"
+    if not path.exists():
+        raise Stop(f"{path} is not there")
+    lock = connection.hold(home)
+    if lock is None:
+        said = f"process {connection.holder(home)} serves {home}"
+        raise Stop(said, NO_RUNTIME, "python run.py down (terminals go on)")
+    try:
+        mended = mending.mend(path)
+    except (StoreError, OSError) as error:
+        raise Stop(f"not mended, and left as it was: {error}") from error
+    finally:
+        os.close(lock)
+    if mended is None:
+        return "nothing to mend"
+    lost = f"facts {mended.lost[0]} to {mended.lost[-1]}" if mended.lost else "nothing"
+    return f"mended; lost: {lost} ({len(mended.lost)} in all); the old file is {mended.kept}"
 
 
 def _terminals(home: Path) -> list[dict[str, str]]:

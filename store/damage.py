@@ -23,8 +23,8 @@ def is_damage(error: BaseException) -> bool:
 def damaged(path: Path, error: BaseException) -> Damaged:
     return Damaged(
         f"{path} is damaged ({error}); what is sound in it can be read still. "
-        "`python run.py doctor` says what is. End the runtime (`down`: terminals go on), "
-        f"keep a copy, then: sqlite3 {path} .recover | sqlite3 mended.db"
+        "`python run.py doctor` says what is; `python run.py doctor --mend` mends it "
+        "once the runtime is ended (`down`: terminals go on)"
     )
 
 

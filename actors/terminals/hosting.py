@@ -213,7 +213,8 @@ class Host:
             if client.follow == start and len(client.outbox) < CHUNK:
                 client.send(wire.PUSH, wire.FROM.pack(start), data)
                 client.follow = self.log.end
-        self._burst()
+        if not questions.only_titles(data):
+            self._burst()
         self.keyboard.answer(self.listener.answers(data))
 
     def _burst(self) -> None:

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from bus.facts import CommitSeen
+from bus.plan import Plan
+from store.change import Update
 from store.damage import examine
+from store.database import create_or_migrate
 from store.errors import Damaged
 from store.journal import Journal
+from store.mending import mend
 from store.reader import Reader
+from store.submission import submission
 
 PAGE = 4096
 FACTS = 3_000
@@ -64,7 +69,7 @@ def test_who_reads_there_is_told_and_the_rest_is_read(filled: Path, damage: byte
         assert reader.head() == FACTS
         assert reader.bodies(0, 500) == [before[n] for n in range(500)]
         assert reader.bodies(2_000, 500) == [before[n] for n in range(2_000, 2_500)]
-        with pytest.raises(Damaged, match=r"callboard\.db is damaged.*doctor.*recover"):
+        with pytest.raises(Damaged, match=r"callboard\.db is damaged.*doctor.*--mend"):
             reader.bodies(1_000, 1_000)
         with pytest.raises(Damaged):
             reader.newest("w/", FACTS)
@@ -118,3 +123,59 @@ def test_a_sound_file_is_said_to_be(filled: Path) -> None:
     before = filled.read_bytes()
     assert set(examine(filled).values()) == {""}
     assert filled.read_bytes() == before
+
+
+# ---- mending ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_lost_history_is_named_and_all_else_is_there(filled: Path, damage: bytes) -> None:
+    for mark in (b"mark-700-", b"mark-1500-"):
+        overwrite(filled, page_of(filled, mark), damage)
+    spoilt = filled.read_bytes()
+    mended = mend(filled)
+    assert mended is not None
+    assert {701, 1501} <= set(mended.lost)
+    assert len(mended.lost) < 60
+    assert mended.kept.read_bytes() == spoilt
+    assert set(examine(filled).values()) == {""}
+    reader = Reader(filled)
+    try:
+        assert reader.count_facts() == FACTS - len(mended.lost)
+        assert reader.head() == FACTS
+        assert b"mark-2999-" in reader.bodies(FACTS - 1, 1)[0]
+    finally:
+        reader.close()
+    assert mend(filled) is None
+
+
+def refused(path: Path, why: str) -> None:
+    before = path.read_bytes()
+    with pytest.raises(Damaged, match=why):
+        mend(path)
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*damaged*")), "no copy is left behind"
+    assert not list(path.parent.glob("mended*"))
+
+
+def test_what_is_not_decided_on_yet_is_not_given_up(filled: Path, plan: Plan) -> None:
+    create_or_migrate(filled)
+    journal = Journal(filled, lambda stored: None, pytest.fail)
+    journal.commit([*submission("w", plan, "")])
+    journal.commit([Update("workflow", "w", {"handled": 1_400})])
+    journal.close()
+    overwrite(filled, page_of(filled, b"mark-1500-"), DAMAGE["zeros"])
+    refused(filled, "not every workflow has decided")
+
+
+def test_the_newest_facts_are_not_given_up(filled: Path) -> None:
+    overwrite(filled, page_of(filled, f"mark-{FACTS - 1}-".encode()), DAMAGE["zeros"])
+    refused(filled, "the newest facts")
+
+
+def test_rows_that_say_what_runs_are_not_given_up(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as plain:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'terminal'"
+        ((root,),) = plain.execute(query).fetchall()
+    overwrite(filled, root - 1, DAMAGE["zeros"])
+    refused(filled, "terminal is damaged")

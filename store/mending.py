@@ -1,0 +1,126 @@
+"""Mending a damaged database: what can be read is put into a new one, if nothing is guessed by it.
+
+Only lost history can be done without: facts that every unfinished workflow had decided on.
+Where rows that say what runs are damaged, or facts nobody had decided on yet, a copy must be
+restored. The damaged file is kept beside.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from store import migrations
+from store.damage import examine
+from store.database import create_or_migrate
+from store.errors import Damaged
+
+Row = tuple[object, ...]
+
+
+class Mended(msgspec.Struct, frozen=True):
+    """What became of it: the seqs of the facts that are lost, and where the old file is."""
+
+    lost: list[int]
+    kept: Path
+
+
+def mend(path: Path) -> Mended | None:
+    """None where nothing is damaged. Raises `Damaged` where it cannot be mended; the file is
+    then as it was. Nobody else may use it meanwhile."""
+    kept = _copy(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    wrong = {table for table, what in examine(path).items() if what}
+    if not wrong:
+        _forget(kept)
+        return None
+    if wrong != {"fact"}:
+        _forget(kept)
+        raise Damaged(f"{path}: {', '.join(sorted(wrong))} is damaged: restore a copy of the file")
+    draft = path.with_name("mended.db")
+    _forget(draft)
+    create_or_migrate(draft)
+    try:
+        with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(draft)) as new:
+            lost = _salvage(path, old, new)
+            new.commit()
+            new.execute("PRAGMA journal_mode = delete")  # all of it in the one file
+    except Damaged:
+        _forget(draft)
+        _forget(kept)
+        raise
+    for end in ("-wal", "-shm"):  # empty; they are of the old file
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    draft.replace(path)
+    return Mended(lost, kept)
+
+
+def _copy(path: Path) -> Path:
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for end in ("", "-wal"):
+        if (file := Path(f"{path}{end}")).exists():
+            shutil.copy2(file, f"{kept}{end}")
+    return kept
+
+
+def _forget(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+def _salvage(path: Path, old: sqlite3.Connection, new: sqlite3.Connection) -> list[int]:
+    if old.execute("PRAGMA user_version").fetchone()[0] != migrations.VERSION:
+        raise Damaged(f"{path} is of another Callboard: mend it with that one")
+    for (table,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        if table != "fact":
+            cursor = old.execute(f'SELECT * FROM "{table}"')
+            names = ", ".join(f'"{column[0]}"' for column in cursor.description)
+            marks = ", ".join("?" for _ in cursor.description)
+            new.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', cursor)
+    try:
+        ((last,),) = old.execute("SELECT max(seq) FROM fact").fetchall()
+        facts = list(_readable(old, 1, int(last)))
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"{path}: the newest facts are damaged: restore a copy of it") from error
+    new.executemany("INSERT INTO fact VALUES (?, ?, ?, ?, ?)", facts)
+    lost = _lost(old, {int(str(fact[0])) for fact in facts}, int(last))
+    ((decided,),) = old.execute("SELECT min(handled) FROM workflow WHERE tidied = 0").fetchall()
+    if lost and decided is not None and lost[-1] > decided:
+        raise Damaged(
+            f"{path}: facts up to {lost[-1]} are damaged, and not every workflow has decided on "
+            f"those after {decided}: restore a copy of it"
+        )
+    return lost
+
+
+def _readable(old: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
+    """The facts from `first` to `last` that can be read; halves of what cannot, down to one."""
+    got = first - 1
+    try:
+        query = "SELECT seq, workflow, address, observed, body FROM fact NOT INDEXED"
+        for row in old.execute(f"{query} WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last)):
+            yield row
+            got = row[0]
+    except sqlite3.DatabaseError:
+        if got + 1 >= last:
+            return
+        middle = (got + 1 + last) // 2
+        yield from _readable(old, got + 1, middle)
+        yield from _readable(old, middle + 1, last)
+
+
+def _lost(old: sqlite3.Connection, got: set[int], last: int) -> list[int]:
+    """Those that the index knows and that could not be read; where it is damaged too, every
+    number that is not there (some may have been compacted)."""
+    try:
+        query = "SELECT seq FROM fact INDEXED BY fact_workflow_seq WHERE workflow >= ''"
+        known = {int(seq) for (seq,) in old.execute(query)}
+    except sqlite3.DatabaseError:
+        known = set(range(1, last + 1))
+    return sorted(known - got)
