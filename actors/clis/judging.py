@@ -25,6 +25,8 @@ WINDOW = 128 * 1024
 DEEP = 1024 * 1024
 """Bytes it is made from where those show nothing the profile knows, and the most that is rendered
 on top of a screen that was kept."""
+DEEPEST = 4 * DEEP
+"""Bytes it is made from where those show nothing either: 45 minutes of codex at work."""
 KEEP: Final = 32
 """Screens that are kept, of the terminals looked at last. Each takes about 1 MB."""
 
@@ -39,7 +41,7 @@ class _Kept(msgspec.Struct):
 
 
 _kept: OrderedDict[Path, _Kept] = OrderedDict()
-_before: OrderedDict[Path, tuple[int, Screen]] = OrderedDict()  # offset, screen
+_before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # offset and size
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -100,8 +102,8 @@ def _keep(kept: OrderedDict[Path, T], directory: Path, value: T) -> None:
 def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen:
     """The screen at an offset that is asked for again and again while a turn is looked for."""
     known = _before.get(directory)
-    if known is None or known[0] != end:
-        known = (end, look(directory, rows, columns, end)[0])
+    if known is None or known[0] != (end, rows, columns):
+        known = ((end, rows, columns), look(directory, rows, columns, end)[0])
         _keep(_before, directory, known)
     return known[1]
 
@@ -111,14 +113,19 @@ def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> 
     the output, once more from further back."""
     screen, end = look(directory, rows, columns)
     kept = _kept[directory]
-    if kept.whole or is_busy(profile, screen) or not profile.ready:
-        return screen, end
-    if is_ready(profile, screen) or find_prompt(profile, screen) is not None:
-        return screen, end
-    deeper = _begun(directory, rows, columns, end, DEEP)
-    deeper.whole = True  # as far as anybody looks
-    _advance(directory, deeper, end)
-    return deeper.reader.screen, deeper.end
+    for depth in (DEEP, DEEPEST):
+        if kept.whole or _says_something(profile, screen):
+            return screen, end
+        kept = _begun(directory, rows, columns, end, depth)
+        _advance(directory, kept, end)
+        screen = kept.reader.screen
+    kept.whole = True  # as far as anybody looks
+    return screen, end
+
+
+def _says_something(profile: Profile, screen: Screen) -> bool:
+    known = not profile.ready or is_ready(profile, screen) or is_busy(profile, screen)
+    return known or find_prompt(profile, screen) is not None
 
 
 def judge(

@@ -12,8 +12,9 @@ from kit import Home
 from real_cli import Island
 from real_plans import check_landed, found, lands, plan_for, user
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.long]
+pytestmark = pytest.mark.timeout(400)
 
+LONG = pytest.mark.long
 THREE = ["claude", "codex", "gemini"]
 
 
@@ -49,7 +50,7 @@ def scene(tmp_path: Path, repo: Path) -> Iterator[Scene]:
     scene.close()
 
 
-@pytest.mark.parametrize("name", THREE)
+@pytest.mark.parametrize("name", ["codex", *(pytest.param(n, marks=LONG) for n in THREE[::2])])
 def test_another_version_is_said_and_a_person_answers(name: str, scene: Scene) -> None:
     tail = f'[cli.{name}.version]\nverified = ["0.0.1"]\n'
     acting = scene.prepare(name, tail, "known")
@@ -77,11 +78,13 @@ DIALOGS = {
 }
 
 
+@LONG
 @pytest.mark.parametrize("name", DIALOGS)
 def test_first_run_dialogs_the_seed_does_not_prevent_are_answered_by_label(
     name: str, scene: Scene
 ) -> None:
     acting = scene.prepare(name, f"[cli.{name}.seed]\nset = []\n", "known")
+    acting.fact("terminal.answered", len(DIALOGS[name]))
     acting.status("ready")
     answered = [fact["choice"] for fact in acting.facts("terminal.answered")]
     assert [choice.partition(",")[0] for choice in answered] == list(DIALOGS[name].values())
@@ -90,6 +93,7 @@ def test_first_run_dialogs_the_seed_does_not_prevent_are_answered_by_label(
     check_landed(scene.island, scene.repo, [name], acting.facts())
 
 
+@LONG
 @pytest.mark.parametrize("name", DIALOGS)
 def test_first_run_dialogs_ask_a_person_where_nothing_may_be_answered(
     name: str, scene: Scene
@@ -103,6 +107,7 @@ def test_first_run_dialogs_ask_a_person_where_nothing_may_be_answered(
     assert {fact["by"] for fact in acting.facts("terminal.answered")} == {"person"}
 
 
+@LONG
 def test_long_and_hostile_instructions_arrive_intact_through_the_runtime(
     tmp_path: Path, repo: Path
 ) -> None:
@@ -112,6 +117,7 @@ def test_long_and_hostile_instructions_arrive_intact_through_the_runtime(
     lands(tmp_path, repo, [*THREE, "qwen", "opencode"], body=body)
 
 
+@LONG
 def test_what_a_cli_leaves_running_is_ended_and_counted(tmp_path: Path, repo: Path) -> None:
     """Shell tools run in sessions of their own and outlive their CLI; this one ignores TERM."""
     pids = tmp_path / "pids"

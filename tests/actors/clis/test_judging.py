@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.clis import judging
-from actors.clis.judging import DEEP, WINDOW, judge, look
+from actors.clis.judging import judge, look
 from actors.clis.profile import Profile
 from actors.clis.screen import render
 from actors.terminals import segments
@@ -31,8 +31,14 @@ class Log:
         Path(segments.path(str(self.directory / "out"), 0)).write_bytes(self.data)
 
 
+WINDOW, DEEP, DEEPEST = 2_000, 8_000, 32_000
+
+
 @pytest.fixture
-def log(tmp_path: Path) -> Log:
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """With windows that are rendered in a moment."""
+    for name, size in (("WINDOW", WINDOW), ("DEEP", DEEP), ("DEEPEST", DEEPEST)):
+        monkeypatch.setattr(judging, name, size)
     judging._kept.clear()
     judging._before.clear()
     return Log(tmp_path)
@@ -43,22 +49,27 @@ def ticks(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("looks", [True, False])
-def test_after_a_long_turn_of_small_changes_it_is_ready(log: Log, looks: bool) -> None:
+@pytest.mark.parametrize("size", [WINDOW // 2, 2 * WINDOW, DEEP, 2 * DEEP])
+def test_after_a_long_turn_of_small_changes_it_is_ready(log: Log, looks: bool, size: int) -> None:
     log.add(FIRST)
     if looks:
         assert judge(PROFILE, log.directory, *SIZE).ready
-    log.add(WORKING + ticks(3 * WINDOW))
+    log.add(WORKING + ticks(size // 2))
     if looks:
         assert judge(PROFILE, log.directory, *SIZE).busy
-    log.add(ticks(2 * WINDOW) + DONE)
+    log.add(ticks(size // 2) + DONE)
     seen = judge(PROFILE, log.directory, *SIZE)
     assert (seen.ready, seen.busy) == (True, False)
     assert seen.end == len(log.data)
     assert look(log.directory, *SIZE)[0] == render(log.data, *SIZE)
 
 
-def test_what_is_too_far_back_is_not_rendered(log: Log) -> None:
-    log.add(FIRST + WORKING + ticks(DEEP) + DONE)
+def test_what_is_too_far_back_is_not_rendered_and_not_tried_again(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.add(FIRST + WORKING + ticks(DEEPEST) + DONE)
+    assert not judge(PROFILE, log.directory, *SIZE).ready
+    monkeypatch.setattr(judging, "_begun", None)
     assert not judge(PROFILE, log.directory, *SIZE).ready
 
 
