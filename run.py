@@ -11,28 +11,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from actors.exits import DONE, FAILED, USAGE, Stop, as_stop
-
-if TYPE_CHECKING:
-    from bus.client import Client
-
-
-class Door(click.Group):
-    """Turns the program's refusals into exit codes; without a command it serves."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except KeyboardInterrupt:
-            raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
-        except Exception as error:
-            raise as_stop(error, ctx.params.get("home")) from error
+from actors.command_line import (
+    Door,
+    ask,
+    home,
+    home_option,
+    json_option,
+    read_plan,
+    show,
+    with_repo,
+)
+from actors.exits import DONE, FAILED, USAGE, Stop
 
 
 @click.group(cls=Door, invoke_without_command=True)
@@ -43,64 +36,6 @@ def main(ctx: click.Context, home: str | None) -> None:
     ctx.obj = home
     if ctx.invoked_subcommand is None:
         ctx.invoke(serve)
-
-
-def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--home` may stand after the command too; the nearer one counts."""
-
-    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
-        if value:
-            ctx.find_root().obj = value
-        return value
-
-    return click.option("--home", metavar="DIR", callback=keep, expose_value=False)(command)
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-def home() -> Path:
-    from bus.connection import home_from
-
-    return home_from(click.get_current_context().find_root().obj)
-
-
-def client() -> "Client":
-    from bus.client import Client
-    from bus.connection import read
-
-    return Client(read(home()).requests)
-
-
-def ask(type: str, **fields: Any) -> Any:
-    with client() as door:
-        return door.call(type, **fields)
-
-
-def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
-    if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
-        return
-    said = text(result)
-    if isinstance(said, str):
-        click.echo(said)
-        return
-    from rich.console import Console
-
-    Console(highlight=False, soft_wrap=True).print(said)
-
-
-def read_plan(plan: str) -> dict[str, str]:
-    """The plan file as a request's fields; `-` is standard input."""
-    path = Path(plan)
-    try:
-        text = sys.stdin.read() if plan == "-" else path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Stop(f"{plan}: the plan cannot be read: {error}", USAGE) from error
-    base = Path.cwd() if plan == "-" else path.resolve().parent
-    return {"plan": text, "base": str(base)}
 
 
 # ---- the runtime --------------------------------------------------------------------------
@@ -219,18 +154,6 @@ def check(plan: str, repo: str | None, as_json: bool) -> None:
 
     fields = with_repo(read_plan(plan), repo)
     show(shown(check_plan(fields["plan"], fields["base"])), as_json, views.check)
-
-
-def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
-    if repo is None:
-        return fields
-    import tomllib
-
-    try:
-        decoded = tomllib.loads(fields["plan"])
-    except tomllib.TOMLDecodeError:
-        return fields
-    return {**fields, "plan": {**decoded, "repo": str(Path(repo).resolve())}}
 
 
 @main.command()

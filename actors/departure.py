@@ -90,4 +90,4 @@ class Departure:
         expect = {"incarnation": row.incarnation, "gone": False}
         sets = {"gone": True, "ready": True} if isinstance(fact, LaunchFailed) else {"gone": True}
         actor.store([Update("terminal", actor.at, sets, expect), fact])
-        actor.turn_over()
+        actor.launch.turn_over()

@@ -20,7 +20,6 @@ from bus.facts import AnyFact, RepairOffered, WorkflowMoved, fact_type
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
-_STEP_SECONDS = 3600.0
 _TIDY_SECONDS = 60.0
 _SILENCE_SECONDS = 15.0
 """After so long without a fact the runtime is asked whether it is there."""
@@ -49,10 +48,16 @@ def order(
 
 
 def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> None:
-    while client.call("workflow.get", workflow=name)["status"] not in ends:
-        fact = subscriber.next(_STEP_SECONDS)
+    """Raises `NoAnswer` when nobody is there any more."""
+    while _row(client, name)["status"] not in ends:
+        fact = subscriber.next(_SILENCE_SECONDS)
         while fact is not None and not isinstance(fact, WorkflowMoved):
-            fact = subscriber.next(_STEP_SECONDS)
+            fact = subscriber.next(_SILENCE_SECONDS)
+
+
+def _row(client: Client, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = client.call("workflow.get", workflow=name, timeout=_SILENCE_SECONDS)
+    return row
 
 
 def _wait_tidied(client: Client, name: str) -> None:

@@ -1,5 +1,5 @@
 """What a program needs before it is started: its branch and worktree, its config home, its
-provider, its command line.
+provider, its command line. (What the plan runs in a new worktree is `actors.setup`'s.)
 
 Runs in the terminal actor's thread, inside its turn with the launcher, so one at a time
 across all workflows. Every step may be repeated after a crash and ends the same.
@@ -7,7 +7,6 @@ across all workflows. Every step may be repeated after a crash and ends the same
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -28,9 +27,6 @@ from bus.rows import Task, Terminal, Workflow
 from store.change import Update
 
 USER_PROFILES = Path("~/.config/callboard/profiles.toml")
-
-SETUP_SECONDS = 600.0
-"""How long the plan's `setup` may take in a new worktree."""
 
 
 class LaunchRefused(Exception):
@@ -62,23 +58,32 @@ def unverified_version(stage: Stage, profile: Profile) -> str | None:
     return unverified(profile, env, stage.home / "versions.json")
 
 
+def place(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, terminal: Terminal) -> Path:
+    """Where the program works: that is there afterwards. Raises `LaunchRefused`, or
+    `StoreError`."""
+    task = next((t for t in workflow.tasks if t.address == terminal.task), None)
+    try:
+        if task is None:
+            return _merge_worktree(stage, workflow)
+        return _task_worktree(stage, actor, workflow, plan, task)
+    except RepositoryError as error:
+        raise LaunchRefused(f"{error.message}; {error.help}") from error
+    except OSError as error:
+        raise LaunchRefused(str(error)) from error
+
+
 def prepare(
     stage: Stage,
-    actor: Actor,
     workflow: Workflow,
     plan: Plan,
     terminal: Terminal,
     asked: TerminalPlan,
     profile: Profile,
+    cwd: Path,
 ) -> Prepared:
-    """Make ready what the program needs. Raises `LaunchRefused`, or `StoreError`."""
+    """Make ready what the program needs beyond its place. Raises `LaunchRefused`."""
     path = f"{terminal.address}: provider"
-    task = next((t for t in workflow.tasks if t.address == terminal.task), None)
     try:
-        if task is None:
-            cwd = _merge_worktree(stage, workflow)
-        else:
-            cwd = _task_worktree(stage, actor, workflow, plan, task)
         provider = providing.asked_for(plan, asked, path)
         key, main_repo = providing.key(provider), Path(workflow.git_dir).parent
         isolated = "global" not in (asked.switch, profile.switch)
@@ -98,8 +103,6 @@ def prepare(
         if provider is not None and not isolated:
             known = config_home.placeholders(provider, key, launch.home, cwd, main_repo)
             switching.write(stage, terminal.address, terminal.incarnation, profile, provider, known)
-    except RepositoryError as error:
-        raise LaunchRefused(f"{error.message}; {error.help}") from error
     except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
     return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
@@ -133,39 +136,29 @@ def _task_worktree(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, t
         base=base,
         owner=workflow.id,
     )
-    _set_up(stage, Path(workflow.repo), path, plan)
+    if not is_set_up(path):
+        _copy(Path(workflow.repo), path, plan)
+        if not plan.setup:
+            set_up_mark(path).touch()
     return path
 
 
-def _set_up(stage: Stage, repo: Path, worktree: Path, plan: Plan) -> None:
-    """Copy the files the plan names from the user's checkout and run its `setup`, once."""
-    done = worktree.with_name(f".{worktree.name}.set-up")
-    if done.exists():
-        return
+def set_up_mark(worktree: Path) -> Path:
+    """The file that says that a worktree is set up."""
+    return worktree.with_name(f".{worktree.name}.set-up")
+
+
+def is_set_up(worktree: Path) -> bool:
+    return set_up_mark(worktree).exists()
+
+
+def _copy(repo: Path, worktree: Path, plan: Plan) -> None:
+    """The files the plan names, from the user's checkout."""
     for name in to_copy(repo, plan.copy):
         target = worktree / name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(repo / name, target)
-    if plan.setup:
-        try:
-            ran = subprocess.run(
-                plan.setup,
-                cwd=worktree,
-                env=config_home.environment(Profile(name="setup"), os.environ, own_provider=True),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=SETUP_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise LaunchRefused(f"setup took longer than {SETUP_SECONDS:g} s") from error
-        if ran.returncode:
-            tail = (ran.stdout + ran.stderr)[-2_000:]
-            raise LaunchRefused(f"setup ended with status {ran.returncode}:\n{tail}")
-    done.touch()
 
 
 def project_env(plan: Plan) -> dict[str, str]:

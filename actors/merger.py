@@ -86,11 +86,11 @@ class Merger(CompanyActor):
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
                 self._forecasts.look(row)
             return
+        if row.merge.told in {row.merge.step(f.__name__) for f in (MergeConflict, MergeRefused)}:
+            return  # the workflow's actor is about to decide on it
         if row.merge.waits == "landing":
             self._land(row)
             return
-        if row.merge.told in {row.merge.step(f.__name__) for f in (MergeConflict, MergeRefused)}:
-            return  # the workflow's actor is about to decide on it
         try:
             self._step(row)
         except (GitLate, WorkerLate) as late:

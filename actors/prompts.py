@@ -48,6 +48,14 @@ class _Answer(msgspec.Struct):
     steps: int = 0
 
 
+Asked = tuple[str, tuple[str, ...]]
+
+
+def _asked(prompt: Prompt) -> Asked:
+    """What makes two questions the same one."""
+    return prompt.name, tuple(prompt.choices)
+
+
 class Prompts:
     """The part of a terminal actor that looks for questions. In the actor's thread."""
 
@@ -61,6 +69,7 @@ class Prompts:
         self.frozen = False
         self._give_up(f"{self._actor.at} has ended, or is looked at anew")
         self._answered = -1
+        self._last: Asked | None = None
         self._pressing = b""
 
     @property
@@ -74,6 +83,7 @@ class Prompts:
         if self._pressing:
             return  # the screen is from before
         if seen.prompt is None:
+            self._last = None
             self._give_up(f"{self._actor.at} asks nothing any more")
             if self.is_unrecognised(seen):
                 looking = self._actor.delivery.looking
@@ -87,6 +97,8 @@ class Prompts:
             self._go_on(seen)
             return
         label = answer_policy(self._actor.auto_confirm, seen.prompt)
+        if label is not None and ms < PROMPT_MS and _asked(seen.prompt) == self._last:
+            return  # a slow program still shows what it was answered; Enter would go to the next
         if label is not None and seen.end != self._answered:
             self._answer = _Answer(label, "policy")
             self._go_on(seen)
@@ -180,6 +192,7 @@ class Prompts:
             self._give_up(str(error))
             return
         if not step.moves:
+            self._last = _asked(seen.prompt) if seen.prompt else None
             self._take(answer, step)
         elif answer.steps < STEPS:
             answer.steps += 1
@@ -202,7 +215,7 @@ class Prompts:
         self._answer, self._answered = None, step.end
         actor.cancel("answer")
         if not row.ready:
-            actor.expect_ready()
+            actor.launch.expect_ready()
         if answer.client:
             actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
 

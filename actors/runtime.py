@@ -195,8 +195,8 @@ class Runtime:
                 log.error("%s gives up: %s", event.address, reason)
             case events.DeadLetter(item=item, error=None):
                 self._stage.answer_unread(event.address, item)
-            case events.Abandoned():
-                log.error("%s did not stop in time and is abandoned", event.address)
+            case events.Abandoned(stack=stack):
+                log.error("%s did not stop in time and is abandoned\n%s", event.address, stack)
 
     def _say(self, fact: Fact) -> None:
         try:

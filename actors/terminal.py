@@ -10,16 +10,15 @@ import logging
 import signal
 from typing import Any
 
-from actors import switching
 from actors.behaviours.actor import handles
 from actors.clis import home as config_home
 from actors.delivery import Delivery
 from actors.departure import Departure
-from actors.launching import LaunchRefused, prepare
+from actors.launch import Launch
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
-from actors.stage import Fenced, Stage
+from actors.setup import SetUp, SetUpSaid
+from actors.stage import Stage
 from actors.terminal_base import Due, TerminalBase
-from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -36,16 +35,11 @@ from bus import address as addresses
 from bus import clock
 from bus.errors import Refused
 from bus.facts import (
-    LaunchFailed,
     TerminalAdopted,
-    TerminalReady,
-    TerminalUnverified,
     TimedOut,
 )
-from bus.messages import Answer, AskTurn, Look, Swept, TurnOver, YourTurn
+from bus.messages import Answer, AskTurn, Look, Swept, YourTurn
 from bus.status import TerminalStatus
-from store.change import Update
-from store.errors import StoreError
 
 log = logging.getLogger("callboard.terminal")
 
@@ -56,14 +50,14 @@ PROBE_SECONDS = 1.0
 
 
 class TerminalActor(TerminalBase):
-    """One terminal of a workflow. Handlers run in its own thread; those of a launch wait
+    """One terminal of a workflow. Handlers run in its own thread; that of a launch waits
     for its worktree and its host, a second or so."""
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
         self._session: Session | None = None
-        self._owes_turn = True
-        self._launching = False
+        self.launch = Launch(self)
+        self.set_up = SetUp(self)
         self._timed = 0.0  # the `working_clock` that the timeout's timer counts from
         self.delivery = Delivery(self)
         self.prompts = Prompts(self)
@@ -92,7 +86,7 @@ class TerminalActor(TerminalBase):
         if self._session is not None and self._session.incarnation != row.incarnation:
             self.let_go()
         if row.ready or row.gone:
-            self.turn_over()
+            self.launch.turn_over()
         self._converge()
 
     def _converge(self) -> None:
@@ -104,6 +98,8 @@ class TerminalActor(TerminalBase):
                 config_home.cleanup(self.directory / "home")
         elif self.departure.under_way:
             self.departure.ask_sweep()
+        elif self.set_up.under_way:
+            self.set_up.converge()
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
@@ -113,6 +109,11 @@ class TerminalActor(TerminalBase):
             self._arm_timeout()
             self.delivery.converge()
         self._obey_freeze()
+
+    @property
+    def found(self) -> Session | None:
+        """The session of this incarnation that was looked for; it may not be connected."""
+        return self._session
 
     @property
     def session(self) -> Session:
@@ -148,7 +149,7 @@ class TerminalActor(TerminalBase):
                 self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
                 self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
-            case Found.NEVER:
+            case Found.NEVER if not self.set_up.ends_what_runs():
                 self.departure.never_came()
 
     def _adopt(self, session: Session) -> None:
@@ -159,99 +160,13 @@ class TerminalActor(TerminalBase):
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.later("probe", PROBE_SECONDS)
 
-    # ---- the launch ----------------------------------------------------------------------
-
     @handles(YourTurn)
-    def launch(self, message: YourTurn) -> None:
-        row = self.stage.reader.terminal(self.at)
-        stale = row is None or message.incarnation != row.incarnation or not row.alive or row.ready
-        if stale or self._session is None:
-            self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, message.incarnation))
-            return
-        if self._session.connected:
-            return  # asked twice, granted twice: it is being used
-        self._owes_turn = self._launching = True
-        try:
-            self._start(self._session)
-        except (LaunchRefused, OSError) as error:
-            self._launch_failed(str(error))
-        except (StoreError, Fenced):
-            raise
-        except Exception as error:
-            log.exception("%s: its launch broke", self.at)
-            self._launch_failed(f"{type(error).__name__}: {error}")
+    def your_turn(self, message: YourTurn) -> None:
+        self.launch.granted(message)
 
-    def _start(self, session: Session) -> None:
-        workflow = self.stage.reader.workflow(self.workflow_id)
-        if workflow is None:
-            raise LaunchRefused("its workflow is gone")
-        needs = prepare(self.stage, self, workflow, self.plan, self.row, self.asked, self.profile)
-        if self.unverified is not None:
-            self.store([self._not_verified(self.unverified)])
-        session.start(needs.argv, needs.env, needs.cwd, *self.size)
-        if not session.connected:
-            self.departure.has_ended(session.exit())
-
-    def _not_verified(self, version: str) -> TerminalUnverified:
-        return TerminalUnverified(
-            address=self.at,
-            incarnation=self.row.incarnation,
-            cli=self.row.cli,
-            version=version,
-            verified=list(self.profile.version.verified),
-        )
-
-    def _launch_failed(self, reason: str, screen: str = "") -> None:
-        """The program did not start, or is not ready: said once; what runs is ended when the
-        workflow has decided."""
-        started = self._session is not None and (
-            self._session.connected or self._session.look() in (Found.ALIVE, Found.UNKNOWN)
-        )
-        sets: dict[str, Any] = {} if started else {"gone": True}
-        expect = {"incarnation": self.row.incarnation, "ready": False, "gone": False}
-        fact = LaunchFailed(
-            address=self.at, incarnation=self.row.incarnation, reason=reason, screen=screen
-        )
-        self.store([Update("terminal", self.at, {"ready": True, **sets}, expect), fact])
-        self.turn_over()
-
-    def turn_over(self) -> None:
-        """Give the turn back, also one that a former incarnation of this actor had."""
-        if self._owes_turn:
-            self._owes_turn = False
-            switching.put_back(self.stage, self.at, self.row.incarnation)
-            self.stage.tell(addresses.LAUNCHER, TurnOver(self.at, self.row.incarnation))
-
-    def _judge_ready(self, ms: int) -> None:
-        seen = self.judge()
-        if seen.ready:
-            identity = processes.read_identity(self.directory)
-            fact = TerminalReady(
-                address=self.at,
-                incarnation=self.row.incarnation,
-                seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
-            )
-            expect = {"incarnation": self.row.incarnation, "ready": False}
-            self.store([Update("terminal", self.at, {"ready": True}, expect), fact])
-            self.cancel("ready")
-            self.turn_over()
-            self.listen()
-        self.prompts.consider(seen, ms)
-
-    def expect_ready(self) -> None:
-        """From now on it has its `ready_timeout`."""
-        self.later("ready", self.profile.ready_timeout)
-
-    def _not_ready(self) -> None:
-        """Its time is up; but a question that waits for a person ends nothing. Others then have
-        their turn, unless this one's provider is switched on for all."""
-        seen, limit = self.judge(), self.profile.ready_timeout
-        if self.row.blocked and seen.prompt is not None:
-            self.expect_ready()
-            if not switching.is_on(self.stage, self.at, self.row.incarnation):
-                self.turn_over()
-        else:
-            self._launch_failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+    @handles(SetUpSaid)
+    def set_up_said(self, message: SetUpSaid) -> None:
+        self.set_up.heard(message)
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -285,7 +200,7 @@ class TerminalActor(TerminalBase):
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
         self.prompts.reconnected()
-        if not self._launching:
+        if not self.launch.began:
             self.store(
                 [
                     TerminalAdopted(
@@ -298,7 +213,7 @@ class TerminalActor(TerminalBase):
             )
         if row.alive and not row.ready:
             self.listen()
-            self.expect_ready()
+            self.launch.expect_ready()
             self.later("quiet", QUIET_MS / 1000)
         else:
             self.listen()
@@ -310,7 +225,7 @@ class TerminalActor(TerminalBase):
         row = self.row
         works = row.status == TerminalStatus.RUNNING
         if not row.ready:
-            self._judge_ready(ms)
+            self.launch.judge_ready(ms)
         elif works and ms >= self._stall_ms():
             self._silent_long(ms / 1000)
         elif row.alive:
@@ -355,11 +270,13 @@ class TerminalActor(TerminalBase):
         match message.what:
             case "sweep" if self.departure.under_way:
                 self.departure.ask_sweep()
+            case "set_up":
+                self.set_up.too_late()
             case "probe":
                 self.let_go()
                 self.look(Look())
             case "ready" if not self.row.ready:
-                self._not_ready()
+                self.launch.not_ready()
             case "quiet":
                 self._silent(QUIET_MS)
             case "stall" | "screen":
@@ -423,7 +340,8 @@ class TerminalActor(TerminalBase):
 
     def let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
-        self._launching = False
+        self.launch.began = False
+        self.set_up.forget()
         self.cancel_all()
         self._let_go_link()
         self.delivery.forget()

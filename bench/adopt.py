@@ -71,7 +71,7 @@ def run(at: Path, quick: bool) -> list[Row]:
             company.hire((size - len(company.terminals)) // TASKS, ["cat"])
             adopted(company)
             taken = [(*adopted(company), reading(company)) for _ in range(rounds)]
-            medians[size] = tuple(map(statistics.median, zip(*taken, strict=True)))  # type: ignore[assignment]
+            medians[size] = tuple(map(statistics.median, zip(*taken, strict=True)))
     rows = []
     for size, (wall, cpu, reference) in medians.items():
         what = f"kill -9 to {size} terminals adopted"

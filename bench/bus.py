@@ -158,6 +158,6 @@ def run(at: Path, quick: bool) -> list[Row]:
         bare.close()
     against = "pyzmq DEALER-ROUTER with msgspec"
     return [
-        at_least("actor to actor, rate", "/s", *rates, 0.6, against),
-        at_most("actor to actor, round trip p50", "us", *trips, 2.5, against),
+        at_least("actor to actor, rate", "/s", rates, 0.6, against),
+        at_most("actor to actor, round trip p50", "us", trips, 2.5, against),
     ]

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pygit2
 
 from actors.ending import end_all_terminals
-from actors.stage import Stage, now
+from actors.stage import Stage
 from actors.terminals import link, processes
-from bus import address, connection
+from bus import address, clock, connection
 from bus.client import Client
 from bus.plan import Plan, TaskPlan, TerminalPlan
 from bus.status import TerminalStatus, WorkflowStatus
@@ -81,7 +81,7 @@ class Company:
         path = self.root / f"repo{number // WORKFLOWS_OF_A_REPOSITORY}"
         git_dir = str(path / ".git") if path.exists() else repository(path)
         repo = pygit2.Repository(git_dir)
-        main = repo.revparse_single("main")
+        main = repo.revparse_single("main").peel(pygit2.Commit)
         plan = Plan(
             name=id,
             repo=str(path),
@@ -96,7 +96,7 @@ class Company:
                 for task in range(TASKS)
             ],
         )
-        change = submission(id, plan, now(), git_dir)
+        change = submission(id, plan, clock.stamp(), git_dir)
         W, T = WorkflowStatus, TerminalStatus  # noqa: N806
         steps = [W.CREATED, W.STARTING, W.READY, W.RUNNING]
         for old, new in itertools.pairwise(steps[: steps.index(status) + 1]):

@@ -83,4 +83,4 @@ def run(at: Path, quick: bool) -> list[Row]:
     finally:
         tree.stop(5.0)
         logging.disable(logging.NOTSET)
-    return [at_most("actor crash to next message, p50", "us", *taken, 3, "Pykka stop and start")]
+    return [at_most("actor crash to next message, p50", "us", taken, 3, "Pykka stop and start")]

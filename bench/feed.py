@@ -153,7 +153,7 @@ def run(at: Path, quick: bool) -> list[Row]:
             ours, bare = Ours(runtime, number, count), Bare(at, number, count)
             rates = alternate(rounds, ours.rate, bare.rate)
             what = f"facts to {number} subscriber{'s' if number > 1 else ''}"
-            rows.append(at_least(what, "/s", *rates, 0.5, "PUB/SUB with msgspec"))
+            rows.append(at_least(what, "/s", rates, 0.5, "PUB/SUB with msgspec"))
             ours.close()
             bare.close()
     finally:

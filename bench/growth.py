@@ -48,9 +48,9 @@ def run(at: Path, quick: bool) -> list[Row]:
     sizes = (1_000, 100_000) if quick else (1_000, 100_000, 1_000_000)
     homes = [at / f"home{size}" for size in sizes]
     paths = [fill(home, size) for home, size in zip(homes, sizes, strict=True)]
-    starts = alternate(rounds, *[lambda home=home: first_answer(home) for home in homes])  # type: ignore[misc]
+    starts = alternate(rounds, *[lambda home=home: first_answer(home) for home in homes])
     journals = [Journal(path, lambda _: None, lambda _: None) for path in paths]
-    costs = alternate(rounds, *[lambda j=j: cost(j, count) for j in journals])  # type: ignore[misc]
+    costs = alternate(rounds, *[lambda j=j: cost(j, count) for j in journals])
     for journal in journals:
         journal.close()
     rows = []

@@ -34,7 +34,9 @@ def run(at: Path, quick: bool) -> list[Row]:
     limit = 80 + 0.1 * terminals
     return [
         below(f"idle, {terminals} terminals: CPU with hosts", "%", cpu + host_cpu, 0.5, note),
-        at_most("idle: memory after the minute", "MB", after / 1000, before / 1000, 1.01, "before"),
+        at_most(
+            "idle: memory after the minute", "MB", (after / 1000, before / 1000), 1.01, "before"
+        ),
         below(f"runtime with {terminals} terminals", "MB", after / 1000, limit, "resident"),
         below("a terminal's host", "MB", host, 12.0, f"resident; {host_own:.1f} without sharing"),
     ]

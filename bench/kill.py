@@ -80,7 +80,7 @@ def run(at: Path, quick: bool) -> list[Row]:
                 median = percentile([other.death() for _ in range(5)], 0.5)
             finally:
                 other.close()
-            rows.append(at_most(what, "ms", medians[0], median, 1, other.name))
+            rows.append(at_most(what, "ms", (medians[0], median), 1, other.name))
     return rows
 
 

@@ -91,4 +91,4 @@ def run(at: Path, quick: bool) -> list[Row]:
     taken = alternate(3 if quick else 5, sides.ours, sides.gits)
     assert len(sides.trees) == 1, "both built the same tree"
     what = f"merge of {BRANCHES} branches of {FILES} files"
-    return [at_most(what, "s", *taken, 1, "git merge, one by one")]
+    return [at_most(what, "s", taken, 1, "git merge, one by one")]

@@ -108,6 +108,6 @@ def run(at: Path, quick: bool) -> list[Row]:
     numbers = iter(range(1_000))
     rates = alternate(rounds, lambda: hosted(at, next(numbers), megabytes), lambda: bare(megabytes))
     return [
-        at_least("terminal output: PTY, disk, reader", "MB/s", *rates, 0.6, "os.read of a PTY"),
+        at_least("terminal output: PTY, disk, reader", "MB/s", rates, 0.6, "os.read of a PTY"),
         beside_noise(at, commits),
     ]

@@ -27,17 +27,19 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def at_least(
-    what: str, unit: str, ours: float, reference: float, share: float, against: str, note: str = ""
+    what: str, unit: str, sides: Sequence[float], share: float, against: str, note: str = ""
 ) -> Row:
-    """A rate: more is better."""
+    """A rate: more is better. `sides` are ours and the reference's."""
+    ours, reference = sides
     ratio = ours / reference
     return Row(what, unit, ours, reference, against, ratio, f">= {share:g}", ratio >= share, note)
 
 
 def at_most(
-    what: str, unit: str, ours: float, reference: float, times: float, against: str, note: str = ""
+    what: str, unit: str, sides: Sequence[float], times: float, against: str, note: str = ""
 ) -> Row:
-    """A time or a size: less is better."""
+    """A time or a size: less is better. `sides` are ours and the reference's."""
+    ours, reference = sides
     ratio = ours / reference
     return Row(what, unit, ours, reference, against, ratio, f"<= {times:g}", ratio <= times, note)
 

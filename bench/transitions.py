@@ -158,7 +158,7 @@ def run(at: Path, quick: bool) -> list[Row]:
         orm.close()
     what, unit = f"transitions, {IN_FLIGHT} in flight", "/s"
     return [
-        at_least(what, unit, grouped[0], grouped[1], 0.5, "raw sqlite3, same groups"),
-        at_least(what, unit, grouped[0], grouped[2], 5, "Peewee, a transaction each"),
-        at_least("transitions, alone", unit, *alone, 0.7, "raw sqlite3, one each"),
+        at_least(what, unit, grouped[:2], 0.5, "raw sqlite3, same groups"),
+        at_least(what, unit, grouped[::2], 5, "Peewee, a transaction each"),
+        at_least("transitions, alone", unit, alone, 0.7, "raw sqlite3, one each"),
     ]

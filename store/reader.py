@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from peewee import DatabaseError, Model, SqliteDatabase
+from peewee import Model, SqliteDatabase
 
 from bus import rows
 from bus.converting import converter
@@ -32,8 +32,8 @@ _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
 _to_workflow = converter(rows.Workflow, strict=False)  # SQLite's booleans are 0 and 1
-_to_task = converter(rows.Task, strict=False)
-_to_terminal = converter(rows.Terminal, strict=False)
+_to_tasks = converter(list[rows.Task], strict=False)
+_to_terminals = converter(list[rows.Terminal], strict=False)
 _to_merge = converter(rows.Merge, strict=False)
 
 
@@ -55,6 +55,7 @@ class Reader:
         self._path = path
         self._database: SqliteDatabase = open_database(path)
         self._database.pragma("query_only", 1)
+        self._connection: sqlite3.Connection = self._database.connection()
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -64,8 +65,15 @@ class Reader:
     @contextmanager
     def one_state(self) -> Iterator[None]:
         """Several reads of one committed state."""
-        with self._lock, self._database.atomic():
-            yield
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.rollback()
 
     def _rows(self, query: "Query", *values: Any) -> list[Row]:
         text, names = query
@@ -74,8 +82,8 @@ class Reader:
     def _sql(self, sql: str, *values: Any) -> list[Any]:
         try:
             with self._lock:
-                return list(self._database.execute_sql(sql, values).fetchall())
-        except (sqlite3.DatabaseError, DatabaseError) as error:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
             if is_damage(error):
                 raise damaged(self._path, error) from error
             raise
@@ -133,7 +141,7 @@ class Reader:
 
     def terminal(self, address: str) -> rows.Terminal | None:
         found = self._rows(_one_terminal(), address)
-        return self._sound(_terminal, found[0]) if found else None
+        return self._sound(_terminals, found)[0] if found else None
 
     def starting_terminals(self) -> list[str]:
         """The addresses of those that are being started."""
@@ -292,23 +300,23 @@ def _below(address: str) -> tuple[str, tuple[Any, ...]]:
     return "workflow = ? AND substr(address, 1, ?) = ?", (workflow, len(address), address)
 
 
-def _terminal(row: Row) -> rows.Terminal:
-    row["task"] = row["task"] or ""
-    return _to_terminal(row)
+def _terminals(found: list[Row]) -> list[rows.Terminal]:
+    for row in found:
+        row["task"] = row["task"] or ""
+    return _to_terminals(found)
 
 
 def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
     by_task: dict[str, list[rows.Terminal]] = {}
-    for each in terminals:
-        by_task.setdefault(each["task"] or "", []).append(_terminal(each))
+    for terminal in _terminals(terminals):
+        by_task.setdefault(terminal.task, []).append(terminal)
     merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
     merge["files"] = msgspec.json.decode(merge["files"])
     row["forecast"] = _forecast(row["forecast"])
     workflow = _to_workflow({**row, "address": f"{row['id']}/"})
     workflow.merge = _to_merge(merge)
     workflow.merge_terminal = next(iter(by_task.get("", [])), None)
-    for each in tasks:
-        task = _to_task(each)
+    workflow.tasks = _to_tasks(tasks)
+    for task in workflow.tasks:
         task.terminals = by_task.get(task.address, [])
-        workflow.tasks.append(task)
     return workflow

@@ -43,7 +43,7 @@ class Desk:
         )
         return done.stdout
 
-    def launch(self, name: str, *, bypass: bool, path: str = "") -> Launch:
+    def launch(self, name: str, *, bypass: bool, path: str = "", isolated: bool = True) -> Launch:
         """A provider of this name: its key is `key-NAME`, its model `model-NAME`. Without a name
         the program has what its user has."""
         table = {"base_url": self.island.url + path, "model": f"model-{name}", "api_key_env": "K"}
@@ -56,6 +56,7 @@ class Desk:
             self.repo,
             key=f"key-{name}" if name else None,
             bypass=bypass,
+            isolated=isolated,
         )
 
     def start(self, launch: Launch, more: Mapping[str, str] | None = None) -> Driven:

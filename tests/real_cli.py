@@ -26,7 +26,6 @@ from typing import Any, Self
 from actors.clis.keys import Write
 from actors.clis.screen import COLS, ROWS, Screen, ScreenReader
 
-INSTALLED_BY_US = "@openai/codex@0.169.0"
 FAKE_MODEL = Path(__file__).with_name("fake_model.py")
 QUIET = 0.4  # seconds without output after which a screen counts as drawn
 _QUESTIONS = re.compile(rb"\x1b\[6n|\x1b\[\??5n|\x1b\[(>|=)?0?c|\x1b\[>0?q|\x1b\]1([01]);\?")
@@ -41,28 +40,6 @@ def _enter(pid: int) -> tuple[list[str], list[str]] | None:
             )
             if made.returncode == 0 and shutil.which("nsenter"):
                 return ["unshare", *flags], ["nsenter", "-t", str(pid), *enter]
-    return None
-
-
-def cli_path(name: str) -> str | None:
-    """A PATH with the CLI on it, or None. It is looked for on PATH and below
-    `$CALLBOARD_TEST_CLIS` (where npm installed some); codex is installed into a cache where
-    neither has it and npm does it within two minutes."""
-    below = Path(os.environ.get("CALLBOARD_TEST_CLIS", "/nonexistent"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "callboard-tests"
-    places = [below / "node_modules/.bin", below / f"{name}-venv/bin", cache / "node_modules/.bin"]
-    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
-    if shutil.which(name, path=path):
-        return path
-    if name == "codex" and shutil.which("npm"):
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(cache)]
-        try:
-            subprocess.run(
-                [*install, INSTALLED_BY_US], check=True, capture_output=True, timeout=120
-            )
-        except (subprocess.SubprocessError, OSError):
-            return None
-        return path if shutil.which(name, path=path) else None
     return None
 
 

@@ -66,6 +66,32 @@ def files(name: str) -> dict[str, str]:
     return {}
 
 
+def own_provider(name: str, url: str, repo: Path) -> dict[str, str]:
+    """Files of a user with a provider of their own at `url`; the first one is the settings."""
+    if name == "claude":
+        env = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": "key-mine"}
+        settings: dict[str, Any] = {"env": {**env, "ANTHROPIC_MODEL": "model-mine"}}
+        settings |= {"theme": "dark", "skipDangerousModePermissionPrompt": True}
+        trusted = {str(repo): {"hasTrustDialogAccepted": True}}
+        state = {"hasCompletedOnboarding": True, "projects": trusted}
+        return {".claude/settings.json": _json(settings), ".claude.json": _json(state)}
+    if name == "opencode":
+        made = {"npm": "@ai-sdk/openai-compatible", "models": {"model-mine": {}}}
+        options = {"baseURL": f"{url}/v1", "apiKey": "key-mine"}
+        config = {"provider": {"mine": {**made, "options": options}}, "model": "mine/model-mine"}
+        config["$schema"] = "https://opencode.ai/config.json"
+        return {".config/opencode/opencode.json": _json(config)}
+    kinds = {"gemini": "gemini-api-key", "qwen": "openai"}
+    settings = {"model": {"name": "model-mine"}, "ui": {"hideTips": True}}
+    settings["security"] = {"auth": {"selectedType": kinds[name]}}
+    pairs = {"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "key-mine"}
+    pairs |= {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "key-mine"}
+    return {
+        f".{name}/settings.json": _json(settings),
+        f".{name}/.env": "".join(f"{key}={value}\n" for key, value in pairs.items()),
+    }
+
+
 def login(name: str, url: str) -> dict[str, str]:
     """Files of a user who is logged in with tokens; the first one holds them."""
     claims = {"chatgpt_plan_type": "pro", "chatgpt_account_id": "acc"}

@@ -191,3 +191,9 @@ def _interruptible(caller: Life, reply: Future[Any]) -> Iterator[None]:
         yield
     finally:
         caller.interrupt = None
+
+
+def ref_of(child: ChildRecord) -> Ref:
+    """Pykka's reference to the running incarnation of a child."""
+    assert child.life is not None and child.life.actor is not None
+    return child.life.actor.actor_ref

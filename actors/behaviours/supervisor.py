@@ -77,7 +77,6 @@ slow child keeps none but its own children waiting.
 
 from __future__ import annotations
 
-import heapq
 import time
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
@@ -86,6 +85,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from actors.behaviours.actor import Actor, handles
+from actors.behaviours.alarms import Alarms
 from actors.behaviours.errors import (
     AlreadyPresent,
     AlreadyStarted,
@@ -101,7 +101,7 @@ from actors.behaviours.intensity import Intensity
 from actors.behaviours.life import End, Life
 from actors.behaviours.mailbox import Signal
 from actors.behaviours.record import ChildRecord, State
-from actors.behaviours.ref import Call, Child, Counts, Ref, refuse_calls
+from actors.behaviours.ref import Call, Child, Counts, Ref, ref_of, refuse_calls
 from actors.behaviours.spec import AnySupervisorSpec, Restart, Strategy, SupervisorSpec
 from actors.behaviours.starting import start
 from actors.behaviours.stopping import report_end, stop_together
@@ -140,8 +140,7 @@ class Supervisor(Actor):
         self._context = context
         self._children: dict[str, ChildRecord] = {}  # in start order
         self._intensity = Intensity(self._spec.intensity, self._spec.period)
-        self._alarms: list[tuple[float, int, TryAgain]] = []  # a heap, by monotonic seconds
-        self._alarm_count = 0
+        self._alarms: Alarms[TryAgain] = Alarms()
 
     # Its own life
 
@@ -167,9 +166,9 @@ class Supervisor(Actor):
 
     def handle_messages(self) -> None:
         mailbox = self.life.mailbox
-        while (item := mailbox.take(self.life, self._until_alarm())) is not Signal.STOP:
+        while (item := mailbox.take(self.life, self._alarms.left())) is not Signal.STOP:
             if item is Signal.NOTHING:
-                item = heapq.heappop(self._alarms)[2]
+                item = self._alarms.take()
             self._handle_item(self.life, item)
 
     # What it is asked: `SupervisorRef` has these run here
@@ -332,13 +331,9 @@ class Supervisor(Actor):
     def _retry(self, child: ChildRecord, delay: float, counted: bool) -> None:
         message = TryAgain(child, child.retry(delay), counted)
         if delay > 0:
-            self._alarm_count += 1
-            heapq.heappush(self._alarms, (message.at, self._alarm_count, message))
+            self._alarms.set(message.at, message)
         else:
             self.life.mailbox.put(message)
-
-    def _until_alarm(self) -> float | None:
-        return max(0.0, self._alarms[0][0] - time.monotonic()) if self._alarms else None
 
     def _delay(self, child: ChildRecord, lived: float) -> float:
         """Note a failure after a life of so many seconds; the seconds until the next start."""
@@ -398,9 +393,3 @@ class Supervisor(Actor):
         if child.life is not None:
             raise Running(child.address)
         return child
-
-
-def ref_of(child: ChildRecord) -> Ref:
-    """Pykka's reference to the running incarnation of a child."""
-    assert child.life is not None and child.life.actor is not None
-    return child.life.actor.actor_ref

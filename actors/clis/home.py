@@ -106,8 +106,9 @@ def prepare(
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
         env |= _login_place(profile, user_env)
-    elif profile.home.env in user_env:
-        env[profile.home.env] = user_env[profile.home.env]
+    else:
+        own_places = (profile.home.env, profile.home.login_env)
+        env |= {name: user_env[name] for name in own_places if name in user_env}
     env |= provider_env(profile, provider, known)
     argv = argv_of(profile, provider, known, bypass)
     return Launch(argv, env, list(dict.fromkeys(files)), config)

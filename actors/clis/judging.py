@@ -1,19 +1,47 @@
 """Judging a terminal: its output on disk, rendered and read. Runs in a worker process,
 because rendering is slow (about 1 MB/s).
+
+The worker keeps the screens it has rendered and goes on from there. It is not only faster: some
+programs (codex) never draw a whole screen again, only what differs, so that what was drawn
+before a long turn is on the screen and far back in the output.
 """
 
+from collections import OrderedDict
 from pathlib import Path
+from typing import Final, TypeVar
 
 import msgspec
 
 from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
-from actors.clis.screen import Screen, render
+from actors.clis.screen import Screen, ScreenReader, render
 from actors.terminals import output
 
+T = TypeVar("T")
+
 WINDOW = 128 * 1024
-"""Bytes of output a screen is made from: programs redraw within far less."""
+"""Bytes of output a screen nobody has kept is made from: most programs redraw within far less."""
+DEEP = 1024 * 1024
+"""Bytes it is made from where those show nothing the profile knows, and the most that is rendered
+on top of a screen that was kept."""
+DEEPEST = 4 * DEEP
+"""Bytes it is made from where those show nothing either: 45 minutes of codex at work."""
+KEEP: Final = 32
+"""Screens that are kept, of the terminals looked at last. Each takes about 1 MB."""
+
+
+class _Kept(msgspec.Struct):
+    """A screen as it was at the offset `end`. `whole`: nothing drawn before can be missing."""
+
+    reader: ScreenReader
+    size: tuple[int, int]
+    end: int
+    whole: bool
+
+
+_kept: OrderedDict[Path, _Kept] = OrderedDict()
+_before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # offset and size
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -31,19 +59,84 @@ class Judgement(msgspec.Struct, frozen=True):
 def look(directory: Path, rows: int, columns: int, end: int | None = None) -> tuple[Screen, int]:
     """The screen after the output up to `end` (None: all there is), and that offset."""
     last = output.size(directory) if end is None else end
+    kept = _kept.get(directory)
+    if kept is None or kept.size != (rows, columns) or not 0 <= last - kept.end <= DEEP:
+        if kept is not None and last < kept.end:
+            return _rendered(directory, rows, columns, last)
+        kept = _begun(directory, rows, columns, last, WINDOW)
+    _advance(directory, kept, last)
+    return kept.reader.screen, kept.end
+
+
+def _rendered(directory: Path, rows: int, columns: int, last: int) -> tuple[Screen, int]:
     start = max(output.start(directory), last - WINDOW)
     start, data = output.read(directory, start, last - start)
     return render(data, rows, columns), start + len(data)
+
+
+def _begun(directory: Path, rows: int, columns: int, last: int, window: int) -> _Kept:
+    """An empty screen, `window` before `last`."""
+    first = output.start(directory)
+    start = max(first, last - window)
+    kept = _Kept(ScreenReader(rows, columns), (rows, columns), start, whole=start == 0)
+    _keep(_kept, directory, kept)
+    return kept
+
+
+def _advance(directory: Path, kept: _Kept, last: int) -> None:
+    """Render what has come since. Where some of that was dropped, the rest is still newer."""
+    start, data = output.read(directory, kept.end, last - kept.end)
+    kept.reader.feed(data)
+    kept.whole = kept.whole and start == kept.end
+    kept.end = start + len(data)
+    _kept.move_to_end(directory)
+
+
+def _keep(kept: OrderedDict[Path, T], directory: Path, value: T) -> None:
+    kept[directory] = value
+    kept.move_to_end(directory)
+    if len(kept) > KEEP:
+        kept.popitem(last=False)
+
+
+def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen:
+    """The screen at an offset that is asked for again and again while a turn is looked for."""
+    known = _before.get(directory)
+    if known is None or known[0] != (end, rows, columns):
+        known = ((end, rows, columns), look(directory, rows, columns, end)[0])
+        _keep(_before, directory, known)
+    return known[1]
+
+
+def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> tuple[Screen, int]:
+    """The newest screen. Where it shows nothing the profile knows and was begun in the middle of
+    the output, once more from further back."""
+    screen, end = look(directory, rows, columns)
+    kept = _kept[directory]
+    for depth in (DEEP, DEEPEST):
+        if kept.whole or _says_something(profile, screen):
+            return screen, end
+        kept = _begun(directory, rows, columns, end, depth)
+        _advance(directory, kept, end)
+        screen = kept.reader.screen
+    kept.whole = True  # as far as anybody looks
+    return screen, end
+
+
+def _says_something(profile: Profile, screen: Screen) -> bool:
+    known = not profile.ready or is_ready(profile, screen) or is_busy(profile, screen)
+    return known or find_prompt(profile, screen) is not None
 
 
 def judge(
     profile: Profile, directory: Path, rows: int, columns: int, before: int | None = None
 ) -> Judgement:
     """Read the newest screen. `began` compares with the screen at offset `before`."""
-    screen, end = look(directory, rows, columns)
+    earlier = None if before is None else _screen_before(directory, rows, columns, before)
+    screen, end = _look_deeper(profile, directory, rows, columns)
     began = False
-    if before is not None:
-        began = turn_began(profile, look(directory, rows, columns, before)[0], screen)
+    if before is not None and earlier is not None:
+        began = turn_began(profile, earlier, screen)
         if not profile.busy and not profile.submit.evidence:
             began = end > before
     return Judgement(

@@ -15,6 +15,7 @@ from actors.clis.screen import Screen
 
 _EDGES: Final = "│┃║┆╎▌▐█▏▕"  # what boxes are drawn with, left and right of a line
 _UNSELECTED: Final = "○◯◦☐"
+_CHOSEN: Final = "✔✓"  # behind the option that is in force now; no part of its label
 _NUMBER: Final = re.compile(r"(\d{1,2})[.)]\s+")
 _GAP: Final = 3  # rows of description between two options
 _YES_NO: Final = re.compile(
@@ -150,7 +151,7 @@ def _marked_option(line: str, markers: str) -> tuple[int, bool, str] | None:
 
 
 def _option(line: str, column: int) -> tuple[int, bool, str] | None:
-    text = line[column:].rstrip(" " + _EDGES)
+    text = line[column:].rstrip(" " + _EDGES + _CHOSEN)
     number = _NUMBER.match(text)
     label = " ".join((text[number.end() :] if number else text).split())
     return (column, number is not None, label) if label else None

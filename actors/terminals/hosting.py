@@ -1,4 +1,4 @@
-# ruff: noqa: PTH100, PTH104, SIM105
+# ruff: noqa: PTH100, PTH104
 # pathlib and contextlib would cost the host a megabyte.
 """One program in its PTY, served until it and all it left behind are gone.
 
@@ -6,7 +6,6 @@ Standard library only, one thread, one select. See host.py, which runs it.
 """
 
 import errno
-import fcntl
 import os
 import select
 import struct
@@ -20,11 +19,12 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 if TYPE_CHECKING or __package__:
-    from actors.terminals import family, keyboard, questions, segments, wire
+    from actors.terminals import family, keyboard, program, questions, segments, wire
     from actors.terminals.door import Client, Door
 else:
     import family
     import keyboard
+    import program
     import questions
     import segments
     import wire
@@ -92,7 +92,7 @@ class Host:
         if self.pid == 0:
             try:
                 os.close(open_gate)
-                self._become_program(slave, mask, gate, reporting)
+                program.become(self.argv, self.token, slave, mask, gate, reporting)
             finally:
                 os._exit(127)
         os.close(gate)
@@ -104,25 +104,6 @@ class Host:
         self.exec_errno = int(os.read(report, 16) or b"0")
         os.close(report)
         os.chdir("/")
-
-    def _become_program(self, slave: int, mask: int, gate: int, reporting: int) -> None:
-        """The child: returns only when the program could not be started."""
-        os.setsid()
-        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-        for fd in (0, 1, 2):
-            os.dup2(slave, fd)
-        os.umask(mask)
-        for signo in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            try:
-                signal.signal(signo, signal.SIG_DFL)
-            except (OSError, ValueError):
-                pass  # the C library keeps some real-time signals to itself
-        if os.read(gate, 1):  # else the host died before it had written host.json
-            try:
-                env = {**os.environ, "CALLBOARD_TERMINAL": self.token}
-                os.execvpe(self.argv[0], self.argv, env)
-            except OSError as error:
-                os.write(reporting, b"%d" % (error.errno or errno.EINVAL))
 
     def _write_host_json(self) -> None:
         path = self.path.replace("\\", "\\\\").replace('"', '\\"')
@@ -232,7 +213,8 @@ class Host:
             if client.follow == start and len(client.outbox) < CHUNK:
                 client.send(wire.PUSH, wire.FROM.pack(start), data)
                 client.follow = self.log.end
-        self._burst()
+        if not questions.only_titles(data):
+            self._burst()
         self.keyboard.answer(self.listener.answers(data))
 
     def _burst(self) -> None:

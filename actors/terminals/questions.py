@@ -71,6 +71,20 @@ class Listener:
         return b""
 
 
+def only_titles(output: bytes) -> bool:
+    """Whether this output does nothing but name the window (OSC 0, 1 and 2), as codex does every
+    second while it asks something. A screen on which nothing else happens is a silent one."""
+    while output:
+        if output[:4] not in (b"\x1b]0;", b"\x1b]1;", b"\x1b]2;"):
+            return False
+        ends = [(output.find(end), len(end)) for end in (b"\x07", b"\x1b\\")]
+        at, size = min((at, size) for at, size in [*ends, (len(output), 0)] if at >= 0)
+        if size == 0:
+            return False
+        output = output[at + size :]
+    return True
+
+
 def _unfinished(part: bytes) -> bool:
     if part[:1] == b"[":
         return len(part) <= 10 and not part[1:].strip(b"0123456789?>$")

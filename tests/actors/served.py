@@ -1,6 +1,7 @@
 """A runtime in the process of the test: asked through its sockets, hurt from within."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,13 @@ class Served:
 def flat(node: dict[str, Any]) -> list[dict[str, Any]]:
     below = [each for child in node.pop("children") for each in flat(child)]
     return [node, *below]
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there, and more than a zombie."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"

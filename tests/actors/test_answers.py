@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import msgspec
 import pytest
 import zmq
 from kit import coder, done, git, make_repo, plan_text
-from served import Served, flat
+from served import Served, flat, lives
 
-from actors import prompts
+from actors import following, prompts
 from actors.stage import Stage
-from actors.terminals import family
+from bus.client import NoAnswer
 from bus.errors import Refused
 
 Reply = dict[str, Any]
@@ -168,11 +169,6 @@ def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
             raise AssertionError("it was answered")
 
 
-def is_over(pid: int) -> bool:
-    fields = family.stat(pid)
-    return fields is None or fields[0] in "ZX"
-
-
 def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_waits_for_it(
     served: Served, tmp_path: Path
 ) -> None:
@@ -196,4 +192,19 @@ def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_wai
     (refused,) = [f for f in facts if f["type"] == "merge.refused"]
     assert refused["reason"] == "too_long"
     assert "materialize took longer than 5 s" in refused["message"]
-    assert is_over(int(pid.read_text()))
+    assert not lives(int(pid.read_text()))
+
+
+def test_a_command_that_waits_notices_that_the_runtime_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_SILENCE_SECONDS", 1.0)
+    served = Served(tmp_path / "home")
+    name = submitted(served, tmp_path)
+    waiting = ThreadPoolExecutor().submit(
+        following.order, served.home, "workflow.prepare", ("completed",), (), {"workflow": name}
+    )
+    served.until_status(name, "ready")
+    served.close()
+    with pytest.raises(NoAnswer):
+        waiting.result(20)

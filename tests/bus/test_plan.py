@@ -8,42 +8,14 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sample_plan import SAMPLE
 
 from bus.errors import Refused
 from bus.plan import Plan, decode
 
-FULL = """
-name = "login-and-i18n"
-repo = "."
-target = "main"
-test = ["python", "-m", "pytest"]
-test_timeout = 600
-max_terminals = 4
-[merge]
-cli = "claude"
-[error]
-cli = "claude"
-[orchestrator]
-api_type = "openai"
-base_url = "https://example.org"
-model = "m"
-api_key_env = "NAME_OF_A_VARIABLE"
-[provider.glm]
-base_url = "https://example.org"
-model = "glm-4.6"
-api_key_env = "GLM_API_KEY"
-[cli.mine]
-command = ["mine", "--model", "{model}"]
-ready = 'x'
-[[task]]
-id = "login"
-name = "Login page"
-branch = "feat/login"
-[[task.terminal]]
-cli = "claude"
-provider = "glm"
-role = "coder"
-instruction = "write"
+FULL = (
+    SAMPLE
+    + """
 [[task.terminal]]
 cli = "mine"
 role = "reviewer"
@@ -55,6 +27,7 @@ branch = "feat/i18n"
 cli = "mine"
 instruction = "translate"
 """
+)
 
 
 def full() -> dict[str, Any]:

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from acting import Acting
 from kit import Call, Home, Said, make_repo
+from working import Working
 
 import run
 
@@ -44,3 +45,28 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
         return code, said.out, said.err
 
     return call
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without profiles and a home that must not come to be."""
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("CALLBOARD_HOME", str(tmp_path / "no-home"))
+    return tmp_path / "no-home"
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[[str | bytes], str]:
+    """A plan file of this text."""
+
+    def plan(text: str | bytes) -> str:
+        path = tmp_path / "plan.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return plan
+
+
+@pytest.fixture
+def working(home: Home, repo: Path, tmp_path: Path) -> Working:
+    return Working(home, repo, tmp_path)

@@ -102,6 +102,16 @@ class Home:
             check=False,
         )
 
+    def begin(self, *words: str) -> "subprocess.Popen[bytes]":
+        """A command that goes on in the background."""
+        null = subprocess.DEVNULL
+        return subprocess.Popen(
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)],
+            stdout=null,
+            stderr=null,
+            env=self.env,
+        )
+
     def ok(self, *words: str, **more: Any) -> str:
         done = self.run(*words, **more)
         assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -1,11 +1,12 @@
 """Questions and silence: a person is asked within seconds, and nothing is ended by either."""
 
+import json
 import time
 from datetime import datetime
 from pathlib import Path
 
 from acting import Acting, Row, cli, say, terminal
-from kit import coder, plan_text
+from kit import PYTHON, coder, plan_text
 
 ASKS = "@ ask Which colour? | red | green\n$ echo $ANSWER > colour\n"
 
@@ -120,3 +121,44 @@ def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: 
     acting.status("ready")
     acting.call("workflow.start", workflow="demo")
     acting.status("completed")
+
+
+SLOW = """
+import os, sys, time, tty
+tty.setraw(0)
+def show(text):
+    os.write(1, b"\\x1b[2J\\x1b[H" + text.replace("\\n", "\\r\\n").encode())
+question = "May I write here?\\n> 1. Yes, always\\n  2. No\\n"
+show(question)
+os.read(0, 100)
+time.sleep(0.2)
+show(question)  # drawn once more, as a busy program does
+time.sleep(0.7)
+show("Delete all of it?\\n> 1. No\\n  2. Yes\\n")
+os.read(0, 100)
+open(sys.argv[1], "w").close()
+time.sleep(600)
+"""
+
+
+def test_a_question_still_shown_after_its_answer_is_not_answered_again(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """The second Enter would answer the next one, which nobody may answer unasked."""
+    pressed = tmp_path / "pressed"
+    program = json.dumps([PYTHON, "-c", SLOW, str(pressed)])
+    table = f"""[cli.slow]
+command = {program}
+ready = '^ready'
+markers = ">"
+[[cli.slow.prompts]]
+name = "leave"
+pattern = 'May I write here'
+answer = '^Yes'
+"""
+    tasks = {"a": [{"cli": "slow", "auto_confirm": "known", "instruction": "work"}]}
+    acting.call("plan.submit", plan=plan_text(repo, tasks, tail=table), base="")
+    acting.call("workflow.prepare", workflow="demo")
+    assert "Delete all of it?" in acting.fact("terminal.blocked")["text"]
+    assert len(acting.facts("terminal.answered")) == 1
+    assert not pressed.exists()

@@ -204,6 +204,15 @@ def test_a_program_that_would_read_its_files_too_late_is_refused(
     assert "task[0].terminal[0].switch: it reads again" in refused.stderr
 
 
+def test_codex_is_not_switched_globally(home: Home, tmp_path: Path, repo: Path) -> None:
+    terminal = {"cli": "codex", "instruction": "x", "provider": "glm", "switch": "global"}
+    tail = GLM.replace("[glm]", "[provider.glm]") + '[cli.codex]\ncommand = ["sh"]\n'
+    (tmp_path / "plan.toml").write_text(plan_text(repo, {"a": [terminal]}, tail=tail))
+    refused = home.run("check", str(tmp_path / "plan.toml"))
+    assert refused.returncode == 2
+    assert "task[0].terminal[0].switch: codex reads its configuration again" in refused.stderr
+
+
 def test_a_launch_that_fails_puts_the_files_back(
     acting: Acting, user: Path, tmp_path: Path, repo: Path
 ) -> None:

@@ -42,7 +42,7 @@ from actors.behaviours.events import (
 )
 from actors.behaviours.intensity import Intensity
 from actors.behaviours.ref import Counts
-from actors.behaviours.spec import ChildSpec, Strategy, SupervisorSpec
+from actors.behaviours.spec import Strategy, SupervisorSpec
 from actors.behaviours.tree import Tree
 
 Grow = Callable[..., Tree]
@@ -386,13 +386,6 @@ def test_an_address_is_the_parents_and_the_id_unless_it_is_given(grow: Grow) -> 
     tree = grow(root(SupervisorSpec("workflows", children=(inner,))))
     assert tree.directory.addresses() == ["demo/", "root/workflows/demo/git/"]
     assert tree.supervisor("root/workflows/demo/").count_children().workers == 2
-
-
-def test_a_spec_is_plain_data() -> None:
-    assert SupervisorSpec("s", children=(ChildSpec("a", oops),)) == SupervisorSpec(  # type: ignore[arg-type]
-        "s",
-        children=(ChildSpec("a", oops),),  # type: ignore[arg-type]
-    )
 
 
 def test_started_children_are_told_of_once(grow: Grow, events: Log) -> None:

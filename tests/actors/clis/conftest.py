@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from cli_desk import COMMIT, PROFILES, Desk
-from real_cli import Island, cli_path
+from cli_install import Missing, cli_path
+from real_cli import Island
 
 from actors.clis.profile import find_version, version_is_verified
 
@@ -12,9 +13,10 @@ from actors.clis.profile import find_version, version_is_verified
 @pytest.fixture
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     name: str = request.param
-    path = cli_path(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed (PATH, $CALLBOARD_TEST_CLIS, npm)")
+    try:
+        path = cli_path(name)
+    except Missing as error:
+        pytest.skip(str(error))
     profile = PROFILES[name]
     shown = subprocess.run(
         [profile.command[0], *profile.version.args],

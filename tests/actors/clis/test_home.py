@@ -202,6 +202,9 @@ def test_not_isolated_the_users_own_home_stays(
     assert "CODEX_HOME" not in launch.env
     assert launch.files == []
     assert launch.env["CALLBOARD_PROVIDER_KEY"] == KEY
+    moved = {"CLAUDE_CONFIG_DIR": "/moved", "CLAUDE_SECURESTORAGE_CONFIG_DIR": "/logins"}
+    launch = prepare(PROFILES["claude"], GLM, tmp_path / "c", user | moved, *where, isolated=False)
+    assert moved.items() <= launch.env.items()
 
 
 def test_the_environment_is_chosen() -> None:

@@ -72,7 +72,7 @@ def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(nam
 @pytest.mark.parametrize(
     ("name", "rule", "answer", "dangerous"),
     [
-        ("claude-theme", "theme", "Dark mode ✔", False),
+        ("claude-theme", "theme", "Dark mode", False),
         ("claude-security-notes", "security-notes", "Enter", False),
         ("claude-trust", "trust", "Yes, I trust this folder", False),
         ("claude-api-key", "api-key", "Yes", True),

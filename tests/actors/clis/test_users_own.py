@@ -93,3 +93,13 @@ def test_codex_works_with_the_key_the_user_logged_in_with(desk: Desk) -> None:
         desk.deliver(program, "Hello there.")
         asked = desk.island.wait_for(lambda r: r.get("step") == "tool")
         assert (asked["key"], asked["model"]) == ("their-key", "their-model")
+
+
+@pytest.mark.parametrize("desk", [pytest.param("aider", marks=LONG)], indirect=True)
+def test_aider_reads_the_configuration_of_its_user(desk: Desk) -> None:
+    read = Path(desk.env["HOME"]) / "conventions.md"
+    files = {".aider.conf.yml": f"read: [{read}]\n", read.name: "Remember mark-memory.\n"}
+    users_things.write(files, read.parent)
+    with desk.start(desk.launch("one", bypass=True)) as program:
+        desk.deliver(program, "Please add made.txt.")
+        desk.island.wait_for(lambda r: "mark-memory" in r.get("marks", []))

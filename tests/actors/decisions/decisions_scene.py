@@ -7,7 +7,7 @@ from decisions_world import World
 from bus import requests
 from bus.facts import Fact
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
-from bus.status import WorkflowStatus
+from bus.status import TerminalStatus, WorkflowStatus
 
 ERROR = HelperPlan(cli="fixer")
 MERGE = HelperPlan(cli="resolver")
@@ -98,3 +98,11 @@ ABORT = requests.MergeAbort(workflow="demo")
 RETRY = requests.TaskRetry(task="demo/a/")
 APPROVE = requests.TaskApprove(task="demo/a/")
 REJECT = requests.TaskReject(task="demo/a/", reason="the tests are missing\nand the docs")
+
+
+def resolving(**settings: object) -> World:
+    """A conflict, and the merge terminal works on it."""
+    world = merging("coder", "coder", merge=MERGE, **settings)
+    observes(world, "finds a conflict")
+    assert world.find("demo/merge/").status == TerminalStatus.RUNNING
+    return world

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from actors.git import command
+from actors.git.land import Landing, land
 
 
 class Repo:
@@ -99,3 +100,9 @@ def killed_at(step: int, action: Callable[[], object]) -> bool:
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status)
+
+
+def land_next(repo: Repo) -> Landing:
+    """`main` is to become `next`."""
+    old, new = repo.oid("main"), repo.oid("next")
+    return land(repo.git_dir, "main", old=old, new=new, message="callboard: landed demo")

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
-from git_repos import Repo
+from git_repos import Repo, land_next
 
 from actors.git import command
 from actors.git.command import GitLate, git
-from actors.git.land import Landed, RefRefused, land
+from actors.git.land import Landed, RefRefused
 
 
 @pytest.fixture
@@ -42,28 +42,23 @@ def gone(pid: Path) -> bool:
     return False
 
 
-def do(repo: Repo) -> object:
-    old, new = repo.oid("main"), repo.oid("next")
-    return land(repo.git_dir, "main", old=old, new=new, message="callboard: landed demo")
-
-
 def test_a_hook_that_hangs_before_the_ref_moves_refuses_and_leaves_no_lock(ready: Repo) -> None:
     old, pid = ready.oid("main"), hook(ready, "prepared")
-    refused = do(ready)
+    refused = land_next(ready)
     assert isinstance(refused, RefRefused)
     assert "longer than 1 s" in refused.output
     assert gone(pid)
     assert ready.oid("main") == old
     assert not list((ready.path / ".git").rglob("*.lock"))
     (ready.path / ".git/hooks/reference-transaction").unlink()
-    assert isinstance(do(ready), Landed)
+    assert isinstance(land_next(ready), Landed)
 
 
 def test_a_hook_that_hangs_after_the_ref_moved_changes_nothing_about_the_landing(
     ready: Repo,
 ) -> None:
     pid, new = hook(ready, "committed"), ready.oid("next")
-    landed = do(ready)
+    landed = land_next(ready)
     assert isinstance(landed, Landed)
     assert gone(pid)
     assert ready.oid("main") == new

@@ -1,18 +1,16 @@
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, killed_at
+from git_repos import Repo, killed_at, land_next
 
 from actors.git import land as land_module
 from actors.git.errors import RepositoryError, Rule
 from actors.git.land import (
     FilesInTheWay,
     Landed,
-    Landing,
     NotForward,
     RefRefused,
     TargetLocked,
@@ -47,11 +45,6 @@ def ready(repo: Repo) -> Repo:
     return repo
 
 
-def do(repo: Repo) -> Landing:
-    old, new = repo.oid("main"), repo.oid("next")
-    return land(repo.git_dir, "main", old=old, new=new, message="callboard: landed demo")
-
-
 def is_landed(repo: Repo) -> None:
     assert repo.oid("main") == repo.oid("next")
     assert repo.git("status", "--porcelain") == ""
@@ -72,7 +65,7 @@ def is_untouched(repo: Repo, old: str, before: str) -> None:
 
 
 def test_a_landing_moves_the_target_and_its_checkout(ready: Repo) -> None:
-    result = do(ready)
+    result = land_next(ready)
     assert result == Landed(ready.oid("next"), (str(ready.path),), ())
     is_landed(ready)
     assert "callboard: landed demo" in ready.git("reflog", "main")
@@ -88,7 +81,7 @@ def test_landing_again_changes_nothing(ready: Repo) -> None:
 
 def test_a_target_that_nobody_has_checked_out(ready: Repo) -> None:
     ready.git("checkout", "-q", "--detach")
-    assert do(ready) == Landed(ready.oid("next"), (), ())
+    assert land_next(ready) == Landed(ready.oid("next"), (), ())
     assert (ready.path / "b.txt").exists()
 
 
@@ -96,7 +89,7 @@ def test_a_target_checked_out_in_a_linked_worktree(ready: Repo, tmp_path: Path) 
     ready.git("checkout", "-q", "--detach")
     linked = tmp_path / "linked"
     ready.git("worktree", "add", "-q", linked, "main")
-    assert do(ready) == Landed(ready.oid("next"), (str(linked),), ())
+    assert land_next(ready) == Landed(ready.oid("next"), (str(linked),), ())
     assert ready.git("status", "--porcelain", at=linked) == ""
     assert (linked / "a.txt").read_text() == "a2\n"
 
@@ -197,7 +190,7 @@ def test_changed_files_in_the_way_are_named_and_nothing_is_touched(
 ) -> None:
     change(ready)
     old, before = ready.oid("main"), ready.git("status", "--porcelain", "-uall")
-    assert do(ready) == FilesInTheWay(str(ready.path), files)
+    assert land_next(ready) == FilesInTheWay(str(ready.path), files)
     is_untouched(ready, old, before)
 
 
@@ -207,7 +200,7 @@ def test_changes_that_are_not_in_the_way_stay_as_they_are(ready: Repo) -> None:
     ready.write({"dir/c.txt": "staged, then more\n"})
     before = ready.git("status", "--porcelain", "-uall")
     staged = ready.git("diff", "--cached", "--", "dir/c.txt")
-    assert isinstance(do(ready), Landed)
+    assert isinstance(land_next(ready), Landed)
     assert ready.git("status", "--porcelain", "-uall") == before
     assert ready.git("diff", "--cached", "--", "dir/c.txt") == staged
     assert (ready.path / "keep.txt").read_text() == "mine\n"
@@ -216,7 +209,7 @@ def test_changes_that_are_not_in_the_way_stay_as_they_are(ready: Repo) -> None:
 def test_the_same_content_is_not_in_the_way(ready: Repo) -> None:
     ready.write({"new/deep/n.txt": "n\n", "a.txt": "a2\n"})
     ready.git("add", "a.txt")
-    assert isinstance(do(ready), Landed)
+    assert isinstance(land_next(ready), Landed)
     is_landed(ready)
 
 
@@ -225,16 +218,16 @@ def test_a_lock_of_someone_else_is_respected(ready: Repo, monkeypatch: pytest.Mo
     lock = Path(ready.git_dir, "index.lock")
     lock.write_text("")
     old = ready.oid("main")
-    assert do(ready) == TargetLocked(str(lock))
+    assert land_next(ready) == TargetLocked(str(lock))
     assert lock.exists()
     lock.unlink()
     is_untouched(ready, old, "")
     lock = Path(ready.git_dir, "refs/heads/main.lock")
     lock.write_text("")
-    assert isinstance(do(ready), TargetLocked)
+    assert isinstance(land_next(ready), TargetLocked)
     lock.unlink()
     is_untouched(ready, old, "")
-    assert isinstance(do(ready), Landed)
+    assert isinstance(land_next(ready), Landed)
 
 
 def test_a_rebase_of_the_target_in_progress_is_respected(ready: Repo) -> None:
@@ -257,7 +250,7 @@ def hook(repo: Repo, name: str, script: str) -> None:
 def test_a_hook_may_refuse_the_update(ready: Repo) -> None:
     hook(ready, "reference-transaction", 'test "$1" != prepared || { echo no >&2; exit 1; }')
     old = ready.oid("main")
-    result = do(ready)
+    result = land_next(ready)
     assert isinstance(result, RefRefused)
     assert "no" in result.output
     is_untouched(ready, old, "")
@@ -266,61 +259,8 @@ def test_a_hook_may_refuse_the_update(ready: Repo) -> None:
 def test_hooks_for_commits_do_not_run(ready: Repo) -> None:
     for name in ("pre-commit", "post-checkout", "post-merge", "pre-merge-commit", "pre-receive"):
         hook(ready, name, "exit 1")
-    assert isinstance(do(ready), Landed)
+    assert isinstance(land_next(ready), Landed)
     is_landed(ready)
-
-
-def test_a_sparse_checkout_stays_sparse(repo: Repo) -> None:
-    repo.git("sparse-checkout", "set", "--no-cone", "/*", "!/dir/")
-    assert not (repo.path / "dir").exists()
-    repo.git("sparse-checkout", "list")
-    repo.branch("next", {"dir/c.txt": "c2\n", "a.txt": "a2\n"})
-    assert isinstance(do(repo), Landed)
-    assert not (repo.path / "dir/c.txt").exists()
-    assert (repo.path / "a.txt").read_text() == "a2\n"
-    assert repo.git("status", "--porcelain") == ""
-
-
-def test_line_ends_are_converted_as_git_does(repo: Repo) -> None:
-    repo.commit("Attributes", {".gitattributes": "*.txt text eol=crlf\n"})
-    repo.branch("next", {"a.txt": "1\n2\n", "n.txt": "1\n"})
-    assert isinstance(do(repo), Landed)
-    assert (repo.path / "a.txt").read_bytes() == b"1\r\n2\r\n"
-    assert (repo.path / "n.txt").read_bytes() == b"1\r\n"
-    assert repo.git("status", "--porcelain") == ""
-
-
-def test_a_submodule_moves_in_the_index_only(repo: Repo, tmp_path: Path) -> None:
-    repo.git("clone", "-q", ".", tmp_path / "lib")
-    options = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
-    repo.git(*options, str(tmp_path / "lib"), "lib")
-    repo.commit("Add lib")
-    inner = repo.oid("HEAD", at=repo.path / "lib")
-    lib = Repo(tmp_path / "lib")
-    lib.git("config", "user.name", "A")
-    lib.git("config", "user.email", "a@b")
-    newer = lib.commit("Newer")
-    repo.git("branch", "next")
-    tree = repo.git("ls-tree", "main").replace(inner, newer)
-    made = subprocess.run(
-        ["git", "-C", repo.path, "mktree", "--missing"],
-        input=tree.encode() + b"\n",
-        capture_output=True,
-        check=True,
-    )
-    commit = repo.git("commit-tree", made.stdout.decode().strip(), "-p", "main", "-m", "Move lib")
-    repo.git("update-ref", "refs/heads/next", commit)
-    assert isinstance(do(repo), Landed)
-    assert repo.oid("HEAD", at=repo.path / "lib") == inner
-    assert repo.git("status", "--porcelain") == "M lib"
-
-
-def test_strange_file_names(repo: Repo) -> None:
-    names = ["new line\n.txt", 'quote".txt', " lead", "ü.txt", "*.txt", "-x", "tab\t.txt"]
-    repo.branch("next", {name: name for name in names})
-    assert isinstance(do(repo), Landed)
-    assert repo.git("status", "--porcelain") == ""
-    assert all((repo.path / name).read_text() == name for name in names)
 
 
 @pytest.mark.parametrize("recovery", ["the same call", "recover"])

@@ -273,3 +273,29 @@ def test_a_running_program_is_never_called_silent(terminals: Callable[..., Termi
     with terminal.connect() as console:
         console.link.quiet([1000])
         assert console.next(link.Silent, WAIT).offset == 30
+
+
+def test_a_program_that_only_renames_its_window_is_silent(terminal: Terminal) -> None:
+    """As codex does every second while it asks something: nobody would be told."""
+    blink = r"printf '\033]0;asks\007'; sleep 0.1; printf '\033]2;asks!\033\\'; sleep 0.1"
+    terminal.start("sh", "-c", f"stty raw; printf 'a question'; while :; do {blink}; done")
+    with terminal.connect() as console:
+        collect(console, b"a question")
+        console.link.quiet([600])
+        assert console.next(link.Silent, WAIT).ms == 600
+
+
+@pytest.mark.parametrize(
+    ("output", "is_so"),
+    [
+        (b"\x1b]0;a\x07", True),
+        (b"\x1b]0;a\x07\x1b]2;b\x1b\\", True),
+        (b"\x1b]0;a\x07x", False),
+        (b"x\x1b]0;a\x07", False),
+        (b"\x1b]0;a", False),
+        (b"\x1b]8;;link\x07", False),
+        (b"\x1b[2J", False),
+    ],
+)
+def test_what_only_renames_the_window(output: bytes, is_so: bool) -> None:
+    assert questions.only_titles(output) is is_so

@@ -1,0 +1,99 @@
+"""What the commands of the stage door share: the home they mean, the runtime they ask, what they
+print. Imports stand inside the functions, so that `run.py --help` is quick.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from actors.exits import FAILED, USAGE, Stop, as_stop
+
+if TYPE_CHECKING:
+    from bus.client import Client
+
+
+class Door(click.Group):
+    """Turns the program's refusals into exit codes; without a command it serves."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
+        except Exception as error:
+            raise as_stop(error, ctx.params.get("home")) from error
+
+
+def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--home` may stand after the command too; the nearer one counts."""
+
+    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+        if value:
+            ctx.find_root().obj = value
+        return value
+
+    return click.option("--home", metavar="DIR", callback=keep, expose_value=False)(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def home() -> Path:
+    from bus.connection import home_from
+
+    return home_from(click.get_current_context().find_root().obj)
+
+
+def client() -> "Client":
+    from bus.client import Client
+    from bus.connection import read
+
+    return Client(read(home()).requests)
+
+
+def ask(type: str, **fields: Any) -> Any:
+    with client() as door:
+        return door.call(type, **fields)
+
+
+def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
+        return
+    said = text(result)
+    if isinstance(said, str):
+        click.echo(said)
+        return
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(said)
+
+
+def read_plan(plan: str) -> dict[str, str]:
+    """The plan file as a request's fields; `-` is standard input."""
+    path = Path(plan)
+    try:
+        text = sys.stdin.read() if plan == "-" else path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Stop(f"{plan}: the plan cannot be read: {error}", USAGE) from error
+    base = Path.cwd() if plan == "-" else path.resolve().parent
+    return {"plan": text, "base": str(base)}
+
+
+def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
+    if repo is None:
+        return fields
+    import tomllib
+
+    try:
+        decoded = tomllib.loads(fields["plan"])
+    except tomllib.TOMLDecodeError:
+        return fields
+    return {**fields, "plan": {**decoded, "repo": str(Path(repo).resolve())}}

@@ -1,0 +1,94 @@
+"""What must hold of every decision, whatever it decides; and the commands of a walk."""
+
+import shlex
+
+from actors.decisions import line
+from bus import requests
+from bus.plan import Plan
+from bus.rows import Workflow
+from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Move, Operation
+
+W, T, P = WorkflowStatus, TaskStatus, TerminalStatus
+
+
+def command_of(text: str) -> requests.Command | None:
+    """The request behind a command line that was offered; None for a reading one."""
+    python, run, verb, where, *options = shlex.split(text)
+    assert (python, run) == ("python", "run.py")
+    match verb, options:
+        case "retry", []:
+            return requests.TaskRetry(task=f"{where}/")
+        case "repair", []:
+            return requests.WorkflowRepair(workflow=where)
+        case "repair", ["--cli", cli]:
+            return requests.WorkflowRepair(workflow=where, cli=cli)
+        case "prepare", []:
+            return requests.WorkflowPrepare(workflow=where)
+        case "merge", ["--continue"]:
+            return requests.MergeContinue(workflow=where)
+        case "merge", ["--abort"]:
+            return requests.MergeAbort(workflow=where)
+    assert verb == "why", text
+    return None
+
+
+def all_commands(state: Workflow) -> list[requests.Command]:
+    id = state.id
+    commands: list[requests.Command] = [
+        requests.WorkflowPrepare(workflow=id),
+        requests.WorkflowStart(workflow=id),
+        requests.WorkflowPause(workflow=id),
+        requests.WorkflowResume(workflow=id),
+        requests.WorkflowStop(workflow=id),
+        requests.WorkflowRepair(workflow=id),
+        requests.WorkflowRepair(workflow=id, cli="codex"),
+        requests.MergeContinue(workflow=id),
+        requests.MergeAbort(workflow=id),
+    ]
+    for task in state.tasks:
+        commands += [
+            requests.TaskRetry(task=task.address),
+            requests.TaskApprove(task=task.address),
+            requests.TaskReject(task=task.address, reason="not good"),
+        ]
+    return commands
+
+
+def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operation]) -> None:
+    """The rules that hold after every decision. `apply` has checked that every transition
+    is legal and no compare-and-swap was lost."""
+    old = {t.address: t for t in before.terminals()}
+    terminals = after.terminals()
+    assert sum(not t.gone for t in terminals) <= plan.max_terminals, "too many at once"
+    assert sum(t.status == P.STARTING for t in terminals) <= 1, "two launches at once"
+    for terminal in terminals:
+        task = next((t for t in after.tasks if t.address == terminal.task), None)
+        was = old.get(terminal.address, terminal)
+        assert terminal.incarnation in (was.incarnation, was.incarnation + 1)
+        if terminal.incarnation == was.incarnation and terminal.address in old:
+            assert terminal.step >= was.step
+        elif terminal.address in old:
+            assert was.gone, "started while the last incarnation is there"
+        assert not (terminal.wanted and terminal.live), "wanted and live"
+        done = terminal.status == P.COMPLETED and task is not None
+        assert not (terminal.wanted and done), "wanted though it has completed"
+        assert not terminal.alive or terminal.live, "alive at its end"
+        if terminal.live and not terminal.alive:
+            assert task is not None and line.under_review(task, terminal), "live, not alive"
+        if task is not None and task.status in FINAL_TASK:
+            assert not terminal.alive and not terminal.wanted, "works on after its task's end"
+        if task is not None and terminal.step > (was.step if terminal.address in old else 0):
+            assert line.has_worktree_alone(task, terminal), "instructed beside another"
+    for task in after.tasks:
+        assert sum(t.status == P.RUNNING and t.alive for t in task.terminals) <= 1
+        assert (task.status == T.REVIEW_PENDING) == (line.reviewed(task) is not None)
+    if after.status in (W.COMPLETED, W.CANCELLED, W.FAILED):
+        assert not any(t.alive or t.wanted for t in terminals), "works after the end"
+    if after.status in (W.MERGING, W.COMPLETED):
+        assert all(t.status == T.COMPLETED for t in after.tasks)
+    if before.status == after.status == W.PAUSED:
+        started = {P.STARTING, P.RUNNING}
+        assert not any(
+            isinstance(o, Move) and o.new in started and o.table == "terminal" for o in operations
+        ), "something begins while paused"

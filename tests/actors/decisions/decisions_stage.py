@@ -1,0 +1,258 @@
+"""A simulated stage for decisions: the durable mailbox, and terminals and a merger that do what
+they are told to."""
+
+import copy
+from collections.abc import Callable, Sequence
+
+from decisions_rules import check, command_of
+from decisions_state import apply
+
+from actors.decisions.decide import decide
+from bus import facts, requests
+from bus.errors import Refused
+from bus.facts import Fact
+from bus.plan import Plan
+from bus.rows import Task, Terminal
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Operation, Update
+from store.submission import submission
+
+NOW = "2026-11-22T12:00:00.000000Z"
+W, T, P = WorkflowStatus, TaskStatus, TerminalStatus
+OnChange = Callable[[Sequence[Operation]], None]
+Step = tuple[str, Callable[[], object]]
+VERDICTS = ("", "done", "review", "fail", "pass", "reject", "checkpoint")
+
+
+class Staged:
+    """`on_change` sees every change as it is stored, `trace` says what was done."""
+
+    def __init__(self, plan: Plan, on_change: OnChange = lambda change: None) -> None:
+        self.plan = plan
+        self.on_change = on_change
+        self.head = 0
+        self.queue: list[Fact] = []
+        self.past: list[Fact] = []
+        self.told: list[Fact] = []
+        self.offer: facts.RepairOffered | None = None
+        self.trace: list[str] = []
+        self.tokens = 0
+        self.commits = 0
+        self.green: set[str] = set()
+        self.target = "base0"
+        first = submission("demo", plan, NOW)
+        self.state, told = apply(None, first)
+        self._stored(first, told)
+
+    # ---- the durable mailbox ---------------------------------------------------------
+
+    def _stored(self, change: Sequence[Operation], told: list[Fact]) -> None:
+        self.head += len(told)
+        self.told += told
+        self.queue += [copy.copy(fact) for fact in told if fact.observed]
+        self.on_change(change)
+
+    def store(self, change: list[Operation]) -> None:
+        """One change as an actor writes it."""
+        self.state, told = apply(self.state, change, self.head)
+        self._stored(change, told)
+
+    def decide(self, event: Fact | requests.Command) -> list[Operation]:
+        """One decision, stored, with every rule of the house checked."""
+        before = copy.deepcopy(self.state)
+        self.tokens += 1
+        token = f"token{self.tokens}"
+        operations = decide(self.state, self.plan, event, token=token, now=NOW)
+        assert self.state == before, "decide changed its input"
+        assert operations == decide(before, self.plan, event, token=token, now=NOW)
+        self.state, told = apply(before, operations, self.head)
+        self._stored(operations, told)
+        self._remember_offer(told)
+        check(before, self.state, self.plan, operations)
+        return operations
+
+    def _remember_offer(self, told: list[Fact]) -> None:
+        for fact in told:
+            if isinstance(fact, facts.RepairOffered):
+                self.offer = fact
+        moved = [f for f in told if isinstance(f, facts.WorkflowMoved) and f.new == W.FAILED]
+        if moved:
+            assert any(isinstance(f, facts.RepairOffered) for f in told), "failed without offer"
+            self.check_offer()
+
+    def check_offer(self) -> None:
+        """Each command that was offered is one that goes on."""
+        assert self.offer is not None
+        for text in self.offer.commands:
+            order = command_of(text)
+            if order is not None:
+                decide(self.state, self.plan, order, token="t", now=NOW)
+
+    def deliver(self) -> None:
+        fact = self.queue.pop(0)
+        self.past.append(fact)
+        self.decide(fact)
+
+    def drain(self) -> None:
+        while self.queue:
+            self.deliver()
+
+    def order(self, command: requests.Command) -> bool:
+        """A person's command, after what was stored before it. False where it is refused,
+        which must be an answer to a person."""
+        self.drain()
+        try:
+            self.decide(command)
+        except Refused as refusal:
+            assert refusal.body.code == 400
+            assert refusal.body.help.startswith("python run.py "), refusal.body
+            return False
+        return True
+
+    # ---- terminals ---------------------------------------------------------------------
+
+    def find(self, address: str) -> Terminal:
+        return next(t for t in self.state.terminals() if t.address == address)
+
+    def task(self, name: str) -> Task:
+        return next(t for t in self.state.tasks if t.id == name)
+
+    def _see(self, terminal: Terminal, fact: Fact, **sets: object) -> None:
+        fence = {"incarnation": terminal.incarnation}
+        self.store([Update("terminal", terminal.address, dict(sets), fence), fact])
+
+    def ready(self, terminal: Terminal) -> None:
+        fact = facts.TerminalReady(address=terminal.address, incarnation=terminal.incarnation)
+        self._see(terminal, fact, ready=True)
+
+    def fail_launch(self, terminal: Terminal) -> None:
+        fact = facts.LaunchFailed(
+            address=terminal.address, incarnation=terminal.incarnation, reason="no such program"
+        )
+        self._see(terminal, fact, gone=True)
+
+    def exit(self, terminal: Terminal, status: int = 0, unsure: int = 0) -> None:
+        fact = facts.TerminalExited(
+            address=terminal.address,
+            incarnation=terminal.incarnation,
+            kind="exited",
+            status=status,
+            screen="the last screen",
+            unsure=unsure,
+        )
+        self._see(terminal, fact, gone=True)
+
+    def time_out(self, terminal: Terminal) -> None:
+        self.store(
+            [facts.TimedOut(address=terminal.address, incarnation=terminal.incarnation, seconds=9)]
+        )
+
+    def commit(self, address: str, verdict: str, problem: str = "", **names: str) -> str:
+        self.commits += 1
+        commit = f"{self.commits:040x}"
+        fact = facts.CommitSeen(
+            address=address,
+            branch="b",
+            commit=commit,
+            subject="what was done",
+            verdict=verdict,
+            issues="an issue" if verdict in ("fail", "reject") else "",
+            problem=problem,
+            names=names,
+        )
+        self.store([fact])
+        return commit
+
+    # ---- the merger --------------------------------------------------------------------
+
+    def merger_steps(self) -> list[Step]:
+        """What the merger would observe next; nothing while its last word is undecided."""
+        merge = self.state.merge
+        if self.state.status != W.MERGING or any(f.address == "demo/" for f in self.queue):
+            return []
+        if merge.waits in ("checking", "by_hand"):
+            return [("accepts the resolution", self.judge), ("finds fault", self.find_fault)]
+        if merge.waits not in ("", "landing"):
+            return []
+        if not merge.commit:
+            return [
+                ("builds", self.build),
+                ("finds a conflict", self.find_conflict),
+                ("refuses", self.refuse),
+            ]
+        if not merge.tested:
+            return [("tests green", self.test), ("tests red", lambda: self.test(False))]
+        return [
+            ("lands", self.land),
+            ("target moved", self.move_target),
+            ("refuses", self.refuse),
+        ]
+
+    def _tell(self, fact: Fact) -> None:
+        """As the merger does it: each step once. One that was told before would never be told
+        again, and the merge would wait for ever."""
+        key = self.state.merge.step(type(fact).__name__)
+        assert key != self.state.merge.told, f"told before, so never again: {key}"
+        self.store([Update("workflow", "demo", {"merge_told": key}), fact])
+
+    def build(self) -> None:
+        self.commits += 1
+        fact = facts.MergeStarted(
+            address="demo/",
+            target="main",
+            base=self.target,
+            commit=f"merge{self.commits}",
+            branches=[],
+        )
+        self._tell(fact)
+
+    def find_conflict(self) -> None:
+        fact = facts.MergeConflict(
+            address="demo/", files=["a.py"], branch="feat/a", worktree="/tmp/scratch"
+        )
+        self._tell(fact)
+
+    def refuse(self) -> None:
+        fact = facts.MergeRefused(
+            address="demo/", reason="target_checked_out", message="in the way", files=["x"]
+        )
+        self._tell(fact)
+
+    def test(self, passed: bool = True) -> None:
+        merge = self.state.merge
+        if passed:
+            self.green.add(merge.commit)
+        fact = facts.MergeTested(
+            address="demo/",
+            commit=merge.commit,
+            passed=passed,
+            command=["pytest"],
+            status=0 if passed else 1,
+            run=merge.runs + 1,
+            tail="1 failed",
+        )
+        self._tell(fact)
+
+    def judge(self, *problems: str) -> None:
+        self.commits += 1
+        commit = self.state.merge.resolved or f"{self.commits:040x}"
+        fact = facts.ResolutionJudged(address="demo/", commit=commit, problems=list(problems))
+        self._tell(fact)
+
+    def find_fault(self) -> None:
+        self.judge("a.py has conflict markers")
+
+    def land(self) -> None:
+        """The merger takes the target as its own before it moves it."""
+        merge = self.state.merge
+        assert self.plan.test is None or merge.commit in self.green, "an untested tree lands"
+        if merge.waits == "":
+            self.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+        fact = facts.MergeLanded(
+            address="demo/", target="main", old=merge.base, new=merge.commit, tested=True
+        )
+        self._tell(fact)
+
+    def move_target(self) -> None:
+        old, self.target = self.state.merge.base, f"{self.target}+"
+        self._tell(facts.TargetMoved(address="demo/", target="main", old=old, new=self.target))

@@ -1,0 +1,63 @@
+"""Landing into checkouts that are not like the others."""
+
+import subprocess
+from pathlib import Path
+
+from git_repos import Repo, land_next
+
+from actors.git.land import (
+    Landed,
+)
+
+
+def test_a_sparse_checkout_stays_sparse(repo: Repo) -> None:
+    repo.git("sparse-checkout", "set", "--no-cone", "/*", "!/dir/")
+    assert not (repo.path / "dir").exists()
+    repo.git("sparse-checkout", "list")
+    repo.branch("next", {"dir/c.txt": "c2\n", "a.txt": "a2\n"})
+    assert isinstance(land_next(repo), Landed)
+    assert not (repo.path / "dir/c.txt").exists()
+    assert (repo.path / "a.txt").read_text() == "a2\n"
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_line_ends_are_converted_as_git_does(repo: Repo) -> None:
+    repo.commit("Attributes", {".gitattributes": "*.txt text eol=crlf\n"})
+    repo.branch("next", {"a.txt": "1\n2\n", "n.txt": "1\n"})
+    assert isinstance(land_next(repo), Landed)
+    assert (repo.path / "a.txt").read_bytes() == b"1\r\n2\r\n"
+    assert (repo.path / "n.txt").read_bytes() == b"1\r\n"
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_submodule_moves_in_the_index_only(repo: Repo, tmp_path: Path) -> None:
+    repo.git("clone", "-q", ".", tmp_path / "lib")
+    options = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    repo.git(*options, str(tmp_path / "lib"), "lib")
+    repo.commit("Add lib")
+    inner = repo.oid("HEAD", at=repo.path / "lib")
+    lib = Repo(tmp_path / "lib")
+    lib.git("config", "user.name", "A")
+    lib.git("config", "user.email", "a@b")
+    newer = lib.commit("Newer")
+    repo.git("branch", "next")
+    tree = repo.git("ls-tree", "main").replace(inner, newer)
+    made = subprocess.run(
+        ["git", "-C", repo.path, "mktree", "--missing"],
+        input=tree.encode() + b"\n",
+        capture_output=True,
+        check=True,
+    )
+    commit = repo.git("commit-tree", made.stdout.decode().strip(), "-p", "main", "-m", "Move lib")
+    repo.git("update-ref", "refs/heads/next", commit)
+    assert isinstance(land_next(repo), Landed)
+    assert repo.oid("HEAD", at=repo.path / "lib") == inner
+    assert repo.git("status", "--porcelain") == "M lib"
+
+
+def test_strange_file_names(repo: Repo) -> None:
+    names = ["new line\n.txt", 'quote".txt', " lead", "ü.txt", "*.txt", "-x", "tab\t.txt"]
+    repo.branch("next", {name: name for name in names})
+    assert isinstance(land_next(repo), Landed)
+    assert repo.git("status", "--porcelain") == ""
+    assert all((repo.path / name).read_text() == name for name in names)
