@@ -57,9 +57,16 @@ class SetUp:
         return self._session is not None
 
     def is_wanted(self, where: Path) -> bool:
-        """Whether the worktree is still to be set up: never that of a merge."""
+        """Whether the worktree is still to be set up: never that of a merge, and not again where
+        the last run ended well while nobody looked."""
         actor = self._actor
-        return bool(actor.row.task and actor.plan.setup) and not is_set_up(where)
+        if not (actor.row.task and actor.plan.setup) or is_set_up(where):
+            return False
+        number, found = self._newest()
+        if found is Found.ENDED and _is_good(self._at(number).exit()):
+            set_up_mark(where).touch()
+            return False
+        return True
 
     def begin(self, where: Path) -> None:
         """Start it, or take up the run that goes on. Raises `OSError`."""
@@ -185,7 +192,7 @@ class SetUp:
         actor, session = self._actor, self._session
         assert session is not None
         self.forget()
-        good = ended.kind == "exited" and ended.status == 0 and not self._too_late
+        good = _is_good(ended) and not self._too_late
         if good:
             set_up_mark(self._where).touch()
         if good or not actor.row.alive:
@@ -197,3 +204,7 @@ class SetUp:
             reason = f"setup {ended.kind} with status {ended.status}"
         tail = output.tail(session.directory, TAIL).replace("\r\n", "\n")
         actor.launch.failed(f"{reason}:\n{tail}")
+
+
+def _is_good(ended: Exit) -> bool:
+    return ended.kind == "exited" and ended.status == 0

@@ -8,6 +8,7 @@ all it started, and the next call gets a new process.
 """
 
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,10 @@ class WorkerDied(Exception):
 class WorkerLate(WorkerDied):
     """A call took longer than it may, and its process was ended."""
 
+
+_NET = 5.0
+"""Seconds after its limit at which a call's process ends by itself, where nobody is left to
+end it: a runtime that was killed leaves none that computes for ever."""
 
 GRACE = 1.0
 """Seconds between TERM and KILL of a late worker: git takes its lock files away."""
@@ -84,7 +89,10 @@ class Worker:
             ours, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "actors.workers", str(theirs.fileno())],
+                    [
+                        *(sys.executable, "-m", "actors.workers"),
+                        *(str(theirs.fileno()), str(self._limit + _NET)),
+                    ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     cwd=Path(__file__).resolve().parents[1],
@@ -101,17 +109,20 @@ class Worker:
         self._connection = self._process = None
 
 
-def _serve(connection: Connection) -> None:
-    """The worker's side: answer calls until the parent is gone."""
+def _serve(connection: Connection, limit: float) -> None:
+    """The worker's side: answer calls until the parent is gone. The alarm is not handled but
+    ends the process, for a pattern that backtracks lets no Python run."""
     while True:
         try:
             function, args, kwargs = connection.recv()
         except EOFError:
             return
+        signal.setitimer(signal.ITIMER_REAL, limit)
         try:
             answer = (False, function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - it is raised again in the caller
             answer = (True, _sendable(error))
+        signal.setitimer(signal.ITIMER_REAL, 0)
         connection.send(answer)
 
 
@@ -137,4 +148,4 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])))
+    _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

@@ -61,7 +61,8 @@ class Journal:
         self._on_death = on_death
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._head: int = self._stored_head()
-        self._closed = threading.Event()
+        self._closed = False
+        self._gate = threading.Lock()  # what is queued is queued before the end, or refused
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -74,10 +75,11 @@ class Journal:
         """Queue a change; the future holds the seqs of its facts once they are durable,
         or a `StoreError`."""
         future: Future[list[int]] = Future()
-        if self._closed.is_set():
-            future.set_exception(Unwritable("the journal is closed"))
-        else:
-            self._waiting.put((change, future))
+        with self._gate:
+            if not self._closed:
+                self._waiting.put((change, future))
+                return future
+        future.set_exception(Unwritable("the journal is closed"))
         return future
 
     def commit(self, change: Sequence[Operation]) -> list[int]:
@@ -86,9 +88,10 @@ class Journal:
 
     def close(self) -> None:
         """Commit what waits, then end the thread."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self._waiting.put(None)
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
         self._thread.join()
 
     # ---- the writer's thread ---------------------------------------------------------
@@ -100,7 +103,8 @@ class Journal:
                 self._commit_group(group)
                 group.clear()
         except BaseException as error:  # noqa: BLE001 - the last word of the only writer
-            self._closed.set()
+            with self._gate:
+                self._closed = True
             self._fail(group, error)
             self._on_death(f"the journal's writer broke: {error!r}")
         finally:

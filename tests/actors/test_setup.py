@@ -91,7 +91,9 @@ def test_after_a_failure_it_is_run_again(served: Served, tmp_path: Path) -> None
     """Only a run that ended well sets a worktree up."""
     mended = tmp_path / "mended"
     head = f"setup = {json.dumps(['sh', '-c', f'echo run; test -e {mended}'])}"
-    name = submit(served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]}, head=head))
+    name = submit(
+        served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a"), done("b")]}, head=head)
+    )
     served.until_status(name, "failed")
     assert "status 1" in facts(served, "terminal.launch_failed")[0]["reason"]
     mended.touch()
@@ -109,8 +111,9 @@ def test_stop_ends_it_at_once(served: Served, tmp_path: Path) -> None:
     assert running_hosts(served.home) == []
 
 
-def test_it_survives_a_runtime_that_is_killed_and_down_with_terminals_ends_it(
-    tmp_path: Path,
+@pytest.mark.parametrize("ends", ["while nobody looks", "later"])
+def test_it_survives_a_runtime_that_is_killed_and_is_not_run_again(
+    tmp_path: Path, ends: str
 ) -> None:
     home, slow = Home(tmp_path / "home"), Scripted(tmp_path / "slow")
     plan = tmp_path / "plan.toml"
@@ -124,21 +127,30 @@ def test_it_survives_a_runtime_that_is_killed_and_down_with_terminals_ends_it(
         preparing.kill()
         preparing.wait()
         assert all(lives(pid) for pid in slow.pids())
+        if ends == "while nobody looks":
+            slow.gate.touch()
+            slow.until_gone()
         home.serve()
-        home.until(lambda row: row["status"] == "starting")
         slow.gate.touch()
         home.until(lambda row: row["status"] == "ready")
         assert (slow.where / "calls").read_text() == "x\n"
         assert moves(home.facts("demo"), "demo/a/1/")[1:] == ["starting", "waiting"]
+    finally:
+        home.close()
 
-        other = Scripted(tmp_path / "other")
-        plan.write_text(other.plan)
+
+def test_down_with_terminals_ends_it(tmp_path: Path) -> None:
+    home, slow = Home(tmp_path / "home"), Scripted(tmp_path / "slow")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(slow.plan)
+    home.serve()
+    try:
         home.ok("submit", str(plan))
-        again = home.begin("prepare", "demo-2")
-        other.until_begun()
+        preparing = home.begin("prepare", "demo")
+        slow.until_begun()
         assert home.json("down", "--terminals")["ended"]
-        assert not any(lives(pid) for pid in other.pids())
-        again.kill()
-        again.wait()
+        assert not any(lives(pid) for pid in slow.pids())
+        preparing.kill()
+        preparing.wait()
     finally:
         home.close()

@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from actors import workers
 from actors.clis.keys import NoSuchChoice, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.screen import render
@@ -93,3 +95,26 @@ def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
     assert time.monotonic() - start < 10
     with pytest.raises(WorkerDied, match="closed"):
         worker.call(len, "four")
+
+
+def test_a_call_of_a_runtime_that_was_killed_ends_by_itself() -> None:
+    """A pattern holds the interpreter, so nothing of Python's would end it."""
+    hostile = "w.call(re.search, '^(a+)+$', 'a' * 60 + '!')"
+    script = "import re; from actors.workers import Worker; w = Worker('test', 0.5)\n"
+    script += f"w.call(len, 'x'); print(w._process.pid, flush=True); {hostile}"
+    runtime = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        cwd=Path(workers.__file__).parents[1],
+    )
+    with runtime:
+        assert runtime.stdout is not None
+        pid = int(runtime.stdout.readline())
+        started = processes.start_time(pid)
+        time.sleep(0.2)  # it computes; nothing tells of that
+        runtime.kill()
+    assert processes.is_alive(pid, started)
+    end = time.monotonic() + 20
+    while processes.is_alive(pid, started):
+        assert time.monotonic() < end
+        time.sleep(0.05)
