@@ -28,7 +28,7 @@ from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
-from actors.testrun import TestRun, TestsDue
+from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate
 from bus.facts import (
     Fact,
@@ -36,6 +36,7 @@ from bus.facts import (
     MergeLanded,
     MergeRefused,
     MergeStarted,
+    MergeTested,
     ResolutionJudged,
     TargetMoved,
 )
@@ -46,6 +47,9 @@ from store.change import Update
 from store.errors import LostRace
 
 log = logging.getLogger("callboard.merger")
+
+_ENDS = (MergeConflict, MergeRefused, MergeTested)
+"""Facts after which a step is over: what was decided on them is another step."""
 
 
 class Merger(CompanyActor):
@@ -86,7 +90,7 @@ class Merger(CompanyActor):
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
                 self._forecasts.look(row)
             return
-        if row.merge.told in {row.merge.step(f.__name__) for f in (MergeConflict, MergeRefused)}:
+        if row.merge.told in {row.merge.step(fact.__name__) for fact in _ENDS}:
             return  # the workflow's actor is about to decide on it
         if row.merge.waits == "landing":
             self._land(row)
@@ -239,7 +243,7 @@ class Merger(CompanyActor):
         plan = self.stage.reader.plan(self._id)
         if plan.test is None:
             return
-        number = row.merge.round * 1_000 + row.merge.runs + 1
+        number = run_number(row)
         if self._tests is None or self._tests.number != number:
             self._forget_tests()
             path = self._scratch("tested")
