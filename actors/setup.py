@@ -33,9 +33,8 @@ SETUP_SECONDS = 600.0
 GRACE_MS = 5_000
 TAIL = 2_000
 """Bytes of the output's end that are told where it failed."""
-_NO_INPUT = ["sh", "-c", '"$@" < /dev/null; exit $?', "setup"]
-"""It has a terminal, and nobody sits there. The shell stays and ends of TERM: a run that was
-ended has not ended well, also where its program answers TERM with 0."""
+_NO_INPUT = ["sh", "-c", 'exec "$@" < /dev/null', "setup"]
+"""It has a terminal, and nobody sits there."""
 
 
 class SetUpSaid(msgspec.Struct, frozen=True):
@@ -208,4 +207,4 @@ class SetUp:
 
 
 def _is_good(ended: Exit) -> bool:
-    return ended.kind == "exited" and ended.status == 0
+    return ended.kind == "exited" and ended.status == 0 and not ended.told
