@@ -2,6 +2,7 @@
 at the gateway for a large repository, nor a preview for a merge that goes on.
 """
 
+import logging
 from typing import Any
 
 from actors.behaviours.actor import handles
@@ -11,6 +12,8 @@ from actors.stage import CompanyActor
 from actors.workers import Worker, WorkerLate
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview
+
+log = logging.getLogger("callboard.previewer")
 
 PREVIEW_SECONDS = 20.0
 """Less than a client waits."""
@@ -31,6 +34,9 @@ class Previewer(CompanyActor):
         except WorkerLate as error:
             failure = Refused(503, "too_long", f"{message.workflow}/: {error}")
             self.stage.refuse(message.client, message.id, failure)
+        except Exception as error:  # a repository that cannot be read must not end the runtime
+            log.exception("the preview of %s broke", message.workflow)
+            self.stage.refuse(message.client, message.id, _broke(error))
         else:
             self.stage.reply(message.client, message.id, result)
 
@@ -49,5 +55,8 @@ class Previewer(CompanyActor):
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         message = self.decode(item)
         if isinstance(message, Preview):
-            failure = Refused(500, "failed", f"the preview broke: {error!r}")
-            self.stage.refuse(message.client, message.id, failure)
+            self.stage.refuse(message.client, message.id, _broke(error))
+
+
+def _broke(error: BaseException) -> Refused:
+    return Refused(500, "failed", f"the preview broke: {type(error).__name__}: {error}")

@@ -207,4 +207,4 @@ class SetUp:
 
 
 def _is_good(ended: Exit) -> bool:
-    return ended.kind == "exited" and ended.status == 0
+    return ended.kind == "exited" and ended.status == 0 and not ended.told

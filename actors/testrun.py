@@ -83,14 +83,15 @@ class TestRun:
         match self._session.look():
             case Found.ALIVE:
                 self._take_up()
-            case Found.ENDED:
+            case Found.ENDED if self._timed_out or not self._session.exit().told:
                 self._finish(self._session.exit())
                 return
-            case Found.LOST:
+            case Found.ENDED | Found.LOST:
                 self._session.end_strays(GRACE_MS / 1000)
                 if not self._set_aside():
                     self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
                     return
+                self._since = clock.awake()
                 self._start(row)
             case Found.NEVER:
                 self._start(row)
@@ -111,8 +112,9 @@ class TestRun:
             stage.loop.later(PROBE_SECONDS, lambda: stage.notify(where, Look()))
 
     def _set_aside(self) -> bool:
-        """A run that was cut (its host was killed, the machine went down) says nothing about
-        the tree: what it left is kept beside and it is redone, but not for ever."""
+        """A run that was cut (it was told to end, its host was killed, the machine went down)
+        says nothing about the tree: what it left is kept beside and it is redone, but not for
+        ever."""
         for number in range(1, CUT_RUNS + 1):
             aside = self.directory.with_name(f"{self.directory.name}.cut-{number}")
             if not aside.exists():
@@ -153,10 +155,14 @@ class TestRun:
         """Let go; what runs goes on running."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._session.close()
 
     def _finish(self, ended: Exit) -> None:
         self.close()
+        if ended.told and not self._timed_out:
+            self._actor.stage.tell(self._actor.address, Look())
+            return
         tail = output.tail(self.directory, TAIL)
         if ended.kind == "exec_failed":
             tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"

@@ -4,7 +4,7 @@ msgspec learns a type at its first use: it puts what it knows about a struct (or
 on the class, and fills it in afterwards, in Python code that other threads run between. A
 second thread that uses the type meanwhile reads what is not there yet, and the process dies
 of SIGSEGV. So every type is learned at import, by one thread: decoders and converters are
-made at module level only (`tests/bus/test_learning.py`), never `msgspec.json.decode(…, type=…)`
+made at module level only (`tests/bus/test_converting.py`), never `msgspec.json.decode(…, type=…)`
 or `msgspec.convert` in a function.
 """
 

@@ -40,6 +40,7 @@ _HARD_LIMIT = 64 << 20
 """Bytes: a frame over this ends the connection before it is read into memory."""
 
 _STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
+"""Never raised: it would keep each frame that it was raised in, with the request."""
 
 _numbers = itertools.count(1)
 
@@ -181,7 +182,7 @@ class Bus:
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, "full", "too many requests wait; try again later")
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame)):
-                raise _STOPPING
+                self._answer(to, requests.refused(self._open[to], _STOPPING))
         except Refused as error:
             self._answer(to, requests.refused(self._open[to], error))
         return True

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 
 from store import migrations
-from store.damage import examine
+from store.damage import examine, is_damage
 from store.database import create_or_migrate
-from store.errors import Damaged
+from store.errors import Damaged, Unwritable
 
 Row = tuple[object, ...]
 
@@ -29,44 +29,57 @@ class Mended(msgspec.Struct, frozen=True):
 
 
 def mend(path: Path) -> Mended | None:
-    """None where nothing is damaged. Raises `Damaged` where it cannot be mended; the file is
-    then as it was. Nobody else may use it meanwhile."""
-    kept = _copy(path)
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    wrong = {table for table, what in examine(path).items() if what}
-    if not wrong:
-        _forget(kept)
-        return None
-    if wrong != {"fact"}:
-        _forget(kept)
-        raise Damaged(f"{path}: {', '.join(sorted(wrong))} is damaged: restore a copy of the file")
-    draft = path.with_name("mended.db")
-    _forget(draft)
-    create_or_migrate(draft)
+    """None where nothing is damaged. Raises `Damaged` where it cannot be mended, `Unwritable`
+    where it cannot be now; the file is then as it was. Nobody else may use it meanwhile."""
+    kept, draft = _free_name(path), path.with_name("mended.db")
+    lost = None
     try:
-        with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(draft)) as new:
-            lost = _salvage(path, old, new)
-            new.commit()
-            new.execute("PRAGMA journal_mode = delete")  # all of it in the one file
-    except Damaged:
-        _forget(draft)
-        _forget(kept)
-        raise
+        _copy(path, kept)
+        lost = _mended(path, draft)
+    except sqlite3.DatabaseError as error:
+        kind = Damaged if is_damage(error) else Unwritable
+        raise kind(f"{path} cannot be mended ({error}): restore a copy of it") from error
+    finally:
+        if lost is None:
+            _forget(draft)
+            _forget(kept)
+    if lost is None:
+        return None
     for end in ("-wal", "-shm"):  # empty; they are of the old file
         Path(f"{path}{end}").unlink(missing_ok=True)
     draft.replace(path)
     return Mended(lost, kept)
 
 
-def _copy(path: Path) -> Path:
+def _mended(path: Path, draft: Path) -> list[int] | None:
+    """Write the new database: the facts that are lost; None where nothing is damaged."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    wrong = {table for table, what in examine(path).items() if what}
+    if not wrong:
+        return None
+    if wrong != {"fact"}:
+        raise Damaged(f"{path}: {', '.join(sorted(wrong))} is damaged: restore a copy of the file")
+    _forget(draft)
+    create_or_migrate(draft)
+    with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(draft)) as new:
+        lost = _salvage(path, old, new)
+        new.commit()
+        new.execute("PRAGMA journal_mode = delete")  # all of it in the one file
+    return lost
+
+
+def _free_name(path: Path) -> Path:
     number = 1
     while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
+    return kept
+
+
+def _copy(path: Path, kept: Path) -> None:
     for end in ("", "-wal"):
         if (file := Path(f"{path}{end}")).exists():
             shutil.copy2(file, f"{kept}{end}")
-    return kept
 
 
 def _forget(path: Path) -> None:

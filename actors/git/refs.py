@@ -56,7 +56,9 @@ class RefScanner:
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
         loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
         packed = self._read_packed()
-        values = {name: loose[name] or packed.get(name, "") for name in names}
+        values = {  # an empty file is a broken ref, whatever was packed before
+            name: packed.get(name, "") if (text := loose[name]) is None else text for name in names
+        }
         if any(value.startswith(_SYMBOLIC) for value in values.values()):
             return self.scan()
         heads = {name: value for name, value in values.items() if _OID.fullmatch(value)}

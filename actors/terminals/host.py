@@ -22,7 +22,8 @@ offset of the file's first byte; a hole between two files is output that was los
 bound or a full disk), `exit.json` (how it ended):
 `{"kind": "exited"|"signaled"|"exec_failed", "status": code|signal|errno, "at": unix seconds,
 "offset": end of output, "leftovers": processes that outlived the program, "survivors": those
-that even SIGKILL did not end}`.
+that even SIGKILL did not end, "told": whether it was told to end before it did by itself, "clock":
+`at` on the monotonic clock}`.
 
 Exit codes: 0 the program ended and exit.json says how; 64 bad arguments; 73 DIR or socket not
 usable; 75 another host runs here; 76 exit.json exists; 77 a host died here without a record (an

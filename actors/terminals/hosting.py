@@ -58,6 +58,7 @@ class Host:
         self.ended = False  # the program's end has been seen to
         self.childless = False
         self.kill_at: float | None = None
+        self.told = False
         self.termed: set[family.Member] = set()
         self.leftovers: set[family.Member] = set()
         self.exit_text = b""
@@ -248,6 +249,7 @@ class Host:
 
     def _end(self, grace: float) -> None:
         """TERM to all there is; KILL after grace seconds, or earlier if that was said before."""
+        self.told = self.told or self.status is None
         kill_at = self.now() + grace
         self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
         self._acknowledge(self.keyboard.close())
@@ -294,7 +296,8 @@ class Host:
         text = (
             f'{{"kind": "{kind}", "status": {status}, "at": {time.time():.3f},'
             f' "offset": {self.log.end}, "leftovers": {len(self.leftovers)},'
-            f' "survivors": {survivors}, "clock": {self.now():.3f}}}'
+            f' "survivors": {survivors}, "told": {str(self.told).lower()},'
+            f' "clock": {self.now():.3f}}}'
         )
         self.exit_text = text.encode()
         try:

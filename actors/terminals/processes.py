@@ -30,6 +30,7 @@ class Exit(msgspec.Struct, frozen=True):
     offset: int  # end of the output
     leftovers: int  # processes that outlived the program and were ended
     survivors: int  # those that even SIGKILL did not end
+    told: bool = False  # to end, before it did by itself: its status says nothing of its work
     clock: float = 0.0  # as `Identity.started`, without what the host was stopped; 0: unknown
 
 

@@ -195,6 +195,23 @@ def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_wai
     assert not lives(int(pid.read_text()))
 
 
+def test_a_preview_of_a_broken_repository_is_answered_and_costs_no_restart(
+    served: Served, tmp_path: Path
+) -> None:
+    """Six restarts in a minute would end the runtime, and reading must not."""
+    name = submitted(served, tmp_path)
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
+    (task,) = served.client.call("workflow.get", workflow=name)["tasks"]
+    served.client.call("workflow.stop", workflow=name)
+    served.until_status(name, "cancelled")
+    (tmp_path / "repo/.git/refs/heads" / task["branch"]).write_text("1234567890" * 4 + "\n")
+    preview = lambda: served.client.call("merge.preview", workflow=name)  # noqa: E731
+    assert [refusal(preview) for _ in range(2)] == [(500, "failed")] * 2
+    nodes = {node["address"]: node for node in flat(served.client.call("tree.inspect"))}
+    assert nodes["runtime/previewer/"]["restarts"] == 0
+
+
 def test_a_command_that_waits_notices_that_the_runtime_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,21 @@ def test_after_a_failure_it_is_run_again(served: Served, tmp_path: Path) -> None
     served.until_status(name, "ready")
 
 
+def test_a_run_that_was_ended_has_not_ended_well_whatever_it_says(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "SETUP_SECONDS", 2.0)
+    runs = tmp_path / "runs"
+    script = f"trap 'exit 0' TERM; echo x >> {runs}; while :; do sleep 0.05; done"
+    head = f"setup = {json.dumps(['sh', '-c', script])}"
+    name = submit(served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]}, head=head))
+    served.until_status(name, "failed")
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "failed", "ready")
+    assert served.client.call("workflow.get", workflow=name)["status"] == "failed"
+    assert runs.read_text() == "x\nx\n"
+
+
 def test_stop_ends_it_at_once(served: Served, tmp_path: Path) -> None:
     slow = Scripted(tmp_path / "slow", terminals=2)
     name = submit(served, slow.plan)

@@ -11,7 +11,7 @@ import zmq
 from wire_kit import Outside
 
 from actors.behaviours.mailbox import Directory, Mailbox
-from bus import messages, requests
+from bus import messages, requests, router
 from bus.address import GATEWAY
 from bus.messages import AskTurn, Look
 from bus.router import MAX_WAITING, Bus
@@ -114,6 +114,21 @@ def test_a_door_that_closes_answers_every_request_that_is_open(directory: Path, 
     context.destroy(linger=0)
     assert [reply["id"] for reply in replies] == list(range(20))
     assert sorted(r["error"]["reason"] for r in replies if not r["ok"]) == ["stopping"] * 19
+
+
+def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> None:
+    bus = Bus(lambda to, envelope: False)
+    bus.bind(f"ipc://{directory}/early")
+    bus.start()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.connect(f"ipc://{directory}/early")
+    for number in range(3):
+        refused = error(ask(socket, b'{"type":"runtime.info","id":%d}' % number))
+        assert (refused["code"], refused["reason"]) == (503, "stopping")
+    context.destroy(linger=0)
+    bus.stop()
+    assert router._STOPPING.__traceback__ is None, "it would hold each request's frame"
 
 
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])

@@ -1,8 +1,12 @@
 """Tests that fail on the merged tree: nothing lands, and both ways on work."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from acting import Acting, helper, say, terminal
 from kit import done, git, plan_text
 
@@ -118,6 +122,35 @@ def test_a_test_that_hangs_is_ended_and_lands_nothing(acting: Acting, repo: Path
     assert tested["timed_out"]
     assert "begun" in tested["tail"]
     assert "ran out of time" in row["reason"]
+
+
+@pytest.mark.parametrize("trap", ["trap 'exit 0' TERM;", ""], ids=["says 0", "dies of it"])
+def test_a_run_that_down_has_ended_says_nothing_and_is_redone(
+    acting: Acting, repo: Path, tmp_path: Path, trap: str
+) -> None:
+    """Neither green, whatever it answers to TERM, nor red. The next one has all of its time."""
+    gate, runs = tmp_path / "gate", tmp_path / "runs"
+    check = f"{trap} echo x >> {runs}; while [ ! -e {gate} ]; do sleep 0.05; done"
+    acting.begin(plan_text(repo, {"a": [done("a")]}, head=_test(check, test_timeout=4)))
+    acting.fact("merge.started")
+    until(runs.exists)
+    began = time.monotonic()
+    acting.home.ok("down", "--terminals")
+    until(lambda: time.monotonic() > began + 4)
+    acting.home.serve()
+    until(lambda: runs.read_text() == "x\nx\n")
+    gate.touch()
+    acting.status("completed")
+    (tested,) = acting.facts("merge.tested")
+    assert tested["passed"]
+
+
+def until(is_true: Callable[[], Any]) -> None:
+    """For what no fact tells."""
+    end = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_test_program_that_is_not_there_is_said(acting: Acting, repo: Path) -> None:

@@ -179,3 +179,8 @@ def test_rows_that_say_what_runs_are_not_given_up(filled: Path) -> None:
         ((root,),) = plain.execute(query).fetchall()
     overwrite(filled, root - 1, DAMAGE["zeros"])
     refused(filled, "terminal is damaged")
+
+
+def test_a_file_whose_beginning_is_gone_is_refused_too(filled: Path) -> None:
+    overwrite(filled, 0, DAMAGE["zeros"])
+    refused(filled, "not a database.*restore a copy")

@@ -163,6 +163,15 @@ def test_symbolic_and_broken_branches(repo: Repo) -> None:
     assert set(found.broken) == {f"refs/heads/{name}" for name in ("loop", "nowhere", "cut")}
 
 
+def test_a_branch_whose_file_was_emptied_does_not_fall_back_to_what_was_packed(repo: Repo) -> None:
+    repo.git("branch", "cut")
+    repo.git("pack-refs", "--all")
+    repo.git("branch", "-f", "cut", repo.commit("More"))
+    Path(repo.git_dir, "refs/heads/cut").write_text("")
+    named = RefScanner(repo.git_dir).look(["refs/heads/cut", "refs/heads/main"], []).heads
+    assert named == state(repo).heads == {"refs/heads/main": repo.oid("main")}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the file system wants UTF-8")
 def test_a_branch_whose_name_is_not_utf_8_is_told_and_left_alone(repo: Repo) -> None:
     repo.git("branch", "ü")
