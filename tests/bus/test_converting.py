@@ -9,9 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = ("bus", "store", "actors")
 LEARNS = {"Decoder", "converter"}
 """What makes msgspec learn a type; it belongs to a module, not into a function."""
-EXCEPT = {"bus/converting.py", "actors/command_line.py", "actors/exits.py"}
-"""The one function that makes converters, and the beginning and the end of a command: they run in
-one thread, and their imports wait so that `--help` is quick."""
+EXCEPT = {"bus/converting.py", "actors/exits.py", "actors/command_line.py"}
+"""The one function that makes converters, and what commands begin and end with: they run in one
+thread, and their imports wait so that `--help` is quick."""
 
 
 def late(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -130,8 +130,11 @@ class Home:
             env={**(self.env or os.environ), "PYTHONUNBUFFERED": "1"},
         )
         assert self.served.stdout is not None
-        first = self.served.stdout.readline()
-        assert "serves" in first, first + self.served.stdout.read()
+        said = ""
+        while "callboard serves" not in said:  # its log may come first
+            line = self.served.stdout.readline()
+            assert line, f"it does not serve: {said}"
+            said += line
         return self.served
 
     def kill(self) -> None:

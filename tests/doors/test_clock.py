@@ -143,7 +143,7 @@ def test_time_in_which_everything_stood_still_is_not_counted(
 def test_only_one_module_reads_the_clock_on_the_wall() -> None:
     """The hosts date their records for people; the machinery its letters; pins their commits."""
     known = {"actors/terminals/hosting.py", "actors/git/pins.py"}
-    known |= {f"actors/behaviours/{name}.py" for name in ("context", "events", "record")}
+    known |= {f"actors/behaviours/{name}.py" for name in ("events", "record")}
     known |= {"actors/behaviours/supervisor.py", "bus/clock.py"}  # the first: see recovery.md
     found = {
         str(path.relative_to(ROOT))

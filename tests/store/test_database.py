@@ -105,6 +105,17 @@ def test_a_migration_that_breaks_leaves_the_old_schema(
     assert not plain.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchall()
 
 
+def test_a_file_of_the_first_version_learns_the_working_clock(
+    database: Path, plain: sqlite3.Connection
+) -> None:
+    plain.execute("ALTER TABLE terminal DROP COLUMN working_clock")
+    plain.execute("PRAGMA user_version = 1")
+    create_or_migrate(database)
+    assert pragma(plain, "user_version") == migrations.VERSION
+    fill(plain)
+    assert plain.execute("SELECT working_clock FROM terminal").fetchall() == [(0.0,)]
+
+
 def test_a_newer_file_is_refused_and_left_alone(database: Path, plain: sqlite3.Connection) -> None:
     newer = migrations.VERSION + 1
     plain.execute(f"PRAGMA user_version = {newer}")
