@@ -23,6 +23,7 @@ from bus.messages import Answer, Message, Order
 from bus.router import Bus, Envelope
 from bus.status import FINAL_WORKFLOW
 from store.change import Operation
+from store.errors import StoreError
 from store.journal import Journal
 from store.reader import Reader
 
@@ -93,7 +94,10 @@ class Stage:
         waits for an answer gets one."""
         if not isinstance(item, Envelope) or address.startswith(addresses.RUNTIME):
             return
-        failure = self._nobody(addresses.workflow_of(address))
+        try:
+            failure = self._nobody(addresses.workflow_of(address))
+        except StoreError as error:
+            failure = Refused(503, "store", f"{address}: nothing was done; {error}")
         match messages.decode(item.payload):
             case Order(client=client, request=request):
                 self.refuse(client, request.id, failure)

@@ -17,6 +17,7 @@ from actors import following, prompts
 from actors.stage import Stage
 from bus.client import NoAnswer
 from bus.errors import Refused
+from store.errors import Damaged
 
 Reply = dict[str, Any]
 
@@ -109,6 +110,29 @@ def test_orders_that_wait_when_the_actor_is_ended_are_refused_and_the_one_under_
     replies = {reply["id"]: reply for reply in wire.replies(3)}
     assert replies["prepare"]["ok"]
     assert {replies[id]["error"]["reason"] for id in ("pause", "stop")} == {"stopping"}
+
+
+def test_an_order_that_waits_is_refused_also_where_its_workflow_cannot_be_read(
+    served: Served, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = submitted(served, tmp_path)
+    gate = Gate(served.runtime._stage, f"{name}/", monkeypatch)
+    for type in ("prepare", "pause"):
+        wire.send(f"workflow.{type}", workflow=name, id=type)
+    assert gate.reached.wait(20)
+    served.client.call("runtime.info")
+    ended = served.runtime._stage.workflows.terminate_child(name, block=False)
+    while state(served, f"{name}/") != "stopping":
+        assert not ended.done()
+
+    def damaged(_: str) -> Any:
+        raise Damaged("a page")
+
+    monkeypatch.setattr(served.runtime._reader, "standing", damaged)
+    gate.open.set()
+    ended.result(20)
+    replies = {reply["id"]: reply for reply in wire.replies(2)}
+    assert replies["pause"]["error"]["reason"] == "store"
 
 
 def test_an_order_that_comes_while_a_workflow_is_tidied_is_told_that_it_is_over(
