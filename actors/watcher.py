@@ -15,7 +15,6 @@ import msgspec
 import pygit2
 
 from actors.behaviours.actor import handles
-from actors.git import worktrees
 from actors.git.command import GitFailed
 from actors.git.directories import ANYTHING
 from actors.git.history import (
@@ -96,7 +95,6 @@ class Watcher(CompanyActor):
         self._repo = pygit2.Repository(git_dir)
         self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
-        self._names: dict[str, str] = {}
         plan = reader.plan(self._workflow)
         self._branches = frozenset(HEADS + task.branch for task in plan.task)
         self._period = self.stage.watches.listen(git_dir, self, self._changed)
@@ -301,13 +299,13 @@ class Watcher(CompanyActor):
                 self.stage.commit(self, [Insert("commit", row), fact])
 
     def _name_of(self, branch: Branch) -> str | None:
-        """The worktree's name in the repository, once it is there."""
-        if branch.worktree not in self._names:
-            name = worktrees.registered(self._git_dir, branch.worktree)
-            if name is None:
-                return None
-            self._names[branch.worktree] = name
-        return self._names[branch.worktree]
+        """The worktree's name in the repository, once it is there. Asked of the worktree each
+        time: git gives a name that became free to another one."""
+        try:
+            text = Path(branch.worktree, ".git").read_text("utf-8", "surrogateescape")
+        except OSError:
+            return None
+        return Path(text.removeprefix("gitdir:").strip()).name or None
 
 
 def is_rebasing(git_dir: str, worktree: str) -> bool:

@@ -32,3 +32,21 @@ def test_a_word_beside_the_branch_is_rejected(
     problems = [f["problem"] for f in watched.facts if f["type"] == "commit.seen"]
     assert problems == [f"it was made on {where}; this task's branch is feat/a"]
     assert git(watched.repo, "rev-parse", "feat/a") == git(watched.repo, "rev-parse", "main")
+
+
+def test_worktrees_that_git_named_anew_are_not_taken_for_each_other(watched: Watched) -> None:
+    a, b = watched.worktrees["a"], watched.worktrees["b"]
+    name = {tree: (tree / ".git").read_text() for tree in (a, b)}
+    git(watched.repo, "worktree", "remove", "--force", str(a))
+    git(watched.repo, "worktree", "remove", "--force", str(b))
+    git(watched.repo, "worktree", "add", "-q", str(a.parent / "other" / "a"), "-b", "other")
+    git(watched.repo, "worktree", "add", "-q", str(b), "feat/b")
+    git(watched.repo, "worktree", "add", "-q", str(a), "feat/a")
+    assert (a / ".git").read_text() != name[a]
+    git(a.parent / "other" / "a", "checkout", "-q", "--detach")
+    git(a.parent / "other" / "a", "commit", "-q", "--allow-empty", "-m", "A stranger's #done")
+    git(a, "commit", "-q", "--allow-empty", "-m", "Ours #done")
+    ours = git(a, "rev-parse", "HEAD")
+    watched.until(type="commit.seen", commit=ours)
+    told = [(f["commit"], f["problem"]) for f in watched.facts if f["type"] == "commit.seen"]
+    assert told == [(ours, "")]
