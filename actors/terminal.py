@@ -19,6 +19,7 @@ from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
 from actors.stage import Stage
 from actors.terminal_base import Due, TerminalBase
+from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -155,7 +156,8 @@ class TerminalActor(TerminalBase):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
-            self.prompts.frozen = None
+            # A signal to a session costs its host a look at every process there is.
+            self.prompts.frozen = processes.is_stopped(processes.read_identity(self.directory))
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.later("probe", PROBE_SECONDS)

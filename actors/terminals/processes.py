@@ -93,6 +93,17 @@ def is_alive(pid: int, started: str) -> bool | None:
         return None
 
 
+def is_stopped(identity: Identity | None) -> bool | None:
+    """Whether the program is stopped, as SIGSTOP does it. None when that cannot be found out."""
+    if identity is None or not family.LINUX:
+        return None
+    try:
+        fields = family.stat(identity.program_pid)
+    except OSError:
+        return None
+    return None if fields is None else fields[0] in "Tt"
+
+
 def session_members(sid: int) -> set[int]:
     """Pids in the session. Raises OSError when they cannot be listed."""
     if family.LINUX:
