@@ -1,10 +1,13 @@
 """The journal: the one writer.
 
 A change (a list of operations) is stored whole or not at all, with the facts it makes.
-The writer's thread takes every change that waits and commits them as one transaction
-(group commit, `synchronous=FULL`); `seq` is given inside it, so it has no gaps and no
-repeats. After the commit, and only then, `on_commit` is called with the stored facts in
-order and the callers are answered.
+Whoever writes takes every change that waits and commits them as one transaction (group
+commit, `synchronous=FULL`); `seq` is given inside it, so it has no gaps and no repeats.
+After the commit, and only then, `on_commit` is called with the stored facts in order and
+the callers are answered.
+
+One writes at a time. Where nobody does it is the thread that has something to store: a
+change alone costs no wake-up. What comes meanwhile is stored by the journal's own thread.
 
 A change that fails (an illegal or lost transition, a duplicate) fails alone: the group
 is rolled back and its changes are tried one by one.
@@ -48,9 +51,10 @@ _Waiting = tuple[Sequence[Operation], "Future[list[int]]"]
 class Journal:
     """Owns the writing connection and its thread.
 
-    `commit` and `submit` may be called from any thread. `on_commit` runs in the writer's
-    thread; it must only hand the facts on. `on_death` is called once, from that thread,
-    if the writer itself breaks: nothing can be written any more and the runtime must end.
+    `commit` and `submit` may be called from any thread. `on_commit` runs in that of whoever
+    writes; it must only hand the facts on, and hold no lock that a caller of `commit` may
+    hold. `on_death` is called once, from there, if writing itself breaks: nothing can be
+    written any more and the runtime must end.
     """
 
     def __init__(self, path: Path, on_commit: OnCommit, on_death: Callable[[str], None]) -> None:
@@ -59,7 +63,9 @@ class Journal:
         self._connection: sqlite3.Connection = self._database.connection()
         self._on_commit = on_commit
         self._on_death = on_death
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._work = threading.Event()
         self._head: int = self._stored_head()
         self._closed = False
         self._gate = threading.Lock()  # what is queued is queued before the end, or refused
@@ -74,6 +80,31 @@ class Journal:
     def submit(self, change: Sequence[Operation]) -> "Future[list[int]]":
         """Queue a change; the future holds the seqs of its facts once they are durable,
         or a `StoreError`."""
+        future = self._queue(change)
+        self._call_writer()
+        return future
+
+    def commit(self, change: Sequence[Operation]) -> list[int]:
+        """Store a change, with all that wait, in this thread if nobody writes now; else have it
+        stored. Returns when it is durable. Raises `StoreError`."""
+        future = self._queue(change)
+        if not future.done() and self._writing.acquire(blocking=False):
+            try:
+                self._write_group()
+            finally:
+                self._writing.release()
+        if not future.done():
+            self._call_writer()
+        return future.result()
+
+    def close(self) -> None:
+        """Store what waits, then end the thread."""
+        with self._gate:
+            self._closed = True
+        self._work.set()
+        self._thread.join()
+
+    def _queue(self, change: Sequence[Operation]) -> "Future[list[int]]":
         future: Future[list[int]] = Future()
         with self._gate:
             if not self._closed:
@@ -82,53 +113,48 @@ class Journal:
         future.set_exception(Unwritable("the journal is closed"))
         return future
 
-    def commit(self, change: Sequence[Operation]) -> list[int]:
-        """`submit`, and wait until it is durable. Raises `StoreError`."""
-        return self.submit(change).result()
-
-    def close(self) -> None:
-        """Commit what waits, then end the thread."""
-        with self._gate:
-            if not self._closed:
-                self._closed = True
-                self._waiting.put(None)
-        self._thread.join()
+    def _call_writer(self) -> None:
+        """After what is to be written was queued: a writer that is called already will see it."""
+        if not self._work.is_set():
+            self._work.set()
 
     # ---- the writer's thread ---------------------------------------------------------
 
     def _run(self) -> None:
-        group: list[_Waiting] = []
-        try:
-            while self._take(group):
-                self._commit_group(group)
-                group.clear()
-        except BaseException as error:  # noqa: BLE001 - the last word of the only writer
-            with self._gate:
-                self._closed = True
-            self._fail(group, error)
-            self._on_death(f"the journal's writer broke: {error!r}")
-        finally:
-            self._drain()
-            self._database.close()
+        while not (self._closed and self._waiting.empty()):
+            self._work.wait()
+            self._work.clear()
+            with self._writing:
+                while self._write_group():
+                    pass
+        self._database.close()
 
-    def _take(self, group: list[_Waiting]) -> bool:
-        """Wait for one change, then take all that wait too. False at the end."""
-        item = self._waiting.get()
-        while item is not None:
-            group.append(item)
-            if len(group) == GROUP or self._waiting.empty():
-                return True
-            item = self._waiting.get()
-        if group:
-            self._waiting.put(None)
+    # ---- whoever writes, holding `_writing` --------------------------------------------
+
+    def _write_group(self) -> bool:
+        """One transaction of what waits; False where nothing does, or nothing can be written
+        any more."""
+        group: list[_Waiting] = []
+        while len(group) < GROUP and not self._waiting.empty():
+            group.append(self._waiting.get())
+        try:
+            if group:
+                self._commit_group(group)
+        except BaseException as error:  # noqa: BLE001 - the last word of the only writer
+            self._break(group, error)
+            return False
         return bool(group)
 
-    def _drain(self) -> None:
-        left: list[_Waiting] = []
+    def _break(self, group: Sequence[_Waiting], error: BaseException) -> None:
+        with self._gate:
+            self._closed = True
+        self._fail(group, error)
+        left = []
         while not self._waiting.empty():
-            if (item := self._waiting.get()) is not None:
-                left.append(item)
+            left.append(self._waiting.get())
         self._fail(left, Unwritable("the journal is closed"))
+        self._work.set()
+        self._on_death(f"the journal's writer broke: {error!r}")
 
     def _fail(self, group: Sequence[_Waiting], error: BaseException) -> None:
         for _, future in group:

@@ -1,7 +1,9 @@
 """The journal: durable, atomic, gapless, one writer."""
 
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +173,46 @@ def test_a_closed_journal_answers(journal: Journal) -> None:
     journal.close()
     with pytest.raises(Unwritable):
         journal.commit([started()])
+
+
+@pytest.mark.parametrize("closes_after", [0.0, 0.02, 0.05, None])
+def test_every_change_is_stored_or_refused_whoever_writes_it_and_when_it_closes(
+    database: Path, closes_after: float | None
+) -> None:
+    told: list[int] = []
+    journal = Journal(
+        database, lambda stored: told.extend(s.fact.seq for s in stored), lambda why: told.append(0)
+    )
+    seqs: list[int] = []
+    refused: list[StoreError] = []
+
+    def write(number: int) -> None:
+        for turn in range(40):
+            try:
+                if turn % 3:
+                    seqs.extend(journal.commit([started(number)]))
+                else:
+                    seqs.extend(journal.submit([started(number)]).result(30))
+            except StoreError as error:
+                refused.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=write, args=(n,), daemon=True) for n in range(12)]
+        for thread in threads:
+            thread.start()
+        if closes_after is not None:
+            time.sleep(closes_after)  # in the middle of it, wherever that is
+            journal.close()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(before)
+    journal.close()
+    assert not any(thread.is_alive() for thread in threads), "a change was never answered"
+    assert sorted(seqs) == told == list(range(1, len(told) + 1))
+    assert len(seqs) + len(refused) == 12 * 40
 
 
 def test_facts_are_told_only_after_their_commit(database: Path) -> None:
