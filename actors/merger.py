@@ -1,7 +1,7 @@
 """The merger of one workflow: build, test, land, each from the row and told once.
 
 `running -> merging` has said that the branches are done. The branches are merged in order
-on the target's present tip (in a worker process, in memory), the plan's test runs on
+on the target's present tip (in a worker process of its own, in memory), the plan's test runs on
 exactly that tree, and one compare-and-swap moves the target. `kill -9` anywhere leaves the
 old target or the tested new one; the next incarnation reads the row and goes on from the
 last step that was told (hazards 44 to 49).
@@ -26,6 +26,7 @@ from actors.git.command import GitFailed, GitLate, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
+from actors.own_worker import OwnWorker, Rest
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
@@ -48,6 +49,9 @@ from store.errors import LostRace
 
 log = logging.getLogger("callboard.merger")
 
+MERGE_SECONDS = 600.0
+"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
+
 _ENDS = (MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: what was decided on them is another step."""
 
@@ -61,6 +65,7 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
         self._forecasts = Forecasts(self)
+        self.worker = OwnWorker(self, f"merge of {workflow}", MERGE_SECONDS)
 
     def on_start(self) -> None:
         """A landing that a crash has cut is ended by the next `land`: its row says so."""
@@ -68,9 +73,14 @@ class Merger(CompanyActor):
 
     def on_stop(self) -> None:
         self._forget_tests()
+        self.worker.close()
 
     def on_failure(self, *_: object) -> None:
-        self._forget_tests()
+        self.on_stop()
+
+    @handles(Rest)
+    def rest(self, message: Rest) -> None:
+        self.worker.rest()
 
     def _forget_tests(self) -> None:
         if self._tests is not None:
@@ -174,7 +184,7 @@ class Merger(CompanyActor):
             self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
             return
         request = self._request(row)
-        match self.stage.merges.call(merging.merge_branches, request):
+        match self.worker.call(merging.merge_branches, request):
             case merging.MergeResult(result=result):
                 fact = MergeStarted(
                     address=row.address,
@@ -198,7 +208,7 @@ class Merger(CompanyActor):
         if not stays:
             path = self._scratch(f"merge-{row.merge.round}-{found.tip[:8]}")
         request = self._request(row)
-        made = self.stage.merges.call(
+        made = self.worker.call(
             resolution.materialize,
             row.git_dir,
             str(self.stage.home),
@@ -272,7 +282,7 @@ class Merger(CompanyActor):
     def _land(self, row: Workflow) -> None:
         merge = row.merge
         plan = self.stage.reader.plan(self._id)
-        outcome = self.stage.merges.call(
+        outcome = self.worker.call(
             landing.land,
             row.git_dir,
             row.target,
@@ -327,13 +337,13 @@ class Merger(CompanyActor):
         merge = row.merge
         tip = next((task.tip for task in row.tasks if task.branch == merge.branch), "")
         if merge.waits == "by_hand":
-            checked = self.stage.merges.call(
+            checked = self.worker.call(
                 resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
             )
             commit, problems = checked.head, checked.problems
         elif merge.files:
             commit = merge.resolved
-            problems = self.stage.merges.call(
+            problems = self.worker.call(
                 resolution.check_resolution, row.git_dir, onto=merge.start, tip=tip, head=commit
             )
         else:
