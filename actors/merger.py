@@ -19,13 +19,13 @@ from actors import tidying
 from actors.behaviours.actor import handles
 from actors.ending import end_all
 from actors.forecast import Forecasts
-from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
 from actors.git.command import GitFailed, GitLate, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
+from actors.landing import Landing
 from actors.own_worker import OwnWorker, Rest
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
@@ -33,13 +33,12 @@ from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate
 from bus.facts import (
     Fact,
+    MergeBehind,
     MergeConflict,
-    MergeLanded,
     MergeRefused,
     MergeStarted,
     MergeTested,
     ResolutionJudged,
-    TargetMoved,
 )
 from bus.messages import Look
 from bus.rows import Workflow
@@ -52,7 +51,7 @@ log = logging.getLogger("callboard.merger")
 MERGE_SECONDS = 600.0
 """What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
 
-_ENDS = (MergeConflict, MergeRefused, MergeTested)
+_ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: what was decided on them is another step."""
 
 
@@ -65,6 +64,7 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
         self._forecasts = Forecasts(self)
+        self._landing = Landing(self)
         self.worker = OwnWorker(self, f"merge of {workflow}", MERGE_SECONDS)
 
     def on_start(self) -> None:
@@ -89,7 +89,7 @@ class Merger(CompanyActor):
 
     @handles(Look)
     def look(self, message: Look) -> None:
-        row = self._row()
+        row = self.row()
         if row.status != WorkflowStatus.MERGING:
             if self._tests is not None:
                 self._tests.end()
@@ -102,16 +102,10 @@ class Merger(CompanyActor):
             return
         if row.merge.told in {row.merge.step(fact.__name__) for fact in _ENDS}:
             return  # the workflow's actor is about to decide on it
-        if row.merge.waits == "landing":
-            self._land(row)
-            return
         try:
             self._step(row)
         except (GitLate, WorkerLate) as late:
-            row = self._row()
-            if row.merge.waits == "landing":
-                raise  # the target may have moved: the next incarnation looks, and goes on
-            self._refuse(row, "too_long", f"does a filter or a merge driver hang? {late}")
+            self.refuse(self.row(), "too_long", f"does a filter or a merge driver hang? {late}")
 
     def _step(self, row: Workflow) -> None:
         match row.merge.waits:
@@ -121,6 +115,8 @@ class Merger(CompanyActor):
                 self._judge(row)
             case "repair":
                 self._stage_repair(row)
+            case "landing":
+                self._landing.go_on(row)
 
     @handles(HostSaid)
     def heard(self, message: HostSaid) -> None:
@@ -132,7 +128,7 @@ class Merger(CompanyActor):
         if self._tests is not None:
             self._tests.due(message)
 
-    def _row(self) -> Workflow:
+    def row(self) -> Workflow:
         workflow = self.stage.reader.workflow(self._id)
         if workflow is None:
             raise LookupError(f"workflow {self._id} has no row")
@@ -161,7 +157,7 @@ class Merger(CompanyActor):
         elif not row.merge.tested:
             self._test(row)
         else:
-            self._begin_landing(row)
+            self._landing.begin(row)
 
     # ---- build ---------------------------------------------------------------------------
 
@@ -181,7 +177,7 @@ class Merger(CompanyActor):
     def _build(self, row: Workflow) -> None:
         tip = read_ref(row.git_dir, HEADS + row.target)
         if tip is None:
-            self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
+            self.refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
             return
         request = self._request(row)
         match self.worker.call(merging.merge_branches, request):
@@ -197,7 +193,7 @@ class Merger(CompanyActor):
             case merging.Conflict() as found:
                 self._conflict(row, found)
             case merging.Unrelated(branch=branch):
-                self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
+                self.refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
 
     def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
         """The conflict is laid out in a scratch worktree, detached, with git's markers: in
@@ -260,70 +256,9 @@ class Merger(CompanyActor):
             self._tests = TestRun(self, plan, number, row.merge.commit, path)
         self._tests.begin(row)
 
-    # ---- land ----------------------------------------------------------------------------
+    # ---- what ends a step ------------------------------------------------------------
 
-    def _begin_landing(self, row: Workflow) -> None:
-        """From here on nobody can stop or abort it: the target may have moved already."""
-        expect = {
-            "merge_waits": "",
-            "merge_round": row.merge.round,
-            "merge_commit": row.merge.commit,
-            "status": WorkflowStatus.MERGING,
-        }
-        try:
-            self.stage.commit(
-                self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]
-            )
-        except LostRace:
-            self.stage.tell(self.address, Look())
-            return
-        self._land(self._row())
-
-    def _land(self, row: Workflow) -> None:
-        merge = row.merge
-        plan = self.stage.reader.plan(self._id)
-        outcome = self.worker.call(
-            landing.land,
-            row.git_dir,
-            row.target,
-            old=merge.base,
-            new=merge.commit,
-            message=f"callboard: land {self._id}",
-        )
-        match outcome:
-            case landing.Landed(oid=oid):
-                fact = MergeLanded(
-                    address=row.address,
-                    target=row.target,
-                    old=merge.base,
-                    new=oid,
-                    tested=plan.test is not None,
-                )
-                self.tell(row, fact)
-            case landing.TargetMoved(actual=None):
-                self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
-            case landing.TargetMoved(actual=actual):
-                self.tell(
-                    row,
-                    TargetMoved(
-                        address=row.address, target=row.target, old=merge.base, new=actual or ""
-                    ),
-                )
-            case landing.FilesInTheWay(checkout=checkout, files=files):
-                self._refuse(
-                    row,
-                    "files_in_the_way",
-                    f"{row.target} is checked out in {checkout} with changed files in the way",
-                    list(files),
-                )
-            case landing.TargetLocked(lock=lock):
-                self._refuse(row, "target_locked", f"another git holds {lock}")
-            case landing.RefRefused(output=output):
-                self._refuse(row, "ref_refused", f"git refused to move {row.target}: {output}")
-            case landing.NotForward(old=old, new=new):
-                self._refuse(row, "not_forward", f"{new[:12]} does not descend from {old[:12]}")
-
-    def _refuse(
+    def refuse(
         self, row: Workflow, reason: str, message: str, files: list[str] | None = None
     ) -> None:
         fact = MergeRefused(address=row.address, reason=reason, message=message, files=files or [])

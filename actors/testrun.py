@@ -166,7 +166,7 @@ class TestRun:
         tail = output.tail(self.directory, TAIL)
         if ended.kind == "exec_failed":
             tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
-        row = self._actor._row()
+        row = self._actor.row()
         if run_number(row) != self.number:
             return  # it was told, and decided on meanwhile
         passed = ended.kind == "exited" and ended.status == 0 and not self._timed_out

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from kit import done, git, make_repo, plan_text
-from served import Served, submit, until
+from served import Served, facts, submit, until
 
-from actors import own_worker
+from actors import merger, own_worker
 from actors.terminals import family
 
 
@@ -54,3 +54,31 @@ def test_another_workflow_lands_while_a_driver_hangs_and_no_worker_stays(
         gate.touch()
     served.until_status(first, "completed")
     until(lambda: not list(merge_workers()))
+
+
+@pytest.mark.parametrize("how", ["hangs", "fails"])
+def test_a_filter_that_hangs_after_the_target_moved_is_said_once_and_a_person_goes_on(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(merger, "MERGE_SECONDS", 4.0)
+    repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f filter=own\n"})
+    smudge = f"[ $PWD != {repo} ] || {'sleep 99' if how == 'hangs' else 'exit 1'}; cat"
+    git(repo, "config", "filter.own.smudge", smudge)
+    git(repo, "config", "filter.own.required", "true")
+    git(repo, "config", "filter.own.clean", "cat")
+    name = start(served, plan_text(repo, {"a": [done("f", "landed")]}))
+    served.until(name, lambda row: row["merge"]["waits"] == "checkout")
+    (behind,) = facts(served, "merge.behind")
+    assert behind["checkouts"] == [str(repo)]
+    assert ("does a filter hang?" in behind["message"]) == (how == "hangs")
+    assert git(repo, "show", "main:f") == "landed"
+    assert (repo / "f").read_text() == "1\n"
+    (offer,) = facts(served, "repair.offered")
+    assert str(repo) in offer["evidence"]
+    assert offer["commands"][0] == f"python run.py merge {name} --continue"
+    assert facts(served, "actor.failed") == []
+    git(repo, "config", "filter.own.smudge", "cat")
+    served.client.call("merge.continue", workflow=name)
+    served.until_status(name, "completed")
+    assert (repo / "f").read_text() == "landed\n"
+    assert git(repo, "status", "--porcelain") == ""
