@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,22 @@ def lives(pid: int) -> bool:
     except (OSError, IndexError):
         return False
     return state != "Z"
+
+
+def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
+    """For what no fact tells: the state of processes."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def submit(served: Served, plan: str) -> str:
+    name: str = served.client.call("plan.submit", plan=plan)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    return name
+
+
+def facts(served: Served, type: str) -> list[dict[str, Any]]:
+    found = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    return [fact for fact in found if fact["type"] == type]
