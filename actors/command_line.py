@@ -21,8 +21,8 @@ class Door(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # who read our output has gone: click ends without a word
         except KeyboardInterrupt:
             raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
         except Exception as error:

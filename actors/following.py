@@ -15,8 +15,8 @@ from actors.serving import ensure
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client
-from bus.errors import Refused
-from bus.facts import AnyFact, RepairOffered, WorkflowMoved, fact_type
+from bus.errors import Refused, malformed
+from bus.facts import FACT_TYPES, AnyFact, RepairOffered, WorkflowMoved, fact_type
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
@@ -137,6 +137,11 @@ def print_events(
     home: Path, address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool
 ) -> None:
     """`events`: one JSON list, or a line each; with `follow` for ever, a line each."""
+    for name in types:
+        if name not in FACT_TYPES:
+            raise malformed(
+                "--type", f"there is no fact {name!r}; there are {', '.join(FACT_TYPES)}"
+            )
     served = connection.read(home)
     with Client(served.requests) as client:
         wanted = _resolve(client, address)

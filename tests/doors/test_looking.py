@@ -3,6 +3,7 @@ shortened, `--home` before and after the command.
 """
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -141,6 +142,25 @@ def test_following_goes_on_with_what_comes(home: Home, repo: Path, tmp_path: Pat
     following.communicate()
 
 
+def test_a_merge_without_more_is_a_preview(landed: Home) -> None:
+    assert landed.ok("merge", "demo") == landed.ok("merge", "demo", "--preview")
+
+
+@pytest.mark.parametrize("words", [["events"], ["ps", "--json"], ["why", "demo"], ["tree"]])
+def test_a_reader_that_goes_away_is_no_error(landed: Home, words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as gone:
+        ran = subprocess.run(
+            [*RUN, *words, "--home", str(landed.path)],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (1, "")
+
+
 # ---- exit codes ----------------------------------------------------------------------------
 
 
@@ -163,8 +183,10 @@ def test_0_is_done_and_1_is_the_thing_asked_for_failed(
         ["check"],
         ["events", "--after", "-1"],
         ["events", "--after", "x"],
+        ["events", "--type", "commit.sen"],
         ["reject", "demo/a"],
-        ["merge", "demo"],
+        ["merge", "demo", "--continue", "--abort"],
+        ["merge", "demo", "--preview", "--abort"],
         ["ps", "nobody"],
         ["ps", ""],
         ["why", "nobody"],
