@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from actors import views
+from actors.exits import at_home
 from actors.plan_check import check
 from actors.serving import ensure
 from bus import connection
@@ -89,10 +90,8 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
             with view:
                 _follow(client, subscriber, view, name)
         except KeyboardInterrupt:
-            print(
-                f"\n{name}/ goes on; follow it: python run.py events --follow {name} --home {home}",
-                file=sys.stderr,
-            )
+            follow = f"python run.py events --follow {name}{at_home(home)}"
+            print(f"\n{name}/ goes on; follow it: {follow}", file=sys.stderr)
             return 1
         finally:
             subscriber.close()

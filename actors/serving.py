@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ending import end_all_terminals, running_hosts
+from actors.exits import at_home
 from actors.runtime import HomeBusy, Runtime
 from actors.terminals.processes import wait_for_end
 from bus import connection
@@ -40,7 +41,7 @@ def serve(home: Path, idle_exit: float) -> int:
     try:
         runtime = Runtime(home)
     except HomeBusy as busy:
-        return _say(f"error: {busy}\nhelp: python run.py ps --home {home}", 3)
+        return _say(f"error: {busy}\nhelp: python run.py ps{at_home(home)}", 3)
     except (StoreError, OSError) as error:
         return _say(f"error: {error}", 3)
     signals = _Signals(runtime)
@@ -68,14 +69,14 @@ def _raise_open_files() -> None:
 def _end(runtime: Runtime, home: Path) -> int:
     if runtime.failure:
         print(f"error: the runtime gives up: {runtime.failure}", file=sys.stderr)
-        print(f"help: terminals go on; python run.py serve --home {home}", file=sys.stderr)
+        print(f"help: terminals go on; python run.py serve{at_home(home)}", file=sys.stderr)
         _flush()
         os._exit(1)
     runtime.stop()
     left = running_hosts(home)
     if left:
-        print(f"stopped; {len(left)} terminals go on: python run.py serve --home {home}")
-        print(f"to end them too: python run.py down --terminals --home {home}")
+        print(f"stopped; {len(left)} terminals go on: python run.py serve{at_home(home)}")
+        print(f"to end them too: python run.py down --terminals{at_home(home)}")
     else:
         print("stopped; no terminal is left running")
     _flush()
