@@ -12,6 +12,11 @@ from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
 from actors.terminals import processes
+from bus import connection
+
+
+def sockets_of(home: Home) -> Path:
+    return Path(connection.read(home.path).requests.removeprefix("ipc://")).parent
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
@@ -20,12 +25,15 @@ def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
 ) -> None:
     home = working.home
     assert home.served is not None
+    sockets = sockets_of(home)
+    assert {"requests", "feed"} < {path.name for path in sockets.iterdir()}
     home.served.send_signal(signo)
     code, words = ended(home)
     assert code == 0
     assert "1 terminals go on" in words
     assert "down --terminals" in words
     assert not (home.path / "connection.json").exists()
+    assert len(list(sockets.iterdir())) == 1  # the terminal's
     assert len(working.hosts()) == 1
     home.serve()
     working.go()
@@ -58,8 +66,10 @@ def test_down_leaves_the_terminals_and_says_so(working: Working) -> None:
 def test_down_with_terminals_leaves_nothing(working: Working) -> None:
     (host,) = working.hosts()
     assert host.identity is not None
+    sockets = sockets_of(working.home)
     assert "no terminal is left" in working.home.ok("down", "--terminals")
     assert ended(working.home)[0] == 0
+    assert not sockets.exists()
     assert working.hosts() == []
     assert processes.marked(host.identity.token) == set()
     working.home.serve()
