@@ -74,17 +74,19 @@ def _end(runtime: Runtime, home: Path) -> int:
         os._exit(1)
     runtime.stop()
     left = running_hosts(home)
-    if left:
-        print(f"stopped; {len(left)} terminals go on: python run.py serve{at_home(home)}")
-        print(f"to end them too: python run.py down --terminals{at_home(home)}")
-    else:
-        print("stopped; no terminal is left running")
-    _flush()
+    with suppress(OSError):  # the terminal window it was started in may be closed
+        if left:
+            print(f"stopped; {len(left)} terminals go on: python run.py serve{at_home(home)}")
+            print(f"to end them too: python run.py down --terminals{at_home(home)}")
+        else:
+            print("stopped; no terminal is left running")
+        _flush()
     os._exit(0)
 
 
 class _Signals:
-    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once.
+    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once. SIGHUP, of a window that
+    is closed, ends cleanly too, however often it comes; unless it was ignored (`nohup`).
 
     A thread of its own reads them from Python's wakeup pipe. A Python handler would run in
     the main thread alone, and the kernel may hand a signal to any thread (it does after
@@ -97,8 +99,9 @@ class _Signals:
         self._pipe, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
-        for signo in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signo, lambda *_: None)
+        for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signo != signal.SIGHUP or signal.getsignal(signo) != signal.SIG_IGN:
+                signal.signal(signo, lambda *_: None)
         threading.Thread(target=self._read, name="signals", daemon=True).start()
 
     def _read(self) -> None:
@@ -107,6 +110,8 @@ class _Signals:
 
     def _caught(self, signo: int) -> None:
         if self.ending or self._runtime.ended.is_set():
+            if signo == signal.SIGHUP:
+                return
             os._exit(128 + signo)
         self.ending = True
         self._runtime.request_stop(signal.Signals(signo).name)

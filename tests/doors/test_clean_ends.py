@@ -1,9 +1,12 @@
 """How the runtime ends, and what is left then: every way that docs/recovery.md names."""
 
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -19,7 +22,7 @@ def sockets_of(home: Home) -> Path:
     return Path(connection.read(home.path).requests.removeprefix("ipc://")).parent
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     working: Working, signo: signal.Signals
 ) -> None:
@@ -41,6 +44,36 @@ def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     assert [f["reason"] for f in stops] == [signo.name]
     assert types(home.facts("demo/a/1")).count("terminal.adopted") == 1
     assert types(home.facts("demo/a/1")).count("instruction.sent") == 1
+
+
+def test_a_window_that_is_closed_ends_it_cleanly(home: Home) -> None:
+    ours, its = pty.openpty()
+    served = subprocess.Popen(
+        [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(home.path)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    until(lambda: (home.path / "connection.json").exists(), "it serves")
+    os.close(ours)  # the kernel sends SIGHUP, and nothing can be printed any more
+    assert served.wait(20) == 0
+    assert not (home.path / "connection.json").exists()
+    home.serve()
+    assert [f["reason"] for f in home.facts() if f["type"] == "runtime.stopped"] == ["SIGHUP"]
+
+
+def test_a_runtime_under_nohup_stays(home: Home) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        served = home.serve()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    served.send_signal(signal.SIGHUP)
+    assert home.json("ps") == []
+    assert served.poll() is None
 
 
 def test_a_second_signal_ends_it_at_once(working: Working) -> None:
