@@ -2,7 +2,9 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,25 @@ class Served:
         try:
             while not is_true(self.client.call("workflow.get", workflow=name)):
                 assert subscriber.next(60) is not None, self.picture({name})
+        finally:
+            subscriber.close()
+
+    def sql(self, statement: str) -> None:
+        """As another program that opened the database would."""
+        path = self.home / "callboard.db"
+        with closing(sqlite3.connect(path, timeout=20)) as database, database:
+            database.execute(statement)
+
+    def facts(self, *types: str) -> list[dict[str, Any]]:
+        page = self.client.call("events.replay", after=0, limit=10_000)
+        return [fact for fact in page["facts"] if fact["type"] in types]
+
+    def until_fact(self, type: str, address: str) -> None:
+        """Until there is a fact of this type at this address."""
+        subscriber = Subscriber(self.at.feed, self.at.requests, address=address)
+        try:
+            while not any(fact["address"] == address for fact in self.facts(type)):
+                assert subscriber.next(60) is not None, f"{type} never came at {address}"
         finally:
             subscriber.close()
 
