@@ -30,6 +30,7 @@ from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate
+from bus import address as addresses
 from bus.facts import (
     Fact,
     MergeConflict,
@@ -61,6 +62,7 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
         self._forecasts = Forecasts(self)
+        self._in_line = True  # it may have been: whoever is first then, is told
 
     def on_start(self) -> None:
         """A landing that a crash has cut is ended by the next `land`: its row says so."""
@@ -80,6 +82,7 @@ class Merger(CompanyActor):
     @handles(Look)
     def look(self, message: Look) -> None:
         row = self._row()
+        first = self._first_in_line(row)
         if row.status != WorkflowStatus.MERGING:
             if self._tests is not None:
                 self._tests.end()
@@ -96,16 +99,27 @@ class Merger(CompanyActor):
             self._land(row)
             return
         try:
-            self._step(row)
+            self._step(row, first)
         except (GitLate, WorkerLate) as late:
             row = self._row()
             if row.merge.waits == "landing":
                 raise  # the target may have moved: the next incarnation looks, and goes on
             self._refuse(row, "too_long", f"does a filter or a merge driver hang? {late}")
 
-    def _step(self, row: Workflow) -> None:
+    def _first_in_line(self, row: Workflow) -> bool:
+        """Whether it is this one's turn to build, test and land: one after another on a target,
+        first come, first served (hazard 52). Whoever leaves the line tells the first in it."""
+        if row.status != WorkflowStatus.MERGING and not self._in_line:
+            return False
+        line = self.stage.reader.line_of_merges(row.git_dir, row.target)
+        was, self._in_line = self._in_line, row.id in line
+        if line and was and not self._in_line:
+            self.stage.tell(addresses.merger(line[0]), Look())
+        return line[:1] == [row.id]
+
+    def _step(self, row: Workflow, first: bool) -> None:
         match row.merge.waits:
-            case "":
+            case "" if first:
                 self._go_on(row)
             case "checking" | "by_hand":
                 self._judge(row)
