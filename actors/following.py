@@ -121,7 +121,7 @@ def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str)
                 return
         elif isinstance(fact, RepairOffered):
             row = client.call("workflow.get", workflow=name)
-            if views.conflict_of_person(row):
+            if views.merge_of_person(row):
                 return
 
 

@@ -9,7 +9,7 @@ from actors.behaviours.actor import handles
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
 from actors.stage import CompanyActor
-from actors.workers import Worker, WorkerLate
+from actors.workers import WorkerLate
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview
 
@@ -46,11 +46,11 @@ class Previewer(CompanyActor):
             raise unknown("workflow", id)
         branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
-        worker = Worker("preview", PREVIEW_SECONDS)
+        worker = self.stage.hire("preview", PREVIEW_SECONDS)
         try:
             return worker.call(preview, asked)
         finally:
-            worker.close()
+            self.stage.dismiss(worker)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         message = self.decode(item)

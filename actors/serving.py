@@ -12,6 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from zmq import ZMQError
+
+from actors.behaviours.errors import SupervisorError
 from actors.ending import end_all_terminals, running_hosts
 from actors.runtime import HomeBusy, Runtime
 from actors.terminals.processes import wait_for_end
@@ -30,6 +33,7 @@ the usual 1024 end at some 900 terminals. No more than this, for every program i
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
+_LAST_WORD = 10.0
 _RUN = Path(__file__).resolve().parents[1] / "run.py"
 
 
@@ -46,16 +50,24 @@ def serve(home: Path, idle_exit: float) -> int:
     signals = _Signals(runtime)
     try:
         runtime.start()
-    except (StoreError, OSError) as error:
-        _say(f"error: {home} cannot be served: {error}", 3)
+    except (StoreError, OSError, ZMQError) as error:
+        _say(f"error: {home} cannot be served: {error}\nhelp: {_doctor(home)}", 3)
         _flush()
         os._exit(3)
+    except SupervisorError as error:
+        runtime.ended.wait(_LAST_WORD)  # a root that gives up says why when all below it has ended
+        runtime.failure = runtime.failure or str(error)
+        return _end(runtime, home)
     print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
     if idle_exit:
         threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
     runtime.ended.wait()
     signals.ending = True
     return _end(runtime, home)
+
+
+def _doctor(home: Path) -> str:
+    return f"python run.py doctor --home {home}"
 
 
 def _raise_open_files() -> None:
@@ -67,8 +79,9 @@ def _raise_open_files() -> None:
 
 def _end(runtime: Runtime, home: Path) -> int:
     if runtime.failure:
-        print(f"error: the runtime gives up: {runtime.failure}", file=sys.stderr)
-        print(f"help: terminals go on; python run.py serve --home {home}", file=sys.stderr)
+        print(f"error: the runtime of {home} gives up: {runtime.failure}", file=sys.stderr)
+        again = f"python run.py serve --home {home}"
+        print(f"help: terminals go on; {again}; then {_doctor(home)}", file=sys.stderr)
         _flush()
         os._exit(1)
     runtime.stop()

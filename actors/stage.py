@@ -29,8 +29,8 @@ from store.reader import Reader
 
 SCREEN_SECONDS = 10.0
 """What a look at one screen may take; a tenth of a second is usual."""
-MERGE_SECONDS = 600.0
-"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
+FORECAST_SECONDS = 60.0
+"""What a look ahead at two branches may take."""
 
 
 class Fenced(Exception):
@@ -67,7 +67,8 @@ class Stage:
         self.published = journal.head
         self.last_request = time.monotonic()
         self.screens = Worker("screens", SCREEN_SECONDS)
-        self.merges = Worker("merges", MERGE_SECONDS)
+        self.forecasts = Worker("forecasts", FORECAST_SECONDS)
+        self._hired: set[Worker] = {self.screens, self.forecasts}
         self.workflows: SupervisorRef
         self.inspect: Callable[[], Any]
         self.request_stop: Callable[[str, bool], None]
@@ -136,9 +137,20 @@ class Stage:
     def worktree(self, task: str) -> Path:
         return self.home / "worktrees" / task.strip("/")
 
+    def hire(self, name: str, limit: float) -> Worker:
+        """A worker process for one actor, to be dismissed."""
+        worker = Worker(name, limit)
+        self._hired.add(worker)
+        return worker
+
+    def dismiss(self, worker: Worker) -> None:
+        worker.close()
+        self._hired.discard(worker)
+
     def close(self) -> None:
-        self.screens.close()
-        self.merges.close()
+        """End all workers; also those of an actor that did not stop in time."""
+        for worker in list(self._hired):
+            worker.close()
 
 
 class CompanyActor(Actor):

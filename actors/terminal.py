@@ -32,14 +32,13 @@ from actors.terminals.link import (
 )
 from actors.terminals.processes import Exit
 from actors.terminals.session import Broke, Found, HostSaid, Session
-from bus import address as addresses
 from bus import clock
 from bus.errors import Refused
 from bus.facts import (
     TerminalAdopted,
     TimedOut,
 )
-from bus.messages import Answer, AskTurn, Look, Swept, YourTurn
+from bus.messages import Answer, Look, Swept, YourTurn
 from bus.status import TerminalStatus
 
 log = logging.getLogger("callboard.terminal")
@@ -149,7 +148,7 @@ class TerminalActor(TerminalBase):
             case Found.NEVER if self.row.alive and not self.may_begin:
                 self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
-                self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
+                self.launch.ask()
             case Found.NEVER if not self.set_up.ends_what_runs():
                 self.departure.never_came()
 

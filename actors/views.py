@@ -144,9 +144,10 @@ def waits(workflow: dict[str, Any]) -> list[str]:
         found.append(f"  {id} {state}: python run.py {step} {id}")
     if workflow["status"] == "failed":
         found.append(f"  {id} failed: {_one_line(workflow['reason'])}: python run.py why {id}")
-    if conflict_of_person(workflow):
-        where = workflow["merge"]["worktree"]
-        found.append(f"  {id} has a conflict in {where}: python run.py merge {id} --continue")
+    if merge_of_person(workflow):
+        landed, where = workflow["merge"]["waits"] == "checkout", workflow["merge"]["worktree"]
+        what = "landed, but for a checkout" if landed else f"a conflict in {where}"
+        found.append(f"  {id} has {what}: python run.py merge {id} --continue")
     return [escape(text) for text in found]
 
 
@@ -161,12 +162,12 @@ def _asks(terminal: dict[str, Any]) -> list[str]:
     return []
 
 
-def conflict_of_person(workflow: dict[str, Any]) -> bool:
-    """A conflict, and no merge terminal is at it."""
-    helper = workflow.get("merge_terminal")
+def merge_of_person(workflow: dict[str, Any]) -> bool:
+    """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
+    helper, waits = workflow.get("merge_terminal"), workflow["merge"]["waits"]
     at_work = helper is not None and (helper["alive"] or helper["wanted"])
-    waits = workflow["status"] == "merging" and workflow["merge"]["waits"] == "conflict"
-    return bool(waits and not at_work)
+    asks = waits == "checkout" or (waits == "conflict" and not at_work)
+    return bool(workflow["status"] == "merging" and asks)
 
 
 def _workflow_tree(workflow: dict[str, Any]) -> Tree:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +33,9 @@ _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 # Not strict: SQLite's booleans are 0 and 1.
 _workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
+_task = msgspec.json.Decoder(rows.Task, strict=False).decode
 _terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
-_terminals = msgspec.json.Decoder(list[rows.Terminal], strict=False).decode
+_position = attrgetter("position")
 
 
 class _Numbered(msgspec.Struct):
@@ -110,15 +112,19 @@ class Reader:
 
     def workflow(self, id: str) -> rows.Workflow | None:
         """One workflow whole, or None."""
-        found = self._sql(_whole_workflow(), id, id, id)
-        if not found:
+        found: dict[str, list[bytes]] = {"workflow": [], "task": [], "terminal": []}
+        for table, body in self._sql(_whole_workflow(), id):
+            found[table].append(body)
+        if not found["workflow"]:
             return None
-        ((body, terminals),) = found
-        workflow = self._sound(_workflow, body)
+        workflow = self._sound(_workflow, found["workflow"][0])
+        workflow.tasks = [self._sound(_task, body) for body in found["task"]]
+        terminals = [self._sound(_terminal, body) for body in found["terminal"]]
         by_task: dict[str, list[rows.Terminal]] = {}
-        for terminal in self._sound(_terminals, terminals):
+        for terminal in sorted(terminals, key=_position):
             by_task.setdefault(terminal.task, []).append(terminal)
         workflow.merge_terminal = next(iter(by_task.get("", [])), None)
+        workflow.tasks.sort(key=_position)
         for task in workflow.tasks:
             task.terminals = by_task.get(task.address, [])
         return workflow
@@ -153,7 +159,7 @@ class Reader:
 
     def terminal(self, address: str) -> rows.Terminal | None:
         found = self._sql(_one_terminal(), address)
-        return self._sound(_terminal, found[0][0]) if found else None
+        return self._sound(_terminal, found[0][1]) if found else None
 
     def starting_terminals(self) -> list[str]:
         """The addresses of those that are being started."""
@@ -289,35 +295,30 @@ def _object(*pairs: str) -> str:
     return f"json_object({', '.join(pairs)})"
 
 
-def _list(row: type[msgspec.Struct], table: type[Model]) -> str:
-    """All rows of a workflow, in their order."""
-    one = f"SELECT {_object(*_pairs(row, table))} AS one FROM {table._meta.table_name}"
-    of_workflow = f"{one} WHERE workflow = ? ORDER BY position"
-    return f"(SELECT json_group_array(json(one)) FROM ({of_workflow}))"
-
-
-def _blob(json: str) -> str:
-    """As bytes: no text is made of it only to be read again."""
-    return f"CAST({json} AS BLOB)"
+def _rows(table: type[Model], key: str, *pairs: str) -> str:
+    """Name and JSON of each row whose `key` is the query's one value. As bytes: no text is made
+    of it only to be read again."""
+    name = table._meta.table_name
+    return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
 
 
 @cache
 def _whole_workflow() -> str:
-    """One statement, so one committed state. Its values: three times the id."""
-    whole = _object(
-        *_pairs(rows.Workflow, Workflow),
-        "'address', id || '/'",
-        f"'merge', {_object(*_pairs(rows.Merge, Workflow, 'merge_'))}",
-        f"'tasks', {_list(rows.Task, Task)}",
+    """One statement, so one committed state; the rows in no order."""
+    merge = _object(*_pairs(rows.Merge, Workflow, "merge_"))
+    own = _pairs(rows.Workflow, Workflow)
+    return " UNION ALL ".join(
+        [
+            _rows(Workflow, "id", *own, "'address', id || '/'", f"'merge', {merge}"),
+            _rows(Task, "workflow", *_pairs(rows.Task, Task)),
+            _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
+        ]
     )
-    terminals = _list(rows.Terminal, Terminal)
-    return f"SELECT {_blob(whole)}, {_blob(terminals)} FROM workflow WHERE id = ?"
 
 
 @cache
 def _one_terminal() -> str:
-    pairs = _pairs(rows.Terminal, Terminal)
-    return f"SELECT {_blob(_object(*pairs))} FROM terminal WHERE address = ?"
+    return _rows(Terminal, "address", *_pairs(rows.Terminal, Terminal))
 
 
 def _below(address: str) -> tuple[str, tuple[Any, ...]]:

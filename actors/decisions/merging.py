@@ -82,6 +82,22 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
     )
 
 
+def behind(fact: facts.MergeBehind, draft: Draft) -> None:
+    """Landed, but for a checkout: that waits for a person, as a conflict does."""
+    if not _is_merging(draft) or draft.workflow.merge.waits != "landing":
+        return
+    draft.set_merge(waits="checkout", problem=fact.message)
+    lines = [f"{fact.commit[:12]} has landed on {fact.target}; {fact.message}"]
+    for path in fact.checkouts:
+        lines.append(f"{path} is still at the commit before; git is locked there until then")
+    lines.append("mend what keeps it, then continue")
+    lines.append(
+        "(to keep a checkout as it is: rm index.lock callboard-land in its git directory, "
+        "then continue)"
+    )
+    outcomes.offer(draft, [draft.workflow.address], "\n".join(lines), [continue_command(draft)])
+
+
 # ---- conflicts ---------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -73,15 +74,11 @@ class Served:
         with closing(sqlite3.connect(path, timeout=20)) as database, database:
             database.execute(statement)
 
-    def facts(self, *types: str) -> list[dict[str, Any]]:
-        page = self.client.call("events.replay", after=0, limit=10_000)
-        return [fact for fact in page["facts"] if fact["type"] in types]
-
     def until_fact(self, type: str, address: str) -> None:
         """Until there is a fact of this type at this address."""
         subscriber = Subscriber(self.at.feed, self.at.requests, address=address)
         try:
-            while not any(fact["address"] == address for fact in self.facts(type)):
+            while not any(fact["address"] == address for fact in facts(self, type)):
                 assert subscriber.next(60) is not None, f"{type} never came at {address}"
         finally:
             subscriber.close()
@@ -120,3 +117,22 @@ def lives(pid: int) -> bool:
     except (OSError, IndexError):
         return False
     return state != "Z"
+
+
+def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
+    """For what no fact tells: the state of processes."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def submit(served: Served, plan: str) -> str:
+    name: str = served.client.call("plan.submit", plan=plan)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    return name
+
+
+def facts(served: Served, type: str) -> list[dict[str, Any]]:
+    found = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    return [fact for fact in found if fact["type"] == type]

@@ -13,7 +13,7 @@ import zmq
 from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat, lives
 
-from actors import following, prompts
+from actors import following, merger, prompts
 from actors.stage import Stage
 from bus.client import NoAnswer
 from bus.errors import Refused
@@ -194,9 +194,9 @@ def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
 
 
 def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_waits_for_it(
-    served: Served, tmp_path: Path
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served.runtime._stage.merges._limit = 5.0
+    monkeypatch.setattr(merger, "MERGE_SECONDS", 5.0)
     repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=hang\n"})
     pid = tmp_path / "pid"
     git(repo, "config", "merge.hang.driver", f"echo $$ > {pid}; sleep 300")

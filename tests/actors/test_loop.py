@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 import pytest
 from kit import coder, done, make_repo, plan_text
-from served import Served
+from served import Served, facts, submit
 
 from actors.loop import EventLoop
 
@@ -87,12 +87,11 @@ def test_what_cannot_be_said_to_a_host_fails_its_actor_and_not_in_silence(
     while the row goes on saying `running`. Hazard 20."""
     repo = make_repo(tmp_path / "repo")
     text = plan_text(repo, {"a": [coder("@ sleep 600\n")], "b": [done("b")]})
-    name: str = served.client.call("plan.submit", plan=text)["id"]
-    served.client.call("workflow.prepare", workflow=name)
+    name = submit(served, text)
     served.until_status(name, "ready")
     served.sql(GROWS)
     served.client.call("workflow.start", workflow=name)
     served.until_fact("actor.failed", f"{name}/a/1/")
-    failed = served.facts("actor.failed")[0]
+    failed = facts(served, "actor.failed")[0]
     assert "1048576 bytes" in failed["error"]
     served.until(name, lambda row: row["tasks"][1]["status"] == "completed")

@@ -4,7 +4,7 @@ the supervisor knows. The refusal is SQLite's own, by a trigger that another pro
 from pathlib import Path
 
 from kit import coder, git, make_repo, plan_text
-from served import Served
+from served import Served, facts, submit
 
 REFUSE = (
     "CREATE TRIGGER refuse BEFORE INSERT ON fact"
@@ -22,8 +22,7 @@ def test_the_cursor_does_not_advance_where_its_fact_was_not_stored(
     """
     repo = make_repo(tmp_path / "repo")
     asleep = plan_text(repo, {"a": [coder("@ sleep 600\n")]})
-    name: str = served.client.call("plan.submit", plan=asleep)["id"]
-    served.client.call("workflow.prepare", workflow=name)
+    name = submit(served, asleep)
     served.until_status(name, "ready")
     served.client.call("workflow.start", workflow=name)
     served.until(name, lambda row: row["tasks"][0]["terminals"][0]["sent"] == 1)
@@ -31,8 +30,8 @@ def test_the_cursor_does_not_advance_where_its_fact_was_not_stored(
     worktree = served.home / "worktrees" / name / "a"
     git(worktree, "commit", "-q", "--allow-empty", "-m", "told late #done")
     served.until_fact("actor.failed", f"runtime/workflows/{name}/watcher/")
-    assert served.facts("commit.seen") == []
+    assert facts(served, "commit.seen") == []
     served.sql("DROP TRIGGER refuse")
     served.until_status(name, "completed")
-    seen = [fact["commit"] for fact in served.facts("commit.seen")]
+    seen = [fact["commit"] for fact in facts(served, "commit.seen")]
     assert seen == [git(repo, "rev-parse", "feat/a")]

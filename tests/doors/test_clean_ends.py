@@ -12,6 +12,7 @@ from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
 from actors.terminals import processes
+from bus import connection
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
@@ -196,3 +197,53 @@ def test_the_program_runs_from_a_directory_that_is_not_its_own(home: Home, tmp_p
         check=False,
     )
     assert done.returncode == 3
+
+
+def said_at_the_end(errors: str) -> list[str]:
+    """What stands below the log."""
+    return errors.strip().splitlines()[-2:]
+
+
+@pytest.mark.parametrize("workflows", [0, 1])
+def test_a_root_that_gives_up_while_it_starts_is_said_in_words(
+    home: Home, repo: Path, tmp_path: Path, workflows: int
+) -> None:
+    home.serve()
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder("x")]}))
+    for _ in range(workflows):
+        home.ok("submit", str(plan))
+    home.ok("down")
+    ended(home)
+    home.prefix = [PYTHON, str(Path(__file__).with_name("gives_up.py"))]
+    done = home.run("serve")
+    assert done.returncode == 1, done.stderr
+    error, help = said_at_the_end(done.stderr)
+    assert error.startswith(f"error: the runtime of {home.path} gives up: runtime/ ")
+    assert "runtime/publisher/" in error
+    assert help.startswith("help: ")
+    assert f"python run.py doctor --home {home.path}" in help
+    assert "NoSupervisor" not in done.stderr
+    assert "callboard serves" not in done.stdout
+    assert not (home.path / "connection.json").exists()
+    home.prefix = []
+    home.serve()
+
+
+@pytest.mark.parametrize(("socket", "code"), [("feed", 1), ("requests", 3)])
+def test_what_is_in_the_way_of_a_socket_is_said_in_words(
+    home: Home, socket: str, code: int
+) -> None:
+    place = connection.socket_directory(home.path)
+    (place / socket).mkdir()
+    try:
+        done = home.run("serve")
+    finally:
+        (place / socket).rmdir()
+    assert done.returncode == code, done.stderr
+    error, help = said_at_the_end(done.stderr)
+    assert error.startswith("error: ")
+    assert str(home.path) in error
+    assert "Address already in use" in error
+    assert help.startswith("help: ")
+    home.serve()
