@@ -17,6 +17,8 @@ from bus.converting import converter
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+Instruction = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
+"""What a terminal is told goes to its host as one frame, which holds a megabyte."""
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 """A year at most: infinity has no JSON, and timers have an end."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -36,7 +38,7 @@ class TerminalPlan(_Strict):
     gets its instruction."""
 
     cli: Text
-    instruction: Text
+    instruction: Instruction
     role: Role = "coder"
     provider: str = ""
     model: str = ""

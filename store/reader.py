@@ -129,6 +129,19 @@ class Reader:
             task.terminals = by_task.get(task.address, [])
         return workflow
 
+    def line_of_merges(self, git_dir: str, target: str) -> list[str]:
+        """Those that merge into one branch of one repository and wait for nobody, in the order
+        in which they began."""
+        return [
+            id
+            for (id,) in self._sql(
+                "SELECT id FROM workflow WHERE tidied = 0 AND status = 'merging'"
+                " AND merge_waits IN ('', 'landing') AND git_dir = ? AND target = ?"
+                " ORDER BY merge_at, rowid",
+                *(git_dir, target),
+            )
+        ]
+
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
         """What a watcher looks at: (address, branch, base, worktree) of each task that has
         begun and, without a branch, of the worktree in which a merge is resolved."""

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
 
+from actors.ending import running_hosts
+
 RUN = [PYTHON, str(ROOT / "run.py")]
 
 
@@ -99,6 +101,20 @@ def test_every_reading_command_has_a_form_for_people(landed: Home) -> None:
         assert word in out
         with pytest.raises(ValueError, match=r"Expecting|Extra"):
             json.loads(out)
+
+
+def test_looking_changes_nothing_and_wakes_nobody(landed: Home) -> None:
+    """At what has ended, too: no fact, no row, no program. Hazard 19."""
+
+    def stands() -> tuple[Any, ...]:
+        return landed.facts(), landed.json("ps", "demo"), running_hosts(landed.path)
+
+    before = stands()
+    for words in ("ps", "ps demo", "tree", "events demo/a/1", "why demo", "why demo/a",
+                  "why demo/a/1", "merge demo --preview", "doctor"):  # fmt: skip
+        landed.run(*words.split())
+    assert stands() == before
+    assert before[2] == []
 
 
 def test_events_are_filtered_by_address_type_and_seq(landed: Home) -> None:
