@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from actors import views
+from actors.exits import at_home
 from actors.orders import SILENCE_SECONDS
 from actors.plan_check import check
 from actors.process import ensure
@@ -37,10 +38,8 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
             with view:
                 _follow(client, subscriber, view, name)
         except KeyboardInterrupt:
-            print(
-                f"\n{name}/ goes on; follow it: python run.py events --follow {name} --home {home}",
-                file=sys.stderr,
-            )
+            follow = f"python run.py events --follow {name}{at_home(home)}"
+            print(f"\n{name}/ goes on; follow it: {follow}", file=sys.stderr)
             return 1
         finally:
             subscriber.close()
@@ -69,7 +68,7 @@ def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str)
                 return
         elif isinstance(fact, RepairOffered):
             row = client.call("workflow.get", workflow=name)
-            if views.conflict_of_person(row):
+            if views.merge_of_person(row):
                 return
 
 

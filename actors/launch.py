@@ -1,11 +1,11 @@
-"""Launch: the turn with the launcher, from the worktree to a program that is ready.
-
-The turn goes back as soon as the program is ready or has failed to become so, and at once
-where the worktree is to be set up first: that may take minutes, and nobody waits for it but
-the terminals of this task. When it is done the turn is asked for again.
+"""Launch: the worktree and its set-up first, which may take minutes (a filter of the repository
+may hang) and for which nobody else waits; then the turn with the launcher, until the program is
+ready or has failed to become so.
 """
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors import switching
@@ -16,7 +16,8 @@ from actors.terminals.session import Found, Session
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
-from bus.messages import TurnOver, YourTurn
+from bus.messages import AskTurn, Look, TurnOver, YourTurn
+from bus.rows import Workflow
 from store.change import Update
 from store.errors import StoreError
 
@@ -32,7 +33,21 @@ class Launch:
     def __init__(self, actor: "TerminalActor") -> None:
         self._actor = actor
         self._owes_turn = True
+        self._where: Path | None = None  # its place, once it is there and set up
         self.began = False  # by this actor: the host it hears of is no news
+
+    def ask(self) -> None:
+        """Make its place, then ask for the turn. To be repeated: what is there is quick."""
+        self._try(self._make_place)
+
+    def _make_place(self) -> None:
+        actor = self._actor
+        where = place(actor.stage, actor, self._workflow(), actor.plan, actor.row)
+        if actor.set_up.is_wanted(where):
+            actor.set_up.begin(where)
+        else:
+            self._where = where
+            actor.stage.tell(addresses.LAUNCHER, AskTurn(actor.at, actor.row.incarnation))
 
     def granted(self, message: YourTurn) -> None:
         actor = self._actor
@@ -44,29 +59,36 @@ class Launch:
             return
         if session.connected:
             return  # asked twice, granted twice: it is being used
-        self._owes_turn = self.began = True
+        self._owes_turn = True
+        where = self._where
+        if where is None or not where.is_dir():  # granted to a former incarnation of this actor
+            self.turn_over()
+            actor.stage.tell(actor.address, Look())
+            return
+        self.began = True
+        self._try(lambda: self._start(session, where))
+
+    def _try(self, step: Callable[[], None]) -> None:
         try:
-            self._start(session)
+            step()
         except (LaunchRefused, OSError) as error:
             self.failed(str(error))
         except (StoreError, Fenced):
             raise
         except Exception as error:
-            log.exception("%s: its launch broke", actor.at)
+            log.exception("%s: its launch broke", self._actor.at)
             self.failed(f"{type(error).__name__}: {error}")
 
-    def _start(self, session: Session) -> None:
-        actor = self._actor
-        workflow = actor.stage.reader.workflow(actor.workflow_id)
+    def _workflow(self) -> Workflow:
+        workflow = self._actor.stage.reader.workflow(self._actor.workflow_id)
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
-        where = place(actor.stage, actor, workflow, actor.plan, actor.row)
-        if actor.set_up.is_wanted(where):
-            actor.set_up.begin(where)
-            self.turn_over()
-            return
+        return workflow
+
+    def _start(self, session: Session, where: Path) -> None:
+        actor = self._actor
         needs = prepare(
-            actor.stage, workflow, actor.plan, actor.row, actor.asked, actor.profile, where
+            actor.stage, self._workflow(), actor.plan, actor.row, actor.asked, actor.profile, where
         )
         if actor.unverified is not None:
             actor.store([self._not_verified(actor.unverified)])

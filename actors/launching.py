@@ -1,8 +1,9 @@
 """What a program needs before it is started: its branch and worktree, its config home, its
 provider, its command line. (What the plan runs in a new worktree is `actors.setup`'s.)
 
-Runs in the terminal actor's thread, inside its turn with the launcher, so one at a time
-across all workflows. Every step may be repeated after a crash and ends the same.
+Runs in the terminal actor's thread: its place before its turn with the launcher, for git may
+hang in a filter of the repository; the rest inside, so one at a time across all workflows. Every
+step may be repeated after a crash and ends the same.
 """
 
 import os
@@ -18,7 +19,7 @@ from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
 from actors.git import worktrees
-from actors.git.command import LOCAL_VARIABLES
+from actors.git.command import LOCAL_VARIABLES, GitLate
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.stage import Stage
@@ -68,6 +69,8 @@ def place(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, terminal: 
         return _task_worktree(stage, actor, workflow, plan, task)
     except RepositoryError as error:
         raise LaunchRefused(f"{error.message}; {error.help}") from error
+    except GitLate as late:
+        raise LaunchRefused(f"no worktree: does a filter of the repository hang? {late}") from late
     except OSError as error:
         raise LaunchRefused(str(error)) from error
 

@@ -1,7 +1,7 @@
 """The merger of one workflow: build, test, land, each from the row and told once.
 
 `running -> merging` has said that the branches are done. The branches are merged in order
-on the target's present tip (in a worker process, in memory), the plan's test runs on
+on the target's present tip (in a worker process of its own, in memory), the plan's test runs on
 exactly that tree, and one compare-and-swap moves the target. `kill -9` anywhere leaves the
 old target or the tested new one; the next incarnation reads the row and goes on from the
 last step that was told (hazards 44 to 49).
@@ -19,26 +19,27 @@ from actors import tidying
 from actors.behaviours.actor import handles
 from actors.ending import end_all
 from actors.forecast import Forecasts
-from actors.git import land as landing
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
 from actors.git.command import GitFailed, GitLate, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
+from actors.landing import Landing
+from actors.own_worker import OwnWorker, Rest
 from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate
+from bus import address as addresses
 from bus.facts import (
     Fact,
+    MergeBehind,
     MergeConflict,
-    MergeLanded,
     MergeRefused,
     MergeStarted,
     MergeTested,
     ResolutionJudged,
-    TargetMoved,
 )
 from bus.messages import Look
 from bus.rows import Workflow
@@ -48,7 +49,10 @@ from store.errors import LostRace
 
 log = logging.getLogger("callboard.merger")
 
-_ENDS = (MergeConflict, MergeRefused, MergeTested)
+MERGE_SECONDS = 600.0
+"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
+
+_ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: what was decided on them is another step."""
 
 
@@ -61,6 +65,9 @@ class Merger(CompanyActor):
         self._id = workflow
         self._tests: TestRun | None = None
         self._forecasts = Forecasts(self)
+        self._landing = Landing(self)
+        self.worker = OwnWorker(self, f"merge of {workflow}", MERGE_SECONDS)
+        self._in_line = True  # it may have been: whoever is first then, is told
 
     def on_start(self) -> None:
         """A landing that a crash has cut is ended by the next `land`: its row says so."""
@@ -68,9 +75,14 @@ class Merger(CompanyActor):
 
     def on_stop(self) -> None:
         self._forget_tests()
+        self.worker.close()
 
     def on_failure(self, *_: object) -> None:
-        self._forget_tests()
+        self.on_stop()
+
+    @handles(Rest)
+    def rest(self, message: Rest) -> None:
+        self.worker.rest()
 
     def _forget_tests(self) -> None:
         if self._tests is not None:
@@ -79,7 +91,8 @@ class Merger(CompanyActor):
 
     @handles(Look)
     def look(self, message: Look) -> None:
-        row = self._row()
+        row = self.row()
+        first = self._first_in_line(row)
         if row.status != WorkflowStatus.MERGING:
             if self._tests is not None:
                 self._tests.end()
@@ -92,25 +105,32 @@ class Merger(CompanyActor):
             return
         if row.merge.told in {row.merge.step(fact.__name__) for fact in _ENDS}:
             return  # the workflow's actor is about to decide on it
-        if row.merge.waits == "landing":
-            self._land(row)
-            return
         try:
-            self._step(row)
+            self._step(row, first)
         except (GitLate, WorkerLate) as late:
-            row = self._row()
-            if row.merge.waits == "landing":
-                raise  # the target may have moved: the next incarnation looks, and goes on
-            self._refuse(row, "too_long", f"does a filter or a merge driver hang? {late}")
+            self.refuse(self.row(), "too_long", f"does a filter or a merge driver hang? {late}")
 
-    def _step(self, row: Workflow) -> None:
+    def _first_in_line(self, row: Workflow) -> bool:
+        """Whether it is this one's turn to build, test and land: one after another on a target,
+        first come, first served (hazard 52). Whoever leaves the line tells the first in it."""
+        if row.status != WorkflowStatus.MERGING and not self._in_line:
+            return False
+        line = self.stage.reader.line_of_merges(row.git_dir, row.target)
+        was, self._in_line = self._in_line, row.id in line
+        if line and was and not self._in_line:
+            self.stage.tell(addresses.merger(line[0]), Look())
+        return line[:1] == [row.id]
+
+    def _step(self, row: Workflow, first: bool) -> None:
         match row.merge.waits:
-            case "":
+            case "" if first:
                 self._go_on(row)
             case "checking" | "by_hand":
                 self._judge(row)
             case "repair":
                 self._stage_repair(row)
+            case "landing":
+                self._landing.go_on(row)
 
     @handles(HostSaid)
     def heard(self, message: HostSaid) -> None:
@@ -122,7 +142,7 @@ class Merger(CompanyActor):
         if self._tests is not None:
             self._tests.due(message)
 
-    def _row(self) -> Workflow:
+    def row(self) -> Workflow:
         workflow = self.stage.reader.workflow(self._id)
         if workflow is None:
             raise LookupError(f"workflow {self._id} has no row")
@@ -151,7 +171,7 @@ class Merger(CompanyActor):
         elif not row.merge.tested:
             self._test(row)
         else:
-            self._begin_landing(row)
+            self._landing.begin(row)
 
     # ---- build ---------------------------------------------------------------------------
 
@@ -171,10 +191,10 @@ class Merger(CompanyActor):
     def _build(self, row: Workflow) -> None:
         tip = read_ref(row.git_dir, HEADS + row.target)
         if tip is None:
-            self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
+            self.refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
             return
         request = self._request(row)
-        match self.stage.merges.call(merging.merge_branches, request):
+        match self.worker.call(merging.merge_branches, request):
             case merging.MergeResult(result=result):
                 fact = MergeStarted(
                     address=row.address,
@@ -187,7 +207,7 @@ class Merger(CompanyActor):
             case merging.Conflict() as found:
                 self._conflict(row, found)
             case merging.Unrelated(branch=branch):
-                self._refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
+                self.refuse(row, "unrelated", f"{branch} shares no commit with {row.target}")
 
     def _conflict(self, row: Workflow, found: merging.Conflict) -> None:
         """The conflict is laid out in a scratch worktree, detached, with git's markers: in
@@ -198,7 +218,7 @@ class Merger(CompanyActor):
         if not stays:
             path = self._scratch(f"merge-{row.merge.round}-{found.tip[:8]}")
         request = self._request(row)
-        made = self.stage.merges.call(
+        made = self.worker.call(
             resolution.materialize,
             row.git_dir,
             str(self.stage.home),
@@ -250,70 +270,9 @@ class Merger(CompanyActor):
             self._tests = TestRun(self, plan, number, row.merge.commit, path)
         self._tests.begin(row)
 
-    # ---- land ----------------------------------------------------------------------------
+    # ---- what ends a step ------------------------------------------------------------
 
-    def _begin_landing(self, row: Workflow) -> None:
-        """From here on nobody can stop or abort it: the target may have moved already."""
-        expect = {
-            "merge_waits": "",
-            "merge_round": row.merge.round,
-            "merge_commit": row.merge.commit,
-            "status": WorkflowStatus.MERGING,
-        }
-        try:
-            self.stage.commit(
-                self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]
-            )
-        except LostRace:
-            self.stage.tell(self.address, Look())
-            return
-        self._land(self._row())
-
-    def _land(self, row: Workflow) -> None:
-        merge = row.merge
-        plan = self.stage.reader.plan(self._id)
-        outcome = self.stage.merges.call(
-            landing.land,
-            row.git_dir,
-            row.target,
-            old=merge.base,
-            new=merge.commit,
-            message=f"callboard: land {self._id}",
-        )
-        match outcome:
-            case landing.Landed(oid=oid):
-                fact = MergeLanded(
-                    address=row.address,
-                    target=row.target,
-                    old=merge.base,
-                    new=oid,
-                    tested=plan.test is not None,
-                )
-                self.tell(row, fact)
-            case landing.TargetMoved(actual=None):
-                self._refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
-            case landing.TargetMoved(actual=actual):
-                self.tell(
-                    row,
-                    TargetMoved(
-                        address=row.address, target=row.target, old=merge.base, new=actual or ""
-                    ),
-                )
-            case landing.FilesInTheWay(checkout=checkout, files=files):
-                self._refuse(
-                    row,
-                    "files_in_the_way",
-                    f"{row.target} is checked out in {checkout} with changed files in the way",
-                    list(files),
-                )
-            case landing.TargetLocked(lock=lock):
-                self._refuse(row, "target_locked", f"another git holds {lock}")
-            case landing.RefRefused(output=output):
-                self._refuse(row, "ref_refused", f"git refused to move {row.target}: {output}")
-            case landing.NotForward(old=old, new=new):
-                self._refuse(row, "not_forward", f"{new[:12]} does not descend from {old[:12]}")
-
-    def _refuse(
+    def refuse(
         self, row: Workflow, reason: str, message: str, files: list[str] | None = None
     ) -> None:
         fact = MergeRefused(address=row.address, reason=reason, message=message, files=files or [])
@@ -327,13 +286,13 @@ class Merger(CompanyActor):
         merge = row.merge
         tip = next((task.tip for task in row.tasks if task.branch == merge.branch), "")
         if merge.waits == "by_hand":
-            checked = self.stage.merges.call(
+            checked = self.worker.call(
                 resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
             )
             commit, problems = checked.head, checked.problems
         elif merge.files:
             commit = merge.resolved
-            problems = self.stage.merges.call(
+            problems = self.worker.call(
                 resolution.check_resolution, row.git_dir, onto=merge.start, tip=tip, head=commit
             )
         else:

@@ -10,7 +10,8 @@ from actors import views
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client
-from bus.facts import AnyFact, fact_type
+from bus.errors import malformed
+from bus.facts import FACT_TYPES, AnyFact, fact_type
 from bus.subscriber import Subscriber
 
 
@@ -18,6 +19,11 @@ def print_events(
     home: Path, address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool
 ) -> None:
     """`events`: one JSON list, or a line each; with `follow` for ever, a line each."""
+    for name in types:
+        if name not in FACT_TYPES:
+            raise malformed(
+                "--type", f"there is no fact {name!r}; there are {', '.join(FACT_TYPES)}"
+            )
     served = connection.read(home)
     with Client(served.requests) as client:
         wanted = _resolve(client, address)

@@ -19,6 +19,7 @@ import msgspec
 from actors import VERSION
 from actors.behaviours import events
 from actors.behaviours.backoff import RestartState
+from actors.behaviours.errors import NoSupervisor
 from actors.behaviours.mailbox import Directory
 from actors.behaviours.tree import Tree, start_tree
 from actors.ending import end_all_terminals
@@ -89,7 +90,8 @@ class Runtime:
     # ---- start and stop -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Serve. Returns when every unfinished workflow has its actors and the door is open."""
+        """Serve. Returns when every unfinished workflow has its actors and the door is open.
+        Raises `SupervisorError` where the root gives up meanwhile."""
         requests, feed = self._endpoint("requests"), self._endpoint("feed")
         self._bus.bind(requests)
         self._loop.start()
@@ -109,6 +111,8 @@ class Runtime:
         )
         for workflow in self._reader.unfinished_ids():
             self._stage.workflows.start_child(workflow_spec(self._stage, workflow))
+        if self.failure:
+            raise NoSupervisor(self.failure)
         connection.write(
             self.home,
             connection.Connection(
@@ -136,6 +140,7 @@ class Runtime:
         self._loop.stop()
         self._stage.close()
         self._reader.close()
+        connection.remove_sockets(self._sockets)
         os.close(self._lock)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:

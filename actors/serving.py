@@ -6,15 +6,22 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+from zmq import ZMQError
+
+from actors.behaviours.errors import SupervisorError
 from actors.ending import running_hosts
+from actors.exits import at_home
 from actors.runtime import HomeBusy, Runtime
 from store.errors import StoreError
 
 OPEN_FILES = 8192
 """What the runtime asks for: a terminal needs one, a repository's watch one, a client three;
 the usual 1024 end at some 900 terminals. No more than this, for every program inherits it."""
+
+_LAST_WORD = 10.0
 
 
 def serve(home: Path, idle_exit: float) -> int:
@@ -24,22 +31,30 @@ def serve(home: Path, idle_exit: float) -> int:
     try:
         runtime = Runtime(home)
     except HomeBusy as busy:
-        return _say(f"error: {busy}\nhelp: python run.py ps --home {home}", 3)
+        return _say(f"error: {busy}\nhelp: python run.py ps{at_home(home)}", 3)
     except (StoreError, OSError) as error:
         return _say(f"error: {error}", 3)
     signals = _Signals(runtime)
     try:
         runtime.start()
-    except (StoreError, OSError) as error:
-        _say(f"error: {home} cannot be served: {error}", 3)
+    except (StoreError, OSError, ZMQError) as error:
+        _say(f"error: {home} cannot be served: {error}\nhelp: {_doctor(home)}", 3)
         _flush()
         os._exit(3)
+    except SupervisorError as error:
+        runtime.ended.wait(_LAST_WORD)  # a root that gives up says why when all below it has ended
+        runtime.failure = runtime.failure or str(error)
+        return _end(runtime, home)
     print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
     if idle_exit:
         threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
     runtime.ended.wait()
     signals.ending = True
     return _end(runtime, home)
+
+
+def _doctor(home: Path) -> str:
+    return f"python run.py doctor{at_home(home)}"
 
 
 def _raise_open_files() -> None:
@@ -51,23 +66,26 @@ def _raise_open_files() -> None:
 
 def _end(runtime: Runtime, home: Path) -> int:
     if runtime.failure:
-        print(f"error: the runtime gives up: {runtime.failure}", file=sys.stderr)
-        print(f"help: terminals go on; python run.py serve --home {home}", file=sys.stderr)
+        print(f"error: the runtime of {home} gives up: {runtime.failure}", file=sys.stderr)
+        again = f"python run.py serve{at_home(home)}"
+        print(f"help: terminals go on; {again}; then {_doctor(home)}", file=sys.stderr)
         _flush()
         os._exit(1)
     runtime.stop()
     left = running_hosts(home)
-    if left:
-        print(f"stopped; {len(left)} terminals go on: python run.py serve --home {home}")
-        print(f"to end them too: python run.py down --terminals --home {home}")
-    else:
-        print("stopped; no terminal is left running")
-    _flush()
+    with suppress(OSError):  # the terminal window it was started in may be closed
+        if left:
+            print(f"stopped; {len(left)} terminals go on: python run.py serve{at_home(home)}")
+            print(f"to end them too: python run.py down --terminals{at_home(home)}")
+        else:
+            print("stopped; no terminal is left running")
+        _flush()
     os._exit(0)
 
 
 class _Signals:
-    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once.
+    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once. SIGHUP, of a window that
+    is closed, ends cleanly too, however often it comes; unless it was ignored (`nohup`).
 
     A thread of its own reads them from Python's wakeup pipe. A Python handler would run in
     the main thread alone, and the kernel may hand a signal to any thread (it does after
@@ -80,8 +98,9 @@ class _Signals:
         self._pipe, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
-        for signo in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signo, lambda *_: None)
+        for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signo != signal.SIGHUP or signal.getsignal(signo) != signal.SIG_IGN:
+                signal.signal(signo, lambda *_: None)
         threading.Thread(target=self._read, name="signals", daemon=True).start()
 
     def _read(self) -> None:
@@ -90,6 +109,8 @@ class _Signals:
 
     def _caught(self, signo: int) -> None:
         if self.ending or self._runtime.ended.is_set():
+            if signo == signal.SIGHUP:
+                return
             os._exit(128 + signo)
         self.ending = True
         self._runtime.request_stop(signal.Signals(signo).name)

@@ -13,6 +13,7 @@ from typing import Any
 from actors.behaviours.actor import Actor
 from actors.behaviours.mailbox import Directory
 from actors.behaviours.ref import SupervisorRef
+from actors.behaviours.stopping import DidNotStop
 from actors.loop import EventLoop
 from actors.watches import Watches
 from actors.workers import Worker
@@ -29,8 +30,15 @@ from store.reader import Reader
 
 SCREEN_SECONDS = 10.0
 """What a look at one screen may take; a tenth of a second is usual."""
-MERGE_SECONDS = 600.0
-"""What one step of a merge may take in its worker; each `git` in it has its own, shorter limit."""
+FORECAST_SECONDS = 60.0
+"""What a look ahead at two branches may take."""
+
+
+def broken(what: str, error: BaseException) -> Refused:
+    """For whoever waits for `what`: it broke, or was cut because its actor is being ended."""
+    if isinstance(error, DidNotStop):
+        return Refused(503, "stopping", f"{what} was not ended in time: the runtime is stopping")
+    return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
 
 
 class Fenced(Exception):
@@ -67,7 +75,8 @@ class Stage:
         self.published = journal.head
         self.last_request = time.monotonic()
         self.screens = Worker("screens", SCREEN_SECONDS)
-        self.merges = Worker("merges", MERGE_SECONDS)
+        self.forecasts = Worker("forecasts", FORECAST_SECONDS)
+        self._hired: set[Worker] = {self.screens, self.forecasts}
         self.workflows: SupervisorRef
         self.inspect: Callable[[], Any]
         self.request_stop: Callable[[str, bool], None]
@@ -136,9 +145,20 @@ class Stage:
     def worktree(self, task: str) -> Path:
         return self.home / "worktrees" / task.strip("/")
 
+    def hire(self, name: str, limit: float) -> Worker:
+        """A worker process for one actor, to be dismissed."""
+        worker = Worker(name, limit)
+        self._hired.add(worker)
+        return worker
+
+    def dismiss(self, worker: Worker) -> None:
+        worker.close()
+        self._hired.discard(worker)
+
     def close(self) -> None:
-        self.screens.close()
-        self.merges.close()
+        """End all workers; also those of an actor that did not stop in time."""
+        for worker in list(self._hired):
+            worker.close()
 
 
 class CompanyActor(Actor):

@@ -17,7 +17,7 @@ from actors.departure import Departure
 from actors.launch import Launch
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
-from actors.stage import Stage
+from actors.stage import Stage, broken
 from actors.terminal_base import Due, TerminalBase
 from actors.terminals import processes
 from actors.terminals.link import (
@@ -31,15 +31,13 @@ from actors.terminals.link import (
     Welcome,
 )
 from actors.terminals.processes import Exit
-from actors.terminals.session import Found, HostSaid, Session
-from bus import address as addresses
+from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
-from bus.errors import Refused
 from bus.facts import (
     TerminalAdopted,
     TimedOut,
 )
-from bus.messages import Answer, AskTurn, Look, Swept, YourTurn
+from bus.messages import Answer, Look, Swept, YourTurn
 from bus.status import TerminalStatus
 
 log = logging.getLogger("callboard.terminal")
@@ -149,7 +147,7 @@ class TerminalActor(TerminalBase):
             case Found.NEVER if self.row.alive and not self.may_begin:
                 self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
-                self.stage.tell(addresses.LAUNCHER, AskTurn(self.at, self.row.incarnation))
+                self.launch.ask()
             case Found.NEVER if not self.set_up.ends_what_runs():
                 self.departure.never_came()
 
@@ -178,8 +176,10 @@ class TerminalActor(TerminalBase):
             return
         self._on_event(message.event)
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Event | Broke) -> None:
         match event:
+            case Broke(error=error):
+                raise error
             case Welcome():
                 self._welcomed(event)
             case Acknowledged():
@@ -321,7 +321,7 @@ class TerminalActor(TerminalBase):
         """An answer that broke this actor is answered, not forgotten."""
         message = self.decode(item)
         if isinstance(message, Answer):
-            failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
+            failure = broken(f"the answer to {self.at}", error)
             self.stage.refuse(message.client, message.id, failure)
 
     def _obey_freeze(self) -> None:

@@ -18,7 +18,7 @@ from actors.loop import Timer
 from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
-from actors.terminals.session import Found, HostSaid, Session
+from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look
@@ -123,9 +123,9 @@ class TestRun:
         return False
 
     def _start(self, row: Workflow) -> None:
-        stage = self._actor.stage
-        stage.merges.call(
-            landing.checkout_tree, row.git_dir, str(stage.home), str(self._path), self._commit
+        home = str(self._actor.stage.home)
+        self._actor.worker.call(
+            landing.checkout_tree, row.git_dir, home, str(self._path), self._commit
         )
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
         self._session.start(self._plan.test or [], env, self._path, 40, 120)
@@ -136,6 +136,8 @@ class TestRun:
         if said.incarnation != self.number:
             return
         match said.event:
+            case Broke(error=error):
+                raise error
             case Ended(exit=ended):
                 self._finish(ended)
             case Closed():
@@ -166,7 +168,7 @@ class TestRun:
         tail = output.tail(self.directory, TAIL)
         if ended.kind == "exec_failed":
             tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
-        row = self._actor._row()
+        row = self._actor.row()
         if run_number(row) != self.number:
             return  # it was told, and decided on meanwhile
         passed = ended.kind == "exited" and ended.status == 0 and not self._timed_out

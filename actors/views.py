@@ -5,6 +5,7 @@ Only plain data comes in (replies and facts); nothing here asks or changes anyth
 
 import sys
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from actors.exits import at_home
 from bus import facts
 from bus.client import Client
 from bus.facts import AnyFact, fact_type
@@ -144,9 +146,10 @@ def waits(workflow: dict[str, Any]) -> list[str]:
         found.append(f"  {id} {state}: python run.py {step} {id}")
     if workflow["status"] == "failed":
         found.append(f"  {id} failed: {_one_line(workflow['reason'])}: python run.py why {id}")
-    if conflict_of_person(workflow):
-        where = workflow["merge"]["worktree"]
-        found.append(f"  {id} has a conflict in {where}: python run.py merge {id} --continue")
+    if merge_of_person(workflow):
+        landed, where = workflow["merge"]["waits"] == "checkout", workflow["merge"]["worktree"]
+        what = "landed, but for a checkout" if landed else f"a conflict in {where}"
+        found.append(f"  {id} has {what}: python run.py merge {id} --continue")
     return [escape(text) for text in found]
 
 
@@ -161,12 +164,12 @@ def _asks(terminal: dict[str, Any]) -> list[str]:
     return []
 
 
-def conflict_of_person(workflow: dict[str, Any]) -> bool:
-    """A conflict, and no merge terminal is at it."""
-    helper = workflow.get("merge_terminal")
+def merge_of_person(workflow: dict[str, Any]) -> bool:
+    """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
+    helper, waits = workflow.get("merge_terminal"), workflow["merge"]["waits"]
     at_work = helper is not None and (helper["alive"] or helper["wanted"])
-    waits = workflow["status"] == "merging" and workflow["merge"]["waits"] == "conflict"
-    return bool(waits and not at_work)
+    asks = waits == "checkout" or (waits == "conflict" and not at_work)
+    return bool(workflow["status"] == "merging" and asks)
 
 
 def _workflow_tree(workflow: dict[str, Any]) -> Tree:
@@ -317,12 +320,12 @@ def outcome(row: dict[str, Any], home: Path) -> str:
     if row["status"] == "completed":
         return (
             f"{row['address']} completed: {row['reason']}\n"
-            f"look: git -C {row['repo']} log --oneline --graph {row['target']}\n"
-            f"      python run.py events {row['id']} --home {home}"
+            f"look: git -C {quote(row['repo'])} log --oneline --graph {quote(row['target'])}\n"
+            f"      python run.py events {row['id']}{at_home(home)}"
         )
     lines = [f"{row['address']} {row['status']}: {row['reason']}"]
     lines += [text.strip() for text in waits(row)]
-    lines.append(f"look: python run.py why {row['id']} --home {home}")
+    lines.append(f"look: python run.py why {row['id']}{at_home(home)}")
     return "\n".join(lines)
 
 

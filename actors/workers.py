@@ -72,6 +72,11 @@ class Worker:
         result: T = answer
         return result
 
+    def rest(self) -> None:
+        """End the process, which computes nothing now; the next call starts another."""
+        with self._lock:
+            self._end()
+
     def close(self) -> None:
         """End the process and all it started; a call under way raises `WorkerDied`, as do all
         after it."""
@@ -91,7 +96,7 @@ class Worker:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-m", "actors.workers"),
-                        *(str(theirs.fileno()), str(self._limit + _NET)),
+                        *(str(theirs.fileno()), str(self._limit + _NET), self._name),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,

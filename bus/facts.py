@@ -7,7 +7,7 @@ observation: the workflow actor of its address decides on it. The others are
 consequences, for whoever watches.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import msgspec
 
@@ -293,6 +293,18 @@ class MergeLanded(Fact, kw_only=True, tag="merge.landed"):
     tested: bool = True
 
 
+class MergeBehind(Fact, kw_only=True, tag="merge.behind"):
+    """`commit` has landed, but these checkouts of the target could not be brought along: a
+    filter hangs or fails, say. Git's index there stays locked until the merge is continued."""
+
+    observed = True
+
+    target: str
+    commit: str
+    checkouts: list[str]
+    message: str
+
+
 class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
     """Two live branches would conflict now (`files` empty: no more)."""
 
@@ -356,6 +368,7 @@ AnyFact = (
     | ResolutionJudged
     | MergeRefused
     | MergeLanded
+    | MergeBehind
     | MergeForecast
     | RepairOffered
     | ActorFailed
@@ -372,3 +385,7 @@ def fact_type(fact: Fact) -> str:
     """The wire name, such as `terminal.status`."""
     tag: Any = fact.__struct_config__.tag
     return str(tag)
+
+
+FACT_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyFact))
+"""The wire names of all facts there are."""

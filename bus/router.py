@@ -42,6 +42,9 @@ _HARD_LIMIT = 64 << 20
 _STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
 """Never raised: it would keep each frame that it was raised in, with the request."""
 
+_NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+"""Plain numbers: to add two flags up takes as long as to send a frame."""
+
 _numbers = itertools.count(1)
 
 
@@ -70,9 +73,10 @@ class Bus:
         self._context = zmq.Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
+        self._outside = self._context.socket(zmq.ROUTER)
         # pyzmq's own `send` first looks for options that only draft sockets have: 0.5 us of 5.
         self._put = super(zmq.Socket, self._port).send
-        self._outside = self._context.socket(zmq.ROUTER)
+        self._give = super(zmq.Socket, self._outside).send
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.linger = 200
         self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
@@ -162,11 +166,12 @@ class Bus:
             log.debug("the door has been woken already")
 
     def _take_outside(self) -> bool:
-        """One request at a time, so that answers go out while strangers press in. False when
-        none is there."""
+        """One request at a time, so that answers go out while strangers press in. Whether a
+        further one is there."""
         try:
             with self._door:
-                identity, *frames = self._outside.recv_multipart(zmq.NOBLOCK)
+                identity, *frames = self._outside.recv_multipart(_NOW)
+                further = self._readable()
         except zmq.Again:
             return False
         kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
@@ -187,22 +192,26 @@ class Bus:
                 self._answer(to, requests.refused(self._open[to], _STOPPING))
         except Refused as error:
             self._answer(to, requests.refused(self._open[to], error))
-        return True
+        return further
+
+    def _readable(self) -> bool:
+        """Asking uses the descriptor's edge up: whoever is told True must see to it."""
+        return bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _answer(self, to: bytes, payload: bytes) -> None:
         """The first answer to a request; a second one reaches nobody. In any thread."""
         _, identity, kind, _ = to.split(b"/")
-        frames = [bytes.fromhex(identity.decode())]
-        if kind == b"req":
-            frames.append(b"")
         with self._door:
             if to not in self._open:
                 log.info("a further answer to %s dropped", to)
                 return
             del self._open[to]
             try:
-                self._outside.send_multipart([*frames, payload], zmq.NOBLOCK)
-                used_up = bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+                self._give(bytes.fromhex(identity.decode()), _MORE)
+                if kind == b"req":
+                    self._give(b"", _MORE)
+                self._give(payload, _NOW)
+                used_up = self._readable()
             except zmq.ZMQError as error:
                 log.info("answer to %s dropped: %s", to, error)
                 used_up = not self._outside.closed

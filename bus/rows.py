@@ -90,11 +90,13 @@ class Merge(msgspec.Struct, kw_only=True):
     `waits`: "" the merger goes on; `conflict` a resolution; `repair` the merge terminal's
     work on a red tree; `checking` the merger's judgement of `resolved`; `by_hand` its
     judgement of what a person left in the worktree; `landing` the target is being moved
-    (set by the merger alone, as a compare-and-swap from "").
+    (set by the merger as a compare-and-swap from ""); `checkout` it has landed, and a person
+    is to free a checkout that could not follow.
 
     `worktree` is the scratch worktree of a conflict or a repair, whose branch began at
-    `start`; `at` is the time that this round's merge commits carry; `told` names the last
-    step the merger has told, so that none is told twice."""
+    `start`; `at` is the time that this round's merge commits carry, and its place in the line
+    of those that merge into one target; `told` names the last step the merger has told, so
+    that none is told twice."""
 
     round: int = 0
     base: str = ""

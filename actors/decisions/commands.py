@@ -95,7 +95,14 @@ def _stop(order: requests.WorkflowStop, draft: Draft) -> None:
 
 
 def _not_landing(draft: Draft) -> None:
-    """What is being landed cannot be called back; it is over in a moment."""
+    """What is being landed cannot be called back; it is over in a moment, or when a person has
+    freed the checkout that it waits for."""
+    if draft.workflow.merge.waits == "checkout":
+        raise illegal(
+            "landing",
+            f"{draft.workflow.address} has landed on {draft.workflow.target}, but for a checkout",
+            help=f"python run.py merge {draft.workflow.id} --continue",
+        )
     if draft.workflow.merge.waits == "landing":
         raise illegal(
             "landing",
@@ -211,6 +218,9 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
             help=f"python run.py ps {workflow.id}",
         )
     waits = workflow.merge.waits
+    if workflow.status == WorkflowStatus.MERGING and waits == "checkout":
+        draft.set_merge(waits="landing", told="")
+        return
     if workflow.status == WorkflowStatus.MERGING and waits not in ("conflict", "repair"):
         raise illegal(
             "not_waiting",

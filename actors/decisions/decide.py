@@ -135,6 +135,11 @@ def _landed(fact: facts.MergeLanded, draft: Draft) -> None:
     merging.landed(fact, draft)
 
 
+@observe.register
+def _behind(fact: facts.MergeBehind, draft: Draft) -> None:
+    merging.behind(fact, draft)
+
+
 def how_it_ended(fact: facts.TerminalExited) -> str:
     match fact.kind:
         case "exited":

@@ -57,7 +57,7 @@ def started(fact: facts.MergeStarted, draft: Draft) -> None:
 
 def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
     if _goes_on(draft) and fact.old == draft.workflow.merge.base:
-        outcomes.restart_merge(draft)
+        outcomes.restart_merge(draft, at=draft.workflow.merge.at)
 
 
 def refused(fact: facts.MergeRefused, draft: Draft) -> None:
@@ -80,6 +80,22 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
     draft.move_workflow(
         WorkflowStatus.COMPLETED, f"{fact.new[:12]} landed on {fact.target} ({how})"
     )
+
+
+def behind(fact: facts.MergeBehind, draft: Draft) -> None:
+    """Landed, but for a checkout: that waits for a person, as a conflict does."""
+    if not _is_merging(draft) or draft.workflow.merge.waits != "landing":
+        return
+    draft.set_merge(waits="checkout", problem=fact.message)
+    lines = [f"{fact.commit[:12]} has landed on {fact.target}; {fact.message}"]
+    for path in fact.checkouts:
+        lines.append(f"{path} is still at the commit before; git is locked there until then")
+    lines.append("mend what keeps it, then continue")
+    lines.append(
+        "(to keep a checkout as it is: rm index.lock callboard-land in its git directory, "
+        "then continue)"
+    )
+    outcomes.offer(draft, [draft.workflow.address], "\n".join(lines), [continue_command(draft)])
 
 
 # ---- conflicts ---------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitFailed, git, git_line, split0
+from actors.git.command import GitFailed, GitLate, git, git_line, split0
 
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
@@ -143,6 +143,8 @@ class Checkout:
             dirty_old = self._dirty()
             try:
                 self._read_trees(old, new)
+            except GitLate:
+                raise
             except GitFailed:  # someone removed our lock after a crash and staged other things
                 return sorted(pending)
             dirty_new = self._dirty()
@@ -151,10 +153,12 @@ class Checkout:
                 for change in changes
                 if tags.get(change.path, "H") != "S" and not change.is_submodule
             ]
-            kept = self._delete([c.path for c in mine if c.status == "D"], dirty_old)
             wanted = [c.path for c in mine if c.status != "D" and c.path in dirty_new]
+            self._write_aside(wanted)
+            kept = self._delete([c.path for c in mine if c.status == "D"], dirty_old)
             kept += self._place(wanted, dirty_old, tags)
-            self._refresh()
+            with contextlib.suppress(GitLate):  # it spares git a look at the files later on
+                self._refresh()
             os.replace(self._scratch, self._index)  # noqa: PTH105
         return kept
 
@@ -278,11 +282,18 @@ class Checkout:
             except OSError:
                 return
 
-    def _place(self, paths: list[str], dirty_old: set[str], tags: dict[str, str]) -> list[str]:
-        """Write the files aside with git's filters, then rename each into its place."""
-        files = self._aside / "files"
+    @property
+    def _new_files(self) -> Path:
+        return self._aside / "files"
+
+    def _write_aside(self, paths: list[str]) -> None:
+        """Git's filters run here, and may hang or fail, while nothing has been changed."""
         names = b"\0".join(os.fsencode(path) for path in paths)
-        self._git("checkout-index", "-q", "-z", "--stdin", f"--prefix={files}/", stdin=names)
+        prefix = f"--prefix={self._new_files}/"
+        self._git("checkout-index", "-q", "-z", "--stdin", prefix, stdin=names)
+
+    def _place(self, paths: list[str], dirty_old: set[str], tags: dict[str, str]) -> list[str]:
+        """Rename what was written aside into its place."""
         kept = []
         for path in paths:
             is_old = path in tags and path not in dirty_old
@@ -292,7 +303,7 @@ class Checkout:
                 continue
             goal = Path(self.path, path)
             goal.parent.mkdir(parents=True, exist_ok=True)
-            _move(files / path, goal)
+            _move(self._new_files / path, goal)
         return kept
 
 

@@ -49,6 +49,16 @@ class Recovered(msgspec.Struct, frozen=True):
     kept: tuple[str, ...]
 
 
+class Stock(msgspec.Struct, frozen=True):
+    """How far a landing came that could not end."""
+
+    moved: bool
+    """The target has the new commit: it has landed."""
+    behind: tuple[str, ...]
+    """Checkouts that did not follow. They stay locked, so that nobody commits the old state by
+    mistake, until `land` is called again."""
+
+
 class TargetMoved(msgspec.Struct, frozen=True, tag="target_moved"):
     """The target is not at the expected commit: merge again on `actual` (None: it is gone)."""
 
@@ -109,6 +119,19 @@ def recover(git_dir: str) -> Recovered:
     """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
     with _alone(git_dir):
         return _recover(git_dir)
+
+
+def take_stock(git_dir: str, target: str, new: str) -> Stock:
+    """After a `land` of `new` that could not end. Unless the target has moved, what it had
+    locked is free again. Runs nothing of the repository's."""
+    with _alone(git_dir):
+        now = read_ref(git_dir, HEADS + target)
+        moved = now is not None and descends(pygit2.Repository(git_dir), new, now)
+        spots = [Checkout(path) for path in _all_checkouts(git_dir)]
+        begun = [spot for spot in spots if (it := spot.intent()) is not None and it.new == new]
+        for spot in begun if not moved else ():
+            spot.unlock()
+        return Stock(moved, tuple(spot.path for spot in begun) if moved else ())
 
 
 def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landing:

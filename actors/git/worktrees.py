@@ -13,8 +13,11 @@ The user's hooks do not run here (a failing `post-checkout` must not stop a plan
 what agents commit, with the identity of the user's own configuration.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -120,7 +123,11 @@ def registered(git_dir: str, path: str) -> str | None:
     """The name under which the repository knows the worktree at `path`."""
     wanted = Path(path).resolve() / ".git"
     for gitdir in Path(git_dir, "worktrees").glob("*/gitdir"):
-        if (gitdir.parent / gitdir.read_text().strip()).resolve() == wanted:
+        try:
+            text = gitdir.read_text().strip()
+        except FileNotFoundError:
+            continue  # just removed
+        if (gitdir.parent / text).resolve() == wanted:
             return gitdir.parent.name
     return None
 
@@ -132,12 +139,26 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
             Rule.PATH_IN_THE_WAY, f"{path} exists and is not empty", "move it away"
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    git("worktree", "add", *(["--detach"] if detach else []), path, commitish, at=git_dir)
+    options = ["--no-checkout", *(["--detach"] if detach else [])]
+    with _alone(git_dir):
+        git("worktree", "add", *options, path, commitish, at=git_dir)
+    git("reset", "-q", "--hard", "--no-recurse-submodules", at=path)  # filters run, and may hang
     name = registered(git_dir, path)
     if name is None:
         raise AssertionError("git registers what it adds")
     set_mark(git_dir, name, mark)
     return name
+
+
+@contextlib.contextmanager
+def _alone(git_dir: str) -> Iterator[None]:
+    """Two that add at once read each other's half-written registrations, and fail."""
+    fd = os.open(Path(git_dir, "objects"), os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def set_mark(git_dir: str, name: str, mark: str) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from actors.runtime import Runtime
+from actors.terminals import family
 from bus import connection
 from bus.client import Client
 from bus.facts import WorkflowMoved
@@ -65,6 +69,21 @@ class Served:
         finally:
             subscriber.close()
 
+    def sql(self, statement: str) -> None:
+        """As another program that opened the database would."""
+        path = self.home / "callboard.db"
+        with closing(sqlite3.connect(path, timeout=20)) as database, database:
+            database.execute(statement)
+
+    def until_fact(self, type: str, address: str) -> None:
+        """Until there is a fact of this type at this address."""
+        subscriber = Subscriber(self.at.feed, self.at.requests, address=address)
+        try:
+            while not any(fact["address"] == address for fact in facts(self, type)):
+                assert subscriber.next(60) is not None, f"{type} never came at {address}"
+        finally:
+            subscriber.close()
+
     def run_to_the_end(self, names: list[str]) -> list[dict[str, Any]]:
         """Start each when it is ready; return when all are over."""
         subscriber = Subscriber(self.at.feed, self.at.requests)
@@ -99,3 +118,32 @@ def lives(pid: int) -> bool:
     except (OSError, IndexError):
         return False
     return state != "Z"
+
+
+def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
+    """For what no fact tells: the state of processes."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def submit(served: Served, plan: str) -> str:
+    name: str = served.client.call("plan.submit", plan=plan)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    return name
+
+
+def facts(served: Served, type: str) -> list[dict[str, Any]]:
+    found = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    return [fact for fact in found if fact["type"] == type]
+
+
+def workers(name: str) -> list[int]:
+    """The worker processes of this runtime whose name begins so."""
+    found, me = [], str(os.getpid())
+    for pid in [pid for pid, fields in family.living().items() if fields[1] == me]:
+        with suppress(FileNotFoundError):
+            if f"\0{name}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found

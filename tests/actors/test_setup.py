@@ -1,14 +1,11 @@
 """Set-up of a worktree: nobody else waits for it, and it ends when it is to end, with all of it."""
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kit import Home, done, make_repo, moves, plan_text
-from served import Served, lives
+from served import Served, facts, lives, submit, until
 
 from actors import setup
 from actors.ending import running_hosts
@@ -37,25 +34,6 @@ class Scripted:
 
     def until_gone(self) -> None:
         until(lambda: not any(lives(pid) for pid in self.pids()))
-
-
-def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
-    """For what no fact tells: the state of processes."""
-    end = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def submit(served: Served, plan: str) -> str:
-    name: str = served.client.call("plan.submit", plan=plan)["id"]
-    served.client.call("workflow.prepare", workflow=name)
-    return name
-
-
-def facts(served: Served, type: str) -> list[dict[str, Any]]:
-    found = served.client.call("events.replay", after=0, limit=10_000)["facts"]
-    return [fact for fact in found if fact["type"] == type]
 
 
 def test_another_workflow_is_launched_while_one_is_set_up_and_the_run_serves_a_whole_task(

@@ -1,9 +1,12 @@
 """How the runtime ends, and what is left then: every way that docs/recovery.md names."""
 
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -12,20 +15,28 @@ from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
 from actors.terminals import processes
+from bus import connection
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+def sockets_of(home: Home) -> Path:
+    return Path(connection.read(home.path).requests.removeprefix("ipc://")).parent
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     working: Working, signo: signal.Signals
 ) -> None:
     home = working.home
     assert home.served is not None
+    sockets = sockets_of(home)
+    assert {"requests", "feed"} < {path.name for path in sockets.iterdir()}
     home.served.send_signal(signo)
     code, words = ended(home)
     assert code == 0
     assert "1 terminals go on" in words
     assert "down --terminals" in words
     assert not (home.path / "connection.json").exists()
+    assert len(list(sockets.iterdir())) == 1  # the terminal's
     assert len(working.hosts()) == 1
     home.serve()
     working.go()
@@ -33,6 +44,36 @@ def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     assert [f["reason"] for f in stops] == [signo.name]
     assert types(home.facts("demo/a/1")).count("terminal.adopted") == 1
     assert types(home.facts("demo/a/1")).count("instruction.sent") == 1
+
+
+def test_a_window_that_is_closed_ends_it_cleanly(home: Home) -> None:
+    ours, its = pty.openpty()
+    served = subprocess.Popen(
+        [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(home.path)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    until(lambda: (home.path / "connection.json").exists(), "it serves")
+    os.close(ours)  # the kernel sends SIGHUP, and nothing can be printed any more
+    assert served.wait(20) == 0
+    assert not (home.path / "connection.json").exists()
+    home.serve()
+    assert [f["reason"] for f in home.facts() if f["type"] == "runtime.stopped"] == ["SIGHUP"]
+
+
+def test_a_runtime_under_nohup_stays(home: Home) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        served = home.serve()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    served.send_signal(signal.SIGHUP)
+    assert home.json("ps") == []
+    assert served.poll() is None
 
 
 def test_a_second_signal_ends_it_at_once(working: Working) -> None:
@@ -58,8 +99,10 @@ def test_down_leaves_the_terminals_and_says_so(working: Working) -> None:
 def test_down_with_terminals_leaves_nothing(working: Working) -> None:
     (host,) = working.hosts()
     assert host.identity is not None
+    sockets = sockets_of(working.home)
     assert "no terminal is left" in working.home.ok("down", "--terminals")
     assert ended(working.home)[0] == 0
+    assert not sockets.exists()
     assert working.hosts() == []
     assert processes.marked(host.identity.token) == set()
     working.home.serve()
@@ -196,3 +239,53 @@ def test_the_program_runs_from_a_directory_that_is_not_its_own(home: Home, tmp_p
         check=False,
     )
     assert done.returncode == 3
+
+
+def said_at_the_end(errors: str) -> list[str]:
+    """What stands below the log."""
+    return errors.strip().splitlines()[-2:]
+
+
+@pytest.mark.parametrize("workflows", [0, 1])
+def test_a_root_that_gives_up_while_it_starts_is_said_in_words(
+    home: Home, repo: Path, tmp_path: Path, workflows: int
+) -> None:
+    home.serve()
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder("x")]}))
+    for _ in range(workflows):
+        home.ok("submit", str(plan))
+    home.ok("down")
+    ended(home)
+    home.prefix = [PYTHON, str(Path(__file__).with_name("gives_up.py"))]
+    done = home.run("serve")
+    assert done.returncode == 1, done.stderr
+    error, help = said_at_the_end(done.stderr)
+    assert error.startswith(f"error: the runtime of {home.path} gives up: runtime/ ")
+    assert "runtime/publisher/" in error
+    assert help.startswith("help: ")
+    assert f"python run.py doctor --home {home.path}" in help
+    assert "NoSupervisor" not in done.stderr
+    assert "callboard serves" not in done.stdout
+    assert not (home.path / "connection.json").exists()
+    home.prefix = []
+    home.serve()
+
+
+@pytest.mark.parametrize(("socket", "code"), [("feed", 1), ("requests", 3)])
+def test_what_is_in_the_way_of_a_socket_is_said_in_words(
+    home: Home, socket: str, code: int
+) -> None:
+    place = connection.socket_directory(home.path)
+    (place / socket).mkdir()
+    try:
+        done = home.run("serve")
+    finally:
+        (place / socket).rmdir()
+    assert done.returncode == code, done.stderr
+    error, help = said_at_the_end(done.stderr)
+    assert error.startswith("error: ")
+    assert str(home.path) in error
+    assert "Address already in use" in error
+    assert help.startswith("help: ")
+    home.serve()

@@ -34,6 +34,26 @@ def test_a_word_beside_the_branch_is_rejected(
     assert git(watched.repo, "rev-parse", "feat/a") == git(watched.repo, "rev-parse", "main")
 
 
+@pytest.mark.parametrize("mend", [["merge", "-q", "--ff-only"], ["reset", "-q", "--hard"]])
+@pytest.mark.parametrize("checkout", [["-b", "mine/own"], ["--detach"]])
+def test_a_word_beside_the_branch_counts_when_the_branch_is_moved_to_it(
+    watched: Watched, checkout: list[str], mend: list[str]
+) -> None:
+    worktree = watched.worktrees["a"]
+    git(worktree, "checkout", "-q", *checkout)
+    git(worktree, "commit", "-q", "--allow-empty", "-m", "All of it #done")
+    commit = git(worktree, "rev-parse", "HEAD")
+    watched.until(type="commit.rejected", commit=commit)
+    git(worktree, "checkout", "-q", "feat/a")
+    git(worktree, *mend, commit)
+    watched.until(type="task.status", address="demo/a/", new="completed")
+    assert [f["problem"] for f in watched.facts if f["type"] == "commit.seen"] == [
+        f"it was made on {'no branch' if '--detach' in checkout else 'branch mine/own'}; "
+        "this task's branch is feat/a",
+        "",
+    ]
+
+
 def test_worktrees_that_git_named_anew_are_not_taken_for_each_other(watched: Watched) -> None:
     a, b = watched.worktrees["a"], watched.worktrees["b"]
     name = {tree: (tree / ".git").read_text() for tree in (a, b)}

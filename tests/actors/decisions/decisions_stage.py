@@ -184,6 +184,7 @@ class Staged:
             return [("tests green", self.test), ("tests red", lambda: self.test(False))]
         return [
             ("lands", self.land),
+            ("lands but for a checkout", self.land_but),
             ("target moved", self.move_target),
             ("refuses", self.refuse),
         ]
@@ -250,6 +251,19 @@ class Staged:
             self.store([Update("workflow", "demo", {"merge_waits": "landing"})])
         fact = facts.MergeLanded(
             address="demo/", target="main", old=merge.base, new=merge.commit, tested=True
+        )
+        self._tell(fact)
+
+    def land_but(self) -> None:
+        """A filter hangs in the user's checkout after the target has moved."""
+        if self.state.merge.waits == "":
+            self.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+        fact = facts.MergeBehind(
+            address="demo/",
+            target="main",
+            commit=self.state.merge.commit,
+            checkouts=["/repo"],
+            message="a filter hangs",
         )
         self._tell(fact)
 

@@ -122,7 +122,8 @@ class World(Staged):
             case W.FAILED:
                 self.check_offer()
             case W.MERGING:
-                by_person = state.merge.waits == "conflict" and self.offer is not None
+                asked = state.merge.waits in ("conflict", "checkout")
+                by_person = asked and self.offer is not None
                 assert working or by_person, "the merge waits for nobody"
             case W.RUNNING:
                 full = sum(not t.gone for t in state.terminals()) >= self.plan.max_terminals

@@ -196,6 +196,24 @@ def test_what_is_landing_cannot_be_stopped_or_given_up() -> None:
     assert world.state.status == WorkflowStatus.COMPLETED
 
 
+def test_what_landed_but_for_a_checkout_waits_for_a_person_and_is_not_taken_back() -> None:
+    world = merging("coder")
+    for step in ("builds", "tests green", "lands but for a checkout"):
+        observes(world, step)
+    assert world.state.status == WorkflowStatus.MERGING
+    assert world.offer is not None
+    assert "/repo" in world.offer.evidence
+    assert world.offer.commands[0] == "python run.py merge demo --continue"
+    assert not world.merger_steps()
+    for order in (STOP, ABORT):
+        assert not world.order(order)
+    orders(world, CONTINUE)
+    observes(world, "lands but for a checkout")
+    orders(world, CONTINUE)
+    observes(world, "lands")
+    assert world.state.status == WorkflowStatus.COMPLETED
+
+
 @pytest.mark.parametrize("order", [STOP, ABORT])
 def test_a_stop_that_crosses_the_landing_loses_the_race(order: requests.Command) -> None:
     """The merger took the target between the decision and its commit."""

@@ -8,7 +8,7 @@ from git_repos import Repo, land_next
 
 from actors.git import command
 from actors.git.command import GitLate, git
-from actors.git.land import Landed, RefRefused
+from actors.git.land import Landed, RefRefused, Stock, land, take_stock
 
 
 @pytest.fixture
@@ -74,3 +74,46 @@ def test_git_that_hangs_is_ended_with_its_helper(
     with pytest.raises(GitLate, match=r"longer than 0\.5 s"):
         git("-c", "alias.hang=!sleep 300", "hang", at=str(repo.path))
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+@pytest.mark.parametrize("filters", ["smudge", "clean"])
+def test_a_filter_that_hangs_after_the_ref_moved_changes_no_file_and_ends_when_it_is_mended(
+    ready: Repo, monkeypatch: pytest.MonkeyPatch, filters: str
+) -> None:
+    monkeypatch.setattr(command, "GIT_SECONDS", 1.0)
+    old, new = ready.oid("main"), ready.oid("next")
+    ready.write({"mine.txt": "mine\n"})
+    (ready.path / ".git/info/attributes").write_text("a.txt filter=own\n")
+    hang = f"[ $(git rev-parse main) = {old} ] || sleep 99; cat"
+    ready.git("config", f"filter.own.{filters}", hang)
+    (ready.path / "a.txt").touch()  # so that git looks at it
+    with pytest.raises(GitLate):
+        land_next(ready)
+    assert ready.oid("main") == new
+    assert (ready.path / "a.txt").read_text() == "a\n"
+    stock = take_stock(ready.git_dir, "main", new)
+    assert stock == Stock(True, (str(ready.path),))
+    ready.git("config", f"filter.own.{filters}", "cat")
+    ready.git("commit", "-q", "-m", "the old state", check=False)
+    assert ready.oid("main") == new
+    landed = land(ready.git_dir, "main", old=old, new=new, message="again")
+    assert isinstance(landed, Landed)
+    assert (ready.path / "a.txt").read_text() == "a2\n"
+    assert ready.git("status", "--porcelain") == "?? mine.txt"
+
+
+def test_what_could_not_be_landed_at_all_is_free_again(
+    ready: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "GIT_SECONDS", 1.0)
+    (ready.path / ".git/info/attributes").write_text("a.txt filter=own\n")
+    ready.git("config", "filter.own.clean", "sleep 99; cat")
+    (ready.path / "a.txt").touch()
+    with pytest.raises(GitLate):
+        land_next(ready)
+    assert take_stock(ready.git_dir, "main", ready.oid("next")) == Stock(False, ())
+    ready.git("config", "filter.own.clean", "cat")
+    ready.write({"a.txt": "a\n"})
+    assert ready.git("status", "--porcelain") == ""
+    assert not (ready.path / ".git/index.lock").exists()
+    assert isinstance(land_next(ready), Landed)

@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,20 @@ def test_add_uses_neither_hooks_nor_upstream(repo: Repo, home: Path, spot: Path)
     hook.chmod(0o755)
     make(repo, home, spot)
     assert repo.git("config", "--get", "branch.feat/login.merge", check=False) == ""
+
+
+def test_many_are_added_at_once(repo: Repo, home: Path) -> None:
+    """Plain `git worktree add`, many at once: "failed to read .git/worktrees/…/commondir"."""
+    base = repo.oid("main")
+
+    def one(number: int) -> Worktree:
+        where = str(home / f"w{number}")
+        return add(repo.git_dir, str(home), where, branch=f"b{number}", base=base, owner="demo")
+
+    with ThreadPoolExecutor(40) as each:
+        made = list(each.map(one, range(40)))
+    assert len({tree.name for tree in made}) == 40
+    assert all(Path(tree.path, "a.txt").exists() for tree in made)
 
 
 @pytest.mark.parametrize("moment", ["refs", "directory", "unmarked", "half checked out"])

@@ -1,0 +1,53 @@
+"""A repository whose filter hangs while a worktree is made: only its own workflow waits."""
+
+import time
+from pathlib import Path
+
+import pytest
+from kit import done, git, make_repo, plan_text
+from served import Served, facts, lives, submit, until
+
+from actors.git import command
+
+
+def hangs(repo: Path, gate: Path) -> Path:
+    """Every checkout waits for `gate`; where the filter says that it was begun."""
+    begun = gate.with_name("begun")
+    (repo / ".gitattributes").write_text("* filter=slow\n")
+    script = f"echo $$ >> '{begun}'; while [ ! -e '{gate}' ]; do sleep 0.05; done; cat"
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "filtered")
+    git(repo, "config", "filter.slow.smudge", script)
+    return begun
+
+
+def test_another_workflow_is_launched_while_a_filter_hangs(served: Served, tmp_path: Path) -> None:
+    gate, slow = tmp_path / "gate", make_repo(tmp_path / "slow")
+    begun = hangs(slow, gate)
+    first = submit(served, plan_text(slow, {"a": [done("a")]}))
+    until(begun.exists)
+    second = submit(served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]}))
+    start = time.monotonic()
+    try:
+        served.until_status(second, "ready")
+        assert time.monotonic() - start < 30
+        assert served.client.call("workflow.get", workflow=first)["status"] == "starting"
+    finally:
+        gate.touch()
+    served.until_status(first, "ready")
+
+
+def test_at_its_limit_the_launch_says_what_may_hang(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "GIT_SECONDS", 1.0)
+    slow = make_repo(tmp_path / "slow")
+    begun = hangs(slow, tmp_path / "gate")
+    name = submit(served, plan_text(slow, {"a": [done("a")]}))
+    served.until_status(name, "failed")
+    assert not any(lives(int(pid)) for pid in begun.read_text().split())
+    (failed,) = facts(served, "terminal.launch_failed")
+    assert "does a filter of the repository hang?" in failed["reason"]
+    git(slow, "config", "filter.slow.smudge", "cat")
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
