@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,14 @@ class Runtime:
         self._stage.close()
         self._reader.close()
         os.close(self._lock)
+
+    def give_up(self) -> None:
+        """After a failure: who waits for an answer gets one, and the workers end; all else is
+        left as it is, for the next runtime."""
+        with suppress(OSError):
+            connection.remove(self.home)
+        self._bus.close_door()
+        self._stage.close()
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason
