@@ -27,6 +27,7 @@ from actors.ending import end_all_terminals
 from actors.loop import EventLoop
 from actors.publisher import Committed
 from actors.stage import Stage
+from actors.terminals.processes import end_abandoned
 from actors.tree import root_spec
 from actors.workflows import workflow_spec
 from bus import address as addresses
@@ -45,6 +46,8 @@ log = logging.getLogger("callboard")
 STUCK_SECONDS = 30.0
 HOME_CHECK_SECONDS = 5.0
 STOP_SECONDS = 20.0
+GRACE = 2.0
+"""Between TERM, at which git takes its lock files away, and KILL."""
 
 
 class HomeBusy(Exception):
@@ -68,6 +71,7 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
+        end_abandoned(GRACE)  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
         create_or_migrate(home / "callboard.db")
@@ -140,6 +144,7 @@ class Runtime:
         self._bus.stop()
         self._loop.stop()
         self._stage.close()
+        end_abandoned(GRACE, mine=True)  # of actors that did not stop in time
         self._reader.close()
         os.close(self._lock)
 
@@ -150,6 +155,7 @@ class Runtime:
             connection.remove(self.home)
         self._bus.close_door()
         self._stage.close()
+        end_abandoned(GRACE, mine=True)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason

@@ -16,8 +16,8 @@ from zmq import ZMQError
 
 from actors.behaviours.errors import SupervisorError
 from actors.ending import end_all_terminals, running_hosts
-from actors.runtime import HomeBusy, Runtime
-from actors.terminals.processes import wait_for_end
+from actors.runtime import GRACE, HomeBusy, Runtime
+from actors.terminals.processes import end_abandoned, wait_for_end
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
@@ -177,6 +177,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
         if not terminals:
             raise
         end_all_terminals(home)
+        end_abandoned(GRACE)
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:
