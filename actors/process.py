@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ending import end_all_terminals, running_hosts
-from actors.terminals.processes import wait_for_end
+from actors.terminals.processes import end_abandoned, wait_for_end
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
@@ -72,6 +72,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
         if not terminals:
             raise
         end_all_terminals(home)
+        end_abandoned()
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:
