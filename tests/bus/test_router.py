@@ -160,6 +160,7 @@ def test_several_frames_are_refused(outside: Outside, dial: Dial, frames: Any) -
 
 
 def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Dial) -> None:
+    """Hazard 25."""
     socket = dial(zmq.DEALER)
     outside.waiting = MAX_WAITING
     reply = ask(socket, b'{"type":"runtime.info","id":"x"}')
@@ -210,7 +211,7 @@ def test_two_clients_get_their_own_answers(outside: Outside, dial: Dial) -> None
 
 
 def test_telling_never_blocks_though_the_receiver_is_stuck() -> None:
-    """Hazard 25: nobody reads this mailbox, and nothing that is told is lost."""
+    """Nobody reads this mailbox, and nothing that is told is lost. Hazard 25."""
     directory, mailbox = Directory(), Mailbox("stuck/")
     directory.register("stuck/", mailbox)
     bus = Bus(directory.deliver)

@@ -80,7 +80,7 @@ def told(facts: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
 def test_what_was_not_at_its_end_is_gone_on_with(
     acting: Acting, repo: Path, tmp_path: Path, status: str
 ) -> None:
-    """Nothing is started or typed a second time. Hazards 21, 22, 24."""
+    """Nothing is started or typed a second time. Hazards 21, 22."""
     held = Held(acting, repo, tmp_path, status)
     held.reach()
     acting.again()
