@@ -22,12 +22,14 @@ class Door(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except Stop as stop:
+            raise stop.at(ctx.obj) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # who read our output has gone: click ends without a word
         except KeyboardInterrupt:
             raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
         except Exception as error:
-            raise as_stop(error, ctx.params.get("home")) from error
+            raise as_stop(error).at(ctx.obj) from error
 
 
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:

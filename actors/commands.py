@@ -268,25 +268,22 @@ def reject(task: str, reason: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("workflow")
-@click.option("--preview", "verb", flag_value="preview", help="Predict; changes nothing.")
-@click.option("--continue", "verb", flag_value="continue", help="Go on after resolving by hand.")
-@click.option("--abort", "verb", flag_value="abort", help="Give the merge up.")
+@click.option("--preview", is_flag=True, help="Predict; changes nothing.  [default]")
+@click.option("--continue", "go_on", is_flag=True, help="Go on after resolving by hand.")
+@click.option("--abort", is_flag=True, help="Give the merge up.")
 @json_option
 @home_option
-def merge(workflow: str, verb: str | None, as_json: bool) -> None:
-    """Predict, go on with, or give up a merge."""
+def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool) -> None:
+    """Predict, go on with, or give up a merge; it starts by itself when all tasks are done."""
     from actors import views
 
-    if verb is None:
-        raise Stop(
-            "one of --preview, --continue, --abort is wanted; a merge starts by itself when "
-            "every task has completed",
-            USAGE,
-        )
-    if verb == "preview":
+    verbs = [name for name, given in (("continue", go_on), ("abort", abort)) if given]
+    if len(verbs) + preview > 1:
+        raise Stop("only one of --preview, --continue, --abort can be done", USAGE)
+    if not verbs:
         show(ask("merge.preview", workflow=workflow), as_json, views.preview)
         return
-    finish(f"merge.{verb}", (), (), as_json, workflow=workflow)
+    finish(f"merge.{verbs[0]}", (), (), as_json, workflow=workflow)
 
 
 # ---- looking ------------------------------------------------------------------------------

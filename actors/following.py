@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from actors import views
+from actors.exits import at_home
 from actors.plan_check import check
 from actors.serving import ensure
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client
-from bus.errors import Refused
-from bus.facts import AnyFact, RepairOffered, WorkflowMoved, fact_type
+from bus.errors import Refused, malformed
+from bus.facts import FACT_TYPES, AnyFact, RepairOffered, WorkflowMoved, fact_type
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
@@ -89,10 +90,8 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
             with view:
                 _follow(client, subscriber, view, name)
         except KeyboardInterrupt:
-            print(
-                f"\n{name}/ goes on; follow it: python run.py events --follow {name} --home {home}",
-                file=sys.stderr,
-            )
+            follow = f"python run.py events --follow {name}{at_home(home)}"
+            print(f"\n{name}/ goes on; follow it: {follow}", file=sys.stderr)
             return 1
         finally:
             subscriber.close()
@@ -137,6 +136,11 @@ def print_events(
     home: Path, address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool
 ) -> None:
     """`events`: one JSON list, or a line each; with `follow` for ever, a line each."""
+    for name in types:
+        if name not in FACT_TYPES:
+            raise malformed(
+                "--type", f"there is no fact {name!r}; there are {', '.join(FACT_TYPES)}"
+            )
     served = connection.read(home)
     with Client(served.requests) as client:
         wanted = _resolve(client, address)

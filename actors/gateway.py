@@ -16,7 +16,7 @@ from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
-from actors.stage import CompanyActor, Stage
+from actors.stage import CompanyActor, Stage, broken
 from actors.workflows import submit
 from bus import address as addresses
 from bus import clock, requests
@@ -70,8 +70,7 @@ class Gateway(CompanyActor):
             self.stage.refuse(client, request.id, failure)
         except Exception as error:
             log.exception("a request broke: %r", request)
-            failure = Refused(500, "failed", f"the request broke: {type(error).__name__}: {error}")
-            self.stage.refuse(client, request.id, failure)
+            self.stage.refuse(client, request.id, broken("the request", error))
         else:
             if result is not PENDING:
                 self.stage.reply(client, request.id, result)
@@ -79,8 +78,9 @@ class Gateway(CompanyActor):
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A request that broke the gateway is answered all the same."""
         if isinstance(item, Envelope):
-            failure = Refused(500, "failed", f"the request broke the gateway: {error!r}")
-            self.stage.refuse(item.sender, requests.id_of(item.payload), failure)
+            self.stage.refuse(
+                item.sender, requests.id_of(item.payload), broken("the request", error)
+            )
 
     @singledispatchmethod
     def answer(self, request: Any, client: str) -> Any:

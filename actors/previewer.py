@@ -8,7 +8,7 @@ from typing import Any
 from actors.behaviours.actor import handles
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
-from actors.stage import CompanyActor
+from actors.stage import CompanyActor, broken
 from actors.workers import WorkerLate
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview
@@ -36,7 +36,7 @@ class Previewer(CompanyActor):
             self.stage.refuse(message.client, message.id, failure)
         except Exception as error:  # a repository that cannot be read must not end the runtime
             log.exception("the preview of %s broke", message.workflow)
-            self.stage.refuse(message.client, message.id, _broke(error))
+            self._broken(message, error)
         else:
             self.stage.reply(message.client, message.id, result)
 
@@ -55,8 +55,8 @@ class Previewer(CompanyActor):
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         message = self.decode(item)
         if isinstance(message, Preview):
-            self.stage.refuse(message.client, message.id, _broke(error))
+            self._broken(message, error)
 
-
-def _broke(error: BaseException) -> Refused:
-    return Refused(500, "failed", f"the preview broke: {type(error).__name__}: {error}")
+    def _broken(self, message: Preview, error: BaseException) -> None:
+        failure = broken(f"the preview of {message.workflow}/", error)
+        self.stage.refuse(message.client, message.id, failure)

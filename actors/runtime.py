@@ -140,6 +140,7 @@ class Runtime:
         self._loop.stop()
         self._stage.close()
         self._reader.close()
+        connection.remove_sockets(self._sockets)
         os.close(self._lock)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:

@@ -16,6 +16,7 @@ from zmq import ZMQError
 
 from actors.behaviours.errors import SupervisorError
 from actors.ending import end_all_terminals, running_hosts
+from actors.exits import at_home
 from actors.runtime import HomeBusy, Runtime
 from actors.terminals.processes import wait_for_end
 from bus import connection
@@ -44,7 +45,7 @@ def serve(home: Path, idle_exit: float) -> int:
     try:
         runtime = Runtime(home)
     except HomeBusy as busy:
-        return _say(f"error: {busy}\nhelp: python run.py ps --home {home}", 3)
+        return _say(f"error: {busy}\nhelp: python run.py ps{at_home(home)}", 3)
     except (StoreError, OSError) as error:
         return _say(f"error: {error}", 3)
     signals = _Signals(runtime)
@@ -67,7 +68,7 @@ def serve(home: Path, idle_exit: float) -> int:
 
 
 def _doctor(home: Path) -> str:
-    return f"python run.py doctor --home {home}"
+    return f"python run.py doctor{at_home(home)}"
 
 
 def _raise_open_files() -> None:
@@ -80,23 +81,25 @@ def _raise_open_files() -> None:
 def _end(runtime: Runtime, home: Path) -> int:
     if runtime.failure:
         print(f"error: the runtime of {home} gives up: {runtime.failure}", file=sys.stderr)
-        again = f"python run.py serve --home {home}"
+        again = f"python run.py serve{at_home(home)}"
         print(f"help: terminals go on; {again}; then {_doctor(home)}", file=sys.stderr)
         _flush()
         os._exit(1)
     runtime.stop()
     left = running_hosts(home)
-    if left:
-        print(f"stopped; {len(left)} terminals go on: python run.py serve --home {home}")
-        print(f"to end them too: python run.py down --terminals --home {home}")
-    else:
-        print("stopped; no terminal is left running")
-    _flush()
+    with suppress(OSError):  # the terminal window it was started in may be closed
+        if left:
+            print(f"stopped; {len(left)} terminals go on: python run.py serve{at_home(home)}")
+            print(f"to end them too: python run.py down --terminals{at_home(home)}")
+        else:
+            print("stopped; no terminal is left running")
+        _flush()
     os._exit(0)
 
 
 class _Signals:
-    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once.
+    """The first Ctrl-C or SIGTERM ends cleanly, a second one at once. SIGHUP, of a window that
+    is closed, ends cleanly too, however often it comes; unless it was ignored (`nohup`).
 
     A thread of its own reads them from Python's wakeup pipe. A Python handler would run in
     the main thread alone, and the kernel may hand a signal to any thread (it does after
@@ -109,8 +112,9 @@ class _Signals:
         self._pipe, write = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
-        for signo in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signo, lambda *_: None)
+        for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signo != signal.SIGHUP or signal.getsignal(signo) != signal.SIG_IGN:
+                signal.signal(signo, lambda *_: None)
         threading.Thread(target=self._read, name="signals", daemon=True).start()
 
     def _read(self) -> None:
@@ -119,6 +123,8 @@ class _Signals:
 
     def _caught(self, signo: int) -> None:
         if self.ending or self._runtime.ended.is_set():
+            if signo == signal.SIGHUP:
+                return
             os._exit(128 + signo)
         self.ending = True
         self._runtime.request_stop(signal.Signals(signo).name)

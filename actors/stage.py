@@ -13,6 +13,7 @@ from typing import Any
 from actors.behaviours.actor import Actor
 from actors.behaviours.mailbox import Directory
 from actors.behaviours.ref import SupervisorRef
+from actors.behaviours.stopping import DidNotStop
 from actors.loop import EventLoop
 from actors.watches import Watches
 from actors.workers import Worker
@@ -31,6 +32,13 @@ SCREEN_SECONDS = 10.0
 """What a look at one screen may take; a tenth of a second is usual."""
 FORECAST_SECONDS = 60.0
 """What a look ahead at two branches may take."""
+
+
+def broken(what: str, error: BaseException) -> Refused:
+    """For whoever waits for `what`: it broke, or was cut because its actor is being ended."""
+    if isinstance(error, DidNotStop):
+        return Refused(503, "stopping", f"{what} was not ended in time: the runtime is stopping")
+    return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
 
 
 class Fenced(Exception):

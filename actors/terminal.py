@@ -17,7 +17,7 @@ from actors.departure import Departure
 from actors.launch import Launch
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
-from actors.stage import Stage
+from actors.stage import Stage, broken
 from actors.terminal_base import Due, TerminalBase
 from actors.terminals import processes
 from actors.terminals.link import (
@@ -33,7 +33,6 @@ from actors.terminals.link import (
 from actors.terminals.processes import Exit
 from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
-from bus.errors import Refused
 from bus.facts import (
     TerminalAdopted,
     TimedOut,
@@ -322,7 +321,7 @@ class TerminalActor(TerminalBase):
         """An answer that broke this actor is answered, not forgotten."""
         message = self.decode(item)
         if isinstance(message, Answer):
-            failure = Refused(500, "failed", f"the terminal's actor failed: {error!r}")
+            failure = broken(f"the answer to {self.at}", error)
             self.stage.refuse(message.client, message.id, failure)
 
     def _obey_freeze(self) -> None:

@@ -14,7 +14,7 @@ from actors.behaviours.actor import handles
 from actors.behaviours.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
 from actors.behaviours.spec import ChildSpec, Restart, worker
 from actors.decisions.decide import decide
-from actors.stage import CompanyActor, Stage
+from actors.stage import CompanyActor, Stage, broken
 from actors.terminal import TerminalActor
 from bus import address as addresses
 from bus import clock
@@ -87,9 +87,7 @@ class WorkflowActor(CompanyActor):
         what broke then is no answer to it."""
         message = self.decode(item)
         if isinstance(message, Order) and message != self._answered:
-            failure = Refused(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "failed", f"the workflow actor failed: {error!r}"
-            )
+            failure = broken(f"the command on {self.address}", error)
             self.stage.refuse(message.client, message.request.id, failure)
 
     def _row(self) -> Workflow:

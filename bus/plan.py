@@ -196,6 +196,9 @@ def _check(plan: Plan) -> None:
             seen[value] = i
         if task.branch == plan.target:
             raise malformed(f"task[{i}].branch", "must not be the target itself")
+        for j, terminal in enumerate(task.terminal):
+            if not terminal.instruction.strip():
+                raise malformed(f"task[{i}].terminal[{j}].instruction", "must say something")
         if task.terminal[0].role == "reviewer":
             raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
     for index, pattern in enumerate(plan.copy):

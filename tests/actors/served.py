@@ -5,11 +5,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from actors.runtime import Runtime
+from actors.terminals import family
 from bus import connection
 from bus.client import Client
 from bus.facts import WorkflowMoved
@@ -136,3 +137,13 @@ def submit(served: Served, plan: str) -> str:
 def facts(served: Served, type: str) -> list[dict[str, Any]]:
     found = served.client.call("events.replay", after=0, limit=10_000)["facts"]
     return [fact for fact in found if fact["type"] == type]
+
+
+def workers(name: str) -> list[int]:
+    """The worker processes of this runtime whose name begins so."""
+    found, me = [], str(os.getpid())
+    for pid in [pid for pid, fields in family.living().items() if fields[1] == me]:
+        with suppress(FileNotFoundError):
+            if f"\0{name}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found

@@ -1,5 +1,6 @@
 """Every request gets one answer, also when whoever was to give it is just being ended."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 import zmq
 from kit import coder, done, git, make_repo, plan_text
-from served import Served, flat, lives
+from served import Served, flat, lives, until, workers
 
 from actors import following, merger, prompts
 from actors.stage import Stage
@@ -249,3 +250,21 @@ def test_a_command_that_waits_notices_that_the_runtime_has_ended(
     served.close()
     with pytest.raises(NoAnswer):
         waiting.result(20)
+
+
+def test_a_preview_that_the_end_of_the_runtime_cuts_is_refused_in_words(tmp_path: Path) -> None:
+    served = Served(tmp_path / "home")
+    name = submitted(served, tmp_path)
+    served.client.call("workflow.prepare", workflow=name)
+    served.until_status(name, "ready")
+    os.mkfifo(tmp_path / "repo/.git/objects/info/alternates")  # who reads it waits
+    wire = Wire(served)
+    wire.send("merge.preview", workflow=name, id="x")
+    until(lambda: workers("preview"))
+    served.close()
+    (reply,) = wire.replies(1)
+    wire.close()
+    assert reply["error"]["code"] == 503
+    assert reply["error"]["reason"] == "stopping"
+    assert f"the preview of {name}/ was not ended in time" in reply["error"]["message"]
+    assert "DidNotStop" not in str(reply)

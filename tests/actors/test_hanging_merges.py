@@ -1,17 +1,13 @@
 """A merge whose driver or filter hangs: the others go on, and it ends in a state that can be
 read."""
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from kit import done, git, make_repo, plan_text
-from served import Served, facts, submit, until
+from served import Served, facts, submit, until, workers
 
 from actors import merger, own_worker
-from actors.terminals import family
 
 
 def conflicting(repo: Path, driver: str) -> str:
@@ -28,15 +24,6 @@ def start(served: Served, plan: str) -> str:
     return name
 
 
-def merge_workers() -> Iterator[int]:
-    """The worker processes of this runtime that carry out merges."""
-    me = str(os.getpid())
-    for pid in [pid for pid, fields in family.living().items() if fields[1] == me]:
-        with suppress(FileNotFoundError):
-            if b"\0merge of " in Path(f"/proc/{pid}/cmdline").read_bytes():
-                yield pid
-
-
 def test_another_workflow_lands_while_a_driver_hangs_and_no_worker_stays(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,11 +36,11 @@ def test_another_workflow_lands_while_a_driver_hangs_and_no_worker_stays(
         second = start(served, conflicting(tmp_path / "quick", "true"))
         served.until_status(second, "completed")
         assert served.client.call("workflow.get", workflow=first)["status"] == "merging"
-        assert list(merge_workers())
+        assert workers("merge of ")
     finally:
         gate.touch()
     served.until_status(first, "completed")
-    until(lambda: not list(merge_workers()))
+    until(lambda: not workers("merge of "))
 
 
 @pytest.mark.parametrize("how", ["hangs", "fails"])
