@@ -76,8 +76,8 @@ class Runtime:
         self._sockets = connection.socket_directory(home)
         self._reader = Reader(home / "callboard.db")
         self._directory = Directory()
-        self._loop = EventLoop()
-        self._bus = Bus(self._directory.deliver, self._backlog)
+        self._loop = EventLoop(self._fail)
+        self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
             home,

@@ -72,10 +72,17 @@ class Bus:
 
     `send` may be called from any thread. `deliver` is called in the sender's thread, or in
     the door's for a request, one message at a time inside; `backlog` in the door's. They
-    must not wait, nor send.
+    must not wait, nor send. `on_death` is called if the door's thread breaks: nobody is heard
+    any more, and the runtime must end.
     """
 
-    def __init__(self, deliver: Deliver, backlog: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        deliver: Deliver,
+        backlog: Callable[[], int] = lambda: 0,
+        on_death: Callable[[str], None] = log.critical,
+    ) -> None:
+        self._on_death = on_death
         self._deliver = deliver
         self._backlog = backlog
         self._context = zmq.Context()
@@ -163,6 +170,12 @@ class Bus:
 
     def _serve(self) -> None:
         """In the door's thread."""
+        try:
+            self._keep()
+        except BaseException as error:  # noqa: BLE001 - the last word of the only door
+            self._on_death(f"the door broke: {error!r}")
+
+    def _keep(self) -> None:
         poll = select.poll()
         poll.register(int(self._outside.getsockopt(zmq.FD)), select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)

@@ -30,6 +30,7 @@ def sockets_of(home: Home) -> Path:
 def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     working: Working, signo: signal.Signals
 ) -> None:
+    """Hazard 38."""
     home = working.home
     assert home.served is not None
     sockets = sockets_of(home)
@@ -196,6 +197,7 @@ def test_everything_stopped_and_continued_goes_on_as_if_nothing_was(working: Wor
 
 
 def test_a_second_runtime_says_who_holds_the_home(home: Home) -> None:
+    """Hazard 23."""
     first = home.serve()
     second = home.run("serve")
     assert second.returncode == 3
