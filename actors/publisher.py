@@ -5,6 +5,7 @@ reads the journal. So a new incarnation goes on where the last one stopped; a ne
 begins with its own first fact, and subscribers heal what they missed from the journal.
 """
 
+import io
 from collections.abc import Sequence
 
 import msgspec
@@ -28,6 +29,10 @@ class _Beat:
     """The heartbeat is due."""
 
 
+class _Joined:
+    """Somebody has joined, or left."""
+
+
 class Publisher(CompanyActor):
     """Owns the PUB socket; all in its own thread."""
 
@@ -35,10 +40,13 @@ class Publisher(CompanyActor):
         super().__init__(stage)
         self._endpoint = endpoint
         self._feed: Feed
+        self._joins: io.FileIO
         self._timer: Timer
 
     def on_start(self) -> None:
         self._feed = Feed(self.stage.bus.context, self._endpoint)
+        self._joins = self._feed.joins()
+        self._await_joins()
         self._beat_later()
 
     @handles(Committed)
@@ -49,17 +57,34 @@ class Publisher(CompanyActor):
         for stored in message.facts:
             self._feed.publish(stored.fact.address, stored.body)
             self.stage.published = stored.fact.seq
+        self._feed.reached(self.stage.published)
 
     def _catch_up(self) -> None:
         while facts := self.stage.reader.facts_after(self.stage.published, _BATCH):
             for seq, address, body in facts:
                 self._feed.publish(address, body)
                 self.stage.published = seq
+        self._feed.reached(self.stage.published)
 
     @handles(_Beat)
     def beat(self, message: _Beat) -> None:
         self._feed.heartbeat(self.stage.published)
         self._beat_later()
+
+    @handles(_Joined)
+    def joined(self, message: _Joined) -> None:
+        self._feed.greet(self.stage.published)
+        self._await_joins()
+
+    def _await_joins(self) -> None:
+        """The loop looks until somebody joins, and again when he is greeted."""
+        address, stage, joins = self.address, self.stage, self._joins
+
+        def came() -> None:
+            stage.loop.unwatch(joins.fileno())
+            stage.notify(address, _Joined())
+
+        stage.loop.post(lambda: stage.loop.watch(joins, came, None))
 
     def _beat_later(self) -> None:
         address = self.address
@@ -78,3 +103,9 @@ class Publisher(CompanyActor):
         if hasattr(self, "_feed"):
             self._timer.cancel()
             self._feed.close()
+            self.stage.loop.post(self._forget_joins)
+
+    def _forget_joins(self) -> None:
+        """In the loop's thread, which looks at it."""
+        self.stage.loop.unwatch(self._joins.fileno())
+        self._joins.close()

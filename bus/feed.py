@@ -5,6 +5,9 @@ The feed is a cache of the journal: what a slow or late subscriber misses it get
 head shows a loss even in silence.
 """
 
+import io
+import os
+
 import msgspec
 import zmq
 
@@ -33,7 +36,7 @@ class Feed:
         self._socket = context.socket(zmq.XPUB)
         self._socket.sndhwm = WAITING_FRAMES
         self._socket.linger = 200
-        self._welcome(0)
+        self.reached(0)
         self._socket.bind(endpoint)
 
     def publish(self, address: str, body: bytes) -> None:
@@ -43,11 +46,20 @@ class Feed:
     def heartbeat(self, head: int) -> None:
         """Say how far the feed is; to be called every `HEARTBEAT_SECONDS`."""
         self.publish(RUNTIME, msgspec.json.encode(Heartbeat(head)))
-        self._welcome(head)
+        self.greet(head)
+
+    def greet(self, head: int) -> None:
+        """Welcome those who have joined meanwhile; ZeroMQ does it only while it is called."""
+        self.reached(head)
         while self._socket.poll(0):
             self._socket.recv()
 
-    def _welcome(self, head: int) -> None:
+    def joins(self) -> io.FileIO:
+        """Becomes readable when somebody joins or leaves: `greet` is due. The caller's to close."""
+        return io.FileIO(os.dup(int(self._socket.getsockopt(zmq.FD))))
+
+    def reached(self, head: int) -> None:
+        """Who joins from now on is told this head."""
         body = msgspec.json.encode(Heartbeat(head, welcome=True))
         self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, RUNTIME.encode() + b" " + body)
 

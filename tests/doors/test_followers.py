@@ -133,3 +133,36 @@ def test_compaction_keeps_seq_replay_and_snapshot_right_also_over_a_crash(
     assert follower.had(journal[-1]["seq"])[-len(journal) :] == journal
     assert home.json("compact")["removed"] > 0
     assert home.json("compact")["removed"] == 0
+
+
+def test_who_joins_is_welcomed_at_once_and_told_the_head(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    """Not with the next heartbeat: of four who join one after another one at least is welcomed
+    with no heartbeat between, for those are five seconds apart."""
+    home.serve()
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder("$ true")]}))
+    home.ok("submit", str(plan))
+    at = connection.read(home.path)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+
+    def join() -> "zmq.Socket[bytes]":
+        socket = context.socket(zmq.SUB)
+        socket.rcvtimeo = 20_000
+        socket.subscribe(b"")
+        socket.connect(at.feed)
+        welcome = msgspec.json.decode(socket.recv().partition(b" ")[2])
+        assert welcome == {"type": "heartbeat", "head": len(home.facts()), "welcome": True}
+        return socket
+
+    first = join()
+    beats = []
+    for _ in range(4):
+        join()
+        beats.append(0)
+        while first.poll(0):
+            first.recv()
+            beats[-1] += 1
+    context.destroy(linger=0)
+    assert 0 in beats
