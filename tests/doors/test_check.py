@@ -209,7 +209,17 @@ def test_a_plan_without_tests_is_said_loudly(
 ) -> None:
     assert "NOT TESTED" in call("check", plan(good(repo)))[1]
     tested = good(repo, head='test = ["true"]')
-    assert "NOT TESTED" not in call("check", plan(tested))[1]
+    assert "note:" not in call("check", plan(tested))[1]
+
+
+def test_tests_that_cannot_start_are_said_before_anybody_works(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    code, out, _ = call("check", plan(good(repo, head='test = ["not-here", "-q"]')))
+    assert code == 0
+    assert "note: test: 'not-here' is not on the PATH" in out
+    in_the_tree = good(repo, head='test = ["./not-here"]')
+    assert "note:" not in call("check", plan(in_the_tree))[1]
 
 
 # ---- the same plans at a runtime -----------------------------------------------------------
