@@ -234,7 +234,7 @@ def test_the_runtime_refuses_the_same_plans_in_the_same_words(
         file = plan(good(repo).replace(old, new, 1))
         said = call("submit", file, "--home", str(home.path))
         refused(said, path, rule)
-        assert said == call("check", file)
+        assert said == call("check", file, "--home", str(home.path))
     for text in (b"\xff", "no plan", "a = " + "[" * 50_000, "name = '" + "x" * (2 << 20) + "'"):
         assert call("submit", plan(text), "--home", str(home.path))[0] == 2
     assert home.json("ps") == []
