@@ -43,6 +43,8 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     if not repo.is_absolute():
         if not base:
             raise malformed("repo", "must be absolute where the plan comes without a directory")
+        if not Path(base).is_absolute():
+            raise malformed("base", "must be absolute: a runtime stands in a directory of its own")
         repo = Path(base) / repo
     plan.repo = os.path.normpath(repo)
     found = _survey(plan)

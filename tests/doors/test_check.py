@@ -14,6 +14,9 @@ from checking import good, refused, state
 from kit import PYTHON, Call, Home, git
 from sample_plan import SAMPLE
 
+from actors.plan_check import check
+from bus.errors import Refused
+
 pytestmark = pytest.mark.usefixtures("alone")
 
 # ---- plans that are wrong ----------------------------------------------------------------
@@ -223,6 +226,18 @@ def test_tests_that_cannot_start_are_said_before_anybody_works(
 
 
 # ---- the same plans at a runtime -----------------------------------------------------------
+
+
+def test_a_base_is_absolute_because_the_runtime_stands_elsewhere(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo.parent)
+    text = good(Path(repo.name))
+    assert check(text, str(repo.parent)).plan.repo == str(repo)
+    for base in (".", "", "~"):
+        with pytest.raises(Refused) as refusal:
+            check(text, base)
+        assert refusal.value.body.path == ("base" if base else "repo")
 
 
 def test_the_runtime_refuses_the_same_plans_in_the_same_words(
