@@ -102,6 +102,12 @@ def test_a_branch_that_git_takes_is_taken(
     assert call("check", plan(text))[0] == 0
 
 
+def test_a_plan_that_an_editor_has_marked_as_utf_8_is_read(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    assert call("check", plan(b"\xef\xbb\xbf" + good(repo).encode()))[0] == 0
+
+
 def test_a_branch_that_exists_is_refused_with_the_command_that_removes_it(
     call: Call, plan: Callable[[str | bytes], str], repo: Path
 ) -> None:
