@@ -67,15 +67,22 @@ def test_a_screen_nobody_recognises_is_shown_and_fails_the_launch_in_time(
 def test_a_screen_nobody_recognises_at_work_is_shown_until_it_goes(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
-    odd = "$ printf '\\033[2J\\033[HSession limit.' > /dev/tty; "
-    odd += f"until test -e {gate}; do sleep 0.1; done\n"
-    acting.begin(plan_text(repo, {"a": [coder(odd + "@ sleep 3\n" + say("a #done"))]}))
+    taken, gate, last = (tmp_path / name for name in ("taken", "gate", "last"))
+    wait = "$ until test -e {}; do sleep 0.1; done\n".format
+    odd = "$ printf '\\033[2J\\033[HSession limit.' > /dev/tty\n"
+    clear = "$ printf '\\033[2J\\033[HWorking (esc to interrupt)\r\n' > /dev/tty\n"
+    hidden = wait(taken) + odd.rstrip() + "; " + wait(gate).removeprefix("$ ")
+    acting.begin(plan_text(repo, {"a": [coder(hidden + clear + wait(last) + say("a #done"))]}))
+    acting.fact("instruction.delivered")
+    taken.touch()
     blocked = acting.fact("terminal.blocked")
     assert blocked["prompt"] == "unrecognised"
     assert "Session limit." in blocked["text"]
     assert terminal(acting.row(), "a/1")["status"] == "running"
     gate.touch()
+    acting.fact("terminal.resumed")
+    assert not terminal(acting.row(), "a/1")["blocked"]
+    last.touch()
     acting.status("completed")
 
 
