@@ -120,7 +120,7 @@ def lives(pid: int) -> bool:
     return state != "Z"
 
 
-def until(is_true: Callable[[], Any], seconds: float = 20) -> None:
+def until(is_true: Callable[[], Any], seconds: float = 60) -> None:
     """For what no fact tells: the state of processes."""
     end = time.monotonic() + seconds
     while not is_true():

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -194,30 +193,40 @@ def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
             raise AssertionError("it was answered")
 
 
-def test_a_merge_driver_that_hangs_is_refused_with_the_reason_and_no_preview_waits_for_it(
-    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(merger, "MERGE_SECONDS", 5.0)
-    repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=hang\n"})
+def merging_with(served: Served, tmp_path: Path, driver: str) -> str:
+    """A workflow whose merge has come to its merge driver, which writes `pid` first."""
+    repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=own\n"})
     pid = tmp_path / "pid"
-    git(repo, "config", "merge.hang.driver", f"echo $$ > {pid}; sleep 300")
+    git(repo, "config", "merge.own.driver", f"echo $$ > {pid}; {driver}")
     text = plan_text(repo, {"a": [done("f", "a")], "b": [done("f", "b")]})
-    name = served.client.call("plan.submit", plan=text)["id"]
+    name: str = served.client.call("plan.submit", plan=text)["id"]
     served.client.call("workflow.prepare", workflow=name)
     served.until_status(name, "ready")
     served.client.call("workflow.start", workflow=name)
-    while not (pid.exists() and pid.read_text()):
-        time.sleep(0.05)  # no fact tells what a driver does
-    begun = time.monotonic()
-    foreseen = served.client.call("merge.preview", workflow=name)
-    assert time.monotonic() - begun < 4
-    assert "f" in str(foreseen)
+    until(lambda: pid.exists() and pid.read_text())
+    return name
+
+
+def test_a_merge_driver_that_hangs_is_refused_with_the_reason(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merger, "MERGE_SECONDS", 2.0)
+    name = merging_with(served, tmp_path, "sleep 300")
     served.until_status(name, "failed")
     facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
     (refused,) = [f for f in facts if f["type"] == "merge.refused"]
     assert refused["reason"] == "too_long"
-    assert "materialize took longer than 5 s" in refused["message"]
-    assert not lives(int(pid.read_text()))
+    assert "materialize took longer than 2 s" in refused["message"]
+    assert not lives(int((tmp_path / "pid").read_text()))
+
+
+def test_no_preview_waits_for_a_merge_driver_that_hangs(served: Served, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    name = merging_with(served, tmp_path, f"until [ -e {gate} ]; do sleep 0.05; done")
+    assert "f" in str(served.client.call("merge.preview", workflow=name))
+    assert served.client.call("workflow.get", workflow=name)["status"] == "merging"
+    gate.touch()
+    served.until_status(name, "completed")
 
 
 def test_a_preview_of_a_broken_repository_is_answered_and_costs_no_restart(

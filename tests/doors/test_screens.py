@@ -68,15 +68,22 @@ def test_a_screen_nobody_recognises_is_shown_and_fails_the_launch_in_time(
 def test_a_screen_nobody_recognises_at_work_is_shown_until_it_goes(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
-    odd = "$ printf '\\033[2J\\033[HSession limit.' > /dev/tty; "
-    odd += f"until test -e {gate}; do sleep 0.1; done\n"
-    acting.begin(plan_text(repo, {"a": [coder(odd + "@ sleep 3\n" + say("a #done"))]}))
+    taken, gate, last = (tmp_path / name for name in ("taken", "gate", "last"))
+    wait = "$ until test -e {}; do sleep 0.1; done\n".format
+    odd = "$ printf '\\033[2J\\033[HSession limit.' > /dev/tty\n"
+    clear = "$ printf '\\033[2J\\033[HWorking (esc to interrupt)\r\n' > /dev/tty\n"
+    hidden = wait(taken) + odd.rstrip() + "; " + wait(gate).removeprefix("$ ")
+    acting.begin(plan_text(repo, {"a": [coder(hidden + clear + wait(last) + say("a #done"))]}))
+    acting.fact("instruction.delivered")
+    taken.touch()
     blocked = acting.fact("terminal.blocked")
     assert blocked["prompt"] == "unrecognised"
     assert "Session limit." in blocked["text"]
     assert terminal(acting.row(), "a/1")["status"] == "running"
     gate.touch()
+    acting.fact("terminal.resumed")
+    assert not terminal(acting.row(), "a/1")["blocked"]
+    last.touch()
     acting.status("completed")
 
 
@@ -98,54 +105,6 @@ def test_nothing_is_typed_into_a_question_that_came_while_it_waited(
     acting.call("workflow.start", workflow="demo")
     acting.status("running")
     assert acting.facts("instruction.sent") == []
-
-
-DEAF_BOX = """
-import os, sys, tty
-tty.setraw(0)
-os.write(1, b"\\x1b[?2004h\\x1b[2J\\x1b[H> ")
-text, enters = b"", 0
-while enters < ENTERS or b"201~" not in text:
-    key = os.read(0, 65536)
-    if key == b"\\r":
-        enters += 1
-    text += key
-    os.write(1, b"\\x1b[2J\\x1b[H* [Pasted text]")
-os.write(1, b"\\x1b[2J\\x1b[HWorking (esc to interrupt)")
-os.system("git commit -q --allow-empty -m 'a #done'")
-os.write(1, b"\\x1b[2J\\x1b[H> ")
-os.read(0, 1)
-"""
-
-
-def box(name: str, enters: int) -> str:
-    """A CLI that takes an instruction at the `enters`th Enter; until then it stands in its
-    input box, and the screen looks neither ready nor busy."""
-    script = DEAF_BOX.replace("ENTERS", str(enters))
-    return cli(name, command=[sys.executable, "-c", script])
-
-
-def test_an_enter_that_was_missed_is_pressed_once_more(acting: Acting, repo: Path) -> None:
-    """Hazard 29."""
-    tasks = {"a": [{"cli": "box", "instruction": "work"}]}
-    acting.begin(plan_text(repo, tasks, tail=box("box", 2)))
-    acting.status("completed")
-    assert len(acting.facts("instruction.sent")) == 1
-    assert len(acting.facts("instruction.delivered")) == 1
-    assert acting.facts("terminal.blocked", "instruction.unconfirmed") == []
-
-
-def test_an_instruction_that_is_not_taken_is_said_and_not_typed_again(
-    acting: Acting, repo: Path
-) -> None:
-    """Hazard 29."""
-    tasks = {"a": [{"cli": "box", "instruction": "work"}]}
-    acting.begin(plan_text(repo, tasks, tail=box("box", 3)))
-    unconfirmed = acting.fact("instruction.unconfirmed")
-    assert "[Pasted text]" in unconfirmed["screen"]
-    assert acting.fact("terminal.blocked")["prompt"] == "unrecognised"
-    assert len(acting.facts("instruction.sent")) == 1
-    assert terminal(acting.row(), "a/1")["status"] == "running"
 
 
 def test_a_choice_is_taken_only_when_the_marker_stands_on_it(
