@@ -4,7 +4,6 @@ print. Imports stand inside the functions, so that `run.py --help` is quick.
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,8 @@ import click
 from actors.exits import FAILED, USAGE, Stop, as_stop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bus.client import Client
 
 
@@ -21,12 +22,14 @@ class Door(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except Stop as stop:
+            raise stop.at(ctx.obj) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # who read our output has gone: click ends without a word
         except KeyboardInterrupt:
             raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
         except Exception as error:
-            raise as_stop(error, ctx.params.get("home")) from error
+            raise as_stop(error).at(ctx.obj) from error
 
 
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +46,7 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-def home() -> Path:
+def home() -> "Path":
     from bus.connection import home_from
 
     return home_from(click.get_current_context().find_root().obj)
@@ -78,6 +81,8 @@ def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
 
 def read_plan(plan: str) -> dict[str, str]:
     """The plan file as a request's fields; `-` is standard input."""
+    from pathlib import Path
+
     path = Path(plan)
     try:
         text = sys.stdin.read() if plan == "-" else path.read_bytes().decode()
@@ -91,6 +96,7 @@ def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
     if repo is None:
         return fields
     import tomllib
+    from pathlib import Path
 
     try:
         decoded = tomllib.loads(fields["plan"])

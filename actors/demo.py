@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from shlex import quote
 
+from actors.exits import at_home
 from actors.following import run_plan
-from actors.serving import down
+from actors.process import down
 from bus.connection import NoRuntime, home_from, is_held
 
 _AGENT = Path(__file__).resolve().parents[1] / "examples" / "scripted_agent.py"
@@ -132,9 +134,9 @@ def run_demo(home: str | None, directory: str | None) -> int:
     if code == 0:
         print(
             f"the demo landed; look at it:\n"
-            f"  git -C {repo} log --oneline --graph\n"
-            f"  cat {plan}\n"
-            f"  python run.py serve --home {where}   # then: ps, events, why demo"
+            f"  git -C {quote(str(repo))} log --oneline --graph\n"
+            f"  cat {quote(str(plan))}\n"
+            f"  python run.py serve{at_home(where)}   # then: ps, events, why demo"
         )
     return code
 

@@ -18,27 +18,39 @@ class Stop(click.ClickException):
         self.exit_code = code  # type: ignore[misc]
         self.help = help
 
+    def at(self, home: str | None) -> "Stop":
+        """With the home in the command that helps, where the user named one."""
+        if home and self.help.startswith("python run.py ") and not set(self.help) & set("(,;"):
+            self.help += at_home(home)
+        return self
+
     def show(self, file: Any = None) -> None:
         click.echo(f"error: {self.message}", err=True)
         if self.help:
             click.echo(f"help: {self.help}", err=True)
 
 
-def as_stop(error: Exception, home: str | None) -> Stop:
+def at_home(home: object) -> str:
+    """The option for a command that is shown, to be copied into a shell as it stands."""
+    import shlex
+
+    return f" --home {shlex.quote(str(home))}"
+
+
+def as_stop(error: Exception) -> Stop:
     from bus.client import NoAnswer
     from bus.connection import NoRuntime
     from bus.errors import Refused
 
-    where = f" --home {home}" if home else ""
     match error:
         case Refused(body=body):
             codes = {422: USAGE, 404: USAGE, 400: REFUSED, 409: REFUSED, 429: REFUSED}
             code = codes.get(body.code, NO_RUNTIME if body.code == 503 else FAILED)
             return Stop(str(error), code, body.help)
         case NoRuntime():
-            return Stop(str(error), NO_RUNTIME, f"python run.py serve{where}")
+            return Stop(str(error), NO_RUNTIME, "python run.py serve")
         case NoAnswer():
-            return Stop(str(error), NO_RUNTIME, f"python run.py doctor{where}")
+            return Stop(str(error), NO_RUNTIME, "python run.py doctor")
         case OSError():
             return Stop(str(error), NO_RUNTIME)
     raise error

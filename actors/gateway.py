@@ -90,9 +90,10 @@ class Gateway(CompanyActor):
     # ---- commands ------------------------------------------------------------------------
 
     def _hand_on(self, request: Any, client: str) -> Any:
-        named = getattr(request, "workflow", None) or addresses.workflow_of(request.task)
+        whole = hasattr(request, "workflow")
+        named = request.workflow if whole else addresses.workflow_of(request.task)
         workflow = self.workflow(named)
-        if hasattr(request, "workflow"):
+        if whole:
             request.workflow = workflow.id
         else:
             where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")

@@ -31,6 +31,7 @@ from actors.stage import CompanyActor, Stage
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate
+from bus import address as addresses
 from bus.facts import (
     Fact,
     MergeBehind,
@@ -66,6 +67,7 @@ class Merger(CompanyActor):
         self._forecasts = Forecasts(self)
         self._landing = Landing(self)
         self.worker = OwnWorker(self, f"merge of {workflow}", MERGE_SECONDS)
+        self._in_line = True  # it may have been: whoever is first then, is told
 
     def on_start(self) -> None:
         """A landing that a crash has cut is ended by the next `land`: its row says so."""
@@ -90,6 +92,7 @@ class Merger(CompanyActor):
     @handles(Look)
     def look(self, message: Look) -> None:
         row = self.row()
+        first = self._first_in_line(row)
         if row.status != WorkflowStatus.MERGING:
             if self._tests is not None:
                 self._tests.end()
@@ -103,13 +106,24 @@ class Merger(CompanyActor):
         if row.merge.told in {row.merge.step(fact.__name__) for fact in _ENDS}:
             return  # the workflow's actor is about to decide on it
         try:
-            self._step(row)
+            self._step(row, first)
         except (GitLate, WorkerLate) as late:
             self.refuse(self.row(), "too_long", f"does a filter or a merge driver hang? {late}")
 
-    def _step(self, row: Workflow) -> None:
+    def _first_in_line(self, row: Workflow) -> bool:
+        """Whether it is this one's turn to build, test and land: one after another on a target,
+        first come, first served (hazard 52). Whoever leaves the line tells the first in it."""
+        if row.status != WorkflowStatus.MERGING and not self._in_line:
+            return False
+        line = self.stage.reader.line_of_merges(row.git_dir, row.target)
+        was, self._in_line = self._in_line, row.id in line
+        if line and was and not self._in_line:
+            self.stage.tell(addresses.merger(line[0]), Look())
+        return line[:1] == [row.id]
+
+    def _step(self, row: Workflow, first: bool) -> None:
         match row.merge.waits:
-            case "":
+            case "" if first:
                 self._go_on(row)
             case "checking" | "by_hand":
                 self._judge(row)

@@ -5,7 +5,9 @@ reads the journal. So a new incarnation goes on where the last one stopped; a ne
 begins with its own first fact, and subscribers heal what they missed from the journal.
 """
 
+import os
 from collections.abc import Sequence
+from io import FileIO
 
 import msgspec
 
@@ -28,6 +30,10 @@ class _Beat:
     """The heartbeat is due."""
 
 
+class _Joined:
+    """Somebody may have joined the feed."""
+
+
 class Publisher(CompanyActor):
     """Owns the PUB socket; all in its own thread."""
 
@@ -36,19 +42,24 @@ class Publisher(CompanyActor):
         self._endpoint = endpoint
         self._feed: Feed
         self._timer: Timer
+        self._joins: FileIO
 
     def on_start(self) -> None:
         self._feed = Feed(self.stage.bus.context, self._endpoint)
+        # One of our own: the loop must forget it before it is closed, the feed closes its own.
+        self._joins = FileIO(os.dup(self._feed.fileno()))
+        self._listen()
         self._beat_later()
 
     @handles(Committed)
     def committed(self, message: Committed) -> None:
         if message.facts[0].fact.seq != self.stage.published + 1:
             self._catch_up()
-            return
-        for stored in message.facts:
-            self._feed.publish(stored.fact.address, stored.body)
-            self.stage.published = stored.fact.seq
+        else:
+            for stored in message.facts:
+                self._feed.publish(stored.fact.address, stored.body)
+                self.stage.published = stored.fact.seq
+        self._feed.greet(self.stage.published)
 
     def _catch_up(self) -> None:
         while facts := self.stage.reader.facts_after(self.stage.published, _BATCH):
@@ -56,10 +67,25 @@ class Publisher(CompanyActor):
                 self._feed.publish(address, body)
                 self.stage.published = seq
 
+    @handles(_Joined)
+    def joined(self, message: _Joined) -> None:
+        self._feed.greet(self.stage.published)
+        self._listen()
+
     @handles(_Beat)
     def beat(self, message: _Beat) -> None:
         self._feed.heartbeat(self.stage.published)
         self._beat_later()
+
+    def _listen(self) -> None:
+        """Have the loop say once that somebody joined."""
+        loop, joins, address = self.stage.loop, self._joins, self.address
+
+        def readable() -> None:
+            loop.unwatch(joins.fileno())
+            self.stage.notify(address, _Joined())
+
+        loop.post(lambda: loop.watch(joins, readable, None))
 
     def _beat_later(self) -> None:
         address = self.address
@@ -78,3 +104,9 @@ class Publisher(CompanyActor):
         if hasattr(self, "_feed"):
             self._timer.cancel()
             self._feed.close()
+            self.stage.loop.post(self._forget)
+
+    def _forget(self) -> None:
+        """In the loop's thread."""
+        self.stage.loop.unwatch(self._joins.fileno())
+        self._joins.close()

@@ -46,8 +46,6 @@ log = logging.getLogger("callboard")
 STUCK_SECONDS = 30.0
 HOME_CHECK_SECONDS = 5.0
 STOP_SECONDS = 20.0
-GRACE = 2.0
-"""Between TERM, at which git takes its lock files away, and KILL."""
 
 
 class HomeBusy(Exception):
@@ -71,15 +69,15 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
-        end_abandoned(GRACE)  # what a killed runtime had running: nobody else ends it
+        end_abandoned()  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
         create_or_migrate(home / "callboard.db")
         self._sockets = connection.socket_directory(home)
         self._reader = Reader(home / "callboard.db")
         self._directory = Directory()
-        self._loop = EventLoop()
-        self._bus = Bus(self._directory.deliver, self._backlog)
+        self._loop = EventLoop(self._fail)
+        self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
             home,
@@ -144,8 +142,9 @@ class Runtime:
         self._bus.stop()
         self._loop.stop()
         self._stage.close()
-        end_abandoned(GRACE, mine=True)  # of actors that did not stop in time
+        end_abandoned(mine=True)  # of actors that did not stop in time
         self._reader.close()
+        connection.remove_sockets(self._sockets)
         os.close(self._lock)
 
     def give_up(self) -> None:
@@ -155,7 +154,7 @@ class Runtime:
             connection.remove(self.home)
         self._bus.close_door()
         self._stage.close()
-        end_abandoned(GRACE, mine=True)
+        end_abandoned(mine=True)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason

@@ -19,7 +19,7 @@ from actors.launching import LaunchRefused, is_set_up, set_up_mark
 from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
-from actors.terminals.session import Found, HostSaid, Session
+from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.messages import Look
 
@@ -124,6 +124,8 @@ class SetUp:
         if self._session is None or message.said.incarnation != self._session.incarnation:
             return
         match message.said.event:
+            case Broke(error=error):
+                raise error
             case Ended(exit=ended):
                 self._finish(ended)
             case Closed():

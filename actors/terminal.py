@@ -31,7 +31,7 @@ from actors.terminals.link import (
     Welcome,
 )
 from actors.terminals.processes import Exit
-from actors.terminals.session import Found, HostSaid, Session
+from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import (
     TerminalAdopted,
@@ -176,8 +176,10 @@ class TerminalActor(TerminalBase):
             return
         self._on_event(message.event)
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Event | Broke) -> None:
         match event:
+            case Broke(error=error):
+                raise error
             case Welcome():
                 self._welcomed(event)
             case Acknowledged():

@@ -18,7 +18,7 @@ from actors.loop import Timer
 from actors.terminals import output, processes
 from actors.terminals.link import Closed, Ended
 from actors.terminals.processes import Exit
-from actors.terminals.session import Found, HostSaid, Session
+from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look
@@ -136,6 +136,8 @@ class TestRun:
         if said.incarnation != self.number:
             return
         match said.event:
+            case Broke(error=error):
+                raise error
             case Ended(exit=ended):
                 self._finish(ended)
             case Closed():

@@ -5,6 +5,7 @@ Only plain data comes in (replies and facts); nothing here asks or changes anyth
 
 import sys
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from actors.exits import at_home
 from bus import facts
 from bus.client import Client
 from bus.facts import AnyFact, fact_type
@@ -318,12 +320,12 @@ def outcome(row: dict[str, Any], home: Path) -> str:
     if row["status"] == "completed":
         return (
             f"{row['address']} completed: {row['reason']}\n"
-            f"look: git -C {row['repo']} log --oneline --graph {row['target']}\n"
-            f"      python run.py events {row['id']} --home {home}"
+            f"look: git -C {quote(row['repo'])} log --oneline --graph {quote(row['target'])}\n"
+            f"      python run.py events {row['id']}{at_home(home)}"
         )
     lines = [f"{row['address']} {row['status']}: {row['reason']}"]
     lines += [text.strip() for text in waits(row)]
-    lines.append(f"look: python run.py why {row['id']} --home {home}")
+    lines.append(f"look: python run.py why {row['id']}{at_home(home)}")
     return "\n".join(lines)
 
 

@@ -44,6 +44,9 @@ look at once keep everyone else waiting."""
 
 _NAMED = ("workflow_id", "task_id", "terminal_id")
 
+_BESIDE = "beside "
+"""Before the object id of a commit that was told as made in the wrong place."""
+
 
 class Moved(msgspec.Struct, frozen=True):
     """Something below refs may have changed. From the event loop."""
@@ -277,7 +280,8 @@ class Watcher(CompanyActor):
 
     def _look_beside(self, branch: Branch, state: RefState) -> None:
         """A completion that was committed in our worktree on another branch, or on none, is
-        rejected, and the terminal is told."""
+        rejected, and the terminal is told. It is not used up by that: when the branch is moved
+        to it, it counts there."""
         name = self._name_of(branch)
         head = state.worktrees.get(name, branch.ref) if name else branch.ref
         if name is None or head == branch.ref or is_rebasing(self._git_dir, name):
@@ -293,13 +297,14 @@ class Watcher(CompanyActor):
             case _:
                 return
         said = [c for c in found if parse(c.message) is not None]
-        seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in said])
+        names = [name for c in said for name in (c.oid, _BESIDE + c.oid)]
+        seen = self.stage.reader.seen_commits(self._workflow, names)
         problem = f"it was made on {where}; this task's branch is {branch.name}"
         for commit in said:
-            if commit.oid not in seen:
+            if seen.isdisjoint({commit.oid, _BESIDE + commit.oid}):
                 fact = self._fact(branch, commit)
                 fact.problem = fact.problem or problem
-                row = {"workflow": self._workflow, "commit": commit.oid}
+                row = {"workflow": self._workflow, "commit": _BESIDE + commit.oid}
                 self.stage.commit(self, [Insert("commit", row), fact])
 
     def _name_of(self, branch: Branch) -> str | None:

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -57,6 +58,14 @@ def socket_directory(home: Path) -> Path:
     if directory.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{directory} must be a directory of yours with mode 0700; remove it")
     return directory
+
+
+def remove_sockets(directory: Path) -> None:
+    """A clean end leaves no socket behind, nor the directory, unless others put something there."""
+    for name in ("requests", "feed"):
+        (directory / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def write(home: Path, connection: Connection) -> None:

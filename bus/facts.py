@@ -7,7 +7,7 @@ observation: the workflow actor of its address decides on it. The others are
 consequences, for whoever watches.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import msgspec
 
@@ -385,3 +385,7 @@ def fact_type(fact: Fact) -> str:
     """The wire name, such as `terminal.status`."""
     tag: Any = fact.__struct_config__.tag
     return str(tag)
+
+
+FACT_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyFact))
+"""The wire names of all facts there are."""

@@ -17,24 +17,30 @@ WAITING_FRAMES = 20_000
 alone, and its memory here is bounded."""
 
 
-class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type", omit_defaults=True):
-    """`head`: the seq of the newest fact that was published. `welcome`: this subscriber
-    has just (re)joined; what was published before may have passed it by."""
+_JOINED = b"\x01"
+"""How a subscription begins (RFC 29)."""
+
+
+class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type"):
+    """`head`: the seq of the newest fact that was published."""
 
     head: int
-    welcome: bool = False
 
 
 class Feed:
-    """The publishing socket (XPUB, which greets those who join). Used by one thread, the
-    one that made it."""
+    """The publishing socket (XPUB, which sees who joins). Used by one thread, the one that
+    made it."""
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> None:
         self._socket = context.socket(zmq.XPUB)
         self._socket.sndhwm = WAITING_FRAMES
         self._socket.linger = 200
-        self._welcome(0)
+        self._socket.xpub_verbose = True  # also who joins as another one did before
         self._socket.bind(endpoint)
+
+    def fileno(self) -> int:
+        """Readable when `greet` is due; of no other use (zmq_getsockopt: ZMQ_FD)."""
+        return int(self._socket.getsockopt(zmq.FD))
 
     def publish(self, address: str, body: bytes) -> None:
         """Never blocks: PUB drops for a subscriber whose queue is full."""
@@ -43,13 +49,16 @@ class Feed:
     def heartbeat(self, head: int) -> None:
         """Say how far the feed is; to be called every `HEARTBEAT_SECONDS`."""
         self.publish(RUNTIME, msgspec.json.encode(Heartbeat(head)))
-        self._welcome(head)
-        while self._socket.poll(0):
-            self._socket.recv()
 
-    def _welcome(self, head: int) -> None:
-        body = msgspec.json.encode(Heartbeat(head, welcome=True))
-        self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, RUNTIME.encode() + b" " + body)
+    def greet(self, head: int) -> None:
+        """A heartbeat at once if somebody (re)joined: what was published before passed them
+        by, and what comes from now on does not. To be called when `fileno` is readable, and
+        after publishing, which uses that up."""
+        joined = False
+        while self._socket.poll(0):
+            joined = self._socket.recv()[:1] == _JOINED or joined
+        if joined:
+            self.heartbeat(head)
 
     def close(self) -> None:
         self._socket.close()

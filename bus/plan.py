@@ -17,6 +17,8 @@ from bus.converting import converter
 from bus.errors import Refused, malformed
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+Instruction = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
+"""What a terminal is told goes to its host as one frame, which holds a megabyte."""
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
 """A year at most: infinity has no JSON, and timers have an end."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -36,7 +38,7 @@ class TerminalPlan(_Strict):
     gets its instruction."""
 
     cli: Text
-    instruction: Text
+    instruction: Instruction
     role: Role = "coder"
     provider: str = ""
     model: str = ""
@@ -194,6 +196,9 @@ def _check(plan: Plan) -> None:
             seen[value] = i
         if task.branch == plan.target:
             raise malformed(f"task[{i}].branch", "must not be the target itself")
+        for j, terminal in enumerate(task.terminal):
+            if not terminal.instruction.strip():
+                raise malformed(f"task[{i}].terminal[{j}].instruction", "must say something")
         if task.terminal[0].role == "reviewer":
             raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
     for index, pattern in enumerate(plan.copy):

@@ -103,7 +103,8 @@ class TaskApprove(_OfTask, kw_only=True, tag="task.approve"):
 
 
 class TaskReject(_OfTask, kw_only=True, tag="task.reject"):
-    reason: Annotated[str, msgspec.Meta(min_length=1)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, pattern=r"\S")]
+    """What is to be mended; blanks would tell the coder nothing."""
 
 
 class MergePreview(_OfWorkflow, kw_only=True, tag="merge.preview"):

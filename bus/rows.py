@@ -94,8 +94,9 @@ class Merge(msgspec.Struct, kw_only=True):
     is to free a checkout that could not follow.
 
     `worktree` is the scratch worktree of a conflict or a repair, whose branch began at
-    `start`; `at` is the time that this round's merge commits carry; `told` names the last
-    step the merger has told, so that none is told twice."""
+    `start`; `at` is the time that this round's merge commits carry, and its place in the line
+    of those that merge into one target; `told` names the last step the merger has told, so
+    that none is told twice."""
 
     round: int = 0
     base: str = ""

@@ -83,7 +83,7 @@ class Subscriber:
     def _take(self, frame: bytes) -> None:
         said = _decode(frame[frame.index(b" ") + 1 :])
         if isinstance(said, Heartbeat):
-            self._behind = self._behind or said.welcome or said.head > self.seq
+            self._behind = self._behind or said.head > self.seq
         elif said.seq == self.seq + 1:
             self._give(said)
         elif said.seq > self.seq:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from store.errors import Damaged
 
-_SIGNS = ("malformed", "not a database", "Could not decode to UTF-8")
+_SIGNS = ("malformed", "not a database", "Could not decode to UTF-8", "cannot hold BLOB")
 
 
 def is_damage(error: BaseException) -> bool:

@@ -4,23 +4,24 @@ One read-only connection behind a lock serves all threads (a read takes about 0.
 connection for each actor would cost 700 of them). WAL lets it read while the writer
 writes; each method sees one committed state, and reading changes nothing (hazard 19).
 
-Peewee says what a row's query is, once: building its text takes ten times as long as
-carrying it out, and every decision reads rows.
+Every decision reads rows whole, so SQLite writes each as JSON and msgspec reads that: a row
+is one value, where for each of thirty Python would make a name and an object. The text of
+such a query is made once, from the models.
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from peewee import Model, SqliteDatabase
+from peewee import FloatField, Model, SqliteDatabase
 
 from bus import rows
-from bus.converting import converter
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
 from bus.status import WorkflowStatus
@@ -30,11 +31,11 @@ from store.tables import Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
-_forecast = msgspec.json.Decoder(list[rows.Forecast]).decode
-_to_workflow = converter(rows.Workflow, strict=False)  # SQLite's booleans are 0 and 1
-_to_tasks = converter(list[rows.Task], strict=False)
-_to_terminals = converter(list[rows.Terminal], strict=False)
-_to_merge = converter(rows.Merge, strict=False)
+# Not strict: SQLite's booleans are 0 and 1.
+_workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
+_task = msgspec.json.Decoder(rows.Task, strict=False).decode
+_terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
+_position = attrgetter("position")
 
 
 class _Numbered(msgspec.Struct):
@@ -43,7 +44,6 @@ class _Numbered(msgspec.Struct):
 
 _numbered = msgspec.json.Decoder(_Numbered).decode
 
-Row = dict[str, Any]
 D = TypeVar("D")
 T = TypeVar("T")
 
@@ -74,10 +74,6 @@ class Reader:
                 yield
             finally:
                 self._connection.rollback()
-
-    def _rows(self, query: "Query", *values: Any) -> list[Row]:
-        text, names = query
-        return [dict(zip(names, row, strict=True)) for row in self._sql(text, *values)]
 
     def _sql(self, sql: str, *values: Any) -> list[Any]:
         try:
@@ -116,13 +112,35 @@ class Reader:
 
     def workflow(self, id: str) -> rows.Workflow | None:
         """One workflow whole, or None."""
-        with self.one_state():
-            found = self._rows(_workflow_rows(), id)
-            if not found:
-                return None
-            tasks = self._rows(_task_rows(), id)
-            terminals = self._rows(_terminal_rows(), id)
-        return self._sound(lambda row: _workflow(row, tasks, terminals), found[0])
+        found: dict[str, list[bytes]] = {"workflow": [], "task": [], "terminal": []}
+        for table, body in self._sql(_whole_workflow(), id):
+            found[table].append(body)
+        if not found["workflow"]:
+            return None
+        workflow = self._sound(_workflow, found["workflow"][0])
+        workflow.tasks = [self._sound(_task, body) for body in found["task"]]
+        terminals = [self._sound(_terminal, body) for body in found["terminal"]]
+        by_task: dict[str, list[rows.Terminal]] = {}
+        for terminal in sorted(terminals, key=_position):
+            by_task.setdefault(terminal.task, []).append(terminal)
+        workflow.merge_terminal = next(iter(by_task.get("", [])), None)
+        workflow.tasks.sort(key=_position)
+        for task in workflow.tasks:
+            task.terminals = by_task.get(task.address, [])
+        return workflow
+
+    def line_of_merges(self, git_dir: str, target: str) -> list[str]:
+        """Those that merge into one branch of one repository and wait for nobody, in the order
+        in which they began."""
+        return [
+            id
+            for (id,) in self._sql(
+                "SELECT id FROM workflow WHERE tidied = 0 AND status = 'merging'"
+                " AND merge_waits IN ('', 'landing') AND git_dir = ? AND target = ?"
+                " ORDER BY merge_at, rowid",
+                *(git_dir, target),
+            )
+        ]
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
         """What a watcher looks at: (address, branch, base, worktree) of each task that has
@@ -140,8 +158,8 @@ class Reader:
         return git_dir, target
 
     def terminal(self, address: str) -> rows.Terminal | None:
-        found = self._rows(_one_terminal(), address)
-        return self._sound(_terminals, found)[0] if found else None
+        found = self._sql(_one_terminal(), address)
+        return self._sound(_terminal, found[0][1]) if found else None
 
     def starting_terminals(self) -> list[str]:
         """The addresses of those that are being started."""
@@ -254,40 +272,53 @@ class Reader:
         return bytes(found[0][0]) if found else None
 
 
-Query = tuple[str, tuple[str, ...]]
-"""The text, and the names of the columns it gives."""
+def _pairs(row: type[msgspec.Struct], table: type[Model], prefix: str = "") -> list[str]:
+    """`'name', value` for each field of `row` that is a column of `table`."""
+    found = {name: table._meta.columns.get(prefix + name) for name in row.__struct_fields__}
+    return [f"'{name}', {_value(column)}" for name, column in found.items() if column is not None]
 
 
-def _query(table: type[Model], names: Collection[str], key: str, order: str = "") -> Query:
-    """The columns of `table` with these names, where `key` is the query's one value."""
-    fields = [field for field in table._meta.sorted_fields if field.column_name in names]
-    query = table.select(*fields).where(table._meta.columns[key] == "")
-    text, _ = (query.order_by(table._meta.columns[order]) if order else query).sql()
-    return text, tuple(field.column_name for field in fields)
+def _value(column: Any) -> str:
+    name = f'"{column.column_name}"'
+    if column.column_name in _JSON:
+        return f"json({name})"
+    if isinstance(column, FloatField):  # SQLite's JSON has 15 digits of it
+        return f"printf('%!.17g', {name})"
+    return f"ifnull({name}, '')" if column.null else name
+
+
+_JSON = {"forecast", "merge_files"}
+"""Columns that hold JSON themselves."""
+
+
+def _object(*pairs: str) -> str:
+    return f"json_object({', '.join(pairs)})"
+
+
+def _rows(table: type[Model], key: str, *pairs: str) -> str:
+    """Name and JSON of each row whose `key` is the query's one value. As bytes: no text is made
+    of it only to be read again."""
+    name = table._meta.table_name
+    return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
 
 
 @cache
-def _workflow_rows() -> Query:
-    given = [
-        *rows.Workflow.__struct_fields__,
-        *(f"merge_{n}" for n in rows.Merge.__struct_fields__),
-    ]
-    return _query(Workflow, given, "id")
+def _whole_workflow() -> str:
+    """One statement, so one committed state; the rows in no order."""
+    merge = _object(*_pairs(rows.Merge, Workflow, "merge_"))
+    own = _pairs(rows.Workflow, Workflow)
+    return " UNION ALL ".join(
+        [
+            _rows(Workflow, "id", *own, "'address', id || '/'", f"'merge', {merge}"),
+            _rows(Task, "workflow", *_pairs(rows.Task, Task)),
+            _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
+        ]
+    )
 
 
 @cache
-def _task_rows() -> Query:
-    return _query(Task, rows.Task.__struct_fields__, "workflow", "position")
-
-
-@cache
-def _terminal_rows() -> Query:
-    return _query(Terminal, rows.Terminal.__struct_fields__, "workflow", "position")
-
-
-@cache
-def _one_terminal() -> Query:
-    return _query(Terminal, rows.Terminal.__struct_fields__, "address")
+def _one_terminal() -> str:
+    return _rows(Terminal, "address", *_pairs(rows.Terminal, Terminal))
 
 
 def _below(address: str) -> tuple[str, tuple[Any, ...]]:
@@ -298,25 +329,3 @@ def _below(address: str) -> tuple[str, tuple[Any, ...]]:
     if not rest:
         return "workflow = ?", (workflow,)
     return "workflow = ? AND substr(address, 1, ?) = ?", (workflow, len(address), address)
-
-
-def _terminals(found: list[Row]) -> list[rows.Terminal]:
-    for row in found:
-        row["task"] = row["task"] or ""
-    return _to_terminals(found)
-
-
-def _workflow(row: Row, tasks: list[Row], terminals: list[Row]) -> rows.Workflow:
-    by_task: dict[str, list[rows.Terminal]] = {}
-    for terminal in _terminals(terminals):
-        by_task.setdefault(terminal.task, []).append(terminal)
-    merge = {name: row.pop(f"merge_{name}") for name in rows.Merge.__struct_fields__}
-    merge["files"] = msgspec.json.decode(merge["files"])
-    row["forecast"] = _forecast(row["forecast"])
-    workflow = _to_workflow({**row, "address": f"{row['id']}/"})
-    workflow.merge = _to_merge(merge)
-    workflow.merge_terminal = next(iter(by_task.get("", [])), None)
-    workflow.tasks = _to_tasks(tasks)
-    for task in workflow.tasks:
-        task.terminals = by_task.get(task.address, [])
-    return workflow

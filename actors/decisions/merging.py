@@ -57,7 +57,7 @@ def started(fact: facts.MergeStarted, draft: Draft) -> None:
 
 def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
     if _goes_on(draft) and fact.old == draft.workflow.merge.base:
-        outcomes.restart_merge(draft)
+        outcomes.restart_merge(draft, at=draft.workflow.merge.at)
 
 
 def refused(fact: facts.MergeRefused, draft: Draft) -> None:

@@ -186,19 +186,11 @@ def fail_merge(draft: Draft, reason: str, evidence: str, commands: list[str]) ->
 
 
 def restart_merge(draft: Draft, **also: Any) -> None:
-    """The next build begins from the target's present tip."""
-    draft.set_merge(
-        round=draft.workflow.merge.round + 1,
-        base="",
-        commit="",
-        runs=0,
-        tested=False,
-        waits="",
-        files=[],
-        branch="",
-        at=draft.now,
-        **also,
-    )
+    """The next build begins from the target's present tip. `at` is its place in the line of those
+    that merge into one target: the last one, unless the place it had is given."""
+    anew = {"base": "", "commit": "", "runs": 0, "tested": False, "waits": "", "files": []}
+    anew |= {"branch": "", "at": draft.now, "round": draft.workflow.merge.round + 1}
+    draft.set_merge(**{**anew, **also})
 
 
 def offer_task_repair(draft: Draft, failed: list[Task]) -> None:

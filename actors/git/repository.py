@@ -106,6 +106,10 @@ def find_git_dir(path: str) -> str:
     """
     if not Path(path).exists():
         raise RepositoryError(Rule.NOT_THERE, f"{path} does not exist", "check the path")
+    if not Path(path).is_dir():
+        raise RepositoryError(
+            Rule.NOT_A_REPOSITORY, f"{path} is not a directory", "name the repository's directory"
+        )
     found = pygit2.discover_repository(path)
     if found is None:
         raise RepositoryError(

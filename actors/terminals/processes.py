@@ -184,15 +184,19 @@ def _owner_mark(pid: int) -> str:
     return f"{_OWNER}{pid}:{start_time(pid)}"
 
 
-def end_abandoned(grace: float, mine: bool = False) -> None:
+_GRACE = 2.0
+"""Seconds between TERM, at which git takes its lock files away, and KILL."""
+
+
+def end_abandoned(mine: bool = False) -> None:
     """Ends what carries the mark of a process that is gone (with `mine`: or of this one), each
-    with all it started: a runtime that was killed cannot. Blocks up to `grace`. Linux."""
+    with all it started: a runtime that was killed cannot. Blocks up to 2 s. Linux."""
     if not family.LINUX:
         return
     leaders = [pid for pid in family.living() if _is_abandoned(pid, mine)]
     if leaders:
         with ThreadPoolExecutor(len(leaders)) as each:
-            list(each.map(lambda pid: end_session(pid, grace), leaders))
+            list(each.map(lambda pid: end_session(pid, _GRACE), leaders))
 
 
 def _is_abandoned(pid: int, mine: bool) -> bool:

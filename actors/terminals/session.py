@@ -20,11 +20,18 @@ HOST_START = 20.0
 """Seconds a host may take to listen."""
 
 
+class Broke(msgspec.Struct, frozen=True):
+    """What failed in the loop's thread. Whoever is given it raises `error`, so that its supervisor
+    sees it (hazard 20): the loop would only log it, and the actor wait for ever."""
+
+    error: Exception
+
+
 class HostSaid(msgspec.Struct, frozen=True):
     """An event of the host of this incarnation. Put into a mailbox of the same process."""
 
     incarnation: int
-    event: Event
+    event: Event | Broke
 
 
 class Found(Enum):
@@ -125,13 +132,13 @@ class Session:
         """Open the link. Raises `OSError` where nobody listens."""
         link = Link(self._socket, self._token)
         self._link = link
-        self._loop.post(lambda: self._watch(link))
+        self._loop.post(lambda: self._carefully(link, self._watch))
 
     def do(self, action: Callable[[Link], None]) -> None:
         """Say something to the host, in the loop's thread. Without a link: nothing."""
         link = self._link
         if link is not None:
-            self._loop.post(lambda: self._act(link, action))
+            self._loop.post(lambda: self._carefully(link, lambda link: self._act(link, action)))
 
     def end_strays(self, grace: float) -> int:
         """End what a dead host left behind. Blocks up to `grace` + 3 s; returns how many are
@@ -153,10 +160,17 @@ class Session:
 
     # ---- in the loop's thread ------------------------------------------------------------
 
+    def _carefully(self, link: Link, action: Callable[[Link], None]) -> None:
+        try:
+            action(link)
+        except Exception as error:  # noqa: BLE001 - the actor's, which raises it
+            self._forget(link)
+            self._notify(HostSaid(self.incarnation, Broke(error)))
+
     def _watch(self, link: Link) -> None:
         if not link.closed:
-            on_writable = (lambda: self._write(link)) if link.wants_write else None
-            self._loop.watch(link, lambda: self._read(link), on_writable)
+            write = (lambda: self._carefully(link, self._write)) if link.wants_write else None
+            self._loop.watch(link, lambda: self._carefully(link, self._read), write)
 
     def _read(self, link: Link) -> None:
         fd = link.fileno()

@@ -2,9 +2,10 @@
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,21 @@ class Served:
         try:
             while not is_true(self.client.call("workflow.get", workflow=name)):
                 assert subscriber.next(60) is not None, self.picture({name})
+        finally:
+            subscriber.close()
+
+    def sql(self, statement: str) -> None:
+        """As another program that opened the database would."""
+        path = self.home / "callboard.db"
+        with closing(sqlite3.connect(path, timeout=20)) as database, database:
+            database.execute(statement)
+
+    def until_fact(self, type: str, address: str) -> None:
+        """Until there is a fact of this type at this address."""
+        subscriber = Subscriber(self.at.feed, self.at.requests, address=address)
+        try:
+            while not any(fact["address"] == address for fact in facts(self, type)):
+                assert subscriber.next(60) is not None, f"{type} never came at {address}"
         finally:
             subscriber.close()
 

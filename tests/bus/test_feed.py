@@ -27,23 +27,37 @@ def subscribe(wire: Wire) -> Iterator[Callable[..., Subscriber]]:
 
 
 @pytest.fixture
-def listen(wire: Wire) -> Iterator[Callable[[bytes], "zmq.Socket[bytes]"]]:
-    """A plain SUB socket that has joined: its welcome has come."""
+def connect(wire: Wire) -> Iterator[Callable[[bytes], "zmq.Socket[bytes]"]]:
+    """A plain SUB socket that has joined."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
-    def listen(prefix: bytes) -> "zmq.Socket[bytes]":
+    def connect(prefix: bytes) -> "zmq.Socket[bytes]":
         socket = context.socket(zmq.SUB)
         socket.linger, socket.rcvtimeo = 0, 20_000
-        socket.subscribe(b"runtime/")
-        socket.connect(wire.feed_at)
-        wire.joined()
-        assert b"welcome" in socket.recv()
         socket.subscribe(prefix)
+        socket.connect(wire.feed_at)
         wire.joined()
         return socket
 
-    yield listen
+    yield connect
     context.destroy(linger=0)
+
+
+@pytest.fixture
+def listen(
+    wire: Wire, connect: Callable[[bytes], "zmq.Socket[bytes]"]
+) -> Callable[[bytes], "zmq.Socket[bytes]"]:
+    """A plain SUB socket that has had its greetings."""
+
+    def listen(prefix: bytes) -> "zmq.Socket[bytes]":
+        socket = connect(b"runtime/")
+        socket.recv()
+        socket.subscribe(prefix)
+        wire.joined()
+        socket.recv()
+        return socket
+
+    return listen
 
 
 def take(subscriber: Subscriber, count: int) -> list[int]:
@@ -56,7 +70,7 @@ def take(subscriber: Subscriber, count: int) -> list[int]:
 
 
 def joined(wire: Wire, subscriber: Subscriber) -> Subscriber:
-    """The subscriber once its welcome was taken and it has caught up."""
+    """The subscriber once its greeting was taken and it has caught up."""
     wire.joined()
     while subscriber.next(0.3) is not None:
         pass
@@ -98,18 +112,26 @@ def test_a_heartbeat_tells_the_head_in_silence(
     assert json.loads(body) == {"type": "heartbeat", "head": 1}
 
 
-def test_who_joins_is_welcomed_with_the_head(wire: Wire) -> None:
+def test_who_joins_is_told_the_head_and_sees_all_from_then_on(
+    wire: Wire, connect: Callable[[bytes], "zmq.Socket[bytes]"]
+) -> None:
     wire.keep()
-    wire.feed.heartbeat(1)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.SUB)
-    socket.rcvtimeo = 20_000
-    socket.subscribe(b"")
-    socket.connect(wire.feed_at)
+    first = connect(b"")
+    assert json.loads(first.recv().partition(b" ")[2]) == {"type": "heartbeat", "head": 1}
+    second = connect(b"")  # what another listens to already
+    assert json.loads(second.recv().partition(b" ")[2]) == {"type": "heartbeat", "head": 1}
+    wire.feed.publish("demo/", b"{}")
+    assert second.recv() == b"demo/ {}"
+
+
+def test_who_leaves_is_no_reason_to_speak(
+    wire: Wire, listen: Callable[[bytes], "zmq.Socket[bytes]"]
+) -> None:
+    socket = listen(b"demo/")
+    socket.unsubscribe(b"demo/")
     wire.joined()
-    body = json.loads(socket.recv().partition(b" ")[2])
-    context.destroy(linger=0)
-    assert body == {"type": "heartbeat", "head": 1, "welcome": True}
+    wire.feed.publish("runtime/", b"{}")
+    assert socket.recv() == b"runtime/ {}"
 
 
 def test_publishing_never_waits_for_a_slow_reader(
@@ -149,6 +171,7 @@ def test_a_subscriber_that_goes_on_after_a_seq_gets_only_what_came_later(
 def test_a_gap_is_noticed_and_healed_in_order(
     wire: Wire, subscribe: Callable[..., Subscriber]
 ) -> None:
+    """Hazard 26."""
     subscriber = joined(wire, subscribe())
     wire.publish()
     assert take(subscriber, 1) == [1]
@@ -162,6 +185,7 @@ def test_a_gap_is_noticed_and_healed_in_order(
 def test_a_loss_before_a_silence_is_noticed_by_the_heartbeat(
     wire: Wire, subscribe: Callable[..., Subscriber]
 ) -> None:
+    """Hazard 26."""
     subscriber = joined(wire, subscribe())
     wire.keep()
     assert subscriber.next(0.3) is None

@@ -131,6 +131,7 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("task", [], "task"),
         ("task.0.terminal", [], "task[0].terminal"),
         ("task.0.terminal.0.instruction", "", "task[0].terminal[0].instruction"),
+        ("task.0.terminal.0.instruction", "x" * 200_001, "task[0].terminal[0].instruction"),
         ("task.0.terminal.0.role", "boss", "task[0].terminal[0].role"),
         ("task.0.terminal.0.auto_confirm", "yes", "task[0].terminal[0].auto_confirm"),
         ("task.0.terminal.0.timeout", 0, "task[0].terminal[0].timeout"),

@@ -84,6 +84,7 @@ def test_a_field_of_a_wrong_type_is_refused_by_its_path(type: str, field: str) -
     [
         (frame(type="workflow.start"), "workflow"),
         (frame(type="task.reject", task="w/t", reason=""), "reason"),
+        (frame(type="task.reject", task="w/t", reason=" \n"), "reason"),
         (frame(type="events.replay", after=-1), "after"),
         (frame(type="events.replay", after=2**63), "after"),
         (frame(type="events.replay", limit=0), "limit"),

@@ -3,7 +3,9 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from wire_kit import Outside
 from actors.behaviours.mailbox import Directory, Mailbox
 from bus import messages, requests, router
 from bus.address import GATEWAY
+from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
 from bus.router import MAX_WAITING, Bus, Envelope
 
@@ -198,6 +201,7 @@ def test_several_frames_are_refused(outside: Outside, dial: Dial, frames: Any) -
 
 
 def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Dial) -> None:
+    """Hazard 25."""
     socket = dial(zmq.DEALER)
     outside.waiting = MAX_WAITING
     reply = ask(socket, b'{"type":"runtime.info","id":"x"}')
@@ -211,6 +215,22 @@ def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Di
 def test_without_a_gateway_the_answer_is_that_it_stops(outside: Outside, dial: Dial) -> None:
     del outside.boxes[GATEWAY]
     assert error(ask(dial(zmq.REQ), b"{}"))["code"] == 503
+
+
+def test_a_door_that_breaks_says_so(tmp_path: Path) -> None:
+    """Else the runtime would go on and hear nobody. Hazard 20."""
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def breaks(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    bus = Bus(breaks, on_death=told.put)
+    bus.bind(f"ipc://{tmp_path}/door")
+    bus.start()
+    with Client(f"ipc://{tmp_path}/door", timeout=0.1) as client, suppress(NoAnswer):
+        client.call("runtime.info")
+    assert "the door broke: ZeroDivisionError" in told.get(timeout=30)
+    bus.stop()
 
 
 def test_a_client_that_died_harms_nobody(outside: Outside, dial: Dial) -> None:
@@ -248,7 +268,7 @@ def test_two_clients_get_their_own_answers(outside: Outside, dial: Dial) -> None
 
 
 def test_telling_never_blocks_though_the_receiver_is_stuck() -> None:
-    """Hazard 25: nobody reads this mailbox, and nothing that is told is lost."""
+    """Nobody reads this mailbox, and nothing that is told is lost. Hazard 25."""
     directory, mailbox = Directory(), Mailbox("stuck/")
     directory.register("stuck/", mailbox)
     bus = Bus(directory.deliver)

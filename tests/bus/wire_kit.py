@@ -30,7 +30,6 @@ class Wire:
         self._bus = Bus(self._deliver)
         self._bus.bind(self.requests)
         self.feed = Feed(self._bus.context, self.feed_at)
-        self.feed.heartbeat(len(self.facts))
         self._bus.start()
 
     def down(self) -> None:
@@ -48,9 +47,9 @@ class Wire:
         return fact
 
     def joined(self) -> None:
-        """Wait until the feed has seen one subscription: then its welcome is on the way."""
+        """Wait until the feed has seen who joins or leaves: then a greeting is on the way."""
         assert self.feed._socket.poll(20_000)
-        self.feed._socket.recv()
+        self.feed.greet(len(self.facts))
 
     def _deliver(self, to: str, envelope: Envelope) -> bool:
         assert to == GATEWAY

@@ -49,6 +49,7 @@ WRONG = [
     (TERMINAL, f'{TERMINAL}\nprovider = "x"', "task[0].terminal[0].provider", "no provider 'x'"),
     (json.dumps(PYTHON), '"not-here"', "task[0].terminal[0].cli", "'not-here' is not installed"),
     ("ready = '^> $'", "ready = '('", "cli.scripted.ready", "not a regular expression"),
+    ("instruction = ", 'instruction = " \\n" # ', "task[0].terminal[0].instruction", "must say"),
     (TERMINAL, f'{TERMINAL}\nrole = "reviewer"', "task[0].terminal[0].role", "nothing to review"),
 ]
 

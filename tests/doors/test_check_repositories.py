@@ -36,6 +36,10 @@ def file(at: Path) -> Path:
     return at
 
 
+def file_in_repository(at: Path) -> Path:
+    return make_repo(at) / "README"
+
+
 def missing(at: Path) -> Path:
     return at
 
@@ -88,7 +92,8 @@ FUTURE = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfuture = true\n
         (missing, ["does not exist", "help: check the path"]),
         (too_long, ["cannot be read"]),
         (somebody, ["nobody of this name"]),
-        (file, ["not in a git repository"]),
+        (file, ["is not a directory"]),
+        (file_in_repository, ["is not a directory", "help: name the repository's directory"]),
         (plain, ["not in a git repository", "help: run `git init` there"]),
         (bare, ["bare repository", "help: clone it"]),
         (empty, ["no commit yet", "help: make a first commit"]),

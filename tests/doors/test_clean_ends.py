@@ -1,10 +1,13 @@
 """How the runtime ends, and what is left then: every way that docs/recovery.md names."""
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,18 +22,26 @@ from actors.terminals import family, processes
 from bus import connection
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+def sockets_of(home: Home) -> Path:
+    return Path(connection.read(home.path).requests.removeprefix("ipc://")).parent
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     working: Working, signo: signal.Signals
 ) -> None:
+    """Hazard 38."""
     home = working.home
     assert home.served is not None
+    sockets = sockets_of(home)
+    assert {"requests", "feed"} < {path.name for path in sockets.iterdir()}
     home.served.send_signal(signo)
     code, words = ended(home)
     assert code == 0
     assert "1 terminals go on" in words
     assert "down --terminals" in words
     assert not (home.path / "connection.json").exists()
+    assert len(list(sockets.iterdir())) == 1  # the terminal's
     assert len(working.hosts()) == 1
     home.serve()
     working.go()
@@ -38,6 +49,36 @@ def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     assert [f["reason"] for f in stops] == [signo.name]
     assert types(home.facts("demo/a/1")).count("terminal.adopted") == 1
     assert types(home.facts("demo/a/1")).count("instruction.sent") == 1
+
+
+def test_a_window_that_is_closed_ends_it_cleanly(home: Home) -> None:
+    ours, its = pty.openpty()
+    served = subprocess.Popen(
+        [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(home.path)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    until(lambda: (home.path / "connection.json").exists(), "it serves")
+    os.close(ours)  # the kernel sends SIGHUP, and nothing can be printed any more
+    assert served.wait(20) == 0
+    assert not (home.path / "connection.json").exists()
+    home.serve()
+    assert [f["reason"] for f in home.facts() if f["type"] == "runtime.stopped"] == ["SIGHUP"]
+
+
+def test_a_runtime_under_nohup_stays(home: Home) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        served = home.serve()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    served.send_signal(signal.SIGHUP)
+    assert home.json("ps") == []
+    assert served.poll() is None
 
 
 def test_a_second_signal_ends_it_at_once(working: Working) -> None:
@@ -63,8 +104,10 @@ def test_down_leaves_the_terminals_and_says_so(working: Working) -> None:
 def test_down_with_terminals_leaves_nothing(working: Working) -> None:
     (host,) = working.hosts()
     assert host.identity is not None
+    sockets = sockets_of(working.home)
     assert "no terminal is left" in working.home.ok("down", "--terminals")
     assert ended(working.home)[0] == 0
+    assert not sockets.exists()
     assert working.hosts() == []
     assert processes.marked(host.identity.token) == set()
     working.home.serve()
@@ -154,6 +197,7 @@ def test_everything_stopped_and_continued_goes_on_as_if_nothing_was(working: Wor
 
 
 def test_a_second_runtime_says_who_holds_the_home(home: Home) -> None:
+    """Hazard 23."""
     first = home.serve()
     second = home.run("serve")
     assert second.returncode == 3

@@ -3,6 +3,8 @@ shortened, `--home` before and after the command.
 """
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from typing import Any
 
 import pytest
 from kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
+
+from actors.ending import running_hosts
 
 RUN = [PYTHON, str(ROOT / "run.py")]
 
@@ -99,6 +103,20 @@ def test_every_reading_command_has_a_form_for_people(landed: Home) -> None:
             json.loads(out)
 
 
+def test_looking_changes_nothing_and_wakes_nobody(landed: Home) -> None:
+    """At what has ended, too: no fact, no row, no program. Hazard 19."""
+
+    def stands() -> tuple[Any, ...]:
+        return landed.facts(), landed.json("ps", "demo"), running_hosts(landed.path)
+
+    before = stands()
+    for words in ("ps", "ps demo", "tree", "events demo/a/1", "why demo", "why demo/a",
+                  "why demo/a/1", "merge demo --preview", "doctor"):  # fmt: skip
+        landed.run(*words.split())
+    assert stands() == before
+    assert before[2] == []
+
+
 def test_events_are_filtered_by_address_type_and_seq(landed: Home) -> None:
     every = landed.facts()
     assert [f["seq"] for f in every] == list(range(1, len(every) + 1))
@@ -141,6 +159,25 @@ def test_following_goes_on_with_what_comes(home: Home, repo: Path, tmp_path: Pat
     following.communicate()
 
 
+def test_a_merge_without_more_is_a_preview(landed: Home) -> None:
+    assert landed.ok("merge", "demo") == landed.ok("merge", "demo", "--preview")
+
+
+@pytest.mark.parametrize("words", [["events"], ["ps", "--json"], ["why", "demo"], ["tree"]])
+def test_a_reader_that_goes_away_is_no_error(landed: Home, words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as gone:
+        ran = subprocess.run(
+            [*RUN, *words, "--home", str(landed.path)],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (1, "")
+
+
 # ---- exit codes ----------------------------------------------------------------------------
 
 
@@ -163,8 +200,10 @@ def test_0_is_done_and_1_is_the_thing_asked_for_failed(
         ["check"],
         ["events", "--after", "-1"],
         ["events", "--after", "x"],
+        ["events", "--type", "commit.sen"],
         ["reject", "demo/a"],
-        ["merge", "demo"],
+        ["merge", "demo", "--continue", "--abort"],
+        ["merge", "demo", "--preview", "--abort"],
         ["ps", "nobody"],
         ["ps", ""],
         ["why", "nobody"],
@@ -172,6 +211,10 @@ def test_0_is_done_and_1_is_the_thing_asked_for_failed(
         ["why", "demo/a/9"],
         ["events", "nobody/a"],
         ["prepare", "nobody"],
+        ["prepare", ""],
+        ["stop", ""],
+        ["merge", "", "--abort"],
+        ["retry", ""],
         ["retry", "demo/nobody"],
         ["approve", "demo/nobody"],
         ["answer", "demo/a/9", "Yes"],
@@ -269,6 +312,29 @@ def test_the_home_may_stand_before_and_after_the_command_and_the_nearer_counts(
     monkeypatch.setenv("CALLBOARD_HOME", home)
     assert json.loads(run("ps", "--json").stdout) == rows
     assert run("ps", "--home", other).returncode == 3
+
+
+def test_a_command_that_helps_can_be_copied_with_its_home(repo: Path, tmp_path: Path) -> None:
+    place = tmp_path / "it's a home"
+    home = Home(place)
+    ran = home.run("ps")
+    assert shlex.split(ran.stderr.splitlines()[-1])[1:] == [
+        *("python", "run.py", "serve", "--home", str(place))
+    ]
+    served = home.serve()
+    try:
+        busy = home.run("serve").stderr.splitlines()[-1]
+        assert shlex.split(busy)[1:] == ["python", "run.py", "ps", "--home", str(place)]
+        home.ok("submit", write(tmp_path / "plan.toml", plan_text(repo, {"a": [done("a")]})))
+        refused = home.run("start", "demo").stderr.splitlines()[-1]
+        assert shlex.split(refused)[-3:] == ["demo", "--home", str(place)]
+        home.ok("prepare", "demo")
+        home.ok("down")
+        assert served.stdout is not None
+        said = served.stdout.read().splitlines()
+        assert [shlex.split(line)[-1] for line in said] == [str(place), str(place)]
+    finally:
+        home.close()
 
 
 def test_help_is_there_without_anything_else() -> None:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from kit import PYTHON, ROOT, Home, coder, done, git, plan_text, types
+from working import Working, until
 
 from actors.ending import running_hosts
 from actors.terminals import processes
+from bus import connection
+from bus.client import Client
+from bus.errors import Refused
 
 
 def kill_hosts(home: Home, below: str = "") -> list[Path]:
@@ -92,6 +96,7 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     home.until(
         lambda row: (
             row["tasks"][1]["status"] == "completed"
+            and row["tasks"][1]["terminals"][0]["gone"]  # its host ends a moment later
             and row["tasks"][0]["terminals"][0]["sent"] == 1
         )
     )
@@ -107,6 +112,37 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     assert identity is not None
     assert processes.marked(identity.token) == set()
     assert git(repo, "rev-parse", "main") == git(repo, "rev-parse", "feat/b~1")
+
+
+def test_a_record_that_cannot_be_read_is_no_death(working: Working) -> None:
+    """The next runtime cannot find out whether it lives: it asks again, and replaces nobody.
+
+    Hazard 37.
+    """
+    home, (host,) = working.home, working.hosts()
+    home.kill()
+    torn = host.directory / "exit.json"
+    torn.write_bytes(b"{")
+    home.serve()
+    until(lambda: "not_blocked" in asked(home) or home.status() != "running", "it has looked")
+    assert home.status() == "running"
+    assert processes.host_lives(host.directory)
+    torn.unlink()
+    working.go()
+    told = types(home.facts("demo/a/1"))
+    assert told.count("terminal.adopted") == told.count("instruction.sent") == 1
+    row = home.json("ps", "demo")[0]["tasks"][0]["terminals"][0]
+    assert (row["status"], row["incarnation"]) == ("completed", 1)
+
+
+def asked(home: Home) -> str:
+    """The reason for which an answer is refused: its terminal's actor has looked by then."""
+    with Client(connection.read(home.path).requests) as client:
+        try:
+            client.call("terminal.answer", terminal="demo/a/1", choice="x")
+        except Refused as refused:
+            return refused.body.reason
+    return ""
 
 
 def dies_at(home: Home, point: str, tmp_path: Path) -> "subprocess.Popen[bytes]":

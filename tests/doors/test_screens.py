@@ -51,6 +51,7 @@ def submit(acting: Acting, text: str, tmp_path: Path) -> None:
 def test_a_screen_nobody_recognises_is_shown_and_fails_the_launch_in_time(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazard 31."""
     splash = cli("splash", command=["sh", "-c", "echo Licence expired.; sleep 600"])
     splash += "ready_timeout = 9\n"
     tasks = {"a": [{"cli": "splash", "instruction": "x"}]}
@@ -125,6 +126,7 @@ def box(name: str, enters: int) -> str:
 
 
 def test_an_enter_that_was_missed_is_pressed_once_more(acting: Acting, repo: Path) -> None:
+    """Hazard 29."""
     tasks = {"a": [{"cli": "box", "instruction": "work"}]}
     acting.begin(plan_text(repo, tasks, tail=box("box", 2)))
     acting.status("completed")
@@ -136,6 +138,7 @@ def test_an_enter_that_was_missed_is_pressed_once_more(acting: Acting, repo: Pat
 def test_an_instruction_that_is_not_taken_is_said_and_not_typed_again(
     acting: Acting, repo: Path
 ) -> None:
+    """Hazard 29."""
     tasks = {"a": [{"cli": "box", "instruction": "work"}]}
     acting.begin(plan_text(repo, tasks, tail=box("box", 3)))
     unconfirmed = acting.fact("instruction.unconfirmed")
@@ -148,7 +151,7 @@ def test_an_instruction_that_is_not_taken_is_said_and_not_typed_again(
 def test_a_choice_is_taken_only_when_the_marker_stands_on_it(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    """The first key is swallowed, as a busy machine does: Enter at once would say no."""
+    """The first key is swallowed, as a busy machine does: Enter at once would say no. Hazard 33."""
     one = {"cli": "list", "auto_confirm": "known", "instruction": say("a #done")}
     acting.begin(plan_text(repo, {"a": [one]}, tail=listing("list", 1)))
     acting.status("completed")

@@ -93,6 +93,30 @@ def test_a_fact_that_is_no_fact_is_damage(filled: Path) -> None:
         reader.close()
 
 
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [("reason", b"\xffbytes"), ("merge_files", "[half"), ("merge_files", "[1]"),
+     ("forecast", "none"), ("handled", "many")],
+)  # fmt: skip
+def test_a_row_that_holds_what_was_never_written_is_damage(
+    database: Path, open_journal: Callable[[], Journal], plan: Plan, column: str, wrong: object
+) -> None:
+    journal = open_journal()
+    for id in ("demo", "sound"):
+        journal.commit(submission(id, plan, "then", "/git"))
+    journal.close()
+    with closing(sqlite3.connect(database)) as raw:
+        raw.execute(f"UPDATE workflow SET {column} = ? WHERE id = 'demo'", (wrong,))
+        raw.commit()
+    reader = Reader(database)
+    try:
+        with pytest.raises(Damaged, match="doctor --mend"):
+            reader.workflow("demo")
+        assert reader.workflow("sound") is not None
+    finally:
+        reader.close()
+
+
 def test_what_is_written_over_damage_is_refused_and_nothing_is_acknowledged(
     filled: Path, open_journal: Callable[[], Journal]
 ) -> None:

@@ -172,3 +172,33 @@ def test_reading_changes_nothing(two: Journal, reader: Reader) -> None:
         reader.newest(f"{id}/", 10)
     assert reader._sql("PRAGMA data_version") == before
     assert reader.head() == 8
+
+
+ANY_TEXT = [
+    "", "\0", "a\0b", "\x01\x1f\x7f", '"\\/', "json(null)", "[1]", "'; DROP TABLE fact; --",
+    "\u2028 \ud7ff \ue000 \uffff 𝄞", "x" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ANY_TEXT, ids=range(len(ANY_TEXT)))
+def test_any_text_is_read_as_it_was_written(two: Journal, reader: Reader, text: str) -> None:
+    two.commit(
+        [
+            Update("workflow", "demo", {"reason": text, "merge_problem": text}, {}),
+            Update("task", "demo/login/", {"issues": text}, {}),
+            Update("terminal", "demo/login/1/", {"instruction": text}, {}),
+        ]
+    )
+    row = reader.workflow("demo")
+    assert row is not None
+    assert (row.reason, row.merge.problem, row.tasks[0].issues) == (text, text, text)
+    assert row.tasks[0].terminals[0].instruction == text
+    assert row.tasks[0].terminals[0] == reader.terminal("demo/login/1/")
+
+
+@pytest.mark.parametrize("moment", [0.0, 1 / 3, 24143.005481427, 1e9 + 1e-7, 2.0**52 + 0.5, 1e-9])
+def test_a_moment_is_read_to_its_last_digit(two: Journal, reader: Reader, moment: float) -> None:
+    two.commit([Update("terminal", "demo/login/1/", {"working_clock": moment}, {})])
+    terminal = reader.terminal("demo/login/1/")
+    assert terminal is not None
+    assert terminal.working_clock == moment

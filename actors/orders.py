@@ -1,0 +1,60 @@
+"""Giving a workflow a command from outside, and waiting for what comes of it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from bus import connection
+from bus.client import Client
+from bus.facts import WorkflowMoved
+from bus.subscriber import Subscriber
+
+SILENCE_SECONDS = 15.0
+"""After so long without a fact the runtime is asked whether it is there."""
+
+_TIDY_SECONDS = 60.0
+
+
+def order(
+    home: Path, type: str, until: tuple[str, ...], bad: tuple[str, ...], fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Send a command; wait until the workflow is one of `until` or `bad` (none: not at
+    all). Returns its row. Raises `Refused`, `NoRuntime`, `NoAnswer`."""
+    served = connection.read(home)
+    with Client(served.requests) as client:
+        head = client.call("runtime.info")["head"]
+        result = client.call(type, **fields)
+        name = result["workflow"]
+        if until:
+            subscriber = Subscriber(served.feed, served.requests, head, name)
+            try:
+                _wait(client, subscriber, name, {*until, *bad})
+            finally:
+                subscriber.close()
+        if type == "workflow.stop":
+            _wait_tidied(client, name)
+        row: dict[str, Any] = client.call("workflow.get", workflow=name)
+        return row
+
+
+def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> None:
+    """Raises `NoAnswer` when nobody is there any more."""
+    while _row(client, name)["status"] not in ends:
+        fact = subscriber.next(SILENCE_SECONDS)
+        while fact is not None and not isinstance(fact, WorkflowMoved):
+            fact = subscriber.next(SILENCE_SECONDS)
+
+
+def _row(client: Client, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = client.call("workflow.get", workflow=name, timeout=SILENCE_SECONDS)
+    return row
+
+
+def _wait_tidied(client: Client, name: str) -> None:
+    """A stop is done when every program is gone (TERM, a grace of 5 s, KILL) and what was
+    not committed is pinned."""
+    deadline = time.monotonic() + _TIDY_SECONDS
+    while time.monotonic() < deadline:
+        if client.call("workflow.get", workflow=name)["tidied"]:
+            return
+        time.sleep(0.05)  # no fact tells it: the workflow's story has ended before

@@ -1,0 +1,34 @@
+"""`run.py --help` is quick because it imports nothing of its own but the commands' texts."""
+
+import json
+import subprocess
+
+from kit import PYTHON, ROOT
+
+LOADED = """
+import json, sys
+{command}
+try:
+    main(["--help"])
+except SystemExit:
+    print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+BARE = "import click; main = click.Group('any', commands=[click.Command('one', help='About it.')])"
+
+
+def loaded(command: str) -> set[str]:
+    said = subprocess.run(
+        [PYTHON, "-c", LOADED.format(command=command)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(said.stdout.splitlines()[-1]))
+
+
+def test_help_loads_click_and_the_commands_and_nothing_else() -> None:
+    ours = loaded("from actors.commands import main")
+    assert "actors.commands" in ours
+    assert {name for name in ours - loaded(BARE) if not name.startswith("actors")} == set()
+    assert len([name for name in ours if name.startswith("actors.")]) <= 3
