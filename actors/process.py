@@ -53,7 +53,8 @@ def ensure(home: Path) -> connection.Connection:
         try:
             return connection.read(home)
         except NoRuntime:
-            if process.poll() is not None and process.returncode != 3:
+            busy = process.poll() == 3 and connection.is_held(home)
+            if process.poll() is not None and not busy:
                 break
         # The runtime that comes up may be another's (3: the home is busy just now), of which
         # nothing but this file tells.
