@@ -149,12 +149,12 @@ class Runtime:
 
     def give_up(self) -> None:
         """After a failure: who waits for an answer gets one, and the workers end; all else is
-        left as it is, for the next runtime."""
+        left as it is, for the next runtime. (An actor that still lives must not take the end of
+        its git for an answer.)"""
         with suppress(OSError):
             connection.remove(self.home)
         self._bus.close_door()
         self._stage.close()
-        end_abandoned(mine=True)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason

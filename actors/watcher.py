@@ -102,6 +102,7 @@ class Watcher(CompanyActor):
         self._branches = frozenset(HEADS + task.branch for task in plan.task)
         self._period = self.stage.watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
+        self._identity = _identity(git_dir)
         self._again_later()
 
     def on_stop(self) -> None:
@@ -146,6 +147,9 @@ class Watcher(CompanyActor):
 
     @handles(Reconcile)
     def reconcile(self, message: Reconcile) -> None:
+        if self._git_dir and _identity(self._git_dir) != self._identity:
+            self.deaf(Deaf())  # another repository is at its place now
+            return
         self._scan()
         self._again_later()
 
@@ -311,6 +315,11 @@ class Watcher(CompanyActor):
         except OSError:
             return None
         return Path(text.removeprefix("gitdir:").strip()).name or None
+
+
+def _identity(git_dir: str) -> tuple[int, int]:
+    found = Path(git_dir).stat()
+    return found.st_dev, found.st_ino
 
 
 def is_rebasing(git_dir: str, worktree: str) -> bool:

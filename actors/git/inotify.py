@@ -1,6 +1,8 @@
 """The watch for Linux: inotify on the directories that hold refs."""
 
+import contextlib
 import errno
+from pathlib import Path
 from typing import Final
 
 from inotify_simple import INotify, flags
@@ -19,6 +21,9 @@ _MASK: Final = (
     | flags.ONLYDIR
     | flags.DONT_FOLLOW
 )
+_WHERE: Final = flags.MOVE_SELF | flags.ONLYDIR
+"""For the directories above: who moves one of them away takes the repository along, and the
+watches stay with what was moved."""
 _LOOK_AGAIN: Final = flags.ISDIR | flags.IGNORED | flags.Q_OVERFLOW
 
 
@@ -33,6 +38,7 @@ class InotifyWatch:
         self._places: dict[int, tuple[Kind, str]] = {}  # by watch descriptor
         try:
             self._cover()
+            self._watch_place()
         except OSError:
             self._inotify.close()
             raise
@@ -45,6 +51,8 @@ class InotifyWatch:
         changed: set[str] = set()
         look_again = False
         for event in self._inotify.read(timeout=0):
+            if event.mask & flags.MOVE_SELF:
+                raise FileNotFoundError(errno.ENOENT, "moved away", self._git_dir)
             if event.mask & flags.IGNORED:
                 self._places.pop(event.wd, None)
             if event.mask & _LOOK_AGAIN:
@@ -59,12 +67,19 @@ class InotifyWatch:
     def close(self) -> None:
         self._inotify.close()
 
+    def _watch_place(self) -> None:
+        """A directory that may not be read cannot be watched; the reconcile is the net."""
+        for above in Path(self._git_dir).parents:
+            with contextlib.suppress(OSError):
+                self._inotify.add_watch(str(above), _WHERE)
+
     def _cover(self) -> None:
         """Watch what is not watched yet; for a directory that is, the kernel changes nothing."""
         for path, kind in watched_directories(self._git_dir):
             try:
                 place = path.removeprefix(self._git_dir).lstrip("/")
-                self._places[self._inotify.add_watch(path, _MASK)] = (kind, place)
+                mask = _MASK | (flags.MOVE_SELF if kind is Kind.TOP else 0)
+                self._places[self._inotify.add_watch(path, mask)] = (kind, place)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
                     raise

@@ -22,6 +22,9 @@ import msgspec
 
 from actors.terminals import family
 
+KILL_PATIENCE = 3.0
+"""Seconds that a killed process may take to be gone: one in the middle of a disk's work, say."""
+
 
 class Exit(msgspec.Struct, frozen=True):
     """How a terminal's program ended; what exit.json says."""
@@ -135,7 +138,7 @@ def end_tree(token: str, sid: int, grace: float) -> int:
     whole session; the number alone proves nothing, it may have been given away again. Returns
     how many are left, 0 if all is well. Raises OSError when processes cannot be listed.
     """
-    for signo, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 3.0)):
+    for signo, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILL_PATIENCE)):
         deadline = time.monotonic() + patience
         signalled: set[int] = set()
         while left := _tree(token, sid):
@@ -166,8 +169,14 @@ def end_session(leader: int, grace: float) -> None:
         wait_for_end(left, deadline)
         known |= _family(leader)
     for _ in range(2):  # what was begun while the others were ended is found the second time
-        for member in known | _family(leader):
+        known |= _family(leader)
+        for member in known:
             family.send(member, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_PATIENCE  # a killed process may take its time to be gone
+    while (left := {pid for pid, ticks in known if _runs(pid, ticks)}) and (
+        time.monotonic() < deadline
+    ):
+        wait_for_end(left, deadline)
 
 
 _OWNER = "callboard.owner="

@@ -339,6 +339,23 @@ def test_a_repository_that_is_gone_is_an_error(tmp_path: Path) -> None:
         open_watch(str(tmp_path / "nowhere"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify's")
+@pytest.mark.parametrize("moved", [".git", ".", ".."])
+def test_a_repository_that_is_moved_away_is_an_error(tmp_path: Path, moved: str) -> None:
+    """The watch would stay with it, whatever is put in its place."""
+    repo = Repo(tmp_path / "above/repo")
+    repo.path.mkdir(parents=True)
+    repo.git("init", "-q", "-b", "main")
+    watch = open_watch(repo.git_dir)
+    try:
+        place = (repo.path / moved).resolve()
+        place.rename(place.with_name("elsewhere"))
+        with pytest.raises(FileNotFoundError):
+            wait(watch, WAIT)
+    finally:
+        watch.close()
+
+
 def test_ten_thousand_packed_refs_are_read_once(repo: Repo) -> None:
     main = repo.oid("main")
     script = "".join(f"create refs/heads/many/{n} {main}\n" for n in range(10_000))
