@@ -55,7 +55,7 @@ def serve(idle_exit: float) -> None:
 @home_option
 def down(terminals: bool, as_json: bool) -> None:
     """End the runtime; terminals go on unless told otherwise."""
-    from actors.serving import down as end
+    from actors.process import down as end
 
     result = end(home(), terminals)
     show(result, as_json, lambda result: result["message"])
@@ -197,7 +197,7 @@ def command(
 def finish(
     type: str, until: tuple[str, ...], bad: tuple[str, ...], as_json: bool, **fields: Any
 ) -> None:
-    from actors.following import order
+    from actors.orders import order
 
     row = order(home(), type, until, bad, fields)
     said = f"{row['address']} {row['status']}" + _because(row)
@@ -332,7 +332,7 @@ def why(address: str, as_json: bool) -> None:
 @home_option
 def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:
     """The feed: every fact, in order."""
-    from actors.following import print_events
+    from actors.replaying import print_events
 
     print_events(home(), address, after, follow, types, as_json)
 

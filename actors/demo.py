@@ -12,7 +12,7 @@ from shlex import quote
 
 from actors.exits import at_home
 from actors.following import run_plan
-from actors.serving import down
+from actors.process import down
 from bus.connection import NoRuntime, home_from, is_held
 
 _AGENT = Path(__file__).resolve().parents[1] / "examples" / "scripted_agent.py"

@@ -14,7 +14,7 @@ import zmq
 from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat, lives, until, workers
 
-from actors import following, merger, prompts
+from actors import merger, orders, prompts
 from actors.stage import Stage
 from bus.client import NoAnswer
 from bus.errors import Refused
@@ -240,11 +240,11 @@ def test_a_preview_of_a_broken_repository_is_answered_and_costs_no_restart(
 def test_a_command_that_waits_notices_that_the_runtime_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(orders, "SILENCE_SECONDS", 1.0)
     served = Served(tmp_path / "home")
     name = submitted(served, tmp_path)
     waiting = ThreadPoolExecutor().submit(
-        following.order, served.home, "workflow.prepare", ("completed",), (), {"workflow": name}
+        orders.order, served.home, "workflow.prepare", ("completed",), (), {"workflow": name}
     )
     served.until_status(name, "ready")
     served.close()

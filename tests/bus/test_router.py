@@ -17,7 +17,7 @@ from bus import messages, requests, router
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
-from bus.router import MAX_WAITING, Bus
+from bus.router import MAX_WAITING, Bus, Envelope
 
 Dial = Callable[[int], "zmq.Socket[bytes]"]
 
@@ -117,6 +117,44 @@ def test_a_door_that_closes_answers_every_request_that_is_open(directory: Path, 
     context.destroy(linger=0)
     assert [reply["id"] for reply in replies] == list(range(20))
     assert sorted(r["error"]["reason"] for r in replies if not r["ok"]) == ["stopping"] * 19
+
+
+@pytest.mark.parametrize("reads", ["while it stops", "afterwards"])
+def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
+    directory: Path, reads: str
+) -> None:
+    come, go_on, count = threading.Event(), threading.Event(), 5_000
+
+    def busy(to: str, envelope: Envelope) -> bool:
+        come.set()
+        assert go_on.wait(30)
+        return True
+
+    bus = Bus(busy)
+    bus.bind(f"ipc://{directory}/many")
+    bus.start()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.set_hwm(0)
+    socket.connect(f"ipc://{directory}/many")
+    for number in range(count):
+        socket.send(b'{"type":"runtime.info","id":%d}' % number)
+    assert come.wait(30)
+    stopping = threading.Thread(target=bus.stop)
+    stopping.start()
+    while bus._going:
+        threading.Event().wait(0.01)
+    go_on.set()
+    if reads == "afterwards":
+        stopping.join()
+    found = []
+    while len(found) < count and socket.poll(5_000):
+        found.append(json.loads(socket.recv()))
+    assert not socket.poll(200)
+    stopping.join()
+    context.destroy(linger=0)
+    assert sorted(reply["id"] for reply in found) == list(range(count))
+    assert {reply["error"]["code"] for reply in found} == {503}
 
 
 def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> None:

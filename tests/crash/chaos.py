@@ -19,7 +19,7 @@ from crash.scene import FINAL
 from doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
 
 from actors.ending import end_all_terminals
-from actors.serving import down
+from actors.process import down
 from actors.terminals import processes
 from bus import connection
 from bus.client import Client, NoAnswer

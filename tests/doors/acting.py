@@ -3,7 +3,6 @@ for facts, without a new process for every look.
 """
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from kit import AGENT, PYTHON, Home
 
 from bus import connection
 from bus.client import Client
-from bus.subscriber import Subscriber
 
 Row = dict[str, Any]
 
@@ -29,8 +27,7 @@ class Acting:
             return client.call(type, **fields)
 
     def row(self) -> Row:
-        found: Row = self.call("workflow.get", workflow="demo")
-        return found
+        return self.home.row()
 
     def begin(self, plan: str) -> None:
         """Submit, prepare and start a plan."""
@@ -43,22 +40,7 @@ class Acting:
 
     def until(self, is_true: Callable[[Row], Any], timeout: float = 60) -> Row:
         """The workflow's row once `is_true(row)`; looked at after every fact."""
-        served = connection.read(self.home.path)
-        end = time.monotonic() + timeout
-        with Client(served.requests) as client:
-            head = client.call("runtime.info")["head"]
-            subscriber = Subscriber(served.feed, served.requests, head, "demo")
-            try:
-                while True:
-                    row: Row = client.call("workflow.get", workflow="demo")
-                    if is_true(row):
-                        return row
-                    left = end - time.monotonic()
-                    if left <= 0:
-                        raise AssertionError(f"never true:\n{self.story()}")
-                    subscriber.next(min(left, 1.0))
-            finally:
-                subscriber.close()
+        return self.home.until(is_true, timeout=timeout)
 
     def status(self, *wanted: str, timeout: float = 60) -> Row:
         """The row once the workflow is one of `wanted`."""
@@ -78,9 +60,6 @@ class Acting:
     def facts(self, *types: str) -> list[Row]:
         found = self.call("events.replay", address="demo/", limit=10_000)["facts"]
         return [fact for fact in found if not types or fact["type"] in types]
-
-    def story(self) -> str:
-        return "\n".join(json.dumps(fact)[:300] for fact in self.facts())
 
     def again(self, kill: bool = True) -> None:
         """Another runtime on the same home; the one before is killed."""

@@ -11,6 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bus import connection
+from bus.client import Client
+from bus.subscriber import Subscriber
+
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = ROOT / "examples" / "scripted_agent.py"
 PYTHON = sys.executable
@@ -143,21 +147,39 @@ class Home:
         self.served.kill()
         self.served.wait()
 
+    def row(self, workflow: str = "demo") -> dict[str, Any]:
+        """What `ps WORKFLOW --json` shows, without a process for it."""
+        with Client(connection.read(self.path).requests) as client:
+            found: dict[str, Any] = client.call("workflow.get", workflow=workflow)
+            return found
+
     def status(self, workflow: str = "demo") -> str:
-        return str(self.json("ps", workflow)[0]["status"])
+        return str(self.row(workflow)["status"])
 
     def until(
         self, is_true: Callable[[dict[str, Any]], Any], workflow: str = "demo", timeout: float = 60
     ) -> dict[str, Any]:
-        """The workflow's row once `is_true(row)`; it is asked after each new fact."""
+        """The workflow's row once `is_true(row)`; looked at after every fact, and now and then
+        for what no fact tells."""
+        served = connection.read(self.path)
         end = time.monotonic() + timeout
-        row: dict[str, Any] = {}
-        while time.monotonic() < end:
-            row = self.json("ps", workflow)[0]
-            if is_true(row):
-                return row
-            time.sleep(0.1)
-        raise AssertionError(f"never true; last: {json.dumps(row, indent=1)}")
+        with Client(served.requests) as client:
+            head = client.call("runtime.info")["head"]
+            subscriber = Subscriber(served.feed, served.requests, head, workflow)
+            try:
+                while True:
+                    row: dict[str, Any] = client.call("workflow.get", workflow=workflow)
+                    if is_true(row):
+                        return row
+                    if time.monotonic() > end:
+                        raise AssertionError(f"never true:\n{self._story(client, workflow)}")
+                    subscriber.next(0.2)
+            finally:
+                subscriber.close()
+
+    def _story(self, client: Client, workflow: str) -> str:
+        page = client.call("events.replay", address=f"{workflow}/", limit=10_000)
+        return "\n".join(json.dumps(fact)[:300] for fact in page["facts"])
 
     def facts(self, *words: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.json("events", *words)

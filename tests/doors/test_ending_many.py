@@ -51,15 +51,15 @@ def test_stop_ends_many_in_one_grace(stubborn: Acting) -> None:
 def test_down_says_that_the_runtime_has_not_ended(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from actors import serving
+    from actors import process
 
-    monkeypatch.setattr(serving, "_STOP_SECONDS", 0.5)
-    monkeypatch.setattr(serving.Client, "call", lambda *_, **__: None)  # it takes no orders
+    monkeypatch.setattr(process, "_STOP_SECONDS", 0.5)
+    monkeypatch.setattr(process.Client, "call", lambda *_, **__: None)  # it takes no orders
     runtime = home.serve()
-    result = serving.down(home.path, terminals=False)
+    result = process.down(home.path, terminals=False)
     assert result["ended"] is False
     assert "has not ended within" in result["message"]
     assert runtime.poll() is None
     os.kill(runtime.pid, signal.SIGTERM)
-    monkeypatch.setattr(serving, "_STOP_SECONDS", 30)
-    assert serving.down(home.path, terminals=False)["ended"] is True
+    monkeypatch.setattr(process, "_STOP_SECONDS", 30)
+    assert process.down(home.path, terminals=False)["ended"] is True

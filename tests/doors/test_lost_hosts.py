@@ -96,6 +96,7 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     home.until(
         lambda row: (
             row["tasks"][1]["status"] == "completed"
+            and row["tasks"][1]["terminals"][0]["gone"]  # its host ends a moment later
             and row["tasks"][0]["terminals"][0]["sent"] == 1
         )
     )

@@ -43,6 +43,15 @@ def test_the_writer_is_in_wal_mode_and_syncs_every_commit(journal: Journal) -> N
     assert pragma(journal._connection, "busy_timeout") == 5_000
 
 
+def test_what_is_stored_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "callboard.db"
+    create_or_migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE more (x)")
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {f"callboard.db{end}": 0o600 for end in ("", "-wal", "-shm")}
+
+
 def test_the_reader_cannot_write(reader: Reader) -> None:
     """Hazard 19."""
     assert pragma(reader._database.connection(), "query_only") == 1

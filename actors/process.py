@@ -1,0 +1,109 @@
+"""The runtime as a process, from outside: see that one serves, end it.
+
+Apart from `actors.serving`, which is the runtime itself: who only gives it an order need not
+load it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from actors.ending import end_all_terminals, running_hosts
+from actors.terminals.processes import end_abandoned, wait_for_end
+from bus import connection
+from bus.client import Client, NoAnswer
+from bus.connection import NoRuntime
+
+IDLE_EXIT = 900.0
+"""Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
+is unfinished and nobody asks anything."""
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 60.0
+_RUN = Path(__file__).resolve().parents[1] / "run.py"
+
+
+def ensure(home: Path) -> connection.Connection:
+    """The runtime that serves this home; one is started in the background if none does.
+
+    Raises `NoRuntime` with its last words when it does not come up.
+    """
+    try:
+        return connection.read(home)
+    except NoRuntime:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home / "runtime.log"
+    with log.open("ab") as errors:
+        start = log.stat().st_size
+        argv = [sys.executable, str(_RUN), "serve", "--home", str(home)]
+        process = subprocess.Popen(
+            [*argv, "--idle-exit", str(IDLE_EXIT)],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return connection.read(home)
+        except NoRuntime:
+            busy = process.poll() == 3 and connection.is_held(home)
+            if process.poll() is not None and not busy:
+                break
+        # The runtime that comes up may be another's (3: the home is busy just now), of which
+        # nothing but this file tells.
+        time.sleep(0.02)
+    words = log.read_bytes()[start:].decode(errors="replace").strip()
+    raise NoRuntime(home, words or "it did not start in time")
+
+
+def down(home: Path, terminals: bool) -> dict[str, Any]:
+    """End the runtime (and its terminals) and wait until it is gone. Without a runtime,
+    `terminals` still ends what is left running; else `NoRuntime`. `ended` is False where
+    something of what was to end is still there."""
+    try:
+        served = connection.read(home)
+    except NoRuntime:
+        if not terminals:
+            raise
+        end_all_terminals(home)
+        end_abandoned()
+        return _result(home, None, True, terminals)
+    with Client(served.requests) as client:
+        try:
+            client.call("runtime.stop", terminals=terminals)
+        except NoAnswer:
+            with suppress(ProcessLookupError):
+                os.kill(served.pid, signal.SIGTERM)
+    gone = _wait_gone(served.pid, home)
+    return _result(home, served.pid, gone, terminals)
+
+
+def _wait_gone(pid: int, home: Path) -> bool:
+    """Until the process that serves has ended; with it goes its lock. False: it has not."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while connection.is_held(home) and connection.holder(home) == str(pid):
+        if time.monotonic() >= deadline:
+            return False
+        wait_for_end({pid}, deadline)
+    return True
+
+
+def _result(home: Path, pid: int | None, gone: bool, terminals: bool) -> dict[str, Any]:
+    left = [str(found.directory) for found in running_hosts(home)]
+    if not gone:
+        message = f"runtime {pid} has not ended within {_STOP_SECONDS:g} s (kill -9 loses nothing)"
+    else:
+        message = f"runtime {pid} stopped" if pid else "no runtime was serving"
+    if left:
+        message += f"; {len(left)} terminals " + ("could not be ended" if terminals else "go on")
+    else:
+        message += "; no terminal is left"
+    ended = gone and not (terminals and left)
+    return {"pid": pid, "terminals": left, "ended": ended, "message": message}
