@@ -121,14 +121,15 @@ def test_an_instruction_is_typed_once_wherever_the_runtime_dies(
 ) -> None:
     """Before it is given to the host, after, and before the record that it was typed. Hazard 21."""
     told = tmp_path / "told"
-    work = f"$ echo told >> {told}\n" + commit("a", "x", "a #done")
     runtime = dies_at(home, point, tmp_path)
-    (tmp_path / "plan.toml").write_text(plan_text(repo, {"a": [coder(work)]}))
+    plan = plan_text(repo, {"a": [coder(f"$ echo told >> {told}\n")]})
+    (tmp_path / "plan.toml").write_text(plan)
     home.ok("submit", str(tmp_path / "plan.toml"))
     home.ok("prepare", "demo")
     home.run("start", "demo")
     assert runtime.wait(30) == -signal.SIGKILL
     home.serve()
-    home.until(lambda row: row["status"] == "completed")
+    home.until(lambda row: row["tasks"][0]["terminals"][0]["delivered"] == 1)
+    home.ok("stop", "demo")
     assert told.read_text() == "told\n"
     assert types(home.facts("demo/a/1")).count("instruction.sent") == 1
