@@ -36,8 +36,6 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """Author's time, which a rebase or an amend keeps."""
     message: str
     is_merge: bool
-    is_empty: bool
-    """Same tree as its first parent: nothing was changed (hazard 10)."""
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
@@ -170,7 +168,7 @@ def _commits(
         if any(str(commit.id) not in ours for commit in line):
             ours |= _made_here(repo, ref)
         line = [commit for commit in line if str(commit.id) in ours]
-    return tuple(_plain(repo, commit) for commit in reversed(line))
+    return tuple(_plain(commit) for commit in reversed(line))
 
 
 def _first_parents(repo: pygit2.Repository, new: str, within: set[str]) -> list[pygit2.Commit]:
@@ -253,9 +251,8 @@ def _stamps(repo: pygit2.Repository, oids: set[str]) -> set[tuple[bytes, int]]:
     return {(author.raw_email, author.time) for author in authors}
 
 
-def _plain(repo: pygit2.Repository, commit: pygit2.Commit) -> Commit:
+def _plain(commit: pygit2.Commit) -> Commit:
     parents = tuple(str(oid) for oid in commit.parent_ids)
-    before = repo[parents[0]].peel(pygit2.Commit) if parents and parents[0] in repo else None
     return Commit(
         oid=str(commit.id),
         parents=parents,
@@ -264,7 +261,6 @@ def _plain(repo: pygit2.Repository, commit: pygit2.Commit) -> Commit:
         written=commit.author.time,
         message=_text(commit, commit.raw_message),
         is_merge=len(parents) > 1,
-        is_empty=before is not None and before.tree_id == commit.tree_id,
     )
 
 

@@ -50,12 +50,6 @@ def test_nothing_happened(task: Repo) -> None:
     assert moves(pygit2.Repository(task.git_dir), REF, tip, tip) is None
 
 
-def test_hazard_10_an_empty_commit_is_known_as_one(task: Repo) -> None:
-    base = task.oid("main")
-    task.commit("Nothing #done")
-    assert seen(task, base)[0].is_empty
-
-
 def test_hazard_1_merging_main_does_not_bring_other_peoples_words(task: Repo) -> None:
     """Hazard 1."""
     base = task.oid("main")
