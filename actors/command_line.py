@@ -85,7 +85,7 @@ def read_plan(plan: str) -> dict[str, str]:
 
     path = Path(plan)
     try:
-        text = sys.stdin.read() if plan == "-" else path.read_bytes().decode()
+        text = sys.stdin.read() if plan == "-" else path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise Stop(f"{plan}: the plan cannot be read: {error}", USAGE) from error
     base = Path.cwd() if plan == "-" else path.resolve().parent

@@ -61,9 +61,11 @@ class Landing:
             found = actor.worker.call(landing.take_stock, row.git_dir, row.target, merge.commit)
             if not found.moved:
                 raise
-            self._behind(row, found.behind, error)
-        else:
-            self._tell(row, outcome)
+            if found.behind:
+                self._behind(row, found.behind, error)
+                return
+            outcome = landing.Landed(merge.commit, (), ())  # its last step came through
+        self._tell(row, outcome)
 
     def _behind(self, row: Workflow, checkouts: tuple[str, ...], error: Exception) -> None:
         why = "does a filter hang? " if isinstance(error, GitLate | WorkerLate) else ""

@@ -3,7 +3,8 @@
 It watches all terminal hosts and all inotify handles with one epoll (kqueue elsewhere),
 and sleeps without a time limit while nothing is due. Callbacks run in its thread, must be
 short, and hand what they learn to an actor's mailbox; one that fails is logged and its
-descriptor is watched no more.
+descriptor is watched no more. Where the loop itself breaks, nothing is heard any more: `on_death`
+is told why, and the runtime must end.
 
 Timers do not count time in which nothing ran: while the machine sleeps its clock stands, and
 where the process was stopped (SIGSTOP) the loop sees that it comes late and is late no more.
@@ -49,7 +50,8 @@ class Timer:
 class EventLoop:
     """A thread around a selector. All public methods may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_death: Callable[[str], None] = log.critical) -> None:
+        self._on_death = on_death
         self._selector = selectors.DefaultSelector()
         self._numbers = itertools.count()
         self._timers: list[tuple[float, int, Timer]] = []
@@ -106,18 +108,25 @@ class EventLoop:
             log.debug("descriptor %s was not watched", fd)
 
     def _run(self) -> None:
-        while self._going:
-            for key, mask in self._wait():
-                if key.data is None:
-                    self._drain_wakes()
-                    continue
-                on_readable, on_writable = key.data
-                if mask & selectors.EVENT_READ:
-                    self._call(on_readable, key.fd)
-                if mask & selectors.EVENT_WRITE and on_writable is not None:
-                    self._call(on_writable, key.fd)
-            self._run_posted()
-            self._run_due()
+        try:
+            while self._going:
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - the last word of the only loop
+            self._on_death(f"the event loop broke: {error!r}")
+
+    def _turn(self) -> None:
+        """Wait, and call whom it concerns."""
+        for key, mask in self._wait():
+            if key.data is None:
+                self._drain_wakes()
+                continue
+            on_readable, on_writable = key.data
+            if mask & selectors.EVENT_READ:
+                self._call(on_readable, key.fd)
+            if mask & selectors.EVENT_WRITE and on_writable is not None:
+                self._call(on_writable, key.fd)
+        self._run_posted()
+        self._run_due()
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
         began, patience = clock.awake(), self._patience()

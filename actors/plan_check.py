@@ -6,6 +6,7 @@ Reads only. Every refusal is a `Refused` (422) with the key's path, the rule, an
 import os
 import shutil
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -42,12 +43,16 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     if not repo.is_absolute():
         if not base:
             raise malformed("repo", "must be absolute where the plan comes without a directory")
+        if not Path(base).is_absolute():
+            raise malformed("base", "must be absolute: a runtime stands in a directory of its own")
         repo = Path(base) / repo
     plan.repo = os.path.normpath(repo)
     found = _survey(plan)
     warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
+    elif "/" not in plan.test[0] and shutil.which(plan.test[0]) is None:
+        warnings.insert(0, f"test: {plan.test[0]!r} is not on the PATH; no tree will be green")
     if found.changed:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
@@ -70,7 +75,7 @@ def _survey(plan: Plan) -> Survey:
             raise malformed(
                 f"task[{index}].branch",
                 f"branch {branch!r} exists already, at {found.existing[branch][:12]}",
-                help=f"git -C {plan.repo} branch -d {branch}",
+                help=f"git -C {quote(plan.repo)} branch -d {quote(branch)}",
             )
     return found
 

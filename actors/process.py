@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ending import end_all_terminals, running_hosts
-from actors.terminals.processes import wait_for_end
+from actors.terminals.processes import end_abandoned, wait_for_end
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
@@ -53,7 +53,8 @@ def ensure(home: Path) -> connection.Connection:
         try:
             return connection.read(home)
         except NoRuntime:
-            if process.poll() is not None and process.returncode != 3:
+            busy = process.poll() == 3 and connection.is_held(home)
+            if process.poll() is not None and not busy:
                 break
         # The runtime that comes up may be another's (3: the home is busy just now), of which
         # nothing but this file tells.
@@ -72,6 +73,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
         if not terminals:
             raise
         end_all_terminals(home)
+        end_abandoned()
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from actors.ending import end_all_terminals
 from actors.loop import EventLoop
 from actors.publisher import Committed
 from actors.stage import Stage
+from actors.terminals.processes import end_abandoned
 from actors.tree import root_spec
 from actors.workflows import workflow_spec
 from bus import address as addresses
@@ -67,14 +69,15 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
+        end_abandoned()  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
         create_or_migrate(home / "callboard.db")
         self._sockets = connection.socket_directory(home)
         self._reader = Reader(home / "callboard.db")
         self._directory = Directory()
-        self._loop = EventLoop()
-        self._bus = Bus(self._directory.deliver, self._backlog)
+        self._loop = EventLoop(self._fail)
+        self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
             home,
@@ -139,9 +142,19 @@ class Runtime:
         self._bus.stop()
         self._loop.stop()
         self._stage.close()
+        end_abandoned(mine=True)  # of actors that did not stop in time
         self._reader.close()
         connection.remove_sockets(self._sockets)
         os.close(self._lock)
+
+    def give_up(self) -> None:
+        """After a failure: who waits for an answer gets one, and the workers end; all else is
+        left as it is, for the next runtime."""
+        with suppress(OSError):
+            connection.remove(self.home)
+        self._bus.close_door()
+        self._stage.close()
+        end_abandoned(mine=True)
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason

@@ -38,6 +38,7 @@ def serve(home: Path, idle_exit: float) -> int:
     try:
         runtime.start()
     except (StoreError, OSError, ZMQError) as error:
+        runtime.give_up()
         _say(f"error: {home} cannot be served: {error}\nhelp: {_doctor(home)}", 3)
         _flush()
         os._exit(3)
@@ -67,6 +68,7 @@ def _raise_open_files() -> None:
 def _end(runtime: Runtime, home: Path) -> int:
     if runtime.failure:
         print(f"error: the runtime of {home} gives up: {runtime.failure}", file=sys.stderr)
+        runtime.give_up()
         again = f"python run.py serve{at_home(home)}"
         print(f"help: terminals go on; {again}; then {_doctor(home)}", file=sys.stderr)
         _flush()

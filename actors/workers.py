@@ -97,6 +97,7 @@ class Worker:
                     [
                         *(sys.executable, "-m", "actors.workers"),
                         *(str(theirs.fileno()), str(self._limit + _NET), self._name),
+                        processes.owner_mark(),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,

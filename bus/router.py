@@ -21,6 +21,7 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,13 @@ log = logging.getLogger("callboard.bus")
 
 MAX_WAITING = 1_000
 """Requests from outside that may wait for the gateway; further ones get 429."""
+
+LAST_SECONDS = 2.0
+"""So long the door, when it closes, still takes and answers what presses in."""
+QUIET_MS = 100
+"""Nothing more has been sent before it closed when nothing came for so long."""
+LINGER_MS = 500
+"""So long it waits for those who do not read their answers."""
 
 _HARD_LIMIT = 64 << 20
 """Bytes: a frame over this ends the connection before it is read into memory."""
@@ -64,21 +72,30 @@ class Bus:
 
     `send` may be called from any thread. `deliver` is called in the sender's thread, or in
     the door's for a request, one message at a time inside; `backlog` in the door's. They
-    must not wait, nor send.
+    must not wait, nor send. `on_death` is called if the door's thread breaks: nobody is heard
+    any more, and the runtime must end.
     """
 
-    def __init__(self, deliver: Deliver, backlog: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        deliver: Deliver,
+        backlog: Callable[[], int] = lambda: 0,
+        on_death: Callable[[str], None] = log.critical,
+    ) -> None:
+        self._on_death = on_death
         self._deliver = deliver
         self._backlog = backlog
         self._context = zmq.Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
-        self._outside = self._context.socket(zmq.ROUTER)
+        self._street = zmq.Context()  # of its own: its end waits until the answers have gone out
+        self._outside = self._street.socket(zmq.ROUTER)
         # pyzmq's own `send` first looks for options that only draft sockets have: 0.5 us of 5.
         self._put = super(zmq.Socket, self._port).send
         self._give = super(zmq.Socket, self._outside).send
         self._outside.maxmsgsize = _HARD_LIMIT
-        self._outside.linger = 200
+        self._outside.router_mandatory = True  # an answer that cannot go out is an error, not lost
+        self._until = 0.0
         self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
         self._sending = threading.Lock()
         self._door = threading.Lock()
@@ -128,23 +145,37 @@ class Bus:
         return False
 
     def stop(self) -> None:
-        """End the door's thread and close the sockets. Every request that has no answer yet
-        is refused; answers that were given go out."""
-        self._going = False
-        self._wake()
-        self._thread.join()
-        with self._sending, self._door:
-            self._outside.close()
+        """Close the door and the sockets inside."""
+        self.close_door()
+        with self._sending:
             for socket in (self._port, self._inside):
                 socket.close(0)
-        os.close(self._wake_read)
-        os.close(self._wake_write)
         self._context.destroy(linger=200)
+
+    def close_door(self) -> None:
+        """Refuse every request that has no answer yet, also those that nobody has read; when
+        this returns the answers have gone out. A further answer reaches nobody."""
+        self._until = time.monotonic() + LAST_SECONDS
+        self._going = False
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._door:
+            self._outside.close(LINGER_MS)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+        self._street.term()
 
     # ---- the door ----------------------------------------------------------------------
 
     def _serve(self) -> None:
         """In the door's thread."""
+        try:
+            self._keep()
+        except BaseException as error:  # noqa: BLE001 - the last word of the only door
+            self._on_death(f"the door broke: {error!r}")
+
+    def _keep(self) -> None:
         poll = select.poll()
         poll.register(int(self._outside.getsockopt(zmq.FD)), select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
@@ -153,9 +184,14 @@ class Bus:
                 pass
             if (self._wake_read, select.POLLIN) in poll.poll():
                 os.read(self._wake_read, 512)
-        for _ in range(MAX_WAITING):
-            if not self._take_outside():
+        while time.monotonic() < self._until:
+            if self._take_outside():
+                continue
+            found = poll.poll(QUIET_MS)
+            if not found:
                 break
+            if (self._wake_read, select.POLLIN) in found:
+                os.read(self._wake_read, 512)
         for to, id in list(self._open.items()):
             self._answer(to, requests.refused(id, _STOPPING))
 
@@ -207,13 +243,25 @@ class Bus:
                 return
             del self._open[to]
             try:
-                self._give(bytes.fromhex(identity.decode()), _MORE)
-                if kind == b"req":
-                    self._give(b"", _MORE)
-                self._give(payload, _NOW)
+                self._send(bytes.fromhex(identity.decode()), kind == b"req", payload)
                 used_up = self._readable()
             except zmq.ZMQError as error:
                 log.info("answer to %s dropped: %s", to, error)
                 used_up = not self._outside.closed
             if used_up:
                 self._wake()
+
+    def _send(self, identity: bytes, is_req: bool, payload: bytes) -> None:
+        """Who does not read loses answers; but at the end they are many at once also for those
+        who do, and there is a moment's time. Raises `ZMQError`, at the first frame if at all."""
+        while True:
+            try:
+                self._give(identity, _MORE)
+                break
+            except zmq.Again:
+                if self._going or time.monotonic() >= self._until:
+                    raise
+                time.sleep(0.002)  # nothing tells when it has read
+        if is_req:
+            self._give(b"", _MORE)
+        self._give(payload, _NOW)

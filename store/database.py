@@ -4,6 +4,7 @@ SQLite by default, in WAL mode with `synchronous=FULL`: a commit that was acknow
 survives the loss of power.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from peewee import DatabaseError, OperationalError, SqliteDatabase
@@ -49,7 +50,11 @@ def open_database(path: Path) -> SqliteDatabase:
 
 
 def create_or_migrate(path: Path) -> None:
-    """Bring the schema to this program's version, in one transaction."""
+    """Bring the schema to this program's version, in one transaction. A new file is the owner's
+    alone, and SQLite makes those beside it alike: instructions and screens stand in it."""
+    if not path.exists():
+        with suppress(OSError):  # what is wrong is said where it is opened
+            path.touch(mode=0o600)
     database = open_database(path)
     try:
         migrations.migrate(database)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from actors.terminals.processes import end_session
+from actors.terminals.processes import end_session, owner_mark
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
 # may be started from a hook or from `git rebase --exec`, where these point somewhere else.
@@ -92,7 +92,7 @@ def git(
     environ = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
     options = _OPTIONS if hooks else (*_OPTIONS, _NO_HOOKS)
     command = ["git", "-C", at]
-    for option in options:
+    for option in (*options, owner_mark()):
         command += ["-c", option]
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **(env or {})}
     limit = HOOK_SECONDS if hooks else GIT_SECONDS

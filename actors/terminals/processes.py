@@ -7,6 +7,7 @@ the lock that a living host holds is the proof there. Plain blocking functions, 
 
 import contextlib
 import fcntl
+import functools
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -166,6 +168,55 @@ def end_session(leader: int, grace: float) -> None:
     for _ in range(2):  # what was begun while the others were ended is found the second time
         for member in known | _family(leader):
             family.send(member, signal.SIGKILL)
+
+
+_OWNER = "callboard.owner="
+
+
+def owner_mark() -> str:
+    """For the command line of a process that is to live no longer than this one: `git` takes it
+    as a setting (`-c`) that means nothing."""
+    return _owner_mark(os.getpid())
+
+
+@functools.cache
+def _owner_mark(pid: int) -> str:
+    return f"{_OWNER}{pid}:{start_time(pid)}"
+
+
+_GRACE = 2.0
+"""Seconds between TERM, at which git takes its lock files away, and KILL."""
+
+
+def end_abandoned(mine: bool = False) -> None:
+    """Ends what carries the mark of a process that is gone (with `mine`: or of this one), each
+    with all it started: a runtime that was killed cannot. Blocks up to 2 s. Linux."""
+    if not family.LINUX:
+        return
+    leaders = [pid for pid in family.living() if _is_abandoned(pid, mine)]
+    if leaders:
+        with ThreadPoolExecutor(len(leaders)) as each:
+            list(each.map(lambda pid: end_session(pid, _GRACE), leaders))
+
+
+def _is_abandoned(pid: int, mine: bool) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return False  # gone
+    for word in words:
+        owner, _, started = word.removeprefix(_OWNER).partition(":")
+        if word.startswith(_OWNER) and owner.isdecimal():
+            gone = (mine and word == owner_mark()) or is_alive(int(owner), started) is False
+            return gone and _leads_session(pid)
+    return False
+
+
+def _leads_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
 
 
 def _family(leader: int) -> set[family.Member]:

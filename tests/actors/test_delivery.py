@@ -52,6 +52,7 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_enter_that_was_missed_is_pressed_once_more(served: Served, tmp_path: Path) -> None:
+    """Hazard 29."""
     name = begin(served, tmp_path, 2)
     served.until_status(name, "completed")
     assert len(facts(served, "instruction.sent")) == 1
@@ -62,6 +63,7 @@ def test_an_enter_that_was_missed_is_pressed_once_more(served: Served, tmp_path:
 def test_an_instruction_that_is_not_taken_is_said_and_not_typed_again(
     served: Served, tmp_path: Path
 ) -> None:
+    """Hazard 29."""
     name = begin(served, tmp_path, 3)
     served.until(name, lambda row: terminal(row, "a/1")["blocked"])
     (unconfirmed,) = facts(served, "instruction.unconfirmed")

@@ -49,7 +49,7 @@ def test_a_filter_that_hangs_after_the_target_moved_is_said_once_and_a_person_go
 ) -> None:
     monkeypatch.setattr(merger, "MERGE_SECONDS", 4.0)
     repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f filter=own\n"})
-    smudge = f"[ $PWD != {repo} ] || {'sleep 99' if how == 'hangs' else 'exit 1'}; cat"
+    smudge = f"[ $PWD != {repo} ] || exec {'sleep 99' if how == 'hangs' else 'false'}; cat"
     git(repo, "config", "filter.own.smudge", smudge)
     git(repo, "config", "filter.own.required", "true")
     git(repo, "config", "filter.own.clean", "cat")

@@ -3,6 +3,7 @@ actor it belongs to."""
 
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,15 @@ def test_a_callback_that_fails_ends_neither_the_loop_nor_another(loop: EventLoop
     finally:
         for pipe in pipes:
             pipe.close()
+
+
+def test_where_the_loop_breaks_the_runtime_gives_up_and_says_why(
+    served: Served,
+) -> None:
+    """Else it would go on and hear nothing, while its rows say `running`. Hazard 20."""
+    served.runtime._loop.post(sys.exit)  # what no callback may do, and `Exception` does not hold
+    assert served.runtime.ended.wait(WAIT)
+    assert "the event loop broke: SystemExit" in served.runtime.failure
 
 
 def test_what_cannot_be_said_to_a_host_fails_its_actor_and_not_in_silence(

@@ -154,6 +154,7 @@ def test_a_block_says_its_status(status: Status, expected: Meaning) -> None:
 
 
 def test_hazard_4_absent_next_action_is_plain_completion() -> None:
+    """Hazard 4."""
     assert meaning(BLOCK.format(status="completed")) is Meaning.DONE
     with_action = parse(BLOCK.format(status="completed") + "next_action: continue\n")
     assert isinstance(with_action, Spoken)
@@ -239,6 +240,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("duty", list(Duty))
 def test_hazard_5_the_text_we_ask_for_is_the_text_we_parse(duty: Duty, tmp_path: Path) -> None:
+    """Hazard 5."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgSign=false"]
     for command, expected in zip(commands(instructions(duty)), EXPECTED[duty], strict=True):

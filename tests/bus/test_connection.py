@@ -41,6 +41,7 @@ def test_the_nearest_word_names_the_home(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_home_is_held_by_one(home: Path) -> None:
+    """Hazard 23."""
     fd = connection.hold(home)
     assert fd is not None
     assert connection.is_held(home)
@@ -94,6 +95,7 @@ def test_those_who_only_ask_do_not_keep_a_runtime_from_its_home(home: Path) -> N
 
 
 def test_connection_json_is_what_the_contract_says_and_the_owner_s_alone(home: Path) -> None:
+    """Hazard 43."""
     os.umask(os.umask(0o000))
     connection.write(home, SERVED)
     path = home / "connection.json"
@@ -165,6 +167,7 @@ def test_a_long_or_closed_base_is_not_used(monkeypatch: pytest.MonkeyPatch, home
 
 
 def test_a_directory_others_can_enter_is_refused(base: Path, home: Path) -> None:
+    """Hazard 53."""
     found = connection.socket_directory(home)
     found.chmod(0o755)
     with pytest.raises(PermissionError, match="0700"):

@@ -67,6 +67,7 @@ def test_the_class_says_who_decides_on_it() -> None:
 
 
 def test_a_status_is_one_word_spelled_once() -> None:
+    """Hazard 13."""
     for enum in (status.WorkflowStatus, status.TaskStatus, status.TerminalStatus):
         for word in enum:
             assert word == word.name.lower()

@@ -169,6 +169,7 @@ def test_a_subscriber_that_goes_on_after_a_seq_gets_only_what_came_later(
 def test_a_gap_is_noticed_and_healed_in_order(
     wire: Wire, subscribe: Callable[..., Subscriber]
 ) -> None:
+    """Hazard 26."""
     subscriber = joined(wire, subscribe())
     wire.publish()
     assert take(subscriber, 1) == [1]
@@ -182,6 +183,7 @@ def test_a_gap_is_noticed_and_healed_in_order(
 def test_a_loss_before_a_silence_is_noticed_by_the_heartbeat(
     wire: Wire, subscribe: Callable[..., Subscriber]
 ) -> None:
+    """Hazard 26."""
     subscriber = joined(wire, subscribe())
     wire.keep()
     assert subscriber.next(0.3) is None

@@ -3,7 +3,9 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from wire_kit import Outside
 from actors.behaviours.mailbox import Directory, Mailbox
 from bus import messages, requests, router
 from bus.address import GATEWAY
+from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
-from bus.router import MAX_WAITING, Bus
+from bus.router import MAX_WAITING, Bus, Envelope
 
 Dial = Callable[[int], "zmq.Socket[bytes]"]
 
@@ -116,6 +119,44 @@ def test_a_door_that_closes_answers_every_request_that_is_open(directory: Path, 
     assert sorted(r["error"]["reason"] for r in replies if not r["ok"]) == ["stopping"] * 19
 
 
+@pytest.mark.parametrize("reads", ["while it stops", "afterwards"])
+def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
+    directory: Path, reads: str
+) -> None:
+    come, go_on, count = threading.Event(), threading.Event(), 5_000
+
+    def busy(to: str, envelope: Envelope) -> bool:
+        come.set()
+        assert go_on.wait(30)
+        return True
+
+    bus = Bus(busy)
+    bus.bind(f"ipc://{directory}/many")
+    bus.start()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.set_hwm(0)
+    socket.connect(f"ipc://{directory}/many")
+    for number in range(count):
+        socket.send(b'{"type":"runtime.info","id":%d}' % number)
+    assert come.wait(30)
+    stopping = threading.Thread(target=bus.stop)
+    stopping.start()
+    while bus._going:
+        threading.Event().wait(0.01)
+    go_on.set()
+    if reads == "afterwards":
+        stopping.join()
+    found = []
+    while len(found) < count and socket.poll(5_000):
+        found.append(json.loads(socket.recv()))
+    assert not socket.poll(200)
+    stopping.join()
+    context.destroy(linger=0)
+    assert sorted(reply["id"] for reply in found) == list(range(count))
+    assert {reply["error"]["code"] for reply in found} == {503}
+
+
 def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> None:
     bus = Bus(lambda to, envelope: False)
     bus.bind(f"ipc://{directory}/early")
@@ -160,6 +201,7 @@ def test_several_frames_are_refused(outside: Outside, dial: Dial, frames: Any) -
 
 
 def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Dial) -> None:
+    """Hazard 25."""
     socket = dial(zmq.DEALER)
     outside.waiting = MAX_WAITING
     reply = ask(socket, b'{"type":"runtime.info","id":"x"}')
@@ -173,6 +215,22 @@ def test_a_full_gateway_says_so_with_the_request_s_id(outside: Outside, dial: Di
 def test_without_a_gateway_the_answer_is_that_it_stops(outside: Outside, dial: Dial) -> None:
     del outside.boxes[GATEWAY]
     assert error(ask(dial(zmq.REQ), b"{}"))["code"] == 503
+
+
+def test_a_door_that_breaks_says_so(tmp_path: Path) -> None:
+    """Else the runtime would go on and hear nobody. Hazard 20."""
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def breaks(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    bus = Bus(breaks, on_death=told.put)
+    bus.bind(f"ipc://{tmp_path}/door")
+    bus.start()
+    with Client(f"ipc://{tmp_path}/door", timeout=0.1) as client, suppress(NoAnswer):
+        client.call("runtime.info")
+    assert "the door broke: ZeroDivisionError" in told.get(timeout=30)
+    bus.stop()
 
 
 def test_a_client_that_died_harms_nobody(outside: Outside, dial: Dial) -> None:
@@ -210,7 +268,7 @@ def test_two_clients_get_their_own_answers(outside: Outside, dial: Dial) -> None
 
 
 def test_telling_never_blocks_though_the_receiver_is_stuck() -> None:
-    """Hazard 25: nobody reads this mailbox, and nothing that is told is lost."""
+    """Nobody reads this mailbox, and nothing that is told is lost. Hazard 25."""
     directory, mailbox = Directory(), Mailbox("stuck/")
     directory.register("stuck/", mailbox)
     bus = Bus(directory.deliver)

@@ -100,6 +100,7 @@ def _die_at_each(
 
 @pytest.mark.timeout(240)
 def test_death_at_some_points_changes_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """Hazard 21."""
     numbered = undisturbed.points[: -len(AROUND_THE_REF)]
     step = max(1, len(numbered) // (SHORT - 2))
     points = [*numbered[step // 2 :: step][: SHORT - 2], "ref.after", "ref.before.all"]

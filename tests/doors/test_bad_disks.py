@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, Home
+from kit import PYTHON, Home, coder, plan_text
 from working import Working, ended
 
 # ---- the database ------------------------------------------------------------------------------
@@ -37,6 +37,16 @@ def test_a_corrupt_database_is_said_and_not_touched(home: Home) -> None:
     assert "not a sound database" in words
     assert ".recover" in words
     assert path.read_bytes() == broken
+
+
+def test_up_says_at_once_why_no_runtime_comes_up(home: Home, repo: Path, tmp_path: Path) -> None:
+    """It does not wait for the start that has failed already (30 s)."""
+    served_once(home).write_bytes(b"this is no database" * 1000)
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder("$ true")]}))
+    found = home.run("up", str(plan), timeout=20)
+    assert found.returncode == 3, found.stdout + found.stderr
+    assert "not a sound database" in found.stderr
 
 
 def sql(path: Path, *statements: str) -> None:

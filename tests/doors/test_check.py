@@ -14,6 +14,9 @@ from checking import good, refused, state
 from kit import PYTHON, Call, Home, git
 from sample_plan import SAMPLE
 
+from actors.plan_check import check
+from bus.errors import Refused
+
 pytestmark = pytest.mark.usefixtures("alone")
 
 # ---- plans that are wrong ----------------------------------------------------------------
@@ -97,6 +100,12 @@ def test_a_branch_that_git_takes_is_taken(
     git(repo, "check-ref-format", "--branch", name)
     text = good(repo).replace('branch = "feat/b"', f'branch = "{name}"')
     assert call("check", plan(text))[0] == 0
+
+
+def test_a_plan_that_an_editor_has_marked_as_utf_8_is_read(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    assert call("check", plan(b"\xef\xbb\xbf" + good(repo).encode()))[0] == 0
 
 
 def test_a_branch_that_exists_is_refused_with_the_command_that_removes_it(
@@ -209,10 +218,32 @@ def test_a_plan_without_tests_is_said_loudly(
 ) -> None:
     assert "NOT TESTED" in call("check", plan(good(repo)))[1]
     tested = good(repo, head='test = ["true"]')
-    assert "NOT TESTED" not in call("check", plan(tested))[1]
+    assert "note:" not in call("check", plan(tested))[1]
+
+
+def test_tests_that_cannot_start_are_said_before_anybody_works(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    code, out, _ = call("check", plan(good(repo, head='test = ["not-here", "-q"]')))
+    assert code == 0
+    assert "note: test: 'not-here' is not on the PATH" in out
+    in_the_tree = good(repo, head='test = ["./not-here"]')
+    assert "note:" not in call("check", plan(in_the_tree))[1]
 
 
 # ---- the same plans at a runtime -----------------------------------------------------------
+
+
+def test_a_base_is_absolute_because_the_runtime_stands_elsewhere(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo.parent)
+    text = good(Path(repo.name))
+    assert check(text, str(repo.parent)).plan.repo == str(repo)
+    for base in (".", "", "~"):
+        with pytest.raises(Refused) as refusal:
+            check(text, base)
+        assert refusal.value.body.path == ("base" if base else "repo")
 
 
 def test_the_runtime_refuses_the_same_plans_in_the_same_words(
@@ -224,7 +255,7 @@ def test_the_runtime_refuses_the_same_plans_in_the_same_words(
         file = plan(good(repo).replace(old, new, 1))
         said = call("submit", file, "--home", str(home.path))
         refused(said, path, rule)
-        assert said == call("check", file)
+        assert said == call("check", file, "--home", str(home.path))
     for text in (b"\xff", "no plan", "a = " + "[" * 50_000, "name = '" + "x" * (2 << 20) + "'"):
         assert call("submit", plan(text), "--home", str(home.path))[0] == 2
     assert home.json("ps") == []

@@ -1,6 +1,7 @@
 """How the runtime ends, and what is left then: every way that docs/recovery.md names."""
 
 import fcntl
+import json
 import os
 import pty
 import shutil
@@ -8,13 +9,16 @@ import signal
 import subprocess
 import termios
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import zmq
 from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
-from actors.terminals import processes
+from actors.terminals import family, processes
 from bus import connection
 
 
@@ -26,6 +30,7 @@ def sockets_of(home: Home) -> Path:
 def test_a_signal_ends_it_cleanly_and_leaves_the_terminals(
     working: Working, signo: signal.Signals
 ) -> None:
+    """Hazard 38."""
     home = working.home
     assert home.served is not None
     sockets = sockets_of(home)
@@ -192,6 +197,7 @@ def test_everything_stopped_and_continued_goes_on_as_if_nothing_was(working: Wor
 
 
 def test_a_second_runtime_says_who_holds_the_home(home: Home) -> None:
+    """Hazard 23."""
     first = home.serve()
     second = home.run("serve")
     assert second.returncode == 3
@@ -289,3 +295,46 @@ def test_what_is_in_the_way_of_a_socket_is_said_in_words(
     assert "Address already in use" in error
     assert help.startswith("help: ")
     home.serve()
+
+
+@pytest.mark.parametrize("end", ["gives up", "SIGTERM"])
+def test_whoever_asked_before_the_end_has_one_answer(
+    working: Working, repo: Path, tmp_path: Path, end: str
+) -> None:
+    """A preview that hangs keeps the end waiting while others press in."""
+    home = working.home
+    home.ok("down")
+    ended(home)
+    when = tmp_path / "give up"
+    home.prefix = [PYTHON, str(Path(__file__).with_name("gives_up.py")), str(when)]
+    served = home.serve()
+    os.mkfifo(repo / ".git/objects/info/alternates")  # who reads it waits
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.set_hwm(0)
+    socket.connect(connection.read(home.path).requests)
+    socket.send(b'{"type":"merge.preview","workflow":"demo","id":0}')
+    until(lambda: b"\0preview" in b"".join(commands_below(served.pid)), "a preview")
+    when.touch() if end == "gives up" else served.terminate()
+    found, sent, refused = [], 1, False
+    while len(found) < sent and (not refused or socket.poll(15_000)):
+        while not refused and sent - len(found) < 800:
+            socket.send(b'{"type":"tree.inspect","id":%d}' % sent)
+            sent += 1
+        while socket.poll(10):
+            found.append(json.loads(socket.recv()))
+            refused = refused or found[-1].get("error", {}).get("code") == 503
+    assert not socket.poll(200)
+    context.destroy(linger=0)
+    assert sorted(reply["id"] for reply in found) == list(range(sent))
+    assert {reply["error"]["code"] for reply in found if not reply["ok"]} <= {429, 503}
+    home.prefix = []
+    (repo / ".git/objects/info/alternates").unlink()
+    assert ended(home)[0] == (1 if end == "gives up" else 0)
+
+
+def commands_below(parent: int) -> Iterator[bytes]:
+    """The command lines of its children."""
+    for pid in [pid for pid, fields in family.living().items() if fields[1] == str(parent)]:
+        with suppress(FileNotFoundError):
+            yield Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -24,6 +24,7 @@ def watched(home: Home, repo: Path, tmp_path: Path) -> Iterator[Watched]:
 def test_a_word_beside_the_branch_is_rejected(
     watched: Watched, checkout: list[str], where: str
 ) -> None:
+    """Hazard 8."""
     worktree = watched.worktrees["a"]
     git(worktree, "checkout", "-q", *checkout)
     git(worktree, "commit", "-q", "--allow-empty", "-m", "Not said where it counts")
@@ -52,6 +53,20 @@ def test_a_word_beside_the_branch_counts_when_the_branch_is_moved_to_it(
         "this task's branch is feat/a",
         "",
     ]
+
+
+def test_a_word_that_does_not_descend_from_where_the_task_began_is_rejected(
+    watched: Watched,
+) -> None:
+    """The branch was moved to a story of its own. The other task is not touched by it. Hazard 8."""
+    worktree = watched.worktrees["a"]
+    story = git(worktree, "commit-tree", "-m", "Another story #done", "HEAD^{tree}")
+    git(watched.repo, "update-ref", "refs/heads/feat/a", story)
+    watched.until(type="commit.rejected", commit=story)
+    (rejected,) = [f for f in watched.facts if f["type"] == "commit.rejected"]
+    assert rejected["reason"].startswith("it does not descend from")
+    (row,) = watched.home.json("ps", "demo")
+    assert [task["status"] for task in row["tasks"]] == ["running", "running"]
 
 
 def test_worktrees_that_git_named_anew_are_not_taken_for_each_other(watched: Watched) -> None:

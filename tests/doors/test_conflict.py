@@ -29,14 +29,17 @@ def test_a_person_resolves_it_and_is_told_what_is_wrong_before(acting: Acting, r
     assert str(where) in acting.home.ok("ps").split("demo/a/")[0]
     git(where, "add", "-A")
     git(where, "commit", "-q", "-m", "with markers")
-    acting.home.ok("merge", "demo", "--continue")
+    refused = acting.home.run("merge", "demo", "--continue")
+    assert refused.returncode == 1
+    assert str(where) in refused.stderr
+    assert "conflict marker" in refused.stderr
     first = acting.fact("merge.resolution")
     assert any("conflict marker" in problem for problem in first["problems"])
     (where / "same").write_text("two\n")
     git(where, "commit", "-q", "-a", "-m", "loses one side")
     acting.until(lambda row: row["merge"]["waits"] == "conflict")
     acting.again()
-    acting.home.ok("merge", "demo", "--continue")
+    assert acting.home.run("merge", "demo", "--continue").returncode == 1
     second = acting.fact("merge.resolution", 2)
     assert any("same" in problem for problem in second["problems"])
     (where / "same").write_text("one\ntwo\n")

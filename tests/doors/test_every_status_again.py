@@ -1,12 +1,15 @@
-"""The runtime is killed at every status that is not final, and the next one goes on from there."""
+"""The runtime is killed at every status that is not final, and around the typing of an instruction;
+the next one goes on from there."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acting import Acting, cli, task, terminal
-from kit import coder, commit, done, git, moves, plan_text
+from kit import Home, coder, commit, done, git, moves, plan_text, types
+from test_lost_hosts import dies_at
 from working import waits_for
 
 
@@ -80,7 +83,7 @@ def told(facts: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
 def test_what_was_not_at_its_end_is_gone_on_with(
     acting: Acting, repo: Path, tmp_path: Path, status: str
 ) -> None:
-    """Nothing is started or typed a second time. Hazards 21, 22, 24."""
+    """Nothing is started or typed a second time. Hazards 21, 22."""
     held = Held(acting, repo, tmp_path, status)
     held.reach()
     acting.again()
@@ -110,3 +113,22 @@ def test_what_was_answered_is_there_though_it_is_killed_at_once(acting: Acting, 
         answer = acting.call(f"workflow.{verb}", workflow="demo")
         acting.again()
         assert acting.row()["status"] == answer["status"] == status
+
+
+@pytest.mark.parametrize("point", ["type.1.before", "type.1.after", "typed.1.before"])
+def test_an_instruction_is_typed_once_wherever_the_runtime_dies(
+    home: Home, repo: Path, tmp_path: Path, point: str
+) -> None:
+    """Before it is given to the host, after, and before the record that it was typed. Hazard 21."""
+    told = tmp_path / "told"
+    work = f"$ echo told >> {told}\n" + commit("a", "x", "a #done")
+    runtime = dies_at(home, point, tmp_path)
+    (tmp_path / "plan.toml").write_text(plan_text(repo, {"a": [coder(work)]}))
+    home.ok("submit", str(tmp_path / "plan.toml"))
+    home.ok("prepare", "demo")
+    home.run("start", "demo")
+    assert runtime.wait(30) == -signal.SIGKILL
+    home.serve()
+    home.until(lambda row: row["status"] == "completed")
+    assert told.read_text() == "told\n"
+    assert types(home.facts("demo/a/1")).count("instruction.sent") == 1

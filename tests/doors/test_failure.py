@@ -41,6 +41,7 @@ def test_a_failed_task_waits_while_others_finish_and_is_tried_again_after_a_cras
 def test_an_exit_without_a_completion_is_repaired_with_its_context(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazard 17."""
     told = tmp_path / "told"
     lines = f'$ printf %s "$INSTRUCTION" > {told}\n$ echo mended > mended\n' + say("mend it #done")
     script = say("half of it") + "$ echo the disk is full\n@ exit 3\n"
@@ -61,6 +62,7 @@ def test_an_exit_without_a_completion_is_repaired_with_its_context(
 def test_completions_that_are_not_believed_fail_the_terminal_at_last(
     acting: Acting, repo: Path
 ) -> None:
+    """Hazard 10."""
     lines = "$ echo more >> README; git commit -q --allow-empty -m 'finished #done'\n"
     tasks = {"a": [{"cli": "careless", "instruction": "work"}]}
     acting.begin(plan_text(repo, tasks, tail=cli("careless", lines)))

@@ -74,6 +74,7 @@ def never_reads() -> Iterator[Callable[[str], None]]:
 def test_all_followers_end_with_the_same_facts_over_crashes_of_the_runtime(
     home: Home, repo: Path, tmp_path: Path, never_reads: Callable[[str], None]
 ) -> None:
+    """Hazard 26."""
     home.serve()
     at = connection.read(home.path)
     never_reads(at.feed)

@@ -227,7 +227,7 @@ def test_a_thousand_commits_in_a_second_over_twenty_branches_are_told_once_each(
     home: Home, repo: Path, tmp_path: Path, kills: int
 ) -> None:
     """Killed: once in the middle of the storm, which goes on meanwhile, and once while the
-    next runtime reads what it missed."""
+    next runtime reads what it missed. Hazard 1."""
     ids = [f"t{number}" for number in range(BRANCHES)]
     watched = Watched(home, repo, tmp_path, ids)
     try:

@@ -30,6 +30,7 @@ def test_the_demo_lands(tmp_path: Path) -> None:
 
 
 def test_up_lands_two_parallel_tasks_and_says_so(home: Home, repo: Path, tmp_path: Path) -> None:
+    """Hazards 15, 45."""
     test = f"test = [{json.dumps(PYTHON)}, \"-c\", \"open('a'); open('b')\"]"
     plan = write(tmp_path, plan_text(repo, {"a": [done("a")], "b": [done("b")]}, head=test))
     ran = home.run("up", plan)
@@ -52,6 +53,7 @@ def test_up_lands_two_parallel_tasks_and_says_so(home: Home, repo: Path, tmp_pat
 def test_two_branches_green_alone_and_red_together_do_not_land(
     home: Home, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazard 45."""
     check = "import os,sys; sys.exit(os.path.exists('a') and os.path.exists('b'))"
     test = f'test = [{json.dumps(PYTHON)}, "-c", {json.dumps(check)}]'
     before = git(repo, "rev-parse", "main")

@@ -127,6 +127,7 @@ def say_no() -> str:
 def test_stop_pins_what_was_not_committed_and_keeps_the_worktree(
     acting: Acting, repo: Path
 ) -> None:
+    """Hazard 51."""
     script = commit("kept", "x", "half") + "$ echo mine > uncommitted; echo more >> README\n"
     acting.begin(plan_text(repo, {"a": [coder(script + "@ sleep 600\n")]}))
     row = acting.until(

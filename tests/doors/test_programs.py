@@ -35,6 +35,7 @@ def user(tmp_path: Path) -> dict[str, str]:
 def test_a_program_gets_a_chosen_environment_and_a_private_home_that_goes_with_it(
     tmp_path: Path, repo: Path, user: dict[str, str]
 ) -> None:
+    """Hazard 43."""
     seen = tmp_path / "seen"
     setup = f"""setup = ["sh", "-c", "env > '{seen}.setup'"]"""
     look = f"$ env -0 > {seen}.env; stty size < /dev/tty > {seen}.size\n"
@@ -126,7 +127,7 @@ def test_a_copied_file_that_git_does_not_ignore_is_pointed_out(
 def test_the_next_terminal_begins_when_the_last_descendant_of_the_one_before_is_gone(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    """The daemon has a session of its own, no terminal, and ignores TERM."""
+    """The daemon has a session of its own, no terminal, and ignores TERM. Hazard 36."""
     pid = tmp_path / "pid"
     daemon = f"trap '' TERM; echo $$ > {pid}; while :; do sleep 0.2; date +%s.%N > {pid}.beat; done"
     leave = f"$ setsid sh -c {shlex.quote(daemon)} > /dev/null 2>&1 < /dev/null &\n"
@@ -158,6 +159,7 @@ HOSTILE = {
 def test_an_instruction_arrives_as_it_was_written(
     acting: Acting, repo: Path, tmp_path: Path, name: str
 ) -> None:
+    """Hazard 30."""
     told, text = tmp_path / "told", HOSTILE[name]
     assert name != "long" or len(text) > 20_000
     keeper = cli("keeper", f'$ printf %s "$INSTRUCTION" >> {told}\n' + say("kept #done"))

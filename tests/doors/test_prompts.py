@@ -11,6 +11,7 @@ ASKS = "@ ask Which colour? | red | green\n$ echo $ANSWER > colour\n"
 
 
 def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -> None:
+    """Hazard 32."""
     acting.begin(plan_text(repo, {"a": [coder(ASKS + say("paint #done"))]}))
     blocked = acting.fact("terminal.blocked")
     assert blocked["choices"] == ["red", "green"]
@@ -35,6 +36,7 @@ def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -
 
 
 def test_policy_answers_only_what_the_profile_knows(acting: Acting, repo: Path) -> None:
+    """Hazard 33."""
     rule = """
 [[cli.polite.prompts]]
 name = "leave"
@@ -60,6 +62,7 @@ answer = '^Yes'
 def test_silence_is_said_and_nudged_once_and_ends_nothing(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazards 17, 34, 54."""
     told = tmp_path / "told"
     lazy = cli("lazy", f'$ printf "%s\\n" "$INSTRUCTION" >> {told}\n')
     tasks = {

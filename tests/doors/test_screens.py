@@ -51,6 +51,7 @@ def submit(acting: Acting, text: str, tmp_path: Path) -> None:
 def test_a_screen_nobody_recognises_is_shown_and_fails_the_launch_in_time(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazard 31."""
     splash = cli("splash", command=["sh", "-c", "echo Licence expired.; sleep 600"])
     splash += "ready_timeout = 9\n"
     tasks = {"a": [{"cli": "splash", "instruction": "x"}]}
@@ -109,7 +110,7 @@ def test_nothing_is_typed_into_a_question_that_came_while_it_waited(
 def test_a_choice_is_taken_only_when_the_marker_stands_on_it(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    """The first key is swallowed, as a busy machine does: Enter at once would say no."""
+    """The first key is swallowed, as a busy machine does: Enter at once would say no. Hazard 33."""
     one = {"cli": "list", "auto_confirm": "known", "instruction": say("a #done")}
     acting.begin(plan_text(repo, {"a": [one]}, tail=listing("list", 1)))
     acting.status("completed")

@@ -137,6 +137,7 @@ def test_tasks_run_in_parallel_and_terminals_of_a_task_one_after_another(
 
 
 def test_start_is_refused_unless_ready_and_leaves_the_status(acting: Acting, repo: Path) -> None:
+    """Hazard 14."""
     slow = cli("slow", ready="never", ready_timeout=600)
     asked = {"cli": "slow", "instruction": "x"}
     submitted(acting, plan_text(repo, {"a": [asked]}, tail=slow))

@@ -10,6 +10,7 @@ from kit import coder, commit, done, git, plan_text
 def test_a_target_that_moves_under_the_tests_is_merged_and_tested_again(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
+    """Hazard 44."""
     flag = tmp_path / "moved"
     check = (
         f"test -e {flag} || {{ touch {flag}; cd {repo}; echo y > theirs; git add theirs;"

@@ -36,13 +36,24 @@ def plain(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_the_writer_is_in_wal_mode_and_syncs_every_commit(journal: Journal) -> None:
+    """Hazard 24."""
     assert pragma(journal._connection, "journal_mode") == "wal"
     assert pragma(journal._connection, "synchronous") == 2  # FULL
     assert pragma(journal._connection, "foreign_keys") == 1
     assert pragma(journal._connection, "busy_timeout") == 5_000
 
 
+def test_what_is_stored_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "callboard.db"
+    create_or_migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE more (x)")
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {f"callboard.db{end}": 0o600 for end in ("", "-wal", "-shm")}
+
+
 def test_the_reader_cannot_write(reader: Reader) -> None:
+    """Hazard 19."""
     assert pragma(reader._database.connection(), "query_only") == 1
     with pytest.raises(Exception, match="readonly"):
         reader._sql("DELETE FROM fact")
@@ -181,6 +192,7 @@ def fill(plain: sqlite3.Connection) -> None:
 def test_every_status_of_a_machine_and_no_other_word_can_be_stored(
     table: str, plain: sqlite3.Connection
 ) -> None:
+    """Hazard 13."""
     fill(plain)
     for word in ENUMS[table]:
         plain.execute(f"UPDATE {table} SET status = ?", (word,))
@@ -225,6 +237,7 @@ def test_a_merge_terminal_belongs_to_no_task(plain: sqlite3.Connection) -> None:
     ],
 )
 def test_a_key_is_there_once(table: str, values: str, plain: sqlite3.Connection) -> None:
+    """Hazard 1."""
     fill(plain)
     plain.execute(f"INSERT INTO {table} VALUES ({values})")
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):

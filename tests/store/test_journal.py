@@ -43,6 +43,7 @@ def test_a_submission_is_stored_whole_with_a_fact_for_each_status(
 def test_a_transition_is_a_compare_and_swap_with_its_fact(
     journal: Journal, reader: Reader, plan: Plan, published: list[Stored]
 ) -> None:
+    """Hazard 14."""
     journal.commit(submission("demo", plan, "now"))
     journal.commit([prepare()])
     fact = published[-1].fact
@@ -56,6 +57,7 @@ def test_a_transition_is_a_compare_and_swap_with_its_fact(
 def test_an_illegal_transition_is_an_error_and_changes_nothing(
     journal: Journal, reader: Reader, plan: Plan
 ) -> None:
+    """Hazard 14."""
     journal.commit(submission("demo", plan, "now"))
     head = journal.head
     jump = Move("workflow", "demo/", WorkflowStatus.CREATED, WorkflowStatus.COMPLETED)
@@ -82,6 +84,7 @@ def test_a_change_is_stored_whole_or_not_at_all(
 def test_an_abandoned_incarnation_writes_nothing(
     journal: Journal, reader: Reader, plan: Plan
 ) -> None:
+    """Hazard 9."""
     journal.commit(submission("demo", plan, "now"))
     start = Move(
         "terminal",
@@ -216,6 +219,7 @@ def test_every_change_is_stored_or_refused_whoever_writes_it_and_when_it_closes(
 
 
 def test_facts_are_told_only_after_their_commit(database: Path) -> None:
+    """Hazard 18."""
     reader = Reader(database)
     told: list[bool] = []
 

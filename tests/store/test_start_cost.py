@@ -61,6 +61,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_no_query_of_a_start_walks_through_history(home: Path, statements: list[str]) -> None:
+    """Hazard 28."""
     runtime = Runtime(home)
     try:
         runtime.start()

@@ -57,6 +57,7 @@ def drawn(text: str) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("enum", MACHINES)
 def test_a_step_is_legal_exactly_where_the_design_draws_it(enum: Any) -> None:
+    """Hazard 15."""
     table, text = MACHINES[enum]
     steps = drawn(text)
     assert set(table) == set(enum)

@@ -70,6 +70,7 @@ def test_json_survives_a_round_trip(values: dict[str, object]) -> None:
 
 
 def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+    """Hazard 41."""
     path = tmp_path / "a.json"
     path.write_text("old")
     replace_file(path, b"new", 0o640)

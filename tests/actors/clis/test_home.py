@@ -121,6 +121,7 @@ def test_a_provider_with_a_model_only_keeps_the_login(
 def test_the_users_own_key_never_goes_to_another_endpoint(
     tmp_path: Path, user: dict[str, str], where: tuple[Path, Path]
 ) -> None:
+    """Hazard 43."""
     user |= {"ANTHROPIC_API_KEY": "sk-own", "OPENAI_API_KEY": "sk-own", "GEMINI_API_KEY": "sk-own"}
     for name in ("claude", "codex", "gemini", "qwen", "opencode", "aider"):
         launch = prepare(PROFILES[name], GLM, tmp_path / name, user, *where, key=KEY)
@@ -168,6 +169,7 @@ def test_two_terminals_of_one_cli_have_two_providers_at_once(
 def test_everything_is_private_and_the_users_files_are_only_read(
     tmp_path: Path, user: dict[str, str], where: tuple[Path, Path]
 ) -> None:
+    """Hazard 43."""
     before = {p: p.read_bytes() for p in Path(user["HOME"]).rglob("*") if p.is_file()}
     launch = prepare(PROFILES["claude"], GLM, tmp_path / "t", user, *where, key=KEY)
     for path in (tmp_path / "t").rglob("*"):

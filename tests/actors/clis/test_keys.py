@@ -23,6 +23,7 @@ UP, DOWN, ENTER = b"\x1b[A", b"\x1b[B", b"\r"
 
 
 def test_paste_then_enter_apart() -> None:
+    """Hazard 29."""
     assert paste("one\ntwo") == [(b"\x1b[200~one\ntwo\x1b[201~", 300), (b"\r", 0)]
 
 
@@ -32,6 +33,7 @@ def test_text_that_ends_the_paste_or_presses_keys_is_made_visible() -> None:
 
 @given(st.text())
 def test_no_text_gets_out_of_the_paste(text: str) -> None:
+    """Hazard 30."""
     (body, _), (enter, _) = paste(text)
     inner = body.removeprefix(b"\x1b[200~").removesuffix(b"\x1b[201~").decode()
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", inner)
@@ -81,6 +83,7 @@ def test_a_label_is_found_where_it_moved_to() -> None:
 
 @pytest.mark.parametrize("label", ["1", "", "Maybe", "Y"])
 def test_a_position_a_guess_or_nothing_is_refused_with_the_choices(label: str) -> None:
+    """Hazard 33."""
     screen = drawn(" Do you want to proceed?\n ❯ 1. Yes\n   2. Yes, always\n   3. No")
     with pytest.raises(NoSuchChoice) as caught:
         keys_for_choice(screen, label, PROFILES["claude"])

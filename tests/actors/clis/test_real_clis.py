@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.mark.parametrize("desk", NAMES, indirect=True)
 def test_an_instruction_becomes_a_commit_with_its_own_url_key_and_model(desk: Desk) -> None:
+    """Hazard 42."""
     launch = desk.launch("one", bypass=True)
     with desk.start(launch) as program:
         before = desk.deliver(program, "Please add made.txt.\nCommit it.")
@@ -40,6 +41,7 @@ def test_an_instruction_becomes_a_commit_with_its_own_url_key_and_model(desk: De
 
 @pytest.mark.parametrize("desk", ALWAYS_ONE, indirect=True)
 def test_two_providers_of_one_cli_at_the_same_time(desk: Desk) -> None:
+    """Hazard 42."""
     names = ("one", "two")
     launches = [desk.launch(name, bypass=True) for name in names]
     with desk.start(launches[0]) as first, desk.start(launches[1]) as second:

@@ -39,6 +39,7 @@ def test_a_running_turn_is_busy_and_not_a_question(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_permission_question_is_known_and_is_neither_ready_nor_busy(name: str) -> None:
+    """Hazard 31."""
     screen = recorded(f"{name}-prompt")
     prompt = find_prompt(PROFILES[name], screen)
     assert prompt is not None
@@ -81,6 +82,7 @@ def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(nam
     ],
 )
 def test_first_run_dialogs(name: str, rule: str, answer: str, dangerous: bool) -> None:
+    """Hazard 33."""
     profile = PROFILES[name.split("-")[0]]
     prompt = find_prompt(profile, recorded(name))
     assert prompt is not None

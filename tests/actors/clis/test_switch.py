@@ -35,6 +35,7 @@ def switched(tmp_path: Path, name: str = "codex") -> Switched:
 
 
 def test_only_the_providers_keys_change_and_the_mode_stays(tmp_path: Path, config: Path) -> None:
+    """Hazard 41."""
     on = switched(tmp_path)
     text = config.read_text()
     now = tomllib.loads(text)
@@ -50,6 +51,7 @@ def test_only_the_providers_keys_change_and_the_mode_stays(tmp_path: Path, confi
 
 
 def test_switching_off_is_exact_and_may_be_done_twice(tmp_path: Path, config: Path) -> None:
+    """Hazard 41."""
     on = switched(tmp_path)
     assert [done.outcome for done in switch_off(on)] == ["restored"]
     assert config.read_text() == BEFORE
@@ -85,6 +87,7 @@ def test_a_crash_between_journal_and_write_leaves_the_file(
 
 
 def test_what_others_wrote_meanwhile_stays(tmp_path: Path, config: Path) -> None:
+    """Hazard 41."""
     on = switched(tmp_path)
     config.write_text(config.read_text() + '\n[new]\nkey = "theirs"\n')
     assert [done.outcome for done in switch_off(on)] == ["undone"]

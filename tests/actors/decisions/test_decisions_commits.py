@@ -27,6 +27,7 @@ def test_done_by_an_earlier_terminal_sets_the_next_to_work() -> None:
 
 
 def test_the_next_gets_its_instruction_only_when_the_last_process_is_gone() -> None:
+    """Hazard 36."""
     world = running("coder coder")
     world.commit("demo/a/", "done")
     world.drain()
@@ -68,6 +69,7 @@ def test_fail_gives_the_task_up_and_the_rest_of_its_line_is_not_set_to_work() ->
 
 @pytest.mark.parametrize("key", ["workflow_id", "task_id", "terminal_id"])
 def test_a_commit_that_names_another_is_rejected_and_the_terminal_is_told(key: str) -> None:
+    """Hazard 8."""
     world = running("coder", "coder")
     says(world, "a", "done", **{key: "somebody"})
     assert statuses(world, "a") == ["running", "running"]
@@ -119,6 +121,7 @@ def test_too_many_rejected_completions_fail_the_task() -> None:
 
 
 def test_a_completion_while_nobody_works_is_rejected_and_completes_nobody() -> None:
+    """Hazard 6."""
     world = created("coder coder")
     world.finish(WorkflowStatus.READY)
     says(world, "a", "done")
@@ -127,7 +130,7 @@ def test_a_completion_while_nobody_works_is_rejected_and_completes_nobody() -> N
 
 
 def test_a_second_done_does_not_complete_the_next_terminal() -> None:
-    """The next one waits until the last is gone: the word cannot be its own."""
+    """The next one waits until the last is gone: the word cannot be its own. Hazard 6."""
     world = running("coder coder")
     world.commit("demo/a/", "done")
     world.commit("demo/a/", "done")

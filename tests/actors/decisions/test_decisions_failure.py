@@ -39,6 +39,7 @@ def fails(world: World, how: str) -> None:
     [("exit", "exited with status 3"), ("timeout", "timeout of 9 s"), ("word", "gave up")],
 )
 def test_a_terminal_that_fails_takes_its_task_with_it_and_no_other(how: str, why: str) -> None:
+    """Hazard 16."""
     world = running("coder coder", "coder")
     fails(world, how)
     assert statuses(world, "a") == ["failed", "failed", "cancelled"]
@@ -123,6 +124,7 @@ def test_the_error_terminals_failure_leaves_the_task_failed(how: str) -> None:
 
 
 def test_attempts_say_how_often_it_starts_by_itself() -> None:
+    """Hazard 54."""
     world = running("coder", error=HelperPlan(cli="fixer", attempts=2))
     fails(world, "exit")
     says(world, "a", "fail")

@@ -53,6 +53,7 @@ def test_without_a_test_it_lands_and_says_so() -> None:
 
 
 def test_red_lands_nothing_fails_and_offers_the_ways_on_with_the_output() -> None:
+    """Hazard 48."""
     world = red()
     assert world.state.status == WorkflowStatus.FAILED
     assert "nothing landed" in world.state.reason
@@ -172,6 +173,7 @@ def test_a_test_of_another_tree_is_not_taken() -> None:
 
 
 def test_a_target_in_use_is_refused_with_the_files_and_continue_goes_on() -> None:
+    """Hazard 48."""
     world = merging("coder")
     observes(world, "builds")
     observes(world, "tests green")

@@ -132,6 +132,7 @@ def test_it_is_not_ready_while_one_that_has_a_place_still_waits_for_its_old_proc
 
 
 def test_facts_of_a_dead_incarnation_change_nothing() -> None:
+    """Hazard 9."""
     world = created("coder")
     world.finish(WorkflowStatus.READY)
     world.exit(world.find("demo/a/1/"))

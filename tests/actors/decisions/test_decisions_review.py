@@ -39,7 +39,7 @@ def test_the_reviewer_is_told_the_range_of_the_work() -> None:
 @pytest.mark.parametrize("no", ["fail", "reject"])
 @pytest.mark.parametrize("asked", ["review", "done"])
 def test_a_rejection_sends_the_task_back_to_the_coder_with_the_issues(asked: str, no: str) -> None:
-    """Also after `#done`, which sets a reviewer to work as any next terminal."""
+    """Also after `#done`, which sets a reviewer to work as any next terminal. Hazard 7."""
     world = running("coder reviewer")
     says(world, "a", asked)
     says(world, "a", no)
@@ -70,6 +70,7 @@ def test_the_reviewed_coder_is_not_told_before_its_judge_is_gone() -> None:
 
 @pytest.mark.parametrize("asked", ["review", "done"])
 def test_rounds_are_limited_and_the_task_fails_with_the_reason(asked: str) -> None:
+    """Hazard 54."""
     world = running("coder reviewer", max_review_rounds=2)
     for _ in range(2):
         says(world, "a", asked)

@@ -57,6 +57,7 @@ def test_hazard_10_an_empty_commit_is_known_as_one(task: Repo) -> None:
 
 
 def test_hazard_1_merging_main_does_not_bring_other_peoples_words(task: Repo) -> None:
+    """Hazard 1."""
     base = task.oid("main")
     task.commit("One", {"x": "1\n"})
     task.git("checkout", "-q", "main")
@@ -78,6 +79,7 @@ def test_hazard_1_a_fast_forward_to_main_brings_nothing(task: Repo) -> None:
 
 
 def test_hazard_3_a_commit_stays_ours_when_another_branch_merges_it_first(task: Repo) -> None:
+    """Hazard 3."""
     base = task.oid("main")
     task.commit("Ours #done", {"x": "1\n"})
     task.git("checkout", "-q", "-b", "rival", "main")

@@ -108,7 +108,7 @@ def test_a_target_that_moved_is_not_overwritten(ready: Repo) -> None:
 def test_hazard_49_a_target_that_moves_in_the_last_instant_is_not_overwritten(
     ready: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody commits after all was looked at, just before git moves the ref."""
+    """Somebody commits after all was looked at, just before git moves the ref. Hazard 49."""
     old, new = ready.oid("main"), ready.oid("next")
     theirs = ready.git("commit-tree", "main^{tree}", "-p", "main", "-m", "Theirs")
     real, shim = shutil.which("git"), tmp_path / "bin" / "git"
@@ -286,6 +286,7 @@ def test_hooks_for_commits_do_not_run(ready: Repo) -> None:
 def test_hazard_49_kill_anywhere_leaves_the_old_target_or_completes_the_new(
     ready: Repo, recovery: str, stride: int, tmp_path: Path
 ) -> None:
+    """Hazard 49."""
     old, new = ready.oid("main"), ready.oid("next")
     ready.write({"keep.txt": "mine\n", "own.txt": "own\n"})
     mine = ready.git("status", "--porcelain", "-uall")
@@ -341,6 +342,7 @@ def test_a_change_after_the_crash_is_not_overwritten(ready: Repo) -> None:
 
 
 def test_hazard_45_the_scratch_tree_is_exactly_the_commit(ready: Repo, home: Path) -> None:
+    """Hazard 45."""
     path = home / "scratch"
     for commit in (ready.oid("next"), ready.oid("main"), ready.oid("main")):
         checkout_tree(ready.git_dir, str(home), str(path), commit)

@@ -40,6 +40,7 @@ def conflict(repo: Repo, *names: str) -> Conflict:
 
 
 def test_hazard_44_branches_merge_one_after_another_on_the_current_tip(repo: Repo) -> None:
+    """Hazard 44."""
     one = repo.branch("one", {"one.txt": "1\n"})
     two = repo.branch("two", {"two.txt": "2\n"})
     base = repo.commit("The target moved on", {"z": "z\n"})
@@ -55,6 +56,7 @@ def test_hazard_44_branches_merge_one_after_another_on_the_current_tip(repo: Rep
 
 
 def test_hazard_46_a_merge_touches_neither_refs_nor_checkout(repo: Repo) -> None:
+    """Hazard 46."""
     repo.branch("one", {"a.txt": "1\n"})
     repo.write({"a.txt": "mine\n"})
     before = repo.git("for-each-ref"), repo.git("status", "--porcelain")

@@ -108,6 +108,7 @@ def test_nothing_resolved_yet(case: Case) -> None:
 
 
 def test_hazard_50_conflict_markers_are_found(case: Case) -> None:
+    """Hazard 50."""
     checked = case.resolve({})
     assert ("markers", "m.py") in kinds(checked)
 
@@ -132,6 +133,7 @@ def test_a_file_that_always_had_markers_is_no_problem(repo: Repo, home: Path) ->
     ],
 )
 def test_hazard_50_lost_hunks_are_named(case: Case, text: str, lost: list[str]) -> None:
+    """Hazard 50."""
     checked = case.resolve({"m.py": text})
     told = "\n".join(problem.text for problem in checked.problems)
     for line in lost:
@@ -140,6 +142,7 @@ def test_hazard_50_lost_hunks_are_named(case: Case, text: str, lost: list[str]) 
 
 
 def test_hazard_50_work_dropped_outside_the_conflict_is_found(case: Case) -> None:
+    """Hazard 50."""
     case.repo.write({"m.py": GOOD, "onto.py": "onto = 2\n"}, at=case.path)
     (case.path / "tip.py").unlink()
     checked = case.resolve({})

@@ -131,6 +131,7 @@ def test_each_kind_of_change_is_an_event(repo: Repo, watched: RefWatch, tmp_path
 
 
 def test_hazard_11_packing_refs_changes_no_value(repo: Repo, watched: RefWatch) -> None:
+    """Hazard 11."""
     for number in range(30):
         repo.git("branch", f"feat/{number}")
     before = state(repo)
@@ -266,6 +267,7 @@ def test_commits_by_real_git_in_parallel_worktrees(
 
 
 def test_hazard_12_directories_made_faster_than_their_watch(repo: Repo, watched: RefWatch) -> None:
+    """Hazard 12."""
     base = repo.oid("main")
     tip = repo.commit("Tip")
     follower = Follower(repo, watched)

@@ -117,6 +117,7 @@ def test_a_path_in_use_is_refused(repo: Repo, home: Path, spot: Path) -> None:
 def test_hazard_47_only_paths_inside_the_home_and_never_the_repository(
     repo: Repo, home: Path, tmp_path: Path
 ) -> None:
+    """Hazard 47."""
     (home / "link").symlink_to(repo.path)
     everything = Path(repo.git_dir).parent.parent
     for path, root in [
@@ -135,6 +136,7 @@ def test_hazard_47_only_paths_inside_the_home_and_never_the_repository(
 
 
 def test_hazard_47_an_unregistered_directory_is_never_removed(repo: Repo, home: Path) -> None:
+    """Hazard 47."""
     repo.write({"mine": "1\n"}, at=home / "stuff")
     with pytest.raises(RepositoryError) as error:
         take(repo, home, home / "stuff")
@@ -160,6 +162,7 @@ def test_a_clean_and_merged_worktree_goes_and_its_branch_stays(
 def test_hazard_51_uncommitted_and_untracked_work_is_pinned(
     repo: Repo, home: Path, spot: Path
 ) -> None:
+    """Hazard 51."""
     make(repo, home, spot)
     repo.commit("Ignore", {".gitignore": "*.log\n"}, at=spot)
     repo.write({"a.txt": "staged\n"}, at=spot)
@@ -278,6 +281,7 @@ def test_add_killed_at_any_step_is_finished_by_the_same_call(
 def test_hazard_51_a_removal_killed_at_any_step_loses_nothing(
     repo: Repo, home: Path, spot: Path, stride: int
 ) -> None:
+    """Hazard 51."""
     step, killed = 3 - stride, True
     while killed:
         step += stride

@@ -65,6 +65,7 @@ def test_what_cannot_be_written_down_safely_is_refused(
 
 
 def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
+    """Hazard 35."""
     program = textwrap.dedent("""
         import os, signal, sys
         print(os.get_terminal_size(), os.getsid(0) == os.getpid(), os.tcgetpgrp(0) == os.getpid())
@@ -89,6 +90,7 @@ def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
 
 
 def test_nothing_secret_is_on_a_command_line_or_in_a_file(terminal: Terminal) -> None:
+    """Hazard 43."""
     terminal.start("sh", "-c", "echo up; read x", env={"SECRET": "s3cret", "PATH": "/bin"})
     identity = processes.read_identity(terminal.dir)
     assert identity is not None
@@ -217,6 +219,7 @@ sys.stdin.readline()
 def test_what_outlives_the_program_is_ended_whatever_its_session(
     terminal: Terminal, stubborn: bool
 ) -> None:
+    """Hazard 35."""
     terminal.python(FAMILY.format(stubborn=stubborn))
     with terminal.connect() as console:
         collect(console, b"up")
@@ -229,6 +232,7 @@ def test_what_outlives_the_program_is_ended_whatever_its_session(
 
 
 def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Terminal) -> None:
+    """Hazard 35."""
     program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     terminal.python(program + FAMILY.format(stubborn=True))
     with terminal.connect() as console:
@@ -341,6 +345,7 @@ def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> N
 
 
 def test_a_record_that_cannot_be_read_is_unknown_not_dead(tmp_path: Path) -> None:
+    """Hazard 37."""
     (tmp_path / "lock").touch()
     (tmp_path / "exit.json").write_bytes(b"{")
     (tmp_path / "host.json").write_bytes(b"")

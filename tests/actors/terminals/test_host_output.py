@@ -25,6 +25,7 @@ def test_output_is_on_disk_at_absolute_offsets(terminal: Terminal) -> None:
 
 
 def test_a_hundred_megabytes_stay_bounded_and_the_end_is_kept(terminal: Terminal) -> None:
+    """Hazard 39."""
     terminal.start("sh", "-c", "stty raw; head -c 100000000 /dev/zero | tr '\\0' x; printf end")
     assert terminal.ended().offset == 100_000_003
     files = list((terminal.dir / "out").iterdir())
@@ -94,6 +95,7 @@ while True:
 
 
 def test_killing_the_runtime_loses_no_byte_and_ends_no_program(terminal: Terminal) -> None:
+    """Hazard 38."""
     program = "stty raw -echo; i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done; read x"
     root = terminal.dir.parent
     source = RUNTIME.format(
@@ -239,6 +241,7 @@ def test_fifty_hosts_at_once(terminals: Callable[..., Terminal]) -> None:
 
 
 def test_text_never_cuts_a_character() -> None:
+    """Hazard 40."""
     text, whole = output.Text(), "naïve 漢字 🎉"
     data = whole.encode()
     pieces = [text.feed(i, data[i : i + 1]) for i in range(len(data))]
@@ -253,6 +256,7 @@ def test_text_shows_a_hole_in_a_character() -> None:
 
 
 def test_a_tail_begins_at_a_character(tmp_path: Path) -> None:
+    """Hazard 40."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / f"{0:016d}").write_bytes("漢字".encode())
     assert output.tail(tmp_path, 6) == "漢字"

@@ -67,6 +67,7 @@ def test_a_request_is_finished_though_its_sender_is_gone(terminal: Terminal) -> 
 
 
 def test_the_same_key_is_typed_once_whatever_happens_to_the_connection(terminal: Terminal) -> None:
+    """Hazard 21."""
     terminal.python(ECHO)
     with terminal.connect() as console:
         collect(console, b"ready\n")
