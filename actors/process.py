@@ -73,7 +73,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
         if not terminals:
             raise
         end_all_terminals(home)
-        end_abandoned()
+        end_abandoned(str(home))
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:

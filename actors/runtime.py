@@ -27,7 +27,7 @@ from actors.ending import end_all_terminals
 from actors.loop import EventLoop
 from actors.publisher import Committed
 from actors.stage import Stage
-from actors.terminals.processes import end_abandoned
+from actors.terminals.processes import end_abandoned, works_for
 from actors.tree import root_spec
 from actors.workflows import workflow_spec
 from bus import address as addresses
@@ -69,7 +69,8 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
-        end_abandoned()  # what a killed runtime had running: nobody else ends it
+        works_for(str(home))
+        end_abandoned(str(home))  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
         create_or_migrate(home / "callboard.db")
@@ -142,7 +143,7 @@ class Runtime:
         self._bus.stop()
         self._loop.stop()
         self._stage.close()
-        end_abandoned(mine=True)  # of actors that did not stop in time
+        end_abandoned(str(self.home), mine=True)  # of actors that did not stop in time
         self._reader.close()
         connection.remove_sockets(self._sockets)
         os.close(self._lock)

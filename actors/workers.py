@@ -154,4 +154,5 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 if __name__ == "__main__":
+    processes.works_for_owner(sys.argv[4])
     _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

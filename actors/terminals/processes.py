@@ -8,6 +8,7 @@ the lock that a living host holds is the proof there. Plain blocking functions, 
 import contextlib
 import fcntl
 import functools
+import hashlib
 import os
 import select
 import signal
@@ -180,42 +181,61 @@ def end_session(leader: int, grace: float) -> None:
 
 
 _OWNER = "callboard.owner="
+_place = ""
+"""The home that this process works for."""
+
+
+def works_for(home: str) -> None:
+    """What this process starts from now on carries the mark of this home."""
+    global _place
+    _place = _digest(home)
+
+
+def works_for_owner(mark: str) -> None:
+    """The same as whoever made the mark."""
+    global _place
+    _place = mark.removeprefix(_OWNER).partition(":")[0]
+
+
+def _digest(home: str) -> str:
+    return hashlib.sha256(os.fsencode(Path(home).resolve())).hexdigest()[:16]
 
 
 def owner_mark() -> str:
     """For the command line of a process that is to live no longer than this one: `git` takes it
     as a setting (`-c`) that means nothing."""
-    return _owner_mark(os.getpid())
+    return f"{_OWNER}{_place}:{_identity_of(os.getpid())}"
 
 
 @functools.cache
-def _owner_mark(pid: int) -> str:
-    return f"{_OWNER}{pid}:{start_time(pid)}"
+def _identity_of(pid: int) -> str:
+    return f"{pid}:{start_time(pid)}"
 
 
 _GRACE = 2.0
 """Seconds between TERM, at which git takes its lock files away, and KILL."""
 
 
-def end_abandoned(mine: bool = False) -> None:
-    """Ends what carries the mark of a process that is gone (with `mine`: or of this one), each
-    with all it started: a runtime that was killed cannot. Blocks up to 2 s. Linux."""
+def end_abandoned(home: str, mine: bool = False) -> None:
+    """Ends what carries the mark of a process of this home that is gone (with `mine`: or of this
+    one), each with all it started: a runtime that was killed cannot. Blocks up to 2 s. Linux."""
     if not family.LINUX:
         return
-    leaders = [pid for pid in family.living() if _is_abandoned(pid, mine)]
+    mark = f"{_OWNER}{_digest(home)}:"
+    leaders = [pid for pid in family.living() if _is_abandoned(pid, mark, mine)]
     if leaders:
         with ThreadPoolExecutor(len(leaders)) as each:
             list(each.map(lambda pid: end_session(pid, _GRACE), leaders))
 
 
-def _is_abandoned(pid: int, mine: bool) -> bool:
+def _is_abandoned(pid: int, mark: str, mine: bool) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
         return False  # gone
     for word in words:
-        owner, _, started = word.removeprefix(_OWNER).partition(":")
-        if word.startswith(_OWNER) and owner.isdecimal():
+        owner, _, started = word.removeprefix(mark).partition(":")
+        if word.startswith(mark) and owner.isdecimal():
             gone = (mine and word == owner_mark()) or is_alive(int(owner), started) is False
             return gone and _leads_session(pid)
     return False
