@@ -8,7 +8,6 @@ the lock that a living host holds is the proof there. Plain blocking functions, 
 import contextlib
 import fcntl
 import functools
-import hashlib
 import os
 import select
 import signal
@@ -188,7 +187,7 @@ _place = ""
 def works_for(home: str) -> None:
     """What this process starts from now on carries the mark of this home."""
     global _place
-    _place = _digest(home)
+    _place = _name(home)
 
 
 def works_for_owner(mark: str) -> None:
@@ -197,8 +196,14 @@ def works_for_owner(mark: str) -> None:
     _place = mark.removeprefix(_OWNER).partition(":")[0]
 
 
-def _digest(home: str) -> str:
-    return hashlib.sha256(os.fsencode(Path(home).resolve())).hexdigest()[:16]
+def _name(home: str) -> str:
+    """Of the directory itself: in a container, whose processes are seen from outside it, the
+    same path is another home, and its pids say nothing here."""
+    try:
+        found = Path(home).stat()
+    except OSError:
+        return "none"
+    return f"{found.st_dev:x}.{found.st_ino:x}"
 
 
 def owner_mark() -> str:
@@ -221,7 +226,7 @@ def end_abandoned(home: str, mine: bool = False) -> None:
     one), each with all it started: a runtime that was killed cannot. Blocks up to 2 s. Linux."""
     if not family.LINUX:
         return
-    mark = f"{_OWNER}{_digest(home)}:"
+    mark = f"{_OWNER}{_name(home)}:"
     leaders = [pid for pid in family.living() if _is_abandoned(pid, mark, mine)]
     if leaders:
         with ThreadPoolExecutor(len(leaders)) as each:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus import facts, status
@@ -32,7 +32,7 @@ def _values(type: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 def test_every_fact_comes_back_as_it_went_in(kind: type[Any], data: st.DataObject) -> None:
     values = {f.name: data.draw(_values(f.type)) for f in msgspec.structs.fields(kind)}
     fact = kind(**values)

@@ -97,7 +97,7 @@ GARBAGE = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(GARBAGE)
 def test_garbage_never_ends_the_reader(pieces: list[bytes]) -> None:
     reader = ScreenReader(rows=10, cols=30)
@@ -108,7 +108,7 @@ def test_garbage_never_ends_the_reader(pieces: list[bytes]) -> None:
     assert reader.screen.lines[0].startswith("still here")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(GARBAGE, st.integers(1, 9))
 def test_splitting_changes_nothing(pieces: list[bytes], size: int) -> None:
     data = b"".join(pieces)

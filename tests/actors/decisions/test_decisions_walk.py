@@ -91,7 +91,7 @@ def forward(world: World) -> list[object]:
         return []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(plans(), st.lists(st.integers(0, 1 << 20), max_size=100))
 def test_no_walk_breaks_a_rule_or_is_stuck(plan: Plan, numbers: list[int]) -> None:
     """Hazards 16, 48."""
