@@ -2,7 +2,13 @@
 """Callboard's stage door: the command line, and nothing else (`actors/commands.py`, which Python
 keeps compiled; a script is compiled at each start)."""
 
-from actors.commands import main
+import gc
+
+gc.disable()  # what is imported stays: there is nothing to collect yet
+
+from actors.commands import main  # noqa: E402
+
+gc.enable()
 
 if __name__ == "__main__":
     main(prog_name="run.py")
