@@ -93,9 +93,10 @@ def _die_at_each(
             missed += [] if deaths else [point]
     say(f"{len(points)} points, {len(points) - len(missed)} deaths, {len(problems)} differences")
     assert not problems, "\n".join(problems)
-    # Commits that come at the same moment share a transaction, so that a run may have a few
-    # less than the undisturbed one; those last numbers are then never reached.
-    assert len(missed) <= len(points) // 10, f"never reached: {missed}"
+    # Commits that come at the same moment share a transaction, and a merger that looks twice
+    # builds twice: a run may have a few less than the undisturbed one, and those last numbers
+    # are then never reached.
+    assert len(missed) <= max(1, len(points) // 10), f"never reached: {missed}"
 
 
 @pytest.mark.timeout(240)
