@@ -2,14 +2,13 @@
 the next one goes on from there."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acting import Acting, cli, task, terminal
+from dying import dies_at, start_and_die
 from kit import Home, coder, commit, done, git, moves, plan_text, types
-from test_lost_hosts import dies_at
 from working import waits_for
 
 
@@ -126,8 +125,7 @@ def test_an_instruction_is_typed_once_wherever_the_runtime_dies(
     (tmp_path / "plan.toml").write_text(plan)
     home.ok("submit", str(tmp_path / "plan.toml"))
     home.ok("prepare", "demo")
-    home.run("start", "demo")
-    assert runtime.wait(30) == -signal.SIGKILL
+    start_and_die(home, runtime)
     home.serve()
     home.until(lambda row: row["tasks"][0]["terminals"][0]["delivered"] == 1)
     home.ok("stop", "demo")
