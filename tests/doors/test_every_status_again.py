@@ -121,7 +121,7 @@ def test_an_instruction_is_typed_once_wherever_the_runtime_dies(
     """Before it is given to the host, after, and before the record that it was typed. Hazard 21."""
     told = tmp_path / "told"
     runtime = dies_at(home, point, tmp_path)
-    plan = plan_text(repo, {"a": [coder(f"$ echo told >> {told}\n")]})
+    plan = plan_text(repo, {"a": [coder(f"$ echo told >> {told}\n@ sleep 600\n")]})
     (tmp_path / "plan.toml").write_text(plan)
     home.ok("submit", str(tmp_path / "plan.toml"))
     home.ok("prepare", "demo")
