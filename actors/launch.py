@@ -57,8 +57,8 @@ class Launch:
         if stale or session is None or actor.set_up.under_way:
             actor.stage.tell(addresses.LAUNCHER, TurnOver(actor.at, message.incarnation))
             return
-        if session.connected:
-            return  # asked twice, granted twice: it is being used
+        if session.connected or actor.departure.under_way:
+            return  # asked twice, granted twice: it is being used, or has been
         self._owes_turn = True
         where = self._where
         if where is None or not where.is_dir():  # granted to a former incarnation of this actor

@@ -120,7 +120,7 @@ class Session:
         try:
             await_ready(self._process, HOST_START)
         except ChildProcessError as error:
-            if error.errno != Refusal.ANOTHER_RUNS:
+            if error.errno not in (Refusal.ANOTHER_RUNS, Refusal.HAS_ENDED):
                 raise
         try:
             self.connect()

@@ -2,14 +2,13 @@
 the next one goes on from there."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acting import Acting, cli, task, terminal
+from dying import dies_at, start_and_die
 from kit import Home, coder, commit, done, git, moves, plan_text, types
-from test_lost_hosts import dies_at
 from working import waits_for
 
 
@@ -122,12 +121,11 @@ def test_an_instruction_is_typed_once_wherever_the_runtime_dies(
     """Before it is given to the host, after, and before the record that it was typed. Hazard 21."""
     told = tmp_path / "told"
     runtime = dies_at(home, point, tmp_path)
-    plan = plan_text(repo, {"a": [coder(f"$ echo told >> {told}\n")]})
+    plan = plan_text(repo, {"a": [coder(f"$ echo told >> {told}\n@ sleep 600\n")]})
     (tmp_path / "plan.toml").write_text(plan)
     home.ok("submit", str(tmp_path / "plan.toml"))
     home.ok("prepare", "demo")
-    home.run("start", "demo")
-    assert runtime.wait(30) == -signal.SIGKILL
+    start_and_die(home, runtime)
     home.serve()
     home.until(lambda row: row["tasks"][0]["terminals"][0]["delivered"] == 1)
     home.ok("stop", "demo")

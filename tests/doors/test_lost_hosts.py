@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from kit import PYTHON, ROOT, Home, coder, done, git, plan_text, types
+from dying import dies_at, start_and_die
+from kit import PYTHON, Home, coder, done, git, plan_text, types
 from working import Working, until
 
 from actors.ending import running_hosts
@@ -145,15 +145,6 @@ def asked(home: Home) -> str:
     return ""
 
 
-def dies_at(home: Home, point: str, tmp_path: Path) -> "subprocess.Popen[bytes]":
-    """A runtime that kills itself there (tests/crash/doomed.py)."""
-    env = {**os.environ, "DOOM": point, "DOOM_TRACE": str(tmp_path / "trace")}
-    doomed = ROOT / "tests" / "crash" / "doomed.py"
-    runtime = subprocess.Popen([PYTHON, str(doomed), str(home.path)], env=env)
-    wait_for(home.path / "connection.json")
-    return runtime
-
-
 @pytest.mark.parametrize("point", ["type.1.before", "type.1.after", "typed.1.before"])
 def test_where_nobody_is_left_to_say_whether_it_was_typed_the_doubt_is_said(
     home: Home, repo: Path, tmp_path: Path, point: str
@@ -164,8 +155,7 @@ def test_where_nobody_is_left_to_say_whether_it_was_typed_the_doubt_is_said(
     runtime = dies_at(home, point, tmp_path)
     home.json("submit", write(tmp_path, plan_text(repo, {"a": [coder(script)]})))
     home.ok("prepare", "demo")
-    home.run("start", "demo")
-    assert runtime.wait(30) == -signal.SIGKILL
+    start_and_die(home, runtime)
     if point != "type.1.before":
         wait_for(seen)
     kill_hosts(home)
@@ -194,8 +184,7 @@ def test_where_the_work_itself_says_that_it_was_typed_there_is_no_doubt(
     runtime = dies_at(home, "typed.1.before", tmp_path)
     home.json("submit", write(tmp_path, plan_text(repo, {"a": [done("a")]})))
     home.ok("prepare", "demo")
-    home.run("start", "demo")
-    assert runtime.wait(30) == -signal.SIGKILL
+    start_and_die(home, runtime)
     wait_for(home.path / "worktrees" / "demo" / "a" / "a")
     while "#done" not in git(repo, "log", "-1", "--format=%s", "feat/a"):
         time.sleep(0.02)
