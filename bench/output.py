@@ -61,9 +61,9 @@ def hosted(root: Path, number: int, megabytes: int) -> float:
     got, first = 0, 0.0
     while got < end:
         output = console.next(link.Output, 60.0)
-        if len(output.data) > 100:  # not the echo of "go"
+        if got + len(output.data) > 100:  # more than the echo of "go"
             first = first or time.perf_counter()
-            got += len(output.data)
+        got += len(output.data)
     taken = time.perf_counter() - first
     console.link.close()
     host.communicate()
