@@ -36,10 +36,9 @@ class HasFileno(Protocol):
 class Timer:
     """A callback that is due once; `cancel` may be called from any thread."""
 
-    __slots__ = ("callback", "cancelled", "due")
+    __slots__ = ("callback", "cancelled")
 
-    def __init__(self, due: float, callback: Callback) -> None:
-        self.due = due
+    def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.cancelled = False
 
@@ -55,6 +54,7 @@ class EventLoop:
         self._selector = selectors.DefaultSelector()
         self._numbers = itertools.count()
         self._timers: list[tuple[float, int, Timer]] = []
+        self._now = clock.awake()
         self._posted: list[Callback] = []
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
@@ -85,8 +85,8 @@ class EventLoop:
 
     def later(self, seconds: float, callback: Callback) -> Timer:
         """Run it once in so many seconds in which this process was not stopped."""
-        timer = Timer(clock.awake() + seconds, callback)
-        self.post(lambda: heapq.heappush(self._timers, (timer.due, next(self._numbers), timer)))
+        timer = Timer(callback)
+        self.post(lambda: self._add(seconds, timer))
         return timer
 
     # ---- in the loop's thread ------------------------------------------------------------
@@ -129,18 +129,25 @@ class EventLoop:
         self._run_due()
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        began, patience = clock.awake(), self._patience()
+        now = self._reckon(0.0)
+        patience = max(0.0, self._timers[0][0] - now) if self._timers else None
         found = self._selector.select(patience)
-        gap = clock.awake() - began
-        if patience is not None and gap - patience > LATE:
-            # Moved alike they stay in order; those that others ask for now are not among them.
-            self._timers = [(due + gap, number, timer) for due, number, timer in self._timers]
+        self._reckon(patience or 0.0)
         return found
 
-    def _patience(self) -> float | None:
-        if not self._timers:
-            return None
-        return max(0.0, self._timers[0][0] - clock.awake())
+    def _reckon(self, expected: float) -> float:
+        """What time it is, and what is due then. Every moment lies between two calls of this, so
+        that a stop is noticed wherever it comes; `expected` may pass between these two."""
+        now = clock.awake()
+        gap, self._now = now - self._now, now
+        if gap - expected > LATE:
+            # Moved alike they stay in order.
+            self._timers = [(due + gap, number, timer) for due, number, timer in self._timers]
+        return now
+
+    def _add(self, seconds: float, timer: Timer) -> None:
+        """Counted from here on: the way here may have been long."""
+        heapq.heappush(self._timers, (self._now + seconds, next(self._numbers), timer))
 
     def _run_posted(self) -> None:
         with self._lock:
@@ -149,7 +156,7 @@ class EventLoop:
             self._call(callback, None)
 
     def _run_due(self) -> None:
-        now = clock.awake()
+        now = self._reckon(0.0)
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
             if not timer.cancelled:

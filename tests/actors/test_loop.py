@@ -14,6 +14,7 @@ from kit import coder, done, make_repo, plan_text
 from served import Served, facts, submit
 
 from actors.loop import EventLoop
+from bus import clock
 
 WAIT = 30.0
 
@@ -79,6 +80,32 @@ def test_a_callback_that_fails_ends_neither_the_loop_nor_another(loop: EventLoop
     finally:
         for pipe in pipes:
             pipe.close()
+
+
+@pytest.mark.parametrize("where", ["it asks for the timer", "it runs a callback"])
+def test_no_timer_runs_out_while_the_process_is_stopped(
+    loop: EventLoop, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Wherever in the loop that is: it does not only wait. Who looks at the clock later is told
+    that an hour has passed, as after SIGSTOP and SIGCONT."""
+    stopped = [0.0]
+    awake = clock.awake
+    monkeypatch.setattr(clock, "awake", lambda: awake() + stopped[0])
+    fired: list[str] = []
+    if where == "it runs a callback":
+        loop.later(1800, lambda: fired.append("early"))
+        loop.post(lambda: stopped.append(stopped.pop() + 3600))
+    else:
+
+        def asks() -> None:
+            loop.later(1800, lambda: fired.append("early"))
+            stopped.append(stopped.pop() + 3600)
+
+        loop.post(asks)
+    for _ in range(3):
+        after(loop, loop.post)
+        after(loop, lambda heard: loop.later(0, heard))
+    assert fired == []
 
 
 def test_where_the_loop_breaks_the_runtime_gives_up_and_says_why(

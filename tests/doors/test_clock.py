@@ -137,7 +137,7 @@ def test_time_in_which_everything_stood_still_is_not_counted(
         os.kill(pid, signal.SIGCONT)
     gate.touch()
     home.until(lambda row: row["status"] in ("completed", "failed"))
-    assert home.status() == "completed", home.facts()
+    assert home.status() == "completed", "\n".join(map(str, home.facts()))
 
 
 def test_only_one_module_reads_the_clock_on_the_wall() -> None:
