@@ -66,6 +66,7 @@ def test_down_says_that_the_runtime_has_not_ended(
     assert result["ended"] is False
     assert "has not ended within" in result["message"]
     assert runtime.poll() is None
-    os.kill(runtime.pid, signal.SIGTERM)
-    monkeypatch.setattr(process, "_STOP_SECONDS", 30)
+    end = lambda *_, **__: os.kill(runtime.pid, signal.SIGTERM)  # noqa: E731
+    monkeypatch.setattr(process.Client, "call", end)
+    monkeypatch.setattr(process, "_STOP_SECONDS", 60)
     assert process.down(home.path, terminals=False)["ended"] is True
