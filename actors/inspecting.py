@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from actors.behaviours.inspection import Node
 from actors.stage import Stage
+from actors.supervision.inspection import Node
 from actors.terminals import processes
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from actors import providing, switching
-from actors.behaviours.actor import Actor
 from actors.clis import home as config_home
 from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
@@ -23,6 +22,7 @@ from actors.git.command import LOCAL_VARIABLES, GitLate
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.stage import Stage
+from actors.supervision.actor import Actor
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from store.change import Update

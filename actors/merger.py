@@ -16,7 +16,6 @@ import msgspec
 import pygit2
 
 from actors import tidying
-from actors.behaviours.actor import handles
 from actors.ending import end_all
 from actors.forecast import Forecasts
 from actors.git import merge as merging
@@ -28,6 +27,7 @@ from actors.git.repository import is_dirty
 from actors.landing import Landing
 from actors.own_worker import OwnWorker, Rest
 from actors.stage import CompanyActor, Stage
+from actors.supervision.actor import handles
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
 from actors.workers import WorkerLate

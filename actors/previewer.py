@@ -5,10 +5,10 @@ at the gateway for a large repository, nor a preview for a merge that goes on.
 import logging
 from typing import Any
 
-from actors.behaviours.actor import handles
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
 from actors.stage import CompanyActor, broken
+from actors.supervision.actor import handles
 from actors.workers import WorkerLate
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview

@@ -11,9 +11,9 @@ from io import FileIO
 
 import msgspec
 
-from actors.behaviours.actor import handles
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
+from actors.supervision.actor import handles
 from bus.feed import HEARTBEAT_SECONDS, Feed
 from store.journal import Stored
 

@@ -18,15 +18,15 @@ from typing import Any
 import msgspec
 
 from actors import VERSION
-from actors.behaviours import events
-from actors.behaviours.backoff import RestartState
-from actors.behaviours.errors import NoSupervisor
-from actors.behaviours.mailbox import Directory
-from actors.behaviours.tree import Tree, start_tree
 from actors.ending import end_all_terminals
 from actors.loop import EventLoop
 from actors.publisher import Committed
 from actors.stage import Stage
+from actors.supervision import events
+from actors.supervision.backoff import RestartState
+from actors.supervision.errors import NoSupervisor
+from actors.supervision.mailbox import Directory
+from actors.supervision.tree import Tree, start_tree
 from actors.terminals.processes import end_abandoned, works_for
 from actors.tree import root_spec
 from actors.workflows import workflow_spec

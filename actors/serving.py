@@ -11,10 +11,10 @@ from pathlib import Path
 
 from zmq import ZMQError
 
-from actors.behaviours.errors import SupervisorError
 from actors.ending import running_hosts
 from actors.exits import at_home
 from actors.runtime import HomeBusy, Runtime
+from actors.supervision.errors import SupervisorError
 from store.errors import StoreError
 
 OPEN_FILES = 8192

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.behaviours.actor import Actor
-from actors.behaviours.mailbox import Directory
-from actors.behaviours.ref import SupervisorRef
-from actors.behaviours.stopping import DidNotStop
 from actors.loop import EventLoop
+from actors.supervision.actor import Actor
+from actors.supervision.mailbox import Directory
+from actors.supervision.ref import SupervisorRef
+from actors.supervision.stopping import DidNotStop
 from actors.watches import Watches
 from actors.workers import Worker
 from bus import address as addresses

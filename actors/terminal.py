@@ -10,7 +10,6 @@ import logging
 import signal
 from typing import Any
 
-from actors.behaviours.actor import handles
 from actors.clis import home as config_home
 from actors.delivery import Delivery
 from actors.departure import Departure
@@ -18,6 +17,7 @@ from actors.launch import Launch
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
 from actors.stage import Stage, broken
+from actors.supervision.actor import handles
 from actors.terminal_base import Due, TerminalBase
 from actors.terminals import processes
 from actors.terminals.link import (

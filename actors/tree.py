@@ -22,13 +22,13 @@ state is safe, and the terminals go on.
 from collections.abc import Callable
 from typing import Any
 
-from actors.behaviours.backoff import Backoff
-from actors.behaviours.spec import DynamicSpec, SupervisorSpec, worker
 from actors.gateway import Gateway
 from actors.launcher import Launcher
 from actors.previewer import Previewer
 from actors.publisher import Publisher
 from actors.stage import Stage
+from actors.supervision.backoff import Backoff
+from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
 from actors.workflows import BACKOFF
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0

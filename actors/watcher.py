@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 import pygit2
 
-from actors.behaviours.actor import handles
 from actors.git.command import GitFailed
 from actors.git.directories import ANYTHING
 from actors.git.history import (
@@ -31,6 +30,7 @@ from actors.git.refs import HEADS, RefScanner, RefState
 from actors.git.repository import changed_files
 from actors.loop import Timer
 from actors.stage import CompanyActor, Stage
+from actors.supervision.actor import handles
 from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen, RefRewritten
 from bus.messages import Look, Sweep, Swept

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from actors.behaviours.actor import handles
-from actors.behaviours.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
-from actors.behaviours.spec import ChildSpec, Restart, worker
 from actors.decisions.decide import decide
 from actors.stage import CompanyActor, Stage, broken
+from actors.supervision.actor import handles
+from actors.supervision.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
+from actors.supervision.spec import ChildSpec, Restart, worker
 from actors.terminal import TerminalActor
 from bus import address as addresses
 from bus import clock

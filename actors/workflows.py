@@ -1,11 +1,11 @@
 """Starting and ending the actors of one workflow."""
 
-from actors.behaviours.actor import Actor
-from actors.behaviours.backoff import Backoff
-from actors.behaviours.spec import SupervisorSpec, worker
 from actors.merger import Merger
 from actors.plan_check import Checked
 from actors.stage import Stage
+from actors.supervision.actor import Actor
+from actors.supervision.backoff import Backoff
+from actors.supervision.spec import SupervisorSpec, worker
 from actors.watcher import Watcher
 from actors.workflow import WorkflowActor
 from bus import address as addresses

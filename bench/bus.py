@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from actors.behaviours.actor import Actor, handles
-from actors.behaviours.mailbox import Directory
-from actors.behaviours.spec import SupervisorSpec, worker
-from actors.behaviours.tree import start_tree
+from actors.supervision.actor import Actor, handles
+from actors.supervision.mailbox import Directory
+from actors.supervision.spec import SupervisorSpec, worker
+from actors.supervision.tree import start_tree
 from bench.table import Row, alternate, at_least, at_most
 from bus import messages
 from bus.messages import AskTurn

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pykka
 
-from actors.behaviours.actor import Actor, handles
-from actors.behaviours.spec import SupervisorSpec, worker
-from actors.behaviours.tree import Tree, start_tree
+from actors.supervision.actor import Actor, handles
+from actors.supervision.spec import SupervisorSpec, worker
+from actors.supervision.tree import Tree, start_tree
 from bench.table import Row, alternate, at_most
 
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from actors.behaviours import Actor, Event, SupervisorSpec, handles, start_tree, worker
+from actors.supervision import Actor, Event, SupervisorSpec, handles, start_tree, worker
 
 all_counted = threading.Event()
 

@@ -12,7 +12,7 @@ import pytest
 import zmq
 from wire_kit import Outside
 
-from actors.behaviours.mailbox import Directory, Mailbox
+from actors.supervision.mailbox import Directory, Mailbox
 from bus import messages, requests, router
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer

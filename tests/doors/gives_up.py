@@ -19,7 +19,7 @@ if __name__ == "__main__":
     sys.argv = words[1:]
     sys.path.insert(0, str(Path(sys.argv[0]).parent))
     from actors import runtime
-    from actors.behaviours.tree import Tree
+    from actors.supervision.tree import Tree
 
     start_tree = runtime.start_tree
 

@@ -1,0 +1,89 @@
+"""The tree as plain data, read from the records without asking any actor.
+
+So it works while any actor is stuck, and costs the actors nothing. Each number is true at some
+moment of the reading; the whole is not one moment.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from actors.supervision.life import Life
+from actors.supervision.record import ChildRecord
+from actors.supervision.spec import DynamicSpec, SupervisorSpec
+
+
+@dataclass(frozen=True)
+class Node:
+    """One actor. Times are seconds. What a supervisor has handled are calls and ends of children.
+
+    `state` is a value of `State`; `restart` one of `Restart`; `strategy` one of `Strategy`, or
+    `dynamic`, and None for a worker. `incarnation` counts starts, those that failed as well;
+    `restarts` counts starts that worked and were not the supervisor's first or ordered by a call.
+    `next_start_in` is None unless it is `restarting`, `uptime` unless it runs. `stuck` is how long
+    it has been `doing` one thing, and `stack` where it is, once that is too long.
+    """
+
+    id: str
+    address: str
+    kind: Literal["worker", "supervisor"]
+    strategy: str | None
+    restart: str
+    state: str
+    incarnation: int
+    restarts: int
+    last_error: str | None
+    mailbox_depth: int
+    handled: int
+    dead_letters: int
+    abandoned: int
+    uptime: float | None
+    next_start_in: float | None
+    doing: str | None
+    stuck: float | None
+    stack: str | None
+    children: tuple[Node, ...]
+
+
+def look(record: ChildRecord, stuck_after: float) -> Node:
+    """The record and all below it. Any thread."""
+    life, retry_at = record.life, record.retry_at
+    mailbox = life.mailbox if life is not None else record.mailbox
+    now = time.monotonic()
+    stuck = _stuck(record, life, stuck_after, now)
+    return Node(
+        id=record.spec.id,
+        address=record.address,
+        kind="supervisor" if record.is_supervisor else "worker",
+        strategy=_strategy(record),
+        restart=record.spec.restart.value,
+        state=record.state.value,
+        incarnation=record.incarnation,
+        restarts=record.restarts,
+        last_error=record.last_error,
+        mailbox_depth=mailbox.depth,
+        handled=mailbox.handled,
+        dead_letters=record.dead_letter_count,
+        abandoned=sum(not old.done.is_set() for old in record.abandoned),
+        uptime=now - life.born if life is not None and life.ready else None,
+        next_start_in=max(0.0, retry_at - now) if retry_at is not None else None,
+        doing=life.doing if life is not None else None,
+        stuck=stuck,
+        stack=life.stack() if life is not None and stuck is not None else None,
+        children=tuple(look(child, stuck_after) for child in list(record.children.values())),
+    )
+
+
+def _stuck(record: ChildRecord, life: Life | None, limit: float, now: float) -> float | None:
+    since = life.busy_since if life is not None else None
+    if since is None or record.is_supervisor or now - since < limit:
+        return None
+    return now - since
+
+
+def _strategy(record: ChildRecord) -> str | None:
+    if isinstance(record.spec, SupervisorSpec):
+        return record.spec.strategy.value
+    return "dynamic" if isinstance(record.spec, DynamicSpec) else None

@@ -1,0 +1,12 @@
+"""Specs are plain data."""
+
+from supervision_kit import oops
+
+from actors.supervision.spec import ChildSpec, SupervisorSpec
+
+
+def test_a_spec_is_plain_data() -> None:
+    assert SupervisorSpec("s", children=(ChildSpec("a", oops),)) == SupervisorSpec(  # type: ignore[arg-type]
+        "s",
+        children=(ChildSpec("a", oops),),  # type: ignore[arg-type]
+    )
