@@ -31,10 +31,10 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.terminals import wire
+from actors.host import wire
 from actors.terminals.processes import Exit, decode_exit
 
-HOST = Path(__file__).with_name("host.py")
+HOST = Path(__file__).parents[1] / "host" / "host.py"
 SOCKET_PATH_LIMIT = 100  # bytes; macOS has 104 with the end mark
 ENTER_DELAY = 300  # ms between a paste and Enter: sooner, CLIs swallow the Enter
 

@@ -6,7 +6,7 @@ DIR is the directory of one host. Offsets are absolute, in bytes, and never chan
 import codecs
 from pathlib import Path
 
-from actors.terminals import segments
+from actors.host import segments
 
 
 def size(directory: Path) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.terminals import family
+from actors.host import family
 
 KILL_PATIENCE = 3.0
 """Seconds that a killed process may take to be gone: one in the middle of a disk's work, say."""

@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from actors.host import family
 from actors.runtime import Runtime
-from actors.terminals import family
 from bus import connection
 from bus.client import Client
 from bus.facts import WorkflowMoved

@@ -18,7 +18,8 @@ import zmq
 from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
-from actors.terminals import family, processes
+from actors.host import family
+from actors.terminals import processes
 from bus import connection
 
 

@@ -8,7 +8,7 @@ from actors.clis import judging
 from actors.clis.judging import judge, look
 from actors.clis.profile import Profile
 from actors.clis.screen import render
-from actors.terminals import segments
+from actors.host import segments
 
 PROFILE = Profile(name="p", command=("p",), ready="^>", busy="esc to interrupt")
 FIRST = b"\x1b[2J\x1b[1;1Hhello\x1b[40;1H> "

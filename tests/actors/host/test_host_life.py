@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from host_kit import WAIT, Terminal, collect
 
-from actors.terminals import link, processes, wire
+from actors.host import wire
+from actors.terminals import link, processes
 
 
 def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:

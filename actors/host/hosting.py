@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 if TYPE_CHECKING or __package__:
-    from actors.terminals import family, keyboard, program, questions, segments, wire
-    from actors.terminals.door import Client, Door
+    from actors.host import family, keyboard, program, questions, segments, wire
+    from actors.host.door import Client, Door
 else:
     import family
     import keyboard

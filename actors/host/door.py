@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
-    from actors.terminals import wire
+    from actors.host import wire
 else:
     import wire
 

@@ -40,7 +40,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
-    from actors.terminals import hosting
+    from actors.host import hosting
 else:  # run by path, isolated: the siblings are beside this file
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import hosting

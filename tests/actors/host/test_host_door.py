@@ -5,7 +5,8 @@ import socket
 
 from host_kit import WAIT, Terminal, collect
 
-from actors.terminals import link, wire
+from actors.host import wire
+from actors.terminals import link
 
 
 def knock(terminal: Terminal) -> socket.socket:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from host_kit import WAIT, Terminal, collect
 
-from actors.terminals import link, questions
+from actors.host import questions
+from actors.terminals import link
 from actors.terminals.link import KeyState, Result
 
 # Reports every read() in raw mode as one line: milliseconds since the last, and the bytes.

@@ -9,7 +9,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING or __package__:
-    from actors.terminals import wire
+    from actors.host import wire
 else:
     import wire
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The host of one terminal: the program that must not die. Standard library only."""
