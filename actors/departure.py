@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from actors.clis import home as config_home
-from actors.terminals.processes import Exit
+from actors.platform.processes import Exit
 from bus import address as addresses
 from bus.facts import Fact, LaunchFailed, TerminalExited
 from bus.messages import Sweep

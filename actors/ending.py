@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from actors.terminals import processes
+from actors.platform import processes
 from actors.terminals.link import Ended, connect
 
 GRACE_MS = 5_000

@@ -14,7 +14,7 @@ import pygit2
 
 from actors.git.merge import forecast
 from actors.git.refs import HEADS, read_ref
-from actors.workers import WorkerDied, WorkerLate
+from actors.platform.workers import WorkerDied, WorkerLate
 from bus.facts import Fact, MergeForecast
 from bus.rows import Forecast, Workflow
 from bus.status import TaskStatus

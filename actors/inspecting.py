@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from actors.platform import processes
 from actors.stage import Stage
 from actors.supervision.inspection import Node
-from actors.terminals import processes
 
 
 def picture(stage: Stage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.git import land as landing
 from actors.git.command import GitFailed, GitLate
-from actors.workers import WorkerLate
+from actors.platform.workers import WorkerLate
 from bus.facts import MergeBehind, MergeLanded, TargetMoved
 from bus.messages import Look
 from bus.rows import Workflow

@@ -26,11 +26,11 @@ from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.landing import Landing
 from actors.own_worker import OwnWorker, Rest
+from actors.platform.workers import WorkerLate
 from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
 from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
-from actors.workers import WorkerLate
 from bus import address as addresses
 from bus.facts import (
     Fact,

@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from actors.loop import Timer
+from actors.platform.loop import Timer
 from actors.stage import CompanyActor
 
 P = ParamSpec("P")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ending import end_all_terminals, running_hosts
-from actors.terminals.processes import end_abandoned, wait_for_end
+from actors.platform.processes import end_abandoned, wait_for_end
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime

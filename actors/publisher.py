@@ -11,7 +11,7 @@ from io import FileIO
 
 import msgspec
 
-from actors.loop import Timer
+from actors.platform.loop import Timer
 from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
 from bus.feed import HEARTBEAT_SECONDS, Feed

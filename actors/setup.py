@@ -16,9 +16,10 @@ import msgspec
 from actors.clis import home as config_home
 from actors.clis.profile import Profile
 from actors.launching import LaunchRefused, is_set_up, set_up_mark
-from actors.terminals import output, processes
+from actors.platform import processes
+from actors.platform.processes import Exit
+from actors.terminals import output
 from actors.terminals.link import Closed, Ended
-from actors.terminals.processes import Exit
 from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.messages import Look

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from actors.loop import EventLoop
+from actors.platform.loop import EventLoop
+from actors.platform.workers import Worker
 from actors.supervision.actor import Actor
 from actors.supervision.mailbox import Directory
 from actors.supervision.ref import SupervisorRef
 from actors.supervision.stopping import DidNotStop
 from actors.watches import Watches
-from actors.workers import Worker
 from bus import address as addresses
 from bus import messages, requests
 from bus.errors import Refused, illegal

@@ -14,12 +14,13 @@ from actors.clis import home as config_home
 from actors.delivery import Delivery
 from actors.departure import Departure
 from actors.launch import Launch
+from actors.platform import processes
+from actors.platform.processes import Exit
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.setup import SetUp, SetUpSaid
 from actors.stage import Stage, broken
 from actors.supervision.actor import handles
 from actors.terminal_base import Due, TerminalBase
-from actors.terminals import processes
 from actors.terminals.link import (
     Acknowledged,
     Closed,
@@ -30,7 +31,6 @@ from actors.terminals.link import (
     Silent,
     Welcome,
 )
-from actors.terminals.processes import Exit
 from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import (

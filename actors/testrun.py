@@ -14,10 +14,11 @@ import msgspec
 
 from actors.git import land as landing
 from actors.launching import project_env
-from actors.loop import Timer
-from actors.terminals import output, processes
+from actors.platform import processes
+from actors.platform.loop import Timer
+from actors.platform.processes import Exit
+from actors.terminals import output
 from actors.terminals.link import Closed, Ended
-from actors.terminals.processes import Exit
 from actors.terminals.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import MergeTested

@@ -28,7 +28,7 @@ from actors.git.history import (
 )
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.git.repository import changed_files
-from actors.loop import Timer
+from actors.platform.loop import Timer
 from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
 from bus.commit_words import Block, Malformed, Meaning, parse

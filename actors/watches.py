@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actors.git.watch import RefWatch, open_watch
-from actors.loop import EventLoop
+from actors.platform.loop import EventLoop
 
 log = logging.getLogger("callboard.watcher")
 

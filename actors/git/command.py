@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from actors.terminals.processes import end_session, owner_mark
+from actors.platform.processes import end_session, owner_mark
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
 # may be started from a hook or from `git rebase --exec`, where these point somewhere else.

@@ -32,7 +32,7 @@ from typing import TypeVar
 import msgspec
 
 from actors.host import wire
-from actors.terminals.processes import Exit, decode_exit
+from actors.platform.processes import Exit, decode_exit
 
 HOST = Path(__file__).parents[1] / "host" / "host.py"
 SOCKET_PATH_LIMIT = 100  # bytes; macOS has 104 with the end mark

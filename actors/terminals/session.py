@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from actors.loop import EventLoop
-from actors.terminals import processes
+from actors.platform import processes
+from actors.platform.loop import EventLoop
 from actors.terminals.link import Closed, Event, Link, Refusal, await_ready, spawn
 
 HOST_START = 20.0

@@ -12,7 +12,7 @@ import pytest
 
 from actors.git.directories import ANYTHING
 from actors.git.refs import RefScanner
-from actors.loop import EventLoop
+from actors.platform.loop import EventLoop
 from actors.watches import Watches
 
 WAIT = 30.0

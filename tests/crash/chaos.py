@@ -19,8 +19,8 @@ from crash.scene import FINAL
 from doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
 
 from actors.ending import end_all_terminals
+from actors.platform import processes
 from actors.process import down
-from actors.terminals import processes
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.errors import Refused

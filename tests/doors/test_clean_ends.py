@@ -19,7 +19,7 @@ from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from working import Working, ended, until, waits_for, write
 
 from actors.host import family
-from actors.terminals import processes
+from actors.platform import processes
 from bus import connection
 
 

@@ -7,7 +7,7 @@ import pytest
 from kit import Home, done, git, make_repo, plan_text
 from working import ended, until
 
-from actors.terminals import processes
+from actors.platform import processes
 
 
 def hanging_filter(repo: Path, pids: Path) -> str:

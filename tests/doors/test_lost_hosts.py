@@ -13,7 +13,7 @@ from kit import PYTHON, Home, coder, done, git, plan_text, types
 from working import Working, until
 
 from actors.ending import running_hosts
-from actors.terminals import processes
+from actors.platform import processes
 from bus import connection
 from bus.client import Client
 from bus.errors import Refused

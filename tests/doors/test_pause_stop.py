@@ -8,7 +8,7 @@ import pytest
 from acting import Acting, cli, task, terminal
 from kit import coder, commit, done, git, moves, plan_text
 
-from actors.terminals import processes
+from actors.platform import processes
 
 
 def _wait(go: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from kit import Home, coder, commit, plan_text
 
 from actors.ending import running_hosts
-from actors.terminals import processes
+from actors.platform import processes
 from bus import connection
 from bus.client import Client
 

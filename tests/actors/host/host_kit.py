@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.terminals import link, processes
+from actors.platform import processes
+from actors.terminals import link
 
 TOKEN = "token-1"
 WAIT = 30.0  # seconds for an event that must come; the machine may be busy

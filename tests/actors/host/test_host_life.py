@@ -16,7 +16,8 @@ import pytest
 from host_kit import WAIT, Terminal, collect
 
 from actors.host import wire
-from actors.terminals import link, processes
+from actors.platform import processes
+from actors.terminals import link
 
 
 def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from host_kit import WAIT, Terminal, collect
 
-from actors.terminals import link, output, processes
+from actors.platform import processes
+from actors.terminals import link, output
 
 
 def test_output_is_on_disk_at_absolute_offsets(terminal: Terminal) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from host_kit import Terminal, collect
 
-from actors.loop import EventLoop
+from actors.platform.loop import EventLoop
 from actors.terminals.session import Session
 
 

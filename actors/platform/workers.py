@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from actors.terminals import processes
+from actors.platform import processes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,13 +95,13 @@ class Worker:
             with theirs:
                 self._process = subprocess.Popen(
                     [
-                        *(sys.executable, "-m", "actors.workers"),
+                        *(sys.executable, "-m", "actors.platform.workers"),
                         *(str(theirs.fileno()), str(self._limit + _NET), self._name),
                         processes.owner_mark(),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
-                    cwd=Path(__file__).resolve().parents[1],
+                    cwd=Path(__file__).resolve().parents[2],
                     start_new_session=True,  # a Ctrl-C at the terminal is for the runtime alone
                 )
             self._connection = Connection(ours.detach())

@@ -13,7 +13,7 @@ import pytest
 from kit import coder, done, make_repo, plan_text
 from served import Served, facts, submit
 
-from actors.loop import EventLoop
+from actors.platform.loop import EventLoop
 from bus import clock
 
 WAIT = 30.0

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from actors import workers
 from actors.clis.keys import NoSuchChoice, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.screen import render
 from actors.git.errors import RepositoryError, Rule
 from actors.git.worktrees import guard
-from actors.terminals import processes
-from actors.workers import Worker, WorkerDied, WorkerLate, _sendable
+from actors.platform import processes, workers
+from actors.platform.workers import Worker, WorkerDied, WorkerLate, _sendable
 
 
 @pytest.fixture
@@ -98,12 +97,12 @@ def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
 def test_a_call_of_a_runtime_that_was_killed_ends_by_itself() -> None:
     """A pattern holds the interpreter, so nothing of Python's would end it."""
     hostile = "w.call(re.search, '^(a+)+$', 'a' * 60 + '!')"
-    script = "import re; from actors.workers import Worker; w = Worker('test', 0.5)\n"
+    script = "import re; from actors.platform.workers import Worker; w = Worker('test', 0.5)\n"
     script += f"w.call(len, 'x'); print(w._process.pid, flush=True); {hostile}"
     runtime = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
-        cwd=Path(workers.__file__).parents[1],
+        cwd=Path(workers.__file__).parents[2],
     )
     with runtime:
         assert runtime.stdout is not None

@@ -1,0 +1,1 @@
+"""This machine: the event loop, processes, who owns them, worker processes."""
