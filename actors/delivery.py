@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from actors.clis.judging import writes_for
 from actors.prompts import UNKNOWN_MS
+from actors.pty.link import Acknowledged, KeyKnown, KeyState, Result
 from actors.terminal_base import Unreadable
-from actors.terminals.link import Acknowledged, KeyKnown, KeyState, Result
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
 from store.change import Operation, Update

@@ -15,9 +15,9 @@ from actors.clis.profile import (
     version_is_verified,
 )
 from actors.clis.version import ask
-from actors.ending import running_hosts
 from actors.exits import NO_RUNTIME, Stop
 from actors.launching import USER_PROFILES
+from actors.pty.ending import running_hosts
 from bus import connection
 from bus.connection import NoRuntime
 from store import damage, mending

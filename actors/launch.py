@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from actors import switching
 from actors.launching import LaunchRefused, place, prepare
 from actors.platform import processes
+from actors.pty.session import Found, Session
 from actors.stage import Fenced
-from actors.terminals.session import Found, Session
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified

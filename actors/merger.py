@@ -16,7 +16,6 @@ import msgspec
 import pygit2
 
 from actors import tidying
-from actors.ending import end_all
 from actors.forecast import Forecasts
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
@@ -27,9 +26,10 @@ from actors.git.repository import is_dirty
 from actors.landing import Landing
 from actors.own_worker import OwnWorker, Rest
 from actors.platform.workers import WorkerLate
+from actors.pty.ending import end_all
+from actors.pty.session import HostSaid
 from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
-from actors.terminals.session import HostSaid
 from actors.testrun import TestRun, TestsDue, run_number
 from bus import address as addresses
 from bus.facts import (

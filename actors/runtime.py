@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from actors import VERSION
-from actors.ending import end_all_terminals
 from actors.platform.loop import EventLoop
 from actors.platform.processes import end_abandoned, works_for
+from actors.pty.ending import end_all_terminals
 from actors.publisher import Committed
 from actors.stage import Stage
 from actors.supervision import events

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from zmq import ZMQError
 
-from actors.ending import running_hosts
 from actors.exits import at_home
+from actors.pty.ending import running_hosts
 from actors.runtime import HomeBusy, Runtime
 from actors.supervision.errors import SupervisorError
 from store.errors import StoreError

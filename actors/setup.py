@@ -18,9 +18,9 @@ from actors.clis.profile import Profile
 from actors.launching import LaunchRefused, is_set_up, set_up_mark
 from actors.platform import processes
 from actors.platform.processes import Exit
-from actors.terminals import output
-from actors.terminals.link import Closed, Ended
-from actors.terminals.session import Broke, Found, HostSaid, Session
+from actors.pty import output
+from actors.pty.link import Closed, Ended
+from actors.pty.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.messages import Look
 

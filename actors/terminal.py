@@ -17,11 +17,7 @@ from actors.launch import Launch
 from actors.platform import processes
 from actors.platform.processes import Exit
 from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
-from actors.setup import SetUp, SetUpSaid
-from actors.stage import Stage, broken
-from actors.supervision.actor import handles
-from actors.terminal_base import Due, TerminalBase
-from actors.terminals.link import (
+from actors.pty.link import (
     Acknowledged,
     Closed,
     Ended,
@@ -31,7 +27,11 @@ from actors.terminals.link import (
     Silent,
     Welcome,
 )
-from actors.terminals.session import Broke, Found, HostSaid, Session
+from actors.pty.session import Broke, Found, HostSaid, Session
+from actors.setup import SetUp, SetUpSaid
+from actors.stage import Stage, broken
+from actors.supervision.actor import handles
+from actors.terminal_base import Due, TerminalBase
 from bus import clock
 from bus.facts import (
     TerminalAdopted,

@@ -17,9 +17,9 @@ from actors.launching import project_env
 from actors.platform import processes
 from actors.platform.loop import Timer
 from actors.platform.processes import Exit
-from actors.terminals import output
-from actors.terminals.link import Closed, Ended
-from actors.terminals.session import Broke, Found, HostSaid, Session
+from actors.pty import output
+from actors.pty.link import Closed, Ended
+from actors.pty.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look

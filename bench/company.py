@@ -13,10 +13,10 @@ from types import SimpleNamespace
 
 import pygit2
 
-from actors.ending import end_all_terminals
 from actors.platform import processes
+from actors.pty import link
+from actors.pty.ending import end_all_terminals
 from actors.stage import Stage
-from actors.terminals import link
 from bus import address, clock, connection
 from bus.client import Client
 from bus.plan import Plan, TaskPlan, TerminalPlan

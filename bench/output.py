@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from actors.terminals import link
+from actors.pty import link
 from bench.company import ENV, Company
 from bench.refs import Branch, ours
 from bench.table import Row, alternate, at_least, disk, percentile

@@ -16,7 +16,7 @@ from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
 from actors.clis.screen import Screen, ScreenReader, render
-from actors.terminals import output
+from actors.pty import output
 
 T = TypeVar("T")
 

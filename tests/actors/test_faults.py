@@ -15,7 +15,7 @@ import pytest
 from kit import coder, commit, done, git, make_repo, plan_text
 from served import Served, flat
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 from bus.subscriber import Subscriber
 
 REVIEWED = [

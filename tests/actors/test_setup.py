@@ -8,7 +8,7 @@ from kit import Home, done, make_repo, moves, plan_text
 from served import Served, facts, lives, submit, until
 
 from actors import setup
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 
 
 class Scripted:

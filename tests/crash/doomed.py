@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 from actors import delivery, launching, serving, workers  # noqa: E402
 from actors.clis import home as config_home  # noqa: E402
 from actors.git import worktrees  # noqa: E402
+from actors.pty.link import Link  # noqa: E402
 from actors.terminals import session  # noqa: E402
-from actors.terminals.link import Link  # noqa: E402
 from store.journal import Journal  # noqa: E402
 
 _DOOM = os.environ.get("DOOM", "")

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from doors.kit import PYTHON, coder, commit, git, make_repo, plan_text
 
-from actors.ending import end_all_terminals, running_hosts
+from actors.pty.ending import end_all_terminals, running_hosts
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.errors import Refused

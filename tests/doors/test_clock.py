@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kit import PYTHON, ROOT, Home, coder, commit, plan_text, types
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 
 HOURS = 3600
 SHIFTED = Path(__file__).with_name("shifted.py")

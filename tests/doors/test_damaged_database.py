@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kit import Home, coder, commit, plan_text, types
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 from bus.facts import CommitSeen
 from store.database import create_or_migrate
 from store.journal import Journal

@@ -9,7 +9,7 @@ import pytest
 from acting import Acting, cli
 from kit import Home, plan_text
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 
 MANY = 12
 

@@ -6,7 +6,7 @@ import pytest
 import zmq
 from kit import Home, coder, plan_text
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
 from bus.feed import HEARTBEAT_SECONDS

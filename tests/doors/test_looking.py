@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 
 RUN = [PYTHON, str(ROOT / "run.py")]
 

@@ -12,8 +12,8 @@ from dying import dies_at, start_and_die
 from kit import PYTHON, Home, coder, done, git, plan_text, types
 from working import Working, until
 
-from actors.ending import running_hosts
 from actors.platform import processes
+from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
 from bus.errors import Refused

@@ -13,7 +13,7 @@ import pytest
 from acting import Acting, cli, task, terminal
 from kit import Home, coder, commit, done, git, moves, plan_text
 
-from actors.ending import running_hosts
+from actors.pty.ending import running_hosts
 from bus.errors import Refused
 
 Facts = list[dict[str, Any]]

@@ -7,8 +7,8 @@ from typing import Any
 
 from kit import Home, coder, commit, plan_text
 
-from actors.ending import running_hosts
 from actors.platform import processes
+from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
 

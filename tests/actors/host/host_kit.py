@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.platform import processes
-from actors.terminals import link
+from actors.pty import link
 
 TOKEN = "token-1"
 WAIT = 30.0  # seconds for an event that must come; the machine may be busy

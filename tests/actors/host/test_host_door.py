@@ -6,7 +6,7 @@ import socket
 from host_kit import WAIT, Terminal, collect
 
 from actors.host import wire
-from actors.terminals import link
+from actors.pty import link
 
 
 def knock(terminal: Terminal) -> socket.socket:

@@ -17,7 +17,7 @@ from host_kit import WAIT, Terminal, collect
 
 from actors.host import wire
 from actors.platform import processes
-from actors.terminals import link
+from actors.pty import link
 
 
 def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:

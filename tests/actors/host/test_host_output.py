@@ -12,7 +12,7 @@ import pytest
 from host_kit import WAIT, Terminal, collect
 
 from actors.platform import processes
-from actors.terminals import link, output
+from actors.pty import link, output
 
 
 def test_output_is_on_disk_at_absolute_offsets(terminal: Terminal) -> None:
@@ -82,7 +82,7 @@ RUNTIME = """
 import sys
 sys.path.insert(0, {project!r})
 from pathlib import Path
-from actors.terminals import link
+from actors.pty import link
 root = Path({root!r})
 process = link.spawn(root / "host", socket=root / "s", token={token!r}, incarnation=7,
     argv=["sh", "-c", {program!r}], env={{"PATH": "/usr/bin:/bin"}}, cwd=root, rows=24, columns=80)

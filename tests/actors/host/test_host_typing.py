@@ -7,8 +7,8 @@ import pytest
 from host_kit import WAIT, Terminal, collect
 
 from actors.host import questions
-from actors.terminals import link
-from actors.terminals.link import KeyState, Result
+from actors.pty import link
+from actors.pty.link import KeyState, Result
 
 # Reports every read() in raw mode as one line: milliseconds since the last, and the bytes.
 ECHO = textwrap.dedent("""

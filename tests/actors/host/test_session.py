@@ -9,7 +9,7 @@ import pytest
 from host_kit import Terminal, collect
 
 from actors.platform.loop import EventLoop
-from actors.terminals.session import Session
+from actors.pty.session import Session
 
 
 @pytest.fixture

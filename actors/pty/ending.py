@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from actors.platform import processes
-from actors.terminals.link import Ended, connect
+from actors.pty.link import Ended, connect
 
 GRACE_MS = 5_000
 

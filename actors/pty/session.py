@@ -14,7 +14,7 @@ import msgspec
 
 from actors.platform import processes
 from actors.platform.loop import EventLoop
-from actors.terminals.link import Closed, Event, Link, Refusal, await_ready, spawn
+from actors.pty.link import Closed, Event, Link, Refusal, await_ready, spawn
 
 HOST_START = 20.0
 """Seconds a host may take to listen."""

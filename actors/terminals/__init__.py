@@ -1,1 +1,0 @@
-"""Programs in terminals: the host process that outlives the runtime, and the link to it."""
