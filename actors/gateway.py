@@ -15,8 +15,8 @@ from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
-from actors.stage import CompanyActor, Stage, broken
 from actors.supervision.actor import handles
+from actors.system.stage import CompanyActor, Stage, broken
 from actors.workflows import submit
 from bus import address as addresses
 from bus import clock, requests

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from actors.platform import processes
-from actors.stage import Stage
 from actors.supervision.inspection import Node
+from actors.system.stage import Stage
 
 
 def picture(stage: Stage) -> dict[str, Any]:

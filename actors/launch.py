@@ -12,7 +12,7 @@ from actors import switching
 from actors.launching import LaunchRefused, place, prepare
 from actors.platform import processes
 from actors.pty.session import Found, Session
-from actors.stage import Fenced
+from actors.system.stage import Fenced
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified

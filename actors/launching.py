@@ -21,8 +21,8 @@ from actors.git import worktrees
 from actors.git.command import LOCAL_VARIABLES, GitLate
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
-from actors.stage import Stage
 from actors.supervision.actor import Actor
+from actors.system.stage import Stage
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from store.change import Update

@@ -24,12 +24,12 @@ from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.landing import Landing
-from actors.own_worker import OwnWorker, Rest
 from actors.platform.workers import WorkerLate
 from actors.pty.ending import end_all
 from actors.pty.session import HostSaid
-from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
+from actors.system.own_worker import OwnWorker, Rest
+from actors.system.stage import CompanyActor, Stage
 from actors.testrun import TestRun, TestsDue, run_number
 from bus import address as addresses
 from bus.facts import (

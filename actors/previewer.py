@@ -8,8 +8,8 @@ from typing import Any
 from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
 from actors.platform.workers import WorkerLate
-from actors.stage import CompanyActor, broken
 from actors.supervision.actor import handles
+from actors.system.stage import CompanyActor, broken
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview
 

@@ -12,8 +12,8 @@ from io import FileIO
 import msgspec
 
 from actors.platform.loop import Timer
-from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
+from actors.system.stage import CompanyActor, Stage
 from bus.feed import HEARTBEAT_SECONDS, Feed
 from store.journal import Stored
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from actors.clis import switch
 from actors.clis.profile import Profile
 from actors.clis.providers import Provider
-from actors.stage import Stage
+from actors.system.stage import Stage
 
 log = logging.getLogger("callboard.switch")
 

@@ -29,8 +29,8 @@ from actors.pty.link import (
 )
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.setup import SetUp, SetUpSaid
-from actors.stage import Stage, broken
 from actors.supervision.actor import handles
+from actors.system.stage import Stage, broken
 from actors.terminal_base import Due, TerminalBase
 from bus import clock
 from bus.facts import (

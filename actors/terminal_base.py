@@ -16,7 +16,7 @@ from actors.clis.profile import Profile
 from actors.launching import profile_for, unverified_version
 from actors.platform.loop import Timer
 from actors.platform.workers import WorkerLate
-from actors.stage import CompanyActor, Stage
+from actors.system.stage import CompanyActor, Stage
 from bus import address as addresses
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal

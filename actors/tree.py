@@ -26,9 +26,9 @@ from actors.gateway import Gateway
 from actors.launcher import Launcher
 from actors.previewer import Previewer
 from actors.publisher import Publisher
-from actors.stage import Stage
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
+from actors.system.stage import Stage
 from actors.workflows import BACKOFF
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0

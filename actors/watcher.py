@@ -29,8 +29,8 @@ from actors.git.history import (
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.git.repository import changed_files
 from actors.platform.loop import Timer
-from actors.stage import CompanyActor, Stage
 from actors.supervision.actor import handles
+from actors.system.stage import CompanyActor, Stage
 from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen, RefRewritten
 from bus.messages import Look, Sweep, Swept

@@ -2,10 +2,10 @@
 
 from actors.merger import Merger
 from actors.plan_check import Checked
-from actors.stage import Stage
 from actors.supervision.actor import Actor
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import SupervisorSpec, worker
+from actors.system.stage import Stage
 from actors.watcher import Watcher
 from actors.workflow import WorkflowActor
 from bus import address as addresses

@@ -16,7 +16,7 @@ import pygit2
 from actors.platform import processes
 from actors.pty import link
 from actors.pty.ending import end_all_terminals
-from actors.stage import Stage
+from actors.system.stage import Stage
 from bus import address, clock, connection
 from bus.client import Client
 from bus.plan import Plan, TaskPlan, TerminalPlan

@@ -50,7 +50,7 @@ _NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
 
 
 GIT_SECONDS: Final = 240.0
-"""What one `git` may take: less than a call of a worker process (`actors.stage`)."""
+"""What one `git` may take: less than a call of a worker process (`actors.system.stage`)."""
 HOOK_SECONDS: Final = 60.0
 """The same where the user's hooks run."""
 _GRACE: Final = 2.0

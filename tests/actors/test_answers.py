@@ -14,7 +14,7 @@ from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat, lives, until, workers
 
 from actors import merger, orders, prompts
-from actors.stage import Stage
+from actors.system.stage import Stage
 from bus.client import NoAnswer
 from bus.errors import Refused
 from store.errors import Damaged

@@ -7,7 +7,8 @@ import pytest
 from kit import done, git, make_repo, plan_text
 from served import Served, facts, submit, until, workers
 
-from actors import merger, own_worker
+from actors import merger
+from actors.system import own_worker
 
 
 def conflicting(repo: Path, driver: str) -> str:

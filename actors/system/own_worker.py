@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from actors.platform.loop import Timer
-from actors.stage import CompanyActor
+from actors.system.stage import CompanyActor
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""What every actor of the company is given: paths, replies, timers, workers."""
