@@ -6,7 +6,7 @@ from actors.supervision.actor import Actor
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import SupervisorSpec, worker
 from actors.system.stage import Stage
-from actors.watcher import Watcher
+from actors.watcher.actor import Watcher
 from actors.workflow import WorkflowActor
 from bus import address as addresses
 from bus import clock

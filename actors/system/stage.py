@@ -16,7 +16,7 @@ from actors.supervision.actor import Actor
 from actors.supervision.mailbox import Directory
 from actors.supervision.ref import SupervisorRef
 from actors.supervision.stopping import DidNotStop
-from actors.watches import Watches
+from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import messages, requests
 from bus.errors import Refused, illegal

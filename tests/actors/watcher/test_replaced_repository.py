@@ -7,7 +7,7 @@ import pytest
 from kit import done, git, make_repo, plan_text
 from served import Served, submit
 
-from actors import watcher
+from actors.watcher import actor as watcher
 
 
 @pytest.mark.parametrize("told", ["by the system", "by the slow look"])

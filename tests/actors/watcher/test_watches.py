@@ -13,7 +13,7 @@ import pytest
 from actors.git.directories import ANYTHING
 from actors.git.refs import RefScanner
 from actors.platform.loop import EventLoop
-from actors.watches import Watches
+from actors.watcher.watches import Watches
 
 WAIT = 30.0
 Heard = queue.SimpleQueue[set[str] | None]

@@ -1,0 +1,1 @@
+"""The git watcher: what happens to a workflow's branches, as facts."""
