@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from actors.decisions.decide import decide
 from actors.git.errors import RepositoryError
 from actors.inspecting import picture
 from actors.plan_check import Checked, check, check_cli
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage, broken
+from actors.workflow.decisions.decide import decide
 from actors.workflows import submit
 from bus import address as addresses
 from bus import clock, requests

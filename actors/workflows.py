@@ -7,7 +7,7 @@ from actors.supervision.backoff import Backoff
 from actors.supervision.spec import SupervisorSpec, worker
 from actors.system.stage import Stage
 from actors.watcher.actor import Watcher
-from actors.workflow import WorkflowActor
+from actors.workflow.actor import WorkflowActor
 from bus import address as addresses
 from bus import clock
 from store.errors import Duplicate

@@ -89,7 +89,11 @@ def test_every_key_of_a_plan_stands_in_the_table() -> None:
 def test_every_reason_of_a_refusal_is_named() -> None:
     source = "".join(
         (Path(__file__).parents[1] / path).read_text()
-        for path in ("actors/decisions/commands.py", "actors/gateway.py", "actors/prompts.py")
+        for path in (
+            "actors/workflow/decisions/commands.py",
+            "actors/gateway.py",
+            "actors/prompts.py",
+        )
     )
     used = set(re.findall(r'(?:illegal\(|_require\(\s*draft,)\s*"([a-z_]+)"', source))
     assert {"not_ready", "landing", "not_live"} <= used

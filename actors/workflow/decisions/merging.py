@@ -5,9 +5,9 @@ merge terminal stays until the merge has landed or failed: what is wrong with it
 (conflict markers, lost changes, red tests, the next conflict) is told to it, limited.
 """
 
-from actors.decisions import outcomes
-from actors.decisions.draft import Draft
-from actors.decisions.words import cut, merge_instruction
+from actors.workflow.decisions import outcomes
+from actors.workflow.decisions.draft import Draft
+from actors.workflow.decisions.words import cut, merge_instruction
 from bus import facts
 from bus.commit_words import Meaning
 from bus.rows import Terminal

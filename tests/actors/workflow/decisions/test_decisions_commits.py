@@ -4,7 +4,7 @@ import pytest
 from decisions_scene import PAUSE, RESUME, created, orders, running, says, statuses, told
 from decisions_world import World
 
-from actors.decisions.outcomes import MAX_REJECTIONS
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts
 from bus.status import WorkflowStatus
 

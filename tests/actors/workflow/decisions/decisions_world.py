@@ -9,7 +9,7 @@ import copy
 from decisions_rules import all_commands, command_of
 from decisions_stage import VERDICTS, P, Staged, Step, T, W
 
-from actors.decisions import line
+from actors.workflow.decisions import line
 from bus import facts, requests
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, WorkflowStatus

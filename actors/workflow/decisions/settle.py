@@ -6,9 +6,9 @@ The order is the order of the rules below; each rule returns whether it changed 
 
 from collections.abc import Callable
 
-from actors.decisions import line, outcomes
-from actors.decisions.draft import Draft
-from actors.decisions.words import first_instruction, merge_instruction
+from actors.workflow.decisions import line, outcomes
+from actors.workflow.decisions.draft import Draft
+from actors.workflow.decisions.words import first_instruction, merge_instruction
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
 

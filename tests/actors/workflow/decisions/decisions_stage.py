@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from decisions_rules import check, command_of
 from decisions_state import apply
 
-from actors.decisions.decide import decide
+from actors.workflow.decisions.decide import decide
 from bus import facts, requests
 from bus.errors import Refused
 from bus.facts import Fact

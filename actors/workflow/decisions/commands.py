@@ -2,8 +2,8 @@
 
 from functools import singledispatch
 
-from actors.decisions import line, outcomes
-from actors.decisions.draft import Draft
+from actors.workflow.decisions import line, outcomes
+from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.errors import illegal, unknown
 from bus.plan import HelperPlan

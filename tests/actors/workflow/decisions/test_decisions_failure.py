@@ -15,7 +15,7 @@ from decisions_scene import (
 )
 from decisions_world import World
 
-from actors.decisions.outcomes import MAX_REJECTIONS
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
 from bus.facts import InstructionUnconfirmed
 from bus.plan import HelperPlan

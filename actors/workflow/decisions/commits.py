@@ -3,9 +3,9 @@ says (hazard 7); a completion that cannot be believed is rejected with its reaso
 terminal is told. Nothing is completed on a guess (hazard 6).
 """
 
-from actors.decisions import line, merging, outcomes
-from actors.decisions.draft import Draft
-from actors.decisions.words import duty_of, rejection
+from actors.workflow.decisions import line, merging, outcomes
+from actors.workflow.decisions.draft import Draft
+from actors.workflow.decisions.words import duty_of, rejection
 from bus.commit_words import Duty, Meaning
 from bus.facts import CommitRejected, CommitSeen
 from bus.rows import Task, Terminal

@@ -24,7 +24,7 @@ from decisions_scene import (
 )
 from decisions_world import World
 
-from actors.decisions.decide import decide
+from actors.workflow.decisions.decide import decide
 from bus import facts, requests
 from bus.errors import Refused
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus

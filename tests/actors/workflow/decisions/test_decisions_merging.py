@@ -15,8 +15,8 @@ from decisions_scene import (
 )
 from decisions_world import World
 
-from actors.decisions.decide import decide
-from actors.decisions.outcomes import MAX_REJECTIONS
+from actors.workflow.decisions.decide import decide
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts, requests
 from bus.status import TerminalStatus, WorkflowStatus
 from store.change import Update

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from actors.decisions.draft import copied
+from actors.workflow.decisions.draft import copied
 from bus.facts import Fact
 from bus.rows import Merge, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus

@@ -5,9 +5,9 @@ Each function takes a draft and moves it one whole step; `settle` does what foll
 
 from typing import Any
 
-from actors.decisions import line
-from actors.decisions.draft import Draft, new_helper
-from actors.decisions.words import cut
+from actors.workflow.decisions import line
+from actors.workflow.decisions.draft import Draft, new_helper
+from actors.workflow.decisions.words import cut
 from bus.address import merge_terminal, terminal
 from bus.facts import RepairOffered
 from bus.plan import HelperPlan

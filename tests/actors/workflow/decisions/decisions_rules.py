@@ -2,7 +2,7 @@
 
 import shlex
 
-from actors.decisions import line
+from actors.workflow.decisions import line
 from bus import requests
 from bus.plan import Plan
 from bus.rows import Workflow

@@ -13,7 +13,7 @@ from decisions_scene import (
     resolving,
 )
 
-from actors.decisions.outcomes import MAX_REJECTIONS
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts
 from bus.plan import HelperPlan
 from bus.status import TerminalStatus, WorkflowStatus

@@ -7,9 +7,9 @@ in `settle`.
 
 from functools import singledispatch
 
-from actors.decisions import commands, commits, line, merging, outcomes
-from actors.decisions.draft import Draft
-from actors.decisions.settle import settle
+from actors.workflow.decisions import commands, commits, line, merging, outcomes
+from actors.workflow.decisions.draft import Draft
+from actors.workflow.decisions.settle import settle
 from bus import facts, requests
 from bus.facts import Fact
 from bus.plan import Plan

@@ -1,0 +1,1 @@
+"""The workflow actor: a thin shell around the pure core, decisions/."""
