@@ -24,7 +24,7 @@ from typing import Any
 
 from actors.gateway import Gateway
 from actors.launcher import Launcher
-from actors.previewer import Previewer
+from actors.merger.previewer import Previewer
 from actors.publisher import Publisher
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker

@@ -1,6 +1,6 @@
 """Starting and ending the actors of one workflow."""
 
-from actors.merger import Merger
+from actors.merger.actor import Merger
 from actors.plan_check import Checked
 from actors.supervision.actor import Actor
 from actors.supervision.backoff import Backoff

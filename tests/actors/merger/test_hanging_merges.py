@@ -7,7 +7,7 @@ import pytest
 from kit import done, git, make_repo, plan_text
 from served import Served, facts, submit, until, workers
 
-from actors import merger
+from actors.merger import actor as merger
 from actors.system import own_worker
 
 

@@ -27,7 +27,7 @@ from bus.plan import Plan
 from bus.rows import Workflow
 
 if TYPE_CHECKING:
-    from actors.merger import Merger
+    from actors.merger.actor import Merger
 
 log = logging.getLogger("callboard.merger")
 

@@ -21,7 +21,7 @@ from bus.status import TaskStatus
 from store.change import Update
 
 if TYPE_CHECKING:
-    from actors.merger import Merger
+    from actors.merger.actor import Merger
 
 log = logging.getLogger("callboard.forecast")
 

@@ -15,22 +15,22 @@ from typing import Any
 import msgspec
 import pygit2
 
-from actors import tidying
-from actors.forecast import Forecasts
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
 from actors.git.command import GitFailed, GitLate, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
-from actors.landing import Landing
+from actors.merger import cleanup
+from actors.merger.forecast import Forecasts
+from actors.merger.landing import Landing
+from actors.merger.testrun import TestRun, TestsDue, run_number
 from actors.platform.workers import WorkerLate
 from actors.pty.ending import end_all
 from actors.pty.session import HostSaid
 from actors.supervision.actor import handles
 from actors.system.own_worker import OwnWorker, Rest
 from actors.system.stage import CompanyActor, Stage
-from actors.testrun import TestRun, TestsDue, run_number
 from bus import address as addresses
 from bus.facts import (
     Fact,
@@ -340,6 +340,6 @@ class Merger(CompanyActor):
 
     def _tidy(self, row: Workflow) -> None:
         """Clean up after a workflow that is over, then end its actors."""
-        tidying.tidy(row, self.stage.home, self._scratch("tested"))
+        cleanup.tidy(row, self.stage.home, self._scratch("tested"))
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
         self.stage.workflows.terminate_child(self._id, block=False)

@@ -17,7 +17,7 @@ from store.change import Update
 from store.errors import LostRace
 
 if TYPE_CHECKING:
-    from actors.merger import Merger
+    from actors.merger.actor import Merger
 
 
 class Landing:
