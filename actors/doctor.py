@@ -16,8 +16,8 @@ from actors.clis.profile import (
 )
 from actors.clis.version import ask
 from actors.exits import NO_RUNTIME, Stop
-from actors.launching import USER_PROFILES
 from actors.pty.ending import running_hosts
+from actors.terminal.prepare import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
 from store import damage, mending

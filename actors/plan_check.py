@@ -17,7 +17,7 @@ from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
-from actors.launching import USER_PROFILES, to_copy
+from actors.terminal.prepare import USER_PROFILES, to_copy
 from bus.errors import malformed
 from bus.plan import Plan, decode
 

@@ -23,12 +23,12 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.gateway import Gateway
-from actors.launcher import Launcher
 from actors.merger.previewer import Previewer
 from actors.publisher import Publisher
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
 from actors.system.stage import Stage
+from actors.terminal.launcher import Launcher
 from actors.workflows import BACKOFF
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0

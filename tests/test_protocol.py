@@ -92,7 +92,7 @@ def test_every_reason_of_a_refusal_is_named() -> None:
         for path in (
             "actors/workflow/decisions/commands.py",
             "actors/gateway.py",
-            "actors/prompts.py",
+            "actors/terminal/prompts.py",
         )
     )
     used = set(re.findall(r'(?:illegal\(|_require\(\s*draft,)\s*"([a-z_]+)"', source))

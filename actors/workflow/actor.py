@@ -14,7 +14,7 @@ from actors.supervision.actor import handles
 from actors.supervision.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
 from actors.supervision.spec import ChildSpec, Restart, worker
 from actors.system.stage import CompanyActor, Stage, broken
-from actors.terminal import TerminalActor
+from actors.terminal.actor import TerminalActor
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock

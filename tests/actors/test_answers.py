@@ -13,9 +13,10 @@ import zmq
 from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat, lives, until, workers
 
-from actors import orders, prompts
+from actors import orders
 from actors.merger import actor as merger
 from actors.system.stage import Stage
+from actors.terminal import prompts
 from bus.client import NoAnswer
 from bus.errors import Refused
 from store.errors import Damaged

@@ -13,10 +13,10 @@ import msgspec
 
 from actors.clis.judging import Judgement, judge
 from actors.clis.profile import Profile
-from actors.launching import profile_for, unverified_version
 from actors.platform.loop import Timer
 from actors.platform.workers import WorkerLate
 from actors.system.stage import CompanyActor, Stage
+from actors.terminal.prepare import profile_for, unverified_version
 from bus import address as addresses
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal

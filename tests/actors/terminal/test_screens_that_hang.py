@@ -7,7 +7,7 @@ import pytest
 from kit import PYTHON, done, make_repo, moves, plan_text
 from served import Served
 
-from actors import terminal_base
+from actors.terminal import base as terminal_base
 
 HOSTILE = f"""
 [cli.hostile]

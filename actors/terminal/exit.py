@@ -15,7 +15,7 @@ from bus.messages import Sweep
 from store.change import Update
 
 if TYPE_CHECKING:
-    from actors.terminal import TerminalActor
+    from actors.terminal.actor import TerminalActor
 
 SWEEP_SECONDS = 3.0
 """Until the watcher is asked again for a sweep that it did not answer."""

@@ -15,17 +15,17 @@ import msgspec
 
 from actors.clis import home as config_home
 from actors.clis.profile import Profile
-from actors.launching import LaunchRefused, is_set_up, set_up_mark
 from actors.platform import processes
 from actors.platform.processes import Exit
 from actors.pty import output
 from actors.pty.link import Closed, Ended
 from actors.pty.session import Broke, Found, HostSaid, Session
+from actors.terminal.prepare import LaunchRefused, is_set_up, set_up_mark
 from bus import clock
 from bus.messages import Look
 
 if TYPE_CHECKING:
-    from actors.terminal import TerminalActor
+    from actors.terminal.actor import TerminalActor
 
 log = logging.getLogger("callboard.terminal")
 

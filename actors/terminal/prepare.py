@@ -1,5 +1,5 @@
 """What a program needs before it is started: its branch and worktree, its config home, its
-provider, its command line. (What the plan runs in a new worktree is `actors.setup`'s.)
+provider, its command line. (What the plan runs in a new worktree is `actors.terminal.setup`'s.)
 
 Runs in the terminal actor's thread: its place before its turn with the launcher, for git may
 hang in a filter of the repository; the rest inside, so one at a time across all workflows. Every
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors import providing, switching
+from actors import providing
 from actors.clis import home as config_home
 from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
@@ -23,6 +23,7 @@ from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage
+from actors.terminal import switching
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from store.change import Update

@@ -7,8 +7,8 @@ import pytest
 from kit import Home, done, make_repo, moves, plan_text
 from served import Served, facts, lives, submit, until
 
-from actors import setup
 from actors.pty.ending import running_hosts
+from actors.terminal import setup
 
 
 class Scripted:

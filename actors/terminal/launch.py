@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors import switching
-from actors.launching import LaunchRefused, place, prepare
 from actors.platform import processes
 from actors.pty.session import Found, Session
 from actors.system.stage import Fenced
+from actors.terminal import switching
+from actors.terminal.prepare import LaunchRefused, place, prepare
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
@@ -22,7 +22,7 @@ from store.change import Update
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from actors.terminal import TerminalActor
+    from actors.terminal.actor import TerminalActor
 
 log = logging.getLogger("callboard.terminal")
 

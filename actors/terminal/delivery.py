@@ -10,15 +10,15 @@ twice (hazards 21, 29).
 from typing import TYPE_CHECKING
 
 from actors.clis.judging import writes_for
-from actors.prompts import UNKNOWN_MS
 from actors.pty.link import Acknowledged, KeyKnown, KeyState, Result
-from actors.terminal_base import Unreadable
+from actors.terminal.base import Unreadable
+from actors.terminal.prompts import UNKNOWN_MS
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
 from store.change import Operation, Update
 
 if TYPE_CHECKING:
-    from actors.terminal import TerminalActor
+    from actors.terminal.actor import TerminalActor
 
 EVIDENCE_SECONDS = 1.0
 """Between looks for a new turn."""

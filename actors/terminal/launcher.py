@@ -8,9 +8,9 @@ for which a provider is switched on still has its turn, so nobody else reads wha
 
 from collections import deque
 
-from actors import switching
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
+from actors.terminal import switching
 from bus.messages import AskTurn, Look, TurnOver, YourTurn
 
 

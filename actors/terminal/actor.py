@@ -11,12 +11,8 @@ import signal
 from typing import Any
 
 from actors.clis import home as config_home
-from actors.delivery import Delivery
-from actors.departure import Departure
-from actors.launch import Launch
 from actors.platform import processes
 from actors.platform.processes import Exit
-from actors.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
 from actors.pty.link import (
     Acknowledged,
     Closed,
@@ -28,10 +24,14 @@ from actors.pty.link import (
     Welcome,
 )
 from actors.pty.session import Broke, Found, HostSaid, Session
-from actors.setup import SetUp, SetUpSaid
 from actors.supervision.actor import handles
 from actors.system.stage import Stage, broken
-from actors.terminal_base import Due, TerminalBase
+from actors.terminal.base import Due, TerminalBase
+from actors.terminal.delivery import Delivery
+from actors.terminal.exit import Departure
+from actors.terminal.launch import Launch
+from actors.terminal.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
+from actors.terminal.setup import SetUp, SetUpSaid
 from bus import clock
 from bus.facts import (
     TerminalAdopted,

@@ -9,7 +9,7 @@ from acting import cli, terminal
 from kit import make_repo, plan_text
 from served import Served, facts, submit
 
-from actors import delivery
+from actors.terminal import delivery
 
 DEAF_BOX = """
 import os, sys, tty

@@ -11,14 +11,14 @@ import msgspec
 from actors.clis.judging import Judgement, Step, step_towards, writes_for
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
-from actors.terminal_base import Unreadable
+from actors.terminal.base import Unreadable
 from bus.errors import illegal
 from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed, TerminalStalled
 from bus.messages import Answer
 from store.change import Update
 
 if TYPE_CHECKING:
-    from actors.terminal import TerminalActor
+    from actors.terminal.actor import TerminalActor
 
 NUDGE = (
     "You have been silent for a while. If your work is complete, commit it as you were told; "
