@@ -95,7 +95,8 @@ def doctor(mend: bool, as_json: bool) -> None:
 def providers(ctx: click.Context, as_json: bool) -> None:
     """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
     if ctx.invoked_subcommand is None:
-        from actors import providing, views
+        from actors import views
+        from actors.clis import lookup as providing
 
         with provider_errors():
             found = providing.of_user()
@@ -110,7 +111,7 @@ def import_providers(source: str | None, as_json: bool) -> None:
     """Add the providers of cc-switch, which is only read; its keys stay where they are."""
     from pathlib import Path
 
-    from actors import providing
+    from actors.clis import lookup as providing
 
     with provider_errors():
         result = providing.take_over(Path(source) if source else None)
@@ -150,7 +151,7 @@ def check(plan: str, repo: str | None, as_json: bool) -> None:
     """Validate a plan and show what would run; starts nothing."""
     from actors import views
     from actors.gateway import shown
-    from actors.plan_check import check as check_plan
+    from actors.plan.check import check as check_plan
 
     fields = with_repo(read_plan(plan), repo)
     show(shown(check_plan(fields["plan"], fields["base"])), as_json, views.check)

@@ -9,7 +9,7 @@ import msgspec
 from actors import views
 from actors.exits import at_home
 from actors.orders import SILENCE_SECONDS
-from actors.plan_check import check
+from actors.plan.check import check
 from actors.process import ensure
 from bus.client import Client
 from bus.errors import Refused

@@ -13,7 +13,7 @@ import msgspec
 
 from actors.git.errors import RepositoryError
 from actors.inspecting import picture
-from actors.plan_check import Checked, check, check_cli
+from actors.plan.check import Checked, check, check_cli
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage, broken
 from actors.workflow.decisions.decide import decide

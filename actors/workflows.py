@@ -1,7 +1,7 @@
 """Starting and ending the actors of one workflow."""
 
 from actors.merger.actor import Merger
-from actors.plan_check import Checked
+from actors.plan.check import Checked
 from actors.supervision.actor import Actor
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import SupervisorSpec, worker

@@ -1,7 +1,7 @@
 """The plan: what a user asks for, as TOML or JSON, decoded strictly.
 
 `decode` checks everything that can be known without looking at a repository or at
-what is installed; those checks stand in `actors.plan_check`. Unknown keys are errors:
+what is installed; those checks stand in `actors.plan.check`. Unknown keys are errors:
 a misspelled key that is ignored is a plan that does something else (hazard 4's kin).
 """
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from actors import providing
 from actors.clis import home as config_home
+from actors.clis import lookup as providing
 from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified

@@ -14,7 +14,7 @@ from checking import good, refused, state
 from kit import PYTHON, Call, Home, git
 from sample_plan import SAMPLE
 
-from actors.plan_check import check
+from actors.plan.check import check
 from bus.errors import Refused
 
 pytestmark = pytest.mark.usefixtures("alone")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pygit2
 
-from actors import providing
+from actors.clis import lookup as providing
 from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import ProviderError
 from actors.git.errors import RepositoryError, Rule

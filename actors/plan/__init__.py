@@ -1,0 +1,1 @@
+"""A plan held against this machine: check and submit."""
