@@ -150,7 +150,7 @@ def compact(as_json: bool) -> None:
 def check(plan: str, repo: str | None, as_json: bool) -> None:
     """Validate a plan and show what would run; starts nothing."""
     from actors import views
-    from actors.gateway import shown
+    from actors.gateway.actor import shown
     from actors.plan.check import check as check_plan
 
     fields = with_repo(read_plan(plan), repo)

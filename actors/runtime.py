@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from actors import VERSION
+from actors.gateway.publisher import Committed
 from actors.platform.loop import EventLoop
 from actors.platform.processes import end_abandoned, works_for
 from actors.pty.ending import end_all_terminals
-from actors.publisher import Committed
 from actors.supervision import events
 from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor

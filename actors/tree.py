@@ -22,9 +22,9 @@ state is safe, and the terminals go on.
 from collections.abc import Callable
 from typing import Any
 
-from actors.gateway import Gateway
+from actors.gateway.actor import Gateway
+from actors.gateway.publisher import Publisher
 from actors.merger.previewer import Previewer
-from actors.publisher import Publisher
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
 from actors.system.stage import Stage

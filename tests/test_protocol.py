@@ -91,7 +91,7 @@ def test_every_reason_of_a_refusal_is_named() -> None:
         (Path(__file__).parents[1] / path).read_text()
         for path in (
             "actors/workflow/decisions/commands.py",
-            "actors/gateway.py",
+            "actors/gateway/actor.py",
             "actors/terminal/prompts.py",
         )
     )

@@ -8,7 +8,7 @@ import pytest
 import zmq
 from served import Served
 
-from actors import publisher
+from actors.gateway import publisher
 from bus.subscriber import Subscriber
 
 

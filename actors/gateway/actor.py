@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from actors.gateway.inspection import picture
 from actors.git.errors import RepositoryError
-from actors.inspecting import picture
 from actors.plan.check import Checked, check, check_cli
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage, broken

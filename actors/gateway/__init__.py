@@ -1,0 +1,1 @@
+"""The door for requests, and the publisher of the feed."""
