@@ -44,7 +44,7 @@ def main(ctx: click.Context, home: str | None) -> None:
 @home_option
 def serve(idle_exit: float) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
-    from actors.serving import serve as run
+    from actors.runtime.serve import serve as run
 
     sys.exit(run(home(), idle_exit))
 

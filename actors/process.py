@@ -1,6 +1,6 @@
 """The runtime as a process, from outside: see that one serves, end it.
 
-Apart from `actors.serving`, which is the runtime itself: who only gives it an order need not
+Apart from `actors.runtime.serve`, which is the runtime itself: who only gives it an order need not
 load it.
 """
 

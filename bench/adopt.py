@@ -19,7 +19,7 @@ from bus.subscriber import Subscriber
 READ = """
 import sys
 from pathlib import Path
-import actors.serving
+import actors.runtime.serve
 from store.reader import Reader
 reader = Reader(Path(sys.argv[1]))
 for id in reader.unfinished_ids():

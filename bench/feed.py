@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from actors.runtime import Runtime
+from actors.runtime.runtime import Runtime
 from bench.table import Row, alternate, at_least
 from bus import connection
 from bus.facts import CommitSeen, encode_fact

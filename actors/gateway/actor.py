@@ -14,10 +14,10 @@ import msgspec
 from actors.gateway.inspection import picture
 from actors.git.errors import RepositoryError
 from actors.plan.check import Checked, check, check_cli
+from actors.runtime.workflows import submit
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage, broken
 from actors.workflow.decisions.decide import decide
-from actors.workflows import submit
 from bus import address as addresses
 from bus import clock, requests
 from bus.errors import Refused, illegal, unknown

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.host import family
-from actors.runtime import Runtime
+from actors.runtime.runtime import Runtime
 from bus import connection
 from bus.client import Client
 from bus.facts import WorkflowMoved

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     file = Path(words.pop(0)) if not os.access(words[0], os.X_OK) else None
     sys.argv = words[1:]
     sys.path.insert(0, str(Path(sys.argv[0]).parent))
-    from actors import runtime
+    from actors.runtime import runtime
     from actors.supervision.tree import Tree
 
     start_tree = runtime.start_tree

@@ -9,7 +9,7 @@ from kit import PYTHON, ROOT, done, plan_text
 LATECOMERS = """
 import gc, json, sys
 from pathlib import Path
-from actors.serving import Runtime
+from actors.runtime.serve import Runtime
 from bus.client import Client
 from bus.connection import read
 from bus.subscriber import Subscriber

@@ -9,7 +9,7 @@ from typing import Any
 import peewee
 import pytest
 
-from actors.runtime import Runtime
+from actors.runtime.runtime import Runtime
 from bus.plan import Plan
 from bus.status import WorkflowStatus
 from store.change import Insert, Move, Operation, Update

@@ -25,11 +25,11 @@ from typing import Any
 from actors.gateway.actor import Gateway
 from actors.gateway.publisher import Publisher
 from actors.merger.previewer import Previewer
+from actors.runtime.workflows import BACKOFF
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
 from actors.system.stage import Stage
 from actors.terminal.launcher import Launcher
-from actors.workflows import BACKOFF
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0
 

@@ -13,7 +13,7 @@ from zmq import ZMQError
 
 from actors.exits import at_home
 from actors.pty.ending import running_hosts
-from actors.runtime import HomeBusy, Runtime
+from actors.runtime.runtime import HomeBusy, Runtime
 from actors.supervision.errors import SupervisorError
 from store.errors import StoreError
 

@@ -22,14 +22,14 @@ from actors.gateway.publisher import Committed
 from actors.platform.loop import EventLoop
 from actors.platform.processes import end_abandoned, works_for
 from actors.pty.ending import end_all_terminals
+from actors.runtime.tree import root_spec
+from actors.runtime.workflows import workflow_spec
 from actors.supervision import events
 from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.mailbox import Directory
 from actors.supervision.tree import Tree, start_tree
 from actors.system.stage import Stage
-from actors.tree import root_spec
-from actors.workflows import workflow_spec
 from bus import address as addresses
 from bus import connection, messages
 from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped

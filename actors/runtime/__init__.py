@@ -1,0 +1,1 @@
+"""The runtime: one process that owns a home and runs its workflows."""
