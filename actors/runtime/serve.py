@@ -1,4 +1,4 @@
-"""Serving: the runtime as a process of its own (`actors.process` has it from outside)."""
+"""Serve a home: run the runtime as a process of its own (`command_line/daemon.py` starts one)."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zmq import ZMQError
 
-from actors.exits import at_home
+from actors.command_line.exits import at_home
 from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
 from actors.supervision.errors import SupervisorError

@@ -18,8 +18,8 @@ import msgspec
 from crash.scene import FINAL
 from doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
 
+from actors.command_line.daemon import down
 from actors.platform import processes
-from actors.process import down
 from actors.pty.ending import end_all_terminals
 from bus import connection
 from bus.client import Client, NoAnswer

@@ -57,7 +57,7 @@ def test_stop_ends_many_in_one_grace(stubborn: Acting, tmp_path: Path) -> None:
 def test_down_says_that_the_runtime_has_not_ended(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from actors import process
+    from actors.command_line import daemon as process
 
     monkeypatch.setattr(process, "_STOP_SECONDS", 0.5)
     monkeypatch.setattr(process.Client, "call", lambda *_, **__: None)  # it takes no orders

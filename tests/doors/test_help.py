@@ -28,7 +28,7 @@ def loaded(command: str) -> set[str]:
 
 
 def test_help_loads_click_and_the_commands_and_nothing_else() -> None:
-    ours = loaded("from actors.commands import main")
-    assert "actors.commands" in ours
+    ours = loaded("from actors.command_line.commands import main")
+    assert "actors.command_line.commands" in ours
     assert {name for name in ours - loaded(BARE) if not name.startswith("actors")} == set()
     assert len([name for name in ours if name.startswith("actors.")]) <= 3

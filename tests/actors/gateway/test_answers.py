@@ -13,7 +13,7 @@ import zmq
 from kit import coder, done, git, make_repo, plan_text
 from served import Served, flat, lives, until, workers
 
-from actors import orders
+from actors.command_line import orders
 from actors.merger import actor as merger
 from actors.system.stage import Stage
 from actors.terminal import prompts

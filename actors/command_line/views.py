@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from actors.exits import at_home
+from actors.command_line.exits import at_home
 from bus import facts
 from bus.client import Client
 from bus.facts import AnyFact, fact_type

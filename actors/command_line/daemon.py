@@ -25,7 +25,7 @@ is unfinished and nobody asks anything."""
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
-_RUN = Path(__file__).resolve().parents[1] / "run.py"
+_RUN = Path(__file__).resolve().parents[2] / "run.py"
 
 
 def ensure(home: Path) -> connection.Connection:

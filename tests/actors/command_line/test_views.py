@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from actors import views
+from actors.command_line import views
 from bus import facts
 from bus.facts import AnyFact, encode_fact
 

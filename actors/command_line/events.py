@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors import views
+from actors.command_line import views
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client

@@ -15,7 +15,7 @@ from actors.clis.profile import (
     version_is_verified,
 )
 from actors.clis.version import ask
-from actors.exits import NO_RUNTIME, Stop
+from actors.command_line.exits import NO_RUNTIME, Stop
 from actors.pty.ending import running_hosts
 from actors.terminal.prepare import USER_PROFILES
 from bus import connection

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from actors.command_line import (
+from actors.command_line.exits import DONE, FAILED, USAGE, Stop
+from actors.command_line.options import (
     Door,
     ask,
     home,
@@ -23,7 +24,6 @@ from actors.command_line import (
     show,
     with_repo,
 )
-from actors.exits import DONE, FAILED, USAGE, Stop
 
 
 @click.group(cls=Door, invoke_without_command=True)
@@ -55,7 +55,7 @@ def serve(idle_exit: float) -> None:
 @home_option
 def down(terminals: bool, as_json: bool) -> None:
     """End the runtime; terminals go on unless told otherwise."""
-    from actors.process import down as end
+    from actors.command_line.daemon import down as end
 
     result = end(home(), terminals)
     show(result, as_json, lambda result: result["message"])
@@ -67,7 +67,7 @@ def down(terminals: bool, as_json: bool) -> None:
 @home_option
 def demo(directory: str | None) -> None:
     """The main job on a sample repository, with scripted agents in real terminals."""
-    from actors.demo import run_demo
+    from actors.command_line.demo import run_demo
 
     sys.exit(run_demo(click.get_current_context().find_root().obj, directory))
 
@@ -78,8 +78,8 @@ def demo(directory: str | None) -> None:
 @home_option
 def doctor(mend: bool, as_json: bool) -> None:
     """What is installed, what is missing, what runs, and what mends it."""
-    from actors import doctor as actor
-    from actors import views
+    from actors.command_line import doctor as actor
+    from actors.command_line import views
 
     if mend:
         click.echo(actor.mend(home()), err=True)
@@ -95,8 +95,8 @@ def doctor(mend: bool, as_json: bool) -> None:
 def providers(ctx: click.Context, as_json: bool) -> None:
     """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
     if ctx.invoked_subcommand is None:
-        from actors import views
         from actors.clis import lookup as providing
+        from actors.command_line import views
 
         with provider_errors():
             found = providing.of_user()
@@ -149,7 +149,7 @@ def compact(as_json: bool) -> None:
 @home_option
 def check(plan: str, repo: str | None, as_json: bool) -> None:
     """Validate a plan and show what would run; starts nothing."""
-    from actors import views
+    from actors.command_line import views
     from actors.gateway.actor import shown
     from actors.plan.check import check as check_plan
 
@@ -164,7 +164,7 @@ def check(plan: str, repo: str | None, as_json: bool) -> None:
 @home_option
 def up(plan: str, repo: str | None, as_json: bool) -> None:
     """Submit, prepare, start and follow one plan to its end."""
-    from actors.following import run_plan
+    from actors.command_line.up import run_plan
 
     sys.exit(run_plan(home(), with_repo(read_plan(plan), repo), as_json))
 
@@ -198,7 +198,7 @@ def command(
 def finish(
     type: str, until: tuple[str, ...], bad: tuple[str, ...], as_json: bool, **fields: Any
 ) -> None:
-    from actors.orders import order
+    from actors.command_line.orders import order
 
     row = order(home(), type, until, bad, fields)
     said = f"{row['address']} {row['status']}" + _because(row)
@@ -276,7 +276,7 @@ def reject(task: str, reason: str, as_json: bool) -> None:
 @home_option
 def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool) -> None:
     """Predict, go on with, or give up a merge; it starts by itself when all tasks are done."""
-    from actors import views
+    from actors.command_line import views
 
     verbs = [name for name, given in (("continue", go_on), ("abort", abort)) if given]
     if len(verbs) + preview > 1:
@@ -296,7 +296,7 @@ def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool)
 @home_option
 def ps(workflow: str | None, as_json: bool) -> None:
     """What runs; what waits for a person stands on top."""
-    from actors import views
+    from actors.command_line import views
 
     one = workflow is not None
     found = [ask("workflow.get", workflow=workflow)] if one else ask("workflow.list")
@@ -308,7 +308,7 @@ def ps(workflow: str | None, as_json: bool) -> None:
 @home_option
 def tree(as_json: bool) -> None:
     """The supervisor tree."""
-    from actors import views
+    from actors.command_line import views
 
     show(ask("tree.inspect"), as_json, views.tree)
 
@@ -319,7 +319,7 @@ def tree(as_json: bool) -> None:
 @home_option
 def why(address: str, as_json: bool) -> None:
     """The facts behind a status, newest first."""
-    from actors import views
+    from actors.command_line import views
 
     show(ask("why", address=address), as_json, views.why)
 
@@ -333,7 +333,7 @@ def why(address: str, as_json: bool) -> None:
 @home_option
 def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:
     """The feed: every fact, in order."""
-    from actors.replaying import print_events
+    from actors.command_line.events import print_events
 
     print_events(home(), address, after, follow, types, as_json)
 

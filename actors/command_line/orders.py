@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from actors.exits import FAILED, Stop
+from actors.command_line.exits import FAILED, Stop
 from bus import connection
 from bus.client import Client
 from bus.facts import ResolutionJudged, WorkflowMoved

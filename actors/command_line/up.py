@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from actors import views
-from actors.exits import at_home
-from actors.orders import SILENCE_SECONDS
+from actors.command_line import views
+from actors.command_line.daemon import ensure
+from actors.command_line.exits import at_home
+from actors.command_line.orders import SILENCE_SECONDS
 from actors.plan.check import check
-from actors.process import ensure
 from bus.client import Client
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved

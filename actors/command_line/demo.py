@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from shlex import quote
 
-from actors.exits import at_home
-from actors.following import run_plan
-from actors.process import down
+from actors.command_line.daemon import down
+from actors.command_line.exits import at_home
+from actors.command_line.up import run_plan
 from bus.connection import NoRuntime, home_from, is_held
 
-_AGENT = Path(__file__).resolve().parents[1] / "examples" / "scripted_agent.py"
+_AGENT = Path(__file__).resolve().parents[2] / "examples" / "scripted_agent.py"
 
 _FILES = {
     "hello.py": '''"""A small library that grows in the demo."""

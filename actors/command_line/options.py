@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from actors.exits import FAILED, USAGE, Stop, as_stop
+from actors.command_line.exits import FAILED, USAGE, Stop, as_stop
 
 if TYPE_CHECKING:
     from pathlib import Path
