@@ -1,4 +1,4 @@
-"""Which provider a plan means by a name: its own `[provider.NAME]`, else the user's."""
+"""Which profile or provider a plan means by a name: its own, else the user's."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from actors.clis.profile import Profile, load
 from actors.clis.providers import (
     Provider,
     ProviderError,
@@ -18,7 +19,13 @@ from actors.clis.providers import (
 )
 from bus.plan import HelperPlan, Plan, TerminalPlan
 
+USER_PROFILES = Path("~/.config/callboard/profiles.toml")
 USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
+
+
+def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Profile]:
+    """Return all profiles by name: built in, of the user, of the plan. Raises `ProfileError`."""
+    return load(USER_PROFILES.expanduser(), of_plan or {})
 
 
 def of_user() -> dict[str, Provider]:

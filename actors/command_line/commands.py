@@ -95,12 +95,12 @@ def doctor(mend: bool, as_json: bool) -> None:
 def providers(ctx: click.Context, as_json: bool) -> None:
     """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
     if ctx.invoked_subcommand is None:
-        from actors.clis import lookup as providing
+        from actors.clis import lookup
         from actors.command_line import views
 
         with provider_errors():
-            found = providing.of_user()
-        show(providing.listed(found), as_json, views.providers)
+            found = lookup.of_user()
+        show(lookup.listed(found), as_json, views.providers)
 
 
 @providers.command("import")
@@ -111,10 +111,10 @@ def import_providers(source: str | None, as_json: bool) -> None:
     """Add the providers of cc-switch, which is only read; its keys stay where they are."""
     from pathlib import Path
 
-    from actors.clis import lookup as providing
+    from actors.clis import lookup
 
     with provider_errors():
-        result = providing.take_over(Path(source) if source else None)
+        result = lookup.take_over(Path(source) if source else None)
     said = "{file}: {} added, {} there already".format
     show(result, as_json, lambda r: said(len(r["added"]), len(r["kept"]), file=r["file"]))
 

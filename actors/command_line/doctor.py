@@ -7,17 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from actors.clis import lookup
 from actors.clis.profile import (
     Profile,
     ProfileError,
     find_version,
-    load,
     version_is_verified,
 )
 from actors.clis.version import ask
 from actors.command_line.exits import NO_RUNTIME, Stop
 from actors.pty.ending import running_hosts
-from actors.terminal.prepare import USER_PROFILES
 from bus import connection
 from bus.connection import NoRuntime
 from store import damage, mending
@@ -126,9 +125,9 @@ def _terminals(home: Path) -> list[dict[str, str]]:
 
 def _clis() -> list[dict[str, str]]:
     try:
-        profiles = load(USER_PROFILES.expanduser())
+        profiles = lookup.profiles()
     except ProfileError as error:
-        return [_item(str(error), "missing", f"mend {USER_PROFILES}")]
+        return [_item(str(error), "missing", f"mend {lookup.USER_PROFILES}")]
     return [_cli(profile) for profile in profiles.values() if profile.command]
 
 

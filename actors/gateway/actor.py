@@ -14,7 +14,7 @@ import msgspec
 from actors.gateway.inspection import picture
 from actors.git.errors import RepositoryError
 from actors.plan.check import Checked, check, check_cli
-from actors.runtime.workflows import submit
+from actors.plan.submit import submit
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage, broken
 from actors.workflow.decisions.decide import decide
@@ -38,11 +38,17 @@ _CHAIN = 200
 
 
 class Gateway(CompanyActor):
-    """Handlers run in its thread, one request after another; none waits for an actor."""
+    """Answer requests in the actor's thread, one after another. No handler waits for an actor.
 
-    def __init__(self, stage: Stage, info: Callable[[], Any]) -> None:
+    `info` answers `runtime.info`; `start_workflow(id)` starts the actors of a stored workflow.
+    """
+
+    def __init__(
+        self, stage: Stage, info: Callable[[], Any], start_workflow: Callable[[str], None]
+    ) -> None:
         super().__init__(stage)
         self._info = info
+        self._start_workflow = start_workflow
 
     def decode(self, item: Any) -> Any:
         """Requests come as they are: the decoding is this actor's work."""
@@ -126,6 +132,7 @@ class Gateway(CompanyActor):
     def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
         checked = check(request.plan, request.base)
         id = submit(self.stage, self, checked)
+        self._start_workflow(id)
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
 
     @answer.register

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.git import land as landing
+from actors.git.environment import project_env
 from actors.platform import processes
 from actors.platform.loop import Timer
 from actors.platform.processes import Exit
 from actors.pty import output
 from actors.pty.link import Closed, Ended
 from actors.pty.session import Broke, Found, HostSaid, Session
-from actors.terminal.prepare import project_env
 from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look

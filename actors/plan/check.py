@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import pygit2
 
-from actors.clis import lookup as providing
-from actors.clis.profile import Profile, ProfileError, load
+from actors.clis import lookup
+from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
+from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
-from actors.terminal.prepare import USER_PROFILES, to_copy
 from bus.errors import malformed
 from bus.plan import Plan, decode
 
@@ -98,14 +98,14 @@ def _check_clis(plan: Plan) -> list[str]:
     warnings = []
     try:
         for name in plan.provider:
-            providing.named(plan, name, "")
+            lookup.named(plan, name, "")
         for path, cli, provider, switch in _programs(plan):
             profile = check_cli(plan, cli, f"{path}.cli")
             if switch == "global" and provider and profile.not_global:
                 raise malformed(f"{path}.switch", profile.not_global)
             if provider:
-                found = providing.named(plan, provider, f"{path}.provider")
-                warnings += providing.without_key(found)
+                found = lookup.named(plan, provider, f"{path}.provider")
+                warnings += lookup.without_key(found)
     except ProviderError as error:
         raise malformed(error.path, error.rule) from error
     return sorted(set(warnings))
@@ -123,7 +123,7 @@ def _exposed(plan: Plan) -> list[str]:
 def check_cli(plan: Plan, cli: str, path: str) -> Profile:
     """Raises `Refused` where this plan knows no such program, or it is not installed."""
     try:
-        profiles = load(USER_PROFILES.expanduser(), plan.cli)
+        profiles = lookup.profiles(plan.cli)
     except ProfileError as error:
         raise malformed(error.path, error.rule) from error
     if cli not in profiles:

@@ -22,14 +22,14 @@ from actors.gateway.publisher import Committed
 from actors.platform.loop import EventLoop
 from actors.platform.processes import end_abandoned, works_for
 from actors.pty.ending import end_all_terminals
-from actors.runtime.tree import root_spec
-from actors.runtime.workflows import workflow_spec
+from actors.runtime.tree import root_spec, workflow_spec
 from actors.supervision import events
 from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.mailbox import Directory
 from actors.supervision.tree import Tree, start_tree
 from actors.system.stage import Stage
+from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import connection, messages
 from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
@@ -78,6 +78,7 @@ class Runtime:
         self._reader = Reader(home / "callboard.db")
         self._directory = Directory()
         self._loop = EventLoop(self._fail)
+        self._watches = Watches(self._loop)
         self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
@@ -101,7 +102,7 @@ class Runtime:
         self._loop.start()
         self._bus.start()
         self._tree = start_tree(
-            root_spec(self._stage, feed, self.info),
+            root_spec(self._stage, self._watches, feed, self.info),
             on_event=self._on_event,
             on_give_up=self._fail,
             restart_store=_RestartStates(self._journal, self._reader),
@@ -114,7 +115,7 @@ class Runtime:
             [RuntimeStarted(address=addresses.RUNTIME, pid=os.getpid(), version=VERSION)]
         )
         for workflow in self._reader.unfinished_ids():
-            self._stage.workflows.start_child(workflow_spec(self._stage, workflow))
+            self._stage.workflows.start_child(workflow_spec(self._stage, self._watches, workflow))
         if self.failure:
             raise NoSupervisor(self.failure)
         connection.write(

@@ -24,21 +24,39 @@ from typing import Any
 
 from actors.gateway.actor import Gateway
 from actors.gateway.publisher import Publisher
+from actors.merger.actor import Merger
 from actors.merger.previewer import Previewer
-from actors.runtime.workflows import BACKOFF
 from actors.supervision.backoff import Backoff
-from actors.supervision.spec import DynamicSpec, SupervisorSpec, worker
+from actors.supervision.spec import ChildSpec, DynamicSpec, Restart, SupervisorSpec, worker
 from actors.system.stage import Stage
+from actors.terminal.actor import TerminalActor
 from actors.terminal.launcher import Launcher
+from actors.watcher.actor import Watcher
+from actors.watcher.watches import Watches
+from actors.workflow.actor import WorkflowActor
+from bus import address as addresses
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0
 
 ROOT_BACKOFF = Backoff(initial=0.02, factor=2.0, maximum=1.0, reset_after=30.0)
 
 
-def root_spec(stage: Stage, feed: str, info: Callable[[], Any]) -> SupervisorSpec:
+WORKFLOW_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=10.0, reset_after=30.0)
+"""Between restarts of a workflow's child that keeps failing."""
+
+
+def root_spec(
+    stage: Stage,
+    watches: Watches,
+    feed: str,
+    info: Callable[[], Any],
+) -> SupervisorSpec:
     """The runtime itself. `feed` is the publisher's endpoint, `info` answers
     `runtime.info`."""
+
+    def start_workflow(id: str) -> None:
+        stage.workflows.start_child(workflow_spec(stage, watches, id))
+
     return SupervisorSpec(
         "runtime",
         intensity=ROOT_INTENSITY,
@@ -48,7 +66,40 @@ def root_spec(stage: Stage, feed: str, info: Callable[[], Any]) -> SupervisorSpe
             worker("publisher", Publisher, stage, feed),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
-            DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=BACKOFF),
-            worker("gateway", Gateway, stage, info),
+            DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
+            worker("gateway", Gateway, stage, info, start_workflow),
+        ),
+    )
+
+
+def workflow_spec(stage: Stage, watches: Watches, workflow: str) -> SupervisorSpec:
+    """The supervisor of one workflow; its terminals are added as they are launched."""
+
+    def terminal_spec(address: str) -> ChildSpec:
+        return worker(
+            address.removeprefix(f"{workflow}/").strip("/").replace("/", "."),
+            TerminalActor,
+            stage,
+            address,
+            restart=Restart.TRANSIENT,
+            address=address,
+        )
+
+    return SupervisorSpec(
+        workflow,
+        intensity=20,
+        period=10.0,
+        children_backoff=WORKFLOW_BACKOFF,
+        children=(
+            worker("watcher", Watcher, stage, watches, workflow),
+            worker("merger", Merger, stage, workflow),
+            worker(
+                "workflow",
+                WorkflowActor,
+                stage,
+                workflow,
+                terminal_spec,
+                address=addresses.workflow(workflow),
+            ),
         ),
     )

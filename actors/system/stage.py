@@ -16,7 +16,6 @@ from actors.supervision.actor import Actor
 from actors.supervision.mailbox import Directory
 from actors.supervision.ref import SupervisorRef
 from actors.supervision.stopping import DidNotStop
-from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import messages, requests
 from bus.errors import Refused, illegal
@@ -71,7 +70,6 @@ class Stage:
         self.journal = journal
         self.reader = reader
         self.loop = loop
-        self.watches = Watches(loop)
         self.published = journal.head
         self.last_request = time.monotonic()
         self.screens = Worker("screens", SCREEN_SECONDS)

@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 
 from actors.clis import home as config_home
-from actors.clis import lookup as providing
-from actors.clis.profile import Profile, ProfileError, load
+from actors.clis import lookup
+from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
 from actors.git import worktrees
-from actors.git.command import LOCAL_VARIABLES, GitLate
+from actors.git.command import GitLate
+from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.supervision.actor import Actor
@@ -27,8 +28,6 @@ from actors.terminal import switching
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from store.change import Update
-
-USER_PROFILES = Path("~/.config/callboard/profiles.toml")
 
 
 class LaunchRefused(Exception):
@@ -46,7 +45,7 @@ class Prepared(msgspec.Struct, frozen=True):
 def profile_for(plan: Plan, cli: str) -> Profile:
     """Raises `LaunchRefused` where no profile has this name."""
     try:
-        profiles = load(USER_PROFILES.expanduser(), plan.cli)
+        profiles = lookup.profiles(plan.cli)
     except ProfileError as error:
         raise LaunchRefused(str(error)) from error
     if cli not in profiles:
@@ -88,8 +87,8 @@ def prepare(
     """Make ready what the program needs beyond its place. Raises `LaunchRefused`."""
     path = f"{terminal.address}: provider"
     try:
-        provider = providing.asked_for(plan, asked, path)
-        key, main_repo = providing.key(provider), Path(workflow.git_dir).parent
+        provider = lookup.asked_for(plan, asked, path)
+        key, main_repo = lookup.key(provider), Path(workflow.git_dir).parent
         isolated = "global" not in (asked.switch, profile.switch)
         if profile.not_global and not isolated and provider is not None:
             raise LaunchRefused(f'switch = "global": {profile.not_global}')
@@ -163,28 +162,6 @@ def _copy(repo: Path, worktree: Path, plan: Plan) -> None:
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(repo / name, target)
-
-
-def project_env(plan: Plan) -> dict[str, str]:
-    """The environment of what belongs to the project (its tests, its `setup`): the user's,
-    without the keys of the plan's providers and without git's pointers to another repository."""
-    secret = {provider.api_key_env for provider in plan.provider.values()}
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in secret and name not in LOCAL_VARIABLES
-    }
-
-
-def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
-    """The user's files that the plan's `copy` means, below the checkout and outside `.git`."""
-    found = {
-        source.relative_to(repo)
-        for pattern in patterns
-        for source in repo.glob(pattern)
-        if source.is_file()
-    }
-    return sorted(name for name in found if ".git" not in name.parts)
 
 
 def _merge_worktree(stage: Stage, workflow: Workflow) -> Path:

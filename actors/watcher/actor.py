@@ -31,6 +31,7 @@ from actors.git.repository import changed_files
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
+from actors.watcher.watches import Watches
 from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen, RefRewritten
 from bus.messages import Look, Sweep, Swept
@@ -79,8 +80,9 @@ class Watcher(CompanyActor):
     """One workflow's branches. Handlers run in its thread; the inotify handle is read in
     the event loop's."""
 
-    def __init__(self, stage: Stage, workflow: str) -> None:
+    def __init__(self, stage: Stage, watches: Watches, workflow: str) -> None:
         super().__init__(stage)
+        self._watches = watches
         self._workflow = workflow
         self._told = False
         self._git_dir = ""
@@ -100,7 +102,7 @@ class Watcher(CompanyActor):
         self._cursors = reader.cursors(self._workflow)
         plan = reader.plan(self._workflow)
         self._branches = frozenset(HEADS + task.branch for task in plan.task)
-        self._period = self.stage.watches.listen(git_dir, self, self._changed)
+        self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
         self._identity = _identity(git_dir)
         self._again_later()
@@ -114,7 +116,7 @@ class Watcher(CompanyActor):
     def _close(self) -> None:
         if self._git_dir:
             self._timer.cancel()
-            self.stage.watches.leave(self._git_dir, self)
+            self._watches.leave(self._git_dir, self)
             self._git_dir = ""
 
     def _changed(self, names: set[str] | None) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 
 from actors.supervision.actor import handles
 from actors.supervision.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
-from actors.supervision.spec import ChildSpec, Restart, worker
+from actors.supervision.spec import ChildSpec
 from actors.system.stage import CompanyActor, Stage, broken
-from actors.terminal.actor import TerminalActor
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock
@@ -32,11 +31,17 @@ _TRIES = 20
 
 
 class WorkflowActor(CompanyActor):
-    """One workflow. Its handlers run in its thread and wait only for the journal."""
+    """One workflow. Its handlers run in its thread and wait only for the journal.
 
-    def __init__(self, stage: Stage, workflow: str) -> None:
+    `terminal_spec(address)` is the child specification of a terminal's actor.
+    """
+
+    def __init__(
+        self, stage: Stage, workflow: str, terminal_spec: Callable[[str], ChildSpec]
+    ) -> None:
         super().__init__(stage)
         self._id = workflow
+        self._terminal_spec = terminal_spec
         self._roused = False
         self._answered: Order | None = None
 
@@ -152,15 +157,7 @@ class WorkflowActor(CompanyActor):
         terminal = self.stage.reader.terminal(address)
         if terminal is None or terminal.gone:
             return
-        spec = worker(
-            address.removeprefix(f"{self._id}/").strip("/").replace("/", "."),
-            TerminalActor,
-            self.stage,
-            address,
-            restart=Restart.TRANSIENT,
-            address=address,
-        )
-        self._ensure(spec)
+        self._ensure(self._terminal_spec(address))
         self.stage.tell(address, Look())
 
     def _ensure(self, spec: ChildSpec) -> None:

@@ -1,0 +1,27 @@
+"""Store a checked plan as a workflow."""
+
+from actors.plan.check import Checked
+from actors.supervision.actor import Actor
+from actors.system.stage import Stage
+from bus import address as addresses
+from bus import clock
+from store.errors import Duplicate
+from store.submission import submission
+
+
+def submit(stage: Stage, actor: Actor, checked: Checked) -> str:
+    """Store a checked plan as a workflow under the first free id, in the actor's name. Return
+    the id. Raises `StoreError`."""
+    name = addresses.slug(checked.plan.name)
+    taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
+    number = 1
+    while True:
+        id = name if number == 1 else f"{name}-{number}"
+        number += 1
+        if id in taken:
+            continue
+        try:
+            stage.commit(actor, submission(id, checked.plan, clock.stamp(), checked.survey.git_dir))
+        except Duplicate:
+            continue
+        return id
