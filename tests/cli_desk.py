@@ -6,14 +6,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from real_cli import Driven, Island
-
 from actors.clis.home import Launch, prepare
 from actors.clis.keys import hand_in
 from actors.clis.profile import Profile, load
 from actors.clis.providers import provider
 from actors.clis.recognise import is_busy, is_ready, turn_began
 from actors.clis.screen import Screen
+from tests.real_cli import Driven, Island
 
 PROFILES = load()
 NAMES = ["claude", "codex", "gemini", "qwen", "opencode", "aider"]

@@ -27,6 +27,7 @@ import json
 import re
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -37,7 +38,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from fake_speech import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # it is also run as a script
+
+from tests.fake_speech import (
     say_anthropic,
     say_chat,
     say_gemini,

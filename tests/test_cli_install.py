@@ -5,9 +5,10 @@ import shutil
 import time
 from pathlib import Path
 
-import cli_install
 import pytest
-from cli_install import Missing, cli_path, install
+
+from tests import cli_install
+from tests.cli_install import Missing, cli_path, install
 
 
 def fake_npm(directory: Path, script: str) -> None:

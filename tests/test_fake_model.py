@@ -5,7 +5,8 @@ import urllib.request
 from typing import Any
 
 import pytest
-from fake_model import CLOSING, FakeModel
+
+from tests.fake_model import CLOSING, FakeModel
 
 SCHEMA = {
     "type": "object",

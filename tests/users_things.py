@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fake_model import jwt
+from tests.fake_model import jwt
 
 MCP = [sys.executable, str(Path(__file__).with_name("tiny_mcp.py"))]
 SKILL = "---\nname: tidy\ndescription: Tidies. mark-skill\n---\nTidy up. mark-body\n"

@@ -1,12 +1,9 @@
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "doors"))
-
-from served import Served
+from tests.actors.served import Served
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import zmq
-from wire_kit import Outside, Wire
+
+from tests.bus.wire_kit import Outside, Wire
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from wire_kit import Outside
 
 from bus import requests
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
 from bus.errors import Refused, malformed
 from bus.router import Envelope
+from tests.bus.wire_kit import Outside
 
 
 def test_a_call_returns_the_result_as_plain_data(outside: Outside) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
-from wire_kit import Wire
 
 import bus.subscriber
 from bus.errors import Refused
 from bus.facts import decode_fact
 from bus.subscriber import Subscriber
+from tests.bus.wire_kit import Wire
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sample_plan import SAMPLE
 
 from bus.errors import Refused
 from bus.plan import Plan, decode
+from tests.sample_plan import SAMPLE
 
 FULL = (
     SAMPLE

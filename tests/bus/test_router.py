@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import zmq
-from wire_kit import Outside
 
 from actors.supervision.mailbox import Directory, Mailbox
 from bus import messages, requests, router
@@ -18,6 +17,7 @@ from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
 from bus.router import MAX_WAITING, Bus, Envelope
+from tests.bus.wire_kit import Outside
 
 Dial = Callable[[int], "zmq.Socket[bytes]"]
 

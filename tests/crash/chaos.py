@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from crash.scene import FINAL
-from doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
 
 from actors.command_line.daemon import down
 from actors.platform import processes
@@ -24,6 +22,8 @@ from actors.pty.ending import end_all_terminals
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
+from tests.crash.scene import FINAL
+from tests.doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
 
 OVER = FINAL | {"failed"}
 

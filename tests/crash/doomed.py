@@ -19,11 +19,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from actors import delivery, launching, serving, workers  # noqa: E402
 from actors.clis import home as config_home  # noqa: E402
 from actors.git import worktrees  # noqa: E402
+from actors.platform import workers  # noqa: E402
+from actors.pty import session  # noqa: E402
 from actors.pty.link import Link  # noqa: E402
-from actors.terminals import session  # noqa: E402
+from actors.runtime import serve as serving  # noqa: E402
+from actors.terminal import delivery  # noqa: E402
+from actors.terminal import prepare as launching  # noqa: E402
 from store.journal import Journal  # noqa: E402
 
 _DOOM = os.environ.get("DOOM", "")

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from doors.kit import PYTHON, coder, commit, git, make_repo, plan_text
 
 from actors.pty.ending import end_all_terminals, running_hosts
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
+from tests.doors.kit import PYTHON, coder, commit, git, make_repo, plan_text
 
 HERE = Path(__file__).resolve().parent
 FINAL = {"completed", "failed", "cancelled"}

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash.scene import Scene
+
+from tests.crash.scene import Scene
 
 AROUND_THE_REF = ("ref.before", "ref.after", "ref.before.all", "ref.after.all")
 SHORT = 9

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from crash.chaos import Chaos
+
+from tests.crash.chaos import Chaos
 
 JOBS = int(os.environ.get("CRASH_JOBS", "2"))
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kit import AGENT, PYTHON, Home
-
 from bus import connection
 from bus.client import Client
+from tests.doors.kit import AGENT, PYTHON, Home
 
 Row = dict[str, Any]
 

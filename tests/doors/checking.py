@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kit import Said, done, git, plan_text
+from tests.doors.kit import Said, done, git, plan_text
 
 
 def good(repo: Path, **more: str) -> str:

@@ -1,16 +1,12 @@
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from acting import Acting
-from kit import Call, Home, Said, make_repo
-from working import Working
-
 import run
+from tests.doors.acting import Acting
+from tests.doors.kit import Call, Home, Said, make_repo
+from tests.doors.working import Working
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from kit import PYTHON, ROOT, Home
-from working import until
+from tests.doors.kit import PYTHON, ROOT, Home
+from tests.doors.working import until
 
 
 def dies_at(home: Home, point: str, tmp_path: Path) -> "subprocess.Popen[bytes]":

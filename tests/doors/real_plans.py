@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_install import Missing, cli_path
-from kit import Home, git, moves, plan_text, types
-from real_cli import Island
 
 from actors.clis.keys import harmless
+from tests.cli_install import Missing, cli_path
+from tests.doors.kit import Home, git, moves, plan_text, types
+from tests.real_cli import Island
 
 Fact = dict[str, Any]
 

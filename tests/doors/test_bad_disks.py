@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, Home, coder, plan_text
-from working import Working, ended
+
+from tests.doors.kit import PYTHON, Home, coder, plan_text
+from tests.doors.working import Working, ended
 
 # ---- the database ------------------------------------------------------------------------------
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checking import good, refused, state
-from kit import PYTHON, Call, Home, git
-from sample_plan import SAMPLE
 
 from actors.plan.check import check
 from bus.errors import Refused
+from tests.doors.checking import good, refused, state
+from tests.doors.kit import PYTHON, Call, Home, git
+from tests.sample_plan import SAMPLE
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checking import good, refused
-from kit import Call, git, make_repo
+
+from tests.doors.checking import good, refused
+from tests.doors.kit import Call, git, make_repo
 
 pytestmark = pytest.mark.usefixtures("alone")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 import zmq
-from kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
-from working import Working, ended, until, waits_for, write
 
 from actors.host import family
 from actors.platform import processes
 from bus import connection
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
+from tests.doors.working import Working, ended, until, waits_for, write
 
 
 def sockets_of(home: Home) -> Path:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, ROOT, Home, coder, commit, plan_text, types
 
 from actors.pty.ending import running_hosts
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text, types
 
 HOURS = 3600
 SHIFTED = Path(__file__).with_name("shifted.py")

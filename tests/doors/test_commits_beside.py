@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kit import Home, git
-from test_git_storm import Watched
+
+from tests.doors.kit import Home, git
+from tests.doors.test_git_storm import Watched
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from acting import Acting, Row, helper, say, terminal
-from kit import coder, commit, done, git, moves, plan_text
+from tests.doors.acting import Acting, Row, helper, say, terminal
+from tests.doors.kit import coder, commit, done, git, moves, plan_text
 
 BOTH = {"a": [done("same", "one")], "b": [done("same", "two")]}
 

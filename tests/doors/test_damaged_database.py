@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from kit import Home, coder, commit, plan_text, types
 
 from actors.pty.ending import running_hosts
 from bus.facts import CommitSeen
 from store.database import create_or_migrate
 from store.journal import Journal
+from tests.doors.kit import Home, coder, commit, plan_text, types
 
 PAGE = 4096
 HISTORY = 3_000

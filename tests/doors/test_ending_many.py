@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from acting import Acting, cli
-from kit import Home, plan_text
 
 from actors.pty.ending import running_hosts
+from tests.doors.acting import Acting, cli
+from tests.doors.kit import Home, plan_text
 
 MANY = 12
 

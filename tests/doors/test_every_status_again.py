@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import Acting, cli, task, terminal
-from dying import dies_at, start_and_die
-from kit import Home, coder, commit, done, git, moves, plan_text, types
-from working import waits_for
+
+from tests.doors.acting import Acting, cli, task, terminal
+from tests.doors.dying import dies_at, start_and_die
+from tests.doors.kit import Home, coder, commit, done, git, moves, plan_text, types
+from tests.doors.working import waits_for
 
 
 class Held:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, ROOT, Call, Home, coder, plan_text
+
+from tests.doors.kit import PYTHON, ROOT, Call, Home, coder, plan_text
 
 EXAMPLES = ROOT / "examples"
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from acting import Acting, cli, helper, once, say, task, terminal
-from kit import coder, done, git, plan_text
 
 from bus.errors import Refused
+from tests.doors.acting import Acting, cli, helper, once, say, task, terminal
+from tests.doors.kit import coder, done, git, plan_text
 
 
 def _fails_once(tmp_path: Path) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
-from kit import Home, coder, commit, done, git, plan_text
 
 from bus import connection
 from bus.connection import Connection
 from bus.subscriber import Subscriber
+from tests.doors.kit import Home, coder, commit, done, git, plan_text
 
 STORM = 150
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from kit import Home, coder, git, plan_text
 
 from bus import connection
 from bus.subscriber import Subscriber
+from tests.doors.kit import Home, coder, git, plan_text
 
 BRANCHES, EACH = 20, 50
 

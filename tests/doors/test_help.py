@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from kit import PYTHON, ROOT
+from tests.doors.kit import PYTHON, ROOT
 
 LOADED = """
 import json, sys

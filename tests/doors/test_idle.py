@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import zmq
-from kit import Home, coder, plan_text
 
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
 from bus.feed import HEARTBEAT_SECONDS
+from tests.doors.kit import Home, coder, plan_text
 
 TERMINALS = 6
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from kit import PYTHON, ROOT, done, plan_text
+from tests.doors.kit import PYTHON, ROOT, done, plan_text
 
 LATECOMERS = """
 import gc, json, sys

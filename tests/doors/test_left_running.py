@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from kit import Home, done, git, make_repo, plan_text
-from working import ended, until
 
 from actors.platform import processes
+from tests.doors.kit import Home, done, git, make_repo, plan_text
+from tests.doors.working import ended, until
 
 
 def hanging_filter(repo: Path, pids: Path) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
 
 from actors.pty.ending import running_hosts
+from tests.doors.kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
 
 RUN = [PYTHON, str(ROOT / "run.py")]
 

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from dying import dies_at, start_and_die
-from kit import PYTHON, Home, coder, done, git, plan_text, types
-from working import Working, until
 
 from actors.platform import processes
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
 from bus.errors import Refused
+from tests.doors.dying import dies_at, start_and_die
+from tests.doors.kit import PYTHON, Home, coder, done, git, plan_text, types
+from tests.doors.working import Working, until
 
 
 def kill_hosts(home: Home, below: str = "") -> list[Path]:

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from kit import PYTHON, ROOT, Home, coder, commit, done, git, moves, plan_text, types
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, git, moves, plan_text, types
 
 
 def write(tmp_path: Path, text: str) -> str:

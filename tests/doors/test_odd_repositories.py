@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kit import Home, done, git, plan_text
+
+from tests.doors.kit import Home, done, git, plan_text
 
 
 def shallow(repo: Path) -> Path:

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from acting import Acting, cli
-from kit import coder, done, git, plan_text
-from working import until
+from tests.doors.acting import Acting, cli
+from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.working import until
 
 
 def submit(acting: Acting, name: str, plan: str) -> None:

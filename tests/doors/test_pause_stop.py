@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from acting import Acting, cli, task, terminal
-from kit import coder, commit, done, git, moves, plan_text
 
 from actors.platform import processes
+from tests.doors.acting import Acting, cli, task, terminal
+from tests.doors.kit import coder, commit, done, git, moves, plan_text
 
 
 def _wait(go: Path) -> str:

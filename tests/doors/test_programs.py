@@ -8,10 +8,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from acting import Acting, Row, cli, say, terminal
-from kit import Home, coder, git, plan_text
 
 from actors.clis.keys import harmless
+from tests.doors.acting import Acting, Row, cli, say, terminal
+from tests.doors.kit import Home, coder, git, plan_text
 
 
 def _work(row: Row) -> Row:

@@ -4,8 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from acting import Acting, cli, say, terminal
-from kit import PYTHON, coder, plan_text
+from tests.doors.acting import Acting, cli, say, terminal
+from tests.doors.kit import PYTHON, coder, plan_text
 
 ASKS = "@ ask Which colour? | red | green\n$ echo $ANSWER > colour\n"
 

@@ -8,8 +8,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from acting import Acting, Row, say
-from kit import AGENT, PYTHON, Home, coder, plan_text, types
+
+from tests.doors.acting import Acting, Row, say
+from tests.doors.kit import AGENT, PYTHON, Home, coder, plan_text, types
 
 GLM = '[glm]\nbase_url = "https://glm.example/v1"\nmodel = "glm-4"\napi_key_env = "GLM_KEY"\n'
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import users_things
-from acting import Acting
-from kit import Home
-from real_cli import Island
-from real_plans import check_landed, found, lands, plan_for, user
+
+from tests import users_things
+from tests.doors.acting import Acting
+from tests.doors.kit import Home
+from tests.doors.real_plans import check_landed, found, lands, plan_for, user
+from tests.real_cli import Island
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.long]
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acting import Acting
-from kit import Home
-from real_cli import Island
-from real_plans import check_landed, found, lands, plan_for, user
+
+from tests.doors.acting import Acting
+from tests.doors.kit import Home
+from tests.doors.real_plans import check_landed, found, lands, plan_for, user
+from tests.real_cli import Island
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from kit import types
-from real_plans import lands
+
+from tests.doors.kit import types
+from tests.doors.real_plans import lands
 
 pytestmark = pytest.mark.timeout(400)
 

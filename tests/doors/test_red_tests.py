@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import Acting, helper, say, terminal
-from kit import done, git, plan_text
+
+from tests.doors.acting import Acting, helper, say, terminal
+from tests.doors.kit import done, git, plan_text
 
 BOTH = {"a": [done("a")], "b": [done("b")]}
 

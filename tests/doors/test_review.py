@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from acting import Acting, say, task, terminal
-from kit import coder, done, git, moves, plan_text
+from tests.doors.acting import Acting, say, task, terminal
+from tests.doors.kit import coder, done, git, moves, plan_text
 
 WORK = "$ echo x >> work\n" + say("work #review")
 

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from acting import Acting, cli, say, terminal
-from kit import AGENT, PYTHON, coder, plan_text
+from tests.doors.acting import Acting, cli, say, terminal
+from tests.doors.kit import AGENT, PYTHON, coder, plan_text
 
 RULE = """
 [[cli.{name}.prompts]]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import Acting, cli, task, terminal
-from kit import Home, coder, commit, done, git, moves, plan_text
 
 from actors.pty.ending import running_hosts
 from bus.errors import Refused
+from tests.doors.acting import Acting, cli, task, terminal
+from tests.doors.kit import Home, coder, commit, done, git, moves, plan_text
 
 Facts = list[dict[str, Any]]
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from acting import Acting
-from kit import coder, commit, done, plan_text
+from tests.doors.acting import Acting
+from tests.doors.kit import coder, commit, done, plan_text
 
 
 def test_why_tells_of_commits_exits_and_screens_newest_first(acting: Acting, repo: Path) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kit import Home, coder, commit, plan_text
-
 from actors.platform import processes
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
+from tests.doors.kit import Home, coder, commit, plan_text
 
 
 def write(tmp_path: Path, text: str) -> str:

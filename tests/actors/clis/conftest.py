@@ -3,11 +3,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_desk import COMMIT, PROFILES, Desk
-from cli_install import Missing, cli_path
-from real_cli import Island
 
 from actors.clis.profile import find_version, version_is_verified
+from tests.cli_desk import COMMIT, PROFILES, Desk
+from tests.cli_install import Missing, cli_path
+from tests.real_cli import Island
 
 
 @pytest.fixture

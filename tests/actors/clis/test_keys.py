@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from cli_screens import drawn, recorded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from actors.clis.keys import (
     paste,
 )
 from actors.clis.profile import Profile, PromptRule, Submit, load
+from tests.actors.clis.cli_screens import drawn, recorded
 
 PROFILES = load()
 UP, DOWN, ENTER = b"\x1b[A", b"\x1b[B", b"\r"

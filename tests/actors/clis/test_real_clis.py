@@ -8,10 +8,10 @@ found is skipped and says so. The programs see no network but the fake model's.
 from pathlib import Path
 
 import pytest
-from cli_desk import NAMES, Desk
 
 from actors.clis.keys import hand_in, harmless, keys_for_choice
 from actors.clis.recognise import answer_policy, find_prompt, is_busy, turn_began
+from tests.cli_desk import NAMES, Desk
 
 ALWAYS_ONE = ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES if n != "codex")]
 

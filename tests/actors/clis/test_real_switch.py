@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import users_things
-from cli_desk import Desk
 
 from actors.clis.home import placeholders
 from actors.clis.providers import provider
 from actors.clis.switch import Switched, switch_off, switch_on
+from tests import users_things
+from tests.cli_desk import Desk
 
 LONG = pytest.mark.long
 CLIS = [pytest.param(n, marks=LONG) for n in ("claude", "gemini", "qwen", "opencode")]

@@ -1,7 +1,6 @@
 """Ready, busy and questions are read off what real CLIs showed, and off nothing else."""
 
 import pytest
-from cli_screens import NAMES, drawn, recorded
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from actors.clis.recognise import (
     selection,
     turn_began,
 )
+from tests.actors.clis.cli_screens import NAMES, drawn, recorded
 
 PROFILES = load()
 CUSTOM = Profile(name="mine", command=["mine"], ready=r"^> \Z")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import users_things
-from cli_desk import Desk
-from users_things import TOOLS
+
+from tests import users_things
+from tests.cli_desk import Desk
+from tests.users_things import TOOLS
 
 pytestmark = pytest.mark.timeout(300)
 

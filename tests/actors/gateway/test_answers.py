@@ -10,8 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
-from kit import coder, done, git, make_repo, plan_text
-from served import Served, flat, lives, until, workers
 
 from actors.command_line import orders
 from actors.merger import actor as merger
@@ -20,6 +18,8 @@ from actors.terminal import prompts
 from bus.client import NoAnswer
 from bus.errors import Refused
 from store.errors import Damaged
+from tests.actors.served import Served, flat, lives, until, workers
+from tests.doors.kit import coder, done, git, make_repo, plan_text
 
 Reply = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
-from served import Served
 
 from actors.gateway import publisher
 from bus.subscriber import Subscriber
+from tests.actors.served import Served
 
 
 @pytest.fixture(autouse=True)

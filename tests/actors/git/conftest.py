@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pygit2
 import pytest
-from git_repos import Repo
 from pygit2.enums import ConfigLevel
+
+from tests.actors.git.git_repos import Repo
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, land_next
 
 from actors.git import command
 from actors.git.command import GitLate, git
 from actors.git.land import Landed, RefRefused, Stock, land, take_stock
+from tests.actors.git.git_repos import Repo, land_next
 
 
 @pytest.fixture

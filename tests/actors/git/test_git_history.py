@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pygit2
 import pytest
-from git_repos import Repo
 
 from actors.git.history import (
     Advanced,
@@ -14,6 +13,7 @@ from actors.git.history import (
     diff_stat,
     moves,
 )
+from tests.actors.git.git_repos import Repo
 
 REF = "refs/heads/task"
 

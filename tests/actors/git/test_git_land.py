@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, killed_at, land_next
 
 from actors.git import land as land_module
 from actors.git.errors import RepositoryError, Rule
@@ -19,6 +18,7 @@ from actors.git.land import (
     land,
     recover,
 )
+from tests.actors.git.git_repos import Repo, killed_at, land_next
 
 NEW_FILES = {
     "a.txt": "a2\n",

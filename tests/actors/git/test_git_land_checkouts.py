@@ -3,11 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from git_repos import Repo, land_next
-
 from actors.git.land import (
     Landed,
 )
+from tests.actors.git.git_repos import Repo, land_next
 
 
 def test_a_sparse_checkout_stays_sparse(repo: Repo) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 import msgspec
 import pygit2
 import pytest
-from git_repos import Repo
 
 from actors.git.conflicts import Kind
 from actors.git.errors import RepositoryError, Rule
@@ -20,6 +19,7 @@ from actors.git.merge import (
     plan_merge,
     preview,
 )
+from tests.actors.git.git_repos import Repo
 
 
 def request(repo: Repo, *names: str) -> MergeRequest:

@@ -3,13 +3,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from git_repos import Repo
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.git.branches import check_name, check_together
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import changed_files, is_dirty, survey
+from tests.actors.git.git_repos import Repo
 
 
 def refusal(path: Path, target: str = "main", branches: tuple[str, ...] = ()) -> Rule:

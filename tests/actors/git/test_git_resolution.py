@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from git_repos import Repo
 
 from actors.git.errors import RepositoryError, Rule
 from actors.git.merge import CALLBOARD, MergeResult, merge_branches, plan_merge
@@ -13,6 +12,7 @@ from actors.git.resolution import (
     in_progress,
     materialize,
 )
+from tests.actors.git.git_repos import Repo
 
 BASE = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 2\n"
 ONTO = BASE.replace("import a", "import a, b").replace("return 1", "return 10")

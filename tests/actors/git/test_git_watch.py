@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pygit2
 import pytest
-from git_repos import Repo
 
 from actors.git import watch as watch_module
 from actors.git.directories import ANYTHING
@@ -16,6 +15,7 @@ from actors.git.history import Advanced, Created, Deleted, moves
 from actors.git.polling import PollingWatch
 from actors.git.refs import RefScanner, RefState, read_ref
 from actors.git.watch import RefWatch, open_watch
+from tests.actors.git.git_repos import Repo
 
 WAIT = 30.0
 ZERO = "0" * 40

@@ -3,12 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, killed_at
 
 from actors.git import worktrees
 from actors.git.errors import RepositoryError, Rule
 from actors.git.pins import pin
 from actors.git.worktrees import Removed, Worktree, add, remove
+from tests.actors.git.git_repos import Repo, killed_at
 
 
 @pytest.fixture

@@ -1,3 +1,3 @@
 """The fixtures of `host_kit`, for every test here."""
 
-from host_kit import *  # noqa: F403
+from tests.actors.host.host_kit import *  # noqa: F403

@@ -3,10 +3,9 @@
 import os
 import socket
 
-from host_kit import WAIT, Terminal, collect
-
 from actors.host import wire
 from actors.pty import link
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
 def knock(terminal: Terminal) -> socket.socket:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from host_kit import WAIT, Terminal, collect
 
 from actors.host import wire
 from actors.platform import processes
 from actors.pty import link
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
 def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from host_kit import WAIT, Terminal, collect
 
 from actors.platform import processes
 from actors.pty import link, output
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
 def test_output_is_on_disk_at_absolute_offsets(terminal: Terminal) -> None:

@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from host_kit import WAIT, Terminal, collect
 
 from actors.host import questions
 from actors.pty import link
 from actors.pty.link import KeyState, Result
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 # Reports every read() in raw mode as one line: milliseconds since the last, and the bytes.
 ECHO = textwrap.dedent("""

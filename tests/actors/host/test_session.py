@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from host_kit import Terminal, collect
 
 from actors.platform.loop import EventLoop
 from actors.pty.session import Session
+from tests.actors.host.host_kit import Terminal, collect
 
 
 @pytest.fixture

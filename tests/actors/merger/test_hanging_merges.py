@@ -4,11 +4,11 @@ read."""
 from pathlib import Path
 
 import pytest
-from kit import done, git, make_repo, plan_text
-from served import Served, facts, submit, until, workers
 
 from actors.merger import actor as merger
 from actors.system import own_worker
+from tests.actors.served import Served, facts, submit, until, workers
+from tests.doors.kit import done, git, make_repo, plan_text
 
 
 def conflicting(repo: Path, driver: str) -> str:

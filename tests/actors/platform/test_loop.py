@@ -10,11 +10,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from kit import coder, done, make_repo, plan_text
-from served import Served, facts, submit
 
 from actors.platform.loop import EventLoop
 from bus import clock
+from tests.actors.served import Served, facts, submit
+from tests.doors.kit import coder, done, make_repo, plan_text
 
 WAIT = 30.0
 

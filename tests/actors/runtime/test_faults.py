@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import coder, commit, done, git, make_repo, plan_text
-from served import Served, flat
 
 from actors.pty.ending import running_hosts
 from bus.subscriber import Subscriber
+from tests.actors.served import Served, flat
+from tests.doors.kit import coder, commit, done, git, make_repo, plan_text
 
 REVIEWED = [
     coder(commit("a", "a", "write a #review")),

@@ -3,8 +3,8 @@ the supervisor knows. The refusal is SQLite's own, by a trigger that another pro
 
 from pathlib import Path
 
-from kit import coder, git, make_repo, plan_text
-from served import Served, facts, submit
+from tests.actors.served import Served, facts, submit
+from tests.doors.kit import coder, git, make_repo, plan_text
 
 REFUSE = (
     "CREATE TRIGGER refuse BEFORE INSERT ON fact"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from supervision_kit import PATIENCE, Log
 
 from actors.supervision.tree import Tree, start_tree
+from tests.actors.supervision.supervision_kit import PATIENCE, Log
 
 
 @pytest.fixture

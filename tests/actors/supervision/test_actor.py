@@ -8,7 +8,13 @@ from typing import Any
 
 import pykka
 import pytest
-from supervision_kit import (
+
+from actors.supervision.errors import Fenced, StartFailed
+from actors.supervision.events import ChildFailed, ChildRestarted, ChildStopped
+from actors.supervision.life import current_fence, current_life
+from actors.supervision.spec import Restart, worker
+from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
     CRASH,
     LEAVE,
     PATIENCE,
@@ -23,12 +29,6 @@ from supervision_kit import (
     root,
     tell,
 )
-
-from actors.supervision.errors import Fenced, StartFailed
-from actors.supervision.events import ChildFailed, ChildRestarted, ChildStopped
-from actors.supervision.life import current_fence, current_life
-from actors.supervision.spec import Restart, worker
-from actors.supervision.tree import Tree
 
 Grow = Callable[..., Tree]
 

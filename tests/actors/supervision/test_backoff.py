@@ -7,12 +7,22 @@ import time
 from collections.abc import Callable
 
 import pytest
-from supervision_kit import CRASH, PATIENCE, Log, ask, node, oops, puppet, root, tell
 
 from actors.supervision.backoff import NO_BACKOFF, Backoff, RestartState
 from actors.supervision.events import ChildFailed, ChildRestarted, ChildStopped
 from actors.supervision.spec import Strategy
 from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
+    CRASH,
+    PATIENCE,
+    Log,
+    ask,
+    node,
+    oops,
+    puppet,
+    root,
+    tell,
+)
 
 Grow = Callable[..., Tree]
 

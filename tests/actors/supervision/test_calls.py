@@ -7,7 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from supervision_kit import (
+
+from actors.supervision.errors import CallerStopping, NoSupervisor, StartFailed, WouldDeadlock
+from actors.supervision.events import ChildRestarted, ChildStopped
+from actors.supervision.spec import Restart, SupervisorSpec
+from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
     CRASH,
     PATIENCE,
     Log,
@@ -19,11 +24,6 @@ from supervision_kit import (
     root,
     tell,
 )
-
-from actors.supervision.errors import CallerStopping, NoSupervisor, StartFailed, WouldDeadlock
-from actors.supervision.events import ChildRestarted, ChildStopped
-from actors.supervision.spec import Restart, SupervisorSpec
-from actors.supervision.tree import Tree
 
 Grow = Callable[..., Tree]
 

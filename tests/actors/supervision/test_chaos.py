@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from supervision_kit import PATIENCE, Log, Oops, Puppet, ask, root
 
 from actors.supervision.actor import handles
 from actors.supervision.events import DeadLetter
 from actors.supervision.spec import Spec, Strategy, SupervisorSpec, worker
 from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import PATIENCE, Log, Oops, Puppet, ask, root
 
 Grow = Callable[..., Tree]
 EACH = 60  # messages to each worker

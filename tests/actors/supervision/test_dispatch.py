@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from supervision_kit import (
+
+from actors.supervision.actor import Actor, handles
+from actors.supervision.errors import UnhandledMessage
+from actors.supervision.events import ChildFailed, ChildRestarted, DeadLetter
+from actors.supervision.spec import worker
+from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
     CRASH,
     PATIENCE,
     Log,
@@ -18,12 +24,6 @@ from supervision_kit import (
     root,
     tell,
 )
-
-from actors.supervision.actor import Actor, handles
-from actors.supervision.errors import UnhandledMessage
-from actors.supervision.events import ChildFailed, ChildRestarted, DeadLetter
-from actors.supervision.spec import worker
-from actors.supervision.tree import Tree
 
 Grow = Callable[..., Tree]
 

@@ -7,13 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from supervision_kit import CRASH, LEAVE, PATIENCE, Log, ask, node, oops, puppet, root, tell
 
 from actors.supervision.errors import AlreadyStarted, IsDynamic, NotFound, StartFailed
 from actors.supervision.events import ChildFailed, ChildRestarted, ChildStopped, GaveUp
 from actors.supervision.ref import Counts, SupervisorRef
 from actors.supervision.spec import DynamicSpec, Restart
 from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
+    CRASH,
+    LEAVE,
+    PATIENCE,
+    Log,
+    ask,
+    node,
+    oops,
+    puppet,
+    root,
+    tell,
+)
 
 Grow = Callable[..., Tree]
 

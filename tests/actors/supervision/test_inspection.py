@@ -7,11 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from supervision_kit import CRASH, PATIENCE, SOON, Log, Run, ask, node, puppet, root, tell
 
 from actors.supervision.events import ChildRestarted, Stuck
 from actors.supervision.spec import Restart, Strategy, SupervisorSpec
 from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
+    CRASH,
+    PATIENCE,
+    SOON,
+    Log,
+    Run,
+    ask,
+    node,
+    puppet,
+    root,
+    tell,
+)
 
 Grow = Callable[..., Tree]
 

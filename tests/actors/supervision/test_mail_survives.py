@@ -8,7 +8,17 @@ from typing import Any
 
 import pykka
 import pytest
-from supervision_kit import (
+
+from actors.supervision.backoff import Backoff
+from actors.supervision.events import (
+    ChildFailed,
+    ChildRestarted,
+    ChildStopped,
+    DeadLetter,
+)
+from actors.supervision.spec import Restart, Strategy, SupervisorSpec
+from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
     CRASH,
     LEAVE,
     PATIENCE,
@@ -22,16 +32,6 @@ from supervision_kit import (
     root,
     tell,
 )
-
-from actors.supervision.backoff import Backoff
-from actors.supervision.events import (
-    ChildFailed,
-    ChildRestarted,
-    ChildStopped,
-    DeadLetter,
-)
-from actors.supervision.spec import Restart, Strategy, SupervisorSpec
-from actors.supervision.tree import Tree
 
 Grow = Callable[..., Tree]
 FOR_EVER = Backoff(initial=3600, maximum=3600, jitter=0)

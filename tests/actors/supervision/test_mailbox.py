@@ -9,10 +9,10 @@ import pykka
 import pytest
 from pykka import ThreadingFuture
 from pykka._envelope import Envelope
-from supervision_kit import PATIENCE
 
 from actors.supervision.errors import AddressTaken, MailboxClosed
 from actors.supervision.mailbox import Directory, Mailbox, Signal
+from tests.actors.supervision.supervision_kit import PATIENCE
 
 
 class SomeReader:

@@ -1,8 +1,7 @@
 """Specs are plain data."""
 
-from supervision_kit import oops
-
 from actors.supervision.spec import ChildSpec, SupervisorSpec
+from tests.actors.supervision.supervision_kit import oops
 
 
 def test_a_spec_is_plain_data() -> None:

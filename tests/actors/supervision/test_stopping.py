@@ -8,7 +8,12 @@ from typing import Any
 
 import pykka
 import pytest
-from supervision_kit import (
+
+from actors.supervision.errors import Fenced, StartFailed, StartInterrupted, StartTimeout
+from actors.supervision.events import Abandoned, ChildFailed, ChildStopped, DeadLetter
+from actors.supervision.spec import SupervisorSpec, worker
+from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
     PATIENCE,
     SOON,
     Log,
@@ -21,11 +26,6 @@ from supervision_kit import (
     root,
     tell,
 )
-
-from actors.supervision.errors import Fenced, StartFailed, StartInterrupted, StartTimeout
-from actors.supervision.events import Abandoned, ChildFailed, ChildStopped, DeadLetter
-from actors.supervision.spec import SupervisorSpec, worker
-from actors.supervision.tree import Tree
 
 Grow = Callable[..., Tree]
 

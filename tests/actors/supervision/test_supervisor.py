@@ -7,20 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from supervision_kit import (
-    CRASH,
-    PATIENCE,
-    Log,
-    Oops,
-    Run,
-    ask,
-    life_of,
-    node,
-    oops,
-    puppet,
-    root,
-    tell,
-)
 
 from actors.supervision.backoff import Backoff
 from actors.supervision.errors import (
@@ -44,6 +30,20 @@ from actors.supervision.intensity import Intensity
 from actors.supervision.ref import Counts
 from actors.supervision.spec import Strategy, SupervisorSpec
 from actors.supervision.tree import Tree
+from tests.actors.supervision.supervision_kit import (
+    CRASH,
+    PATIENCE,
+    Log,
+    Oops,
+    Run,
+    ask,
+    life_of,
+    node,
+    oops,
+    puppet,
+    root,
+    tell,
+)
 
 Grow = Callable[..., Tree]
 FOR_EVER = Backoff(initial=3600, maximum=3600, jitter=0)

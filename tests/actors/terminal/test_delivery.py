@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acting import cli, terminal
-from kit import make_repo, plan_text
-from served import Served, facts, submit
 
 from actors.terminal import delivery
+from tests.actors.served import Served, facts, submit
+from tests.doors.acting import cli, terminal
+from tests.doors.kit import make_repo, plan_text
 
 DEAF_BOX = """
 import os, sys, tty

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from kit import done, git, make_repo, plan_text
-from served import Served, facts, lives, submit, until
 
 from actors.git import command
+from tests.actors.served import Served, facts, lives, submit, until
+from tests.doors.kit import done, git, make_repo, plan_text
 
 
 def hangs(repo: Path, gate: Path) -> Path:

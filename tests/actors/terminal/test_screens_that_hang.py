@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from kit import PYTHON, done, make_repo, moves, plan_text
-from served import Served
 
 from actors.terminal import base as terminal_base
+from tests.actors.served import Served
+from tests.doors.kit import PYTHON, done, make_repo, moves, plan_text
 
 HOSTILE = f"""
 [cli.hostile]

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from kit import Home, done, make_repo, moves, plan_text
-from served import Served, facts, lives, submit, until
 
 from actors.pty.ending import running_hosts
 from actors.terminal import setup
+from tests.actors.served import Served, facts, lives, submit, until
+from tests.doors.kit import Home, done, make_repo, moves, plan_text
 
 
 class Scripted:

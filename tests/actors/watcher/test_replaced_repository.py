@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kit import done, git, make_repo, plan_text
-from served import Served, submit
 
 from actors.watcher import actor as watcher
+from tests.actors.served import Served, submit
+from tests.doors.kit import done, git, make_repo, plan_text
 
 
 @pytest.mark.parametrize("told", ["by the system", "by the slow look"])

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from decisions_world import World
-
 from bus import requests
 from bus.facts import Fact
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_world import World
 
 ERROR = HelperPlan(cli="fixer")
 MERGE = HelperPlan(cli="resolver")

@@ -4,9 +4,6 @@ they are told to."""
 import copy
 from collections.abc import Callable, Sequence
 
-from decisions_rules import check, command_of
-from decisions_state import apply
-
 from actors.workflow.decisions.decide import decide
 from bus import facts, requests
 from bus.errors import Refused
@@ -16,6 +13,8 @@ from bus.rows import Task, Terminal
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import Operation, Update
 from store.submission import submission
+from tests.actors.workflow.decisions.decisions_rules import check, command_of
+from tests.actors.workflow.decisions.decisions_state import apply
 
 NOW = "2026-11-22T12:00:00.000000Z"
 W, T, P = WorkflowStatus, TaskStatus, TerminalStatus

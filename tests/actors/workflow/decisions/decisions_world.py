@@ -6,13 +6,12 @@ stored first and decided on later, in order, as the durable mailbox does it.
 
 import copy
 
-from decisions_rules import all_commands, command_of
-from decisions_stage import VERDICTS, P, Staged, Step, T, W
-
 from actors.workflow.decisions import line
 from bus import facts, requests
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
+from tests.actors.workflow.decisions.decisions_stage import VERDICTS, P, Staged, Step, T, W
 
 
 class World(Staged):

@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from decisions_scene import (
+
+from actors.workflow.decisions.decide import decide
+from bus import facts, requests
+from bus.errors import Refused
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
     ABORT,
     APPROVE,
     CONTINUE,
@@ -22,12 +27,7 @@ from decisions_scene import (
     running,
     says,
 )
-from decisions_world import World
-
-from actors.workflow.decisions.decide import decide
-from bus import facts, requests
-from bus.errors import Refused
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_world import World
 
 
 def starting() -> World:

@@ -1,12 +1,21 @@
 """What a commit does: the words of the contract, and what is not believed."""
 
 import pytest
-from decisions_scene import PAUSE, RESUME, created, orders, running, says, statuses, told
-from decisions_world import World
 
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts
 from bus.status import WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
+    PAUSE,
+    RESUME,
+    created,
+    orders,
+    running,
+    says,
+    statuses,
+    told,
+)
+from tests.actors.workflow.decisions.decisions_world import World
 
 
 def rejections(world: World) -> list[str]:

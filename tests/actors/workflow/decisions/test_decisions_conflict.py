@@ -1,7 +1,12 @@
 """A conflict of a merge: who resolves it, who judges the resolution, and how often."""
 
 import pytest
-from decisions_scene import (
+
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
+from bus import facts
+from bus.plan import HelperPlan
+from bus.status import TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
     ABORT,
     CONTINUE,
     ERROR,
@@ -12,11 +17,6 @@ from decisions_scene import (
     orders,
     resolving,
 )
-
-from actors.workflow.decisions.outcomes import MAX_REJECTIONS
-from bus import facts
-from bus.plan import HelperPlan
-from bus.status import TerminalStatus, WorkflowStatus
 
 
 def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree() -> None:

@@ -1,7 +1,13 @@
 """Failure, repair and retry of tasks."""
 
 import pytest
-from decisions_scene import (
+
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
+from bus import requests
+from bus.facts import InstructionUnconfirmed
+from bus.plan import HelperPlan
+from bus.status import WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
     ERROR,
     PAUSE,
     REPAIR,
@@ -13,13 +19,7 @@ from decisions_scene import (
     statuses,
     told,
 )
-from decisions_world import World
-
-from actors.workflow.decisions.outcomes import MAX_REJECTIONS
-from bus import requests
-from bus.facts import InstructionUnconfirmed
-from bus.plan import HelperPlan
-from bus.status import WorkflowStatus
+from tests.actors.workflow.decisions.decisions_world import World
 
 
 def fails(world: World, how: str) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from decisions_world import World
-from test_decisions_walk import make_plan, walk
 
 from bus.facts import encode_fact
 from store.change import Operation
 from store.database import create_or_migrate
 from store.journal import Journal, Stored
 from store.reader import Reader
+from tests.actors.workflow.decisions.decisions_world import World
+from tests.actors.workflow.decisions.test_decisions_walk import make_plan, walk
 
 
 @pytest.mark.parametrize("seed", range(5))

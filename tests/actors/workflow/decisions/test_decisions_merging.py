@@ -1,7 +1,14 @@
 """Merge: conflict, resolution, tests, landing; every exit from `merging` is a transition."""
 
 import pytest
-from decisions_scene import (
+
+from actors.workflow.decisions.decide import decide
+from actors.workflow.decisions.outcomes import MAX_REJECTIONS
+from bus import facts, requests
+from bus.status import TerminalStatus, WorkflowStatus
+from store.change import Update
+from store.errors import LostRace
+from tests.actors.workflow.decisions.decisions_scene import (
     ABORT,
     CONTINUE,
     ERROR,
@@ -13,14 +20,7 @@ from decisions_scene import (
     orders,
     resolving,
 )
-from decisions_world import World
-
-from actors.workflow.decisions.decide import decide
-from actors.workflow.decisions.outcomes import MAX_REJECTIONS
-from bus import facts, requests
-from bus.status import TerminalStatus, WorkflowStatus
-from store.change import Update
-from store.errors import LostRace
+from tests.actors.workflow.decisions.decisions_world import World
 
 
 def red(**settings: object) -> World:

@@ -1,11 +1,21 @@
 """Prepare and start: serial, in order, whole or rolled back, at most `max_terminals`."""
 
 import pytest
-from decisions_scene import PREPARE, RETRY, START, STOP, created, orders, says, statuses, told
-from decisions_world import World
 
 from bus import facts
 from bus.status import TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
+    PREPARE,
+    RETRY,
+    START,
+    STOP,
+    created,
+    orders,
+    says,
+    statuses,
+    told,
+)
+from tests.actors.workflow.decisions.decisions_world import World
 
 
 def launches(world: World) -> list[str]:

@@ -1,7 +1,9 @@
 """Review: by the next terminal where it is a reviewer, otherwise by a person; in rounds."""
 
 import pytest
-from decisions_scene import (
+
+from bus.status import TerminalStatus, WorkflowStatus
+from tests.actors.workflow.decisions.decisions_scene import (
     APPROVE,
     ERROR,
     PAUSE,
@@ -13,8 +15,6 @@ from decisions_scene import (
     says,
     statuses,
 )
-
-from bus.status import TerminalStatus, WorkflowStatus
 
 
 @pytest.mark.parametrize("yes", ["done", "pass"])

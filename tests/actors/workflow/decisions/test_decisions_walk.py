@@ -5,12 +5,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from decisions_world import Step, World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import WorkflowStatus
+from tests.actors.workflow.decisions.decisions_world import Step, World
 
 BEGINNINGS = (
     WorkflowStatus.CREATED,
