@@ -10,7 +10,9 @@ A checkout here is the user's clone or any worktree. The order makes every insta
    index comes last, by one rename. Killed anywhere, `bring` again ends the same.
 5. `unlock`: the lock goes first, the intent after it.
 
-A file that changes between 2 and 4 is left as its user has it, and shows as modified.
+A file that changes between 2 and 4 is left as its user has it, and shows as modified. The same
+holds for an index entry, when a person took our lock away after a crash and staged a file; all
+other entries follow, because the next commit would take back what a stale entry has.
 Sparse checkouts: files outside the cone stay outside; files new to the repository are written.
 Submodules: the index moves, the submodule's own checkout does not (`git submodule update`).
 """
@@ -18,6 +20,7 @@ Submodules: the index moves, the submodule's own checkout does not (`git submodu
 import contextlib
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +28,13 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitFailed, GitLate, git, git_line, split0
+from actors.git.command import GitRefused, GitUnknown, git, git_line, split0
 
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
+_READ_TREE_REFUSALS: Final = (
+    "Cannot merge|would be overwritten|would lose untracked|resolve your current index first"
+)
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -39,6 +45,7 @@ class Intent(msgspec.Struct, frozen=True):
     new: str
 
 
+_NAMED: Final = re.compile(r"^error: Entry '(.+?)' ", re.MULTILINE)
 _decode_intent = msgspec.json.Decoder(Intent).decode
 
 
@@ -86,7 +93,10 @@ class Checkout:
 
     def lock(self, intent: Intent) -> None:
         """Declare the intent and take the index lock; raises `Locked`. Ours already: fine."""
-        declared = self.intent() == intent
+        standing = self.intent()
+        if standing not in (None, intent):
+            raise Locked(str(self._lock))  # an earlier landing that has not ended here
+        declared = standing == intent
         if not declared:
             new = self._intent.with_suffix(".new")
             new.write_bytes(msgspec.json.encode(intent))
@@ -120,8 +130,8 @@ class Checkout:
             blocked = (names & staged) | unmerged
             try:
                 self._read_trees(old, new)
-            except GitFailed as error:
-                return sorted(blocked) or [error.stderr]
+            except GitRefused as error:
+                return sorted(blocked | set(_NAMED.findall(error.stderr))) or [error.stderr]
             dirty_new = self._dirty()
         for change in changes:
             tag = tags.get(change.path, "H")
@@ -138,15 +148,15 @@ class Checkout:
         """
         pending = self._staged(new)  # index entries that are `new` already are done
         changes = [change for change in self._changes(old, new) if change.path in pending]
+        kept: list[str] = []
         with self._scratch_index():
             tags = self._tags()
             dirty_old = self._dirty()
             try:
                 self._read_trees(old, new)
-            except GitLate:
-                raise
-            except GitFailed:  # someone removed our lock after a crash and staged other things
-                return sorted(pending)
+            except GitRefused:
+                kept = self._read_entries(old, new, pending)
+                changes = [change for change in changes if change.path not in kept]
             dirty_new = self._dirty()
             mine = [
                 change
@@ -155,9 +165,9 @@ class Checkout:
             ]
             wanted = [c.path for c in mine if c.status != "D" and c.path in dirty_new]
             self._write_aside(wanted)
-            kept = self._delete([c.path for c in mine if c.status == "D"], dirty_old)
+            kept += self._delete([c.path for c in mine if c.status == "D"], dirty_old)
             kept += self._place(wanted, dirty_old, tags)
-            with contextlib.suppress(GitLate):  # it spares git a look at the files later on
+            with contextlib.suppress(GitUnknown):  # it spares git a look at the files later on
                 self._refresh()
             os.replace(self._scratch, self._index)  # noqa: PTH105
         return kept
@@ -179,10 +189,18 @@ class Checkout:
         finally:
             shutil.rmtree(self._aside, ignore_errors=True)
 
-    def _git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
+    def _git(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        codes: tuple[int, ...] = (0,),
+        refusals: str = "",
+    ) -> bytes:
         env = {"GIT_INDEX_FILE": str(self._scratch)}
         options = ("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false")
-        return git(*options, *args, at=self.path, env=env, stdin=stdin, codes=codes)
+        return git(
+            *options, *args, at=self.path, env=env, stdin=stdin, codes=codes, refusals=refusals
+        )
 
     def _changes(self, old: str, new: str) -> list[Change]:
         output = split0(
@@ -212,7 +230,28 @@ class Checkout:
         return {line[2:]: line[0] for line in lines}
 
     def _read_trees(self, old: str, new: str) -> None:
-        self._git("read-tree", "-i", "-m", old, new)
+        self._git("read-tree", "-i", "-m", old, new, refusals=_READ_TREE_REFUSALS)
+
+    def _read_entries(self, old: str, new: str, pending: set[str]) -> list[str]:
+        """Set the entries of `pending` to `new`, one by one, in the scratch index. An entry that
+        differs from `old` was staged by a person: it stays, and is returned."""
+        staged = self._staged(old) & pending
+        follow = sorted(pending - staged)
+        skipped = [path for path, tag in self._tags().items() if tag == "S"]
+        entries = {line.partition("\t")[2]: line for line in self._tree(new)}
+        gone = [f"0 {'0' * 40}\t{path}" for path in follow if path not in entries]
+        lines = [*gone, *(entries[path] for path in follow if path in entries)]
+        self._feed("update-index", "-z", "--index-info", lines=lines)
+        known = [path for path in skipped if path in entries]
+        self._feed("update-index", "-z", "--skip-worktree", "--stdin", lines=known)
+        return sorted(staged)
+
+    def _tree(self, commit: str) -> list[str]:
+        """`MODE TYPE OID<TAB>PATH` of every file of a commit."""
+        return split0(git("ls-tree", "-r", "-z", commit, at=self.path))
+
+    def _feed(self, *args: str, lines: list[str]) -> None:
+        self._git(*args, stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
 
     def _is_our_lock(self) -> bool:
         try:

@@ -1,7 +1,17 @@
-"""How the `git` program is run: scrubbed environment, no prompts, hooks only on request, and not
-for ever: a hook, a filter or a merge driver of the repository may hang."""
+"""Run the `git` program: scrubbed environment, no prompts, hooks only on request, a time limit.
+
+Every end of a git process is one of three:
+
+- *done*: it exited with one of the expected codes;
+- *refused* (`GitRefused`): it exited by itself and stated a reason that the caller listed in
+  `refusals`. Git changed nothing, and the caller may act on that;
+- *unknown* (`GitUnknown`): everything else. It was killed, ran out of memory or disk, took too
+  long (`GitLate`), or said something else. What it did is not known, and is never taken for
+  success or for a refusal.
+"""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -58,7 +68,7 @@ _GRACE: Final = 2.0
 
 
 class GitFailed(Exception):
-    """The `git` program ended with an unexpected code."""
+    """The `git` program did not do what it was asked to; raised as one of the two below."""
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: str) -> None:
         super().__init__(f"git {' '.join(args[:2])} ended with {code}: {stderr.strip()}")
@@ -66,7 +76,15 @@ class GitFailed(Exception):
         self.stderr = stderr.strip()
 
 
-class GitLate(GitFailed):
+class GitRefused(GitFailed):
+    """Git stated one of the reasons that the caller knows, and changed nothing."""
+
+
+class GitUnknown(GitFailed):
+    """Git ended in any other way: what it did is unknown."""
+
+
+class GitLate(GitUnknown):
     """It took too long and was ended, with all it had started."""
 
     def __init__(self, args: tuple[str, ...], seconds: float) -> None:
@@ -80,12 +98,14 @@ def git(
     env: Mapping[str, str] | None = None,
     hooks: bool = False,
     codes: tuple[int, ...] = (0,),
+    refusals: str = "",
 ) -> bytes:
     """Run `git ARGS` in directory `at` and return what it prints.
 
-    `env` adds variables; `hooks` lets the user's hooks run. Raises `GitFailed` unless the exit
-    code is one of `codes` (`GitLate` when it took too long), and `FileNotFoundError` when there is
-    no `git` or no `at`.
+    `env` adds variables; `hooks` lets the user's hooks run; `codes` are the exit codes that mean
+    done; `refusals` is a regular expression for the error messages by which git refuses. Raises
+    `GitRefused` or `GitUnknown` (see above), and `FileNotFoundError` when there is no `git` or no
+    `at`.
     """
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
@@ -101,7 +121,9 @@ def git(
     except subprocess.TimeoutExpired:
         raise GitLate(args, limit) from None
     if code not in codes:
-        raise GitFailed(args, code, errors.decode(errors="replace"))
+        words = errors.decode(errors="replace")
+        stated = code > 0 and refusals and re.search(refusals, words)
+        raise (GitRefused if stated else GitUnknown)(args, code, words)
     return output
 
 

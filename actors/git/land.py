@@ -21,7 +21,7 @@ import msgspec
 import pygit2
 
 from actors.git.checkout import Checkout, Intent, Locked
-from actors.git.command import GitFailed, git
+from actors.git.command import GitFailed, GitLate, GitRefused, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, main_workdir, worktree_path
@@ -30,6 +30,7 @@ from actors.git.worktrees import discard, guard, make, mark_of, registered
 LOCK_WAIT: Final = 2.0
 """Seconds to wait for another program's index lock; an editor's `git status` takes it briefly."""
 _SCRATCH: Final = "scratch\n"
+_UPDATE_REF_REFUSALS: Final = "aborted by hook|File exists|but expected"
 
 
 class Landed(msgspec.Struct, frozen=True, tag="landed"):
@@ -47,6 +48,8 @@ class Recovered(msgspec.Struct, frozen=True):
 
     checkouts: tuple[str, ...]
     kept: tuple[str, ...]
+    behind: tuple[tuple[str, str], ...] = ()
+    """Checkouts that could not follow, each with the lock that another git holds there."""
 
 
 class Stock(msgspec.Struct, frozen=True):
@@ -94,7 +97,15 @@ class NotForward(msgspec.Struct, frozen=True, tag="not_forward"):
     new: str
 
 
-Landing = Landed | TargetMoved | FilesInTheWay | TargetLocked | RefRefused | NotForward
+class Behind(msgspec.Struct, frozen=True, tag="behind"):
+    """The target is `oid`, and checkouts did not follow: another git holds `lock` there."""
+
+    oid: str
+    checkouts: tuple[str, ...]
+    lock: str
+
+
+Landing = Landed | Behind | TargetMoved | FilesInTheWay | TargetLocked | RefRefused | NotForward
 
 
 @contextlib.contextmanager
@@ -137,6 +148,9 @@ def take_stock(git_dir: str, target: str, new: str) -> Stock:
 def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landing:
     done = _recover(git_dir)
     actual = read_ref(git_dir, HEADS + target)
+    if actual == new and done.behind:
+        paths = tuple(path for path, _ in done.behind)
+        return Behind(new, paths, done.behind[0][1])
     if actual == new:
         return Landed(new, done.checkouts, done.kept)
     if actual != old:
@@ -163,6 +177,7 @@ def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landin
 def _recover(git_dir: str) -> Recovered:
     finished: list[str] = []
     kept: list[str] = []
+    behind: list[tuple[str, str]] = []
     for path in _all_checkouts(git_dir):
         spot = Checkout(path)
         intent = spot.intent()
@@ -172,12 +187,13 @@ def _recover(git_dir: str) -> Recovered:
         if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
             try:
                 spot.lock(intent)
-            except Locked:
-                continue  # someone took our lock away and holds his own: next time
+            except Locked as locked:  # a person took our lock away and holds another one
+                behind.append((path, locked.path))
+                continue
             kept += [f"{path}/{file}" for file in spot.bring(intent.old, intent.new)]
             finished.append(path)
         spot.unlock()
-    return Recovered(tuple(finished), tuple(kept))
+    return Recovered(tuple(finished), tuple(kept), tuple(behind))
 
 
 def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:
@@ -222,13 +238,20 @@ def _swap(
 ) -> TargetMoved | TargetLocked | RefRefused | None:
     ref = HEADS + target
     try:
-        git("update-ref", "-m", message, ref, new, old, at=git_dir, hooks=True)
+        git(
+            *("update-ref", "-m", message, ref, new, old),
+            at=git_dir,
+            hooks=True,
+            refusals=_UPDATE_REF_REFUSALS,
+        )
     except GitFailed as error:
         actual = read_ref(git_dir, ref)
         if actual == new:
             return None
         if actual != old:
             return TargetMoved(actual)
+        if not isinstance(error, GitRefused | GitLate):
+            raise
         if "File exists" in error.stderr:
             return TargetLocked(error.stderr)
         return RefRefused(error.stderr)

@@ -17,7 +17,7 @@ import pygit2
 
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
-from actors.git.command import GitFailed, GitLate, git
+from actors.git.command import GitLate, GitRefused, git
 from actors.git.history import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
@@ -330,8 +330,12 @@ class Merger(CompanyActor):
         there. False where its own changes are in the way; they stay. (A red tree's repair
         is then rejected with the reason, a conflict is laid out elsewhere.)"""
         try:
-            git("checkout", "-q", "--detach", commit, at=str(worktree))
-        except GitFailed as error:
+            git(
+                *("checkout", "-q", "--detach", commit),
+                at=str(worktree),
+                refusals="would be overwritten|resolve your current index first",
+            )
+        except GitRefused as error:
             log.warning("%s: %s", self.address, error)
             return False
         return True

@@ -68,13 +68,17 @@ class Landing:
         self._tell(row, outcome)
 
     def _behind(self, row: Workflow, checkouts: tuple[str, ...], error: Exception) -> None:
-        why = "does a filter hang? " if isinstance(error, GitLate | WorkerLate) else ""
+        late = isinstance(error, GitLate | WorkerLate)
+        why = f"a filter may be hanging: {error}" if late else str(error)
+        self._say_behind(row, checkouts, why)
+
+    def _say_behind(self, row: Workflow, checkouts: tuple[str, ...], message: str) -> None:
         fact = MergeBehind(
             address=row.address,
             target=row.target,
             commit=row.merge.commit,
             checkouts=list(checkouts),
-            message=f"{why}{error}",
+            message=message,
         )
         self._actor.tell(row, fact)
 
@@ -90,6 +94,8 @@ class Landing:
                     tested=actor.stage.reader.plan(row.id).test is not None,
                 )
                 actor.tell(row, fact)
+            case landing.Behind(checkouts=behind, lock=lock):
+                self._say_behind(row, behind, f"another git holds {lock}")
             case landing.TargetMoved(actual=None):
                 actor.refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
             case landing.TargetMoved(actual=actual):
