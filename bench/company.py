@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pygit2
 
 from actors.platform import processes
 from actors.pty import link
 from actors.pty.ending import end_all_terminals
-from actors.system.stage import Stage
+from actors.system.paths import Paths
 from bus import address, clock, connection
 from bus.client import Client
 from bus.plan import Plan, TaskPlan, TerminalPlan
@@ -58,7 +57,7 @@ class Company:
         self.terminals: list[str] = []
         self.hosts: list[subprocess.Popen[bytes]] = []
         self.served: subprocess.Popen[str] | None = None
-        self._sockets = SimpleNamespace(sockets=connection.socket_directory(self.home))
+        self._paths = Paths(self.home, connection.socket_directory(self.home))
         create_or_migrate(self.home / "callboard.db")
 
     def hire(
@@ -126,7 +125,7 @@ class Company:
     def _host(self, at: str, token: str, argv: list[str]) -> subprocess.Popen[bytes]:
         return link.spawn(
             self.home / "terminals" / at.strip("/") / "1",
-            socket=Stage.socket(self._sockets, at, 1),  # type: ignore[arg-type]
+            socket=self._paths.socket(at, 1),
             token=token,
             incarnation=1,
             argv=argv,

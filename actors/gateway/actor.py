@@ -4,10 +4,8 @@ read, and hands commands to the workflow they are for. Reading changes nothing (
 
 import logging
 import os
-import time
-from collections.abc import Callable
 from functools import singledispatchmethod
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,7 +14,9 @@ from actors.git.errors import RepositoryError
 from actors.plan.check import Checked, check, check_cli
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
-from actors.system.stage import CompanyActor, Stage, broken
+from actors.supervision.inspection import Node
+from actors.system.replies import broken
+from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock, requests
@@ -37,18 +37,31 @@ _CHAIN = 200
 """Facts that `why` goes back."""
 
 
+class Control(Protocol):
+    """What the gateway asks of the runtime. Any thread may call it."""
+
+    def info(self) -> dict[str, Any]:
+        """Answer `runtime.info`."""
+
+    def inspect(self) -> Node:
+        """Return the supervision tree as data."""
+
+    def note_request(self) -> None:
+        """Note that a client uses the runtime now."""
+
+    def request_stop(self, reason: str, terminals: bool = False) -> None:
+        """End the runtime soon, and its terminals if `terminals`."""
+
+    def start_workflow(self, id: str) -> None:
+        """Start the actors of a stored workflow."""
+
+
 class Gateway(CompanyActor):
-    """Answer requests in the actor's thread, one after another. No handler waits for an actor.
+    """Answer requests in the actor's thread, one after another. No handler waits for an actor."""
 
-    `info` answers `runtime.info`; `start_workflow(id)` starts the actors of a stored workflow.
-    """
-
-    def __init__(
-        self, stage: Stage, info: Callable[[], Any], start_workflow: Callable[[str], None]
-    ) -> None:
+    def __init__(self, stage: Stage, control: Control) -> None:
         super().__init__(stage)
-        self._info = info
-        self._start_workflow = start_workflow
+        self._control = control
 
     def decode(self, item: Any) -> Any:
         """Requests come as they are: the decoding is this actor's work."""
@@ -57,34 +70,34 @@ class Gateway(CompanyActor):
     @handles(Envelope)
     def request(self, envelope: Envelope) -> None:
         client, frame = envelope.sender, envelope.payload
-        self.stage.last_request = time.monotonic()
+        self._control.note_request()
         try:
             request = requests.decode(frame)
         except Refused as error:
-            self.stage.refuse(client, requests.id_of(frame), error)
+            self.stage.replies.refuse(client, requests.id_of(frame), error)
             return
         try:
             result = self.answer(request, client)
         except Refused as error:
-            self.stage.refuse(client, request.id, error)
+            self.stage.replies.refuse(client, request.id, error)
         except Damaged as error:
-            self.stage.refuse(client, request.id, Refused(500, "damaged", str(error)))
+            self.stage.replies.refuse(client, request.id, Refused(500, "damaged", str(error)))
         except StoreError as error:
-            self.stage.refuse(client, request.id, Refused(503, "store", str(error)))
+            self.stage.replies.refuse(client, request.id, Refused(503, "store", str(error)))
         except RepositoryError as error:
             failure = illegal(error.rule, error.message, help=error.help)
-            self.stage.refuse(client, request.id, failure)
+            self.stage.replies.refuse(client, request.id, failure)
         except Exception as error:
             log.exception("a request broke: %r", request)
-            self.stage.refuse(client, request.id, broken("the request", error))
+            self.stage.replies.refuse(client, request.id, broken("the request", error))
         else:
             if result is not PENDING:
-                self.stage.reply(client, request.id, result)
+                self.stage.replies.reply(client, request.id, result)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A request that broke the gateway is answered all the same."""
         if isinstance(item, Envelope):
-            self.stage.refuse(
+            self.stage.replies.refuse(
                 item.sender, requests.id_of(item.payload), broken("the request", error)
             )
 
@@ -112,7 +125,7 @@ class Gateway(CompanyActor):
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
             raise illegal("over", f"{workflow.address} is {workflow.status}")
-        self.stage.hand_on(workflow.id, workflow.address, Order(client, request))
+        self.stage.replies.hand_on(workflow.id, workflow.address, Order(client, request))
         return PENDING
 
     @answer.register
@@ -125,14 +138,14 @@ class Gateway(CompanyActor):
             raise unknown("terminal", where)
         if not terminal.live:
             raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        self.stage.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
+        self.stage.replies.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
         return PENDING
 
     @answer.register
     def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
         checked = check(request.plan, request.base)
         id = submit(self.stage, self, checked)
-        self._start_workflow(id)
+        self._control.start_workflow(id)
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
 
     @answer.register
@@ -141,7 +154,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _stop(self, request: requests.RuntimeStop, client: str) -> Any:
-        self.stage.request_stop("asked by a request", request.terminals)
+        self._control.request_stop("asked by a request", request.terminals)
         return {"pid": os.getpid(), "terminals": request.terminals}
 
     # ---- readings ------------------------------------------------------------------------
@@ -168,7 +181,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _tree(self, request: requests.TreeInspect, client: str) -> Any:
-        return picture(self.stage)
+        return picture(self.stage, self._control.inspect())
 
     @answer.register
     def _replay(self, request: requests.EventsReplay, client: str) -> Any:
@@ -213,7 +226,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _runtime(self, request: requests.RuntimeInfo, client: str) -> Any:
-        return self._info()
+        return self._control.info()
 
     def workflow(self, name: str) -> Workflow:
         """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""

@@ -11,9 +11,9 @@ from actors.supervision.inspection import Node
 from actors.system.stage import Stage
 
 
-def picture(stage: Stage) -> dict[str, Any]:
+def picture(stage: Stage, tree: Node) -> dict[str, Any]:
     """Plain data, nested in `children`. Asks no actor, so it works while any is stuck."""
-    return _picture(stage, stage.inspect())
+    return _picture(stage, tree)
 
 
 def _picture(stage: Stage, node: Node) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _host_memory(stage: Stage, address: str) -> int | None:
     if row is None or row.gone:
         return None
     try:
-        identity = processes.read_identity(stage.terminal_dir(address, row.incarnation))
+        identity = processes.read_identity(stage.paths.terminal_dir(address, row.incarnation))
     except (OSError, msgspec.DecodeError):
         return None
     return processes.resident_kb(identity.host_pid) if identity is not None else None

@@ -26,6 +26,13 @@ class Committed(msgspec.Struct, frozen=True):
     facts: Sequence[Stored]
 
 
+class Position:
+    """The seq of the last fact on the feed. It outlives the incarnations of the publisher."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+
+
 class _Beat:
     """The heartbeat is due."""
 
@@ -37,8 +44,9 @@ class _Joined:
 class Publisher(CompanyActor):
     """Owns the PUB socket; all in its own thread."""
 
-    def __init__(self, stage: Stage, endpoint: str) -> None:
+    def __init__(self, stage: Stage, endpoint: str, position: Position) -> None:
         super().__init__(stage)
+        self._position = position
         self._endpoint = endpoint
         self._feed: Feed
         self._timer: Timer
@@ -53,28 +61,28 @@ class Publisher(CompanyActor):
 
     @handles(Committed)
     def committed(self, message: Committed) -> None:
-        if message.facts[0].fact.seq != self.stage.published + 1:
+        if message.facts[0].fact.seq != self._position.seq + 1:
             self._catch_up()
         else:
             for stored in message.facts:
                 self._feed.publish(stored.fact.address, stored.body)
-                self.stage.published = stored.fact.seq
-        self._feed.greet(self.stage.published)
+                self._position.seq = stored.fact.seq
+        self._feed.greet(self._position.seq)
 
     def _catch_up(self) -> None:
-        while facts := self.stage.reader.facts_after(self.stage.published, _BATCH):
+        while facts := self.stage.reader.facts_after(self._position.seq, _BATCH):
             for seq, address, body in facts:
                 self._feed.publish(address, body)
-                self.stage.published = seq
+                self._position.seq = seq
 
     @handles(_Joined)
     def joined(self, message: _Joined) -> None:
-        self._feed.greet(self.stage.published)
+        self._feed.greet(self._position.seq)
         self._listen()
 
     @handles(_Beat)
     def beat(self, message: _Beat) -> None:
-        self._feed.heartbeat(self.stage.published)
+        self._feed.heartbeat(self._position.seq)
         self._beat_later()
 
     def _listen(self) -> None:
@@ -83,15 +91,13 @@ class Publisher(CompanyActor):
 
         def readable() -> None:
             loop.unwatch(joins.fileno())
-            self.stage.notify(address, _Joined())
+            self.stage.timers.notify(address, _Joined())
 
         loop.post(lambda: loop.watch(joins, readable, None))
 
     def _beat_later(self) -> None:
         address = self.address
-        self._timer = self.stage.loop.later(
-            HEARTBEAT_SECONDS, lambda: self.stage.notify(address, _Beat())
-        )
+        self._timer = self.stage.timers.after(HEARTBEAT_SECONDS, address, _Beat())
 
     def on_stop(self) -> None:
         self._catch_up()

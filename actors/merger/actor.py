@@ -66,7 +66,9 @@ class Merger(CompanyActor):
         self._tests: TestRun | None = None
         self._forecasts = Forecasts(self)
         self._landing = Landing(self)
-        self.worker = OwnWorker(self, f"merge of {workflow}", MERGE_SECONDS)
+        self.worker = OwnWorker(
+            stage.workers, stage.timers, self.address, f"merge of {workflow}", MERGE_SECONDS
+        )
         self._in_line = True  # it may have been: whoever is first then, is told
 
     def on_start(self) -> None:
@@ -97,7 +99,7 @@ class Merger(CompanyActor):
             if self._tests is not None:
                 self._tests.end()
             else:
-                end_all(self.stage.terminal_dir(f"{self.address}tests/", 0).parent)
+                end_all(self.stage.paths.terminal_dir(f"{self.address}tests/", 0).parent)
             if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
                 self._tidy(row)
             elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
@@ -221,7 +223,7 @@ class Merger(CompanyActor):
         made = self.worker.call(
             resolution.materialize,
             row.git_dir,
-            str(self.stage.home),
+            str(self.stage.paths.home),
             str(path),
             onto=found.onto,
             tip=found.tip,
@@ -252,7 +254,7 @@ class Merger(CompanyActor):
         self.stage.tell(self.address, Look())
 
     def _scratch(self, name: str) -> Path:
-        path = self.stage.home / "worktrees" / self._id / f".{name}"
+        path = self.stage.paths.home / "worktrees" / self._id / f".{name}"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
 
@@ -344,6 +346,6 @@ class Merger(CompanyActor):
 
     def _tidy(self, row: Workflow) -> None:
         """Clean up after a workflow that is over, then end its actors."""
-        cleanup.tidy(row, self.stage.home, self._scratch("tested"))
+        cleanup.tidy(row, self.stage.paths.home, self._scratch("tested"))
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
-        self.stage.workflows.terminate_child(self._id, block=False)
+        self.supervisor.parent.terminate_child(self._id, block=False)

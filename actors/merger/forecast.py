@@ -56,7 +56,7 @@ class Forecasts:
     def _judge(self, row: Workflow, pair: Pair, at: Pair, before: list[str]) -> list[str]:
         """A pair that cannot be judged stays as it was: a forecast must harm nothing."""
         try:
-            found = self._actor.stage.forecasts.call(forecast, row.git_dir, *at)
+            found = self._actor.stage.workers.forecasts.call(forecast, row.git_dir, *at)
         except (WorkerDied, pygit2.GitError, KeyError, ValueError) as error:
             log.warning("%s: no forecast for %s: %s", row.address, pair, error)
             if isinstance(error, WorkerLate):

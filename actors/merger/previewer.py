@@ -9,7 +9,8 @@ from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
 from actors.platform.workers import WorkerLate
 from actors.supervision.actor import handles
-from actors.system.stage import CompanyActor, broken
+from actors.system.replies import broken
+from actors.system.stage import CompanyActor
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Preview
 
@@ -27,18 +28,18 @@ class Previewer(CompanyActor):
         try:
             result = self._preview(message.workflow)
         except Refused as error:
-            self.stage.refuse(message.client, message.id, error)
+            self.stage.replies.refuse(message.client, message.id, error)
         except RepositoryError as error:
             failure = illegal(error.rule, error.message, help=error.help)
-            self.stage.refuse(message.client, message.id, failure)
+            self.stage.replies.refuse(message.client, message.id, failure)
         except WorkerLate as error:
             failure = Refused(503, "too_long", f"{message.workflow}/: {error}")
-            self.stage.refuse(message.client, message.id, failure)
+            self.stage.replies.refuse(message.client, message.id, failure)
         except Exception as error:  # a repository that cannot be read must not end the runtime
             log.exception("the preview of %s broke", message.workflow)
             self._broken(message, error)
         else:
-            self.stage.reply(message.client, message.id, result)
+            self.stage.replies.reply(message.client, message.id, result)
 
     def _preview(self, id: str) -> Any:
         workflow = self.stage.reader.workflow(id)
@@ -46,11 +47,11 @@ class Previewer(CompanyActor):
             raise unknown("workflow", id)
         branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
-        worker = self.stage.hire("preview", PREVIEW_SECONDS)
+        worker = self.stage.workers.hire("preview", PREVIEW_SECONDS)
         try:
             return worker.call(preview, asked)
         finally:
-            self.stage.dismiss(worker)
+            self.stage.workers.dismiss(worker)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         message = self.decode(item)
@@ -59,4 +60,4 @@ class Previewer(CompanyActor):
 
     def _broken(self, message: Preview, error: BaseException) -> None:
         failure = broken(f"the preview of {message.workflow}/", error)
-        self.stage.refuse(message.client, message.id, failure)
+        self.stage.replies.refuse(message.client, message.id, failure)

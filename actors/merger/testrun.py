@@ -64,14 +64,14 @@ class TestRun:
         self._timed_out = False
         stage, where = actor.stage, actor.address
         self._address = where + "tests/"
-        self.directory = stage.terminal_dir(self._address, number)
+        self.directory = stage.paths.terminal_dir(self._address, number)
         known = processes.read_identity(self.directory)
         self._since = known.started if known else clock.awake()
         self._session = Session(
             stage.loop,
-            lambda said: stage.notify(where, said),
+            lambda said: stage.timers.notify(where, said),
             directory=self.directory,
-            socket=stage.socket(self._address, number),
+            socket=stage.paths.socket(self._address, number),
             token=known.token if known else secrets.token_hex(16),
             incarnation=number,
         )
@@ -101,7 +101,7 @@ class TestRun:
         if self._timer is None:
             limit = self._plan.test_timeout - clock.awake_since(self._since)
             stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
-            self._timer = stage.loop.later(max(0.0, limit), lambda: stage.notify(where, due))
+            self._timer = stage.timers.after(max(0.0, limit), where, due)
 
     def _take_up(self) -> None:
         """A host that begins or ends just now does not answer: look again soon."""
@@ -110,7 +110,7 @@ class TestRun:
         except OSError as error:
             log.info("%s: the host does not answer: %s", self._address, error)
             stage, where = self._actor.stage, self._actor.address
-            stage.loop.later(PROBE_SECONDS, lambda: stage.notify(where, Look()))
+            stage.timers.after(PROBE_SECONDS, where, Look())
 
     def _set_aside(self) -> bool:
         """A run that was cut (it was told to end, its host was killed, the machine went down)
@@ -124,7 +124,7 @@ class TestRun:
         return False
 
     def _start(self, row: Workflow) -> None:
-        home = str(self._actor.stage.home)
+        home = str(self._actor.stage.paths.home)
         self._actor.worker.call(
             landing.checkout_tree, row.git_dir, home, str(self._path), self._commit
         )

@@ -26,12 +26,19 @@ from actors.runtime.tree import root_spec, workflow_spec
 from actors.supervision import events
 from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor
+from actors.supervision.inspection import Node
 from actors.supervision.mailbox import Directory
+from actors.supervision.ref import SupervisorRef
 from actors.supervision.tree import Tree, start_tree
+from actors.system.paths import Paths
+from actors.system.replies import Replies
 from actors.system.stage import Stage
+from actors.system.timers import Timers
+from actors.system.worker_pool import WorkerPool
 from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import connection, messages
+from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
 from bus.router import Bus
@@ -82,15 +89,16 @@ class Runtime:
         self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
-            home,
-            self._sockets,
+            Paths(home, self._sockets),
             bus=self._bus,
-            directory=self._directory,
             journal=self._journal,
             reader=self._reader,
             loop=self._loop,
+            replies=Replies(self._bus, self._reader),
+            timers=Timers(self._loop, self._directory),
+            workers=WorkerPool(),
         )
-        self._stage.request_stop = self.request_stop
+        self._last_request = time.monotonic()
 
     # ---- start and stop -------------------------------------------------------------------
 
@@ -102,20 +110,18 @@ class Runtime:
         self._loop.start()
         self._bus.start()
         self._tree = start_tree(
-            root_spec(self._stage, self._watches, feed, self.info),
+            root_spec(self._stage, self._watches, feed, self),
             on_event=self._on_event,
             on_give_up=self._fail,
             restart_store=_RestartStates(self._journal, self._reader),
             directory=self._directory,
             stuck_after=STUCK_SECONDS,
         )
-        self._stage.workflows = self._tree.supervisor(addresses.WORKFLOWS)
-        self._stage.inspect = self._tree.inspect
         self._journal.commit(
             [RuntimeStarted(address=addresses.RUNTIME, pid=os.getpid(), version=VERSION)]
         )
         for workflow in self._reader.unfinished_ids():
-            self._stage.workflows.start_child(workflow_spec(self._stage, self._watches, workflow))
+            self.start_workflow(workflow)
         if self.failure:
             raise NoSupervisor(self.failure)
         connection.write(
@@ -143,7 +149,7 @@ class Runtime:
         self._journal.close()
         self._bus.stop()
         self._loop.stop()
-        self._stage.close()
+        self._stage.workers.close()
         end_abandoned(str(self.home), mine=True)  # of actors that did not stop in time
         self._reader.close()
         connection.remove_sockets(self._sockets)
@@ -156,7 +162,29 @@ class Runtime:
         with suppress(OSError):
             connection.remove(self.home)
         self._bus.close_door()
-        self._stage.close()
+        self._stage.workers.close()
+
+    @property
+    def workflows(self) -> SupervisorRef:
+        """The supervisor above all workflows. Raise `Refused` while the tree is starting."""
+        return self._started_tree().supervisor(addresses.WORKFLOWS)
+
+    def start_workflow(self, id: str) -> None:
+        """Start the actors of a stored workflow. Raise `Refused` while the tree is starting."""
+        self.workflows.start_child(workflow_spec(self._stage, self._watches, id))
+
+    def inspect(self) -> Node:
+        """Return the supervision tree as data. Raise `Refused` while it is starting."""
+        return self._started_tree().inspect()
+
+    def note_request(self) -> None:
+        """Note that a client uses the runtime now, so that it does not end as idle."""
+        self._last_request = time.monotonic()
+
+    def _started_tree(self) -> Tree:
+        if self._tree is None:
+            raise Refused(503, "starting", "the runtime is starting; try again")
+        return self._tree
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         self.reason = reason
@@ -186,7 +214,7 @@ class Runtime:
     def _committed(self, stored: Sequence[Stored]) -> None:
         """After each commit, in the journal's thread: wake those who listen."""
         # The publisher first: to show a fact takes less than to decide on it.
-        self._stage.notify(addresses.PUBLISHER, Committed(stored))
+        self._stage.timers.notify(addresses.PUBLISHER, Committed(stored))
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
 
@@ -214,7 +242,7 @@ class Runtime:
             case events.GaveUp(reason=reason):
                 log.error("%s gives up: %s", event.address, reason)
             case events.DeadLetter(item=item, error=None):
-                self._stage.answer_unread(event.address, item)
+                self._stage.replies.answer_unread(event.address, item)
             case events.Abandoned(stack=stack):
                 log.error("%s did not stop in time and is abandoned\n%s", event.address, stack)
 
@@ -239,7 +267,7 @@ class Runtime:
         """Seconds since anybody asked anything; 0 while a workflow is unfinished."""
         if self._reader.unfinished_ids():
             return 0.0
-        return time.monotonic() - self._stage.last_request
+        return time.monotonic() - self._last_request
 
 
 _LOOK = messages.encode(Look())

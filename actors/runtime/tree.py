@@ -19,11 +19,8 @@ supervisor above decides. At the root that means: the process ends with exit cod
 state is safe, and the terminals go on.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-from actors.gateway.actor import Gateway
-from actors.gateway.publisher import Publisher
+from actors.gateway.actor import Control, Gateway
+from actors.gateway.publisher import Position, Publisher
 from actors.merger.actor import Merger
 from actors.merger.previewer import Previewer
 from actors.supervision.backoff import Backoff
@@ -49,25 +46,20 @@ def root_spec(
     stage: Stage,
     watches: Watches,
     feed: str,
-    info: Callable[[], Any],
+    control: Control,
 ) -> SupervisorSpec:
-    """The runtime itself. `feed` is the publisher's endpoint, `info` answers
-    `runtime.info`."""
-
-    def start_workflow(id: str) -> None:
-        stage.workflows.start_child(workflow_spec(stage, watches, id))
-
+    """Return the specification of the whole runtime. `feed` is the publisher's endpoint."""
     return SupervisorSpec(
         "runtime",
         intensity=ROOT_INTENSITY,
         period=ROOT_PERIOD,
         children_backoff=ROOT_BACKOFF,
         children=(
-            worker("publisher", Publisher, stage, feed),
+            worker("publisher", Publisher, stage, feed, Position(stage.journal.head)),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
-            worker("gateway", Gateway, stage, info, start_workflow),
+            worker("gateway", Gateway, stage, control),
         ),
     )
 

@@ -78,6 +78,13 @@ class SupervisorRef:
     def address(self) -> str:
         return self._record.address
 
+    @property
+    def parent(self) -> SupervisorRef:
+        """The supervisor above this one. Raises `LookupError` at the root."""
+        if self._record.parent is None:
+            raise LookupError(f"{self.address} is the root")
+        return SupervisorRef(self._record.parent)
+
     @overload
     def start_child(self, spec: Spec, *, block: Literal[True] = True) -> Ref: ...
     @overload

@@ -1,5 +1,7 @@
-"""A worker process of one actor's own, while there is something to compute: who hangs (a merge
-driver, a filter) holds up no other workflow, and who waits costs no process.
+"""A worker process for one actor, which runs only while there is something to compute.
+
+A computation that hangs (a merge driver, a filter) delays no other actor. An actor that computes
+nothing has no process.
 """
 
 from collections.abc import Callable
@@ -8,46 +10,57 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from actors.platform.loop import Timer
-from actors.system.stage import CompanyActor
+from actors.system.timers import Timers
+from actors.system.worker_pool import WorkerPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 REST_SECONDS = 5.0
-"""After so long without a call the process ends; the next call starts one, in a tenth of a
-second."""
+"""The process ends after this time without a call. Starting one takes a tenth of a second."""
 
 
 class Rest(msgspec.Struct, frozen=True):
-    """Nothing was computed for a while. From the event loop; the actor calls `rest`."""
+    """Nothing was computed for `REST_SECONDS`. The actor handles it by calling `rest`."""
 
 
 class OwnWorker:
-    """Belongs to the actor's thread."""
+    """The worker of the actor at `address`. Only that actor's thread may use it.
 
-    def __init__(self, actor: CompanyActor, name: str, limit: float) -> None:
-        self._actor = actor
-        self._worker = actor.stage.hire(name, limit)
+    A call may take `limit` seconds.
+    """
+
+    def __init__(
+        self, pool: WorkerPool, timers: Timers, address: str, name: str, limit: float
+    ) -> None:
+        self._pool = pool
+        self._timers = timers
+        self._address = address
+        self._worker = pool.hire(name, limit)
         self._timer: Timer | None = None
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """See `Worker.call`."""
-        self._forget_timer()
+        """Compute `function(*args, **kwargs)` in the process. Raise what `Worker.call` raises."""
+        self._cancel_timer()
         try:
             return self._worker.call(function, *args, **kwargs)
         finally:
-            stage, where = self._actor.stage, self._actor.address
-            self._timer = stage.loop.later(REST_SECONDS, lambda: stage.notify(where, Rest()))
+            self._timer = self._timers.after(REST_SECONDS, self._address, Rest())
 
     def rest(self) -> None:
-        """A `Rest` that was under way when it was called again ends it too soon: no harm."""
+        """End the process; the next call starts another.
+
+        A `Rest` that was in the mailbox while the worker was called again ends the process too
+        early, which costs only a start.
+        """
         self._worker.rest()
 
     def close(self) -> None:
-        self._forget_timer()
-        self._actor.stage.dismiss(self._worker)
+        """End the process for good."""
+        self._cancel_timer()
+        self._pool.dismiss(self._worker)
 
-    def _forget_timer(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

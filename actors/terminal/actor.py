@@ -25,7 +25,8 @@ from actors.pty.link import (
 )
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.supervision.actor import handles
-from actors.system.stage import Stage, broken
+from actors.system.replies import broken
+from actors.system.stage import Stage
 from actors.terminal.base import Due, TerminalBase
 from actors.terminal.delivery import Delivery
 from actors.terminal.exit import Departure
@@ -124,9 +125,9 @@ class TerminalActor(TerminalBase):
         where, row = self.address, self.row
         return Session(
             self.stage.loop,
-            lambda said: self.stage.notify(where, said),
-            directory=self.stage.terminal_dir(self.at, row.incarnation),
-            socket=self.stage.socket(self.at, row.incarnation),
+            lambda said: self.stage.timers.notify(where, said),
+            directory=self.stage.paths.terminal_dir(self.at, row.incarnation),
+            socket=self.stage.paths.socket(self.at, row.incarnation),
             token=row.token,
             incarnation=row.incarnation,
         )
@@ -322,7 +323,7 @@ class TerminalActor(TerminalBase):
         message = self.decode(item)
         if isinstance(message, Answer):
             failure = broken(f"the answer to {self.at}", error)
-            self.stage.refuse(message.client, message.id, failure)
+            self.stage.replies.refuse(message.client, message.id, failure)
 
     def _obey_freeze(self) -> None:
         """`pause --freeze` stops the program's whole session; `resume` goes on."""

@@ -65,7 +65,7 @@ class TerminalBase(CompanyActor):
         """`Due(what)` in so many seconds; replaces an earlier one of this name."""
         self.cancel(what)
         where, due = self.address, Due(what, self.row.incarnation)
-        self._timers[what] = self.stage.loop.later(seconds, lambda: self.stage.notify(where, due))
+        self._timers[what] = self.stage.timers.after(seconds, where, due)
 
     def cancel(self, what: str) -> None:
         timer = self._timers.pop(what, None)
@@ -119,7 +119,7 @@ class TerminalBase(CompanyActor):
 
     @property
     def directory(self) -> Path:
-        return self.stage.terminal_dir(self.at, self.row.incarnation)
+        return self.stage.paths.terminal_dir(self.at, self.row.incarnation)
 
     def judge(self, before: int | None = None) -> Judgement:
         """The newest screen. One that cannot be read is nothing the profile knows, and says
@@ -136,7 +136,7 @@ class TerminalBase(CompanyActor):
         if time.monotonic() < self._unreadable_until:
             raise Unreadable(self.unreadable)
         try:
-            seen = self.stage.screens.call(
+            seen = self.stage.workers.screens.call(
                 function, self.profile, self.directory, *self.size, *args
             )
         except WorkerLate as late:

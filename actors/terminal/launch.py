@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.platform import processes
 from actors.pty.session import Found, Session
-from actors.system.stage import Fenced
+from actors.supervision.errors import Fenced
 from actors.terminal import switching
 from actors.terminal.prepare import LaunchRefused, place, prepare
 from bus import address as addresses

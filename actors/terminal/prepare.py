@@ -56,7 +56,7 @@ def profile_for(plan: Plan, cli: str) -> Profile:
 def unverified_version(stage: Stage, profile: Profile) -> str | None:
     """The installed version where the profile was not verified with it; else None."""
     env = config_home.environment(profile, os.environ, own_provider=True)
-    return unverified(profile, env, stage.home / "versions.json")
+    return unverified(profile, env, stage.paths.home / "versions.json")
 
 
 def place(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, terminal: Terminal) -> Path:
@@ -95,7 +95,7 @@ def prepare(
         launch = config_home.prepare(
             profile,
             provider,
-            stage.terminal_dir(terminal.address, terminal.incarnation) / "home",
+            stage.paths.terminal_dir(terminal.address, terminal.incarnation) / "home",
             os.environ,
             cwd,
             main_repo,
@@ -114,7 +114,7 @@ def prepare(
 def _task_worktree(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, task: Task) -> Path:
     """The task's branch and worktree. The intent (base and path) is stored before anything
     is made, so that a crash in between ends with the same branch."""
-    base, path = task.base, stage.worktree(task.address)
+    base, path = task.base, stage.paths.worktree(task.address)
     if not base:
         base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""
         if not base:
@@ -133,7 +133,7 @@ def _task_worktree(stage: Stage, actor: Actor, workflow: Workflow, plan: Plan, t
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     worktrees.add(
         workflow.git_dir,
-        str(stage.home),
+        str(stage.paths.home),
         str(path),
         branch=task.branch,
         base=base,

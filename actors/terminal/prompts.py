@@ -170,7 +170,7 @@ class Prompts:
             refusal = f"{self._actor.at} asks nothing now that has choices"
             refusal = f"{self._actor.at} {self._actor.unreadable}" if seen.end < 0 else refusal
         if refusal:
-            stage.refuse(message.client, message.id, illegal("not_blocked", refusal))
+            stage.replies.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
         self._answer = _Answer(message.choice, "person", message.client, message.id)
         self._actor.later("answer", ANSWER_SECONDS)
@@ -217,7 +217,7 @@ class Prompts:
         if not row.ready:
             actor.launch.expect_ready()
         if answer.client:
-            actor.stage.reply(answer.client, answer.id, {"answered": answer.label})
+            actor.stage.replies.reply(answer.client, answer.id, {"answered": answer.label})
 
     def _press(self, key: str, step: Step) -> None:
         self._pressing = pressed = key.encode()
@@ -238,4 +238,6 @@ class Prompts:
         answer, self._answer = self._answer, None
         self._actor.cancel("answer")
         if answer is not None and answer.client:
-            self._actor.stage.refuse(answer.client, answer.id, illegal("no_such_choice", why))
+            self._actor.stage.replies.refuse(
+                answer.client, answer.id, illegal("no_such_choice", why)
+            )

@@ -148,7 +148,7 @@ class SetUp:
 
     def _newest(self) -> tuple[int, Found]:
         """The last run of this task, and what is known of it."""
-        top = self._actor.stage.terminal_dir(self._address, 0).parent
+        top = self._actor.stage.paths.terminal_dir(self._address, 0).parent
         numbers = [int(path.name) for path in top.glob("*") if path.name.isdigit()]
         if not numbers:
             return 0, Found.NEVER
@@ -162,13 +162,13 @@ class SetUp:
 
     def _at(self, number: int) -> Session:
         stage, where = self._actor.stage, self._actor.address
-        directory = stage.terminal_dir(self._address, number)
+        directory = stage.paths.terminal_dir(self._address, number)
         known = processes.read_identity(directory)
         return Session(
             stage.loop,
-            lambda said: stage.notify(where, SetUpSaid(said)),
+            lambda said: stage.timers.notify(where, SetUpSaid(said)),
             directory=directory,
-            socket=stage.socket(self._address, number),
+            socket=stage.paths.socket(self._address, number),
             token=known.token if known else secrets.token_hex(16),
             incarnation=number,
         )

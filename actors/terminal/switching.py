@@ -21,7 +21,7 @@ log = logging.getLogger("callboard.switch")
 
 
 def _directory(stage: Stage, terminal: str, incarnation: int) -> Path:
-    return stage.home / "switched" / terminal.strip("/") / str(incarnation)
+    return stage.paths.home / "switched" / terminal.strip("/") / str(incarnation)
 
 
 def write(
@@ -61,7 +61,7 @@ def is_on(stage: Stage, terminal: str, incarnation: int) -> bool:
 
 def pending(stage: Stage) -> Iterator[tuple[str, int]]:
     """Terminal and incarnation of whatever is switched."""
-    top = stage.home / "switched"
+    top = stage.paths.home / "switched"
     for note in sorted(top.rglob("*.switch.json")):
         *address, incarnation = note.parent.relative_to(top).parts
         yield "/".join(address) + "/", int(incarnation)

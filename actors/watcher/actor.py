@@ -122,10 +122,10 @@ class Watcher(CompanyActor):
     def _changed(self, names: set[str] | None) -> None:
         """In the loop's thread. Others' branches in the same repository are no news."""
         if names is None:
-            self.stage.notify(self.address, Deaf())
+            self.stage.timers.notify(self.address, Deaf())
         elif not self._told and self._concerns(names):
             self._told = True
-            self.stage.notify(self.address, Moved())
+            self.stage.timers.notify(self.address, Moved())
 
     def _concerns(self, names: set[str]) -> bool:
         return self._mine is None or ANYTHING in names or not self._mine.isdisjoint(names)
@@ -158,7 +158,7 @@ class Watcher(CompanyActor):
     def _again_later(self) -> None:
         where, stage = self.address, self.stage
         seconds = self._period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
-        self._timer = stage.loop.later(seconds, lambda: stage.notify(where, Reconcile()))
+        self._timer = stage.timers.after(seconds, where, Reconcile())
 
     def _scan(self) -> None:
         """Tell what has changed since the cursors, one change a branch."""

@@ -13,7 +13,8 @@ from typing import Any
 from actors.supervision.actor import handles
 from actors.supervision.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
 from actors.supervision.spec import ChildSpec
-from actors.system.stage import CompanyActor, Stage, broken
+from actors.system.replies import broken
+from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock
@@ -72,17 +73,19 @@ class WorkflowActor(CompanyActor):
         try:
             change = self._decide(request)
         except Refused as error:
-            self.stage.refuse(message.client, request.id, error)
+            self.stage.replies.refuse(message.client, request.id, error)
             return
         except StoreError as error:
             lost = isinstance(error, LostRace)
             code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
             failure = Refused(code, "lost_race" if lost else "store", str(error))
-            self.stage.refuse(message.client, request.id, failure)
+            self.stage.replies.refuse(message.client, request.id, failure)
             self._answered = message
             raise
         status, _ = self.stage.reader.standing(self._id)
-        self.stage.reply(message.client, request.id, {"workflow": self._id, "status": status})
+        self.stage.replies.reply(
+            message.client, request.id, {"workflow": self._id, "status": status}
+        )
         self._answered = message
         self._poke(change)
         self._leave_when_over()
@@ -93,7 +96,7 @@ class WorkflowActor(CompanyActor):
         message = self.decode(item)
         if isinstance(message, Order) and message != self._answered:
             failure = broken(f"the command on {self.address}", error)
-            self.stage.refuse(message.client, message.request.id, failure)
+            self.stage.replies.refuse(message.client, message.request.id, failure)
 
     def _row(self) -> Workflow:
         workflow = self.stage.reader.workflow(self._id)

@@ -90,7 +90,7 @@ def refusal(ask: Callable[[], Any]) -> tuple[int, str]:
 
 def test_an_order_where_nobody_takes_orders_is_refused(served: Served, tmp_path: Path) -> None:
     name = submitted(served, tmp_path)
-    served.runtime._stage.workflows.terminate_child(name)
+    served.runtime.workflows.terminate_child(name)
     order = lambda: served.client.call("workflow.prepare", workflow=name, timeout=5)  # noqa: E731
     assert refusal(order) == (503, "stopping")
 
@@ -104,7 +104,7 @@ def test_orders_that_wait_when_the_actor_is_ended_are_refused_and_the_one_under_
         wire.send(f"workflow.{type}", workflow=name, id=type)
     assert gate.reached.wait(20)
     served.client.call("runtime.info")  # the gateway has handed on what came before
-    ended = served.runtime._stage.workflows.terminate_child(name, block=False)
+    ended = served.runtime.workflows.terminate_child(name, block=False)
     while state(served, f"{name}/") != "stopping":
         assert not ended.done()
     gate.open.set()
@@ -123,7 +123,7 @@ def test_an_order_that_waits_is_refused_also_where_its_workflow_cannot_be_read(
         wire.send(f"workflow.{type}", workflow=name, id=type)
     assert gate.reached.wait(20)
     served.client.call("runtime.info")
-    ended = served.runtime._stage.workflows.terminate_child(name, block=False)
+    ended = served.runtime.workflows.terminate_child(name, block=False)
     while state(served, f"{name}/") != "stopping":
         assert not ended.done()
 

@@ -1,0 +1,30 @@
+"""Where a runtime keeps its files."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The directories of one home. Computes names only; creates nothing. Any thread.
+
+    `sockets` is a directory outside the home with a short path, because the path of a Unix socket
+    is limited to about 100 bytes.
+    """
+
+    home: Path
+    sockets: Path
+
+    def socket(self, address: str, incarnation: int) -> Path:
+        """Return the socket on which the host of one incarnation listens."""
+        name = hashlib.sha256(address.encode()).hexdigest()[:16]
+        return self.sockets / f"{name}-{incarnation}"
+
+    def terminal_dir(self, address: str, incarnation: int) -> Path:
+        """Return the directory in which the host of one incarnation keeps its files."""
+        return self.home / "terminals" / address.strip("/") / str(incarnation)
+
+    def worktree(self, task: str) -> Path:
+        """Return the worktree of a task, given the task's address."""
+        return self.home / "worktrees" / task.strip("/")

@@ -1,0 +1,87 @@
+"""Answers to requests that came in through the gateway.
+
+Every request gets exactly one answer. An actor that takes a request over from the gateway answers
+it, also when the actor fails or is stopped before it has handled the request.
+"""
+
+from typing import Any, Protocol
+
+from actors.supervision.stopping import DidNotStop
+from bus import address as addresses
+from bus import messages, requests
+from bus.errors import Refused, illegal
+from bus.messages import Answer, Order
+from bus.router import Envelope
+from bus.status import FINAL_WORKFLOW, WorkflowStatus
+from store.errors import StoreError
+
+
+class Sender(Protocol):
+    """Delivers bytes to a client or an actor. `bus.router.Bus` is one."""
+
+    def send(self, to: str, payload: bytes) -> bool:
+        """Send without blocking. Return False if nobody lives at the address."""
+
+
+class Standings(Protocol):
+    """Knows the status of workflows. `store.reader.Reader` is one."""
+
+    def standing(self, workflow: str) -> tuple[WorkflowStatus, int]:
+        """Return the status, and the seq of the last fact the workflow has handled."""
+
+
+class Replies:
+    """Answers clients. Every method may be called from any thread and does not block on clients."""
+
+    def __init__(self, sender: Sender, standings: Standings) -> None:
+        self._sender = sender
+        self._standings = standings
+
+    def reply(self, client: str, id: Any, result: Any = None) -> None:
+        """Answer a request with its result."""
+        self._sender.send(client, requests.succeeded(id, result))
+
+    def refuse(self, client: str, id: Any, error: Refused) -> None:
+        """Answer a request with an error."""
+        self._sender.send(client, requests.refused(id, error))
+
+    def hand_on(self, workflow: str, to: str, message: Order | Answer) -> None:
+        """Pass a command to an actor of a workflow, which answers it.
+
+        Raise `Refused` if no actor lives at the address `to`.
+        """
+        if not self._sender.send(to, messages.encode(message)):
+            raise self._no_actor(workflow)
+
+    def answer_unread(self, address: str, item: object) -> None:
+        """Refuse the command in a message that an ended actor left unread.
+
+        `item` comes from the mailbox of `address`. Do nothing if it contains no command.
+        """
+        if not isinstance(item, Envelope) or address.startswith(addresses.RUNTIME):
+            return
+        try:
+            failure = self._no_actor(addresses.workflow_of(address))
+        except StoreError as error:
+            failure = Refused(503, "store", f"{address}: nothing was done; {error}")
+        match messages.decode(item.payload):
+            case Order(client=client, request=request):
+                self.refuse(client, request.id, failure)
+            case Answer(client=client, id=id):
+                self.refuse(client, id, failure)
+
+    def _no_actor(self, workflow: str) -> Refused:
+        status, _ = self._standings.standing(workflow)
+        if status in FINAL_WORKFLOW:
+            return illegal("over", f"{workflow}/ is {status}")
+        return Refused(503, "stopping", f"{workflow}/ is being ended; nothing was done")
+
+
+def broken(what: str, error: BaseException) -> Refused:
+    """Make the error reply for a request whose handler failed or was cut short by the shutdown.
+
+    `what` names the request in a sentence: "the preview of demo/".
+    """
+    if isinstance(error, DidNotStop):
+        return Refused(503, "stopping", f"{what} was not ended in time: the runtime is stopping")
+    return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
