@@ -21,6 +21,10 @@ class Unwritable(StoreError):
     """The database cannot be written: disk full, locked by another program."""
 
 
+class Vanished(StoreError):
+    """A file of the open database was deleted or replaced: nothing that is written lasts."""
+
+
 class Damaged(StoreError):
     """A part of the database's file is not what it should be. The rest can be used."""
 

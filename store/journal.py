@@ -30,7 +30,9 @@ from store import statements
 from store.change import Operation
 from store.damage import damaged, is_damage
 from store.database import open_database
-from store.errors import Duplicate, StoreError, Unwritable
+from store.errors import Duplicate, StoreError, Unwritable, Vanished
+from store.presence import Presence
+from store.rescue import rescue
 
 GROUP = 256
 """Changes in one transaction at most: bounds the time one caller waits for the others."""
@@ -67,6 +69,7 @@ class Journal:
         self._writing = threading.Lock()
         self._work = threading.Event()
         self._head: int = self._stored_head()
+        self._presence = Presence(path)  # after the first read, which makes the log
         self._closed = False
         self._gate = threading.Lock()  # what is queued is queued before the end, or refused
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -96,6 +99,12 @@ class Journal:
         if not future.done():
             self._call_writer()
         return future.result()
+
+    def verify(self) -> None:
+        """Look whether the files of the database are still there; the writer breaks if not.
+        Every commit looks too: this is for a time in which nothing is stored. Any thread."""
+        if self._presence.lost():
+            self.submit(())
 
     def close(self) -> None:
         """Store what waits, then end the thread."""
@@ -154,7 +163,8 @@ class Journal:
             left.append(self._waiting.get())
         self._fail(left, Unwritable("the journal is closed"))
         self._work.set()
-        self._on_death(f"the journal's writer broke: {error!r}")
+        lost = isinstance(error, Vanished)
+        self._on_death(str(error) if lost else f"the journal's writer broke: {error!r}")
 
     def _fail(self, group: Sequence[_Waiting], error: BaseException) -> None:
         for _, future in group:
@@ -164,6 +174,9 @@ class Journal:
     def _commit_group(self, group: Sequence[_Waiting]) -> None:
         try:
             stored, seqs = self._transaction(group)
+            self._require_presence()
+        except Vanished:
+            raise  # the writer's end: what was stored now is acknowledged to nobody
         except Exception as error:  # noqa: BLE001 - belongs to one change: it gets it
             if len(group) == 1:
                 group[0][1].set_exception(self._typed(error))
@@ -207,6 +220,14 @@ class Journal:
                 self._connection.rollback()
             raise
         return stored, seqs
+
+    def _require_presence(self) -> None:
+        """Raises `Vanished` where a file of the database is gone. What was in it is saved first."""
+        lost = self._presence.lost()
+        if lost:
+            names = ", ".join(lost)
+            saved = rescue(self._connection, self._path, lost)
+            raise Vanished(f"{names} was deleted or replaced while it was in use; {saved}")
 
     def _stored_head(self) -> int:
         """The newest seq, also where compaction took the newest facts away."""

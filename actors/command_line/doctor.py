@@ -21,6 +21,7 @@ from bus import connection
 from bus.connection import NoRuntime
 from store import damage, mending
 from store.errors import Damaged, StoreError
+from store.lost import lost_database
 
 
 def examine(home: Path) -> dict[str, Any]:
@@ -66,6 +67,9 @@ def _home(home: Path) -> list[dict[str, str]]:
 def _database(home: Path) -> list[dict[str, str]]:
     """All of it is read, history too: about a second for a million facts."""
     path = home / "callboard.db"
+    lost, *ways = lost_database(home).split("\n")
+    if lost:
+        return [_item(lost, "missing", "; ".join(way.removeprefix("help: ") for way in ways))]
     if not path.exists():
         return []
     try:

@@ -46,6 +46,7 @@ from store.change import Insert
 from store.database import create_or_migrate
 from store.errors import StoreError
 from store.journal import Journal, Stored
+from store.lost import require_database
 from store.reader import Reader
 
 log = logging.getLogger("callboard")
@@ -80,6 +81,7 @@ class Runtime:
         end_abandoned(str(home))  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None
+        require_database(home)
         create_or_migrate(home / "callboard.db")
         self._sockets = connection.socket_directory(home)
         self._reader = Reader(home / "callboard.db")
@@ -199,7 +201,7 @@ class Runtime:
         return f"ipc://{self._sockets / name}"
 
     def _check_home(self) -> None:
-        """A runtime whose home was taken away has nothing left to own."""
+        """End a runtime whose home, or database, was taken away: it has nothing left to own."""
         try:
             serving = (self.home / "connection.json").exists()
         except OSError:
@@ -207,6 +209,7 @@ class Runtime:
         if not serving and not self.ended.is_set():
             self._fail(f"the home {self.home} was taken away")
             return
+        self._journal.verify()
         self._loop.later(HOME_CHECK_SECONDS, self._check_home)
 
     # ---- hooks ----------------------------------------------------------------------------
