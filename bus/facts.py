@@ -28,22 +28,35 @@ class Fact(msgspec.Struct, tag_field="type", kw_only=True):
 
 
 class WorkflowMoved(Fact, kw_only=True, tag="workflow.status"):
+    """`by` is who caused it, a `bus.peer.By` or "" for the runtime; `peer` what the system
+    says of that process."""
+
     old: WorkflowStatus | None
     new: WorkflowStatus
     reason: str = ""
+    by: str = ""
+    peer: str = ""
 
 
 class TaskMoved(Fact, kw_only=True, tag="task.status"):
+    """`by` and `peer` as in `WorkflowMoved`."""
+
     old: TaskStatus | None
     new: TaskStatus
     reason: str = ""
+    by: str = ""
+    peer: str = ""
 
 
 class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
+    """`by` and `peer` as in `WorkflowMoved`."""
+
     old: TerminalStatus | None
     new: TerminalStatus
     reason: str = ""
     incarnation: int = 0
+    by: str = ""
+    peer: str = ""
 
 
 # ---- commits and refs (the git watcher) --------------------------------------------
@@ -190,11 +203,12 @@ class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
-    """A prompt was answered: `by` is `person` or `policy`."""
+    """A prompt was answered: `by` is `person` or `policy`; `peer` as in `WorkflowMoved`."""
 
     incarnation: int
     choice: str
     by: str
+    peer: str = ""
 
 
 class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):

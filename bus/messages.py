@@ -6,6 +6,7 @@ is lost, doubled or late does no harm.
 
 import msgspec
 
+from bus.peer import NOBODY, Caller
 from bus.requests import Command, Id
 
 
@@ -18,10 +19,11 @@ class Look(Message, frozen=True):
 
 
 class Order(Message, frozen=True):
-    """A person's command for a workflow actor; the answer goes to `client`."""
+    """A command of `caller` for a workflow actor; the answer goes to `client`."""
 
     client: str
     request: Command
+    caller: Caller = NOBODY
 
 
 class AskTurn(Message, frozen=True):
@@ -55,11 +57,12 @@ class Swept(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """A person's answer to a terminal's prompt; the reply goes to `client`."""
+    """The answer of `caller` to a terminal's prompt; the reply goes to `client`."""
 
     client: str
     id: Id
     choice: str
+    caller: Caller = NOBODY
 
 
 class Preview(Message, frozen=True):

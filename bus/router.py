@@ -31,6 +31,7 @@ import zmq
 from bus import requests
 from bus.address import GATEWAY
 from bus.errors import Refused, malformed
+from bus.peer import Caller, Identify, Peer, by_user, parse
 
 log = logging.getLogger("callboard.bus")
 
@@ -57,10 +58,12 @@ _numbers = itertools.count(1)
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What lies in a mailbox: who sent it, and the encoded message."""
+    """What lies in a mailbox: who sent it, and the encoded message. A request from outside has
+    its caller."""
 
     sender: str
     payload: bytes
+    caller: Caller | None = None
 
 
 Deliver = Callable[[str, Envelope], bool]
@@ -73,7 +76,8 @@ class Bus:
     `send` may be called from any thread. `deliver` is called in the sender's thread, or in
     the door's for a request, one message at a time inside; `backlog` in the door's. They
     must not wait, nor send. `on_death` is called if the door's thread breaks: nobody is heard
-    any more, and the runtime must end.
+    any more, and the runtime must end. `identify` says who a client is; it is called in the
+    door's thread when a request arrives, because its process may end soon after.
     """
 
     def __init__(
@@ -81,8 +85,10 @@ class Bus:
         deliver: Deliver,
         backlog: Callable[[], int] = lambda: 0,
         on_death: Callable[[str], None] = log.critical,
+        identify: Identify = by_user,
     ) -> None:
         self._on_death = on_death
+        self._identify = identify
         self._deliver = deliver
         self._backlog = backlog
         self._context = zmq.Context()
@@ -206,10 +212,11 @@ class Bus:
         further one is there."""
         try:
             with self._door:
-                identity, *frames = self._outside.recv_multipart(_NOW)
+                first, *received = self._outside.recv_multipart(_NOW, copy=False)
                 further = self._readable()
         except zmq.Again:
             return False
+        identity, frames = first.bytes, [frame.bytes for frame in received]
         kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
         to = b"client/%b/%b/%d" % (identity.hex().encode(), kind, next(_numbers))
         if kind == b"req":
@@ -224,7 +231,8 @@ class Bus:
                 raise malformed("", f"a request holds at most {requests.MAX_FRAME} bytes")
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, "full", "too many requests wait; try again later")
-            if not self._deliver(GATEWAY, Envelope(to.decode(), frame)):
+            caller = self._identify(_peer(received[-1]))
+            if not self._deliver(GATEWAY, Envelope(to.decode(), frame, caller)):
                 self._answer(to, requests.refused(self._open[to], _STOPPING))
         except Refused as error:
             self._answer(to, requests.refused(self._open[to], error))
@@ -265,3 +273,11 @@ class Bus:
         if is_req:
             self._give(b"", _MORE)
         self._give(payload, _NOW)
+
+
+def _peer(frame: zmq.Frame) -> Peer | None:
+    """The peer that sent this frame; None where libzmq does not say it."""
+    try:
+        return parse(str(frame.get("Peer-Address")))
+    except zmq.ZMQError:
+        return None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from bus.facts import Fact, TaskMoved, TerminalMoved, WorkflowMoved
+from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
 Table = Literal["workflow", "task", "terminal", "cursor", "commit", "actorstate", "meta"]
@@ -30,8 +31,9 @@ KEYS = {
 
 class Move(msgspec.Struct, frozen=True):
     """One transition: compare-and-swap of `status` from `old` to `new`, together with
-    its fact. `sets` are further columns of the row. An `old` that is not legal before
-    `new` is `IllegalTransition`, another value in the row is `LostRace`."""
+    its fact. `sets` are further columns of the row, `caller` is who caused it. An `old` that
+    is not legal before `new` is `IllegalTransition`, another value in the row is `LostRace`.
+    """
 
     table: Literal["workflow", "task", "terminal"]
     address: str
@@ -39,6 +41,7 @@ class Move(msgspec.Struct, frozen=True):
     new: Status
     reason: str = ""
     sets: dict[str, Any] = {}
+    caller: Caller = NOBODY
 
     @property
     def key(self) -> str:
@@ -46,7 +49,12 @@ class Move(msgspec.Struct, frozen=True):
 
     def fact(self) -> Fact:
         moved: Fact = _MOVED[self.table](
-            address=self.address, old=self.old, new=self.new, reason=self.reason
+            address=self.address,
+            old=self.old,
+            new=self.new,
+            reason=self.reason,
+            by=self.caller.by,
+            peer=self.caller.peer,
         )
         return moved
 

@@ -4,6 +4,7 @@ import msgspec
 
 from bus import address
 from bus.facts import TaskMoved, TerminalMoved, WorkflowMoved
+from bus.peer import NOBODY, Caller
 from bus.plan import HelperPlan, Plan, TerminalPlan
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import Insert, Operation
@@ -11,10 +12,12 @@ from store.change import Insert, Operation
 _encode = msgspec.json.encode
 
 
-def submission(id: str, plan: Plan, created: str, git_dir: str = "") -> list[Operation]:
+def submission(
+    id: str, plan: Plan, created: str, git_dir: str = "", caller: Caller = NOBODY
+) -> list[Operation]:
     """One change: the workflow with all its tasks and terminals, each with the fact of
-    its first status. `git_dir` is the repository's common git directory. `Duplicate` at
-    commit where the id is taken."""
+    its first status. `git_dir` is the repository's common git directory, `caller` who
+    submits it. `Duplicate` at commit where the id is taken."""
     change: list[Operation] = [
         Insert(
             "workflow",
@@ -29,7 +32,12 @@ def submission(id: str, plan: Plan, created: str, git_dir: str = "") -> list[Ope
             },
         ),
         WorkflowMoved(
-            address=address.workflow(id), old=None, new=WorkflowStatus.CREATED, reason="submitted"
+            address=address.workflow(id),
+            old=None,
+            new=WorkflowStatus.CREATED,
+            reason="submitted",
+            by=caller.by,
+            peer=caller.peer,
         ),
     ]
     for position, task in enumerate(plan.task, start=1):

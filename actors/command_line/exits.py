@@ -44,7 +44,8 @@ def as_stop(error: Exception) -> Stop:
 
     match error:
         case Refused(body=body):
-            codes = {422: USAGE, 404: USAGE, 400: REFUSED, 409: REFUSED, 429: REFUSED}
+            codes = {422: USAGE, 404: USAGE}
+            codes |= dict.fromkeys((400, 403, 409, 429), REFUSED)
             code = codes.get(body.code, NO_RUNTIME if body.code == 503 else FAILED)
             return Stop(str(error), code, body.help)
         case NoRuntime():

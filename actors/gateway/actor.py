@@ -22,6 +22,7 @@ from bus import address as addresses
 from bus import clock, requests
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, Order, Preview
+from bus.peer import NOBODY, By, Caller
 from bus.router import Envelope
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
@@ -62,6 +63,7 @@ class Gateway(CompanyActor):
     def __init__(self, stage: Stage, control: Control) -> None:
         super().__init__(stage)
         self._control = control
+        self._caller = NOBODY
 
     def decode(self, item: Any) -> Any:
         """Requests come as they are: the decoding is this actor's work."""
@@ -72,11 +74,13 @@ class Gateway(CompanyActor):
         client, frame = envelope.sender, envelope.payload
         self._control.note_request()
         try:
+            caller = _allowed(envelope)
             request = requests.decode(frame)
         except Refused as error:
             self.stage.replies.refuse(client, requests.id_of(frame), error)
             return
         try:
+            self._caller = caller
             result = self.answer(request, client)
         except Refused as error:
             self.stage.replies.refuse(client, request.id, error)
@@ -125,7 +129,9 @@ class Gateway(CompanyActor):
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
             raise illegal("over", f"{workflow.address} is {workflow.status}")
-        self.stage.replies.hand_on(workflow.id, workflow.address, Order(client, request))
+        self.stage.replies.hand_on(
+            workflow.id, workflow.address, Order(client, request, self._caller)
+        )
         return PENDING
 
     @answer.register
@@ -138,13 +144,14 @@ class Gateway(CompanyActor):
             raise unknown("terminal", where)
         if not terminal.live:
             raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        self.stage.replies.hand_on(workflow.id, where, Answer(client, request.id, request.choice))
+        answer = Answer(client, request.id, request.choice, self._caller)
+        self.stage.replies.hand_on(workflow.id, where, answer)
         return PENDING
 
     @answer.register
     def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
         checked = check(request.plan, request.base)
-        id = submit(self.stage, self, checked)
+        id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
 
@@ -242,6 +249,18 @@ class Gateway(CompanyActor):
         if workflow is None:
             raise unknown("workflow", name)
         return workflow
+
+
+def _allowed(envelope: Envelope) -> Caller:
+    """Who asks. Raises `Refused` (403) for whoever is not a person's door."""
+    caller = envelope.caller
+    if caller is None or caller.refusal:
+        why = caller.refusal if caller else "it did not come through a door"
+        message = f"this request is refused: {why}"
+        if caller is not None and caller.by == By.AGENT:
+            message += "; an agent has no voice here but its commits"
+        raise Refused(403, "not_allowed", message)
+    return caller
 
 
 def public(workflow: Workflow) -> Workflow:

@@ -5,13 +5,14 @@ from actors.supervision.actor import Actor
 from actors.system.stage import Stage
 from bus import address as addresses
 from bus import clock
+from bus.peer import Caller
 from store.errors import Duplicate
 from store.submission import submission
 
 
-def submit(stage: Stage, actor: Actor, checked: Checked) -> str:
-    """Store a checked plan as a workflow under the first free id, in the actor's name. Return
-    the id. Raises `StoreError`."""
+def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
+    """Store a checked plan of `caller` as a workflow under the first free id, in the actor's
+    name. Return the id. Raises `StoreError`."""
     name = addresses.slug(checked.plan.name)
     taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
     number = 1
@@ -21,7 +22,8 @@ def submit(stage: Stage, actor: Actor, checked: Checked) -> str:
         if id in taken:
             continue
         try:
-            stage.commit(actor, submission(id, checked.plan, clock.stamp(), checked.survey.git_dir))
+            git_dir = checked.survey.git_dir
+            stage.commit(actor, submission(id, checked.plan, clock.stamp(), git_dir, caller))
         except Duplicate:
             continue
         return id

@@ -212,6 +212,12 @@ def owner_mark() -> str:
     return f"{_OWNER}{_place}:{_identity_of(os.getpid())}"
 
 
+def runs_for(words: list[str], home: str) -> bool:
+    """Whether a command line carries the mark of this home: one of its processes started it."""
+    mark = f"{_OWNER}{_name(home)}:"
+    return any(word.startswith(mark) for word in words)
+
+
 @functools.cache
 def _identity_of(pid: int) -> str:
     return f"{pid}:{start_time(pid)}"

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from actors import VERSION
+from actors.gateway.callers import Callers
 from actors.gateway.publisher import Committed
 from actors.platform.loop import EventLoop
 from actors.platform.processes import end_abandoned, works_for
@@ -88,7 +89,7 @@ class Runtime:
         self._directory = Directory()
         self._loop = EventLoop(self._fail)
         self._watches = Watches(self._loop)
-        self._bus = Bus(self._directory.deliver, self._backlog, self._fail)
+        self._bus = Bus(self._directory.deliver, self._backlog, self._fail, Callers(home).identify)
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
             Paths(home, self._sockets),

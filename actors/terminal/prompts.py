@@ -15,6 +15,7 @@ from actors.terminal.base import Unreadable
 from bus.errors import illegal
 from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed, TerminalStalled
 from bus.messages import Answer
+from bus.peer import By, Caller
 from store.change import Update
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _Answer(msgspec.Struct):
     """An answer on its way: the marker is moved first, then looked at, then taken."""
 
     label: str
-    by: str
+    caller: Caller
     client: str = ""
     id: Any = None
     steps: int = 0
@@ -100,7 +101,7 @@ class Prompts:
         if label is not None and ms < PROMPT_MS and _asked(seen.prompt) == self._last:
             return  # a slow program still shows what it was answered; Enter would go to the next
         if label is not None and seen.end != self._answered:
-            self._answer = _Answer(label, "policy")
+            self._answer = _Answer(label, Caller(By.POLICY))
             self._go_on(seen)
         elif row.blocked != seen.prompt.text and (label is None or ms >= PROMPT_MS):
             self._tell_blocked(seen.prompt)
@@ -172,7 +173,7 @@ class Prompts:
         if refusal:
             stage.replies.refuse(message.client, message.id, illegal("not_blocked", refusal))
             return
-        self._answer = _Answer(message.choice, "person", message.client, message.id)
+        self._answer = _Answer(message.choice, message.caller, message.client, message.id)
         self._actor.later("answer", ANSWER_SECONDS)
         self._go_on(seen)
 
@@ -207,7 +208,11 @@ class Prompts:
         """The key is the question's place in the output, so that it is answered once."""
         actor, row = self._actor, self._actor.row
         fact = TerminalAnswered(
-            address=actor.at, incarnation=row.incarnation, choice=answer.label, by=answer.by
+            address=actor.at,
+            incarnation=row.incarnation,
+            choice=answer.label,
+            by=answer.caller.by,
+            peer=answer.caller.peer,
         )
         expect = {"incarnation": row.incarnation, "blocked": row.blocked}
         actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])

@@ -21,6 +21,7 @@ from bus import clock
 from bus.errors import Refused
 from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
+from bus.peer import NOBODY, Caller
 from bus.requests import Command
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
@@ -71,7 +72,7 @@ class WorkflowActor(CompanyActor):
         self.look(Look())
         request = message.request
         try:
-            change = self._decide(request)
+            change = self._decide(request, message.caller)
         except Refused as error:
             self.stage.replies.refuse(message.client, request.id, error)
             return
@@ -104,7 +105,7 @@ class WorkflowActor(CompanyActor):
             raise LookupError(f"workflow {self._id} has no row")
         return workflow
 
-    def _decide(self, event: Fact | Command) -> Sequence[Operation]:
+    def _decide(self, event: Fact | Command, caller: Caller = NOBODY) -> Sequence[Operation]:
         """Decide and store; the change that is durable then. Columns that others own may
         change in between: then again."""
         for attempt in range(_TRIES):
@@ -115,6 +116,7 @@ class WorkflowActor(CompanyActor):
                 token=secrets.token_hex(16),
                 now=_time(event),
                 clock=clock.awake(),
+                caller=caller,
             )
             try:
                 self.stage.commit(self, change)

@@ -12,6 +12,7 @@ from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
 from bus import facts, requests
 from bus.facts import Fact
+from bus.peer import NOBODY, By, Caller
 from bus.plan import Plan
 from bus.rows import Terminal, Workflow
 from bus.status import TerminalStatus, WorkflowStatus
@@ -28,14 +29,17 @@ def decide(
     token: str,
     now: str,
     clock: float = 0.0,
+    caller: Caller = NOBODY,
 ) -> list[Operation]:
-    """What to store for `event`. The position of the durable mailbox moves with it, so a
-    fact that is delivered again has no effect.
+    """What to store for `event`; `caller` is who asks for it. The position of the durable
+    mailbox moves with it, so a fact that is delivered again has no effect.
 
     Pure. Raises `Refused` for a command that this state does not allow; an observation is
     never refused.
     """
-    draft = Draft(workflow, plan, token=token, now=now, clock=clock)
+    if isinstance(event, facts.CommitSeen):
+        caller = Caller(By.AGENT)
+    draft = Draft(workflow, plan, token=token, now=now, clock=clock, caller=caller)
     if isinstance(event, Fact):
         if event.seq <= workflow.handled:
             return []

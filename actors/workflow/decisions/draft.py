@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from bus.facts import Fact
+from bus.peer import NOBODY, Caller
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -21,17 +22,25 @@ class Draft:
 
     `token` is the identity given to a program that this decision starts; `now` is the
     time of the event, as the facts write it; `clock` is the reading of `bus.clock.awake`
-    from which the limits of what begins now are counted.
+    from which the limits of what begins now are counted; `caller` is who causes it.
     """
 
     def __init__(
-        self, workflow: Workflow, plan: Plan, *, token: str, now: str, clock: float
+        self,
+        workflow: Workflow,
+        plan: Plan,
+        *,
+        token: str,
+        now: str,
+        clock: float,
+        caller: Caller = NOBODY,
     ) -> None:
         self.workflow = copied(workflow)
         self.plan = plan
         self.token = token
         self.now = now
         self.clock = clock
+        self.caller = caller
         self.operations: list[Operation] = []
 
     # ---- looking -----------------------------------------------------------------------
@@ -110,7 +119,8 @@ class Draft:
     def _move(self, table: Any, row: Any, new: Any, reason: str, sets: dict[str, Any]) -> None:
         if not is_legal(row.status, new):
             raise IllegalTransition(f"{row.address}: {row.status} -> {new} is no legal step")
-        self.operations.append(Move(table, row.address, row.status, new, reason, sets))
+        move = Move(table, row.address, row.status, new, reason, sets, self.caller)
+        self.operations.append(move)
         row.status = new
         row.reason = reason
         for name, value in sets.items():

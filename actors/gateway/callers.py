@@ -1,0 +1,90 @@
+"""Which process sends a request: a person's, or one of an agent.
+
+An agent is not the user, although it runs as the user: whatever descends from a terminal's
+host of this home, or from a `git` that the runtime runs, has no voice here. The kernel names
+the process; its ancestors are read from /proc, where a process cannot change them. (A program
+that ends its own host before it connects has lost that ancestor: only the sandbox holds it.)
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.host import family
+from actors.platform.processes import runs_for
+from bus.peer import By, Caller, Peer, by_user, described
+
+_REMEMBERED = 512
+"""Processes whose place is remembered: a door that asks often costs one read each time."""
+
+_TRIES = 3
+"""An ancestor may end while they are read; then its child has another one."""
+
+_DEPTH = 1_000
+"""Ancestors that are looked at; beyond that a process is unknown."""
+
+
+class Callers:
+    """Identifies the callers of one home. Used by one thread."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = str(home)
+        self._terminals = str(home / "terminals") + "/"
+        self._known: dict[tuple[int, str], Caller] = {}
+
+    def identify(self, peer: Peer | None) -> Caller:
+        """Say who a client is. Reads /proc; never raises for what it finds there."""
+        caller = by_user(peer)
+        if peer is None or caller.refusal or not family.LINUX or peer.pid == os.getpid():
+            return caller
+        try:
+            fields = family.stat(peer.pid) if peer.pid else None
+        except OSError:
+            fields = None
+        if fields is None:
+            why = f"its process {peer.pid} has ended, or this system does not show it"
+            return Caller(By.STRANGER, described(peer), why)
+        key = (peer.pid, fields[19])
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._judged(peer)
+        return self._known[key]
+
+    def _judged(self, peer: Peer) -> Caller:
+        for _ in range(_TRIES):
+            try:
+                for words in _ancestors(peer.pid):
+                    if of := self._agent(words):
+                        return Caller(By.AGENT, described(peer), of)
+            except (OSError, ValueError) as error:
+                why = f"the ancestors of process {peer.pid} cannot be read: {error}"
+            else:
+                return by_user(peer)
+        return Caller(By.STRANGER, described(peer), why)
+
+    def _agent(self, words: list[str]) -> str:
+        """What makes a process below this command line an agent's; "" if nothing does."""
+        if Path(words[0]).name == "git" and runs_for(words, self._home):
+            return "it was started by a hook, a filter or a merge driver of the repository"
+        if any(word.endswith("/host.py") for word in words) and "--dir" in words[:-1]:
+            place = words[words.index("--dir") + 1]
+            if place.startswith(self._terminals):
+                address = place.removeprefix(self._terminals).rpartition("/")[0]
+                return f"it comes from a program in the terminal {address}/"
+        return ""
+
+
+def _ancestors(pid: int) -> Iterator[list[str]]:
+    """The command lines of a process and of all above it. Raises `OSError` or `ValueError`
+    where one of them cannot be read; one that ends meanwhile has none."""
+    for _ in range(_DEPTH):
+        fields = family.stat(pid)
+        if fields is None:
+            raise ValueError(f"process {pid} has ended meanwhile")
+        text = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+        yield text.split("\0")
+        pid = int(fields[1])
+        if pid == 0:
+            return
+    raise ValueError("they have no end")
