@@ -1,7 +1,6 @@
 """A client of the requests socket, for programs outside the runtime."""
 
 import itertools
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -10,8 +9,9 @@ import zmq
 
 from bus import requests
 from bus.errors import ErrorBody, Refused
+from bus.requests import Request
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 
 class NoAnswer(Exception):
@@ -19,11 +19,11 @@ class NoAnswer(Exception):
 
 
 class Client:
-    """Asks one thing after another. Belongs to one thread.
+    """Sends one request after another. Belongs to one thread.
 
     >>> with Client("ipc:///…/requests") as client:          # doctest: +SKIP
-    ...     client.call("workflow.get", workflow="demo")["status"]
-    'running'
+    ...     client.ask(WorkflowGet(workflow="demo")).status
+    <WorkflowStatus.RUNNING: 'running'>
     """
 
     def __init__(self, endpoint: str, timeout: float = 30.0) -> None:
@@ -39,24 +39,25 @@ class Client:
         socket.connect(self._endpoint)
         return socket
 
-    def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
-        """The result of one request as plain data; `timeout` in seconds.
+    def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
+        """Send a request and return its typed result; `timeout` in seconds.
 
         Raises `Refused` with the runtime's error, or `NoAnswer`.
         """
-        return self.ask(type, msgspec.json.decode, timeout=timeout, **fields)
-
-    def ask(
-        self,
-        type: str,
-        decode: Callable[[bytes], T],
-        *,
-        timeout: float | None = None,
-        **fields: Any,
-    ) -> T:
-        """`call`, with the result decoded by `decode`."""
         number = next(self._numbers)
-        self._socket.send(msgspec.json.encode({"type": type, "id": number, **fields}))
+        kind = str(request.__struct_config__.tag)
+        frame = requests.encode(msgspec.structs.replace(request, id=number))
+        return requests.decode_result(request, self._exchange(kind, number, frame, timeout))
+
+    def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
+        """Send a request given as plain data and return its result as plain data."""
+        number = next(self._numbers)
+        frame = msgspec.json.encode({"type": type, "id": number, **fields})
+        return msgspec.json.decode(self._exchange(type, number, frame, timeout))
+
+    def _exchange(self, type: str, number: int, frame: bytes, timeout: float | None) -> bytes:
+        """Send a frame and wait for the reply to `number`. Returns its result as JSON."""
+        self._socket.send(frame)
         wait = self._timeout if timeout is None else timeout
         while self._socket.poll(int(wait * 1000)):
             reply = requests.decode_reply(self._socket.recv())
@@ -64,7 +65,7 @@ class Client:
             if reply.id != number and not unread:
                 continue
             if reply.ok:
-                return decode(bytes(reply.result))
+                return bytes(reply.result)
             error = reply.error or ErrorBody(500, "unknown", "an error without a body")
             raise Refused(error.code, error.reason, error.message, path=error.path, help=error.help)
         # A request nobody has taken yet must not be carried out when nobody waits any more.

@@ -4,12 +4,16 @@
 `{"id": "any", "ok": true, "result": …}` or `{"id": "any", "ok": false, "error": {…}}`.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 import msgspec
 
+from bus import results
 from bus.errors import ErrorBody, Refused, malformed
 from bus.plan import refusal
+from bus.rows import Workflow
+
+R = TypeVar("R")
 
 MAX_FRAME = 1 << 20
 """Bytes. A larger request is answered with 422 before it is looked at."""
@@ -21,31 +25,34 @@ Id = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | boo
 every encoding on the way can hold."""
 
 
-class Request(msgspec.Struct, tag_field="type", kw_only=True, forbid_unknown_fields=True):
-    """Base of all requests. `id` comes back in the reply as it was."""
+class Request(
+    msgspec.Struct, Generic[R], tag_field="type", kw_only=True, forbid_unknown_fields=True
+):
+    """Base of all requests. `id` comes back in the reply as it was; `R` is the type of the
+    result."""
 
     id: Id = None
 
 
-class _OfWorkflow(Request, kw_only=True):
+class _OfWorkflow(Request[R], Generic[R], kw_only=True):
     """`workflow`: an id, an address, or a unique prefix of an id."""
 
     workflow: str
 
 
-class _OfTask(Request, kw_only=True):
+class _OfTask(Request[R], Generic[R], kw_only=True):
     """`task`: the address of a task, or of one of its terminals."""
 
     task: str
 
 
-class _OfTerminal(Request, kw_only=True):
+class _OfTerminal(Request[R], Generic[R], kw_only=True):
     """`terminal`: the address of a terminal."""
 
     terminal: str
 
 
-class PlanCheck(Request, kw_only=True, tag="plan.check"):
+class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
     """`plan`: TOML text or the decoded object; `base`: the directory a relative `repo`
     is taken from."""
 
@@ -53,83 +60,83 @@ class PlanCheck(Request, kw_only=True, tag="plan.check"):
     base: str = ""
 
 
-class PlanSubmit(Request, kw_only=True, tag="plan.submit"):
+class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     plan: str | dict[str, Any]
     base: str = ""
 
 
-class WorkflowList(Request, kw_only=True, tag="workflow.list"):
+class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):
     pass
 
 
-class WorkflowGet(_OfWorkflow, kw_only=True, tag="workflow.get"):
+class WorkflowGet(_OfWorkflow[Workflow], kw_only=True, tag="workflow.get"):
     pass
 
 
-class WorkflowPrepare(_OfWorkflow, kw_only=True, tag="workflow.prepare"):
+class WorkflowPrepare(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.prepare"):
     pass
 
 
-class WorkflowStart(_OfWorkflow, kw_only=True, tag="workflow.start"):
+class WorkflowStart(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.start"):
     pass
 
 
-class WorkflowPause(_OfWorkflow, kw_only=True, tag="workflow.pause"):
+class WorkflowPause(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.pause"):
     """`freeze`: also SIGSTOP the running programs."""
 
     freeze: bool = False
 
 
-class WorkflowResume(_OfWorkflow, kw_only=True, tag="workflow.resume"):
+class WorkflowResume(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.resume"):
     pass
 
 
-class WorkflowStop(_OfWorkflow, kw_only=True, tag="workflow.stop"):
+class WorkflowStop(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.stop"):
     pass
 
 
-class WorkflowRepair(_OfWorkflow, kw_only=True, tag="workflow.repair"):
+class WorkflowRepair(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.repair"):
     """`cli`: the profile of the error terminal where the plan names none."""
 
     cli: str = ""
 
 
-class TaskRetry(_OfTask, kw_only=True, tag="task.retry"):
+class TaskRetry(_OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
     pass
 
 
-class TaskApprove(_OfTask, kw_only=True, tag="task.approve"):
+class TaskApprove(_OfTask[results.CommandDone], kw_only=True, tag="task.approve"):
     pass
 
 
-class TaskReject(_OfTask, kw_only=True, tag="task.reject"):
+class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
     reason: Annotated[str, msgspec.Meta(min_length=1, pattern=r"\S")]
     """What is to be mended; blanks would tell the coder nothing."""
 
 
-class MergePreview(_OfWorkflow, kw_only=True, tag="merge.preview"):
+class MergePreview(_OfWorkflow[list[results.BranchPreview]], kw_only=True, tag="merge.preview"):
     pass
 
 
-class MergeContinue(_OfWorkflow, kw_only=True, tag="merge.continue"):
+class MergeContinue(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.continue"):
     pass
 
 
-class MergeAbort(_OfWorkflow, kw_only=True, tag="merge.abort"):
+class MergeAbort(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.abort"):
     pass
 
 
-class TerminalAnswer(_OfTerminal, kw_only=True, tag="terminal.answer"):
+class TerminalAnswer(_OfTerminal[results.Answered], kw_only=True, tag="terminal.answer"):
     """`choice`: the label of one of the prompt's choices."""
 
     choice: str
 
 
-class TreeInspect(Request, kw_only=True, tag="tree.inspect"):
+class TreeInspect(Request[results.Node], kw_only=True, tag="tree.inspect"):
     pass
 
 
-class EventsReplay(Request, kw_only=True, tag="events.replay"):
+class EventsReplay(Request[results.Page], kw_only=True, tag="events.replay"):
     """Facts with `seq` > `after`, oldest first, of `address` and below ("" for all)."""
 
     after: Seq = 0
@@ -137,23 +144,23 @@ class EventsReplay(Request, kw_only=True, tag="events.replay"):
     address: str = ""
 
 
-class EventsCompact(Request, kw_only=True, tag="events.compact"):
+class EventsCompact(Request[results.Compacted], kw_only=True, tag="events.compact"):
     """Forget the facts of finished workflows."""
 
 
-class Snapshot(Request, kw_only=True, tag="snapshot"):
+class Snapshot(Request[results.Picture], kw_only=True, tag="snapshot"):
     pass
 
 
-class Why(Request, kw_only=True, tag="why"):
+class Why(Request[results.Chain], kw_only=True, tag="why"):
     address: str
 
 
-class RuntimeInfo(Request, kw_only=True, tag="runtime.info"):
+class RuntimeInfo(Request[results.RuntimeState], kw_only=True, tag="runtime.info"):
     pass
 
 
-class RuntimeStop(Request, kw_only=True, tag="runtime.stop"):
+class RuntimeStop(Request[results.Stopping], kw_only=True, tag="runtime.stop"):
     """`terminals`: end every program too."""
 
     terminals: bool = False
@@ -190,6 +197,21 @@ AnyRequest = (
     | RuntimeInfo
     | RuntimeStop
 )
+
+
+def _result(kind: Any) -> Any:
+    """The type that a class of requests names as its result."""
+    (named,) = get_args(kind.__orig_bases__[0])
+    return named
+
+
+_RESULTS = {kind: msgspec.json.Decoder(_result(kind)).decode for kind in get_args(AnyRequest)}
+
+
+def decode_result(request: Request[R], raw: bytes) -> R:
+    """The result of this request from its JSON. Raises `msgspec.ValidationError`."""
+    decoded: R = _RESULTS[type(request)](raw)
+    return decoded
 
 
 class Reply(msgspec.Struct, omit_defaults=True):

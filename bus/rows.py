@@ -162,3 +162,10 @@ class Workflow(msgspec.Struct, kw_only=True):
         """All, in launch order: by (task, position), the merge terminal last."""
         own = [self.merge_terminal] if self.merge_terminal else []
         return [terminal for task in self.tasks for terminal in task.terminals] + own
+
+    def without_tokens(self) -> "Workflow":
+        """Blank the tokens that open the terminals' hosts, in place: rows that leave the
+        runtime end up in logs and reports. Returns this workflow."""
+        for terminal in self.terminals():
+            terminal.token = ""
+        return self

@@ -15,22 +15,16 @@ import zmq
 from bus.address import normal
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
-from bus.facts import AnyFact, decode_fact
+from bus.facts import AnyFact
 from bus.feed import HEARTBEAT_SECONDS, Heartbeat
+from bus.requests import EventsReplay
 
 _PAGE = 1_000
 _BUSY = {429, 503}
 """The answers of a runtime that is starting, stopping, or has too much to do."""
 
 
-class _Page(msgspec.Struct):
-    facts: list[msgspec.Raw]
-    head: int
-    compacted: int = 0
-
-
 _decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
-_decode_page = msgspec.json.Decoder(_Page).decode
 
 
 class Subscriber:
@@ -100,9 +94,7 @@ class Subscriber:
         (it starts, it stops) is asked again when the feed says something."""
         wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:
-            page = self._client.ask(
-                "events.replay", _decode_page, timeout=wait, after=self.seq, limit=_PAGE
-            )
+            page = self._client.ask(EventsReplay(after=self.seq, limit=_PAGE), timeout=wait)
         except NoAnswer:
             return
         except Refused as refused:
@@ -111,9 +103,9 @@ class Subscriber:
             if self._socket.poll(int(wait * 1000)):
                 self._socket.recv()
             return
-        for raw in page.facts:
+        for fact in page.facts:
             self.healed += 1
-            self._give(decode_fact(raw))
+            self._give(fact)
         if len(page.facts) < _PAGE:
             self.seq = max(self.seq, page.compacted, page.head)
             self._behind = False

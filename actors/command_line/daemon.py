@@ -18,6 +18,7 @@ from actors.pty.ending import end_all_terminals, running_hosts
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
+from bus.requests import RuntimeStop
 
 IDLE_EXIT = 900.0
 """Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
@@ -77,7 +78,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:
-            client.call("runtime.stop", terminals=terminals)
+            client.ask(RuntimeStop(terminals=terminals))
         except NoAnswer:
             with suppress(ProcessLookupError):
                 os.kill(served.pid, signal.SIGTERM)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from actors.command_line import views
+from actors.command_line.facts import line
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client
 from bus.errors import malformed
 from bus.facts import FACT_TYPES, AnyFact, fact_type
+from bus.requests import EventsReplay, WorkflowGet
 from bus.subscriber import Subscriber
 
 
@@ -32,14 +33,14 @@ def print_events(
             if as_json:
                 print(msgspec.json.encode(facts).decode())
             for fact in [] if as_json else facts:
-                print(views.line(fact))
+                print(line(fact))
             return
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it wherever it is, in silence
     subscriber = Subscriber(served.feed, served.requests, after, wanted)
     try:
         for fact in subscriber:
             if _is(fact, types):
-                text = msgspec.json.encode(fact).decode() if as_json else views.line(fact)
+                text = msgspec.json.encode(fact).decode() if as_json else line(fact)
                 print(text, flush=True)
     except BrokenPipeError:
         return
@@ -47,18 +48,9 @@ def print_events(
         subscriber.close()
 
 
-class _Page(msgspec.Struct):
-    facts: list[AnyFact]
-
-
-_decode_page = msgspec.json.Decoder(_Page).decode
-
-
 def replay(client: Client, address: str, after: int) -> Iterator[AnyFact]:
     """Every fact there is, page by page."""
-    while page := client.ask(
-        "events.replay", _decode_page, after=after, limit=1000, address=address
-    ).facts:
+    while page := client.ask(EventsReplay(after=after, limit=1000, address=address)).facts:
         yield from page
         after = page[-1].seq
 
@@ -71,6 +63,6 @@ def _resolve(client: Client, address: str) -> str:
     """An address as the journal knows it; a prefix of a workflow's id will do."""
     if not address or workflow_of(address) == "runtime":
         return normal(address)
-    row = client.call("workflow.get", workflow=workflow_of(address))
+    row = client.ask(WorkflowGet(workflow=workflow_of(address)))
     rest = address.partition("/")[2]
-    return normal(f"{row['id']}/{rest}")
+    return normal(f"{row.id}/{rest}")

@@ -5,7 +5,7 @@ print. Imports stand inside the functions, so that `run.py --help` is quick.
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.client import Client
+    from bus.requests import Request
+
+R = TypeVar("R")
 
 
 class Door(click.Group):
@@ -78,9 +81,10 @@ def client() -> "Client":
     return Client(read(home()).requests)
 
 
-def ask(type: str, **fields: Any) -> Any:
+def ask(request: "Request[R]") -> "R":
+    """Ask the runtime of the home. Raises `Refused`, `NoRuntime`, `NoAnswer`."""
     with client() as door:
-        return door.call(type, **fields)
+        return door.ask(request)
 
 
 def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from actors.command_line import views
+from actors.command_line import live, tables
 from actors.command_line.daemon import ensure
 from actors.command_line.exits import at_home
 from actors.command_line.orders import SILENCE_SECONDS
@@ -14,6 +14,13 @@ from actors.plan.check import check
 from bus.client import Client
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved
+from bus.requests import (
+    PlanSubmit,
+    RuntimeInfo,
+    WorkflowGet,
+    WorkflowPrepare,
+    WorkflowStart,
+)
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
@@ -26,15 +33,15 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     check(plan["plan"], plan["base"])
     served = ensure(home)
     with Client(served.requests, timeout=120) as client:
-        head = client.call("runtime.info")["head"]
-        submitted = client.call("plan.submit", **plan)
-        name = submitted["id"]
-        for warning in submitted["warnings"]:
+        head = client.ask(RuntimeInfo()).head
+        submitted = client.ask(PlanSubmit(**plan))
+        name = submitted.id
+        for warning in submitted.warnings:
             print(f"note: {warning}", file=sys.stderr)
         subscriber = Subscriber(served.feed, served.requests, head, name)
-        view = views.Quiet() if as_json else views.follow_view(client, name)
+        view = live.Quiet() if as_json else live.follow_view(client, name)
         try:
-            client.call("workflow.prepare", workflow=name)
+            client.ask(WorkflowPrepare(workflow=name))
             with view:
                 _follow(client, subscriber, view, name)
         except KeyboardInterrupt:
@@ -43,21 +50,21 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
             return 1
         finally:
             subscriber.close()
-        row = client.call("workflow.get", workflow=name)
+        row = client.ask(WorkflowGet(workflow=name))
         if as_json:
             print(msgspec.json.encode(row).decode())
         else:
-            print(views.outcome(row, home))
-        return 0 if row["status"] == "completed" else 1
+            print(tables.outcome(row, home))
+        return 0 if row.status == "completed" else 1
 
 
-def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str) -> None:
+def _follow(client: Client, subscriber: Subscriber, view: live.View, name: str) -> None:
     """Show facts until the workflow is over, or waits for a person in its merge."""
     started = False
     while True:
         fact = subscriber.next(SILENCE_SECONDS)
         if fact is None:
-            client.call("runtime.info", timeout=SILENCE_SECONDS)  # raises when nobody is there
+            client.ask(RuntimeInfo(), timeout=SILENCE_SECONDS)  # raises when nobody is there
             continue
         view.show(fact)
         if isinstance(fact, WorkflowMoved):
@@ -67,14 +74,14 @@ def _follow(client: Client, subscriber: Subscriber, view: views.View, name: str)
             elif fact.new in _OVER:
                 return
         elif isinstance(fact, RepairOffered):
-            row = client.call("workflow.get", workflow=name)
-            if views.merge_of_person(row):
+            row = client.ask(WorkflowGet(workflow=name))
+            if tables.merge_of_person(row):
                 return
 
 
 def _start(client: Client, name: str) -> None:
     try:
-        client.call("workflow.start", workflow=name)
+        client.ask(WorkflowStart(workflow=name))
     except Refused as refused:
         if refused.body.reason != "not_ready":
             raise

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.gateway.inspection import picture
 from actors.git.errors import RepositoryError
-from actors.plan.check import Checked, check, check_cli
+from actors.plan.check import check, check_cli, shown
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
@@ -173,11 +173,11 @@ class Gateway(CompanyActor):
     @answer.register
     def _list(self, request: requests.WorkflowList, client: str) -> Any:
         found = [self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids()]
-        return [public(workflow) for workflow in found if workflow is not None]
+        return [row.without_tokens() for row in found if row is not None]
 
     @answer.register
     def _get(self, request: requests.WorkflowGet, client: str) -> Any:
-        return public(self.workflow(request.workflow))
+        return self.workflow(request.workflow).without_tokens()
 
     @answer.register
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
@@ -206,7 +206,7 @@ class Gateway(CompanyActor):
         reader = self.stage.reader
         with reader.one_state():
             found = [reader.workflow(id) for id in reader.workflow_ids()]
-            workflows = [public(workflow) for workflow in found if workflow is not None]
+            workflows = [row.without_tokens() for row in found if row is not None]
             return {"seq": reader.head(), "workflows": workflows}
 
     @answer.register
@@ -221,7 +221,8 @@ class Gateway(CompanyActor):
             if where not in known:
                 raise unknown("address", where)
             return self._chain(workflow, where)
-        return {"address": where, "facts": self.stage.reader.newest(where, _CHAIN)}
+        facts = self.stage.reader.newest(where, _CHAIN)
+        return {"address": where, "status": "", "reason": "", "facts": facts}
 
     def _chain(self, workflow: Workflow, where: str) -> Any:
         """What is true of an address, and the facts that led there. A terminal's are also
@@ -261,29 +262,3 @@ def _allowed(envelope: Envelope) -> Caller:
             message += "; an agent has no voice here but its commits"
         raise Refused(403, "not_allowed", message)
     return caller
-
-
-def public(workflow: Workflow) -> Workflow:
-    """Without the tokens that open the terminals' hosts: rows end up in logs and reports."""
-    for terminal in workflow.terminals():
-        terminal.token = ""
-    return workflow
-
-
-def shown(checked: Checked) -> dict[str, Any]:
-    """What `check` shows: what would run, and what is worth knowing."""
-    plan = checked.plan
-    return {
-        "name": plan.name,
-        "repo": plan.repo,
-        "target": plan.target,
-        "target_commit": checked.survey.target_oid,
-        "test": plan.test,
-        "max_terminals": plan.max_terminals,
-        "tasks": [
-            {"id": t.id, "branch": t.branch, "terminals": [s.cli for s in t.terminal]}
-            for t in plan.task
-        ],
-        "launch_order": checked.order,
-        "warnings": checked.warnings,
-    }

@@ -20,6 +20,7 @@ from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
 from bus.errors import malformed
 from bus.plan import Plan, decode
+from bus.results import CheckedPlan, CheckedTask
 
 _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 
@@ -156,3 +157,22 @@ def _programs(plan: Plan) -> list[tuple[str, str, str, str]]:
         [("error", plan.error.cli, plan.error.provider, plan.error.switch)] if plan.error else []
     )
     return found
+
+
+def shown(checked: Checked) -> CheckedPlan:
+    """What `check` shows: what would run, and what is worth knowing."""
+    plan = checked.plan
+    return CheckedPlan(
+        name=plan.name,
+        repo=plan.repo,
+        target=plan.target,
+        target_commit=checked.survey.target_oid,
+        test=plan.test,
+        max_terminals=plan.max_terminals,
+        tasks=[
+            CheckedTask(id=t.id, branch=t.branch, terminals=[s.cli for s in t.terminal])
+            for t in plan.task
+        ],
+        launch_order=checked.order,
+        warnings=checked.warnings,
+    )

@@ -23,6 +23,7 @@ from bus.facts import CommitSeen, Fact, RefRewritten
 from bus.messages import Look, Order
 from bus.peer import NOBODY, Caller
 from bus.requests import Command
+from bus.results import CommandDone
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 from store.change import Insert, Move, Operation, Update
@@ -70,7 +71,7 @@ class WorkflowActor(CompanyActor):
     def order(self, message: Order) -> None:
         """A person's command. It is answered when what it decided is durable."""
         self.look(Look())
-        request = message.request
+        request, seq = message.request, self.stage.journal.head
         try:
             change = self._decide(request, message.caller)
         except Refused as error:
@@ -83,10 +84,9 @@ class WorkflowActor(CompanyActor):
             self.stage.replies.refuse(message.client, request.id, failure)
             self._answered = message
             raise
-        status, _ = self.stage.reader.standing(self._id)
-        self.stage.replies.reply(
-            message.client, request.id, {"workflow": self._id, "status": status}
-        )
+        row = self._row().without_tokens()
+        done = CommandDone(workflow=self._id, status=row.status, seq=seq, row=row)
+        self.stage.replies.reply(message.client, request.id, done)
         self._answered = message
         self._poke(change)
         self._leave_when_over()

@@ -10,22 +10,39 @@ from bus import requests
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
 from bus.errors import Refused, malformed
+from bus.requests import RuntimeStop
+from bus.results import Stopping
 from bus.router import Envelope
 from tests.bus.wire_kit import Outside
+
+
+def answer_with(outside: Outside, result: object) -> None:
+    def answer(envelope: Envelope) -> None:
+        id = requests.id_of(envelope.payload)
+        outside.bus.send(envelope.sender, requests.succeeded(id, result))
+
+    outside.answer = answer
 
 
 def test_a_call_returns_the_result_as_plain_data(outside: Outside) -> None:
     outside.answer = outside.echo
     with Client(outside.endpoint) as client:
         assert client.call("runtime.info") == 30
-        assert client.ask("runtime.info", msgspec.json.Decoder(int).decode) == 30
     assert json.loads(outside.boxes[GATEWAY][0].payload) == {"type": "runtime.info", "id": 1}
 
 
+def test_a_typed_request_returns_its_struct(outside: Outside) -> None:
+    answer_with(outside, {"pid": 7, "terminals": True, "of_a_newer_version": 1})
+    with Client(outside.endpoint) as client:
+        assert client.ask(RuntimeStop(terminals=True)) == Stopping(pid=7, terminals=True)
+    sent = json.loads(outside.boxes[GATEWAY][0].payload)
+    assert sent == {"type": "runtime.stop", "id": 1, "terminals": True}
+
+
 def test_a_result_of_another_shape_is_seen(outside: Outside) -> None:
-    outside.answer = outside.echo
+    answer_with(outside, {"pid": "seven"})
     with Client(outside.endpoint) as client, pytest.raises(msgspec.ValidationError):
-        client.ask("runtime.info", msgspec.json.Decoder(str).decode)
+        client.ask(RuntimeStop())
 
 
 def test_a_refusal_comes_out_whole(outside: Outside) -> None:

@@ -17,6 +17,7 @@ from actors.system.stage import Stage
 from actors.terminal import prompts
 from bus.client import NoAnswer
 from bus.errors import Refused
+from bus.requests import WorkflowPrepare
 from store.errors import Damaged
 from tests.actors.served import Served, flat, lives, until, workers
 from tests.doors.kit import coder, done, git, make_repo, plan_text
@@ -255,7 +256,7 @@ def test_a_command_that_waits_notices_that_the_runtime_has_ended(
     served = Served(tmp_path / "home")
     name = submitted(served, tmp_path)
     waiting = ThreadPoolExecutor().submit(
-        orders.order, served.home, "workflow.prepare", ("completed",), (), {"workflow": name}
+        orders.order, served.home, WorkflowPrepare(workflow=name), ("completed",), ()
     )
     served.until_status(name, "ready")
     served.close()

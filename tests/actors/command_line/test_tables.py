@@ -5,31 +5,34 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from actors.command_line import views
+from actors.command_line import tables
 from bus import facts
-from bus.facts import AnyFact, encode_fact
+from bus.facts import AnyFact
+from bus.results import Chain
+from bus.rows import Forecast, Merge, Task, Terminal, Workflow
+from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
-_MERGE = {"waits": "conflict", "worktree": "/home/w/.merge-1"}
-
-
-def _terminal(**values: Any) -> dict[str, Any]:
-    row = {"address": "demo/a/1/", "status": "running", "role": "coder", "cli": "x", "reason": ""}
-    return {**row, "alive": True, "wanted": False, "blocked": "", "stalled": False, **values}
+_MERGE = Merge(waits="conflict", worktree="/home/w/.merge-1")
 
 
-def _workflow(status: str, *terminals: dict[str, Any], **values: Any) -> dict[str, Any]:
-    task = {"address": "demo/a/", "branch": "feat/a", "status": "running", "reason": ""}
-    return {
-        "id": "demo",
-        "address": "demo/",
-        "status": status,
-        "reason": "because",
-        "merge": {"waits": "", "worktree": ""},
-        "merge_terminal": None,
-        "forecast": [],
-        "tasks": [{**task, "terminals": list(terminals)}],
-        **values,
-    }
+def _terminal(**values: Any) -> Terminal:
+    row = {"address": "demo/a/1/", "task": "demo/a/", "position": 1, "role": "coder", "cli": "x"}
+    return Terminal(**{**row, "status": TerminalStatus.RUNNING, "alive": True, **values})
+
+
+def _workflow(status: str, *terminals: Terminal, **values: Any) -> Workflow:
+    task = Task(
+        address="demo/a/",
+        id="a",
+        name="A",
+        position=0,
+        branch="feat/a",
+        status=TaskStatus.RUNNING,
+        terminals=list(terminals),
+    )
+    row = {"id": "demo", "address": "demo/", "name": "demo", "repo": "/r", "git_dir": "/r/.git"}
+    where = {"target": "main", "status": WorkflowStatus(status), "reason": "because"}
+    return Workflow(**{**row, **where, "tasks": [task], **values})
 
 
 def _text(shown: Any) -> str:
@@ -55,10 +58,10 @@ def _text(shown: Any) -> str:
         ),
     ],
 )
-def test_what_waits_for_a_person_has_its_command(workflow: dict[str, Any], command: str) -> None:
-    (line,) = views.waits(workflow)
+def test_what_waits_for_a_person_has_its_command(workflow: Workflow, command: str) -> None:
+    (line,) = tables.waits(workflow)
     assert line.endswith(f"python run.py {command}")
-    shown = _text(views.ps([_workflow("running", _terminal()), workflow]))
+    shown = _text(tables.ps([_workflow("running", _terminal()), workflow]))
     assert shown.splitlines()[0] == "waits for you"
 
 
@@ -72,16 +75,16 @@ def test_what_waits_for_a_person_has_its_command(workflow: dict[str, Any], comma
         _workflow("completed"),
     ],
 )
-def test_what_goes_on_by_itself_waits_for_nobody(workflow: dict[str, Any]) -> None:
-    assert views.waits(workflow) == []
-    assert "waits for you" not in _text(views.ps([workflow]))
+def test_what_goes_on_by_itself_waits_for_nobody(workflow: Workflow) -> None:
+    assert tables.waits(workflow) == []
+    assert "waits for you" not in _text(tables.ps([workflow]))
 
 
 def test_a_forecast_is_shown_while_tasks_run() -> None:
-    pair = {"branches": ["feat/a", "feat/b"], "files": ["x", "y"]}
+    pair = Forecast(branches=["feat/a", "feat/b"], files=["x", "y"])
     foreseen = "feat/a and feat/b would conflict in x, y"
     for status, shown in (("running", True), ("paused", True), ("merging", False)):
-        assert (foreseen in _text(views.ps([_workflow(status, forecast=[pair])]))) == shown
+        assert (foreseen in _text(tables.ps([_workflow(status, forecast=[pair])]))) == shown
 
 
 def test_why_shows_what_each_fact_carries() -> None:
@@ -98,10 +101,8 @@ def test_why_shows_what_each_fact_carries() -> None:
         ),
         facts.MergeRefused(address="demo/", reason="ref_refused", message="a hook\nsaid no"),
     ]  # fmt: skip
-    raw = [views.facts.decode_fact(encode_fact(fact)) for fact in told]
-    shown = _text(
-        views.why({"address": where, "status": "failed", "reason": "exited [3]", "facts": raw})
-    )
+    chain = Chain(address=where, status="failed", reason="exited [3]", facts=told)
+    shown = _text(tables.why(chain))
     assert shown.splitlines()[0] == "demo/a/1/ failed: exited [3]"
     for part in (
         "exit status 3", "oops", "asks (trust): Yes | No", "Trust it?", "x:1 has a marker",

@@ -1,0 +1,15 @@
+"""The command line's entry: the group of all commands, and the option that names the home."""
+
+import click
+
+from actors.command_line.options import Door
+
+
+@click.group(cls=Door, invoke_without_command=True)
+@click.option("--home", metavar="DIR", help="Where Callboard keeps its state.")
+@click.pass_context
+def main(ctx: click.Context, home: str | None) -> None:
+    """Run a company of AI coding CLIs on one git repository."""
+    ctx.obj = home
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(main.commands["serve"])

@@ -1,0 +1,85 @@
+"""Facts as a person reads them: one line each, and the texts that a fact carries."""
+
+from bus import facts
+from bus.facts import AnyFact, fact_type
+
+
+def line(fact: AnyFact) -> str:
+    """`17 12:00:00 terminal.status demo/login/1/ waiting -> running: gets its instruction`."""
+    return f"{fact.seq:>5} {fact.at[11:19]} {fact_type(fact):<22} {fact.address} {said(fact)}"
+
+
+def said(fact: AnyFact) -> str:
+    """What a fact says beyond its type and address, on one line."""
+    match fact:
+        case facts.WorkflowMoved() | facts.TaskMoved() | facts.TerminalMoved():
+            old = f"{fact.old} -> " if fact.old else ""
+            because = f": {fact.reason}" if fact.reason else ""
+            return one_line(f"{old}{fact.new}{because}")
+        case facts.CommitSeen():
+            word = f" [{fact.verdict}]" if fact.verdict else ""
+            return one_line(f"{fact.commit[:12]} on {fact.branch}: {fact.subject}{word}")
+        case facts.CommitRejected():
+            return one_line(f"{fact.commit[:12]}: {fact.reason}")
+        case facts.MergeTested():
+            how = "green" if fact.passed else f"red (status {fact.status})"
+            return f"{how} on {fact.commit[:12]} in {fact.seconds:.1f} s"
+        case facts.MergeLanded():
+            return f"{fact.target}: {fact.old[:12]} -> {fact.new[:12]}"
+        case facts.MergeConflict():
+            against = ", ".join(fact.against)
+            return f"{fact.branch} with {against} in {', '.join(fact.files)}: {fact.worktree}"
+        case facts.MergeForecast():
+            return foreseen(fact.branches, fact.files)
+        case facts.MergeRefused():
+            return one_line(f"{fact.reason}: {fact.message}")
+        case facts.TargetMoved():
+            return f"{fact.target}: {fact.old[:12]} -> {fact.new[:12]}; it is merged again"
+        case facts.ResolutionJudged():
+            return f"{fact.commit[:12]} {'has faults' if fact.problems else 'is taken'}"
+        case facts.TerminalExited():
+            return _ended(fact)
+        case facts.LaunchFailed():
+            return one_line(fact.reason)
+        case facts.TerminalBlocked():
+            return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
+        case facts.TerminalStalled():
+            return f"silent for {fact.seconds:.0f} s"
+        case facts.RepairOffered():
+            return "; ".join(fact.commands)
+    hidden = {"seq", "at", "address", "incarnation"}
+    values = [
+        f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name not in hidden
+    ]
+    return one_line(" ".join(values))
+
+
+def _ended(fact: facts.TerminalExited) -> str:
+    how = {"exited": "exit status", "signaled": "ended by signal", "exec_failed": "errno"}
+    status = f" {fact.status}" if fact.kind in how else ""
+    left = f"; {fact.leftovers} processes were left" if fact.leftovers else ""
+    return f"{how.get(fact.kind, fact.kind)}{status}{left}"
+
+
+def foreseen(branches: list[str], files: list[str]) -> str:
+    names = " and ".join(branches)
+    if not files:
+        return f"{names} would merge again"
+    return f"{names} would conflict in {', '.join(files)}"
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def carried(fact: AnyFact) -> list[str]:
+    """The texts a fact has beyond its line: what was on the screen, what a test printed."""
+    texts = [getattr(fact, name, "") for name in ("evidence", "screen", "tail", "text", "issues")]
+    if isinstance(fact, facts.MergeTested):
+        texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")
+    if isinstance(fact, facts.ResolutionJudged):
+        texts += [f"- {problem}" for problem in fact.problems]
+    if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):
+        texts.append(getattr(fact, "message", "") or getattr(fact, "reason", ""))
+    return [text for text in texts if text.strip()]

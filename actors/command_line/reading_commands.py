@@ -1,0 +1,56 @@
+"""Commands that read and change nothing: `ps`, `tree`, `why`, `events`."""
+
+import click
+
+from actors.command_line.entry import main
+from actors.command_line.options import ask, home, home_option, json_option, show
+
+
+@main.command()
+@click.argument("workflow", required=False)
+@json_option
+@home_option
+def ps(workflow: str | None, as_json: bool) -> None:
+    """What runs; what waits for a person stands on top."""
+    from actors.command_line import tables
+    from bus.requests import WorkflowGet, WorkflowList
+
+    found = ask(WorkflowList()) if workflow is None else [ask(WorkflowGet(workflow=workflow))]
+    show(found, as_json, tables.ps)
+
+
+@main.command()
+@json_option
+@home_option
+def tree(as_json: bool) -> None:
+    """The supervisor tree."""
+    from actors.command_line import tables
+    from bus.requests import TreeInspect
+
+    show(ask(TreeInspect()), as_json, tables.tree)
+
+
+@main.command()
+@click.argument("address")
+@json_option
+@home_option
+def why(address: str, as_json: bool) -> None:
+    """The facts behind a status, newest first."""
+    from actors.command_line import tables
+    from bus.requests import Why
+
+    show(ask(Why(address=address)), as_json, tables.why)
+
+
+@main.command()
+@click.argument("address", required=False, default="")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only facts after this seq.")
+@click.option("--follow", is_flag=True, help="Go on with those that come.")
+@click.option("--type", "types", multiple=True, help="Only facts of this type.")
+@json_option
+@home_option
+def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:
+    """The feed: every fact, in order."""
+    from actors.command_line.events import print_events
+
+    print_events(home(), address, after, follow, types, as_json)

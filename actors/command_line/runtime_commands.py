@@ -1,0 +1,113 @@
+"""Commands on the runtime and on what is installed: `serve`, `down`, `demo`, `doctor`, …"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from actors.command_line.entry import main
+from actors.command_line.exits import DONE, FAILED, USAGE, Stop
+from actors.command_line.options import ask, home, home_option, json_option, show
+
+
+@main.command()
+@click.option("--idle-exit", type=float, default=0.0, metavar="SECONDS", hidden=True)
+@home_option
+def serve(idle_exit: float) -> None:
+    """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
+    from actors.runtime.serve import serve as run
+
+    sys.exit(run(home(), idle_exit))
+
+
+@main.command()
+@click.option("--terminals", is_flag=True, help="End every terminal too.")
+@json_option
+@home_option
+def down(terminals: bool, as_json: bool) -> None:
+    """End the runtime; terminals go on unless told otherwise."""
+    from actors.command_line.daemon import down as end
+
+    result = end(home(), terminals)
+    show(result, as_json, lambda result: result["message"])
+    sys.exit(DONE if result["ended"] else FAILED)
+
+
+@main.command()
+@click.option("--dir", "directory", metavar="DIR", help="Where to put the sample; kept.")
+@home_option
+def demo(directory: str | None) -> None:
+    """The main job on a sample repository, with scripted agents in real terminals."""
+    from actors.command_line.demo import run_demo
+
+    sys.exit(run_demo(click.get_current_context().find_root().obj, directory))
+
+
+@main.command()
+@click.option("--mend", is_flag=True, help="Mend a damaged database first.")
+@json_option
+@home_option
+def doctor(mend: bool, as_json: bool) -> None:
+    """What is installed, what is missing, what runs, and what mends it."""
+    from actors.command_line import doctor as doctor_of
+    from actors.command_line import tables
+
+    if mend:
+        click.echo(doctor_of.mend(home()), err=True)
+    report = doctor_of.examine(home())
+    show(report, as_json, tables.doctor)
+    sys.exit(DONE if report["ok"] else FAILED)
+
+
+@main.group(invoke_without_command=True)
+@json_option
+@home_option
+@click.pass_context
+def providers(ctx: click.Context, as_json: bool) -> None:
+    """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
+    if ctx.invoked_subcommand is None:
+        from actors.clis import lookup
+        from actors.command_line import tables
+
+        with provider_errors():
+            found = lookup.of_user()
+        show(lookup.listed(found), as_json, tables.providers)
+
+
+@providers.command("import")
+@click.argument("source", required=False, metavar="[DATABASE]")
+@json_option
+@home_option
+def import_providers(source: str | None, as_json: bool) -> None:
+    """Add the providers of cc-switch, which is only read; its keys stay where they are."""
+    from pathlib import Path
+
+    from actors.clis import lookup
+
+    with provider_errors():
+        result = lookup.take_over(Path(source) if source else None)
+    said = "{file}: {} added, {} there already".format
+    show(result, as_json, lambda r: said(len(r["added"]), len(r["kept"]), file=r["file"]))
+
+
+@contextmanager
+def provider_errors() -> Iterator[None]:
+    from actors.clis.cc_switch import CcSwitchError
+    from actors.clis.providers import ProviderError
+
+    try:
+        yield
+    except (ProviderError, CcSwitchError) as error:
+        raise Stop(str(error), USAGE) from error
+
+
+@main.command()
+@json_option
+@home_option
+def compact(as_json: bool) -> None:
+    """Forget the facts of finished workflows; `seq` goes on."""
+    from bus.requests import EventsCompact
+
+    result = ask(EventsCompact())
+    show(result, as_json, lambda r: f"{r.removed} facts of finished workflows removed")

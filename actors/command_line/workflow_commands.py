@@ -1,0 +1,224 @@
+"""Commands that give a plan or a workflow something to do: `up`, `start`, `approve`, …"""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from actors.command_line.entry import main
+from actors.command_line.exits import FAILED, USAGE, Stop
+from actors.command_line.options import (
+    ask,
+    home,
+    home_option,
+    json_option,
+    read_plan,
+    show,
+    with_repo,
+)
+
+if TYPE_CHECKING:
+    from bus.requests import Command
+    from bus.rows import Workflow
+
+
+@main.command()
+@click.argument("plan")
+@click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@json_option
+@home_option
+def check(plan: str, repo: str | None, as_json: bool) -> None:
+    """Validate a plan and show what would run; starts nothing."""
+    from actors.command_line import tables
+    from actors.plan.check import check as check_plan
+    from actors.plan.check import shown
+
+    fields = with_repo(read_plan(plan), repo)
+    show(shown(check_plan(fields["plan"], fields["base"])), as_json, tables.check)
+
+
+@main.command()
+@click.argument("plan")
+@click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@json_option
+@home_option
+def up(plan: str, repo: str | None, as_json: bool) -> None:
+    """Submit, prepare, start and follow one plan to its end."""
+    from actors.command_line.up import run_plan
+
+    sys.exit(run_plan(home(), with_repo(read_plan(plan), repo), as_json))
+
+
+@main.command()
+@click.argument("plan")
+@click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@json_option
+@home_option
+def submit(plan: str, repo: str | None, as_json: bool) -> None:
+    """Submit a plan; it is then `created`."""
+    from bus.requests import PlanSubmit
+
+    result = ask(PlanSubmit(**with_repo(read_plan(plan), repo)))
+    show(result, as_json, lambda r: "\n".join([r.id, *(f"note: {w}" for w in r.warnings)]))
+
+
+def finish(
+    request: "Command",
+    as_json: bool,
+    *,
+    until: tuple[str, ...] = (),
+    bad: tuple[str, ...] = (),
+) -> None:
+    """Send a command, wait until the workflow is one of `until` or `bad`, and show its row."""
+    from actors.command_line.orders import order
+    from bus.requests import WorkflowStop
+
+    row = order(home(), request, until, bad)
+    said = _said(row)
+    if isinstance(request, WorkflowStop) and not row.tidied:
+        said += "; its programs are being ended still"
+    show(row, as_json, lambda _: said)
+    if row.status in bad:
+        raise Stop(said, FAILED, f"python run.py why {row.id}")
+
+
+def _said(row: "Workflow") -> str:
+    return f"{row.address} {row.status}" + (f": {row.reason}" if row.reason else "")
+
+
+@main.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def prepare(workflow: str, as_json: bool) -> None:
+    """Start the terminals one by one."""
+    from bus.requests import WorkflowPrepare
+
+    request = WorkflowPrepare(workflow=workflow)
+    finish(request, as_json, until=("ready",), bad=("failed", "cancelled"))
+
+
+@main.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def start(workflow: str, as_json: bool) -> None:
+    """Set the prepared terminals to work."""
+    from bus.requests import WorkflowStart
+
+    finish(WorkflowStart(workflow=workflow), as_json)
+
+
+@main.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def resume(workflow: str, as_json: bool) -> None:
+    """Go on after a pause."""
+    from bus.requests import WorkflowResume
+
+    finish(WorkflowResume(workflow=workflow), as_json)
+
+
+@main.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def stop(workflow: str, as_json: bool) -> None:
+    """End a workflow's terminals; its branches are kept."""
+    from bus.requests import WorkflowStop
+
+    finish(WorkflowStop(workflow=workflow), as_json, until=("cancelled",))
+
+
+@main.command()
+@click.argument("workflow")
+@click.option("--freeze", is_flag=True, help="Also stop the running programs (SIGSTOP).")
+@json_option
+@home_option
+def pause(workflow: str, freeze: bool, as_json: bool) -> None:
+    """Type nothing new and start nothing; what runs goes on."""
+    from bus.requests import WorkflowPause
+
+    finish(WorkflowPause(workflow=workflow, freeze=freeze), as_json)
+
+
+@main.command()
+@click.argument("workflow")
+@click.option("--cli", default="", help="The program that repairs, where the plan has no [error].")
+@json_option
+@home_option
+def repair(workflow: str, cli: str, as_json: bool) -> None:
+    """Start the repair of what failed."""
+    from bus.requests import WorkflowRepair
+
+    finish(WorkflowRepair(workflow=workflow, cli=cli), as_json)
+
+
+@main.command()
+@click.argument("task")
+@json_option
+@home_option
+def retry(task: str, as_json: bool) -> None:
+    """Relaunch a failed task's terminal."""
+    from bus.requests import TaskRetry
+
+    finish(TaskRetry(task=task), as_json)
+
+
+@main.command()
+@click.argument("task")
+@json_option
+@home_option
+def approve(task: str, as_json: bool) -> None:
+    """Accept the work of a task that asks for review."""
+    from bus.requests import TaskApprove
+
+    finish(TaskApprove(task=task), as_json)
+
+
+@main.command()
+@click.argument("task")
+@click.option("--reason", required=True, help="What is to be mended; the coder gets it.")
+@json_option
+@home_option
+def reject(task: str, reason: str, as_json: bool) -> None:
+    """Send the work of a task back to its coder."""
+    from bus.requests import TaskReject
+
+    finish(TaskReject(task=task, reason=reason), as_json)
+
+
+@main.command()
+@click.argument("workflow")
+@click.option("--preview", is_flag=True, help="Predict; changes nothing.  [default]")
+@click.option("--continue", "go_on", is_flag=True, help="Go on after resolving by hand.")
+@click.option("--abort", is_flag=True, help="Give the merge up.")
+@json_option
+@home_option
+def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool) -> None:
+    """Predict, go on with, or give up a merge; it starts by itself when all tasks are done."""
+    from actors.command_line import tables
+    from bus.requests import MergeAbort, MergeContinue, MergePreview
+
+    if preview + go_on + abort > 1:
+        raise Stop("only one of --preview, --continue, --abort can be done", USAGE)
+    if go_on:
+        finish(MergeContinue(workflow=workflow), as_json)
+    elif abort:
+        finish(MergeAbort(workflow=workflow), as_json)
+    else:
+        show(ask(MergePreview(workflow=workflow)), as_json, tables.preview)
+
+
+@main.command()
+@click.argument("terminal")
+@click.argument("choice")
+@json_option
+@home_option
+def answer(terminal: str, choice: str, as_json: bool) -> None:
+    """Reply to the prompt a terminal is blocked at, by the label of a choice."""
+    from bus.requests import TerminalAnswer
+
+    result = ask(TerminalAnswer(terminal=terminal, choice=choice))
+    show(result, as_json, lambda r: f"answered: {r.answered}")

@@ -1,0 +1,152 @@
+"""The results of requests: one struct for each kind of answer.
+
+`bus.requests` says which request is answered by which of them.
+"""
+
+import msgspec
+
+from bus.facts import AnyFact
+from bus.rows import Workflow
+
+
+class CommandDone(msgspec.Struct):
+    """A command on a workflow or a task was carried out. `row` is the workflow afterwards;
+    what comes of the command is told by facts after `seq`."""
+
+    workflow: str
+    status: str
+    seq: int
+    row: Workflow
+
+
+class Submitted(msgspec.Struct):
+    """A plan was stored as the workflow `id`. `warnings` are worth knowing, and no refusal."""
+
+    id: str
+    workflow: str
+    address: str
+    warnings: list[str] = []
+
+
+class CheckedTask(msgspec.Struct):
+    """One task of a checked plan. `terminals` are the programs, in turn."""
+
+    id: str
+    branch: str
+    terminals: list[str]
+
+
+class CheckedPlan(msgspec.Struct):
+    """What a plan would run, and what is worth knowing about it."""
+
+    name: str
+    repo: str
+    target: str
+    target_commit: str
+    test: list[str] | None
+    max_terminals: int
+    tasks: list[CheckedTask]
+    launch_order: list[str]
+    warnings: list[str]
+
+
+class Page(msgspec.Struct):
+    """Facts, oldest first. `head` is the last `seq` there is; facts up to `compacted` may have
+    been forgotten."""
+
+    facts: list[AnyFact]
+    head: int
+    compacted: int = 0
+
+
+class Picture(msgspec.Struct):
+    """All workflows, as they were after the fact `seq`."""
+
+    seq: int
+    workflows: list[Workflow]
+
+
+class Chain(msgspec.Struct):
+    """The facts about an address, newest first, and the status that they led to ("" for an
+    address that has none)."""
+
+    address: str
+    facts: list[AnyFact]
+    status: str = ""
+    reason: str = ""
+
+
+class ConflictFile(msgspec.Struct):
+    """A file that two branches change differently. `paths` holds its names on both sides."""
+
+    path: str
+    kind: str = ""
+    paths: list[str] = []
+
+
+class BranchPreview(msgspec.Struct):
+    """What the merge of one branch would do. `with_branches` are those it conflicts with;
+    an `unrelated` branch shares no commit with the target."""
+
+    branch: str
+    changes: list[str] = []
+    conflicts: list[ConflictFile] = []
+    with_branches: list[str] = []
+    unrelated: bool = False
+
+
+class Answered(msgspec.Struct):
+    """The label of the choice that was typed."""
+
+    answered: str
+
+
+class Node(msgspec.Struct):
+    """One actor of the supervision tree, and those below it. Times are seconds."""
+
+    id: str
+    address: str
+    kind: str
+    state: str
+    incarnation: int
+    strategy: str | None = None
+    restart: str = ""
+    restarts: int = 0
+    last_error: str | None = None
+    mailbox_depth: int = 0
+    handled: int = 0
+    dead_letters: int = 0
+    abandoned: int = 0
+    uptime: float | None = None
+    next_start_in: float | None = None
+    doing: str | None = None
+    stuck: float | None = None
+    stack: str | None = None
+    host_memory_kb: int | None = None
+    children: "list[Node]" = []
+
+
+class Compacted(msgspec.Struct):
+    """How many facts of finished workflows were removed."""
+
+    removed: int
+
+
+class RuntimeState(msgspec.Struct):
+    """The runtime that serves. `head` is the `seq` of its newest fact; `undelivered` counts
+    messages to actors that had ended."""
+
+    pid: int
+    version: str
+    home: str
+    head: int
+    workflows: int
+    unfinished: list[str]
+    undelivered: int = 0
+
+
+class Stopping(msgspec.Struct):
+    """The runtime `pid` is ending, with its terminals or without."""
+
+    pid: int
+    terminals: bool
