@@ -22,7 +22,7 @@ def say_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Itera
         block = {"type": "tool_use", "id": _name("toolu"), "name": call[0], "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(call[1])}
     usage = {"input_tokens": 10, "output_tokens": 10}
-    message = {
+    message: dict[str, Any] = {
         "id": _name("msg"),
         "type": "message",
         "role": "assistant",

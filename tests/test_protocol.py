@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import run
+from actors.command_line.commands import main
 from bus import connection, facts, plan, requests, rows
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
@@ -59,13 +59,13 @@ def test_what_is_not_yet_is_really_not_there() -> None:
     missing = {w for p in re.findall(r"Not yet: (.*?)\.\n", TEXT, re.DOTALL) for w in words(p)}
     assert {"terminal.input", "terminal.output", "terminal.resize", "logs", "attach"} <= missing
     assert not missing & set(tagged(requests.AnyRequest))
-    assert not missing & set(run.main.commands)
+    assert not missing & set(main.commands)
     assert "http" not in fields(connection.Connection)
 
 
 def test_every_command_stands_in_the_table() -> None:
     column = " ".join(words(" ".join(cells[0] for cells in table("command | does").values())))
-    for name in run.main.commands:
+    for name in main.commands:
         assert re.search(rf"(^| ){name}( |$)", column), name
 
 

@@ -61,7 +61,7 @@ def listen(
 
 
 def take(subscriber: Subscriber, count: int) -> list[int]:
-    found = []
+    found: list[int] = []
     for _ in range(count):
         fact = subscriber.next(20)
         assert fact is not None, f"after {found}"

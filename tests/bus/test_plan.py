@@ -53,7 +53,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     if value is not None:
         at[last] = value
     elif isinstance(at, list) or last in at:
-        del at[last]
+        del at[last]  # type: ignore[arg-type]
     return dict(plan)
 
 

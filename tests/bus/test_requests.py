@@ -13,7 +13,7 @@ from bus import messages, requests
 from bus.errors import Refused
 from bus.messages import Answer, Order
 
-EVERY = {
+EVERY: dict[str, dict[str, Any]] = {
     "plan.check": {"plan": "x"},
     "plan.submit": {"plan": {"name": "x"}, "base": "/"},
     "workflow.list": {},

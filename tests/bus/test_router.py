@@ -147,7 +147,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
     go_on.set()
     if reads == "afterwards":
         stopping.join()
-    found = []
+    found: list[Any] = []
     while len(found) < count and socket.poll(5_000):
         found.append(json.loads(socket.recv()))
     assert not socket.poll(200)
@@ -276,7 +276,8 @@ def test_telling_never_blocks_though_the_receiver_is_stuck() -> None:
     for number in range(50_000):
         bus.send("stuck/", b"%d" % number)
     bus.stop()
-    assert [int(item.payload) for item in mailbox.drain()] == list(range(50_000))
+    items: list[Any] = mailbox.drain()
+    assert [int(item.payload) for item in items] == list(range(50_000))
 
 
 def test_many_threads_tell_and_nothing_is_lost_or_torn(outside: Outside) -> None:

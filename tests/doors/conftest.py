@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-import run
+from actors.command_line.commands import main
 from tests.doors.acting import Acting
 from tests.doors.kit import Call, Home, Said, make_repo
 from tests.doors.working import Working
@@ -34,7 +34,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
 
     def call(*words: str) -> Said:
         with pytest.raises(SystemExit) as ended:
-            run.main(list(words), prog_name="run.py")
+            main(list(words), prog_name="run.py")
         said = capsys.readouterr()
         code = ended.value.code or 0
         assert isinstance(code, int)

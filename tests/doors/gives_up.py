@@ -19,9 +19,7 @@ if __name__ == "__main__":
     sys.argv = words[1:]
     sys.path.insert(0, str(Path(sys.argv[0]).parent))
     from actors.runtime import runtime
-    from actors.supervision.tree import Tree
-
-    start_tree = runtime.start_tree
+    from actors.supervision.tree import Tree, start_tree
 
     def start_and_poison(*args: Any, **kwargs: Any) -> Tree:
         tree = start_tree(*args, **kwargs)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -317,7 +318,8 @@ def test_whoever_asked_before_the_end_has_one_answer(
     socket.send(b'{"type":"merge.preview","workflow":"demo","id":0}')
     until(lambda: b"\0preview" in b"".join(commands_below(served.pid)), "a preview")
     when.touch() if end == "gives up" else served.terminate()
-    found, sent, refused = [], 1, False
+    found: list[Any] = []
+    sent, refused = 1, False
     while len(found) < sent and (not refused or socket.poll(15_000)):
         while not refused and sent - len(found) < 800:
             socket.send(b'{"type":"tree.inspect","id":%d}' % sent)

@@ -155,7 +155,7 @@ def test_whatever_git_does_to_a_branch_is_told_once(watched: Watched, while_down
 
 def _told(home: Home, task: str) -> list[tuple[str, str]]:
     return [
-        (f["type"], f.get("commit") or f.get("kind"))
+        (f["type"], str(f.get("commit") or f.get("kind")))
         for f in home.facts(task)
         if f["address"] == task and f["type"] in ("commit.seen", "ref.rewritten")
     ]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import peewee
 import pytest
 
 from actors.runtime.runtime import Runtime
@@ -49,14 +48,14 @@ def home(tmp_path: Path, plan: Plan) -> Path:
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every statement that any connection runs."""
     seen: list[str] = []
-    connect = peewee.sqlite3.connect
+    connect = sqlite3.connect
 
     def watched(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = connect(*args, **kwargs)
         connection.set_trace_callback(seen.append)
         return connection
 
-    monkeypatch.setattr(peewee.sqlite3, "connect", watched)
+    monkeypatch.setattr("peewee.sqlite3.connect", watched)
     yield seen
 
 

@@ -46,10 +46,10 @@ def test_ordinary_text_arrives_as_it_is(text: str) -> None:
 
 
 def test_a_program_that_did_not_ask_for_paste_gets_one_line() -> None:
-    custom = Profile(name="x", command=["x"])
+    custom = Profile(name="x", command=("x",))
     assert hand_in(custom, drawn("> "), "one\ntwo")[0][0] == b"one two"
     assert hand_in(custom, recorded("codex-ready"), "one\ntwo")[0][0].startswith(b"\x1b[200~")
-    always = Profile(name="x", command=["x"], submit=Submit("always", 450))
+    always = Profile(name="x", command=("x",), submit=Submit("always", 450))
     assert hand_in(always, drawn("> "), "hi") == [(b"\x1b[200~hi\x1b[201~", 450), (b"\r", 0)]
 
 
@@ -95,10 +95,10 @@ def test_an_exact_label_wins_over_longer_ones() -> None:
 
 
 def test_typed_answers() -> None:
-    custom = Profile(name="x", command=["x"])
+    custom = Profile(name="x", command=("x",))
     assert [d for d, _ in keys_for_choice(drawn("Go? [y/N] "), "n", custom)] == [b"N", ENTER]
     rule = PromptRule("go", "Go\\?", typed={"Go on": "g\r", "Leave": "q"})
-    profile = Profile(name="x", command=["x"], prompts=(rule,))
+    profile = Profile(name="x", command=("x",), prompts=(rule,))
     assert [d for d, _ in keys_for_choice(drawn("Go?"), "go on", profile)] == [b"g", ENTER]
     assert [d for d, _ in keys_for_choice(drawn("Go?"), "Leave", profile)] == [b"q"]
 

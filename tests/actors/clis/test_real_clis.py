@@ -5,7 +5,9 @@ codex is installed into a cache if neither has it and npm does it within two min
 found is skipped and says so. The programs see no network but the fake model's.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,10 @@ from tests.cli_desk import NAMES, Desk
 ALWAYS_ONE = ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in NAMES if n != "codex")]
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def _said(words: str, request: dict[str, Any]) -> bool:
+    return any(words in text for text in request.get("texts", []))
 
 
 @pytest.mark.parametrize("desk", NAMES, indirect=True)
@@ -48,9 +54,7 @@ def test_two_providers_of_one_cli_at_the_same_time(desk: Desk) -> None:
         for name, program in zip(names, (first, second), strict=True):
             desk.deliver(program, f"I am {name}. RUN: true")
         for name in names:
-            asked = desk.island.wait_for(
-                lambda r, name=name: any(f"I am {name}." in text for text in r.get("texts", []))
-            )
+            asked = desk.island.wait_for(partial(_said, f"I am {name}."))
             assert (asked["key"], asked["model"]) == (f"key-{name}", f"model-{name}")
 
 

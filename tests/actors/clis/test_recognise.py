@@ -18,7 +18,7 @@ from actors.clis.recognise import (
 from tests.actors.clis.cli_screens import NAMES, drawn, recorded
 
 PROFILES = load()
-CUSTOM = Profile(name="mine", command=["mine"], ready=r"^> \Z")
+CUSTOM = Profile(name="mine", command=("mine",), ready=r"^> \Z")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +54,7 @@ def test_a_permission_question_is_known_and_is_neither_ready_nor_busy(name: str)
 def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(name: str) -> None:
     profile = Profile(
         name=name,
-        command=["x"],
+        command=("x",),
         ready=PROFILES[name].ready,
         busy=PROFILES[name].busy,
         markers=PROFILES[name].markers,
@@ -117,12 +117,12 @@ def test_a_pattern_without_anything_to_choose_is_not_a_question() -> None:
 def test_a_dangerous_rule_is_never_answered_and_a_missing_label_neither() -> None:
     rules = (PromptRule("go", "Really", answer="Yes", dangerous=True),)
     screen = drawn("Really?\n❯ Yes\n  No")
-    prompt = find_prompt(Profile(name="x", command=["x"], prompts=rules), screen)
+    prompt = find_prompt(Profile(name="x", command=("x",), prompts=rules), screen)
     assert prompt == Prompt("go", screen.text, ["Yes", "No"], True, known=True, answer="Yes")
     assert prompt is not None
     assert answer_policy("known", prompt) is None
     renamed = (PromptRule("go", "Really", answer="Continue"),)
-    other = find_prompt(Profile(name="x", command=["x"], prompts=renamed), screen)
+    other = find_prompt(Profile(name="x", command=("x",), prompts=renamed), screen)
     assert other is not None
     assert answer_policy("known", other) is None
 
@@ -155,7 +155,7 @@ def test_what_is_not_a_question(text: str) -> None:
 
 
 def test_a_program_without_a_ready_pattern_is_ready_unless_it_asks() -> None:
-    quiet = Profile(name="x", command=["x"])
+    quiet = Profile(name="x", command=("x",))
     assert is_ready(quiet, drawn("hello"))
     assert not is_ready(quiet, drawn("Delete? [y/N] "))
 

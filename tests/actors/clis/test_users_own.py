@@ -64,7 +64,7 @@ def test_a_login_works_and_a_token_renewed_there_is_the_users_too(desk: Desk) ->
             desk.island.wait_for(with_the_new_token)
         else:
             desk.deliver(program, "Hello there.")
-            desk.island.wait_for(lambda r: with_the_new_token(r) and r.get("texts"))
+            desk.island.wait_for(lambda r: with_the_new_token(r) and bool(r.get("texts")))
     renewed = credentials.read_text()
     assert not credentials.is_symlink()
     assert credentials.stat().st_mode & 0o777 == 0o600

@@ -299,6 +299,10 @@ def test_an_overflow_of_events_is_a_change_and_everything_is_watched_again(
 ) -> None:
     from inotify_simple import Event, flags
 
+    from actors.git.inotify import InotifyWatch
+
+    assert isinstance(watched, InotifyWatch)
+
     drain_all(watched)
     with monkeypatch.context() as patch:
         overflow = Event(-1, flags.Q_OVERFLOW, 0, "")

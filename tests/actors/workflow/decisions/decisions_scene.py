@@ -1,6 +1,6 @@
 """Short words to set a scene in the simulated world of these tests."""
 
-from typing import Any
+from typing import Any, Literal
 
 from bus import requests
 from bus.facts import Fact
@@ -12,6 +12,10 @@ ERROR = HelperPlan(cli="fixer")
 MERGE = HelperPlan(cli="resolver")
 
 
+def _role(word: str) -> Literal["coder", "reviewer"]:
+    return "reviewer" if word == "reviewer" else "coder"
+
+
 def plan(*lines: str, **settings: Any) -> Plan:
     """A plan with one task a line of roles: `plan("coder reviewer", "coder")` has the
     tasks `a` and `b`. It has a test unless told otherwise."""
@@ -20,8 +24,10 @@ def plan(*lines: str, **settings: Any) -> Plan:
             id=id,
             branch=f"feat/{id}",
             terminal=[
-                TerminalPlan(cli="claude", role=role, instruction=f"{id}: work of the {role}")
-                for role in line.split()
+                TerminalPlan(
+                    cli="claude", role=_role(word), instruction=f"{id}: work of the {word}"
+                )
+                for word in line.split()
             ],
         )
         for id, line in zip("abcd", lines, strict=False)

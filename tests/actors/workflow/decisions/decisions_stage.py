@@ -43,6 +43,10 @@ class Staged:
         self.state, told = apply(None, first)
         self._stored(first, told)
 
+    def status(self) -> WorkflowStatus:
+        """The workflow's status now. (A type checker would narrow the attribute for good.)"""
+        return self.state.status
+
     # ---- the durable mailbox ---------------------------------------------------------
 
     def _stored(self, change: Sequence[Operation], told: list[Fact]) -> None:

@@ -5,6 +5,7 @@ stored first and decided on later, in order, as the durable mailbox does it.
 """
 
 import copy
+from functools import partial
 
 from actors.workflow.decisions import line
 from bus import facts, requests
@@ -26,18 +27,18 @@ class World(Staged):
         steps: list[Step] = []
         for terminal in self.state.terminals():
             if not terminal.gone and not terminal.alive:
-                steps.append((f"{terminal.address} ends", lambda t=terminal: self.exit(t)))
+                steps.append((f"{terminal.address} ends", partial(self.exit, terminal)))
             elif terminal.status == P.STARTING and not terminal.ready:
-                steps.append((f"{terminal.address} ready", lambda t=terminal: self.ready(t)))
+                steps.append((f"{terminal.address} ready", partial(self.ready, terminal)))
         return steps + (self.merger_steps()[:1] if merger else [])
 
     def may(self) -> list[Step]:
         """Everything that programs, git and the merger can do now."""
-        steps = [("deliver", self.deliver)] * 3 if self.queue else []
+        steps: list[Step] = [("deliver", self.deliver)] * 3 if self.queue else []
         for terminal in self.state.terminals():
             steps += self._program_steps(terminal)
         for task in self.state.tasks:
-            steps.append((f"checkpoint {task.id}", lambda t=task: self.commit(t.address, "")))
+            steps.append((f"checkpoint {task.id}", partial(self.commit, task.address, "")))
         return steps + self.merger_steps()
 
     def _program_steps(self, terminal: Terminal) -> list[Step]:
@@ -51,7 +52,7 @@ class World(Staged):
         if terminal.status == P.RUNNING and terminal.alive:
             branch = terminal.task or where
             for verdict in ("done", "done", *VERDICTS):
-                steps.append((f"{where} #{verdict}", lambda v=verdict: self.commit(branch, v)))
+                steps.append((f"{where} #{verdict}", partial(self.commit, branch, verdict)))
             steps.append((f"{where} times out", lambda: self.time_out(terminal)))
             steps.append(
                 (f"{where} says nonsense", lambda: self.commit(branch, "done", problem="dirty"))
@@ -65,32 +66,36 @@ class World(Staged):
         """Late and repeated facts, and commits nobody waits for."""
         steps: list[Step] = []
         for fact in self.past[-3:]:
-            steps.append((f"again {fact!r}", lambda f=fact: self.decide(f)))
+            steps.append((f"again {fact!r}", partial(self.decide, fact)))
             again = copy.copy(fact)
-            steps.append((f"twice {fact!r}", lambda f=again: self.store([f])))
+            steps.append((f"twice {fact!r}", partial(self.store, [again])))
         for terminal in self.state.terminals():
             if terminal.incarnation > 1:
                 late = terminal.incarnation - 1
                 steps.append(
                     (
                         f"late exit {terminal.address}",
-                        lambda t=terminal, n=late: self.store(
+                        partial(
+                            self.store,
                             [
                                 facts.TerminalExited(
-                                    address=t.address, incarnation=n, kind="signaled", status=9
+                                    address=terminal.address,
+                                    incarnation=late,
+                                    kind="signaled",
+                                    status=9,
                                 )
-                            ]
+                            ],
                         ),
                     )
                 )
         for task in self.state.tasks:
             for verdict in VERDICTS:
                 where = task.address
-                steps.append((f"stray {verdict}", lambda a=where, v=verdict: self.commit(a, v)))
+                steps.append((f"stray {verdict}", partial(self.commit, where, verdict)))
         return steps
 
     def orders(self) -> list[Step]:
-        return [(repr(c), lambda c=c: self.order(c)) for c in all_commands(self.state)]
+        return [(repr(c), partial(self.order, c)) for c in all_commands(self.state)]
 
     def walk(self, step: Step) -> None:
         self.trace.append(step[0])
@@ -150,7 +155,7 @@ class World(Staged):
             state = self.state
             working = [t for t in state.terminals() if self.is_working(t)]
             if working:
-                self.walk((f"{working[0].address} #done", lambda t=working[0]: self.say_done(t)))
+                self.walk((f"{working[0].address} #done", partial(self.say_done, working[0])))
                 continue
             order = self.helpful()
             self.trace.append(repr(order))
@@ -177,3 +182,7 @@ class World(Staged):
             return simple[state.status]
         task = next(t for t in state.tasks if t.status == T.REVIEW_PENDING)
         return requests.TaskApprove(task=task.address)
+
+
+def _killed(address: str, incarnation: int) -> facts.TerminalExited:
+    return facts.TerminalExited(address=address, incarnation=incarnation, kind="signaled", status=9)

@@ -99,7 +99,7 @@ def stopped() -> World:
 
 
 REPAIR_WITH = requests.WorkflowRepair(workflow="demo", cli="codex")
-COMMANDS = {
+COMMANDS: dict[str, requests.Command] = {
     "prepare": PREPARE,
     "start": START,
     "pause": PAUSE,
@@ -167,7 +167,7 @@ def test_a_task_that_is_not_there_is_404(kind: type) -> None:
 def test_stop_ends_every_program_and_nothing_begins_any_more(scene: Callable[[], World]) -> None:
     world = scene()
     orders(world, STOP)
-    assert world.state.status == WorkflowStatus.CANCELLED
+    assert world.status() == WorkflowStatus.CANCELLED
     assert all(t.gone and not t.alive and not t.wanted for t in world.state.terminals())
     assert all(
         t.status in (TaskStatus.CANCELLED, TaskStatus.COMPLETED, TaskStatus.FAILED)
@@ -201,9 +201,9 @@ def test_all_tasks_may_complete_while_paused_and_resume_merges() -> None:
     world = running("coder")
     orders(world, PAUSE)
     says(world, "a", "done")
-    assert world.state.status == WorkflowStatus.PAUSED
+    assert world.status() == WorkflowStatus.PAUSED
     orders(world, RESUME)
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
 
 
 def test_a_launch_under_way_when_paused_gets_ready_and_waits() -> None:

@@ -26,7 +26,7 @@ def test_done_by_the_last_terminal_completes_the_task() -> None:
     world = running("coder", "coder")
     says(world, "a", "done")
     assert statuses(world, "a") == ["completed", "completed"]
-    assert world.state.status == WorkflowStatus.RUNNING
+    assert world.status() == WorkflowStatus.RUNNING
 
 
 def test_done_by_an_earlier_terminal_sets_the_next_to_work() -> None:
@@ -52,10 +52,10 @@ def test_all_tasks_completed_begins_the_merge_when_every_process_is_gone() -> No
     says(world, "a", "done")
     world.commit("demo/b/", "done")
     world.drain()
-    assert world.state.status == WorkflowStatus.RUNNING
+    assert world.status() == WorkflowStatus.RUNNING
     world.exit(world.find("demo/b/1/"))
     world.drain()
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
 
 
 @pytest.mark.parametrize("verdict", ["", "checkpoint"])

@@ -22,7 +22,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
 def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree() -> None:
     world = merging("coder", "coder")
     observes(world, "finds a conflict")
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert world.state.merge.waits == "conflict"
     assert world.state.merge.files == ["a.py"]
     assert world.offer is not None
@@ -51,14 +51,14 @@ def test_continue_lets_the_merger_judge_what_a_person_left_and_then_goes_on() ->
     assert world.state.merge.waits == ""
     assert world.state.merge.resolved
     world.finish()
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 def test_abort_fails_the_workflow_and_continue_merges_anew() -> None:
     world = merging("coder", "coder")
     observes(world, "finds a conflict")
     orders(world, ABORT)
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert world.state.merge.waits == ""
     assert not world.merger_steps()
     orders(world, CONTINUE)
@@ -84,7 +84,7 @@ def test_with_merge_in_the_plan_its_terminal_resolves_where_the_conflict_stands(
     assert world.state.merge.resolved
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
     assert not world.find("demo/merge/").alive
 
 
@@ -98,7 +98,7 @@ def test_a_resolution_with_faults_is_told_and_tried_again_limited() -> None:
     merge_says(world, "done")
     observes(world, "finds fault")
     assert world.find("demo/merge/").status == TerminalStatus.FAILED
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert world.offer is not None
     world.check_not_stuck()
 
@@ -109,13 +109,13 @@ def test_red_tests_of_a_resolution_are_told_to_who_made_it() -> None:
     observes(world, "accepts the resolution")
     observes(world, "builds")
     observes(world, "tests red")
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert "1 failed" in world.find("demo/merge/").instruction
     merge_says(world, "done")
     observes(world, "accepts the resolution")
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 def test_a_merge_terminal_that_ends_after_its_word_has_not_failed() -> None:
@@ -126,7 +126,7 @@ def test_a_merge_terminal_that_ends_after_its_word_has_not_failed() -> None:
     assert world.find("demo/merge/").status == TerminalStatus.COMPLETED
     assert world.state.merge.waits == "checking"
     world.finish()
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 @pytest.mark.parametrize("alive", [True, False])

@@ -45,9 +45,9 @@ def test_a_terminal_that_fails_takes_its_task_with_it_and_no_other(how: str, why
     assert statuses(world, "a") == ["failed", "failed", "cancelled"]
     assert why in world.task("a").reason
     assert world.find("demo/a/1/").gone
-    assert world.state.status == WorkflowStatus.RUNNING
+    assert world.status() == WorkflowStatus.RUNNING
     says(world, "b", "done")
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert "demo/a/" in world.state.reason
 
 
@@ -82,14 +82,14 @@ def test_a_launch_that_fails_while_others_work_fails_its_task_alone() -> None:
     world.settle()
     assert statuses(world, "b") == ["failed", "failed"]
     assert statuses(world, "a") == ["completed", "completed"]
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
 
 
 def test_with_error_in_the_plan_the_error_terminal_starts_by_itself_with_the_context() -> None:
     world = running("coder coder", error=ERROR)
     fails(world, "exit")
     assert statuses(world, "a") == ["running", "failed", "cancelled", "running"]
-    assert world.state.status == WorkflowStatus.RUNNING
+    assert world.status() == WorkflowStatus.RUNNING
     error = world.find("demo/a/error/")
     assert error.cli == "fixer"
     for evidence in ("status 3", "the last screen", "a: work of the coder", "git log"):
@@ -120,7 +120,7 @@ def test_the_error_terminals_failure_leaves_the_task_failed(how: str) -> None:
         world.exit(world.find("demo/a/error/"))
         world.settle()
     assert statuses(world, "a") == ["failed", "failed", "failed"]
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
 
 
 def test_attempts_say_how_often_it_starts_by_itself() -> None:
@@ -131,7 +131,7 @@ def test_attempts_say_how_often_it_starts_by_itself() -> None:
     assert statuses(world, "a") == ["running", "failed", "running"]
     assert world.find("demo/a/error/").incarnation == 2
     says(world, "a", "fail")
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
 
 
 def test_repair_by_hand_starts_the_error_terminals_of_all_failed_tasks() -> None:
@@ -140,12 +140,12 @@ def test_repair_by_hand_starts_the_error_terminals_of_all_failed_tasks() -> None
         says(world, task, "fail")
         says(world, task, "fail")
     says(world, "c", "done")
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     orders(world, REPAIR)
-    assert world.state.status == WorkflowStatus.RUNNING
+    assert world.status() == WorkflowStatus.RUNNING
     says(world, "a", "done")
     says(world, "b", "done")
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
 
 
 def test_repair_names_a_program_where_the_plan_has_none() -> None:
@@ -203,7 +203,7 @@ def test_a_failure_while_paused_is_repaired_when_resumed() -> None:
     orders(world, PAUSE)
     fails(world, "exit")
     assert statuses(world, "a") == ["failed", "failed"]
-    assert world.state.status == WorkflowStatus.PAUSED
+    assert world.status() == WorkflowStatus.PAUSED
     orders(world, RESUME)
     assert statuses(world, "a") == ["running", "failed", "running"]
 

@@ -34,9 +34,9 @@ def red(**settings: object) -> World:
 def test_green_lands_and_completes() -> None:
     world = merging("coder", "coder")
     for step in ("builds", "tests green", "lands"):
-        assert world.state.status == WorkflowStatus.MERGING
+        assert world.status() == WorkflowStatus.MERGING
         observes(world, step)
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
     assert "(tested)" in world.state.reason
 
 
@@ -55,7 +55,7 @@ def test_without_a_test_it_lands_and_says_so() -> None:
 def test_red_lands_nothing_fails_and_offers_the_ways_on_with_the_output() -> None:
     """Hazard 48."""
     world = red()
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert "nothing landed" in world.state.reason
     assert world.offer is not None
     assert "1 failed" in world.offer.evidence
@@ -70,7 +70,7 @@ def test_a_flaky_test_is_run_again_as_often_as_test_retries_says() -> None:
     world = merging("coder", test_retries=1)
     observes(world, "builds")
     observes(world, "tests red")
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert (world.state.merge.runs, world.state.merge.tested) == (1, False)
     observes(world, "tests green")
     assert world.state.merge.tested
@@ -92,7 +92,7 @@ def test_repair_of_red_starts_the_error_terminal_on_the_merged_tree_with_the_out
     observes(world, "accepts the resolution")
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
     assert world.find("demo/merge/").status == TerminalStatus.COMPLETED
 
 
@@ -100,13 +100,13 @@ def test_a_repair_that_is_red_again_is_told_and_tries_again_limited() -> None:
     world = red(error=ERROR)
     orders(world, REPAIR)
     for _ in range(MAX_REJECTIONS + 1):
-        assert world.state.status == WorkflowStatus.MERGING
+        assert world.status() == WorkflowStatus.MERGING
         assert "1 failed" in world.find("demo/merge/").instruction
         merge_says(world, "done")
         observes(world, "accepts the resolution")
         observes(world, "builds")
         observes(world, "tests red")
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert world.find("demo/merge/").status == TerminalStatus.FAILED
     orders(world, REPAIR)
     assert world.find("demo/merge/").incarnation == 2
@@ -121,7 +121,7 @@ def test_a_repair_that_gives_up_leaves_it_failed_with_the_output(how: str) -> No
     else:
         world.exit(world.find("demo/merge/"))
         world.settle()
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert world.offer is not None
     assert "1 failed" in world.offer.evidence
     orders(world, REPAIR)
@@ -132,7 +132,7 @@ def test_continue_after_red_builds_and_tests_again() -> None:
     world = red()
     before = world.state.merge.round
     orders(world, CONTINUE)
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert world.state.merge.round == before + 1
     assert world.merger_steps()[0][0] == "builds"
 
@@ -178,13 +178,13 @@ def test_a_target_in_use_is_refused_with_the_files_and_continue_goes_on() -> Non
     observes(world, "builds")
     observes(world, "tests green")
     observes(world, "refuses")
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert world.offer is not None
     assert "x" in world.offer.evidence
     assert world.offer.commands[0] == "python run.py merge demo --continue"
     orders(world, CONTINUE)
     world.finish()
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 def test_what_is_landing_cannot_be_stopped_or_given_up() -> None:
@@ -195,14 +195,14 @@ def test_what_is_landing_cannot_be_stopped_or_given_up() -> None:
     for order in (STOP, ABORT, CONTINUE):
         assert not world.order(order)
     observes(world, "lands")
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 def test_what_landed_but_for_a_checkout_waits_for_a_person_and_is_not_taken_back() -> None:
     world = merging("coder")
     for step in ("builds", "tests green", "lands but for a checkout"):
         observes(world, step)
-    assert world.state.status == WorkflowStatus.MERGING
+    assert world.status() == WorkflowStatus.MERGING
     assert world.offer is not None
     assert "/repo" in world.offer.evidence
     assert world.offer.commands[0] == "python run.py merge demo --continue"
@@ -213,7 +213,7 @@ def test_what_landed_but_for_a_checkout_waits_for_a_person_and_is_not_taken_back
     observes(world, "lands but for a checkout")
     orders(world, CONTINUE)
     observes(world, "lands")
-    assert world.state.status == WorkflowStatus.COMPLETED
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 @pytest.mark.parametrize("order", [STOP, ABORT])
@@ -231,8 +231,8 @@ def test_a_stop_that_crosses_the_landing_loses_the_race(order: requests.Command)
 def test_stop_while_merging_cancels_and_a_late_landing_is_not_believed() -> None:
     world = resolving()
     orders(world, STOP)
-    assert world.state.status == WorkflowStatus.CANCELLED
+    assert world.status() == WorkflowStatus.CANCELLED
     assert world.find("demo/merge/").gone
     world.store([facts.MergeLanded(address="demo/", target="main", old="o", new="n")])
     world.drain()
-    assert world.state.status == WorkflowStatus.CANCELLED
+    assert world.status() == WorkflowStatus.CANCELLED

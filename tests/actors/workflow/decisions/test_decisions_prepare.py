@@ -34,7 +34,7 @@ def test_terminals_are_started_one_at_a_time_in_order_of_task_and_position() -> 
         world.drain()
     assert started == ["demo/a/1/", "demo/a/2/", "demo/b/1/"]
     assert launches(world) == started
-    assert world.state.status == WorkflowStatus.READY
+    assert world.status() == WorkflowStatus.READY
     assert all(t.status == TerminalStatus.WAITING for t in world.state.terminals())
 
 
@@ -89,7 +89,7 @@ def test_a_launch_that_fails_rolls_the_whole_prepare_back_and_says_which_and_why
     failing = world.find("demo/b/1/")
     world.fail_launch(failing) if how == "launch" else world.exit(failing, 127)
     world.drain()
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert "demo/b/1/" in world.state.reason
     why = "no such program" if how == "launch" else "exited with status 127"
     assert why in world.state.reason
@@ -105,7 +105,7 @@ def test_a_waiting_terminal_that_dies_before_the_start_rolls_back_too() -> None:
     world.finish(WorkflowStatus.READY)
     world.exit(world.find("demo/b/1/"))
     world.settle()
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     assert "demo/b/1/" in world.state.reason
     assert all(t.gone for t in world.state.terminals())
 
@@ -117,10 +117,10 @@ def test_prepare_again_keeps_the_order_though_programs_of_the_first_still_end() 
     world.drain()
     assert not world.find("demo/a/1/").gone
     assert world.order(PREPARE)
-    assert world.state.status == WorkflowStatus.STARTING
+    assert world.status() == WorkflowStatus.STARTING
     assert not any(t.status == TerminalStatus.STARTING for t in world.state.terminals())
     world.settle()
-    assert world.state.status == WorkflowStatus.READY
+    assert world.status() == WorkflowStatus.READY
     assert launches(world)[2:] == ["demo/a/1/", "demo/b/1/"]
 
 
@@ -134,10 +134,10 @@ def test_it_is_not_ready_while_one_that_has_a_place_still_waits_for_its_old_proc
     assert world.order(PREPARE)
     world.ready(world.find("demo/a/1/"))
     world.drain()
-    assert world.state.status == WorkflowStatus.STARTING
+    assert world.status() == WorkflowStatus.STARTING
     world.exit(b)
     world.settle()
-    assert world.state.status == WorkflowStatus.READY
+    assert world.status() == WorkflowStatus.READY
     assert all(t.status == TerminalStatus.WAITING for t in world.state.terminals())
 
 

@@ -78,7 +78,7 @@ def test_rounds_are_limited_and_the_task_fails_with_the_reason(asked: str) -> No
     assert statuses(world, "a") == ["failed", "failed", "cancelled"]
     assert "rejected in review 2 times" in world.task("a").reason
     assert "an issue" in world.task("a").issues
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
     orders(world, RETRY)
     assert statuses(world, "a") == ["running", "running", "waiting"]
     assert "an issue" in world.find("demo/a/1/").instruction
@@ -180,7 +180,7 @@ def test_a_reviewer_that_cannot_be_started_at_its_turn_fails_the_task() -> None:
     world.fail_launch(world.find("demo/a/2/"))
     world.settle()
     assert statuses(world, "a")[0] == "failed"
-    assert world.state.status == WorkflowStatus.FAILED
+    assert world.status() == WorkflowStatus.FAILED
 
 
 def test_a_reviewer_that_dies_at_work_fails_the_task_and_retry_lets_it_judge_again() -> None:

@@ -3,14 +3,18 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bus import requests
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import WorkflowStatus
-from tests.actors.workflow.decisions.decisions_world import Step, World
+from tests.actors.workflow.decisions.decisions_stage import Step
+from tests.actors.workflow.decisions.decisions_world import World
 
 BEGINNINGS = (
     WorkflowStatus.CREATED,
@@ -20,7 +24,7 @@ BEGINNINGS = (
 )
 """A walk begins where all went well up to here, so that the late states are seen too."""
 
-ROLES = ("coder", "reviewer", "coder")
+ROLES: tuple[Literal["coder", "reviewer"], ...] = ("coder", "reviewer", "coder")
 
 
 @st.composite
@@ -77,14 +81,14 @@ def choose(world: World, number: int) -> Step:
     elif kind == 1:
         options = [step for step in world.orders() if "Stop" not in step[0] or detail % 20 == 0]
     elif kind < 5 and not world.must():
-        options = [(repr(c), lambda c=c: world.order(c)) for c in forward(world)]
+        options = [(repr(c), partial(world.order, c)) for c in forward(world)]
     else:
         options = world.may() if kind < 10 else world.merger_steps() or world.must()
     options = options or [("deliver", world.drain)]
     return options[detail % len(options)]
 
 
-def forward(world: World) -> list[object]:
+def forward(world: World) -> list[requests.Command]:
     try:
         return [world.helpful()]
     except StopIteration:
