@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, land_next
 
 from actors.git import checkout as checkout_module
 from actors.git.command import GitRefused, GitUnknown, git
 from actors.git.land import Behind, Landed, RefRefused, Stock, land, take_stock
+from tests.actors.git.git_repos import Repo, land_next
 
 _DEATHS = {
     "killed": "kill -9 $$",
