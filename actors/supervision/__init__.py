@@ -1,8 +1,7 @@
-"""Generic machinery, apart from the company that uses it, as OTP keeps behaviours apart.
+"""Actors, mailboxes, supervisors with OTP's semantics; knows nothing of Callboard.
 
-Actors with typed messages (`actor`), mailboxes that outlive them (`mailbox`), and supervisors that
-start them, stop them and start them again (`supervisor` is the manual). It knows nothing of
-Callboard and needs only Pykka.
+`actor` has actors with typed messages, `mailbox` mailboxes that outlive them, `supervisor` starts,
+stops and restarts them. `docs/supervision.md` is the manual. It needs only Pykka.
 """
 
 from actors.supervision.actor import Actor, handles

@@ -1,4 +1,4 @@
-"""The base class of every actor: Pykka's actor with typed messages, and no failure unseen.
+"""The base class of every actor: a Pykka actor with typed messages and supervised failures.
 
     @dataclass(frozen=True)
     class Add:
@@ -14,10 +14,10 @@
             self.total += message.amount
             return self.total
 
-Pykka lets some failures pass (an exception in answer to `ask`, one in `on_start`), and turns others
-into the end of the program (`SystemExit` stops *all* actors). Here each of them is the failure of
-this one actor, and its supervisor decides. Under a supervisor, all methods run in the actor's own
-thread, `__init__` as well; `Counter.start()` without one works as in Pykka.
+Pykka ignores some failures: an exception while answering `ask`, and one in `on_start`. Others end
+the program: `SystemExit` stops *all* actors. Here each of them is a failure of the one actor, and
+its supervisor decides what follows. Under a supervisor all methods run in the actor's own thread,
+`__init__` included. `Counter.start()` without a supervisor works as in Pykka.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 from actors.supervision.errors import UnhandledMessage, one_line
-from actors.supervision.life import End, Fence, Life, life_being_born
+from actors.supervision.life import End, Fence, Life, claim_life
 from actors.supervision.mailbox import Mailbox, Signal, refuse
 from actors.supervision.ref import SupervisorRef
 
@@ -42,7 +42,7 @@ F = TypeVar("F", bound=Handler)
 
 
 def handles(*types: type) -> Callable[[F], F]:
-    """Mark a method as the handler of messages of these types and their subclasses."""
+    """Mark a method as the handler of messages of these types and of their subclasses."""
 
     def mark(method: F) -> F:
         method.__handles__ = types  # type: ignore[attr-defined]
@@ -54,15 +54,15 @@ def handles(*types: type) -> Callable[[F], F]:
 class Actor(pykka.ThreadingActor):
     """An actor. Subclasses register handlers with `handles` and override the hooks they need.
 
-    Hooks, all in the actor's thread: `on_start()`, `on_stop()` (after a normal end or an ordered
-    stop), `on_failure(type, value, traceback)` (after any failure, one in `on_start` or `on_stop`
-    as well), `on_dead_letter(item, error)`, `decode(item)`.
+    All hooks run in the actor's thread: `on_start()`; `on_stop()` after a normal end or an ordered
+    stop; `on_failure(type, value, traceback)` after a failure, also one in `on_start` or `on_stop`;
+    `on_dead_letter(item, error)`; `decode(item)`.
     """
 
     use_daemon_thread = True
 
-    _marked: ClassVar[dict[type, str]] = {}  # the name of the handler of a type
-    _found: ClassVar[dict[type, Handler]] = {}  # the handler itself, filled as messages come
+    _marked: ClassVar[dict[type, str]] = {}  # handler names by message type
+    _found: ClassVar[dict[type, Handler]] = {}  # handlers by message type, filled on first use
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -71,35 +71,34 @@ class Actor(pykka.ThreadingActor):
         cls._found = {}
 
     def __init__(self) -> None:
-        self.life: Life = life_being_born() or _life_alone(type(self).__name__)
+        self.life: Life = claim_life() or _unsupervised_life(type(self).__name__)
         super().__init__()
         self.actor_inbox = self.life.mailbox
         self._actor_ref = pykka.ActorRef(self)
 
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
-        # Pykka's seam for a new kind of mailbox has no argument, so this one is replaced at once by
-        # the one the life brought along.
+        # Pykka calls this without an argument. `__init__` then sets the mailbox of the life.
         return _NO_MAIL
 
     @property
     def address(self) -> str:
-        """Where it lives: `runtime/workflows/demo/`. The class name if it has no supervisor."""
+        """The actor's address: `runtime/workflows/demo/`. The class name without a supervisor."""
         return self.life.address
 
     @property
     def incarnation(self) -> int:
-        """1 for the first start at this address, and one more for each further one."""
+        """1 for the first start at this address, and one more for each further start."""
         return self.life.incarnation
 
     @property
     def fence(self) -> Fence:
-        """The token to check before anything is written or sent in this actor's name."""
+        """The token to check before the actor writes or sends something."""
         return self.life.fence
 
     @property
     def fenced(self) -> bool:
-        """Whether this incarnation is over: abandoned, or ended."""
+        """Whether this incarnation was abandoned or has ended."""
         return not self.life.fence.alive
 
     @property
@@ -109,44 +108,40 @@ class Actor(pykka.ThreadingActor):
 
     @property
     def handled(self) -> int:
-        """How many messages were handled to the end at this address."""
+        """How many messages were handled without a failure, by all incarnations at this address."""
         return self.life.mailbox.handled
 
     @property
     def supervisor(self) -> SupervisorRef:
-        """The supervisor above. Raises `LookupError` if there is none."""
+        """The supervisor above this actor. Raise `LookupError` if there is none."""
         if self.life.supervisor is None:
             raise LookupError(f"{self.address} has no supervisor")
-        return self.life.supervisor
-
-    def wait_stop(self, seconds: float | None) -> bool:
-        """Wait inside a handler, but not longer than until a stop is ordered: True if it was."""
-        return self.life.stopping.wait(seconds)
+        return SupervisorRef(self.life.supervisor)
 
     def stop(self) -> None:
-        """End normally after the current message. Waiting messages stay in the mailbox."""
+        """Stop this actor after the current message. Waiting messages stay in the mailbox."""
         self.life.leaving = True
         self.life.mailbox.wake()
 
     def decode(self, item: Any) -> Any:
-        """Turn what a `Directory` delivered (not `tell` or `ask`) into a message."""
+        """Turn an item that a `Directory` delivered (not `tell` or `ask`) into a message."""
         return item
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """Called with the item whose handling failed, before `on_failure`.
+        """React to a dead letter: `item` is what the actor handled when it failed.
 
-        In the failing actor's thread; for an abandoned one, whose thread is stuck, in the tree's
-        notifier thread.
+        Called before `on_failure`, in the failing actor's thread. If the actor was abandoned its
+        thread is stuck, and the tree's notifier thread calls this.
         """
 
     def on_receive(self, message: Any) -> Any:
-        """Handle a message of a type that has no handler. By default that is a failure."""
+        """Handle a message of a type without a handler. Raise `UnhandledMessage` by default."""
         raise UnhandledMessage(f"{type(self).__name__} has no handler for {type(message).__name__}")
 
-    # The loop
+    # ---- the message loop ------------------------------------------------------------------
 
     def handle_messages(self) -> None:
-        """Handle messages until it is time to stop. Raises what a handler raised."""
+        """Handle messages until it is time to stop. Raise what a handler raised."""
         life, mailbox = self.life, self.life.mailbox
         while (item := mailbox.take(life)) is not Signal.STOP:
             self._handle_item(life, item)
@@ -160,7 +155,7 @@ class Actor(pykka.ThreadingActor):
             else:
                 self._dispatch(self.decode(item))
         except BaseException as error:
-            life.bury(error)
+            life.set_aside(error)
             raise
         life.idle()
         life.current = None
@@ -170,7 +165,7 @@ class Actor(pykka.ThreadingActor):
     def _handle_envelope(self, envelope: Envelope[Any]) -> None:
         reply_to = envelope.reply_to
         if isinstance(envelope.message, _ActorStop):
-            self.life.stop_asker = reply_to  # answered when all is over
+            self.life.stop_reply = reply_to  # answered when the life has ended
             self.stop()
         elif reply_to is None:
             self._dispatch(envelope.message)
@@ -181,7 +176,7 @@ class Actor(pykka.ThreadingActor):
                 reply_to.set_exception()
                 raise
             except BaseException as error:
-                # The asker must not exit because this actor does.
+                # `SystemExit` must not reach the thread that asked.
                 refuse(envelope, f"{self.address} ended by {one_line(error)}")
                 raise
             reply_to.set(reply)
@@ -195,30 +190,31 @@ class Actor(pykka.ThreadingActor):
     @classmethod
     def _find_handler(cls, message_type: type) -> Handler:
         names = (cls._marked[base] for base in message_type.__mro__ if base in cls._marked)
-        # Pykka's own handling knows proxies, and calls `on_receive` for everything else.
+        # Pykka's method handles the messages of proxies, and passes others to `on_receive`.
         handler: Handler = getattr(cls, next(names, "_handle_receive"))
         cls._found[message_type] = handler
         return handler
 
     def _actor_loop(self) -> None:
-        # The target of the thread that Pykka's `start` makes, where there is no supervisor.
-        self.life.live(self)
+        # Pykka's `start` calls this in a new thread. Supervisors do not use it.
+        self.life.run(self)
 
 
 _NO_MAIL = Mailbox()
 
 
-def _life_alone(name: str) -> Life:
-    """A life without a supervisor."""
-    life = Life(name, 1, Mailbox(name), on_end=_end_alone)
+def _unsupervised_life(name: str) -> Life:
+    life = Life(name, 1, Mailbox(name), on_end=_end_unsupervised)
     life.mailbox.hand_to(life)
     return life
 
 
-def _end_alone(life: Life) -> None:
-    """Nobody will read its mail, so say so."""
+def _end_unsupervised(life: Life) -> None:
+    """Close the mailbox of an actor without a supervisor, and log its failure."""
     if life.actor is not None:
         pykka.ActorRegistry.unregister(life.actor.actor_ref)
     life.mailbox.close()
     if life.end is End.FAILED:
-        logger.error("%s failed, and it has no supervisor", life.address, exc_info=life.error)
+        logger.error(
+            "%s failed; it has no supervisor that restarts it", life.address, exc_info=life.error
+        )

@@ -1,4 +1,4 @@
-"""What a thread is to do later, in the order of its time. Belongs to that thread."""
+"""A queue of things to do later, ordered by time. For use by one thread."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ T = TypeVar("T")
 
 
 class Alarms(Generic[T]):
-    """Items by the monotonic second at which they are due; first set, first out at the same."""
+    """Items ordered by the monotonic time at which they are due; ties in the order of `set`."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, T]] = []
         self._numbers = itertools.count()
 
     def set(self, at: float, item: T) -> None:
+        """Add an item that is due at the monotonic time `at`."""
         heapq.heappush(self._heap, (at, next(self._numbers), item))
 
     def left(self) -> float | None:
-        """Seconds until the first is due; None where nothing is set."""
+        """Return the seconds until the first item is due, or None if there is no item."""
         return max(0.0, self._heap[0][0] - time.monotonic()) if self._heap else None
 
     def take(self) -> T:
-        """The first."""
+        """Remove and return the first item."""
         return heapq.heappop(self._heap)[2]

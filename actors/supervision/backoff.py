@@ -1,11 +1,11 @@
-"""How long to wait before a child that keeps failing is started again.
+"""Exponential back-off: how long to wait before a child that keeps failing is restarted.
 
-The first failure is followed by `initial` seconds, each further one by `factor` times as many, up
-to `maximum`; `jitter` spreads the delay by that share either way, so that children that failed
-together do not return together. A child that has lived for `reset_after` seconds is forgiven.
+The delay after the first failure is `initial` seconds. Each further failure multiplies it by
+`factor`, up to `maximum`. `jitter` changes each delay at random by up to that share, so that
+children that failed together do not restart together. The count of failures starts anew when a
+child has run for `reset_after` seconds.
 
-What is remembered is a `RestartState`. A `RestartStore` keeps it outside the process, so that a
-crash of the process does not make a looping child look innocent.
+A `RestartStore` keeps the count outside the process, so that it survives a crash of the process.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class RestartState:
-    """How a child has fared: failures in a row, and when the last one was (Unix seconds)."""
+    """A child's failures in a row, and the time of the last one (Unix seconds)."""
 
     failures: int = 0
     last_failure: float = 0.0
 
 
 class RestartStore(Protocol):
-    """Where restart states are kept between processes. The company implements it.
+    """Keeps restart states between processes. Errors that it raises are logged.
 
-    `load` is called in the supervisor's thread before a child is started for the first time at its
-    address, `save` in the notifier's thread after each failure. What they raise is logged.
+    A supervisor's thread calls `load` at the first failure of a child. The notifier's thread calls
+    `save` after each failure.
     """
 
     def load(self, address: str) -> RestartState | None:
-        """The state saved last for the address, or None."""
+        """Return the state that was saved last for the address, or None."""
 
     def save(self, address: str, state: RestartState) -> None:
-        """Keep the state of the address."""
+        """Save the state of the address."""
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """The delays, in seconds. `initial=0` switches them off: a restart is then immediate."""
+    """The delays, in seconds. With `initial=0` every restart is immediate."""
 
     initial: float = 0.1
     factor: float = 2.0
@@ -54,19 +54,19 @@ class Backoff:
             raise ValueError("a back-off needs 0 <= jitter < 1 and reset_after >= 0")
 
     def after_failure(self, state: RestartState, now: float, lived: float) -> RestartState:
-        """The state after a failure at `now` (Unix seconds) of a life of `lived` seconds."""
+        """Return the state after a failure at `now` (Unix seconds) of a life of `lived` seconds."""
         forgiven = lived >= self.reset_after
         return RestartState(1 if forgiven else state.failures + 1, now)
 
     def recall(self, state: RestartState | None, now: float) -> RestartState:
-        """The state loaded from a store, or a clean one if its last failure is long ago."""
+        """Return a loaded state, or one without failures if the last failure is long ago."""
         longest_gap = self.maximum * (1 + self.jitter) + self.reset_after
         if state is None or now - state.last_failure > longest_gap:
             return RestartState()
         return state
 
     def delay(self, state: RestartState, rng: random.Random) -> float:
-        """Seconds to wait before the next start, jitter included; never above `maximum`."""
+        """Return the seconds to wait before the next start, jitter included."""
         if self.initial == 0 or state.failures == 0:
             return 0.0
         # The exponent is capped: a float overflows after about a thousand doublings.
@@ -76,3 +76,4 @@ class Backoff:
 
 
 NO_BACKOFF = Backoff(initial=0)
+"""Restart at once, as OTP does."""

@@ -1,12 +1,12 @@
-"""What all supervisors of one tree share."""
+"""What all supervisors of one tree share: directory, events, restart states, incarnations."""
 
 from __future__ import annotations
 
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from actors.supervision.actor import Actor
 from actors.supervision.backoff import RestartState, RestartStore
 from actors.supervision.errors import one_line
 from actors.supervision.events import ChildFailed, DeadLetter, Event, Notifier
@@ -14,16 +14,13 @@ from actors.supervision.life import Life
 from actors.supervision.mailbox import Directory
 from actors.supervision.record import ChildRecord
 
-if TYPE_CHECKING:
-    from actors.supervision.actor import Actor
-
 logger = logging.getLogger(__name__)
 
 
 class Context:
-    """The directory, the reports, the restart store and the numbers of one tree.
+    """The parts that the supervisors of one tree share.
 
-    All methods may be called from any thread; only `load` can block, and none raises.
+    All methods may be called from any thread. Only `load` can block, and none raises.
     """
 
     def __init__(
@@ -44,13 +41,13 @@ class Context:
         self._incarnations: dict[str, int] = {}
 
     def next_incarnation(self, address: str) -> int:
-        """A number this tree has not used for the address yet, also if it was deleted between."""
+        """Return a number not used for the address yet, also if the child was deleted meanwhile."""
         number = self._incarnations.get(address, 0) + 1
         self._incarnations[address] = number
         return number
 
     def emit(self, event: Event) -> None:
-        """Report the event, later, in the notifier's thread."""
+        """Have the notifier's thread report the event."""
         hook = self._on_event
         if hook is not None:
             self.notifier.post(lambda: hook(event))
@@ -59,15 +56,17 @@ class Context:
         """Report the failure of a life."""
         self.emit(ChildFailed(address=life.address, incarnation=life.incarnation, error=error))
 
-    def bury(self, record: ChildRecord, life: Life, item: object, error: BaseException) -> None:
-        """Keep the item that broke a life, and report it."""
-        record.bury(item, one_line(error), life.incarnation)
+    def dead_letter(
+        self, record: ChildRecord, life: Life, item: object, error: BaseException
+    ) -> None:
+        """Keep and report the item that made a life fail."""
+        record.keep_dead_letter(item, one_line(error), life.incarnation)
         self.emit(
             DeadLetter(address=life.address, incarnation=life.incarnation, item=item, error=error)
         )
 
-    def close_for_good(self, record: ChildRecord) -> None:
-        """A child is forgotten, with all below it: report the mail that nobody will read."""
+    def close_deleted(self, record: ChildRecord) -> None:
+        """Close the mailboxes of a deleted child and of all below it. Report the unread mail."""
         record.leave_directory(self.directory)
         for gone in record.walk():
             for item in gone.mailbox.drain():
@@ -78,7 +77,7 @@ class Context:
                 )
 
     def load(self, address: str) -> RestartState | None:
-        """What the store knows of the address. Waits for the store."""
+        """Load the restart state of an address. Return None if there is none, or loading fails."""
         if self._store is None:
             return None
         try:
@@ -88,7 +87,7 @@ class Context:
             return None
 
     def save(self, address: str, state: RestartState) -> None:
-        """Have the store keep the state, in the notifier's thread."""
+        """Have the notifier's thread save the restart state of an address."""
         store = self._store
         if store is not None:
             self.notifier.post(lambda: store.save(address, state))

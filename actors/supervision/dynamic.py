@@ -1,12 +1,12 @@
-"""The supervisor of many like children, started on demand.
+"""The supervisor of many similar children that are started on demand.
 
-It differs from `Supervisor` as Elixir's `DynamicSupervisor` and OTP's `simple_one_for_one` do:
+It differs from `Supervisor` as OTP's `simple_one_for_one` and Elixir's `DynamicSupervisor` do:
 
-- It starts with no children; each comes with `start_child`.
-- The strategy is `one_for_one`, for children started on demand have no order.
-- It forgets every child that has ended for good or was terminated, not only temporary ones. So
-  `restart_child` and `delete_child` have nothing to act on, and raise `IsDynamic`.
-- When it stops, all children are ordered to stop at once, and each has its own limit.
+- It starts without children; `start_child` adds each.
+- Its strategy is `one_for_one`, because children started on demand have no order.
+- It deletes every child that was terminated or will not be restarted, not only temporary ones.
+  `restart_child` and `delete_child` therefore raise `IsDynamic`.
+- When it stops, it orders all children to stop at once. Each has its own time limit.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ class DynamicSupervisor(Supervisor):
     """A supervisor of children started on demand. All methods run in its own thread."""
 
     def restart_child(self, id: str) -> Ref:
+        """Raise `IsDynamic`."""
         raise IsDynamic(self.address)
 
     def delete_child(self, id: str) -> None:
+        """Raise `IsDynamic`."""
         raise IsDynamic(self.address)
 
     def _affected(self, child: ChildRecord) -> list[ChildRecord]:
@@ -34,5 +36,5 @@ class DynamicSupervisor(Supervisor):
         self.fence.check()
         stop_together(list(self._children.values()), self._context)
 
-    def _keep_or_forget(self, child: ChildRecord) -> None:
-        self._forget(child)
+    def _keep_or_delete(self, child: ChildRecord) -> None:
+        self._delete(child)

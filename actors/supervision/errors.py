@@ -1,7 +1,7 @@
-"""What the machinery answers when it cannot do what was asked.
+"""The errors of supervisors, actors and mailboxes.
 
-Every error that a supervisor call can raise is a `SupervisorError` whose `answer` is the word OTP
-uses for it, so that a caller may match on the type and a log may show OTP's word.
+Every error that a call to a supervisor raises is a `SupervisorError`. Its `answer` is the word that
+OTP uses for it.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from pykka import ActorDeadError, ActorRef
 
 
 class SupervisorError(Exception):
-    """A supervisor's refusal. It never means that the supervisor itself failed."""
+    """A supervisor refused a call. The supervisor itself goes on."""
 
     answer: ClassVar[str] = "error"
 
 
 class NotFound(SupervisorError):
-    """The supervisor has no child of that id."""
+    """The supervisor has no child of this id."""
 
     answer = "not_found"
 
 
 class Running(SupervisorError):
-    """The child runs (or is being stopped), so it can be neither restarted nor deleted."""
+    """The child runs or is being stopped. Terminate it before you restart it."""
 
     answer = "running"
 
 
 class Restarting(SupervisorError):
-    """The child failed and waits for its next start; terminate it first."""
+    """The child failed and waits for its next start. Terminate it before you restart it."""
 
     answer = "restarting"
 
 
 class AlreadyPresent(SupervisorError):
-    """A child of that id is known, and not running: restart or delete that one."""
+    """The supervisor has a stopped child of this id. Restart or delete that child."""
 
     answer = "already_present"
 
 
 class AlreadyStarted(SupervisorError):
-    """A child of that id runs already; `ref` is that child."""
+    """A child of this id runs already; `ref` is that child."""
 
     answer = "already_started"
 
@@ -52,31 +52,31 @@ class AlreadyStarted(SupervisorError):
 
 
 class NoSupervisor(SupervisorError):
-    """There is no supervisor at that address now: it ended, or waits for its next start."""
+    """No supervisor runs at this address: it has ended, or waits for its next start."""
 
     answer = "no_supervisor"
 
 
 class IsDynamic(SupervisorError):
-    """A dynamic supervisor forgets what has ended, so nothing can be restarted or deleted there."""
+    """A dynamic supervisor keeps no stopped children that could be restarted or deleted."""
 
     answer = "dynamic"
 
 
 class WouldDeadlock(SupervisorError):
-    """The caller would wait for something that waits for the caller; pass `block=False`."""
+    """The call would wait for something that waits for the caller. Pass `block=False`."""
 
     answer = "would_deadlock"
 
 
 class CallerStopping(SupervisorError):
-    """The calling actor was ordered to stop while it waited; the call may still be carried out."""
+    """The calling actor was ordered to stop while it waited. The call may still be carried out."""
 
     answer = "caller_stopping"
 
 
 class StartFailed(SupervisorError):
-    """A start did not work: `address` names the child, `error` is what its start raised."""
+    """A child did not start. `address` names the child, `error` is what its start raised."""
 
     def __init__(self, address: str, error: BaseException) -> None:
         super().__init__(address, error)
@@ -90,7 +90,7 @@ class StartFailed(SupervisorError):
 
 
 class StartTimeout(Exception):
-    """`__init__` and `on_start` together took longer than the spec's `start_timeout`."""
+    """`__init__` and `on_start` together took longer than the `start_timeout` of the spec."""
 
 
 class StartInterrupted(Exception):
@@ -98,11 +98,11 @@ class StartInterrupted(Exception):
 
 
 class AddressTaken(Exception):
-    """Another actor of the same directory lives at that address."""
+    """Another actor is registered at this address in the same directory."""
 
 
 class MailboxClosed(ActorDeadError):
-    """The mailbox takes no more mail: its actor has ended for good."""
+    """The mailbox takes no mail, because its actor has ended and is not being restarted."""
 
 
 class UnhandledMessage(TypeError):
@@ -110,11 +110,11 @@ class UnhandledMessage(TypeError):
 
 
 class Fenced(Exception):
-    """The incarnation is over; what it says or writes no longer counts."""
+    """The incarnation is over and must not write or send any more."""
 
 
 def one_line(error: BaseException) -> str:
-    """The error as one printable line of at most 300 characters: `ValueError: what it says`."""
+    """Return the error as one line of at most 300 characters: `ValueError: its message`."""
     text = " ".join(str(error).split())
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return line if len(line) <= 300 else line[:299] + "…"

@@ -1,7 +1,7 @@
-"""What a tree reports while it works, and the thread that carries the reports out.
+"""The events that a tree reports, and the thread that delivers them.
 
-Hooks belong to strangers: they may block or raise. So the supervisors only put events into a queue,
-and one `Notifier` thread per tree calls the hook, in the order in which things happened.
+The hooks that receive events may block or raise. Supervisors therefore only put events into a
+queue. One `Notifier` thread for each tree calls the hooks, in the order of the events.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something happened to the actor at this address, at this time (Unix seconds)."""
+    """Something happened to the actor at `address`, at the time `at` (Unix seconds)."""
 
     address: str
     incarnation: int
@@ -29,50 +29,50 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class ChildStarted(Event):
-    """Its start worked, and it was not a restart."""
+    """The actor has started, and not by a restart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChildRestarted(Event):
-    """Its start worked, after its own failure or together with a sibling's."""
+    """The actor has been restarted, after its own failure or together with a sibling."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChildFailed(Event):
-    """It failed: while starting, while running, or while stopping."""
+    """The actor failed while it started, ran or stopped."""
 
     error: BaseException
 
     @property
     def traceback(self) -> str:
-        """Printable. Made when it is read: that takes as long as the restart itself."""
+        """The traceback as text, formatted on reading because that takes as long as a restart."""
         return "".join(traceback.format_exception(self.error))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChildStopped(Event):
-    """It ended without a failure. `reason` is `normal` (by itself) or `shutdown` (ordered)."""
+    """The actor ended without a failure: `normal` (it stopped itself) or `shutdown` (ordered)."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Abandoned(Event):
-    """It did not start or stop in time and is fenced. `stack` is what its thread was doing."""
+    """The actor did not start or stop in time and is fenced. `stack` is its thread's stack."""
 
     stack: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class GaveUp(Event):
-    """A supervisor has seen too many restarts; `reason` names the last child and its error."""
+    """A supervisor gave up after too many restarts. `reason` names the last child and its error."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter(Event):
-    """An item nobody will handle: it broke its actor, or its actor has ended for good."""
+    """Nobody will handle `item`: it made its actor fail (`error`), or its actor was deleted."""
 
     item: object
     error: BaseException | None
@@ -80,7 +80,7 @@ class DeadLetter(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Stuck(Event):
-    """It has been at the same thing (`doing`) for `seconds`. Said once a message."""
+    """The actor has been `doing` one thing for `seconds`. Reported once for each message."""
 
     doing: str
     seconds: float
@@ -88,9 +88,9 @@ class Stuck(Event):
 
 
 class Notifier:
-    """Runs jobs one after another in a thread of its own. A job that raises is logged.
+    """Runs jobs one after another in a thread of its own, and logs those that raise.
 
-    The thread is made for the first job. Jobs beyond `limit` waiting ones are dropped and counted.
+    The first job starts the thread. While `limit` jobs wait, further jobs are dropped and counted.
     """
 
     def __init__(self, name: str, limit: int = 100_000) -> None:
@@ -103,7 +103,7 @@ class Notifier:
         self._closed = False
 
     def post(self, job: Callable[[], Any]) -> None:
-        """Have the job done later. Any thread; never blocks, never raises."""
+        """Have the thread run the job. Any thread; does not block and does not raise."""
         if self._closed or self._jobs.qsize() >= self._limit:
             self.dropped += 1
             return
@@ -112,7 +112,7 @@ class Notifier:
             self._begin()
 
     def drain(self, timeout: float | None) -> bool:
-        """Wait until all jobs posted so far are done; False if the time was up."""
+        """Wait until all jobs posted so far are done. Return whether they are after `timeout` s."""
         if self._closed or self._thread is None:
             if self._thread is not None:
                 self._thread.join(timeout)
@@ -122,7 +122,7 @@ class Notifier:
         return done.wait(timeout)
 
     def close(self) -> None:
-        """Let the thread end after the jobs that wait now; take no more."""
+        """Take no more jobs, and end the thread after those that wait."""
         self._closed = True
         self._jobs.put(None)
 

@@ -1,7 +1,7 @@
-"""The tree as plain data, read from the records without asking any actor.
+"""The tree as plain data, read from the records without asking an actor.
 
-So it works while any actor is stuck, and costs the actors nothing. Each number is true at some
-moment of the reading; the whole is not one moment.
+Reading works while actors are stuck, and costs them nothing. Each value was true at some moment
+during the reading; the values are not from one common moment.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from actors.supervision.spec import DynamicSpec, SupervisorSpec
 
 @dataclass(frozen=True)
 class Node:
-    """One actor. Times are seconds. What a supervisor has handled are calls and ends of children.
+    """One actor. Times are in seconds.
 
-    `state` is a value of `State`; `restart` one of `Restart`; `strategy` one of `Strategy`, or
-    `dynamic`, and None for a worker. `incarnation` counts starts, those that failed as well;
-    `restarts` counts starts that worked and were not the supervisor's first or ordered by a call.
-    `next_start_in` is None unless it is `restarting`, `uptime` unless it runs. `stuck` is how long
-    it has been `doing` one thing, and `stack` where it is, once that is too long.
+    `state` is a value of `State`, `restart` a value of `Restart`. `strategy` is a value of
+    `Strategy`, `dynamic`, or None for a worker. `incarnation` counts all starts, also those that
+    failed. `restarts` counts the starts that worked, without the first start and without those
+    ordered by a call. `handled` of a supervisor counts calls and ends of children. `uptime` is None
+    unless the actor runs, `next_start_in` is None unless it is `restarting`. `doing` is what it
+    does now. If it has been doing that for too long, `stuck` says how long and `stack` where.
     """
 
     id: str
@@ -47,8 +48,8 @@ class Node:
     children: tuple[Node, ...]
 
 
-def look(record: ChildRecord, stuck_after: float) -> Node:
-    """The record and all below it. Any thread."""
+def snapshot(record: ChildRecord, stuck_after: float) -> Node:
+    """Return the record and all below it as data. Any thread."""
     life, retry_at = record.life, record.retry_at
     mailbox = life.mailbox if life is not None else record.mailbox
     now = time.monotonic()
@@ -67,12 +68,12 @@ def look(record: ChildRecord, stuck_after: float) -> Node:
         handled=mailbox.handled,
         dead_letters=record.dead_letter_count,
         abandoned=sum(not old.done.is_set() for old in record.abandoned),
-        uptime=now - life.born if life is not None and life.ready else None,
+        uptime=now - life.began if life is not None and life.ready else None,
         next_start_in=max(0.0, retry_at - now) if retry_at is not None else None,
         doing=life.doing if life is not None else None,
         stuck=stuck,
         stack=life.stack() if life is not None and stuck is not None else None,
-        children=tuple(look(child, stuck_after) for child in list(record.children.values())),
+        children=tuple(snapshot(child, stuck_after) for child in list(record.children.values())),
     )
 
 

@@ -1,4 +1,4 @@
-"""How many restarts are too many."""
+"""The limit on restarts within a period."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 
 class Intensity:
-    """Counts restarts: at most `intensity` within `period` seconds."""
+    """Counts restarts, of which at most `intensity` are allowed within `period` seconds."""
 
     def __init__(self, intensity: int, period: float) -> None:
         self._intensity = intensity
@@ -14,7 +14,7 @@ class Intensity:
         self._restarts: deque[float] = deque()
 
     def add(self, now: float) -> bool:
-        """Count one at `now` (monotonic seconds); False if it is one too many."""
+        """Count a restart at `now` (monotonic seconds). Return False if it exceeds the limit."""
         self._restarts.append(now)
         while self._restarts[0] < now - self._period:
             self._restarts.popleft()

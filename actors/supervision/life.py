@@ -1,12 +1,14 @@
 """One incarnation of an actor: its thread, its fence, and how it ended.
 
-A `Life` is what a pid is to Erlang. Starting an actor again is a new life with the next incarnation
-number; the address and the mailbox stay. All of a life happens in one daemon thread, the actor's
-`__init__` included, so a start that fails or hangs does so where it can be seen:
+A `Life` is what a pid is in Erlang. Each start of an actor makes a new life with the next
+incarnation number; the address and the mailbox stay the same. All code of an actor runs in the
+daemon thread of its life, `__init__` included. The supervisor therefore sees every failure of a
+start, and can limit its time:
 
-    __init__, on_start                     -> the start worked: the supervisor goes on
-    messages, one after another            -> until ordered to stop, stopped by itself, or failed
-    on_stop, or on_failure after a failure -> the end is reported to the supervisor, always
+    __init__, on_start                       the start; the supervisor waits for it
+    messages, one after another              until the actor is ordered to stop, stops itself, or
+                                             fails
+    on_stop, or on_failure after a failure   then the end is reported to the supervisor
 """
 
 from __future__ import annotations
@@ -15,33 +17,39 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Protocol, TypeGuard
+
+import pykka
 
 from actors.supervision.errors import Fenced, one_line
-
-if TYPE_CHECKING:
-    from actors.supervision.actor import Actor
-    from actors.supervision.mailbox import Mailbox
-    from actors.supervision.ref import SupervisorRef
+from actors.supervision.mailbox import Mailbox
 
 
 class End(Enum):
     """Why a life ended, in OTP's words."""
 
-    NORMAL = "normal"  # the actor stopped itself, or was told to with `ActorRef.stop`
-    SHUTDOWN = "shutdown"  # its supervisor ordered it to stop, or it is a supervisor that gave up
-    FAILED = "failed"  # an exception
-    ABANDONED = "abandoned"  # it did not stop in time; its thread may still run, fenced
+    NORMAL = "normal"
+    """The actor stopped itself, or `ActorRef.stop` stopped it."""
+
+    SHUTDOWN = "shutdown"
+    """Its supervisor ordered it to stop, or it is a supervisor that gave up."""
+
+    FAILED = "failed"
+    """It raised an exception."""
+
+    ABANDONED = "abandoned"
+    """It did not stop within its time limit. Its thread may still run, fenced."""
 
 
 class Fence:
-    """Tells whether one incarnation still counts. Readable from any thread, at no cost.
+    """Tells whether one incarnation may still write and send. Any thread may read it.
 
-    A shell checks it right before it writes or sends. It falls when the life is over, and at once
-    when the life is abandoned, and never rises again.
+    An actor checks its fence right before it writes or sends. The fence is valid until the life is
+    over or abandoned, and never becomes valid again.
     """
 
     __slots__ = ("address", "alive", "incarnation")
@@ -52,7 +60,7 @@ class Fence:
         self.alive = True
 
     def check(self) -> None:
-        """Raises `Fenced` if the incarnation is over."""
+        """Raise `Fenced` if the incarnation is over."""
         if not self.alive:
             raise Fenced(f"{self.address} incarnation {self.incarnation} is over")
 
@@ -61,32 +69,86 @@ class Fence:
         return f"<Fence {self.address}#{self.incarnation} {state}>"
 
 
-class _Here(threading.local):
-    life: Life | None = None  # whose thread this is
-    birth: Life | None = None  # whose actor is about to be made in this thread
+class LiveActor(Protocol):
+    """What a life needs of the actor that lives it. `actors.supervision.Actor` is one."""
+
+    actor_stopped: threading.Event
+
+    @property
+    def actor_ref(self) -> pykka.ActorRef[Any]:
+        """Pykka's reference to the actor."""
+
+    def on_start(self) -> None:
+        """Run before the first message."""
+
+    def handle_messages(self) -> None:
+        """Handle messages until it is time to stop. Raise what a handler raised."""
+
+    def on_stop(self) -> None:
+        """Run after a normal end or an ordered stop."""
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Run after a failure."""
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """Run with the item whose handling failed."""
 
 
-_here = _Here()
+class Place(Protocol):
+    """A place in a supervision tree, which stays while incarnations come and go.
+
+    `life` is the incarnation that runs there now, or None. `children` are the places below, by id.
+    """
+
+    address: str
+    life: Life | None
+
+    @property
+    def parent(self) -> Place | None:
+        """The place of the supervisor above, or None at the root."""
+
+    @property
+    def children(self) -> Mapping[str, Place]:
+        """The places below, by child id."""
+
+
+class _Local(threading.local):
+    life: Life | None = None  # the life whose thread this is
+    unclaimed: Life | None = None  # the life whose actor is being constructed in this thread
+
+
+_local = _Local()
 
 
 def current_life() -> Life | None:
-    """The life whose thread this is, or None in a thread that belongs to no actor."""
-    return _here.life
+    """Return the life whose thread this is, or None in a thread that belongs to no actor."""
+    return _local.life
 
 
 def current_fence() -> Fence | None:
-    """The fence of the actor whose thread this is, or None in a thread that belongs to no actor."""
-    return _here.life.fence if _here.life is not None else None
+    """Return the fence of the actor whose thread this is, or None if no actor owns the thread."""
+    return _local.life.fence if _local.life is not None else None
 
 
-def life_being_born() -> Life | None:
-    """The life that waits for its actor in this thread. Answers once per life."""
-    life, _here.birth = _here.birth, None
+def claim_life() -> Life | None:
+    """Return the life whose actor is being constructed in this thread, once; otherwise None."""
+    life, _local.unclaimed = _local.unclaimed, None
     return life
 
 
 class Life:
-    """One incarnation. The supervisor makes it, its own thread lives it, anyone may look at it."""
+    """One incarnation. A supervisor makes it, its own thread runs it, any thread may read it.
+
+    `parent` is the supervisor's life and `supervisor` the supervisor's place; both are None at the
+    root. The three callbacks are called in this life's thread: `on_end` as the last thing it does,
+    `on_dead_letter` with the item whose handling failed, `on_busy` before each piece of work.
+    """
 
     def __init__(
         self,
@@ -95,52 +157,57 @@ class Life:
         mailbox: Mailbox,
         *,
         parent: Life | None = None,
-        supervisor: SupervisorRef | None = None,
+        supervisor: Place | None = None,
         on_end: Callable[[Life], None] = lambda life: None,
         on_dead_letter: Callable[[Life, object, BaseException], None] = lambda *_: None,
         on_busy: Callable[[], None] | None = None,
     ) -> None:
         self.fence = Fence(address, incarnation)
         self.mailbox = mailbox
-        self.parent = parent  # the supervisor's life, None above the root
+        self.parent = parent
         self.supervisor = supervisor
-        self.actor: Actor | None = None
-        self.started = threading.Event()  # the start is decided: it worked, failed, or was given up
-        self.ready = False  # the start worked
-        self.done = threading.Event()  # the thread has nothing more to say
+        self.actor: LiveActor | None = None
+        self.started = threading.Event()  # set when the start has worked, failed or been given up
+        self.ready = False  # whether the start has worked
+        self.done = threading.Event()  # set when the thread reports nothing more
         self.end: End | None = None
         self.error: BaseException | None = None
         self.stop_ordered = False
-        self.stopping = threading.Event()  # set together with `stop_ordered`, for those who wait
+        self.stopping = threading.Event()  # set together with `stop_ordered`, to wait for
         self.leaving = False  # the actor stops itself after the current message
-        self.stop_asker: Any = None  # the future of whoever waits in `ActorRef.stop`
+        self.stop_reply: Any = None  # the Pykka future on which `ActorRef.stop` waits
         self.interrupt: Callable[[], None] | None = None  # ends what the thread waits for
         self.current: object = None  # the item being handled
-        self.doing: str | None = None  # what runs now, None between messages
+        self.doing: str | None = None  # what runs now; None between messages
         self.busy_since: float | None = None  # monotonic seconds
         self.on_busy = on_busy
         self.thread_id: int | None = None
-        self.born = time.monotonic()
+        self.began = time.monotonic()
         self._on_end = on_end
         self._on_dead_letter = on_dead_letter
 
     @property
     def address(self) -> str:
+        """The address of the actor."""
         return self.fence.address
 
     @property
     def incarnation(self) -> int:
+        """The number of this incarnation, counted from 1."""
         return self.fence.incarnation
 
-    # What the supervisor does with it
+    # ---- called by the supervisor ----------------------------------------------------------
 
-    def begin(self, make: Callable[[], Actor]) -> None:
-        """Start the thread, which makes the actor first. Raises `RuntimeError` if none can be."""
+    def begin(self, make: Callable[[], object]) -> None:
+        """Start the thread, which first calls `make` for the actor.
+
+        Raise `RuntimeError` if the system gives no thread.
+        """
         name = f"{self.address}#{self.incarnation}"
         threading.Thread(target=self._run, args=(make,), name=name, daemon=True).start()
 
     def order_stop(self) -> None:
-        """Let it stop after the current message; wake it if it waits. Any thread; never blocks."""
+        """Order the actor to stop after its current message. Any thread; does not block."""
         self.stop_ordered = True
         self.stopping.set()
         interrupt = self.interrupt
@@ -149,7 +216,7 @@ class Life:
         self.mailbox.wake()
 
     def abandon(self) -> None:
-        """Wait for it no longer: fence it. The thread, if it ever ends, ends unheard."""
+        """Fence the actor and stop waiting for it. The end of its thread is not reported."""
         self.fence.alive = False
         self.end = End.ABANDONED
         self.order_stop()
@@ -158,20 +225,20 @@ class Life:
         self.started.set()
 
     def stack(self) -> str | None:
-        """The Python stack of its thread now, innermost call last; None if it is over."""
+        """Return the current Python stack of the thread, innermost call last; None if it ended."""
         if self.thread_id is None or self.done.is_set():
             return None
         frame = sys._current_frames().get(self.thread_id)
         return None if frame is None else "".join(traceback.format_stack(frame))
 
-    # What its own thread does
+    # ---- called in the life's own thread ---------------------------------------------------
 
-    def live(self, actor: Actor) -> None:
-        """The whole life of an actor that exists already: started by Pykka's `Actor.start`."""
+    def run(self, actor: LiveActor) -> None:
+        """Run the whole life of an existing actor, one that Pykka's `Actor.start` made."""
         self._run(lambda: actor)
 
     def busy(self, doing: str) -> None:
-        """Note what runs from now on, and see to it that somebody watches how long."""
+        """Note what runs from now on, and let the watchdog watch how long it takes."""
         self.doing = doing
         self.busy_since = time.monotonic()
         if self.on_busy is not None:
@@ -182,8 +249,8 @@ class Life:
         self.busy_since = None
         self.doing = None
 
-    def bury(self, error: BaseException) -> None:
-        """Set the current item aside as the one that broke the actor."""
+    def set_aside(self, error: BaseException) -> None:
+        """Make the current item, whose handling raised `error`, a dead letter."""
         item, self.current = self.current, None
         if not self.fence.alive:
             return
@@ -191,34 +258,37 @@ class Life:
             self._on_dead_letter(self, item, error)
             if self.actor is not None:
                 self.actor.on_dead_letter(item, error)
-        except BaseException as another:  # noqa: BLE001 - the first error is the one that counts
+        except BaseException as another:  # noqa: BLE001 - the first error is the one to report
             error.add_note(f"and then on_dead_letter raised {one_line(another)}")
 
-    def _run(self, make: Callable[[], Actor]) -> None:
-        _here.life = self
+    def _run(self, make: Callable[[], object]) -> None:
+        _local.life = self
         self.thread_id = threading.get_ident()
-        error = self._attempt("__init__", lambda: self._be_born(make))
+        error = self._attempt("__init__", lambda: self._construct(make))
         if error is None and self.actor is not None and self.fence.alive:
             error = self._attempt("on_start", self.actor.on_start)
         if error is None and self.actor is not None and self.fence.alive:
             self.ready = True
             self.started.set()
             error = self._attempt(None, self.actor.handle_messages)
-        self._finish(self._last_words(error))
-        _here.life = None
+        self._finish(self._call_end_hook(error))
+        _local.life = None
 
-    def _be_born(self, make: Callable[[], Actor]) -> None:
-        _here.birth = self
+    def _construct(self, make: Callable[[], object]) -> None:
+        _local.unclaimed = self
         try:
             actor = make()
         finally:
-            _here.birth = None
-        if getattr(actor, "life", None) is not self:
+            _local.unclaimed = None
+        if not self._is_mine(actor):
             raise TypeError(f"{self.address}: start must make exactly one Actor, got {actor!r}")
         self.actor = actor
 
-    def _last_words(self, error: BaseException | None) -> BaseException | None:
-        """Run `on_stop` or `on_failure`; what they raise is a failure of the actor, too."""
+    def _is_mine(self, actor: object) -> TypeGuard[LiveActor]:
+        return getattr(actor, "life", None) is self
+
+    def _call_end_hook(self, error: BaseException | None) -> BaseException | None:
+        """Run `on_stop` or `on_failure`. Return the error with which the life ends, if any."""
         actor = self.actor
         if actor is None or not self.fence.alive:
             return error
@@ -237,14 +307,14 @@ class Life:
             self.busy(doing)
         try:
             step()
-        except BaseException as error:  # noqa: BLE001 - even SystemExit ends one actor, not all
+        except BaseException as error:  # noqa: BLE001 - SystemExit, too, ends only this actor
             return error
         finally:
             self.idle()
         return None
 
     def _finish(self, error: BaseException | None) -> None:
-        """Fall silent, then tell the supervisor. Nothing here can raise for an outside reason."""
+        """Fence the life, then report its end to the supervisor."""
         self.fence.alive = False
         self.current = None
         if self.end is not End.ABANDONED:
@@ -255,9 +325,9 @@ class Life:
                 self.end = End.SHUTDOWN if self.stop_ordered else End.NORMAL
         if self.actor is not None:
             self.actor.actor_stopped.set()
-        if self.stop_asker is not None:
-            with suppress(Exception):  # the asker may have been answered
-                self.stop_asker.set(None)
+        if self.stop_reply is not None:
+            with suppress(Exception):  # it may have been answered already
+                self.stop_reply.set(None)
         self.started.set()
         self._on_end(self)
         self.done.set()

@@ -1,13 +1,13 @@
-"""Mailboxes that outlive the actors that read them, and the directory that finds them.
+"""Mailboxes that outlive actors, and the directory of mailboxes by address.
 
-A `Mailbox` belongs to an *address*, not to an actor. When the actor fails, its supervisor hands the
-same mailbox to the next incarnation, which goes on with the next waiting message. It is Pykka's
-actor inbox (`put`, `get`, `empty`), so `ActorRef.tell` and `ask` write into it as into any other.
+A `Mailbox` belongs to an *address*, not to an actor. When an actor fails its supervisor gives the
+mailbox to the next incarnation, which continues with the next waiting message. A mailbox implements
+Pykka's actor inbox (`put`, `get`, `empty`), so that `ActorRef.tell` and `ask` work.
 
     directory = Directory()
     directory.register("demo/", Mailbox("demo/"))
-    directory.deliver("demo/", b"...")      # True: it waits there for whoever reads next
-    directory.deliver("nowhere/", b"...")   # False: nobody lives there
+    directory.deliver("demo/", b"...")      # True: the item waits for the reader
+    directory.deliver("nowhere/", b"...")   # False: no mailbox has this address
 """
 
 from __future__ import annotations
@@ -27,44 +27,45 @@ from actors.supervision.errors import AddressTaken, MailboxClosed
 
 
 class Signal(Enum):
-    """What `Mailbox.take` returns when it returns no item."""
+    """What `Mailbox.take` returns instead of an item."""
 
-    STOP = "stop"  # the reader is to stop, or is no longer the reader
-    NOTHING = "nothing"  # the time was up
+    STOP = "stop"  # the reader must stop, or is not the reader any more
+    NOTHING = "nothing"  # no item came in time
 
 
 class Reader(Protocol):
-    """Who may take mail out: one incarnation of an actor."""
+    """The incarnation that may take mail out. A `Life` is one."""
 
     stop_ordered: bool  # by its supervisor
     leaving: bool  # by its own wish
 
 
 class Mailbox:
-    """A queue of items for one address: any thread puts, one incarnation at a time takes.
+    """A queue of items for one address. Any thread may put; one incarnation at a time takes.
 
-    `put` never blocks. A reader that finds nothing leaves a locked lock and sleeps on it; whoever
-    has something for it unlocks that. So a busy mailbox costs one short lock for each put and take.
+    `put` does not block. A reader that finds no item creates a lock, acquires it twice and thereby
+    sleeps; the thread that puts an item releases the lock. A `put` or `take` on a mailbox with
+    items costs one short acquisition of another lock.
     """
 
     __slots__ = ("_items", "_lock", "_open", "_reader", "_sleeper", "address", "handled")
 
     def __init__(self, address: str = "") -> None:
         self.address = address
-        self.handled = 0  # items handled to the end, by all incarnations; written by the reader
+        self.handled = 0  # items handled without failure, by all incarnations; the reader writes it
         self._items: deque[object] = deque()
         self._lock = threading.Lock()  # held for a few instructions only, never while waiting
-        self._sleeper: threading.Lock | None = None  # what the reader sleeps on
+        self._sleeper: threading.Lock | None = None  # the lock on which the reader sleeps
         self._reader: Reader | None = None
         self._open = True
 
     @property
     def depth(self) -> int:
-        """How many items wait. Takes no lock."""
+        """How many items wait. Reading it takes no lock."""
         return len(self._items)
 
     def put(self, item: object, /) -> None:
-        """Append an item. Any thread; never blocks. Raises `MailboxClosed` if closed."""
+        """Append an item. Any thread; does not block. Raise `MailboxClosed` if closed."""
         with self._lock:
             if not self._open:
                 raise MailboxClosed(f"{self.address or 'actor'} has ended")
@@ -72,10 +73,11 @@ class Mailbox:
             self._wake_sleeper()
 
     def take(self, reader: Reader, timeout: float | None = None) -> object:
-        """The next item, or a `Signal`. Blocks at most `timeout` seconds (None: for ever).
+        """Remove and return the next item, or return a `Signal` after `timeout` seconds.
 
-        Stopping comes before the mail. Whoever is not the reader any more gets STOP, so an
-        abandoned incarnation cannot take a message from its successor.
+        Wait without limit if `timeout` is None. An order to stop comes before waiting items. An
+        incarnation that is not the reader any more gets STOP, so that an abandoned incarnation
+        cannot take a message from its successor.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -91,12 +93,12 @@ class Mailbox:
             sleeper.acquire(timeout=left)
 
     def wake(self) -> None:
-        """Make a waiting reader look at its orders. Any thread; never blocks."""
+        """Make a waiting reader check whether it must stop. Any thread; does not block."""
         with self._lock:
             self._wake_sleeper()
 
     def hand_to(self, reader: Reader) -> None:
-        """From now on only this reader takes mail, and new mail is welcome."""
+        """Make this the only reader, and open the mailbox for new items."""
         with self._lock:
             self._reader = reader
             self._open = True
@@ -113,13 +115,13 @@ class Mailbox:
             self._sleeper = None
 
     def close(self) -> None:
-        """Take no new mail, and tell everyone whose `ask` waits here that there is no answer.
+        """Take no new items, and answer the waiting asks with `ActorDeadError`.
 
-        Other waiting items are kept, for a later incarnation or for `drain`.
+        Keep the other waiting items for a later incarnation or for `drain`.
         """
         with self._lock:
             self._open = False
-            self._reader = None  # which would keep an ended actor in memory
+            self._reader = None  # a reference would keep an ended actor in memory
             self._wake_sleeper()
             asks = [item for item in self._items if _wants_reply(item)]
             kept = [item for item in self._items if not _wants_reply(item)]
@@ -129,14 +131,14 @@ class Mailbox:
             refuse(ask, f"{self.address or 'actor'} ended before it handled the message")
 
     def drain(self) -> list[object]:
-        """Remove and return all waiting items, oldest first."""
+        """Remove and return all waiting items, oldest first. Any thread."""
         with self._lock:
             items = list(self._items)
             self._items.clear()
         return items
 
     def get(self) -> Envelope[Any]:
-        """Pykka's way to take an item, in an envelope; our actors use `take`. Waits for ever."""
+        """Wait for the next item and return it in an envelope, as Pykka does. Actors use `take`."""
         while True:
             with self._lock:
                 if self._items:
@@ -146,21 +148,21 @@ class Mailbox:
             sleeper.acquire()
 
     def empty(self) -> bool:
-        """Whether nothing waits. Part of Pykka's inbox protocol."""
+        """Whether no item waits. Part of Pykka's inbox protocol."""
         return not self._items
 
 
 class Directory:
-    """Which mailbox is at which address. Thread-safe."""
+    """The mailboxes by address. Any thread may use it."""
 
     def __init__(self) -> None:
         self._boxes: dict[str, Mailbox] = {}
         self._lock = threading.Lock()
 
     def deliver(self, address: str, item: object) -> bool:
-        """Put the item into the mailbox at the address; False if nobody lives there.
+        """Put the item into the mailbox at the address. Return False if there is none.
 
-        Any thread; never blocks. An actor between two incarnations still lives at its address.
+        Does not block. An actor that waits for its next start has a mailbox at its address.
         """
         box = self._boxes.get(address)
         if box is None:
@@ -172,31 +174,31 @@ class Directory:
         return True
 
     def register(self, address: str, mailbox: Mailbox) -> None:
-        """Let the mailbox live at the address. Raises `AddressTaken` if another one does."""
+        """Register the mailbox at the address. Raise `AddressTaken` if another one is there."""
         with self._lock:
             if self._boxes.setdefault(address, mailbox) is not mailbox:
                 raise AddressTaken(address)
 
     def unregister(self, address: str, mailbox: Mailbox) -> None:
-        """Let the mailbox live there no more. Nothing happens if it did not."""
+        """Remove the mailbox from the address if it is registered there."""
         with self._lock:
             if self._boxes.get(address) is mailbox:
                 del self._boxes[address]
 
     def depth(self, address: str) -> int:
-        """How many items wait at the address; 0 where nobody lives."""
+        """Return how many items wait at the address; 0 if there is no mailbox."""
         box = self._boxes.get(address)
         return 0 if box is None else box.depth
 
     def addresses(self) -> list[str]:
-        """Every address where somebody lives, sorted."""
+        """Return all addresses with a mailbox, sorted."""
         return sorted(self._boxes.copy())
 
 
 def refuse(item: object, why: str) -> None:
-    """Answer an `ask` that nobody will handle with `ActorDeadError`; other items have no asker."""
+    """Answer the item with `ActorDeadError` if it is an `ask`. Do nothing for other items."""
     if isinstance(item, Envelope) and item.reply_to is not None:
-        with suppress(Full):  # it has been answered
+        with suppress(Full):  # it has been answered already
             item.reply_to.set_exception((ActorDeadError, ActorDeadError(why), None))
 
 

@@ -1,4 +1,4 @@
-"""Child specifications: what a supervisor is to start, as plain data.
+"""Child specifications: what a supervisor starts, as plain data.
 
 SupervisorSpec(
     "runtime",
@@ -19,50 +19,51 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
-from actors.supervision.actor import Actor
+import pykka
+
 from actors.supervision.backoff import NO_BACKOFF, Backoff
 
 
 class Restart(Enum):
-    """When a child that has ended is started again."""
+    """When a child that has ended is restarted."""
 
     PERMANENT = "permanent"
-    """Always. For what the rest cannot do without."""
+    """Always. For children that the others need."""
 
     TRANSIENT = "transient"
-    """Only after a failure. For work that may be finished."""
+    """Only after a failure. For work that comes to an end."""
 
     TEMPORARY = "temporary"
-    """Never; the supervisor forgets it when it ends. For what is started again by its owner."""
+    """Never. The supervisor deletes it when it ends. For children that their user restarts."""
 
 
 class Strategy(Enum):
-    """Which children are started again when one of them is."""
+    """Which children are restarted together with one that is restarted."""
 
     ONE_FOR_ONE = "one_for_one"
-    """Only that child. For children that do not need each other."""
+    """None. For children that do not depend on each other."""
 
     ONE_FOR_ALL = "one_for_all"
-    """All children. For children that share a state none of them can lose alone."""
+    """All children. For children that share state that none of them can rebuild alone."""
 
     REST_FOR_ONE = "rest_for_one"
-    """That child and those started after it. For children that build on the earlier ones."""
+    """Those started after it. For children that depend on the earlier ones."""
 
 
 @dataclass(frozen=True)
 class ChildSpec:
     """A worker.
 
-    `start` makes the actor; it runs in the actor's new thread.
-    `shutdown` is how many seconds an ordered stop may take before the actor is abandoned: None
-    waits for ever, 0 does not wait at all.
-    `start_timeout` limits `__init__` and `on_start` together; None waits for ever, as OTP does.
-    `address` is the parent's address, the id and a slash, unless given.
-    `backoff` is what the supervisor's `children_backoff` says, unless given.
+    `start` makes the actor, an `actors.supervision.Actor`. It runs in the actor's new thread.
+    `shutdown` limits an ordered stop, in seconds; the actor is abandoned after that. None sets no
+    limit, 0 abandons at once. 5 is OTP's value for workers.
+    `start_timeout` limits `__init__` and `on_start` together, in seconds. None sets no limit.
+    `address` is by default the parent's address, the id and a slash.
+    `backoff` is by default the `children_backoff` of the supervisor.
     """
 
     id: str
-    start: Callable[[], Actor]
+    start: Callable[[], pykka.ThreadingActor]
     restart: Restart = Restart.PERMANENT
     shutdown: float | None = 5.0
     start_timeout: float | None = None
@@ -75,10 +76,11 @@ class ChildSpec:
 
 @dataclass(frozen=True)
 class AnySupervisorSpec:
-    """What the two kinds of supervisors have in common.
+    """The fields that both kinds of supervisors have.
 
-    More than `intensity` restarts within `period` seconds make it give up. `backoff` is for the
-    supervisor itself as a child of its parent, `children_backoff` for its children.
+    The supervisor gives up after more than `intensity` restarts within `period` seconds. `backoff`
+    delays restarts of the supervisor itself, `children_backoff` those of its children. `shutdown`
+    should be None, so that the supervisor can stop all its children.
     """
 
     id: str
@@ -99,12 +101,12 @@ class AnySupervisorSpec:
 
 @dataclass(frozen=True)
 class DynamicSpec(AnySupervisorSpec):
-    """A supervisor of many like children, started on demand and stopped all at once."""
+    """A supervisor of many similar children, started on demand and stopped together."""
 
 
 @dataclass(frozen=True)
 class SupervisorSpec(AnySupervisorSpec):
-    """A supervisor of the children listed, in start order; more can be added later."""
+    """A supervisor of `children`, in start order. `start_child` can add more."""
 
     strategy: Strategy = Strategy.ONE_FOR_ONE
     children: tuple[Spec, ...] = field(default=())
@@ -114,7 +116,7 @@ class SupervisorSpec(AnySupervisorSpec):
         ids = [child.id for child in self.children]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
-            raise ValueError(f"{self.id}: more than one child is called {', '.join(twice)}")
+            raise ValueError(f"{self.id}: more than one child has the id {', '.join(twice)}")
 
 
 Spec: TypeAlias = ChildSpec | DynamicSpec | SupervisorSpec
@@ -122,7 +124,7 @@ Spec: TypeAlias = ChildSpec | DynamicSpec | SupervisorSpec
 
 def worker(
     id: str,
-    make: Callable[..., Actor],
+    make: Callable[..., pykka.ThreadingActor],
     *args: Any,
     restart: Restart = Restart.PERMANENT,
     shutdown: float | None = 5.0,
@@ -130,7 +132,7 @@ def worker(
     address: str | None = None,
     backoff: Backoff | None = None,
 ) -> ChildSpec:
-    """A worker that `make(*args)` makes; `make` is usually an `Actor` class."""
+    """Return the spec of a worker that `make(*args)` makes. `make` is usually an `Actor` class."""
     start = functools.partial(make, *args)
     return ChildSpec(id, start, restart, shutdown, start_timeout, address, backoff)
 

@@ -1,11 +1,10 @@
-"""Starting a child and waiting until it has started. In the supervisor's thread."""
+"""Starting a child, and waiting until it has started. Runs in the supervisor's thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NoReturn
 
-from actors.supervision.actor import Actor
 from actors.supervision.context import Context
 from actors.supervision.errors import (
     AddressTaken,
@@ -18,7 +17,6 @@ from actors.supervision.events import ChildRestarted, ChildStarted
 from actors.supervision.life import Life
 from actors.supervision.mailbox import Mailbox
 from actors.supervision.record import ChildRecord, State
-from actors.supervision.ref import SupervisorRef
 from actors.supervision.spec import ChildSpec
 from actors.supervision.stopping import stop_together
 
@@ -31,17 +29,18 @@ def start(
     *,
     again: bool = False,
 ) -> Life:
-    """Start the child and wait until it has started. Raises `StartFailed`; it is stopped then.
+    """Start the child, and wait until it has started. Raise `StartFailed` if it does not.
 
-    `parent` is the supervisor's life; `on_end` is called in the child's thread, as its last act.
+    `parent` is the supervisor's life. The child's thread calls `on_end` as the last thing it does.
+    `again` says that this is a restart.
     """
-    life = _conceive(child, parent, context, on_end)
+    life = _new_life(child, parent, context, on_end)
     try:
         if not child.is_supervisor:
             context.directory.register(child.address, child.mailbox)
         life.mailbox.hand_to(life)
         life.begin(_maker(child, context))
-    except (AddressTaken, RuntimeError) as error:  # RuntimeError: no thread can be had
+    except (AddressTaken, RuntimeError) as error:  # RuntimeError: the system gives no thread
         _fail(child, life, error, context)
     _await(child, life, parent, context)
     child.state = State.RUNNING
@@ -51,7 +50,7 @@ def start(
     return life
 
 
-def _conceive(
+def _new_life(
     child: ChildRecord,
     parent: Life | None,
     context: Context,
@@ -63,25 +62,25 @@ def _conceive(
     child.life = Life(
         child.address,
         child.incarnation,
-        # Calls are for one incarnation of a supervisor; mail is for an address.
+        # Calls belong to one incarnation of a supervisor; mail belongs to an address.
         Mailbox(child.address) if child.is_supervisor else child.mailbox,
         parent=parent,
-        supervisor=SupervisorRef(child.parent) if child.parent is not None else None,
+        supervisor=child.parent,
         on_end=lambda life: on_end(child, life),
-        on_dead_letter=lambda life, item, error: context.bury(child, life, item, error),
+        on_dead_letter=lambda life, item, error: context.dead_letter(child, life, item, error),
         on_busy=None if child.is_supervisor else context.on_busy,
     )
     return child.life
 
 
-def _maker(child: ChildRecord, context: Context) -> Callable[[], Actor]:
+def _maker(child: ChildRecord, context: Context) -> Callable[[], object]:
     if isinstance(child.spec, ChildSpec):
         return child.spec.start
     return lambda: context.make_supervisor(child, context)
 
 
 def _await(child: ChildRecord, life: Life, parent: Life | None, context: Context) -> None:
-    """Wait until the start is decided, the time is up, or the supervisor itself is to stop."""
+    """Wait until the start has worked, failed or timed out, or the supervisor is to stop."""
     if parent is not None:
         parent.interrupt = life.started.set
     if parent is None or not parent.stop_ordered:

@@ -1,4 +1,4 @@
-"""Stopping children, and what to do with those that do not stop. In the supervisor's thread."""
+"""Stopping children, and abandoning those that do not stop. Runs in the supervisor's thread."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from actors.supervision.ref import refuse_calls
 
 
 class DidNotStop(Exception):
-    """The actor did not stop in time while it handled this item."""
+    """The actor handled the item when it did not stop in time and was abandoned."""
 
 
 def stop_together(children: Sequence[ChildRecord], context: Context) -> None:
-    """Order all to stop at once, then wait for each until its own limit; abandon who exceeds it."""
+    """Order all children to stop, then wait for each. Abandon those that exceed their limit."""
     ordered_at = time.monotonic()
     for child in children:
         if child.life is not None:
@@ -36,7 +36,7 @@ def stop_together(children: Sequence[ChildRecord], context: Context) -> None:
 
 
 def report_end(child: ChildRecord, life: Life, context: Context) -> None:
-    """Say how a life ended, and remember it if it failed."""
+    """Report how a life ended, and keep its error if it failed."""
     if life.error is not None:
         child.last_error = one_line(life.error)
         context.emit_failed(life, life.error)
@@ -48,15 +48,14 @@ def report_end(child: ChildRecord, life: Life, context: Context) -> None:
 
 
 def abandon(child: ChildRecord, context: Context) -> None:
-    """Fence the child and all below it, and expect nothing of them any more."""
+    """Fence the child and all below it, and wait for them no longer."""
     below = list(child.walk())
     for record in below:
         if record.life is not None:
             _abandon_one(record, record.life, context)
     if child.is_supervisor:
-        # Its thread may come back and write into the records it knows, so the next incarnation gets
-        # records of its own.
-        child.children = {key: r.successor(child) for key, r in child.children.items()}
+        # Its thread may go on and write into the records it has.
+        child.children = {key: r.detached_copy(child) for key, r in child.children.items()}
 
 
 def _abandon_one(record: ChildRecord, life: Life, context: Context) -> None:
@@ -70,7 +69,7 @@ def _abandon_one(record: ChildRecord, life: Life, context: Context) -> None:
     elif item is not None:
         error = DidNotStop(life.address)
         refuse(item, f"{life.address} was abandoned while it handled the message")
-        context.bury(record, life, item, error)
+        context.dead_letter(record, life, item, error)
         if actor is not None:
             context.notifier.post(lambda: actor.on_dead_letter(item, error))
 

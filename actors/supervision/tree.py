@@ -1,4 +1,4 @@
-"""The root of a supervision tree: starting it, stopping it, looking at it, and its end.
+"""The root of a supervision tree: starting, stopping and inspecting a tree.
 
 tree = start_tree(SupervisorSpec("runtime", children=(worker("counter", Counter),)))
 tree.directory.deliver("runtime/counter/", Add(1))
@@ -17,11 +17,11 @@ from actors.supervision.context import Context
 from actors.supervision.dynamic import DynamicSupervisor
 from actors.supervision.errors import WouldDeadlock
 from actors.supervision.events import Event
-from actors.supervision.inspection import Node, look
+from actors.supervision.inspection import Node, snapshot
 from actors.supervision.life import Life, current_life
 from actors.supervision.mailbox import Directory
 from actors.supervision.record import ChildRecord
-from actors.supervision.ref import SupervisorRef, lineage
+from actors.supervision.ref import SupervisorRef, with_ancestors
 from actors.supervision.spec import DynamicSpec, SupervisorSpec
 from actors.supervision.starting import start
 from actors.supervision.stopping import abandon
@@ -30,7 +30,8 @@ from actors.supervision.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
-LAST_REPORTS = 1.0  # seconds that `on_give_up` waits for the events before it to be reported
+LAST_REPORTS = 1.0
+"""Seconds that `on_give_up` waits for the events before it to be reported."""
 
 
 def start_tree(
@@ -42,11 +43,12 @@ def start_tree(
     directory: Directory | None = None,
     stuck_after: float = 30.0,
 ) -> Tree:
-    """Start a tree and wait until all its children have started. Raises `StartFailed`.
+    """Start a tree, and wait until all its children have started. Raise `StartFailed`.
 
-    `on_event` gets every `Event`, in order, in the notifier's thread. `on_give_up` gets the reason
-    when the root has given up and all is stopped, in the root's thread: the place to end the
-    process. `stuck_after` is how many seconds one message may take before it is reported.
+    `on_event` is called with every `Event`, in order, in the notifier's thread. `on_give_up` is
+    called with the reason when the root has given up and everything below it has stopped, in the
+    root's thread; it is the place to end the process. A message that takes longer than
+    `stuck_after` seconds is reported.
     """
     directory = directory or Directory()
     return Tree(spec, on_event, on_give_up, restart_store, directory, stuck_after)
@@ -79,31 +81,31 @@ class Tree:
 
     @property
     def root(self) -> SupervisorRef:
-        """The topmost supervisor."""
+        """The supervisor at the root."""
         return SupervisorRef(self._root)
 
     def supervisor(self, address: str) -> SupervisorRef:
-        """The supervisor at the address. Raises `LookupError` if the tree has none there."""
+        """Return the supervisor at the address. Raise `LookupError` if the tree has none there."""
         for record in self._root.walk():
             if record.is_supervisor and record.address == address:
                 return SupervisorRef(record)
         raise LookupError(f"no supervisor at {address}")
 
     def inspect(self) -> Node:
-        """The whole tree as plain data. Asks no actor and takes no lock of theirs."""
-        return look(self._root, self._stuck_after)
+        """Return the whole tree as plain data, without asking an actor or taking its locks."""
+        return snapshot(self._root, self._stuck_after)
 
     def order_stop(self) -> None:
-        """Order the tree to stop, and return at once."""
+        """Order the tree to stop, without waiting."""
         self._life.order_stop()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop all in reverse start order and wait; False if it was not over in `timeout` seconds.
+        """Stop all actors in reverse start order. Return whether they stopped in `timeout` seconds.
 
-        What still runs then is abandoned. Raises `WouldDeadlock` in an actor of this tree, which
-        can use `order_stop`.
+        Abandon the actors that still run then. Raise `WouldDeadlock` if an actor of this tree calls
+        this; an actor can call `order_stop`.
         """
-        if self._life in lineage(current_life()):
+        if self._life in with_ancestors(current_life()):
             raise WouldDeadlock("an actor cannot wait for the end of its own tree")
         self._life.order_stop()
         in_time = self._life.done.wait(timeout)
@@ -114,20 +116,20 @@ class Tree:
         return in_time
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the tree is over, however it ends; False if it was not in `timeout` seconds.
+        """Wait until the tree has ended. Return whether it did in `timeout` seconds.
 
-        When it returns, `on_give_up` has been called if it was to be.
+        If the root gave up, `on_give_up` has returned then.
         """
         return self._over.wait(timeout)
 
     def drain_events(self, timeout: float | None = None) -> bool:
-        """Wait until `on_event` has returned for everything that happened so far."""
+        """Wait until `on_event` has returned for all events so far. Return whether it has."""
         return self._context.notifier.drain(timeout)
 
     def _ended(self, root: ChildRecord, life: Life) -> None:
-        """The root is over. In its thread."""
+        """Close the tree after its root has ended. Runs in the root's thread."""
         if not life.ready:
-            return  # it never started: `start_tree` raises
+            return  # the start failed: `start_tree` raises
         root.ended()
         supervisor = life.actor
         assert isinstance(supervisor, Supervisor)
@@ -136,10 +138,10 @@ class Tree:
             reason = f"{root.address} failed: {life.error!r}"
         self._close()
         if reason is not None:
-            self._say_last_word(reason)
+            self._report_give_up(reason)
         self._over.set()
 
-    def _say_last_word(self, reason: str) -> None:
+    def _report_give_up(self, reason: str) -> None:
         logger.error("%s", reason)
         if self._on_give_up is None:
             return
@@ -156,6 +158,6 @@ class Tree:
 
 
 def make_supervisor(record: ChildRecord, context: Context) -> Supervisor:
-    """The actor for the record of a supervisor."""
+    """Make the actor for a supervisor's record."""
     kind = DynamicSupervisor if isinstance(record.spec, DynamicSpec) else Supervisor
     return kind(record, context)

@@ -1,9 +1,8 @@
-"""Reports actors that have been at one message for too long.
+"""Reports actors that handle one message for too long.
 
-While nothing is being handled the watchdog's thread sleeps without a timer. The first actor that
-starts on something wakes it (`busy`, an attribute test in the usual case). Nothing can be too long
-at something before the limit has passed, so it looks only then, and from then on only as often as
-something could have become too old.
+The watchdog's thread sleeps without a timeout while no actor handles anything. The first actor that
+starts to work wakes it by `busy`, which usually costs one attribute test. The thread then sleeps
+until the oldest piece of work could exceed the limit, and looks again.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from actors.supervision.record import ChildRecord
 
 
 class Watchdog:
-    """Watches all lives below one root; `limit` in seconds. `report` must not block."""
+    """Watches all actors below one root. `limit` is in seconds. `report` must not block."""
 
     def __init__(self, root: ChildRecord, limit: float, report: Callable[[Stuck], None]) -> None:
         self._root = root
         self._limit = limit
         self._report = report
-        self._reported: dict[Life, float] = {}  # the start of the stretch already reported
+        self._reported: dict[Life, float] = {}  # reported already: since when each was busy
         self._awake = False
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -32,16 +31,16 @@ class Watchdog:
         self._lock = threading.Lock()
 
     def busy(self) -> None:
-        """Somebody starts on something. Any thread; called for every message."""
+        """Note that an actor starts to work. Any thread; called for every message."""
         if not self._awake:
-            self._rouse()
+            self._wake_thread()
 
     def close(self) -> None:
-        """Let the thread end. Nothing is watched any more."""
+        """End the thread."""
         self._closed.set()
         self._wake.set()
 
-    def _rouse(self) -> None:
+    def _wake_thread(self) -> None:
         with self._lock:
             if self._closed.is_set():
                 return
@@ -59,15 +58,15 @@ class Watchdog:
                 if self._closed.wait(wait):
                     return
                 wait = self._look()
-            # Fall asleep first and look again then: who became busy in between is seen here, who
-            # becomes busy from now on finds `_awake` False.
+            # Clear `_awake` before the last look. This look sees an actor that became busy before
+            # that; an actor that becomes busy after it finds `_awake` False.
             self._wake.clear()
             self._awake = False
             if self._look() is not None:
-                self._rouse()
+                self._wake_thread()
 
     def _look(self) -> float | None:
-        """Report what is too old; seconds until the next could be, None if nothing is left."""
+        """Report what exceeds the limit. Return the seconds until more could, or None."""
         now = time.monotonic()
         wait: float | None = None
         seen: dict[Life, float] = {}

@@ -285,7 +285,7 @@ def test_without_a_supervisor_it_is_a_pykka_actor_whose_failure_is_logged(
     with pytest.raises(Oops):
         actor.ask(CRASH, timeout=PATIENCE)
     assert life.done.wait(PATIENCE)
-    assert "Puppet failed, and it has no supervisor" in caplog.text
+    assert "Puppet failed; it has no supervisor that restarts it" in caplog.text
     assert actor not in pykka.ActorRegistry.get_all()
     with pytest.raises(pykka.ActorDeadError):
         actor.tell("late")

@@ -73,9 +73,8 @@ def test_an_actor_that_starts_cannot_call_a_supervisor_further_up_that_waits_for
     above: list[Any] = []
 
     def call(actor: Any) -> None:
-        from actors.supervision.ref import SupervisorRef
 
-        above.append(SupervisorRef(actor.supervisor._record.parent))
+        above.append(actor.supervisor.parent)
         above[0].which_children()
 
     with pytest.raises(StartFailed, match="WouldDeadlock"):
@@ -140,7 +139,7 @@ def test_an_actor_that_was_ordered_to_stop_does_not_wait_for_its_supervisor(grow
 
     def call_late(actor: Any) -> None:
         entered.set()
-        actor.wait_stop(None)
+        actor.life.stopping.wait()
         try:
             actor.supervisor.which_children()
         except CallerStopping as error:

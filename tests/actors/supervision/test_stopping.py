@@ -68,7 +68,7 @@ def test_an_actor_that_waits_in_a_handler_can_be_woken_by_the_order(grow: Grow) 
 
     def wait(actor: Any) -> None:
         entered.set()
-        log.add(actor.wait_stop(None))
+        log.add(actor.life.stopping.wait())
 
     tell(tree, "root/a/", Run(wait))
     assert entered.wait(PATIENCE)

@@ -335,7 +335,7 @@ def test_a_supervisor_that_fails_itself_is_restarted_with_its_children(
 
 
 def test_specs_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match="more than one child is called a"):
+    with pytest.raises(ValueError, match="more than one child has the id a"):
         root(puppet("a"), puppet("b"), puppet("a"))
     for name in ("", "a/b"):
         with pytest.raises(ValueError, match="child id"):
