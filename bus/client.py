@@ -67,7 +67,14 @@ class Client:
             if reply.ok:
                 return bytes(reply.result)
             error = reply.error or ErrorBody(500, "unknown", "an error without a body")
-            raise Refused(error.code, error.reason, error.message, path=error.path, help=error.help)
+            raise Refused(
+                error.code,
+                error.reason,
+                error.message,
+                path=error.path,
+                help=error.help,
+                actions=error.actions,
+            )
         # A request nobody has taken yet must not be carried out when nobody waits any more.
         self._socket.close()
         self._socket = self._connected()

@@ -1,51 +1,67 @@
-"""What can be refused, and how a refusal is said.
+"""Refused requests, and the error body that every door shows for one.
 
-Every door (command line, sockets, HTTP) shows the same body:
-`{"code": 400, "reason": "not_ready", "message": "…", "path": "task[0].branch"}`.
+`{"code": 400, "reason": "not_ready", "message": "…", "path": "task[0].branch",
+"actions": [{"do": "why", "address": "demo/"}]}`.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import msgspec
 
+from bus.action import Action, Do
+
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
     """The `error` of a reply. `code` follows HTTP, `reason` is a word for programs,
-    `message` a sentence for people, `path` the field at fault, `help` the command
-    that goes on."""
+    `message` a sentence for people, `path` the field at fault. `actions` are the steps of
+    Callboard that help; `help` is advice outside Callboard, such as a git command."""
 
     code: int
     reason: str
     message: str
     path: str = ""
     help: str = ""
+    actions: list[Action] = []
 
 
 class Refused(Exception):  # an answer, not a defect
-    """A request that is answered with an error. Raised anywhere between the door and
-    the journal; the door turns it into the reply, and nothing has been changed."""
+    """A request that is answered with an error. Any part between the gateway and the journal
+    may raise it; the gateway makes the reply. Nothing has been changed."""
 
     def __init__(
-        self, code: int, reason: str, message: str, *, path: str = "", help: str = ""
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        path: str = "",
+        help: str = "",
+        actions: Sequence[Action] = (),
     ) -> None:
         super().__init__(message)
-        self.body = ErrorBody(code, reason, message, path, help)
+        self.body = ErrorBody(code, reason, message, path, help, list(actions))
 
     def __str__(self) -> str:
         where = f"{self.body.path}: " if self.body.path else ""
         return where + self.body.message
 
 
-def illegal(reason: str, message: str, *, help: str = "") -> Refused:
-    """400: not in this state."""
-    return Refused(HTTPStatus.BAD_REQUEST, reason, message, help=help)
+def illegal(
+    reason: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
+) -> Refused:
+    """400: the request is not allowed in this state."""
+    return Refused(HTTPStatus.BAD_REQUEST, reason, message, help=help, actions=actions)
 
 
-def unknown(what: str, name: str, *, help: str = "python run.py ps") -> Refused:
+def unknown(what: str, name: str, *, actions: Sequence[Action] = (Action(Do.LIST),)) -> Refused:
     """404: nothing has this name."""
-    return Refused(HTTPStatus.NOT_FOUND, "unknown", f"no {what} {name!r}", help=help)
+    return Refused(HTTPStatus.NOT_FOUND, "unknown", f"no {what} {name!r}", actions=actions)
 
 
-def malformed(path: str, message: str, *, help: str = "") -> Refused:
-    """422: the words are wrong; `path` names the field."""
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "malformed", message, path=path, help=help)
+def malformed(
+    path: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
+) -> Refused:
+    """422: the request or the plan is wrong; `path` names the field."""
+    code = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Refused(code, "malformed", message, path=path, help=help, actions=actions)

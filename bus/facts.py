@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 
 import msgspec
 
+from bus.action import Action
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -327,11 +328,13 @@ class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
 
 
 class RepairOffered(Fact, kw_only=True, tag="repair.offered"):
-    """What failed, the evidence, and the commands that go on."""
+    """What failed, the evidence, and the steps that go on. `commands`: the same steps as
+    text, in the journal of version 0.1.0 only."""
 
     failed: list[str]
     evidence: str
-    commands: list[str]
+    actions: list[Action] = []
+    commands: list[str] = []
 
 
 # ---- the runtime --------------------------------------------------------------------

@@ -1,9 +1,8 @@
-"""A damaged database file: how it shows, and what helps.
+"""A damaged database file: how it is noticed, and how all of it is examined.
 
-SQLite notices a page that is not what it should be when it reads that page. Nothing is
-checked beforehand: that would cost each start a walk through all of history. So damage is
-met by whoever reads there, who gets `Damaged` and never something made up, and everything
-else goes on. `examine` walks through all of it, when a person asks (`run.py doctor`).
+SQLite notices a damaged page when it reads that page. No start reads all of history to check
+it. Reading a damaged page raises `Damaged`; other reads go on working. `examine` reads the
+whole file: the doctor calls it.
 """
 
 import contextlib
@@ -16,22 +15,22 @@ _SIGNS = ("malformed", "not a database", "Could not decode to UTF-8", "cannot ho
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether an error of SQLite, or of Peewee around it, says that the file is damaged."""
+    """Return whether an error of SQLite or Peewee says that the file is damaged."""
     return any(sign in str(error) for sign in _SIGNS)
 
 
 def damaged(path: Path, error: BaseException) -> Damaged:
     return Damaged(
-        f"{path} is damaged ({error}); what is sound in it can be read still. "
-        "`python run.py doctor` says what is; `python run.py doctor --mend` mends it "
-        "once the runtime is ended (`down`: terminals go on)"
+        f"{path} is damaged ({error}); its undamaged parts can still be read. "
+        "The doctor examines the file, and mends it while no runtime serves this home"
     )
 
 
 def examine(path: Path) -> dict[str, str]:
-    """Each table, with the first thing that is wrong with it or its indexes ("" is sound).
-    Reads the whole file, changes nothing. Raises `Damaged` where not even its schema can be
-    read, and OSError where it cannot be opened."""
+    """Return each table with the first fault of it or its indexes ("" if it has none).
+
+    Read the whole file; change nothing. Raises `Damaged` if the schema cannot be read and
+    `OSError` if the file cannot be opened."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:

@@ -43,8 +43,8 @@ def open_database(path: Path) -> SqliteDatabase:
         raise _unusable(path, error) from error
     except DatabaseError as error:
         raise Unusable(
-            f"{path} is not a sound database ({error}); keep it aside and restore a copy, "
-            f"or try: sqlite3 {path} .recover"
+            f"{path} is not a sound database ({error}); keep the file and restore a copy of it, "
+            "or recover what can be read with the `.recover` of SQLite's own shell"
         ) from error
     return database
 

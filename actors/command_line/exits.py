@@ -3,23 +3,33 @@
 Imports stand inside `as_stop`, so that `run.py --help` is quick.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from bus.action import Action
 
 DONE, FAILED, USAGE, NO_RUNTIME, REFUSED = range(5)
 
 
 class Stop(click.ClickException):
-    """An error for people: what, where, and the command that helps."""
+    """An error for people: what happened, where, and the commands that help. `help` is advice
+    as it is printed; `actions` are steps of Callboard, which are printed as commands."""
 
-    def __init__(self, message: str, code: int = FAILED, help: str = "") -> None:
+    def __init__(
+        self, message: str, code: int = FAILED, help: str = "", actions: "Sequence[Action]" = ()
+    ) -> None:
         super().__init__(message)
         self.exit_code = code  # type: ignore[misc]
         self.help = help
+        self.actions = actions
+        self.home: str | None = None
 
     def at(self, home: str | None) -> "Stop":
-        """With the home in the command that helps, where the user named one."""
+        """Add `--home` to the commands that help, if the user named a home."""
+        self.home = home
         if home and self.help.startswith("python run.py ") and not set(self.help) & set("(,;"):
             self.help += at_home(home)
         return self
@@ -28,6 +38,11 @@ class Stop(click.ClickException):
         click.echo(f"error: {self.message}", err=True)
         if self.help:
             click.echo(f"help: {self.help}", err=True)
+        if self.actions:
+            from actors.command_line.actions import command
+
+            for action in self.actions:
+                click.echo(f"help: {command(action, self.home)}", err=True)
 
 
 def at_home(home: object) -> str:
@@ -47,7 +62,7 @@ def as_stop(error: Exception) -> Stop:
             codes = {422: USAGE, 404: USAGE}
             codes |= dict.fromkeys((400, 403, 409, 429), REFUSED)
             code = codes.get(body.code, NO_RUNTIME if body.code == 503 else FAILED)
-            return Stop(str(error), code, body.help)
+            return Stop(str(error), code, body.help, body.actions)
         case NoRuntime():
             return Stop(str(error), NO_RUNTIME, "python run.py serve")
         case NoAnswer():

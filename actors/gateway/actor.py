@@ -15,7 +15,7 @@ from actors.plan.check import check, check_cli, shown
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
-from actors.system.replies import broken
+from actors.system.replies import broken, damaged
 from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
@@ -85,7 +85,7 @@ class Gateway(CompanyActor):
         except Refused as error:
             self.stage.replies.refuse(client, request.id, error)
         except Damaged as error:
-            self.stage.replies.refuse(client, request.id, Refused(500, "damaged", str(error)))
+            self.stage.replies.refuse(client, request.id, damaged(error))
         except StoreError as error:
             self.stage.replies.refuse(client, request.id, Refused(503, "store", str(error)))
         except RepositoryError as error:

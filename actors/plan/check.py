@@ -18,6 +18,7 @@ from actors.clis.providers import ProviderError
 from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
+from bus.action import Action, Do
 from bus.errors import malformed
 from bus.plan import Plan, decode
 from bus.results import CheckedPlan, CheckedTask
@@ -140,7 +141,7 @@ def _check_program(path: str, profile: Profile) -> None:
         raise malformed(
             path,
             f"{profile.command[0]!r} is not installed, or not on the PATH",
-            help="python run.py doctor",
+            actions=[Action(Do.DOCTOR)],
         )
 
 

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 from actors.supervision.stopping import DidNotStop
 from bus import address as addresses
 from bus import messages, requests
+from bus.action import Action, Do
 from bus.errors import Refused, illegal
 from bus.messages import Answer, Order
 from bus.router import Envelope
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
-from store.errors import StoreError
+from store.errors import Damaged, StoreError
 
 
 class Sender(Protocol):
@@ -84,4 +85,13 @@ def broken(what: str, error: BaseException) -> Refused:
     """
     if isinstance(error, DidNotStop):
         return Refused(503, "stopping", f"{what} was not ended in time: the runtime is stopping")
+    if isinstance(error, Damaged):
+        return damaged(error)
     return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
+
+
+def damaged(error: Damaged) -> Refused:
+    """Return the error reply for a damaged database. It can be mended after the runtime has
+    ended; terminals go on meanwhile."""
+    steps = [Action(Do.DOCTOR), Action(Do.STOP_RUNTIME), Action(Do.MEND)]
+    return Refused(500, "damaged", str(error), actions=steps)

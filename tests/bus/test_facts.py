@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus import facts, status
+from bus.action import Action, Do
 from bus.facts import AnyFact, Fact, decode_fact, encode_fact, fact_type
 
 KINDS: tuple[type[Any], ...] = typing.get_args(AnyFact)
@@ -24,6 +25,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     list[str]: st.lists(TEXT, max_size=3),
     dict[str, str]: st.dictionaries(TEXT, TEXT, max_size=3),
 }
+VALUES[list[Action]] = st.lists(
+    st.builds(Action, st.sampled_from(Do), TEXT, VALUES[dict[str, str]]), max_size=3
+)
 
 
 def _values(type: Any) -> st.SearchStrategy[Any]:
@@ -85,3 +89,11 @@ def _smallest(kind: type[Any]) -> Any:
                 enum = next(a for a in (typing.get_args(field.type) or (field.type,)) if a)
                 values[field.name] = next(iter(enum))
     return kind(**values)
+
+
+def test_an_offer_that_the_first_version_wrote_as_text_is_read() -> None:
+    old = b'{"type":"repair.offered","seq":7,"at":"","address":"w/","failed":[],"evidence":"",'
+    old += b'"commands":["python run.py why w"]}'
+    fact = decode_fact(old)
+    assert isinstance(fact, facts.RepairOffered)
+    assert (fact.actions, fact.commands) == ([], ["python run.py why w"])

@@ -25,7 +25,7 @@ def test_a_person_resolves_it_and_is_told_what_is_wrong_before(acting: Acting, r
     where = Path(conflict["worktree"])
     offered = acting.facts("repair.offered")[-1]
     assert str(where) in offered["evidence"]
-    assert "python run.py merge demo --continue" in offered["commands"]
+    assert {"do": "merge.continue", "address": "demo/"} in offered["actions"]
     assert str(where) in acting.home.ok("ps").split("demo/a/")[0]
     git(where, "add", "-A")
     git(where, "commit", "-q", "-m", "with markers")

@@ -30,7 +30,7 @@ def test_a_failed_task_waits_while_others_finish_and_is_tried_again_after_a_cras
     offered = acting.facts("repair.offered")[-1]
     assert offered["failed"] == ["demo/a/"]
     assert "there is no compiler here" in offered["evidence"]
-    assert "python run.py retry demo/a" in offered["commands"]
+    assert {"do": "task.retry", "address": "demo/a/"} in offered["actions"]
     acting.again()
     acting.home.ok("retry", "demo/a/1")
     acting.status("completed")
@@ -102,7 +102,7 @@ def test_a_launch_that_fails_in_prepare_fails_it_and_prepare_goes_on(
     assert terminal(row, "b/1")["status"] == "cancelled"
     offered = acting.facts("repair.offered")[-1]
     assert "no license found" in offered["evidence"]
-    assert "python run.py prepare demo" in offered["commands"]
+    assert {"do": "workflow.prepare", "address": "demo/"} in offered["actions"]
     key.touch()
     acting.home.ok("prepare", "demo")
     acting.home.ok("start", "demo")

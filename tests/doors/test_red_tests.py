@@ -33,7 +33,7 @@ def test_a_repair_in_a_worktree_of_the_merged_tree_gets_the_output(
     assert git(repo, "rev-parse", "main") == before
     offered = acting.facts("repair.offered")[-1]
     assert "a and b do not go together" in offered["evidence"]
-    assert "python run.py repair demo" in offered["commands"]
+    assert {"do": "workflow.repair", "address": "demo/"} in offered["actions"]
     acting.again()
     acting.home.ok("repair", "demo")
     row = acting.status("completed")

@@ -5,6 +5,7 @@ from functools import singledispatch
 from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
 from bus import requests
+from bus.action import Action, Do
 from bus.errors import illegal, unknown
 from bus.plan import HelperPlan
 from bus.rows import Task
@@ -25,18 +26,14 @@ def _require(draft: Draft, reason: str, *allowed: WorkflowStatus) -> None:
         raise illegal(
             reason,
             f"{draft.workflow.address} is {status}; this needs {words}",
-            help=_why(draft.workflow.address),
+            actions=[Action(Do.WHY, draft.workflow.address)],
         )
-
-
-def _why(address: str) -> str:
-    return f"python run.py why {address.rstrip('/')}"
 
 
 def _task(draft: Draft, address: str) -> Task:
     task = draft.task_at(address)
     if task is None:
-        raise unknown("task", address, help=f"python run.py ps {draft.workflow.id}")
+        raise unknown("task", address, actions=[Action(Do.GET, draft.workflow.address)])
     return task
 
 
@@ -48,7 +45,7 @@ def _prepare(order: requests.WorkflowPrepare, draft: Draft) -> None:
         raise illegal(
             "already_worked",
             f"{draft.workflow.address} has already worked; it can be repaired, not prepared",
-            help=f"python run.py repair {draft.workflow.id}",
+            actions=[Action(Do.REPAIR, draft.workflow.address)],
         )
     draft.move_workflow(WorkflowStatus.STARTING, _BY_PERSON)
     for terminal in draft.terminals():
@@ -101,13 +98,13 @@ def _not_landing(draft: Draft) -> None:
         raise illegal(
             "landing",
             f"{draft.workflow.address} has landed on {draft.workflow.target}, but for a checkout",
-            help=f"python run.py merge {draft.workflow.id} --continue",
+            actions=[Action(Do.CONTINUE_MERGE, draft.workflow.address)],
         )
     if draft.workflow.merge.waits == "landing":
         raise illegal(
             "landing",
             f"{draft.workflow.address} is landing on {draft.workflow.target} now",
-            help=f"python run.py ps {draft.workflow.id}",
+            actions=[Action(Do.GET, draft.workflow.address)],
         )
 
 
@@ -127,8 +124,8 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     if helper is None:
         raise illegal(
             "no_error_terminal",
-            "the plan has no [error]; name a program with --cli",
-            help=outcomes.repair_command(draft),
+            "the plan has no [error]: the repair must name a program (`cli`)",
+            actions=[outcomes.repair_action(draft)],
         )
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
@@ -147,13 +144,13 @@ def _red_merge(draft: Draft) -> None:
         raise illegal(
             "never_started",
             f"{workflow.address} failed before its start",
-            help=f"python run.py prepare {workflow.id}",
+            actions=[Action(Do.PREPARE, workflow.address)],
         )
     if not workflow.merge.red:
         raise illegal(
             "nothing_to_repair",
             f"no task and no test of {workflow.address} failed: {workflow.reason}",
-            help=f"python run.py merge {workflow.id} --continue",
+            actions=[Action(Do.CONTINUE_MERGE, workflow.address)],
         )
 
 
@@ -164,7 +161,9 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     task = _task(draft, order.task)
     if task.status != TaskStatus.FAILED:
         raise illegal(
-            "not_failed", f"{task.address} is {task.status}, not failed", help=_why(task.address)
+            "not_failed",
+            f"{task.address} is {task.status}, not failed",
+            actions=[Action(Do.WHY, task.address)],
         )
     _require(draft, "over", WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
     if draft.workflow.status == WorkflowStatus.FAILED:
@@ -199,7 +198,7 @@ def _awaits_person(draft: Draft, task: Task) -> None:
         raise illegal(
             "not_review_pending",
             f"{task.address} is {task.status}; nothing waits for a review",
-            help=_why(task.address),
+            actions=[Action(Do.WHY, task.address)],
         )
     _require(draft, "not_running", WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
@@ -215,7 +214,7 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
         raise illegal(
             "tasks_open",
             f"not every task of {workflow.address} has completed",
-            help=f"python run.py ps {workflow.id}",
+            actions=[Action(Do.GET, workflow.address)],
         )
     waits = workflow.merge.waits
     if workflow.status == WorkflowStatus.MERGING and waits == "checkout":
@@ -225,7 +224,7 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
         raise illegal(
             "not_waiting",
             f"the merge of {workflow.address} goes on by itself; it waits for nobody",
-            help=_why(workflow.address),
+            actions=[Action(Do.WHY, workflow.address)],
         )
     helper = workflow.merge_terminal
     if helper is not None:
@@ -249,5 +248,5 @@ def _abort(order: requests.MergeAbort, draft: Draft) -> None:
         draft,
         "the merge was given up by a person",
         "branches and target are untouched",
-        [f"python run.py merge {draft.workflow.id} --continue"],
+        [Action(Do.CONTINUE_MERGE, draft.workflow.address)],
     )

@@ -9,6 +9,7 @@ from actors.workflow.decisions import outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import cut, merge_instruction
 from bus import facts
+from bus.action import Action, Do
 from bus.commit_words import Meaning
 from bus.rows import Terminal
 from bus.status import TerminalStatus, WorkflowStatus
@@ -26,12 +27,8 @@ def _goes_on(draft: Draft) -> bool:
     return _is_merging(draft) and draft.workflow.merge.waits in ("", "landing")
 
 
-def continue_command(draft: Draft) -> str:
-    return f"python run.py merge {draft.workflow.id} --continue"
-
-
-def abort_command(draft: Draft) -> str:
-    return f"python run.py merge {draft.workflow.id} --abort"
+def _continue(draft: Draft) -> Action:
+    return Action(Do.CONTINUE_MERGE, draft.workflow.address)
 
 
 def worker(draft: Draft) -> Terminal | None:
@@ -64,7 +61,7 @@ def refused(fact: facts.MergeRefused, draft: Draft) -> None:
     if not _is_merging(draft):
         return
     files = f": {', '.join(fact.files[:20])}" if fact.files else ""
-    outcomes.fail_merge(draft, fact.message, f"{fact.reason}{files}", [continue_command(draft)])
+    outcomes.fail_merge(draft, fact.message, f"{fact.reason}{files}", [_continue(draft)])
 
 
 def landed(fact: facts.MergeLanded, draft: Draft) -> None:
@@ -92,10 +89,10 @@ def behind(fact: facts.MergeBehind, draft: Draft) -> None:
         lines.append(f"{path} is still at the commit before; git is locked there until then")
     lines.append("mend what keeps it, then continue")
     lines.append(
-        "(to keep a checkout as it is: rm index.lock callboard-land in its git directory, "
-        "then continue)"
+        "(to keep a checkout as it is: remove the files index.lock and callboard-land from its "
+        "git directory, then continue)"
     )
-    outcomes.offer(draft, [draft.workflow.address], "\n".join(lines), [continue_command(draft)])
+    outcomes.offer(draft, [draft.workflow.address], "\n".join(lines), [_continue(draft)])
 
 
 # ---- conflicts ---------------------------------------------------------------------------
@@ -185,7 +182,7 @@ def _to_person(draft: Draft, evidence: str) -> None:
             draft,
             [draft.workflow.address],
             f"{evidence}\nresolve it in {merge.worktree}, commit there, then continue",
-            [continue_command(draft), abort_command(draft)],
+            [_continue(draft), Action(Do.ABORT_MERGE, draft.workflow.address)],
         )
         return
     _fail_red(draft, outcomes.first_line(evidence), f"{evidence}\n{merge.problem}")
@@ -211,5 +208,5 @@ def tested(fact: facts.MergeTested, draft: Draft) -> None:
 
 
 def _fail_red(draft: Draft, reason: str, evidence: str) -> None:
-    commands = [outcomes.repair_command(draft), continue_command(draft)]
-    outcomes.fail_merge(draft, reason, evidence, commands)
+    actions = [outcomes.repair_action(draft), _continue(draft)]
+    outcomes.fail_merge(draft, reason, evidence, actions)

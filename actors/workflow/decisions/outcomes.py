@@ -8,6 +8,7 @@ from typing import Any
 from actors.workflow.decisions import line
 from actors.workflow.decisions.draft import Draft, new_helper
 from actors.workflow.decisions.words import cut
+from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
 from bus.facts import RepairOffered
 from bus.plan import HelperPlan
@@ -171,18 +172,18 @@ def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str
         elif other is not failed:
             cancel(draft, other, f"{failed.address} could not be started")
     draft.move_workflow(WorkflowStatus.FAILED, f"{failed.address} could not be started: {reason}")
-    commands = [f"python run.py prepare {draft.workflow.id}"]
-    offer(draft, [failed.address], f"{reason}\n{evidence}".strip(), commands)
+    again = Action(Do.PREPARE, draft.workflow.address)
+    offer(draft, [failed.address], f"{reason}\n{evidence}".strip(), [again])
 
 
-def fail_merge(draft: Draft, reason: str, evidence: str, commands: list[str]) -> None:
+def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) -> None:
     """Every exit from merging is a transition (hazard 48)."""
     helper = draft.workflow.merge_terminal
     if helper is not None:
         cancel(draft, helper, first_line(reason))
     draft.set_merge(waits="", problem=cut(f"{reason}\n{evidence}"))
     draft.move_workflow(WorkflowStatus.FAILED, first_line(reason))
-    offer(draft, [draft.workflow.address], evidence, commands)
+    offer(draft, [draft.workflow.address], evidence, actions)
 
 
 def restart_merge(draft: Draft, **also: Any) -> None:
@@ -194,25 +195,25 @@ def restart_merge(draft: Draft, **also: Any) -> None:
 
 
 def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
-    commands = [f"python run.py retry {t.address.rstrip('/')}" for t in failed]
-    commands.append(repair_command(draft))
+    actions = [Action(Do.RETRY, task.address) for task in failed]
+    actions.append(repair_action(draft))
     evidence = "\n".join(t.issues or t.reason for t in failed)
-    offer(draft, [t.address for t in failed], evidence, commands)
+    offer(draft, [t.address for t in failed], evidence, actions)
 
 
-def repair_command(draft: Draft) -> str:
-    """As it may be typed: where the plan has no [error], a program is named."""
-    program = "" if draft.plan.error else f" --cli {draft.plan.task[0].terminal[0].cli}"
-    return f"python run.py repair {draft.workflow.id}{program}"
+def repair_action(draft: Draft) -> Action:
+    """The repair of the workflow. If the plan has no [error], the action names a program."""
+    fields = {} if draft.plan.error else {"cli": draft.plan.task[0].terminal[0].cli}
+    return Action(Do.REPAIR, draft.workflow.address, fields)
 
 
-def offer(draft: Draft, failed: list[str], evidence: str, commands: list[str]) -> None:
+def offer(draft: Draft, failed: list[str], evidence: str, actions: list[Action]) -> None:
     draft.tell(
         RepairOffered(
             address=draft.workflow.address,
             failed=failed,
             evidence=cut(evidence),
-            commands=[*commands, f"python run.py why {draft.workflow.id}"],
+            actions=[*actions, Action(Do.WHY, draft.workflow.address)],
         )
     )
 

@@ -6,7 +6,9 @@ import pytest
 from rich.console import Console
 
 from actors.command_line import tables
+from actors.command_line.facts import said
 from bus import facts
+from bus.action import Action, Do
 from bus.facts import AnyFact
 from bus.results import Chain
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
@@ -109,3 +111,11 @@ def test_why_shows_what_each_fact_carries() -> None:
         "red (status 2)", "make test", "cat /home/t/out/*", "it broke", "said no",
     ):  # fmt: skip
         assert part in shown, shown
+
+
+def test_an_offer_is_shown_as_commands_also_where_the_first_version_wrote_them_as_text() -> None:
+    offer = facts.RepairOffered(address="demo/", failed=[], evidence="")
+    offer.actions = [Action(Do.RETRY, "demo/a/")]
+    assert said(offer) == "python run.py retry demo/a"
+    offer.actions, offer.commands = [], ["python run.py why demo"]
+    assert said(offer) == "python run.py why demo"

@@ -63,7 +63,7 @@ def test_a_filter_that_hangs_after_the_target_moved_is_said_once_and_a_person_go
     assert (repo / "f").read_text() == "1\n"
     (offer,) = facts(served, "repair.offered")
     assert str(repo) in offer["evidence"]
-    assert offer["commands"][0] == f"python run.py merge {name} --continue"
+    assert offer["actions"][0] == {"do": "merge.continue", "address": f"{name}/"}
     assert facts(served, "actor.failed") == []
     git(repo, "config", "filter.own.smudge", "cat")
     served.client.call("merge.continue", workflow=name)

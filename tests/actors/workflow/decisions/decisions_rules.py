@@ -1,9 +1,10 @@
 """What must hold of every decision, whatever it decides; and the commands of a walk."""
 
-import shlex
+from typing import Any
 
 from actors.workflow.decisions import line
 from bus import requests
+from bus.action import Action, Do
 from bus.plan import Plan
 from bus.rows import Workflow
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
@@ -12,25 +13,24 @@ from store.change import Move, Operation
 W, T, P = WorkflowStatus, TaskStatus, TerminalStatus
 
 
-def command_of(text: str) -> requests.Command | None:
-    """The request behind a command line that was offered; None for a reading one."""
-    python, run, verb, where, *options = shlex.split(text)
-    assert (python, run) == ("python", "run.py")
-    match verb, options:
-        case "retry", []:
-            return requests.TaskRetry(task=f"{where}/")
-        case "repair", []:
-            return requests.WorkflowRepair(workflow=where)
-        case "repair", ["--cli", cli]:
-            return requests.WorkflowRepair(workflow=where, cli=cli)
-        case "prepare", []:
-            return requests.WorkflowPrepare(workflow=where)
-        case "merge", ["--continue"]:
-            return requests.MergeContinue(workflow=where)
-        case "merge", ["--abort"]:
-            return requests.MergeAbort(workflow=where)
-    assert verb == "why", text
-    return None
+_REQUESTS: dict[Do, type[Any]] = {
+    Do.RETRY: requests.TaskRetry,
+    Do.REPAIR: requests.WorkflowRepair,
+    Do.PREPARE: requests.WorkflowPrepare,
+    Do.CONTINUE_MERGE: requests.MergeContinue,
+    Do.ABORT_MERGE: requests.MergeAbort,
+}
+
+
+def command_of(action: Action) -> requests.Command | None:
+    """The request that does an action that was offered; None for one that only reads."""
+    if action.do == Do.WHY:
+        return None
+    kind = _REQUESTS[action.do]
+    key = "task" if kind is requests.TaskRetry else "workflow"
+    where = action.address if key == "task" else action.address.rstrip("/")
+    order: requests.Command = kind(**{key: where}, **action.fields)
+    return order
 
 
 def all_commands(state: Workflow) -> list[requests.Command]:

@@ -175,7 +175,7 @@ class World(Staged):
         }
         if state.status == W.FAILED:
             assert self.offer is not None
-            first = command_of(self.offer.commands[0])
+            first = command_of(self.offer.actions[0])
             assert first is not None
             return first
         if state.status in simple:

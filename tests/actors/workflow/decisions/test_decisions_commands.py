@@ -150,7 +150,7 @@ def test_each_command_is_taken_where_it_is_for_and_else_refused_with_the_way_on(
             assert body.code == 400, name
             assert body.reason.replace("_", "").isalpha(), name
             assert body.message, name
-            assert body.help.startswith("python run.py "), name
+            assert body.actions, name
     assert taken == TAKEN[scene]
 
 

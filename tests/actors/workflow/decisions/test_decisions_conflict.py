@@ -4,6 +4,7 @@ import pytest
 
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts
+from bus.action import Action, Do
 from bus.plan import HelperPlan
 from bus.status import TerminalStatus, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_scene import (
@@ -28,9 +29,9 @@ def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree()
     assert world.offer is not None
     assert "a.py" in world.offer.evidence
     assert "/tmp/scratch" in world.offer.evidence
-    assert world.offer.commands[:2] == [
-        "python run.py merge demo --continue",
-        "python run.py merge demo --abort",
+    assert world.offer.actions[:2] == [
+        Action(Do.CONTINUE_MERGE, "demo/"),
+        Action(Do.ABORT_MERGE, "demo/"),
     ]
     world.check_not_stuck()
 

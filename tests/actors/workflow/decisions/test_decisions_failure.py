@@ -4,6 +4,7 @@ import pytest
 
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
+from bus.action import Action, Do
 from bus.facts import InstructionUnconfirmed
 from bus.plan import HelperPlan
 from bus.status import WorkflowStatus
@@ -59,10 +60,10 @@ def test_repair_is_offered_with_what_failed_the_evidence_and_the_commands() -> N
     assert offer.failed == ["demo/a/"]
     assert "status 3" in offer.evidence
     assert "the last screen" in offer.evidence
-    assert offer.commands == [
-        "python run.py retry demo/a",
-        "python run.py repair demo --cli claude",
-        "python run.py why demo",
+    assert offer.actions == [
+        Action(Do.RETRY, "demo/a/"),
+        Action(Do.REPAIR, "demo/", {"cli": "claude"}),
+        Action(Do.WHY, "demo/"),
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 from actors.workflow.decisions.decide import decide
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts, requests
+from bus.action import Action, Do
 from bus.status import TerminalStatus, WorkflowStatus
 from store.change import Update
 from store.errors import LostRace
@@ -59,9 +60,9 @@ def test_red_lands_nothing_fails_and_offers_the_ways_on_with_the_output() -> Non
     assert "nothing landed" in world.state.reason
     assert world.offer is not None
     assert "1 failed" in world.offer.evidence
-    assert world.offer.commands[:2] == [
-        "python run.py repair demo --cli claude",
-        "python run.py merge demo --continue",
+    assert world.offer.actions[:2] == [
+        Action(Do.REPAIR, "demo/", {"cli": "claude"}),
+        Action(Do.CONTINUE_MERGE, "demo/"),
     ]
     assert not world.merger_steps()
 
@@ -181,7 +182,7 @@ def test_a_target_in_use_is_refused_with_the_files_and_continue_goes_on() -> Non
     assert world.status() == WorkflowStatus.FAILED
     assert world.offer is not None
     assert "x" in world.offer.evidence
-    assert world.offer.commands[0] == "python run.py merge demo --continue"
+    assert world.offer.actions[0] == Action(Do.CONTINUE_MERGE, "demo/")
     orders(world, CONTINUE)
     world.finish()
     assert world.status() == WorkflowStatus.COMPLETED
@@ -205,7 +206,7 @@ def test_what_landed_but_for_a_checkout_waits_for_a_person_and_is_not_taken_back
     assert world.status() == WorkflowStatus.MERGING
     assert world.offer is not None
     assert "/repo" in world.offer.evidence
-    assert world.offer.commands[0] == "python run.py merge demo --continue"
+    assert world.offer.actions[0] == Action(Do.CONTINUE_MERGE, "demo/")
     assert not world.merger_steps()
     for order in (STOP, ABORT):
         assert not world.order(order)

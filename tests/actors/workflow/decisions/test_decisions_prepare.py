@@ -3,6 +3,7 @@
 import pytest
 
 from bus import facts
+from bus.action import Action, Do
 from bus.status import TerminalStatus, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_scene import (
     PREPARE,
@@ -97,7 +98,7 @@ def test_a_launch_that_fails_rolls_the_whole_prepare_back_and_says_which_and_why
     assert (a.status, b.status, c.status) == ("cancelled", "failed", "not_started")
     assert not any(t.alive or t.wanted for t in world.state.terminals())
     assert world.offer is not None
-    assert world.offer.commands[0] == "python run.py prepare demo"
+    assert world.offer.actions[0] == Action(Do.PREPARE, "demo/")
 
 
 def test_a_waiting_terminal_that_dies_before_the_start_rolls_back_too() -> None:

@@ -1,0 +1,47 @@
+"""Next steps as data: what a person or a program can do about an error or a failure.
+
+Each door renders an action in its own words: the command line as a command, the board as a
+button, HTTP as a link. On the wire it is `{"do": "task.retry", "address": "demo/login/"}`.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Do(StrEnum):
+    """What an action does: the type of a request, or one of the local steps at the end, for
+    which no runtime is asked."""
+
+    LIST = "workflow.list"
+    GET = "workflow.get"
+    PREPARE = "workflow.prepare"
+    START = "workflow.start"
+    RESUME = "workflow.resume"
+    REPAIR = "workflow.repair"
+    RETRY = "task.retry"
+    APPROVE = "task.approve"
+    REJECT = "task.reject"
+    CONTINUE_MERGE = "merge.continue"
+    ABORT_MERGE = "merge.abort"
+    ANSWER = "terminal.answer"
+    EVENTS = "events.replay"
+    WHY = "why"
+    STOP_RUNTIME = "runtime.stop"
+
+    SERVE = "serve"
+    DOCTOR = "doctor"
+    MEND = "doctor.mend"
+
+
+LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND})
+"""The steps that are no request: they start, check or mend a runtime's home."""
+
+
+class Action(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One step. `address` is what it acts on, "" for the runtime itself; `fields` are further
+    fields of the request, such as the `cli` of a repair."""
+
+    do: Do
+    address: str = ""
+    fields: dict[str, str] = {}
