@@ -55,6 +55,11 @@ class Judgement(msgspec.Struct, frozen=True):
     began: bool
     prompt: Prompt | None
 
+    @property
+    def readable(self) -> bool:
+        """False where the screen could not be read in time; then `text` says why."""
+        return self.end >= 0
+
 
 def look(directory: Path, rows: int, columns: int, end: int | None = None) -> tuple[Screen, int]:
     """The screen after the output up to `end` (None: all there is), and that offset."""

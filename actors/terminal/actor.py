@@ -1,13 +1,16 @@
-"""The terminal actor: makes one program be what its row says.
+"""The terminal's actor: it makes one program be what its row says.
 
-The row is the intent (alive or not, which instruction), the host and its files are the
-reality; `_converge` compares them and takes the next step. Start, restart after a failure
-and recovery after a reboot are this one function. What is learned becomes a fact, stored
-together with the column that says so, so that nothing is told twice.
+The row is the intent (alive or not, which instruction); the host and its files are the reality.
+`_converge` compares them and takes the next step. Start, restart after a failure and recovery
+after a reboot are this one function. What is learned becomes a fact, stored together with the
+column that says so, so that nothing is told twice.
+
+The parts do the work. They know nothing of each other: the actor alone wires them.
 """
 
 import logging
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from actors.clis import home as config_home
@@ -19,6 +22,7 @@ from actors.pty.link import (
     Ended,
     Event,
     KeyKnown,
+    Link,
     Scope,
     Silent,
     Welcome,
@@ -27,17 +31,17 @@ from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.supervision.actor import handles
 from actors.system.replies import broken
 from actors.system.stage import Stage
-from actors.terminal.base import Due, TerminalBase
-from actors.terminal.delivery import Delivery
+from actors.terminal.delivery import Blocked, Delivery
 from actors.terminal.exit import Departure
+from actors.terminal.ground import Ground
 from actors.terminal.launch import Launch
-from actors.terminal.prompts import PROMPT_MS, QUIET_MS, UNKNOWN_MS, Prompts
-from actors.terminal.setup import SetUp, SetUpSaid
-from bus import clock
-from bus.facts import (
-    TerminalAdopted,
-    TimedOut,
-)
+from actors.terminal.port import Done, Due, Failed, Timer
+from actors.terminal.prompts import Prompts
+from actors.terminal.screens import PROMPT_MS, QUIET_MS, UNKNOWN_MS
+from actors.terminal.setup import Outcome, SetUp, SetUpSaid
+from actors.terminal.silence import Silence
+from actors.terminal.timeout import Timeout
+from bus.facts import TerminalAdopted
 from bus.messages import Answer, Look, Swept, YourTurn
 from bus.status import TerminalStatus
 
@@ -49,88 +53,73 @@ PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
 
 
-class TerminalActor(TerminalBase):
-    """One terminal of a workflow. Handlers run in its own thread; that of a launch waits
-    for its worktree and its host, a second or so."""
+class TerminalActor(Ground):
+    """One terminal of a workflow. Handlers run in its own thread; that of a launch waits for its
+    worktree and its host, a second or so."""
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
         self._session: Session | None = None
-        self.launch = Launch(self)
-        self.set_up = SetUp(self)
-        self._timed = 0.0  # the `working_clock` that the timeout's timer counts from
-        self.delivery = Delivery(self)
-        self.prompts = Prompts(self)
-        self.departure = Departure(self)
+        self._frozen: bool | None = False
+        self._launch = Launch(self)
+        self._set_up = SetUp(self)
+        self._delivery = Delivery(self)
+        self._prompts = Prompts(self)
+        self._silence = Silence(self)
+        self._timeout = Timeout(self)
+        self._departure = Departure(self)
 
     def on_start(self) -> None:
-        self.stage.tell(self.address, Look())
+        super().on_start()
+        self._look_again()
 
     def on_stop(self) -> None:
-        self.let_go()
+        self._let_go()
 
     def on_failure(self, *_: object) -> None:
-        self.let_go()
+        self._let_go()
 
     # ---- convergence ---------------------------------------------------------------------
 
     @handles(Look)
     def look(self, message: Look) -> None:
+        """Read the row, and compare it with reality."""
         row = self.stage.reader.terminal(self.at)
         if row is None:
             self.stop()
             return
-        if hasattr(self, "row") and self.row.incarnation != row.incarnation:
+        if self.row.incarnation != row.incarnation:
             self.read_again()
         self.row = row
         if self._session is not None and self._session.incarnation != row.incarnation:
-            self.let_go()
+            self._let_go()
         if row.ready or row.gone:
-            self.launch.turn_over()
+            self._launch.turn_over()
         self._converge()
+
+    def _look_again(self) -> None:
+        self.stage.tell(self.address, Look())
 
     def _converge(self) -> None:
         row = self.row
         if row.incarnation == 0 or row.gone:
-            self.delivery.answered()
-            self.let_go()
+            self._delivery.answered()
+            self._let_go()
             if row.incarnation:
                 config_home.cleanup(self.directory / "home")
-        elif self.departure.under_way:
-            self.departure.ask_sweep()
-        elif self.set_up.under_way:
-            self.set_up.converge()
+        elif self._departure.under_way:
+            self._departure.ask_sweep()
+        elif self._set_up.under_way:
+            self._heed(self._set_up.converge())
         elif self._session is None or not self._session.connected:
             self._find()
         elif not row.alive:
-            self.delivery.answered()
-            self.session.do(lambda link: link.end(GRACE_MS))
+            self._delivery.answered()
+            self.send(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
-            self._arm_timeout()
-            self.delivery.converge()
+            self._timeout.arm()
+            self._delivery.converge()
         self._obey_freeze()
-
-    @property
-    def found(self) -> Session | None:
-        """The session of this incarnation that was looked for; it may not be connected."""
-        return self._session
-
-    @property
-    def session(self) -> Session:
-        if self._session is None:
-            raise LookupError(f"{self.at} has no session")
-        return self._session
-
-    def _new_session(self) -> Session:
-        where, row = self.address, self.row
-        return Session(
-            self.stage.loop,
-            lambda said: self.stage.timers.notify(where, said),
-            directory=self.stage.paths.terminal_dir(self.at, row.incarnation),
-            socket=self.stage.paths.socket(self.at, row.incarnation),
-            token=row.token,
-            incarnation=row.incarnation,
-        )
 
     def _find(self) -> None:
         """Compare with reality: is there a host, did it end, was it never started?"""
@@ -139,43 +128,84 @@ class TerminalActor(TerminalBase):
             case Found.ALIVE:
                 self._adopt(session)
             case Found.ENDED:
-                self.departure.has_ended(session.exit())
+                self._departure.has_ended(session.exit())
             case Found.LOST:
                 session.end_strays(GRACE_MS / 1000)
-                self.departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
+                self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
-                self.later("probe", PROBE_SECONDS)
+                self.after(Timer.PROBE, PROBE_SECONDS)
             case Found.NEVER if self.row.alive and not self.may_begin:
                 self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:
-                self.launch.ask()
-            case Found.NEVER if not self.set_up.ends_what_runs():
-                self.departure.never_came()
+                self._heed(self._launch.attempt(self._reach_turn))
+            case Found.NEVER if not self._set_up.ends_what_runs():
+                self._departure.never_came()
+                self._launch.turn_over()
+                self._let_go()
+
+    def _new_session(self) -> Session:
+        where, row = self.address, self.row
+        return Session(
+            self.stage.loop,
+            lambda said: self.stage.timers.notify(where, said),
+            directory=self.directory,
+            socket=self.stage.paths.socket(self.at, row.incarnation),
+            token=row.token,
+            incarnation=row.incarnation,
+        )
 
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
             # A signal to a session costs its host a look at every process there is.
-            self.prompts.frozen = processes.is_stopped(processes.read_identity(self.directory))
+            self._frozen = processes.is_stopped(processes.read_identity(self.directory))
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
-            self.later("probe", PROBE_SECONDS)
+            self.after(Timer.PROBE, PROBE_SECONDS)
+
+    # ---- launch --------------------------------------------------------------------------
+
+    def _reach_turn(self) -> Outcome:
+        """Make the working directory, have it set up, ask for the turn. What is there already
+        is quick, so this may be repeated."""
+        where = self._launch.make_place()
+        if self._set_up.is_wanted(where):
+            return self._set_up.begin(where)
+        self._launch.ask_turn(where)
+        return None
 
     @handles(YourTurn)
     def your_turn(self, message: YourTurn) -> None:
-        self.launch.granted(message)
+        """Start the program, unless it is started or not wanted any more."""
+        session = self._session
+        if session is None or self._set_up.under_way or not self._launch.is_wanted(message):
+            self._launch.refuse(message)
+        elif not session.connected and not self._departure.under_way:
+            outcome = self._launch.take_turn(session)
+            if isinstance(outcome, Exit):
+                self._departure.has_ended(outcome)
+            else:
+                self._heed(outcome)
 
     @handles(SetUpSaid)
     def set_up_said(self, message: SetUpSaid) -> None:
-        self.set_up.heard(message)
+        self._heed(self._set_up.heard(message))
+
+    def _heed(self, outcome: Outcome) -> None:
+        """Go on after a step of the launch."""
+        match outcome:
+            case Done():
+                self._look_again()
+            case Failed(reason):
+                self._launch.failed(reason, self._session)
 
     # ---- what the host says --------------------------------------------------------------
 
     @handles(HostSaid)
     def heard(self, message: HostSaid) -> None:
-        if self._session is None or message.incarnation != self._session.incarnation:
-            return
-        self._on_event(message.event)
+        """Act on an event of this incarnation's host."""
+        if self._session is not None and message.incarnation == self._session.incarnation:
+            self._on_event(message.event)
 
     def _on_event(self, event: Event | Broke) -> None:
         match event:
@@ -184,169 +214,160 @@ class TerminalActor(TerminalBase):
             case Welcome():
                 self._welcomed(event)
             case Acknowledged():
-                self.delivery.acknowledged(event)
-                self.prompts.pressed(event.key)
+                self._delivery.acknowledged(event)
+                self._prompts.pressed(event.key)
             case KeyKnown():
-                self.delivery.key_known(event)
+                blocked = self._delivery.key_known(event)
+                if isinstance(blocked, Blocked):
+                    self._prompts.keeps_from_typing(blocked.seen)
             case Silent(ms=ms):
                 self._silent(ms)
             case Ended(exit=ended):
-                self.departure.has_ended(ended)
+                self._departure.has_ended(ended)
             case Closed(reason=reason):
-                log.info("%s: the link closed: %s", self.at, reason)
-                if not self.departure.under_way:
-                    self._let_go_link()
-                    self.stage.tell(self.address, Look())
+                self._closed(reason)
             case _:
                 log.debug("%s: %r", self.at, event)
 
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
-        self.prompts.reconnected()
-        if not self.launch.began:
-            self.store(
-                [
-                    TerminalAdopted(
-                        address=self.at,
-                        incarnation=row.incarnation,
-                        pid=event.program_pid,
-                        offset=event.end,
-                    )
-                ]
+        self._prompts.reconnected()
+        if not self._launch.began:
+            adopted = TerminalAdopted(
+                address=self.at,
+                incarnation=row.incarnation,
+                pid=event.program_pid,
+                offset=event.end,
             )
+            self.observe(adopted)
+        self.listen()
         if row.alive and not row.ready:
-            self.listen()
-            self.launch.expect_ready()
-            self.later("quiet", QUIET_MS / 1000)
-        else:
-            self.listen()
-            if row.status == TerminalStatus.RUNNING:
-                self.later("quiet", PROMPT_MS / 1000)
+            self._launch.expect_ready()
+            self.after(Timer.QUIET, QUIET_MS / 1000)
+        elif row.status == TerminalStatus.RUNNING:
+            self.after(Timer.QUIET, PROMPT_MS / 1000)
         self._converge()
 
-    def _silent(self, ms: int) -> None:
-        row = self.row
-        works = row.status == TerminalStatus.RUNNING
-        if not row.ready:
-            self.launch.judge_ready(ms)
-        elif works and ms >= self._stall_ms():
-            self._silent_long(ms / 1000)
-        elif row.alive:
-            seen = self.judge()
-            if works:
-                self.delivery.consider()
-            self.prompts.consider(seen, ms)
-            if works:
-                self.delivery.converge()
+    def _closed(self, reason: str) -> None:
+        log.info("%s: the link closed: %s", self.at, reason)
+        if not self._departure.under_way:
+            self._let_go_link()
+            self._look_again()
 
     def listen(self) -> None:
-        """Have the host say when nothing has come for a while, from now on."""
-        soon = not self.row.ready or self.prompts.answering
-        times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._stall_ms()]
-        self.session.do(lambda link: link.quiet(times))
+        soon = not self.row.ready or self._prompts.answering
+        times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._silence.limit_ms]
+        self.send(lambda link: link.quiet(times))
 
-    def _silent_long(self, seconds: float) -> None:
-        """Silence counts from when it was set to work, and not in a pause."""
-        limit = self.plan.stall_after
-        worked = min(seconds, clock.awake_since(self.row.working_clock))
-        paused, _ = self.stage.reader.pause_of(self.workflow_id)
-        if paused or worked < limit:
-            self.later("stall", limit if paused else limit - worked)
-        else:
-            self.prompts.stalled(worked)
+    def send(self, action: Callable[[Link], None]) -> None:
+        if self._session is None:
+            raise LookupError(f"{self.at} has no session")
+        self._session.do(action)
+
+    # ---- a silence -----------------------------------------------------------------------
+
+    def _silent(self, ms: int) -> None:
+        """The program has been silent for `ms`: judge its screen once, and pass that on."""
+        row = self.row
+        if not row.ready:
+            seen = self.judge()
+            self._launch.judge_ready(seen)
+            self._prompts.consider(seen, ms, self._delivery.looking)
+        elif row.status == TerminalStatus.RUNNING and ms >= self._silence.limit_ms:
+            if self._silence.is_too_long(ms):
+                self._silence.tell(ms, self.judge())
+        elif row.alive:
+            seen = self.judge(before=self._delivery.before)
+            self._delivery.consider(seen)
+            self._prompts.consider(seen, ms, self._delivery.looking)
+            if row.status == TerminalStatus.RUNNING:
+                self._delivery.converge()
+
+    def _look_for_turn(self) -> None:
+        unconfirmed = self._delivery.due()
+        if unconfirmed is not None:
+            self._prompts.consider(unconfirmed.seen, UNKNOWN_MS, self._delivery.looking)
+
+    # ---- the end -------------------------------------------------------------------------
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
-        if self.departure.under_way and self._session is not None:
-            self.departure.tell()
-            self.let_go()
-            self.stage.tell(self.address, Look())
+        """Every commit of the program is journaled: tell its end."""
+        if self._departure.under_way and self._session is not None:
+            self._departure.tell(self._delivery.unsure)
+            self._launch.turn_over()
+            self._let_go()
+            self._look_again()
 
     # ---- timers and answers ----------------------------------------------------------------
 
     @handles(Due)
     def due(self, message: Due) -> None:
-        if not hasattr(self, "row"):
-            return  # mail of a former incarnation
+        """A timer has run out. One of a former incarnation is dropped."""
         if message.incarnation != self.row.incarnation or self._session is None:
             return
-        match message.what:
-            case "sweep" if self.departure.under_way:
-                self.departure.ask_sweep()
-            case "set_up":
-                self.set_up.too_late()
-            case "probe":
-                self.let_go()
+        works = self.row.status == TerminalStatus.RUNNING
+        match message.timer:
+            case Timer.SWEEP if self._departure.under_way:
+                self._departure.ask_sweep()
+            case Timer.SET_UP:
+                self._set_up.too_late()
+            case Timer.PROBE:
+                self._let_go()
                 self.look(Look())
-            case "ready" if not self.row.ready:
-                self.launch.not_ready()
-            case "quiet":
+            case Timer.READY if not self.row.ready:
+                self._heed(self._launch.not_ready(self.judge()))
+            case Timer.QUIET:
                 self._silent(QUIET_MS)
-            case "stall" | "screen":
+            case Timer.STALL | Timer.SCREEN:
                 self.listen()
-            case "timeout" if self.row.status == TerminalStatus.RUNNING:
-                self._timed_out()
-            case "answer":
-                self.prompts.too_late()
-            case "evidence":
-                self.delivery.consider(due=True)
-
-    def _arm_timeout(self) -> None:
-        limit = self.asked.timeout
-        if limit is not None and not self.is_due("timeout"):
-            self._timed = self.row.working_clock
-            self.later("timeout", max(0.0, limit - clock.awake_since(self._timed)))
-
-    def _timed_out(self) -> None:
-        """A frozen program has time; it begins anew when the workflow goes on."""
-        self.cancel("timeout")
-        limit = self.asked.timeout or 0.0
-        _, frozen = self.stage.reader.pause_of(self.workflow_id)
-        if frozen:
-            return
-        if self._timed != self.row.working_clock:
-            self._arm_timeout()
-            return
-        self.store([TimedOut(address=self.at, incarnation=self.row.incarnation, seconds=limit)])
-
-    def _stall_ms(self) -> int:
-        return int(self.plan.stall_after * 1000)
+            case Timer.TIMEOUT if works:
+                self._timeout.due()
+            case Timer.ANSWER:
+                self._prompts.too_late()
+            case Timer.EVIDENCE:
+                self._look_for_turn()
 
     @handles(Answer)
     def answer(self, message: Answer) -> None:
-        if not hasattr(self, "row"):
-            self.look(Look())
-        self.prompts.answered_by_person(message)
+        """A person's answer to the prompt on the screen."""
+        if self._session is None:
+            self._converge()
+        self._prompts.answered_by_person(message, self.judge())
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """An answer that broke this actor is answered, not forgotten."""
+        """Answer the person whose answer broke this actor."""
         message = self.decode(item)
         if isinstance(message, Answer):
             failure = broken(f"the answer to {self.at}", error)
             self.stage.replies.refuse(message.client, message.id, failure)
 
     def _obey_freeze(self) -> None:
-        """`pause --freeze` stops the program's whole session; `resume` goes on."""
+        """`pause --freeze` stops the program's whole session; `resume` lets it go on."""
         if self._session is None or not self._session.connected:
             return
         _, frozen = self.stage.reader.pause_of(self.workflow_id)
-        if frozen != self.prompts.frozen:
-            self.prompts.frozen = frozen
+        if frozen != self._frozen:
+            self._frozen = frozen
             signo = signal.SIGSTOP if frozen else signal.SIGCONT
-            self.session.do(lambda link: link.signal(signo, Scope.SESSION))
+            self.send(lambda link: link.signal(signo, Scope.SESSION))
+
+    # ---- letting go ------------------------------------------------------------------------
 
     def _let_go_link(self) -> None:
         if self._session is not None:
             self._session.close()
             self._session = None
-            self.delivery.forget()
+            self._delivery.forget()
 
-    def let_go(self) -> None:
+    def _let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
-        self.launch.began = False
-        self.set_up.forget()
+        self._launch.began = False
+        self._frozen = False
+        self._set_up.forget()
         self.cancel_all()
         self._let_go_link()
-        self.delivery.forget()
-        self.prompts.forget()
-        self.departure.forget()
+        self._delivery.forget()
+        self._prompts.forget()
+        self._timeout.forget()
+        self._departure.forget()

@@ -1,184 +1,207 @@
-"""Delivery: an instruction is typed once, and it is said whether a turn began.
+"""Delivery: an instruction is typed once, and it is told whether a turn began.
 
-The host types an input at most once for each key and remembers the keys as long as it
-lives, so `incarnation:step` as the key makes typing exactly-once across crashes of the
-runtime. Whether the program took it is judged on its screen; where nothing shows a new
-turn, Enter is pressed once more, then `instruction.unconfirmed` says so. It is never typed
-twice (hazards 21, 29).
+The host types an input at most once for each key, and remembers the keys as long as it lives.
+With `incarnation:step` as the key an instruction is typed exactly once, also across crashes of
+the runtime. The screen shows whether the program took it. If nothing shows a new turn, Enter is
+pressed once more; then `instruction.unconfirmed` is told. It is never typed again (hazards 21,
+29).
 """
 
-from typing import TYPE_CHECKING
+import msgspec
 
-from actors.clis.judging import writes_for
+from actors.clis.judging import Judgement, writes_for
 from actors.pty.link import Acknowledged, KeyKnown, KeyState, Result
-from actors.terminal.base import Unreadable
-from actors.terminal.prompts import UNKNOWN_MS
+from actors.terminal.errors import Unreadable
+from actors.terminal.port import Port, Timer
+from actors.terminal.screens import is_unrecognised
 from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfirmed
 from bus.status import TerminalStatus
-from store.change import Operation, Update
-
-if TYPE_CHECKING:
-    from actors.terminal.actor import TerminalActor
 
 EVIDENCE_SECONDS = 1.0
 """Between looks for a new turn."""
 ENTER_AT, LOOKS = 4, 16
-"""At which look Enter is pressed again, and after how many it is given up."""
+"""The look at which Enter is pressed again, and the look after which it is given up."""
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """The instruction was not typed, because of what the screen shows."""
+
+    seen: Judgement
+
+
+class Unconfirmed(msgspec.Struct, frozen=True):
+    """The instruction was typed, and no turn was seen to begin."""
+
+    seen: Judgement
 
 
 class Delivery:
-    """The part of a terminal actor that hands instructions in. In the actor's thread."""
+    """The part that hands instructions in. In the actor's thread."""
 
-    def __init__(self, actor: "TerminalActor") -> None:
-        self._actor = actor
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self._untyped = (0, 0)
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or this actor lets go."""
+        """Another incarnation begins, or the actor lets go of this one."""
         self._typing = 0
         self._before: int | None = None
         self._looks = 0
 
+    # ---- typing --------------------------------------------------------------------------
+
     def converge(self) -> None:
-        """Type the newest step if it is not typed (a paused workflow types nothing new);
-        look for evidence if none is known."""
-        row = self._actor.row
-        paused, _ = self._actor.stage.reader.pause_of(self._actor.workflow_id)
+        """Ask the host about the newest step: it is typed if it was not (nothing new while the
+        workflow is paused), and a turn is looked for if none was seen."""
+        port, row = self._port, self._port.row
+        paused, _ = port.stage.reader.pause_of(port.workflow_id)
         waits = row.sent < row.step
-        if waits and (paused or self._typing >= row.step or not self._actor.may_begin):
+        if waits and (paused or self._typing >= row.step or not port.may_begin):
             return
         if waits or (row.delivered < row.step and self._before is None):
-            key = self._key(row.step)
-            self._actor.session.do(lambda link: link.ask_key(key))
+            self._ask(self._key(row.step))
 
-    def _key(self, step: int, suffix: str = "") -> bytes:
-        return f"{self._actor.row.incarnation}:{step}{suffix}".encode()
-
-    def _type(self, step: int, text: str) -> None:
-        """Nothing is typed into a question, or into a screen nobody recognises: those are
-        shown, and the next quiet screen is looked at again."""
-        actor = self._actor
-        seen = actor.judge()
-        if seen.prompt is not None or actor.prompts.is_unrecognised(seen):
-            actor.prompts.keep_from_typing(seen)
-            return
-        try:
-            writes = actor.read_screen(writes_for, text)
-        except Unreadable:
-            actor.prompts.keep_from_typing(actor.judge())
-            return
-        self._typing, self._untyped = step, (0, 0)
-        key = self._key(step)
-        actor.session.do(lambda link: link.type(key, writes))
-
-    @property
-    def unsure(self) -> int:
-        """The step that may have been typed, and that only the host could tell of; 0 if there
-        is none, or the host said that it was not. For when the program is gone."""
-        row = self._actor.row
-        known = row.sent >= row.step or self._untyped == (row.incarnation, row.step)
-        return 0 if known else row.step
-
-    def acknowledged(self, event: Acknowledged) -> None:
-        """The host has typed it, now or before."""
-        if event.key == self._key(self._actor.row.step) and event.result != Result.REFUSED:
-            self._typed(event.offset)
-
-    def key_known(self, event: KeyKnown) -> None:
-        """The host knows what it typed, whoever asked for it: what it does not know is typed
-        now; what it is typing still, it tells when it is done."""
-        row = self._actor.row
+    def key_known(self, event: KeyKnown) -> Blocked | None:
+        """Type the step if the host has not typed it. If it is typing it now, wait for its
+        acknowledgement."""
+        port, row = self._port, self._port.row
         if event.key != self._key(row.step):
-            return
+            return None
         match event.state:
             case KeyState.TYPED:
                 self._typed(event.offset)
             case KeyState.PENDING:
                 self._typing = row.step
-                self._actor.session.do(lambda link: link.type(event.key, []))
+                port.send(lambda link: link.type(event.key, []))
             case KeyState.UNKNOWN if row.alive and row.sent < row.step and self._typing < row.step:
                 self._untyped = (row.incarnation, row.step)
-                self._type(row.step, row.instruction)
+                return self._type(row.step, row.instruction)
+        return None
+
+    def acknowledged(self, event: Acknowledged) -> None:
+        """The host has typed it, now or before."""
+        if event.key == self._key(self._port.row.step) and event.result != Result.REFUSED:
+            self._typed(event.offset)
+
+    def _type(self, step: int, text: str) -> Blocked | None:
+        """Type nothing into a question, or into a screen that the profile does not know."""
+        port = self._port
+        seen = port.judge()
+        if seen.prompt is not None or is_unrecognised(port.profile, port.row.ready, seen):
+            return Blocked(seen)
+        try:
+            writes = port.read_screen(writes_for, text)
+        except Unreadable:
+            return Blocked(port.judge())
+        self._typing, self._untyped = step, (0, 0)
+        key = self._key(step)
+        port.send(lambda link: link.type(key, writes))
+        return None
 
     def _typed(self, offset: int) -> None:
-        """The newest step is typed: say so once, then look for the turn it began."""
-        actor = self._actor
+        """The newest step is typed: tell it once, then look for the turn it began."""
+        port = self._port
         self._before = offset
         self._looks = 0
-        if actor.row.sent < actor.row.step:
-            actor.store(self._sent())
-        if actor.row.alive:
-            actor.listen()
-            actor.later("evidence", EVIDENCE_SECONDS)
+        if port.row.sent < port.row.step:
+            self._tell_sent()
+        if port.row.alive:
+            port.listen()
+            port.after(Timer.EVIDENCE, EVIDENCE_SECONDS)
         else:
             self.answered()
 
-    def _sent(self) -> list[Operation]:
-        actor, row = self._actor, self._actor.row
+    def _tell_sent(self) -> None:
+        row = self._port.row
         fact = InstructionSent(
-            address=actor.at,
+            address=self._port.at,
             incarnation=row.incarnation,
             step=row.step,
             bytes=len(row.instruction.encode()),
         )
-        expect = {"incarnation": row.incarnation, "sent": row.sent}
-        return [Update("terminal", actor.at, {"sent": row.step}, expect), fact]
+        self._port.observe(fact, sent=row.step)
+
+    # ---- what became of it -----------------------------------------------------------------
+
+    @property
+    def before(self) -> int | None:
+        """The end of the output when the step was typed, while the turn it begins is looked for:
+        what is judged is to be compared with the screen at that offset."""
+        row = self._port.row
+        looked_for = row.delivered < row.step <= row.sent
+        return self._before if looked_for else None
+
+    @property
+    def looking(self) -> bool:
+        """Whether a step is not delivered yet. Its text may stand in the input box, where some
+        programs look neither ready nor busy."""
+        return self._port.row.delivered < self._port.row.step
+
+    def consider(self, seen: Judgement) -> None:
+        """Tell that the instruction was delivered if `seen`, judged from `before`, shows a turn."""
+        if self.before is not None and seen.began:
+            self._tell_delivered()
+
+    def due(self) -> Unconfirmed | None:
+        """It is time to look for a turn. After `LOOKS` looks without one, tell so."""
+        if self.before is None:
+            return None
+        port, row = self._port, self._port.row
+        seen = port.judge(before=self.before)
+        if seen.began:
+            self._tell_delivered()
+            return None
+        self._looks += 1
+        if self._looks == ENTER_AT:
+            key = self._key(row.step, ":enter")
+            port.send(lambda link: link.type(key, [(b"\r", 0)]))
+        if self._looks < LOOKS:
+            port.after(Timer.EVIDENCE, EVIDENCE_SECONDS)
+            return None
+        self._tell(
+            InstructionUnconfirmed(
+                address=port.at, incarnation=row.incarnation, step=row.step, screen=seen.text
+            )
+        )
+        return Unconfirmed(seen)
 
     def answered(self) -> None:
-        """Its work was taken: no better evidence of a turn is wanted. Where a crash came
-        between the typing and its record, the host is asked first; where the host is gone
-        too, the work alone says that the instruction was typed."""
-        actor, row = self._actor, self._actor.row
+        """The terminal's work was taken: no better evidence of a turn is needed. If the runtime
+        died between the typing and its record, the host is asked; if the host is gone too, the
+        work alone shows that the instruction was typed."""
+        row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
         if row.alive or not taken or row.delivered >= row.step:
             return
         if row.sent < row.step:
             if not row.gone:
-                key = self._key(row.step)
-                actor.session.do(lambda link: link.ask_key(key))
+                self._ask(self._key(row.step))
                 return
-            actor.store(self._sent())
-        self._tell(
-            InstructionDelivered(address=actor.at, incarnation=row.incarnation, step=row.step)
-        )
+            self._tell_sent()
+        self._tell_delivered()
 
     @property
-    def looking(self) -> bool:
-        """Whether a turn is still looked for: the text may stand in the input box meanwhile,
-        where some programs look neither ready nor busy."""
-        return self._actor.row.delivered < self._actor.row.step
+    def unsure(self) -> int:
+        """The step whose delivery is unknown because its host is gone; 0 if there is none."""
+        row = self._port.row
+        known = row.sent >= row.step or self._untyped == (row.incarnation, row.step)
+        return 0 if known else row.step
 
-    def consider(self, due: bool = False) -> None:
-        """Look for a turn that began after the step was typed. `due`: it is time for one."""
-        actor, row = self._actor, self._actor.row
-        if self._before is None or row.delivered >= row.step or row.sent < row.step:
-            return
-        seen = actor.judge(before=self._before)
-        if seen.began:
-            self._tell(
-                InstructionDelivered(address=actor.at, incarnation=row.incarnation, step=row.step)
-            )
-        elif due:
-            self._looks += 1
-            if self._looks == ENTER_AT:
-                key = self._key(row.step, ":enter")
-                actor.session.do(lambda link: link.type(key, [(b"\r", 0)]))
-            if self._looks < LOOKS:
-                actor.later("evidence", EVIDENCE_SECONDS)
-                return
-            self._tell(
-                InstructionUnconfirmed(
-                    address=actor.at,
-                    incarnation=row.incarnation,
-                    step=row.step,
-                    screen=seen.text,
-                )
-            )
-            actor.prompts.consider(seen, UNKNOWN_MS)
+    # ---- telling ---------------------------------------------------------------------------
+
+    def _ask(self, key: bytes) -> None:
+        self._port.send(lambda link: link.ask_key(key))
+
+    def _key(self, step: int, suffix: str = "") -> bytes:
+        return f"{self._port.row.incarnation}:{step}{suffix}".encode()
+
+    def _tell_delivered(self) -> None:
+        row = self._port.row
+        self._tell(
+            InstructionDelivered(address=self._port.at, incarnation=row.incarnation, step=row.step)
+        )
 
     def _tell(self, fact: InstructionDelivered | InstructionUnconfirmed) -> None:
-        actor, row = self._actor, self._actor.row
-        actor.cancel("evidence")
-        expect = {"incarnation": row.incarnation, "delivered": row.delivered}
-        actor.store([Update("terminal", actor.at, {"delivered": row.step}, expect), fact])
+        self._port.cancel(Timer.EVIDENCE)
+        self._port.observe(fact, delivered=self._port.row.step)

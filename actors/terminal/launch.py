@@ -1,164 +1,168 @@
-"""Launch: the worktree and its set-up first, which may take minutes (a filter of the repository
-may hang) and for which nobody else waits; then the turn with the launcher, until the program is
-ready or has failed to become so.
+"""Launch: the worktree first, then the turn with the launcher, until the program is ready or has
+failed to become so.
+
+The worktree may take minutes (a filter of the repository may hang), and nobody else waits for it.
 """
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
+from actors.clis.judging import Judgement
 from actors.platform import processes
+from actors.platform.processes import Exit
 from actors.pty.session import Found, Session
 from actors.supervision.errors import Fenced
 from actors.terminal import switching
-from actors.terminal.prepare import LaunchRefused, place, prepare
+from actors.terminal.errors import LaunchRefused
+from actors.terminal.port import Done, Failed, Port, Timer
+from actors.terminal.prepare import prepare
+from actors.terminal.worktree import place
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
-from bus.messages import AskTurn, Look, TurnOver, YourTurn
+from bus.messages import AskTurn, TurnOver, YourTurn
 from bus.rows import Workflow
-from store.change import Update
 from store.errors import StoreError
-
-if TYPE_CHECKING:
-    from actors.terminal.actor import TerminalActor
 
 log = logging.getLogger("callboard.terminal")
 
+T = TypeVar("T")
+
 
 class Launch:
-    """The part of a terminal actor that brings its program up. In the actor's thread."""
+    """The part that brings a program up. In the actor's thread."""
 
-    def __init__(self, actor: "TerminalActor") -> None:
-        self._actor = actor
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self._owes_turn = True
-        self._where: Path | None = None  # its place, once it is there and set up
-        self.began = False  # by this actor: the host it hears of is no news
+        self._where: Path | None = None
+        self.began = False
+        """This actor started the host that runs: hearing of it is no news."""
 
-    def ask(self) -> None:
-        """Make its place, then ask for the turn. To be repeated: what is there is quick."""
-        self._try(self._make_place)
-
-    def _make_place(self) -> None:
-        actor = self._actor
-        where = place(actor.stage, actor, self._workflow(), actor.plan, actor.row)
-        if actor.set_up.is_wanted(where):
-            actor.set_up.begin(where)
-        else:
-            self._where = where
-            actor.stage.tell(addresses.LAUNCHER, AskTurn(actor.at, actor.row.incarnation))
-
-    def granted(self, message: YourTurn) -> None:
-        actor = self._actor
-        row = actor.stage.reader.terminal(actor.at)
-        stale = row is None or message.incarnation != row.incarnation or not row.alive or row.ready
-        session = actor.found
-        if stale or session is None or actor.set_up.under_way:
-            actor.stage.tell(addresses.LAUNCHER, TurnOver(actor.at, message.incarnation))
-            return
-        if session.connected or actor.departure.under_way:
-            return  # asked twice, granted twice: it is being used, or has been
-        self._owes_turn = True
-        where = self._where
-        if where is None or not where.is_dir():  # granted to a former incarnation of this actor
-            self.turn_over()
-            actor.stage.tell(actor.address, Look())
-            return
-        self.began = True
-        self._try(lambda: self._start(session, where))
-
-    def _try(self, step: Callable[[], None]) -> None:
+    def attempt(self, step: Callable[[], T]) -> T | Failed:
+        """Carry out a step of the launch. What it raises is why the launch failed, except where
+        nothing can be stored."""
         try:
-            step()
+            return step()
         except (LaunchRefused, OSError) as error:
-            self.failed(str(error))
+            return Failed(str(error))
         except (StoreError, Fenced):
             raise
         except Exception as error:
-            log.exception("%s: its launch broke", self._actor.at)
-            self.failed(f"{type(error).__name__}: {error}")
+            log.exception("%s: its launch broke", self._port.at)
+            return Failed(f"{type(error).__name__}: {error}")
+
+    def make_place(self) -> Path:
+        """Create the program's working directory if it is missing. Raise `LaunchRefused`."""
+        return place(self._port, self._workflow())
+
+    def ask_turn(self, where: Path) -> None:
+        """The working directory is there and set up: ask the launcher for the turn."""
+        self._where = where
+        turn = AskTurn(self._port.at, self._port.row.incarnation)
+        self._port.stage.tell(addresses.LAUNCHER, turn)
+
+    def refuse(self, message: YourTurn) -> None:
+        """Give a turn back that is of no use."""
+        turn = TurnOver(self._port.at, message.incarnation)
+        self._port.stage.tell(addresses.LAUNCHER, turn)
+
+    def is_wanted(self, message: YourTurn) -> bool:
+        """Whether the incarnation that asked for the turn is still to be started."""
+        row = self._port.stage.reader.terminal(self._port.at)
+        return (
+            row is not None
+            and message.incarnation == row.incarnation
+            and row.alive
+            and not row.ready
+        )
+
+    def take_turn(self, session: Session) -> Exit | Done | Failed | None:
+        """Start the program. Return how it ended if it has ended already, `Done` if its working
+        directory must be made first (the turn was granted to a former incarnation of the actor),
+        None if it runs."""
+        self._owes_turn = True
+        where = self._where
+        if where is None or not where.is_dir():
+            self.turn_over()
+            return Done()
+        self.began = True
+        return self.attempt(lambda: self._start(session, where))
+
+    def _start(self, session: Session, where: Path) -> Exit | None:
+        port = self._port
+        needs = prepare(port, self._workflow(), where)
+        if port.unverified is not None:
+            port.observe(self._not_verified(port.unverified))
+        session.start(needs.argv, needs.env, needs.cwd, *port.size)
+        return None if session.connected else session.exit()
 
     def _workflow(self) -> Workflow:
-        workflow = self._actor.stage.reader.workflow(self._actor.workflow_id)
+        workflow = self._port.stage.reader.workflow(self._port.workflow_id)
         if workflow is None:
             raise LaunchRefused("its workflow is gone")
         return workflow
 
-    def _start(self, session: Session, where: Path) -> None:
-        actor = self._actor
-        needs = prepare(
-            actor.stage, self._workflow(), actor.plan, actor.row, actor.asked, actor.profile, where
-        )
-        if actor.unverified is not None:
-            actor.store([self._not_verified(actor.unverified)])
-        session.start(needs.argv, needs.env, needs.cwd, *actor.size)
-        if not session.connected:
-            actor.departure.has_ended(session.exit())
-
     def _not_verified(self, version: str) -> TerminalUnverified:
-        actor = self._actor
+        port = self._port
         return TerminalUnverified(
-            address=actor.at,
-            incarnation=actor.row.incarnation,
-            cli=actor.row.cli,
+            address=port.at,
+            incarnation=port.row.incarnation,
+            cli=port.row.cli,
             version=version,
-            verified=list(actor.profile.version.verified),
+            verified=list(port.profile.version.verified),
         )
 
-    def failed(self, reason: str, screen: str = "") -> None:
-        """The program did not start, or is not ready: said once; what runs is ended when the
-        workflow has decided."""
-        actor = self._actor
-        session, row = actor.found, actor.row
-        started = session is not None and (
+    def failed(self, reason: str, session: Session | None) -> None:
+        """Tell, once, that the program did not start or did not become ready. A program that runs
+        is ended when the workflow has decided so."""
+        port, row = self._port, self._port.row
+        runs = session is not None and (
             session.connected or session.look() in (Found.ALIVE, Found.UNKNOWN)
         )
-        sets: dict[str, Any] = {} if started else {"gone": True}
-        expect = {"incarnation": row.incarnation, "ready": False, "gone": False}
-        fact = LaunchFailed(
-            address=actor.at, incarnation=row.incarnation, reason=reason, screen=screen
-        )
-        actor.store([Update("terminal", actor.at, {"ready": True, **sets}, expect), fact])
+        if not row.ready and not row.gone:
+            fact = LaunchFailed(address=port.at, incarnation=row.incarnation, reason=reason)
+            port.observe(fact, ready=True, gone=not runs)
         self.turn_over()
 
     def turn_over(self) -> None:
         """Give the turn back, also one that a former incarnation of this actor had."""
-        actor = self._actor
+        port = self._port
         if self._owes_turn:
             self._owes_turn = False
-            switching.put_back(actor.stage, actor.at, actor.row.incarnation)
-            actor.stage.tell(addresses.LAUNCHER, TurnOver(actor.at, actor.row.incarnation))
+            switching.put_back(port.stage, port.at, port.row.incarnation)
+            turn = TurnOver(port.at, port.row.incarnation)
+            port.stage.tell(addresses.LAUNCHER, turn)
 
-    def judge_ready(self, ms: int) -> None:
-        actor = self._actor
-        seen, row = actor.judge(), actor.row
-        if seen.ready:
-            identity = processes.read_identity(actor.directory)
-            fact = TerminalReady(
-                address=actor.at,
-                incarnation=row.incarnation,
-                seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
-            )
-            expect = {"incarnation": row.incarnation, "ready": False}
-            actor.store([Update("terminal", actor.at, {"ready": True}, expect), fact])
-            actor.cancel("ready")
-            self.turn_over()
-            actor.listen()
-        actor.prompts.consider(seen, ms)
+    def judge_ready(self, seen: Judgement) -> None:
+        """Tell that the program is ready if a quiet screen shows so."""
+        if not seen.ready:
+            return
+        port = self._port
+        identity = processes.read_identity(port.directory)
+        fact = TerminalReady(
+            address=port.at,
+            incarnation=port.row.incarnation,
+            seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
+        )
+        port.observe(fact, ready=True)
+        port.cancel(Timer.READY)
+        self.turn_over()
+        port.listen()
 
     def expect_ready(self) -> None:
-        """From now on it has its `ready_timeout`."""
-        self._actor.later("ready", self._actor.profile.ready_timeout)
+        """The program has its `ready_timeout`, from now on."""
+        self._port.after(Timer.READY, self._port.profile.ready_timeout)
 
-    def not_ready(self) -> None:
-        """Its time is up; but a question that waits for a person ends nothing. Others then have
-        their turn, unless this one's provider is switched on for all."""
-        actor = self._actor
-        seen, limit = actor.judge(), actor.profile.ready_timeout
-        if actor.row.blocked and seen.prompt is not None:
-            self.expect_ready()
-            if not switching.is_on(actor.stage, actor.at, actor.row.incarnation):
-                self.turn_over()
-        else:
-            self.failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+    def not_ready(self, seen: Judgement) -> Failed | None:
+        """Its time is up, which a question that waits for a person does not fail. The others have
+        their turn meanwhile, unless the provider of this one is switched on for all."""
+        port, limit = self._port, self._port.profile.ready_timeout
+        if not (port.row.blocked and seen.prompt is not None):
+            return Failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")
+        self.expect_ready()
+        if not switching.is_on(port.stage, port.at, port.row.incarnation):
+            self.turn_over()
+        return None

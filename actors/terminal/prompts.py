@@ -1,42 +1,27 @@
-"""Prompts and silence: a question that waits is answered by policy where the profile knows
-it and the plan allows it; any other is shown to a person within seconds. Neither a question
-nor silence ever completes or ends anything (hazards 17, 32, 33).
+"""Prompts: a question that waits is answered by policy if the profile knows it and the plan
+allows it. Any other is shown to a person within seconds. A question never completes or ends
+anything (hazards 32, 33).
 """
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from actors.clis.judging import Judgement, Step, step_towards, writes_for
+from actors.clis.judging import Judgement, Step, step_towards
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
-from actors.terminal.base import Unreadable
+from actors.terminal.errors import Unreadable
+from actors.terminal.port import Port, Timer
+from actors.terminal.screens import PROMPT_MS, UNKNOWN_MS, is_unrecognised
 from bus.errors import illegal
-from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed, TerminalStalled
+from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed
 from bus.messages import Answer
 from bus.peer import By, Caller
-from store.change import Update
 
-if TYPE_CHECKING:
-    from actors.terminal.actor import TerminalActor
-
-NUDGE = (
-    "You have been silent for a while. If your work is complete, commit it as you were told; "
-    "if you cannot go on, say so in a commit with #fail; otherwise go on."
-)
-
-
-QUIET_MS = 300
-"""A screen is judged when nothing has come for so long."""
-PROMPT_MS = 1_500
-"""A working program that is silent for so long may be asking something."""
-UNKNOWN_MS = 5_000
-"""A screen nobody recognises is shown to a person when it has been quiet for so long."""
 ANSWER_SECONDS = 20.0
-"""Until an answer that is not given (the screen never comes to rest) is given up."""
+"""Until an answer is given up, if the screen never comes to rest."""
 STEPS = 4
-"""Looks at a list whose marker is to be moved, before a person is asked."""
+"""Moves of a list's marker before a person is asked."""
 
 
 class _Answer(msgspec.Struct):
@@ -58,17 +43,16 @@ def _asked(prompt: Prompt) -> Asked:
 
 
 class Prompts:
-    """The part of a terminal actor that looks for questions. In the actor's thread."""
+    """The part that looks for questions. In the actor's thread."""
 
-    def __init__(self, actor: "TerminalActor") -> None:
-        self._actor = actor
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self._answer: _Answer | None = None
-        self.frozen: bool | None = False
         self.forget()
 
     def forget(self) -> None:
-        self.frozen = False
-        self._give_up(f"{self._actor.at} has ended, or is looked at anew")
+        """Another incarnation begins, or the actor lets go of this one."""
+        self._give_up(f"{self._port.at} has ended, or is looked at anew")
         self._answered = -1
         self._last: Asked | None = None
         self._pressing = b""
@@ -78,117 +62,89 @@ class Prompts:
         """Whether the marker is on its way: then the next quiet screen is wanted soon."""
         return self._answer is not None
 
-    def consider(self, seen: Judgement, ms: int) -> None:
-        """A screen that has been quiet for `ms`: does it ask something, or not any more?"""
-        row = self._actor.row
+    # ---- a quiet screen --------------------------------------------------------------------
+
+    def consider(self, seen: Judgement, ms: int, looking: bool) -> None:
+        """Handle a screen that has been quiet for `ms`: report a new prompt, or clear an old one.
+        While `looking` for a turn, a screen the profile does not know is no news."""
         if self._pressing:
             return  # the screen is from before
         if seen.prompt is None:
-            self._last = None
-            self._give_up(f"{self._actor.at} asks nothing any more")
-            if self.is_unrecognised(seen):
-                looking = self._actor.delivery.looking
-                long = ms >= UNKNOWN_MS or bool(self._actor.unreadable)
-                if long and row.blocked != seen.text and not looking:
-                    self._tell_blocked(self._unknown(seen))
-            elif row.blocked or row.stalled:
-                self._resume()
-            return
-        if self._answer is not None:
-            self._go_on(seen)
-            return
-        label = answer_policy(self._actor.auto_confirm, seen.prompt)
-        if label is not None and ms < PROMPT_MS and _asked(seen.prompt) == self._last:
+            self._asks_nothing(seen, ms, looking)
+        elif self._answer is not None:
+            self._go_on(self._answer, seen)
+        else:
+            self._asks(seen.prompt, seen, ms)
+
+    def _asks_nothing(self, seen: Judgement, ms: int, looking: bool) -> None:
+        row = self._port.row
+        self._last = None
+        self._give_up(f"{self._port.at} asks nothing any more")
+        if is_unrecognised(self._port.profile, row.ready, seen):
+            long = ms >= UNKNOWN_MS or not seen.readable
+            if long and row.blocked != seen.text and not looking:
+                self._tell_blocked(_unknown(seen))
+        elif row.blocked or row.stalled:
+            fact = TerminalResumed(address=self._port.at, incarnation=row.incarnation)
+            self._port.observe(fact, blocked="", stalled=False)
+
+    def _asks(self, prompt: Prompt, seen: Judgement, ms: int) -> None:
+        label = answer_policy(self._port.auto_confirm, prompt)
+        if label is not None and ms < PROMPT_MS and _asked(prompt) == self._last:
             return  # a slow program still shows what it was answered; Enter would go to the next
         if label is not None and seen.end != self._answered:
             self._answer = _Answer(label, Caller(By.POLICY))
-            self._go_on(seen)
-        elif row.blocked != seen.prompt.text and (label is None or ms >= PROMPT_MS):
-            self._tell_blocked(seen.prompt)
+            self._go_on(self._answer, seen)
+        elif self._port.row.blocked != prompt.text and (label is None or ms >= PROMPT_MS):
+            self._tell_blocked(prompt)
 
-    def keep_from_typing(self, seen: Judgement) -> None:
-        """An instruction waits, and this screen does not take it: a person is shown why."""
+    def keeps_from_typing(self, seen: Judgement) -> None:
+        """An instruction waits, and this screen does not take it: show a person why."""
         if seen.prompt is not None:
-            self.consider(seen, UNKNOWN_MS)
-        elif self._actor.row.blocked != seen.text:
-            self._tell_blocked(self._unknown(seen))
-
-    def _unknown(self, seen: Judgement) -> Prompt:
-        """What a person is shown where no question is known."""
-        return Prompt("unreadable" if self._actor.unreadable else "unrecognised", seen.text, [])
-
-    def is_unrecognised(self, seen: Judgement) -> bool:
-        """Whether a quiet screen is nothing the profile knows. A working program may look like
-        that where the profile does not say how it looks when it is busy."""
-        profile = self._actor.profile
-        known = seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip()
-        hidden = profile.busy or not self._actor.row.ready or self._actor.unreadable
-        return not known and bool(hidden)
+            self.consider(seen, UNKNOWN_MS, looking=True)
+        elif self._port.row.blocked != seen.text:
+            self._tell_blocked(_unknown(seen))
 
     def _tell_blocked(self, prompt: Prompt) -> None:
-        actor, row = self._actor, self._actor.row
         fact = TerminalBlocked(
-            address=actor.at,
-            incarnation=row.incarnation,
+            address=self._port.at,
+            incarnation=self._port.row.incarnation,
             prompt=prompt.name,
             choices=prompt.choices,
             text=prompt.text,
         )
-        expect = {"incarnation": row.incarnation, "blocked": row.blocked}
-        actor.store([Update("terminal", actor.at, {"blocked": prompt.text}, expect), fact])
+        self._port.observe(fact, blocked=prompt.text)
 
-    def _resume(self) -> None:
-        actor, row = self._actor, self._actor.row
-        expect = {"incarnation": row.incarnation, "blocked": row.blocked, "stalled": row.stalled}
-        fact = TerminalResumed(address=actor.at, incarnation=row.incarnation)
-        sets = {"blocked": "", "stalled": False}
-        actor.store([Update("terminal", actor.at, sets, expect), fact])
+    # ---- answering -------------------------------------------------------------------------
 
-    def stalled(self, seconds: float) -> None:
-        """Silent too long: said, and one polite nudge is typed; then only shown."""
-        actor, row = self._actor, self._actor.row
-        if row.stalled or row.blocked:
-            return
-        seen = actor.judge()
-        fact = TerminalStalled(
-            address=actor.at, incarnation=row.incarnation, seconds=seconds, screen=seen.text
-        )
-        expect = {"incarnation": row.incarnation, "stalled": False}
-        stored = actor.store([Update("terminal", actor.at, {"stalled": True}, expect), fact])
-        if stored and not seen.busy:
-            with suppress(Unreadable):
-                writes = actor.read_screen(writes_for, NUDGE)
-                key = f"{row.incarnation}:{row.step}:nudge".encode()
-                actor.session.do(lambda link: link.type(key, writes))
-
-    def answered_by_person(self, message: Answer) -> None:
-        """`answer T CHOICE`: by label, on the screen as it is now."""
-        stage, seen = self._actor.stage, self._actor.judge()
-        refusal = ""
+    def answered_by_person(self, message: Answer, seen: Judgement) -> None:
+        """`answer T CHOICE`: choose by label, on the screen as it is now."""
+        at, refusal = self._port.at, ""
         if self._answer is not None:
-            refusal = f"{self._actor.at} is being answered: {self._answer.label}"
+            refusal = f"{at} is being answered: {self._answer.label}"
+        elif not seen.readable:
+            refusal = f"{at} {seen.text}"
         elif seen.prompt is None:
-            refusal = f"{self._actor.at} asks nothing now that has choices"
-            refusal = f"{self._actor.at} {self._actor.unreadable}" if seen.end < 0 else refusal
+            refusal = f"{at} asks nothing now that has choices"
         if refusal:
-            stage.replies.refuse(message.client, message.id, illegal("not_blocked", refusal))
+            error = illegal("not_blocked", refusal)
+            self._port.stage.replies.refuse(message.client, message.id, error)
             return
         self._answer = _Answer(message.choice, message.caller, message.client, message.id)
-        self._actor.later("answer", ANSWER_SECONDS)
-        self._go_on(seen)
+        self._port.after(Timer.ANSWER, ANSWER_SECONDS)
+        self._go_on(self._answer, seen)
 
     def too_late(self) -> None:
-        """An answer has had its time; whoever waits for it is told."""
+        """An answer has had its time: tell the person who waits for it."""
         self._pressing = b""
-        self._give_up(f"the screen of {self._actor.at} does not come to rest; look at it again")
+        self._give_up(f"the screen of {self._port.at} does not come to rest; look at it again")
 
-    def _go_on(self, seen: Judgement) -> None:
-        """One step towards the answer. Looked at again after each move of the marker, because
-        lists differ in how they take keys (hazard 33)."""
-        actor, answer = self._actor, self._answer
-        assert answer is not None
+    def _go_on(self, answer: _Answer, seen: Judgement) -> None:
+        """One step towards the answer. The screen is judged again after each move of the marker,
+        because lists differ in how they take keys (hazard 33)."""
+        port = self._port
         try:
-            step = actor.read_screen(step_towards, answer.label)
+            step = port.read_screen(step_towards, answer.label)
         except (NoSuchChoice, Unreadable) as error:
             self._give_up(str(error))
             return
@@ -197,52 +153,56 @@ class Prompts:
             self._take(answer, step)
         elif answer.steps < STEPS:
             answer.steps += 1
-            self._press(f"{actor.row.incarnation}:move:{step.end}:{answer.steps}", step)
+            self._press(f"{port.row.incarnation}:move:{step.end}:{answer.steps}", step)
         else:
             self._answered = step.end
             self._give_up(f"the marker does not go to {answer.label!r}; nothing was chosen")
-            if seen.prompt is not None and actor.row.blocked != seen.prompt.text:
+            if seen.prompt is not None and port.row.blocked != seen.prompt.text:
                 self._tell_blocked(seen.prompt)
 
     def _take(self, answer: _Answer, step: Step) -> None:
-        """The key is the question's place in the output, so that it is answered once."""
-        actor, row = self._actor, self._actor.row
+        """Press Enter on the choice. The key is the question's place in the output, so that it is
+        answered once."""
+        port, incarnation = self._port, self._port.row.incarnation
         fact = TerminalAnswered(
-            address=actor.at,
-            incarnation=row.incarnation,
+            address=port.at,
+            incarnation=incarnation,
             choice=answer.label,
             by=answer.caller.by,
             peer=answer.caller.peer,
         )
-        expect = {"incarnation": row.incarnation, "blocked": row.blocked}
-        actor.store([Update("terminal", actor.at, {"blocked": ""}, expect), fact])
-        self._press(f"{row.incarnation}:answer:{step.end}", step)
+        port.observe(fact, blocked="")
+        self._press(f"{incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
-        actor.cancel("answer")
-        if not row.ready:
-            actor.launch.expect_ready()
+        port.cancel(Timer.ANSWER)
+        if not port.row.ready:
+            port.after(Timer.READY, port.profile.ready_timeout)
         if answer.client:
-            actor.stage.replies.reply(answer.client, answer.id, {"answered": answer.label})
+            port.stage.replies.reply(answer.client, answer.id, {"answered": answer.label})
 
     def _press(self, key: str, step: Step) -> None:
         self._pressing = pressed = key.encode()
-        self._actor.session.do(lambda link: link.type(pressed, step.writes))
+        self._port.send(lambda link: link.type(pressed, step.writes))
 
     def pressed(self, key: bytes) -> None:
         """The host has typed it: the next quiet screen shows what it did."""
         if key == self._pressing:
             self._pressing = b""
-            self._actor.listen()
+            self._port.listen()
 
     def reconnected(self) -> None:
         """What was on its way may have been lost with the link; the screen tells."""
         self._pressing = b""
 
     def _give_up(self, why: str) -> None:
-        """The answer was not given; the person who asked for it is told."""
+        """The answer was not given: tell the person who asked for it."""
         answer, self._answer = self._answer, None
-        self._actor.cancel("answer")
+        self._port.cancel(Timer.ANSWER)
         if answer is not None and answer.client:
-            self._actor.stage.replies.refuse(
-                answer.client, answer.id, illegal("no_such_choice", why)
-            )
+            error = illegal("no_such_choice", why)
+            self._port.stage.replies.refuse(answer.client, answer.id, error)
+
+
+def _unknown(seen: Judgement) -> Prompt:
+    """What a person is shown of a screen without a question that is known."""
+    return Prompt("unrecognised" if seen.readable else "unreadable", seen.text, [])

@@ -1,15 +1,14 @@
 """Set-up: what the plan runs once in each new worktree (`npm ci`), under a host of its own.
 
-The host gives what a terminal has: the output on disk within bounds, the exit status, the end of
-all it started, and a run that survives the runtime. A run belongs to the task: each of its
-terminals that needs it takes it up, one starts it, and each hears how it ended.
+The host gives what a terminal has: output on disk within bounds, the exit status, the end of all
+it started, and a run that survives the runtime. A run belongs to the task: each of its terminals
+that needs it follows it, one starts it, and each hears how it ended.
 """
 
 import logging
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,35 +19,40 @@ from actors.platform.processes import Exit
 from actors.pty import output
 from actors.pty.link import Closed, Ended
 from actors.pty.session import Broke, Found, HostSaid, Session
-from actors.terminal.prepare import LaunchRefused, is_set_up, set_up_mark
+from actors.terminal.errors import LaunchRefused
+from actors.terminal.port import Done, Failed, Port, Timer
+from actors.terminal.worktree import is_set_up, set_up_mark
 from bus import clock
-from bus.messages import Look
-
-if TYPE_CHECKING:
-    from actors.terminal.actor import TerminalActor
 
 log = logging.getLogger("callboard.terminal")
 
 SETUP_SECONDS = 600.0
-"""How long it may take."""
+"""The time limit of a run."""
 GRACE_MS = 5_000
+"""Between TERM and KILL of a run that is to end."""
 TAIL = 2_000
-"""Bytes of the output's end that are told where it failed."""
+"""Bytes of the output's end that are told when it failed."""
+PROBE_SECONDS = 1.0
+"""Until a host that did not answer is looked at again."""
 _NO_INPUT = ["sh", "-c", 'exec "$@" < /dev/null', "setup"]
-"""It has a terminal, and nobody sits there."""
+"""The run has a terminal, but nobody types there."""
 
 
 class SetUpSaid(msgspec.Struct, frozen=True):
-    """What the host of a set-up says. Put into a mailbox of the same process."""
+    """An event of the host of a set-up. Put into a mailbox of the same process."""
 
     said: HostSaid
 
 
-class SetUp:
-    """The part of a terminal actor that has its worktree set up. In the actor's thread."""
+Outcome = Done | Failed | None
+"""How a run ended; None: it goes on."""
 
-    def __init__(self, actor: "TerminalActor") -> None:
-        self._actor = actor
+
+class SetUp:
+    """The part that has a worktree set up. In the actor's thread."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
         self._session: Session | None = None
         self._where = Path()
         self._too_late = False
@@ -58,10 +62,10 @@ class SetUp:
         return self._session is not None
 
     def is_wanted(self, where: Path) -> bool:
-        """Whether the worktree is still to be set up: never that of a merge, and not again where
-        the last run ended well while nobody looked."""
-        actor = self._actor
-        if not (actor.row.task and actor.plan.setup) or is_set_up(where):
+        """Whether the worktree is still to be set up. Never that of a merge, and not again if the
+        last run ended well while no runtime looked. Raise `LaunchRefused`."""
+        port = self._port
+        if not (port.row.task and port.plan.setup) or is_set_up(where):
             return False
         number, found = self._newest()
         if found is Found.ENDED and _is_good(self._at(number).exit()):
@@ -69,86 +73,81 @@ class SetUp:
             return False
         return True
 
-    def begin(self, where: Path) -> None:
-        """Start it, or take up the run that goes on. Raises `OSError`."""
-        actor = self._actor
+    def begin(self, where: Path) -> Outcome:
+        """Start a run, or follow the one that goes on. Raise `OSError`, `LaunchRefused`."""
         self._where, self._too_late = where, False
         number, found = self._newest()
-        if found is not Found.ALIVE:
-            number += 1
-        self._session = session = self._at(number)
         if found is Found.ALIVE:
-            self._take_up(session)
+            self._session = session = self._at(number)
+            self._follow(session)
         else:
-            env = config_home.environment(Profile(name="setup"), os.environ, own_provider=True)
-            argv = [*_NO_INPUT, *(actor.plan.setup or [])]
-            try:
-                session.start(argv, {**env, "TERM": "dumb"}, where, *actor.size)
-            except OSError:
-                self.forget()
-                raise
+            self._session = session = self._at(number + 1)
+            self._start(session, where)
             if not session.connected:
-                self._finish(session.exit())
+                return self._finish(session.exit())
         if self._session is not None:
             identity = processes.read_identity(session.directory)
             ran = clock.awake_since(identity.started) if identity is not None else 0.0
-            actor.later("set_up", max(0.0, SETUP_SECONDS - ran))
+            self._port.after(Timer.SET_UP, max(0.0, SETUP_SECONDS - ran))
+        return None
 
-    def converge(self) -> None:
-        """It runs: that is well while a terminal is wanted that needs it."""
-        actor = self._actor
-        if actor.row.alive or self._session is None:
-            return
+    def converge(self) -> Outcome:
+        """A run goes on while a terminal is wanted that needs it."""
+        if self._port.row.alive or self._session is None:
+            return None
         if self._is_needed():
             self.forget()
-            actor.stage.tell(actor.address, Look())
-        else:
-            self._session.do(lambda link: link.end(GRACE_MS))
+            return Done()
+        self._session.do(lambda link: link.end(GRACE_MS))
+        return None
 
     def ends_what_runs(self) -> bool:
-        """Its terminal is to end before it was started: a run that a former incarnation of this
-        actor began ends first, unless another terminal needs it."""
+        """The terminal is to end before it was started: end the run first that a former
+        incarnation of the actor began, unless another terminal needs it."""
         number, found = self._newest()
         if found is not Found.ALIVE or self._is_needed():
             return False
         self._session = session = self._at(number)
-        self._take_up(session)
+        self._follow(session)
         self.converge()
         return True
 
     def too_late(self) -> None:
+        """The run has had its time: end it."""
         self._too_late = True
         if self._session is not None:
             self._session.do(lambda link: link.end(GRACE_MS))
 
-    def heard(self, message: SetUpSaid) -> None:
+    def heard(self, message: SetUpSaid) -> Outcome:
+        """Act on what the host of the run says."""
         if self._session is None or message.said.incarnation != self._session.incarnation:
-            return
+            return None
         match message.said.event:
             case Broke(error=error):
                 raise error
             case Ended(exit=ended):
-                self._finish(ended)
+                return self._finish(ended)
             case Closed():
                 self.forget()
-                self._actor.stage.tell(self._actor.address, Look())
+                return Done()
+        return None
 
     def forget(self) -> None:
-        """Let go; what runs goes on running."""
+        """Let go of the host; the run goes on."""
         session, self._session = self._session, None
         if session is not None:
-            self._actor.cancel("set_up")
+            self._port.cancel(Timer.SET_UP)
             session.close()
 
     # ---- its host ------------------------------------------------------------------------
 
     @property
     def _address(self) -> str:
-        return f"{self._actor.row.task}setup/"
+        return f"{self._port.row.task}setup/"
 
     def _newest(self) -> tuple[int, Found]:
-        """The last run of this task, and what is known of it."""
-        top = self._actor.stage.paths.terminal_dir(self._address, 0).parent
+        """The last run of this task, and what is known of it. Raise `LaunchRefused`."""
+        top = self._port.stage.paths.terminal_dir(self._address, 0).parent
         numbers = [int(path.name) for path in top.glob("*") if path.name.isdigit()]
         if not numbers:
             return 0, Found.NEVER
@@ -161,7 +160,7 @@ class SetUp:
         return max(numbers), found
 
     def _at(self, number: int) -> Session:
-        stage, where = self._actor.stage, self._actor.address
+        stage, where = self._port.stage, self._port.at
         directory = stage.paths.terminal_dir(self._address, number)
         known = processes.read_identity(directory)
         return Session(
@@ -173,40 +172,48 @@ class SetUp:
             incarnation=number,
         )
 
-    def _take_up(self, session: Session) -> None:
-        """One that begins or ends just now does not answer: it is looked at again soon."""
+    def _start(self, session: Session, where: Path) -> None:
+        env = config_home.environment(Profile(name="setup"), os.environ, own_provider=True)
+        argv = [*_NO_INPUT, *(self._port.plan.setup or [])]
+        try:
+            session.start(argv, {**env, "TERM": "dumb"}, where, *self._port.size)
+        except OSError:
+            self.forget()
+            raise
+
+    def _follow(self, session: Session) -> None:
+        """Connect to the run. A host that begins or ends just now does not answer: it is looked
+        at again soon."""
         try:
             session.connect()
         except OSError as error:
             log.info("%s: the host does not answer: %s", self._address, error)
             self.forget()
-            self._actor.later("probe", 1.0)
+            self._port.after(Timer.PROBE, PROBE_SECONDS)
 
     def _is_needed(self) -> bool:
         """Whether a terminal of this task is still to be started."""
-        workflow = self._actor.stage.reader.workflow(self._actor.workflow_id)
-        task = self._actor.row.task
+        workflow = self._port.stage.reader.workflow(self._port.workflow_id)
+        task = self._port.row.task
         return workflow is not None and any(
             each.alive and not each.ready for each in workflow.terminals() if each.task == task
         )
 
-    def _finish(self, ended: Exit) -> None:
-        """Then the launch goes on: the turn is asked for again."""
-        actor, session = self._actor, self._session
+    def _finish(self, ended: Exit) -> Outcome:
+        session = self._session
         assert session is not None
         self.forget()
         good = _is_good(ended) and not self._too_late
         if good:
             set_up_mark(self._where).touch()
-        if good or not actor.row.alive:
-            actor.stage.tell(actor.address, Look())
-            return
+        if good or not self._port.row.alive:
+            return Done()
         if self._too_late:
             reason = f"setup took longer than {SETUP_SECONDS:g} s"
         else:
             reason = f"setup {ended.kind} with status {ended.status}"
         tail = output.tail(session.directory, TAIL).replace("\r\n", "\n")
-        actor.launch.failed(f"{reason}:\n{tail}")
+        return Failed(f"{reason}:\n{tail}")
 
 
 def _is_good(ended: Exit) -> bool:

@@ -47,7 +47,7 @@ def test_at_its_limit_the_launch_says_what_may_hang(
     served.until_status(name, "failed")
     assert not any(lives(int(pid)) for pid in begun.read_text().split())
     (failed,) = facts(served, "terminal.launch_failed")
-    assert "does a filter of the repository hang?" in failed["reason"]
+    assert "a filter of the repository may be hanging" in failed["reason"]
     git(slow, "config", "filter.slow.smudge", "cat")
     served.client.call("workflow.prepare", workflow=name)
     served.until_status(name, "ready")

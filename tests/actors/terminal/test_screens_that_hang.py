@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.terminal import base as terminal_base
+from actors.terminal import screens
 from tests.actors.served import Served
 from tests.doors.kit import PYTHON, done, make_repo, moves, plan_text
 
@@ -46,7 +46,7 @@ def test_it_is_looked_at_again_after_a_while(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A screen that could not be read in time only because the machine was busy."""
-    monkeypatch.setattr(terminal_base, "UNREADABLE_SECONDS", 1.0)
+    monkeypatch.setattr(screens, "UNREADABLE_SECONDS", 1.0)
     served.runtime._stage.workers.screens._limit = 0.001
     name = served.client.call(
         "plan.submit", plan=plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]})

@@ -1,0 +1,9 @@
+"""What a part of a terminal's actor raises."""
+
+
+class LaunchRefused(Exception):
+    """The program cannot be started. The message says why, for the fact and for a person."""
+
+
+class Unreadable(Exception):
+    """The screen could not be read in time."""

@@ -1,0 +1,145 @@
+"""The base of a terminal's actor: it is the `Port` that the actor's parts are given."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from actors.clis.judging import Judgement
+from actors.clis.profile import Profile
+from actors.platform import loop
+from actors.system.stage import CompanyActor, Stage
+from actors.terminal.port import Due, Timer
+from actors.terminal.prepare import profile_for, unverified_version
+from actors.terminal.screens import COLUMNS, ROWS, Screens
+from bus import address as addresses
+from bus.facts import Fact
+from bus.plan import AutoConfirm, Plan, TerminalPlan
+from bus.rows import Terminal
+from bus.status import TerminalStatus
+from store.change import Operation, Update
+from store.errors import LostRace
+
+log = logging.getLogger("callboard.terminal")
+
+T = TypeVar("T")
+
+
+class Ground(CompanyActor):
+    """The row of a terminal, its plan, its screen, its timers, and a way to store what is seen.
+
+    All of it is used in the actor's thread. `row` is read in `on_start`.
+    """
+
+    def __init__(self, stage: Stage, address: str) -> None:
+        super().__init__(stage)
+        self.at = address
+        self.workflow_id = addresses.workflow_of(address)
+        self.size = (ROWS, COLUMNS)
+        self.row = _nothing_wanted(address)
+        self._screens = Screens(
+            address, stage.workers.screens, lambda seconds: self.after(Timer.SCREEN, seconds)
+        )
+        self._timers: dict[Timer, loop.Timer] = {}
+
+    def on_start(self) -> None:
+        self.row = self.stage.reader.terminal(self.at) or self.row
+
+    # ---- timers --------------------------------------------------------------------------
+
+    def after(self, timer: Timer, seconds: float) -> None:
+        """Send this actor `Due(timer)` after `seconds`; replaces one that runs."""
+        self.cancel(timer)
+        where, due = self.address, Due(timer, self.row.incarnation)
+        self._timers[timer] = self.stage.timers.after(seconds, where, due)
+
+    def cancel(self, timer: Timer) -> None:
+        running = self._timers.pop(timer, None)
+        if running is not None:
+            running.cancel()
+
+    def cancel_all(self) -> None:
+        for timer in list(self._timers):
+            self.cancel(timer)
+
+    # ---- what the plan says --------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.stage.reader.plan(self.workflow_id)
+
+    @cached_property
+    def asked(self) -> TerminalPlan:
+        return self.stage.reader.terminal_plan(self.at)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return profile_for(self.plan, self.row.cli)
+
+    @cached_property
+    def unverified(self) -> str | None:
+        return unverified_version(self.stage, self.profile)
+
+    def read_again(self) -> None:
+        """Forget the plan's words: another incarnation may be another program."""
+        for name in ("asked", "profile", "unverified"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def auto_confirm(self) -> AutoConfirm:
+        return self.asked.auto_confirm if self.unverified is None else "never"
+
+    @property
+    def may_begin(self) -> bool:
+        """A task's terminal may always begin; that of the merge waits for its worktree."""
+        if self.row.task:
+            return True
+        workflow = self.stage.reader.workflow(self.workflow_id)
+        return workflow is not None and workflow.merge.staged
+
+    # ---- what it sees ----------------------------------------------------------------------
+
+    @property
+    def directory(self) -> Path:
+        return self.stage.paths.terminal_dir(self.at, self.row.incarnation)
+
+    def judge(self, before: int | None = None) -> Judgement:
+        return self._screens.judge(self.profile, self.directory, self.size, before)
+
+    def read_screen(self, function: Callable[..., T], *args: Any) -> T:
+        return self._screens.read(function, self.profile, self.directory, self.size, *args)
+
+    def commit(self, change: Sequence[Operation]) -> None:
+        self.stage.commit(self, change)
+
+    def observe(self, fact: Fact, **columns: Any) -> bool:
+        """Store `fact` and set `columns` in one transaction, and read the row again.
+
+        The transaction requires that the incarnation and the old values of `columns` are
+        unchanged. Return False if they are not: the fact was told before, or is of an
+        incarnation that is over. Raise `StoreError`, or `Fenced`.
+        """
+        row = self.row
+        fence = {"incarnation": row.incarnation}
+        expect = fence | {name: getattr(row, name) for name in columns}
+        try:
+            self.commit([Update("terminal", self.at, columns or fence, expect), fact])
+        except LostRace as lost:
+            log.info("%s: told before: %s", self.at, lost)
+            return False
+        finally:
+            self.row = self.stage.reader.terminal(self.at) or self.row
+        return True
+
+
+def _nothing_wanted(address: str) -> Terminal:
+    """The row of an actor that outlives its terminal's row."""
+    return Terminal(
+        address=address,
+        task="",
+        position=0,
+        role="",
+        cli="",
+        status=TerminalStatus.NOT_STARTED,
+    )

@@ -1,0 +1,86 @@
+"""Reading one terminal's screen: in a worker process, with a limit on the time it may take."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from actors.clis.judging import Judgement, judge
+from actors.clis.profile import Profile
+from actors.platform.workers import Worker, WorkerLate
+from actors.terminal.errors import Unreadable
+
+log = logging.getLogger("callboard.terminal")
+
+ROWS: Final = 40
+COLUMNS: Final = 120
+
+QUIET_MS: Final = 300
+"""A screen is judged when nothing has come for so long."""
+PROMPT_MS: Final = 1_500
+"""A working program that is silent for so long may be asking something."""
+UNKNOWN_MS: Final = 5_000
+"""A screen that the profile does not know is shown to a person after so long a silence."""
+UNREADABLE_SECONDS = 120.0
+"""A screen that could not be read in time is tried again after so long."""
+
+T = TypeVar("T")
+
+
+class Screens:
+    """The reader of one terminal's screen. In the actor's thread.
+
+    A screen that takes too long (a pattern that backtracks without end) is not tried again for
+    `UNREADABLE_SECONDS`, because the other terminals wait for the same worker. `try_later` is
+    then called with that time.
+    """
+
+    def __init__(self, at: str, worker: Worker, try_later: Callable[[float], None]) -> None:
+        self._at = at
+        self._worker = worker
+        self._try_later = try_later
+        self._failure = ""
+        self._unreadable_until = 0.0
+
+    def judge(
+        self, profile: Profile, directory: Path, size: tuple[int, int], before: int | None
+    ) -> Judgement:
+        """The newest screen, compared with that at offset `before`. One that cannot be read in
+        time shows nothing the profile knows; its text says why, and its `end` is -1."""
+        try:
+            return self.read(judge, profile, directory, size, before)
+        except Unreadable as error:
+            return Judgement(str(error), -1, ready=False, busy=False, began=False, prompt=None)
+
+    def read(
+        self,
+        function: Callable[..., T],
+        profile: Profile,
+        directory: Path,
+        size: tuple[int, int],
+        *args: Any,
+    ) -> T:
+        """`function(profile, directory, rows, columns, *args)` in the worker process. Raises
+        `Unreadable`, or what the function raises."""
+        if time.monotonic() < self._unreadable_until:
+            raise Unreadable(self._failure)
+        try:
+            return self._worker.call(function, profile, directory, *size, *args)
+        except WorkerLate as late:
+            self._unreadable_until = time.monotonic() + UNREADABLE_SECONDS
+            self._failure = (
+                f"(its screen cannot be read: {late}; a pattern of its profile, `ready` or "
+                f"`busy` or that of a prompt, may backtrack without end)"
+            )
+            log.warning("%s %s", self._at, self._failure)
+            self._try_later(UNREADABLE_SECONDS)
+            raise Unreadable(self._failure) from late
+
+
+def is_unrecognised(profile: Profile, ready: bool, seen: Judgement) -> bool:
+    """Whether a quiet screen shows nothing the profile knows. `ready`: the program was ready
+    before. Where the profile has no `busy` pattern, a working program may look like that."""
+    if seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip():
+        return False
+    return bool(profile.busy) or not ready or not seen.readable

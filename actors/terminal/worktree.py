@@ -1,0 +1,90 @@
+"""Where a program works: the worktree of its task, or the scratch worktree of the merge.
+
+It is made before the terminal has its turn with the launcher, because git may hang in a filter of
+the repository and nobody else may wait for that. Each step may be repeated after a crash and ends
+the same. Runs in the terminal actor's thread.
+"""
+
+import shutil
+from pathlib import Path
+
+from actors.git import worktrees
+from actors.git.command import GitLate
+from actors.git.copies import to_copy
+from actors.git.errors import RepositoryError
+from actors.git.refs import HEADS, read_ref
+from actors.terminal.errors import LaunchRefused
+from actors.terminal.port import Port
+from bus.plan import Plan
+from bus.rows import Task, Workflow
+from store.change import Update
+
+
+def place(port: Port, workflow: Workflow) -> Path:
+    """Create the program's working directory if it is missing; return it. Raise `LaunchRefused`,
+    or `StoreError`."""
+    task = next((t for t in workflow.tasks if t.address == port.row.task), None)
+    try:
+        if task is None:
+            return _merge_worktree(workflow)
+        return _task_worktree(port, workflow, task)
+    except RepositoryError as error:
+        raise LaunchRefused(f"{error.message}; {error.help}") from error
+    except GitLate as late:
+        raise LaunchRefused(
+            f"no worktree: {late}; a filter of the repository may be hanging"
+        ) from late
+    except OSError as error:
+        raise LaunchRefused(str(error)) from error
+
+
+def set_up_mark(worktree: Path) -> Path:
+    """The file that says that a worktree is set up."""
+    return worktree.with_name(f".{worktree.name}.set-up")
+
+
+def is_set_up(worktree: Path) -> bool:
+    return set_up_mark(worktree).exists()
+
+
+def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
+    """Make the task's branch and worktree. The intent (base and path) is stored before anything
+    is made, so that a crash in between ends with the same branch."""
+    base, path = task.base, port.stage.paths.worktree(task.address)
+    if not base:
+        base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""
+        if not base:
+            raise LaunchRefused(f"there is no branch {workflow.target!r} any more")
+        intent = {"base": base, "tip": base, "worktree": str(path)}
+        port.commit([Update("task", task.address, intent, {"base": ""})])
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    worktrees.add(
+        workflow.git_dir,
+        str(port.stage.paths.home),
+        str(path),
+        branch=task.branch,
+        base=base,
+        owner=workflow.id,
+    )
+    if not is_set_up(path):
+        _copy(Path(workflow.repo), path, port.plan)
+        if not port.plan.setup:
+            set_up_mark(path).touch()
+    return path
+
+
+def _copy(repo: Path, worktree: Path, plan: Plan) -> None:
+    """Copy the files that the plan's `copy` names from the user's checkout."""
+    for name in to_copy(repo, plan.copy):
+        target = worktree / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repo / name, target)
+
+
+def _merge_worktree(workflow: Workflow) -> Path:
+    """The scratch worktree, in which the merger has put the conflict or the red tree."""
+    path = Path(workflow.merge.worktree)
+    if not workflow.merge.worktree or not path.exists():
+        raise LaunchRefused("the scratch worktree of the merge is not there")
+    return path

@@ -1,0 +1,49 @@
+"""The parts of a terminal's actor: none reaches another, and each observation is fenced."""
+
+import ast
+from pathlib import Path
+
+from actors.terminal.actor import TerminalActor
+from actors.terminal.ground import Ground
+from bus.facts import TerminalUnverified, TimedOut
+from tests.actors.served import Served, facts, submit
+from tests.doors.kit import coder, make_repo, plan_text
+
+ROOM = Path(__file__).parents[3] / "actors" / "terminal"
+PARTS = {"delivery", "exit", "launch", "prompts", "setup", "silence", "timeout"}
+WIRING = {"actor", "ground"}
+
+
+def _imports(part: str) -> set[str]:
+    tree = ast.parse((ROOM / f"{part}.py").read_text())
+    named = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    return {name.rpartition(".")[2] for name in named if name.startswith("actors.terminal.")}
+
+
+def test_no_part_imports_another_part_or_the_actor() -> None:
+    assert {part: _imports(part) & (PARTS | WIRING) for part in PARTS} == {
+        part: set() for part in PARTS
+    }
+    assert _imports("actor") >= PARTS
+
+
+def test_a_fact_of_an_incarnation_that_is_over_is_not_stored(
+    served: Served, tmp_path: Path
+) -> None:
+    """Hazard 9. Also a fact with which no column is set."""
+    plan = plan_text(make_repo(tmp_path / "repo"), {"a": [coder("$ true\n")]})
+    name = submit(served, plan)
+    served.until_status(name, "ready")
+    at = f"{name}/a/1/"
+    late = TerminalActor(served.runtime._stage, at)
+    Ground.on_start(late)
+    assert late.observe(TimedOut(address=at, incarnation=1, seconds=1.0))
+    served.sql(f"UPDATE terminal SET incarnation = 2 WHERE address = '{at}'")
+    assert late.row.incarnation == 1
+    assert not late.observe(TimedOut(address=at, incarnation=1, seconds=2.0))
+    assert late.row.incarnation == 2
+    late.row.incarnation = 1
+    fact = TerminalUnverified(address=at, incarnation=1, cli="x", version="1", verified=[])
+    assert not late.observe(fact)
+    assert [fact["seconds"] for fact in facts(served, "terminal.timeout")] == [1.0]
+    assert facts(served, "terminal.unverified") == []
