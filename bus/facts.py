@@ -68,7 +68,8 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     message says (a `bus.commit_words.Meaning`, "" for nothing); `problem` why it cannot
     count, as its message or git shows it; `issues` a reviewer's or a failing coder's words;
     `written`, where history was rewritten, the time the author first wrote it (a rebase
-    copies others' words), "" otherwise."""
+    copies others' words), "" otherwise. `note` is what git showed that does not count
+    against it: a lock file of a process that is gone."""
 
     observed = True
 
@@ -81,6 +82,19 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     names: dict[str, str] = {}
     problem: str = ""
     written: str = ""
+    note: str = ""
+
+
+class CommitWaits(Fact, kw_only=True, tag="commit.waits"):
+    """A completion is neither accepted nor rejected yet, for `reason`: git still writes in the
+    worktree, or (`failed`) git cannot examine it; then the terminal is told."""
+
+    observed = True
+
+    branch: str
+    commit: str
+    reason: str
+    failed: bool = False
 
 
 class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):
@@ -363,6 +377,7 @@ AnyFact = (
     | TaskMoved
     | TerminalMoved
     | CommitSeen
+    | CommitWaits
     | CommitRejected
     | RefRewritten
     | TerminalReady

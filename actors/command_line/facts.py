@@ -20,6 +20,8 @@ def said(fact: AnyFact) -> str:
         case facts.CommitSeen():
             word = f" [{fact.verdict}]" if fact.verdict else ""
             return one_line(f"{fact.commit[:12]} on {fact.branch}: {fact.subject}{word}")
+        case facts.CommitWaits():
+            return one_line(f"{fact.commit[:12]} is not judged yet: {fact.reason}")
         case facts.CommitRejected():
             return one_line(f"{fact.commit[:12]}: {fact.reason}")
         case facts.MergeTested():

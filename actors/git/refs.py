@@ -62,9 +62,12 @@ class RefScanner:
         if any(value.startswith(_SYMBOLIC) for value in values.values()):
             return self.scan()
         heads = {name: value for name, value in values.items() if _OID.fullmatch(value)}
+        broken = tuple(
+            name for name, text in loose.items() if text is not None and name not in heads
+        )
         if not heads and not Path(self._git_dir, "HEAD").exists():
             raise FileNotFoundError(f"there is no repository at {self._git_dir} any more")
-        return RefState(heads=heads, worktrees=found, head="", whole=False)
+        return RefState(heads=heads, worktrees=found, head="", broken=broken, whole=False)
 
     def scan(self) -> RefState:
         """Read everything. About 20 microseconds a loose ref; packed ones cost when they change."""

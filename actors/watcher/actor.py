@@ -8,14 +8,14 @@ shows against it (`problem`) is.
 
 import logging
 import random
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import msgspec
 import pygit2
 
-from actors.git.command import GitFailed
 from actors.git.directories import ANYTHING
+from actors.git.examination import Clean, Dirty
 from actors.git.history import (
     Advanced,
     Commit,
@@ -27,13 +27,14 @@ from actors.git.history import (
     moves,
 )
 from actors.git.refs import HEADS, RefScanner, RefState
-from actors.git.repository import changed_files
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
+from actors.watcher.commits import Branch, fact_of, utc
+from actors.watcher.judging import Judging, NotYet
 from actors.watcher.watches import Watches
-from bus.commit_words import Block, Malformed, Meaning, parse
-from bus.facts import CommitSeen, RefRewritten
+from bus.commit_words import Meaning, parse
+from bus.facts import CommitSeen, CommitWaits, RefRewritten
 from bus.messages import Look, Sweep, Swept
 from store.change import Insert, Operation
 
@@ -43,7 +44,8 @@ RECONCILE_SECONDS = 300.0
 """The slow net below the events; each watcher at a moment of its own, for a hundred that
 look at once keep everyone else waiting."""
 
-_NAMED = ("workflow_id", "task_id", "terminal_id")
+SWEEP_PATIENCE = 10.0
+"""Seconds that a sweep waits for the answer on the last completion of a program that has ended."""
 
 _BESIDE = "beside "
 """Before the object id of a commit that was told as made in the wrong place."""
@@ -61,19 +63,8 @@ class Reconcile(msgspec.Struct, frozen=True):
     """The slow look is due."""
 
 
-class Branch(msgspec.Struct, frozen=True):
-    """A branch of ours: whose it is, where it began, and where it is checked out. The
-    worktree of a merge has no branch (`name` is ""): there its HEAD is watched."""
-
-    address: str
-    name: str
-    base: str
-    worktree: str
-
-    @property
-    def ref(self) -> str:
-        """The ref, or for a detached worktree what its cursor is kept under."""
-        return HEADS + self.name if self.name else f"HEAD of {self.worktree}"
+class LookAgain(msgspec.Struct, frozen=True):
+    """A completion could not be judged yet. From the event loop."""
 
 
 class Watcher(CompanyActor):
@@ -88,6 +79,9 @@ class Watcher(CompanyActor):
         self._git_dir = ""
         self._mine: frozenset[str] | None = None
         self._timer: Timer
+        self._judging = Judging()
+        self._again: Timer | None = None
+        self._asked: dict[str, float] = {}  # who waits for a sweep, and since when
 
     def on_start(self) -> None:
         """A repository that cannot be read fails the first look, not the start: it must not
@@ -116,6 +110,7 @@ class Watcher(CompanyActor):
     def _close(self) -> None:
         if self._git_dir:
             self._timer.cancel()
+            self._forget_again()
             self._watches.leave(self._git_dir, self)
             self._git_dir = ""
 
@@ -142,10 +137,15 @@ class Watcher(CompanyActor):
         self._close()
         self._scan()
 
+    @handles(LookAgain)
+    def look_again(self, message: LookAgain) -> None:
+        self._again = None
+        self._scan()
+
     @handles(Sweep)
     def sweep(self, message: Sweep) -> None:
+        self._asked.setdefault(message.asker, time.monotonic())
         self._scan()
-        self.stage.tell(message.asker, Swept())
 
     @handles(Reconcile)
     def reconcile(self, message: Reconcile) -> None:
@@ -156,9 +156,8 @@ class Watcher(CompanyActor):
         self._again_later()
 
     def _again_later(self) -> None:
-        where, stage = self.address, self.stage
         seconds = self._period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
-        self._timer = stage.timers.after(seconds, where, Reconcile())
+        self._timer = self.stage.timers.after(seconds, self.address, Reconcile())
 
     def _scan(self) -> None:
         """Tell what has changed since the cursors, one change a branch."""
@@ -166,13 +165,42 @@ class Watcher(CompanyActor):
             self._open()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
         state = self._look(branches)
+        self._judging.begin()
         for branch in branches:
-            change = self._news(branch, branches, state)
-            if change:
-                self.stage.commit(self, change)
-                self._cursors[branch.ref] = self._value(branch, state) or ""
-            if branch.name:
-                self._look_beside(branch, state)
+            try:
+                self._tell_news(branch, branches, state)
+            except NotYet:
+                continue  # its cursor stays, so the next look finds the same news
+        self._look_again_in(self._judging.end())
+        self._answer_sweeps()
+
+    def _tell_news(self, branch: Branch, branches: list[Branch], state: RefState) -> None:
+        if branch.ref in state.broken:
+            self._judging.broken(branch)
+        change = self._news(branch, branches, state)
+        if change:
+            self.stage.commit(self, change)
+            self._cursors[branch.ref] = self._value(branch, state) or ""
+        if branch.name:
+            self._look_beside(branch, state)
+
+    def _look_again_in(self, seconds: float | None) -> None:
+        self._forget_again()
+        if seconds is not None:
+            self._again = self.stage.timers.after(seconds, self.address, LookAgain())
+
+    def _forget_again(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+
+    def _answer_sweeps(self) -> None:
+        """Whoever asked is answered when each completion of its task has its answer."""
+        now = time.monotonic()
+        for asker, since in list(self._asked.items()):
+            if not self._judging.waits_for(asker) or now - since > SWEEP_PATIENCE:
+                del self._asked[asker]
+                self.stage.tell(asker, Swept())
 
     def _look(self, branches: list[Branch]) -> RefState:
         """The values of now. What our worktrees are on is ours too, from before it is read."""
@@ -235,48 +263,41 @@ class Watcher(CompanyActor):
         for commit in commits:
             if commit.oid not in seen:
                 change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
-                fact = self._fact(branch, commit)
+                fact = fact_of(branch, commit)
                 if fact.verdict and not fact.problem:
-                    fact.problem = self._problem(branch, commit, fact.verdict, commits[-1])
+                    self._examine(branch, fact)
                 if copies:
                     fact.written = utc(commit.written)
                 change.append(fact)
         return change
 
-    def _fact(self, branch: Branch, commit: Commit) -> CommitSeen:
-        """What the commit's message says; what git has to say to it is not asked here."""
-        subject, _, body = commit.message.strip().partition("\n")
-        spoken = parse(commit.message)
-        fact = CommitSeen(
-            address=branch.address,
-            branch=branch.name,
-            commit=commit.oid,
-            subject=subject[:200],
-            author=commit.author,
-        )
-        if isinstance(spoken, Malformed):
-            fact.problem = f"its metadata cannot be believed: {spoken.reason}"
-        elif spoken is not None:
-            fact.verdict = spoken.meaning
-            if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
-                fact.issues = (spoken.block and spoken.block.issues) or body.strip()[:4_000]
-            fact.names = _names(spoken.block)
-        return fact
+    def _examine(self, branch: Branch, fact: CommitSeen) -> None:
+        """Add what git shows against a word (hazard 10, and the design's fences). Raises `NotYet`
+        while that cannot be said (hazard 55)."""
+        if not descends(self._repo, branch.base, fact.commit):
+            fact.problem = f"it does not descend from {branch.base[:12]}, where the task began"
+        elif fact.verdict in (Meaning.DONE, Meaning.REVIEW):
+            found = self._judge(branch, fact.commit)
+            if isinstance(found, Dirty):
+                fact.problem = found.reason
+            elif found.left:
+                fact.note = f"{found.left} was left by a process that is gone"
 
-    def _problem(self, branch: Branch, commit: Commit, verdict: str, tip: Commit) -> str:
-        """What git shows against a word: hazard 10, and the design's fences."""
-        if not descends(self._repo, branch.base, commit.oid):
-            return f"it does not descend from {branch.base[:12]}, where the task began"
-        if commit is tip and verdict in (Meaning.DONE, Meaning.REVIEW):
-            try:
-                dirty = changed_files(branch.worktree)
-            except (OSError, GitFailed) as error:
-                log.warning("%s: %s cannot be examined: %s", self.address, branch.worktree, error)
-                return ""
-            if dirty:
-                names = ", ".join(dirty[:5])
-                return f"the worktree has changes that are not committed: {names}"
-        return ""
+    def _judge(self, branch: Branch, commit: str) -> Clean | Dirty:
+        """Whether the worktree is clean. Raises `NotYet`, after telling it if it takes long."""
+        try:
+            return self._judging.judge(branch, commit)
+        except NotYet as error:
+            if self._judging.is_due(branch, commit, error.failed):
+                fact = CommitWaits(
+                    address=branch.address,
+                    branch=branch.name,
+                    commit=commit,
+                    reason=error.reason,
+                    failed=error.failed,
+                )
+                self.stage.commit(self, [fact])
+            raise
 
     # ---- commits beside the branch -------------------------------------------------------
 
@@ -304,7 +325,8 @@ class Watcher(CompanyActor):
         problem = f"it was made on {where}; this task's branch is {branch.name}"
         for commit in said:
             if seen.isdisjoint({commit.oid, _BESIDE + commit.oid}):
-                fact = self._fact(branch, commit)
+                self._judging.beside(branch, commit.oid)
+                fact = fact_of(branch, commit)
                 fact.problem = fact.problem or problem
                 row = {"workflow": self._workflow, "commit": _BESIDE + commit.oid}
                 self.stage.commit(self, [Insert("commit", row), fact])
@@ -328,14 +350,3 @@ def is_rebasing(git_dir: str, worktree: str) -> bool:
     """Whether HEAD of a linked worktree stands on a rebase that is not at its end."""
     place = Path(git_dir, "worktrees", worktree)
     return any((place / name).exists() for name in ("rebase-merge", "rebase-apply"))
-
-
-def utc(seconds: int) -> str:
-    """Seconds since 1970 as facts write a time, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _names(block: Block | None) -> dict[str, str]:
-    if block is None:
-        return {}
-    return {key: value for key in _NAMED if (value := getattr(block, key))}

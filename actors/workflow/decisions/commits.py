@@ -5,9 +5,9 @@ terminal is told. Nothing is completed on a guess (hazard 6).
 
 from actors.workflow.decisions import line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
-from actors.workflow.decisions.words import duty_of, rejection
+from actors.workflow.decisions.words import duty_of, rejection, waiting
 from bus.commit_words import Duty, Meaning
-from bus.facts import CommitRejected, CommitSeen
+from bus.facts import CommitRejected, CommitSeen, CommitWaits
 from bus.rows import Task, Terminal
 
 
@@ -29,6 +29,15 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         merging.merge_terminal_spoke(fact, draft, worker)
     else:
         _accept(fact, draft, task, worker)
+
+
+def commit_waits(fact: CommitWaits, draft: Draft) -> None:
+    """Tell the terminal that its worktree cannot be examined: it may be the one to mend it."""
+    task = draft.task_at(fact.address)
+    worker = line.worker(task) if task is not None else merging.asked(draft)
+    if fact.failed and worker is not None:
+        text = waiting(fact.commit, fact.reason)
+        outcomes.tell_worker(draft, worker, text, worker.rejections)
 
 
 def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:

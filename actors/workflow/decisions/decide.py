@@ -66,6 +66,11 @@ def _commit(fact: facts.CommitSeen, draft: Draft) -> None:
 
 
 @observe.register
+def _commit_waits(fact: facts.CommitWaits, draft: Draft) -> None:
+    commits.commit_waits(fact, draft)
+
+
+@observe.register
 def _ready(fact: facts.TerminalReady, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None and terminal.status == TerminalStatus.STARTING:

@@ -49,6 +49,14 @@ def rejection(commit: str, reason: str, duty: Duty) -> str:
     return f"Your commit {commit[:12]} was not accepted: {reason}.\n\n{instructions(duty)}".strip()
 
 
+def waiting(commit: str, reason: str) -> str:
+    """Return what a terminal is told whose completion cannot be judged."""
+    return (
+        f"Your commit {commit[:12]} is neither accepted nor rejected yet: {reason}.\n"
+        "It is looked at again every few seconds. Mend the worktree; no new commit is needed."
+    )
+
+
 def merge_instruction(workflow: Workflow, problem: str) -> str:
     """The text for a terminal that stands in the scratch worktree of the merge."""
     merge = workflow.merge

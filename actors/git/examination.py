@@ -1,0 +1,155 @@
+"""Is a worktree clean? Three answers: clean, dirty, and unknown.
+
+`Examination.look` takes one look and waits for nothing. It answers `Unknown` while git writes, and
+where `git status` cannot run; the caller looks again. A worktree is clean when nothing differs
+from HEAD and nobody writes; it is dirty when the same changes were seen twice and nobody wrote in
+between. A lock file whose writer is gone stops neither answer, and is named in it.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from actors.git.command import GitFailed, git
+from actors.git.names import shown
+from actors.git.writing import OPERATIONS, Signs, signs, writers
+
+TWICE: Final = 0.25
+"""Seconds between the two looks at the same changes."""
+LEFT: Final = 1.0
+"""Seconds after which a lock file that does not change, and that no git process may have made, was
+left by a process that is gone."""
+LEFT_UNSEEN: Final = 10.0
+"""The same where the system does not tell which processes there are."""
+PATIENCE: Final = 10.0
+"""Seconds that a git process may stay in a clean worktree and change nothing (a hook that hangs,
+an editor that stands open) until the worktree counts as clean."""
+
+
+class Clean(msgspec.Struct, frozen=True):
+    """All is committed. `left` names the lock file that a dead process left, "" for none."""
+
+    left: str = ""
+
+
+class Dirty(msgspec.Struct, frozen=True):
+    """Something is not committed, or an operation is not ended; `reason` is a sentence."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """No answer yet. `failed`: git could not examine the worktree, and waiting may not help."""
+
+    reason: str
+    failed: bool = False
+
+
+Verdict = Clean | Dirty | Unknown
+
+
+class Examination:
+    """The looks at one worktree until there is an answer. For one thread."""
+
+    def __init__(self, worktree: str) -> None:
+        self._worktree = worktree
+        self._signs: Signs | None = None
+        self._since = 0.0
+        self._changes: list[str] | None = None
+        self._changes_since = 0.0
+
+    def look(self, now: float) -> Verdict:
+        """Look once. `now` is on a clock that only goes forward, in seconds."""
+        try:
+            return self._look(now)
+        except (OSError, GitFailed) as error:
+            self._changes = None
+            return Unknown(f"the worktree cannot be examined: {error}", failed=True)
+
+    def _look(self, now: float) -> Verdict:
+        admin = _admin(self._worktree)
+        found = signs(admin)
+        if found != self._signs:
+            self._signs, self._since, self._changes = found, now, None
+        still = now - self._since
+        busy = writers(self._worktree, admin)
+        if busy and still < PATIENCE:
+            return Unknown(f"git is at work in the worktree (process {busy[0]})")
+        if found.locks and not busy and still < (LEFT_UNSEEN if busy is None else LEFT):
+            return Unknown(f"git is writing: {found.locks[0][0]} is there")
+        changes = list(_changes(self._worktree))
+        if signs(admin) != found:
+            return Unknown("git began to write in the worktree")
+        left = found.locks[0][0] if found.locks and not busy else ""
+        if not changes and not found.operations:
+            return Clean(left)
+        return self._not_clean(found, changes, bool(busy), left, now)
+
+    def _not_clean(
+        self, found: Signs, changes: list[str], busy: bool, left: str, now: float
+    ) -> Verdict:
+        reason = _reason(found, changes, left)
+        if changes != self._changes:
+            self._changes, self._changes_since = changes, now
+        if busy or now - self._changes_since < TWICE:
+            return Unknown(f"it is looked at again, for {reason}")
+        return Dirty(reason)
+
+
+def _reason(found: Signs, changes: list[str], left: str) -> str:
+    if changes:
+        names = ", ".join(shown(name) for name in changes[:5])
+        reason = f"the worktree has changes that are not committed: {names}"
+    else:
+        name = OPERATIONS[Path(found.operations[0][0]).name]
+        reason = f"a {name} is not ended in the worktree: continue or abort it"
+    return f"{reason} ({left} was left by a process that is gone: remove it)" if left else reason
+
+
+def _admin(worktree: str) -> str:
+    """The worktree's own git directory. Read at each look: it may have been mended."""
+    path = Path(worktree, ".git")
+    if path.is_dir():
+        return str(path)
+    text = path.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
+    return str(Path(worktree, text))
+
+
+def _changes(worktree: str) -> Iterator[str]:
+    """Tracked files that differ from HEAD, in the index or on disk.
+
+    A file whose bytes are those of the index is unchanged, though git may say that it would be
+    committed differently: its line ends, or a filter, were never applied to it.
+    """
+    output = git("status", "--porcelain=v2", "-z", "--untracked-files=no", at=worktree)
+    parts = iter(output.split(b"\0"))
+    for part in parts:
+        match part[:1]:
+            case b"1":
+                _, xy, sub, _, mode, now, _, oid, name = part.split(b" ", 8)
+                same = xy == b".M" and sub == b"N..." and mode == now
+                if not (same and _is_as_staged(Path(worktree, os.fsdecode(name)), oid)):
+                    yield os.fsdecode(name)
+            case b"2":
+                next(parts)
+                yield os.fsdecode(part.split(b" ", 9)[9])
+            case b"u":
+                yield os.fsdecode(part.split(b" ", 10)[10])
+
+
+def _is_as_staged(path: Path, oid: bytes) -> bool:
+    """Whether a regular file has the very bytes of a blob."""
+    try:
+        if path.is_symlink():
+            return False
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest().encode() == oid
