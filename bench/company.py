@@ -13,8 +13,9 @@ from pathlib import Path
 import pygit2
 
 from actors.platform import processes
-from actors.pty import link
+from actors.pty import records
 from actors.pty.ending import end_all_terminals
+from actors.pty.spawn import await_ready, spawn
 from actors.system.paths import Paths
 from bus import address, clock, connection
 from bus.client import Client
@@ -72,7 +73,7 @@ class Company:
             fresh += started
         journal.close()
         for host in fresh:
-            link.await_ready(host, 300.0)
+            await_ready(host, 300.0)
         self.hosts += fresh
 
     def _workflow(
@@ -123,7 +124,7 @@ class Company:
         return change, started
 
     def _host(self, at: str, token: str, argv: list[str]) -> subprocess.Popen[bytes]:
-        return link.spawn(
+        return spawn(
             self.home / "terminals" / at.strip("/") / "1",
             socket=self._paths.socket(at, 1),
             token=token,
@@ -162,8 +163,8 @@ class Company:
         self.served.communicate()
         self.served = None
 
-    def program(self, at: str) -> processes.Identity:
-        found = processes.read_identity(self.home / "terminals" / at.strip("/") / "1")
+    def program(self, at: str) -> records.Identity:
+        found = records.read_identity(self.home / "terminals" / at.strip("/") / "1")
         assert found is not None
         return found
 

@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from actors.pty import link
+from actors.pty.console import connect
+from actors.pty.events import Output
+from actors.pty.spawn import await_ready, spawn
 from bench.company import ENV, Company
 from bench.refs import Branch, ours
 from bench.table import Row, alternate, at_least, disk, percentile
@@ -41,7 +43,7 @@ def writer(megabytes: int) -> list[str]:
 def hosted(root: Path, number: int, megabytes: int) -> float:
     """MB/s from the program's first byte in the reader's hands to its last."""
     place = root / f"host{number}"
-    host = link.spawn(
+    host = spawn(
         place,
         socket=root / f"s{number}",
         token="bench",
@@ -53,14 +55,14 @@ def hosted(root: Path, number: int, megabytes: int) -> float:
         columns=120,
         log_bytes=(megabytes + 8) << 20,
     )
-    link.await_ready(host, 60.0)
-    console, welcome = link.connect(root / f"s{number}", "bench", 60.0)
+    await_ready(host, 60.0)
+    console, welcome = connect(root / f"s{number}", "bench", 60.0)
     console.link.follow(welcome.end)
     console.link.type(b"go", [(b"go\n", 0)])
     end = megabytes << 20
     got, first = 0, 0.0
     while got < end:
-        output = console.next(link.Output, 60.0)
+        output = console.next(Output, 60.0)
         if got + len(output.data) > 100:  # more than the echo of "go"
             first = first or time.perf_counter()
         got += len(output.data)

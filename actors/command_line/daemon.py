@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from actors.platform.processes import end_abandoned, wait_for_end
+from actors.platform.owners import end_abandoned
+from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
 from bus import connection
 from bus.client import Client, NoAnswer

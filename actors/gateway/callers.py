@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.host import family
-from actors.platform.processes import runs_for
+from actors.platform.owners import runs_for
 from bus.peer import By, Caller, Peer, by_user, described
 
 _REMEMBERED = 512

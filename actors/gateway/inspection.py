@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from actors.platform import processes
+from actors.pty import records
 from actors.supervision.inspection import Node
 from actors.system.stage import Stage
 
@@ -31,7 +32,7 @@ def _host_memory(stage: Stage, address: str) -> int | None:
     if row is None or row.gone:
         return None
     try:
-        identity = processes.read_identity(stage.paths.terminal_dir(address, row.incarnation))
+        identity = records.read_identity(stage.paths.terminal_dir(address, row.incarnation))
     except (OSError, msgspec.DecodeError):
         return None
     return processes.resident_kb(identity.host_pid) if identity is not None else None

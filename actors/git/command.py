@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from actors.platform.processes import end_session, owner_mark
+from actors.platform.owners import owner_mark
+from actors.platform.processes import end_session
 
 # What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
 # may be started from a hook or from `git rebase --exec`, where these point somewhere else.

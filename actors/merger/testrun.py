@@ -14,11 +14,10 @@ import msgspec
 
 from actors.git import land as landing
 from actors.git.environment import project_env
-from actors.platform import processes
 from actors.platform.loop import Timer
-from actors.platform.processes import Exit
-from actors.pty import output
-from actors.pty.link import Closed, Ended
+from actors.pty import output, records
+from actors.pty.events import Closed, Ended
+from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from bus import clock
 from bus.facts import MergeTested
@@ -65,7 +64,7 @@ class TestRun:
         stage, where = actor.stage, actor.address
         self._address = where + "tests/"
         self.directory = stage.paths.terminal_dir(self._address, number)
-        known = processes.read_identity(self.directory)
+        known = records.read_identity(self.directory)
         self._since = known.started if known else clock.awake()
         self._session = Session(
             stage.loop,
@@ -188,5 +187,5 @@ class TestRun:
         self._actor.tell(row, fact)
 
     def _began(self) -> float:
-        identity = processes.read_identity(self.directory)
+        identity = records.read_identity(self.directory)
         return identity.started if identity is not None else 0.0

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from actors.platform import processes
+from actors.platform import owners, processes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class Worker:
                     [
                         *(sys.executable, "-m", "actors.platform.workers"),
                         *(str(theirs.fileno()), str(self._limit + _NET), self._name),
-                        processes.owner_mark(),
+                        owners.owner_mark(),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -154,5 +154,5 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 if __name__ == "__main__":
-    processes.works_for_owner(sys.argv[4])
+    owners.work_for_owner_of(sys.argv[4])
     _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

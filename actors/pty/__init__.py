@@ -1,1 +1,1 @@
-"""The runtime's end of a terminal host: session, link, records, output, ending."""
+"""The runtime's end of a terminal host: session, link, records, output, strays, ending."""

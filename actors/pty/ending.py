@@ -1,52 +1,55 @@
-"""Ending every program of a home: `down --terminals`. Also what no row knows any more."""
+"""Ending every program of a home, also those that no row in the database names."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from actors.platform import processes
-from actors.pty.link import Ended, connect
+from actors.pty import records, strays
+from actors.pty.console import connect
+from actors.pty.events import Ended
 
 GRACE_MS = 5_000
 
 
-def running_hosts(home: Path) -> list[processes.Found]:
-    """Every host of the home that is alive, or may be."""
+def running_hosts(home: Path) -> list[records.FoundHost]:
+    """Return every host of the home that runs or may run."""
     return _hosts_below(home / "terminals")
 
 
-def _hosts_below(place: Path) -> list[processes.Found]:
-    return [f for f in processes.find_hosts(place) if f.exit is None and f.alive is not False]
+def _hosts_below(place: Path) -> list[records.FoundHost]:
+    return [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
 
 
 def end_all(place: Path) -> list[Path]:
-    """TERM to every program whose host keeps its files below `place`, and to all it started; KILL
-    after one grace for all, and wait for them. Returns the directories of those that could not
-    be ended."""
+    """End every program whose host keeps its files below `place`, and all it started.
+
+    Send SIGTERM to all, SIGKILL after one grace period for all, and wait for them. Return the
+    directories of the hosts whose programs could not be ended.
+    """
     hosts = _hosts_below(place)
     if not hosts:
         return []
-    with ThreadPoolExecutor(max_workers=len(hosts)) as each:  # they only wait
+    with ThreadPoolExecutor(max_workers=len(hosts)) as each:  # the threads only wait
         ended = list(each.map(_end, hosts))
     return [host.directory for host, over in zip(hosts, ended, strict=True) if not over]
 
 
 def end_all_terminals(home: Path) -> list[Path]:
-    """`end_all` for a whole home."""
+    """End every program of a home, as `end_all` does."""
     return end_all(home / "terminals")
 
 
-def _end(found: processes.Found) -> bool:
+def _end(found: records.FoundHost) -> bool:
     identity = found.identity
     if identity is None:
         return False
     try:
         console, _ = connect(identity.socket, identity.token, 2.0)
     except OSError:
-        return processes.end_tree(identity.token, identity.program_pid, GRACE_MS / 1000) == 0
+        return strays.end_tree(identity.token, identity.program_pid, GRACE_MS / 1000) == 0
     with console:
         console.link.end(GRACE_MS)
         try:
             console.next(Ended, GRACE_MS / 1000 + 5)
         except (TimeoutError, ConnectionError):
-            return processes.read_exit(found.directory) is not None
+            return records.read_exit(found.directory) is not None
     return True

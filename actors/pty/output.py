@@ -1,6 +1,7 @@
-"""A terminal's output, read from disk by whoever looks; the host need not be alive.
+"""Reading a terminal's output from disk. The host need not run.
 
-DIR is the directory of one host. Offsets are absolute, in bytes, and never change.
+`directory` is the directory of one host. Offsets are absolute, in bytes, and never change. Any
+thread may call these functions.
 """
 
 import codecs
@@ -10,22 +11,22 @@ from actors.host import segments
 
 
 def size(directory: Path) -> int:
-    """The offset after the last byte on disk; 0 when there is none."""
+    """Return the offset after the last byte on disk; 0 if there is none."""
     files = _listing(directory)
     return sum(files[-1]) if files else 0
 
 
 def start(directory: Path) -> int:
-    """The offset of the first byte that is still on disk."""
+    """Return the offset of the first byte that is still on disk."""
     files = _listing(directory)
     return files[0][0] if files else 0
 
 
 def read(directory: Path, offset: int, limit: int) -> tuple[int, bytes]:
-    """Up to limit bytes from offset: (real offset, bytes).
+    """Return up to `limit` bytes from `offset` on, as (real offset, bytes).
 
-    The real offset is greater when bytes were dropped or lost there, and is the end of the log
-    when there are no bytes from offset on. Any thread. Raises OSError when the disk cannot be read.
+    The real offset is greater if bytes were dropped or lost there. It is the end of the log if
+    there are no bytes from `offset` on. Raise OSError if the disk cannot be read.
     """
     files = _listing(directory)
     real, data = segments.read(str(directory / "out"), files, offset, limit)
@@ -42,19 +43,19 @@ def read(directory: Path, offset: int, limit: int) -> tuple[int, bytes]:
 def _listing(directory: Path) -> list[list[int]]:
     try:
         return segments.listing(str(directory / "out"))
-    except FileNotFoundError:  # the host has not come so far
+    except FileNotFoundError:  # the host has not created it yet
         return []
 
 
 class Text:
-    """Output as text, piece by piece; a character cut by a read waits for its other half."""
+    """Decodes output piece by piece. A character cut by a read waits for its other bytes."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._next = -1
 
     def feed(self, offset: int, data: bytes) -> str:
-        """The whole characters there are now. After a hole, what was half is shown as U+FFFD."""
+        """Return the complete characters so far. One that a hole has cut becomes U+FFFD."""
         lost = ""
         if self._next not in (-1, offset):
             lost = self._decoder.decode(b"", final=True)
@@ -64,7 +65,7 @@ class Text:
 
 
 def tail(directory: Path, limit: int) -> str:
-    """The last characters, at most limit bytes of them, beginning at a character."""
+    """Return the last characters, at most `limit` bytes, beginning at a whole character."""
     end = size(directory)
     _, data = read(directory, max(0, end - limit), limit)
     if end > limit:

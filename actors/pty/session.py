@@ -1,8 +1,7 @@
-"""A session: one incarnation of a program under its host, as an actor sees it.
+"""A session: one incarnation of a program under its host, for use by an actor.
 
-Starts the host or finds it again, and puts what it says into the actor's mailbox as
-`HostSaid`. The link to the host lives in the event loop's thread; the methods here may be
-called from the actor's thread.
+It starts the host or connects to a running one, and passes on what the host sends as `HostSaid`.
+The event loop's thread uses the link to the host; the actor's thread calls the methods.
 """
 
 import subprocess
@@ -12,45 +11,52 @@ from pathlib import Path
 
 import msgspec
 
-from actors.platform import processes
 from actors.platform.loop import EventLoop
-from actors.pty.link import Closed, Event, Link, Refusal, await_ready, spawn
+from actors.pty import records, strays
+from actors.pty.events import Closed, Event
+from actors.pty.link import Link
+from actors.pty.spawn import Refusal, await_ready, spawn
 
 HOST_START = 20.0
-"""Seconds a host may take to listen."""
+"""Seconds that a host may take to listen."""
 
 
 class Broke(msgspec.Struct, frozen=True):
-    """What failed in the loop's thread. Whoever is given it raises `error`, so that its supervisor
-    sees it (hazard 20): the loop would only log it, and the actor wait for ever."""
+    """An error in the loop's thread. The actor raises it, so that its supervisor sees it.
+
+    The loop would only log it, and the actor would wait for ever (hazard 20).
+    """
 
     error: Exception
 
 
 class HostSaid(msgspec.Struct, frozen=True):
-    """An event of the host of this incarnation. Put into a mailbox of the same process."""
+    """An event of the host of this incarnation."""
 
     incarnation: int
     event: Event | Broke
 
 
 class Found(Enum):
-    """What is known of an incarnation that was started before."""
+    """The state of a host, as its files show it."""
 
     NEVER = "never"
-    """No host ran here."""
+    """No host was started here."""
     ALIVE = "alive"
-    """A host holds the lock."""
+    """A host runs: it holds the lock."""
     ENDED = "ended"
-    """exit.json says how."""
+    """The program has ended; exit.json says how."""
     LOST = "lost"
-    """A host ran here and died without a record."""
+    """A host was started here and died without writing exit.json."""
     UNKNOWN = "unknown"
-    """The probe failed; that is no proof of death (hazard 37)."""
+    """The files cannot be read. That is no proof that the host died (hazard 37)."""
 
 
 class Session:
-    """One host and the link to it."""
+    """One host and the link to it.
+
+    `notify` is called in the loop's thread and must not block.
+    """
 
     def __init__(
         self,
@@ -73,14 +79,15 @@ class Session:
 
     @property
     def connected(self) -> bool:
+        """Whether a link is open."""
         return self._link is not None
 
     def look(self) -> Found:
-        """What the files say. Reads only."""
+        """Read the state of the host from its files."""
         try:
-            alive = processes.host_lives(self.directory)
-            ended = processes.read_exit(self.directory)
-            identity = processes.read_identity(self.directory)
+            alive = records.host_lives(self.directory)
+            ended = records.read_exit(self.directory)
+            identity = records.read_identity(self.directory)
         except (OSError, msgspec.DecodeError):
             return Found.UNKNOWN
         if ended is not None:
@@ -91,9 +98,9 @@ class Session:
             return Found.ALIVE
         return Found.NEVER if identity is None else Found.LOST
 
-    def exit(self) -> processes.Exit:
-        """How it ended, where `look` says ENDED."""
-        ended = processes.read_exit(self.directory)
+    def exit(self) -> records.Exit:
+        """Return how the program ended. Raise `LookupError` unless `look` returned ENDED."""
+        ended = records.read_exit(self.directory)
         if ended is None:
             raise LookupError(f"{self.directory} has no exit.json")
         return ended
@@ -101,10 +108,11 @@ class Session:
     def start(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, rows: int, columns: int
     ) -> None:
-        """Start the host and connect. Safe to repeat: one host starts, once. Not connected
-        afterwards: a short program has ended already, and `exit` says how.
+        """Start the host and connect to it. Blocks until the host listens.
 
-        Raises `OSError` (`ChildProcessError` with a `Refusal` as errno, `TimeoutError`).
+        A second call starts no second host. If the session is not connected afterwards the program
+        has ended already, and `exit` says how. Raise `OSError`: `TimeoutError`, or
+        `ChildProcessError` with a `Refusal` as errno.
         """
         self._process = spawn(
             self.directory,
@@ -129,26 +137,28 @@ class Session:
                 raise
 
     def connect(self) -> None:
-        """Open the link. Raises `OSError` where nobody listens."""
+        """Open the link. Raise `OSError` if no host listens."""
         link = Link(self._socket, self._token)
         self._link = link
         self._loop.post(lambda: self._carefully(link, self._watch))
 
     def do(self, action: Callable[[Link], None]) -> None:
-        """Say something to the host, in the loop's thread. Without a link: nothing."""
+        """Run `action` with the link, in the loop's thread. Do nothing without a link."""
         link = self._link
         if link is not None:
             self._loop.post(lambda: self._carefully(link, lambda link: self._act(link, action)))
 
     def end_strays(self, grace: float) -> int:
-        """End what a dead host left behind. Blocks up to `grace` + 3 s; returns how many are
-        left."""
-        identity = processes.read_identity(self.directory)
+        """End the processes that a dead host left. Return how many could not be ended.
+
+        Blocks for up to `grace` + 3 s.
+        """
+        identity = records.read_identity(self.directory)
         sid = identity.program_pid if identity is not None else 0
-        return processes.end_tree(self._token, sid, grace)
+        return strays.end_tree(self._token, sid, grace)
 
     def close(self) -> None:
-        """Let go of the host, which lives on; reap it if it is ours and has ended."""
+        """Close the link; the host goes on. Reap the host if it is our child and has ended."""
         link, self._link = self._link, None
         if link is not None:
             self._loop.post(lambda: self._forget(link))

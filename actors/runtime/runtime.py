@@ -21,7 +21,7 @@ from actors import VERSION
 from actors.gateway.callers import Callers
 from actors.gateway.publisher import Committed
 from actors.platform.loop import EventLoop
-from actors.platform.processes import end_abandoned, works_for
+from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
 from actors.runtime.tree import root_spec, workflow_spec
 from actors.supervision import events
@@ -78,7 +78,7 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
-        works_for(str(home))
+        work_for(str(home))
         end_abandoned(str(home))  # what a killed runtime had running: nobody else ends it
         connection.remove(home)  # one that a killed runtime left names a door not open yet
         self._tree: Tree | None = None

@@ -14,19 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.clis import home as config_home
-from actors.platform import processes
-from actors.platform.processes import Exit
-from actors.pty.link import (
-    Acknowledged,
-    Closed,
-    Ended,
-    Event,
-    KeyKnown,
-    Link,
-    Scope,
-    Silent,
-    Welcome,
-)
+from actors.pty import records
+from actors.pty.events import Acknowledged, Closed, Ended, Event, KeyKnown, Scope, Silent, Welcome
+from actors.pty.link import Link
+from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.supervision.actor import handles
 from actors.system.replies import broken
@@ -158,7 +149,7 @@ class TerminalActor(Ground):
         try:
             session.connect()
             # A signal to a session costs its host a look at every process there is.
-            self._frozen = processes.is_stopped(processes.read_identity(self.directory))
+            self._frozen = records.is_stopped(records.read_identity(self.directory))
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.after(Timer.PROBE, PROBE_SECONDS)

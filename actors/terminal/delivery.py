@@ -10,7 +10,7 @@ pressed once more; then `instruction.unconfirmed` is told. It is never typed aga
 import msgspec
 
 from actors.clis.judging import Judgement, writes_for
-from actors.pty.link import Acknowledged, KeyKnown, KeyState, Result
+from actors.pty.events import Acknowledged, KeyKnown, KeyState, Result
 from actors.terminal.errors import Unreadable
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import is_unrecognised

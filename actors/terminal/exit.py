@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from actors.clis import home as config_home
-from actors.platform.processes import Exit
+from actors.pty.records import Exit
 from actors.terminal.port import Port, Timer
 from bus import address as addresses
 from bus.facts import Fact, LaunchFailed, TerminalExited

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from actors.clis.judging import Judgement
-from actors.platform import processes
-from actors.platform.processes import Exit
+from actors.pty import records
+from actors.pty.records import Exit
 from actors.pty.session import Found, Session
 from actors.supervision.errors import Fenced
 from actors.terminal import switching
@@ -141,7 +141,7 @@ class Launch:
         if not seen.ready:
             return
         port = self._port
-        identity = processes.read_identity(port.directory)
+        identity = records.read_identity(port.directory)
         fact = TerminalReady(
             address=port.at,
             incarnation=port.row.incarnation,

@@ -14,10 +14,9 @@ import msgspec
 
 from actors.clis import home as config_home
 from actors.clis.profile import Profile
-from actors.platform import processes
-from actors.platform.processes import Exit
-from actors.pty import output
-from actors.pty.link import Closed, Ended
+from actors.pty import output, records
+from actors.pty.events import Closed, Ended
+from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
@@ -86,7 +85,7 @@ class SetUp:
             if not session.connected:
                 return self._finish(session.exit())
         if self._session is not None:
-            identity = processes.read_identity(session.directory)
+            identity = records.read_identity(session.directory)
             ran = clock.awake_since(identity.started) if identity is not None else 0.0
             self._port.after(Timer.SET_UP, max(0.0, SETUP_SECONDS - ran))
         return None
@@ -162,7 +161,7 @@ class SetUp:
     def _at(self, number: int) -> Session:
         stage, where = self._port.stage, self._port.at
         directory = stage.paths.terminal_dir(self._address, number)
-        known = processes.read_identity(directory)
+        known = records.read_identity(directory)
         return Session(
             stage.loop,
             lambda said: stage.timers.notify(where, SetUpSaid(said)),

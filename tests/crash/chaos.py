@@ -18,6 +18,7 @@ import msgspec
 
 from actors.command_line.daemon import down
 from actors.platform import processes
+from actors.pty import records, strays
 from actors.pty.ending import end_all_terminals
 from bus import connection
 from bus.client import Client, NoAnswer
@@ -135,8 +136,8 @@ class Chaos:
         code = self.runtime.poll()
         assert code is None, f"the runtime ended by itself with {code}\n{self.log()}"
 
-    def _living(self) -> list[processes.Found]:
-        found = processes.find_hosts(self.home / "terminals")
+    def _living(self) -> list[records.FoundHost]:
+        found = records.find_hosts(self.home / "terminals")
         return [each for each in found if each.alive and each.identity and not each.exit]
 
     def _kill_one(self, what: str) -> None:
@@ -271,10 +272,10 @@ def processes_of(home: Path) -> list[str]:
     token of one of its terminals. Linux; elsewhere by token only."""
     tokens = {
         found.identity.token
-        for found in processes.find_hosts(home / "terminals")
+        for found in records.find_hosts(home / "terminals")
         if found.identity is not None
     }
-    left = [f"{pid} carries a token" for token in tokens for pid in processes.marked(token)]
+    left = [f"{pid} carries a token" for token in tokens for pid in strays.marked(token)]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -22,8 +22,9 @@ sys.path.insert(0, str(ROOT))
 from actors.clis import home as config_home  # noqa: E402
 from actors.git import worktrees  # noqa: E402
 from actors.platform import workers  # noqa: E402
-from actors.pty import link, session  # noqa: E402
+from actors.pty import session  # noqa: E402
 from actors.pty.link import Link  # noqa: E402
+from actors.pty.spawn import await_ready, spawn  # noqa: E402
 from actors.runtime import serve as serving  # noqa: E402
 from actors.terminal import delivery  # noqa: E402
 from store.journal import Journal  # noqa: E402
@@ -98,8 +99,8 @@ def _wrap() -> None:
     put: Callable[[object, str, object], None] = setattr
     put(Journal, "_transaction", _watch_commits(Journal._transaction))
     put(workers.Worker, "call", _watch_workers(workers.Worker.call))
-    put(session, "spawn", _watched("spawn", link.spawn))
-    put(session, "await_ready", _watched("listen", link.await_ready))
+    put(session, "spawn", _watched("spawn", spawn))
+    put(session, "await_ready", _watched("listen", await_ready))
     put(Link, "type", _watched("type", Link.type))
     put(Link, "end", _watched("end", Link.end))
     put(delivery.Delivery, "acknowledged", _watched("typed", delivery.Delivery.acknowledged))

@@ -18,7 +18,7 @@ import pytest
 import zmq
 
 from actors.host import family
-from actors.platform import processes
+from actors.pty import strays
 from bus import connection
 from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from tests.doors.working import Working, ended, until, waits_for, write
@@ -111,7 +111,7 @@ def test_down_with_terminals_leaves_nothing(working: Working) -> None:
     assert ended(working.home)[0] == 0
     assert not sockets.exists()
     assert working.hosts() == []
-    assert processes.marked(host.identity.token) == set()
+    assert strays.marked(host.identity.token) == set()
     working.home.serve()
     row = working.home.until(lambda row: row["status"] == "failed")
     assert "failed" in row["tasks"][0]["status"]
@@ -131,7 +131,7 @@ def test_stop_ends_the_programs_and_keeps_the_branch(working: Working, repo: Pat
     working.home.ok("stop", "demo")
     assert working.home.status() == "cancelled"
     assert working.hosts() == []
-    assert processes.marked(host.identity.token) == set()
+    assert strays.marked(host.identity.token) == set()
     assert git(repo, "rev-parse", "feat/a")
     refused = working.home.run("resume", "demo")
     assert refused.returncode == 4

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.platform import processes
+from actors.pty import records, strays
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
@@ -102,7 +102,7 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     )
     home.kill()
     (directory,) = kill_hosts(home)
-    identity = processes.read_identity(directory)
+    identity = records.read_identity(directory)
     home.serve()
     row = home.until(lambda row: row["status"] == "failed")
     assert [task["status"] for task in row["tasks"]] == ["failed", "completed"]
@@ -110,7 +110,7 @@ def test_after_the_machine_went_down_what_worked_has_failed_and_says_why(
     (exited,) = [f for f in home.facts("demo/a/1") if f["type"] == "terminal.exited"]
     assert exited["kind"] == "lost"
     assert identity is not None
-    assert processes.marked(identity.token) == set()
+    assert strays.marked(identity.token) == set()
     assert git(repo, "rev-parse", "main") == git(repo, "rev-parse", "feat/b~1")
 
 
@@ -126,7 +126,7 @@ def test_a_record_that_cannot_be_read_is_no_death(working: Working) -> None:
     home.serve()
     until(lambda: "not_blocked" in asked(home) or home.status() != "running", "it has looked")
     assert home.status() == "running"
-    assert processes.host_lives(host.directory)
+    assert records.host_lives(host.directory)
     torn.unlink()
     working.go()
     told = types(home.facts("demo/a/1"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.platform import processes
+from actors.pty import records
 from tests.doors.acting import Acting, cli, task, terminal
 from tests.doors.kit import coder, commit, done, git, moves, plan_text
 
@@ -18,7 +18,7 @@ def _wait(go: Path) -> str:
 def _state(acting: Acting, where: str, incarnation: int = 1) -> str:
     """The program's state as the system has it: `S`, `T` for stopped."""
     directory = acting.home.path / "terminals" / "demo" / where / str(incarnation)
-    identity = processes.read_identity(directory)
+    identity = records.read_identity(directory)
     assert identity is not None
     stat = Path(f"/proc/{identity.program_pid}/stat").read_text()
     return stat.rpartition(")")[2].split()[0]

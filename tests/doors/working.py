@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actors.platform import processes
+from actors.pty import records
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
@@ -55,7 +55,7 @@ class Working:
         terminal: dict[str, Any] = self._row(client)["tasks"][0]["terminals"][0]
         return terminal
 
-    def hosts(self) -> list[processes.Found]:
+    def hosts(self) -> list[records.FoundHost]:
         return running_hosts(self.home.path)
 
     def go(self) -> None:

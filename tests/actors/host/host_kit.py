@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.platform import processes
-from actors.pty import link
+from actors.pty import records, strays
+from actors.pty.console import Console, connect
+from actors.pty.events import KeyKnown, Output
+from actors.pty.spawn import await_ready, spawn
 
 TOKEN = "token-1"
 WAIT = 30.0  # seconds for an event that must come; the machine may be busy
@@ -34,26 +36,26 @@ class Terminal:
             "incarnation": 1,
             **options,
         }
-        return link.spawn(self.dir, socket=self.socket, token=self.token, argv=argv, **given)  # type: ignore[arg-type]
+        return spawn(self.dir, socket=self.socket, token=self.token, argv=argv, **given)  # type: ignore[arg-type]
 
     def start(self, *argv: str, **options: object) -> "Terminal":
         self.process = self.spawn(*argv, **options)
-        link.await_ready(self.process, WAIT)
+        await_ready(self.process, WAIT)
         return self
 
     def python(self, program: str, **options: object) -> "Terminal":
         """Starts a Python program, which sees an unbuffered raw or cooked PTY."""
         return self.start(sys.executable, "-I", "-S", "-u", "-c", program, **options)
 
-    def connect(self) -> link.Console:
-        console, self.welcome = link.connect(self.socket, self.token, WAIT)
+    def connect(self) -> Console:
+        console, self.welcome = connect(self.socket, self.token, WAIT)
         return console
 
-    def ended(self) -> processes.Exit:
+    def ended(self) -> records.Exit:
         """Waits for the host to end and says how the program did."""
         assert self.process is not None
         assert self.process.wait(WAIT) == 0, (self.dir / "host.err").read_text()
-        found = processes.read_exit(self.dir)
+        found = records.read_exit(self.dir)
         assert found is not None
         return found
 
@@ -68,9 +70,9 @@ class Terminal:
                 self.process.wait(15)
             assert self.process.stdout is not None
             self.process.stdout.close()
-        identity = processes.read_identity(self.dir)
+        identity = records.read_identity(self.dir)
         if identity is not None:
-            assert processes.end_tree(self.token, identity.program_pid, 0.2) == 0
+            assert strays.end_tree(self.token, identity.program_pid, 0.2) == 0
 
 
 @pytest.fixture
@@ -96,17 +98,17 @@ def terminal(terminals: Callable[..., Terminal]) -> Terminal:
     return terminals()
 
 
-def collect(console: link.Console, until: bytes, count: int = 1, offset: int = 0) -> bytes:
+def collect(console: Console, until: bytes, count: int = 1, offset: int = 0) -> bytes:
     """Follows until the output contains this count times; returns all from offset on."""
     console.link.follow(None)
     console.link.ask_key(b"barrier")
-    while console.next(link.KeyKnown, WAIT).key != b"barrier":
+    while console.next(KeyKnown, WAIT).key != b"barrier":
         pass
-    console.forget(link.Output)  # of an earlier follow
+    console.forget(Output)  # of an earlier follow
     console.link.follow(offset)
     seen = b""
     while seen.count(until) < count:
-        event = console.next(link.Output, WAIT)
+        event = console.next(Output, WAIT)
         assert event.offset == offset + len(seen), "a hole in the output"
         seen += event.data
     return seen

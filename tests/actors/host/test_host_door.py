@@ -4,7 +4,7 @@ import os
 import socket
 
 from actors.host import wire
-from actors.pty import link
+from actors.pty.events import Ended, Output
 from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
@@ -58,7 +58,7 @@ def test_garbage_closes_its_own_connection_only(terminal: Terminal) -> None:
             assert hangs_up(sock)
         collect(console, b"up")
         console.link.type(b"k", [(b"\n", 0)])
-        assert console.next(link.Ended, WAIT).exit.status == 4
+        assert console.next(Ended, WAIT).exit.status == 4
 
 
 def test_strangers_at_the_door_keep_nobody_out(terminal: Terminal) -> None:
@@ -74,7 +74,7 @@ def test_a_client_that_asks_and_never_reads_is_dropped(terminal: Terminal) -> No
     terminal.start("sh", "-c", "stty raw; head -c 200000 /dev/zero; printf END; read x; exit 4")
     with terminal.connect() as console:
         console.link.follow(0)
-        while not console.next(link.Output, WAIT).data.endswith(b"END"):
+        while not console.next(Output, WAIT).data.endswith(b"END"):
             pass
         sock = knock(terminal)
         sock.sendall(wire.frame(wire.HELLO, terminal.token.encode()))
@@ -85,4 +85,4 @@ def test_a_client_that_asks_and_never_reads_is_dropped(terminal: Terminal) -> No
             pass
         assert hangs_up(sock)
         console.link.type(b"k", [(b"\r", 0), (b"\n", 0)])
-        assert console.next(link.Ended, WAIT).exit.status == 4
+        assert console.next(Ended, WAIT).exit.status == 4

@@ -16,7 +16,9 @@ import pytest
 
 from actors.host import wire
 from actors.platform import processes
-from actors.pty import link
+from actors.pty import records, strays
+from actors.pty.events import Closed, Ended, KeyKnown, Output, Resized, Scope
+from actors.pty.spawn import HOST, Refusal, await_ready, spawn
 from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
@@ -24,10 +26,10 @@ def test_the_exit_code_is_recorded_and_told(terminal: Terminal) -> None:
     terminal.start("sh", "-c", "read x; exit 42")
     with terminal.connect() as console, terminal.connect() as viewer:
         console.link.type(b"k", [(b"\n", 0)])
-        told = console.next(link.Ended, WAIT).exit
-        assert viewer.next(link.Ended, WAIT).exit == told
+        told = console.next(Ended, WAIT).exit
+        assert viewer.next(Ended, WAIT).exit == told
         assert (told.kind, told.status, told.leftovers, told.survivors) == ("exited", 42, 0, 0)
-        assert console.next(link.Closed, WAIT)
+        assert console.next(Closed, WAIT)
     assert terminal.ended() == told
     assert not terminal.socket.exists()
 
@@ -63,7 +65,7 @@ def test_what_cannot_be_written_down_safely_is_refused(
     given: dict[str, object] = {"socket": tmp_path / "s", "token": "t", "incarnation": 1}
     given |= {"argv": ["true"], "env": {}, "cwd": tmp_path, "rows": 24, "columns": 80}
     with pytest.raises(ValueError, match=r"argv|token|socket"):
-        link.spawn(tmp_path / "h", **{**given, **wrong})  # type: ignore[arg-type]
+        spawn(tmp_path / "h", **{**given, **wrong})  # type: ignore[arg-type]
 
 
 def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
@@ -94,7 +96,7 @@ def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
 def test_nothing_secret_is_on_a_command_line_or_in_a_file(terminal: Terminal) -> None:
     """Hazard 43."""
     terminal.start("sh", "-c", "echo up; read x", env={"SECRET": "s3cret", "PATH": "/bin"})
-    identity = processes.read_identity(terminal.dir)
+    identity = records.read_identity(terminal.dir)
     assert identity is not None
     for pid in (identity.host_pid, identity.program_pid):
         assert b"s3cret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -121,13 +123,13 @@ def test_only_one_host_starts_for_a_directory(terminal: Terminal) -> None:
     codes = []
     for racer in racers:
         try:
-            link.await_ready(racer, WAIT)
+            await_ready(racer, WAIT)
             terminal.process = racer
         except ChildProcessError as error:
             codes.append(error.errno)
             assert racer.stdout is not None
             racer.stdout.close()
-    assert codes == [link.Refusal.ANOTHER_RUNS] * 5
+    assert codes == [Refusal.ANOTHER_RUNS] * 5
     with terminal.connect() as console:
         collect(console, b"up")
 
@@ -137,9 +139,9 @@ def test_an_incarnation_that_has_ended_is_not_started_again(terminal: Terminal) 
     first = terminal.ended()
     again = terminal.spawn("true")
     with again, pytest.raises(ChildProcessError) as caught:
-        link.await_ready(again, WAIT)
-    assert caught.value.errno == link.Refusal.HAS_ENDED
-    assert processes.read_exit(terminal.dir) == first
+        await_ready(again, WAIT)
+    assert caught.value.errno == Refusal.HAS_ENDED
+    assert records.read_exit(terminal.dir) == first
 
 
 def test_an_incarnation_whose_host_was_killed_is_not_started_again(terminal: Terminal) -> None:
@@ -149,8 +151,8 @@ def test_an_incarnation_whose_host_was_killed_is_not_started_again(terminal: Ter
     terminal.process.wait()
     again = terminal.spawn("true")
     with again, pytest.raises(ChildProcessError) as caught:
-        link.await_ready(again, WAIT)
-    assert caught.value.errno == link.Refusal.HOST_DIED
+        await_ready(again, WAIT)
+    assert caught.value.errno == Refusal.HOST_DIED
 
 
 def test_a_program_that_ignores_term_is_killed(terminal: Terminal) -> None:
@@ -158,9 +160,9 @@ def test_a_program_that_ignores_term_is_killed(terminal: Terminal) -> None:
     with terminal.connect() as console:
         collect(console, b"up")
         console.link.end(200)
-        found = console.next(link.Ended, WAIT).exit
+        found = console.next(Ended, WAIT).exit
     assert (found.kind, found.status) == ("signaled", signal.SIGKILL)
-    assert processes.marked(terminal.token) == set()
+    assert strays.marked(terminal.token) == set()
 
 
 def test_a_program_may_use_its_grace(terminal: Terminal) -> None:
@@ -169,7 +171,7 @@ def test_a_program_may_use_its_grace(terminal: Terminal) -> None:
     with terminal.connect() as console:
         collect(console, b"up")
         console.link.end(20_000)
-        found = console.next(link.Ended, WAIT).exit
+        found = console.next(Ended, WAIT).exit
     assert (found.kind, found.status) == ("exited", 5)
     assert (terminal.dir / "out" / f"{0:016d}").read_bytes().endswith(b"bye\r\n")
 
@@ -179,7 +181,7 @@ def test_a_stopped_program_ends_too(terminal: Terminal) -> None:
     with terminal.connect() as console:
         collect(console, b"up")
         console.link.end(20_000)
-        assert console.next(link.Ended, WAIT).exit.status == signal.SIGTERM
+        assert console.next(Ended, WAIT).exit.status == signal.SIGTERM
 
 
 def test_term_to_the_host_ends_the_program(terminal: Terminal) -> None:
@@ -196,7 +198,7 @@ def test_hangup_and_interrupt_do_not_end_the_host(terminal: Terminal) -> None:
         terminal.process.send_signal(signo)
     with terminal.connect() as console:
         console.link.type(b"k", [(b"\n", 0)])
-        assert console.next(link.Ended, WAIT).exit.status == 9
+        assert console.next(Ended, WAIT).exit.status == 9
 
 
 FAMILY = """
@@ -225,12 +227,12 @@ def test_what_outlives_the_program_is_ended_whatever_its_session(
     terminal.python(FAMILY.format(stubborn=stubborn))
     with terminal.connect() as console:
         collect(console, b"up")
-        assert len(processes.marked(terminal.token)) == 4
+        assert len(strays.marked(terminal.token)) == 4
         console.link.type(b"k", [(b"\n", 0)])
-        found = console.next(link.Ended, WAIT).exit
+        found = console.next(Ended, WAIT).exit
     assert (found.kind, found.status, found.survivors) == ("exited", 0, 0)
     assert found.leftovers == 3
-    assert processes.marked(terminal.token) == set()
+    assert strays.marked(terminal.token) == set()
 
 
 def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Terminal) -> None:
@@ -239,16 +241,15 @@ def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Term
     terminal.python(program + FAMILY.format(stubborn=True))
     with terminal.connect() as console:
         collect(console, b"up")
-    identity = processes.read_identity(terminal.dir)
+    identity = records.read_identity(terminal.dir)
     assert identity is not None and terminal.process is not None
-    strays = processes.marked(terminal.token)
-    assert identity.program_pid in strays
+    assert identity.program_pid in strays.marked(terminal.token)
     terminal.process.kill()
     terminal.process.wait()
-    assert processes.host_lives(terminal.dir) is False
-    assert processes.end_tree(terminal.token, identity.program_pid, 0.3) == 0
-    assert processes.marked(terminal.token) == set()
-    assert processes.session_members(identity.program_pid) == set()
+    assert records.host_lives(terminal.dir) is False
+    assert strays.end_tree(terminal.token, identity.program_pid, 0.3) == 0
+    assert strays.marked(terminal.token) == set()
+    assert strays.session_members(identity.program_pid) == set()
 
 
 def test_signals_reach_their_scope(terminal: Terminal) -> None:
@@ -263,12 +264,12 @@ def test_signals_reach_their_scope(terminal: Terminal) -> None:
     terminal.python(program)
     with terminal.connect() as console:
         collect(console, b"up", 2)
-        console.link.signal(signal.SIGUSR1, link.Scope.PROGRAM)
+        console.link.signal(signal.SIGUSR1, Scope.PROGRAM)
         assert b"[child]" not in collect(console, b"[parent]")
-        console.link.signal(signal.SIGUSR1, link.Scope.GROUP)
+        console.link.signal(signal.SIGUSR1, Scope.GROUP)
         collect(console, b"[child]", 1)
         collect(console, b"[parent]", 2)
-        console.link.signal(signal.SIGUSR1, link.Scope.SESSION)
+        console.link.signal(signal.SIGUSR1, Scope.SESSION)
         collect(console, b"[child]", 2)
         collect(console, b"[parent]", 3)
 
@@ -280,8 +281,8 @@ def test_a_new_size_reaches_the_program_and_every_client(terminal: Terminal) -> 
         collect(console, b"up")
         viewer.link.resize(50, 132)
         collect(console, b"50 132")
-        assert console.next(link.Resized, WAIT) == link.Resized(50, 132)
-        assert viewer.next(link.Resized, WAIT) == link.Resized(50, 132)
+        assert console.next(Resized, WAIT) == Resized(50, 132)
+        assert viewer.next(Resized, WAIT) == Resized(50, 132)
         with terminal.connect():
             assert (terminal.welcome.rows, terminal.welcome.columns) == (50, 132)
 
@@ -293,26 +294,26 @@ def test_a_host_that_was_stopped_goes_on(terminal: Terminal) -> None:
         collect(console, b"up")
         console.link.quiet([60_000])
         console.link.ask_key(b"k")
-        console.next(link.KeyKnown, WAIT)
+        console.next(KeyKnown, WAIT)
         terminal.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
         terminal.process.send_signal(signal.SIGCONT)
         console.link.ask_key(b"k")
-        console.next(link.KeyKnown, WAIT)
+        console.next(KeyKnown, WAIT)
         console.link.end(10_000)
-        assert console.next(link.Ended, WAIT).exit.status == 6
+        assert console.next(Ended, WAIT).exit.status == 6
 
 
 def test_identity_is_a_pid_and_its_start_time(terminal: Terminal) -> None:
     terminal.start("sh", "-c", "read x")
-    identity = processes.read_identity(terminal.dir)
+    identity = records.read_identity(terminal.dir)
     assert identity is not None and terminal.process is not None
     assert identity.host_pid == terminal.process.pid
     assert identity.host_start == processes.start_time(terminal.process.pid)
     assert processes.is_alive(identity.host_pid, identity.host_start) is True
     assert processes.is_alive(identity.host_pid, "another boot:1") is False
     assert processes.is_alive(identity.host_pid, "") is None
-    assert processes.session_members(identity.program_pid) == {identity.program_pid}
+    assert strays.session_members(identity.program_pid) == {identity.program_pid}
     terminal.stop()
     assert processes.is_alive(identity.host_pid, identity.host_start) is False
 
@@ -323,10 +324,10 @@ def test_a_host_whose_directory_is_removed_serves_to_the_end(terminal: Terminal)
         collect(console, b"up")
         shutil.rmtree(terminal.dir)
         console.link.type(b"k", [(b"\n", 0)])
-        while console.next(link.Output, WAIT).data != b"more":
+        while console.next(Output, WAIT).data != b"more":
             pass
         console.link.end(5000)
-        assert console.next(link.Ended, WAIT).exit.kind == "signaled"
+        assert console.next(Ended, WAIT).exit.kind == "signaled"
 
 
 def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> None:
@@ -337,7 +338,7 @@ def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> N
     assert killed.process is not None
     killed.process.kill()
     killed.process.wait()
-    found = {each.directory: each for each in processes.find_hosts(alive.dir.parents[1])}
+    found = {each.directory: each for each in records.find_hosts(alive.dir.parents[1])}
     assert set(found) == {alive.dir, ended.dir, killed.dir}
     assert (found[alive.dir].alive, found[alive.dir].exit) == (True, None)
     assert found[ended.dir].alive is False and found[ended.dir].exit is not None
@@ -351,18 +352,18 @@ def test_a_record_that_cannot_be_read_is_unknown_not_dead(tmp_path: Path) -> Non
     (tmp_path / "lock").touch()
     (tmp_path / "exit.json").write_bytes(b"{")
     (tmp_path / "host.json").write_bytes(b"")
-    (found,) = processes.find_hosts(tmp_path)
+    (found,) = records.find_hosts(tmp_path)
     assert (found.identity, found.exit) == (None, None)
     with pytest.raises(ValueError, match="truncated"):
-        processes.read_exit(tmp_path)
+        records.read_exit(tmp_path)
 
 
 def test_a_host_without_its_arguments_says_so(tmp_path: Path) -> None:
     for words in ([], ["--dir"], ["--dir", str(tmp_path), "--", "true"]):
         done = subprocess.run(
-            [sys.executable, "-I", "-S", str(link.HOST), *words], capture_output=True, check=False
+            [sys.executable, "-I", "-S", str(HOST), *words], capture_output=True, check=False
         )
-        assert done.returncode == link.Refusal.ARGUMENTS
+        assert done.returncode == Refusal.ARGUMENTS
         assert b"bad arguments" in done.stderr
 
 
@@ -370,8 +371,8 @@ def test_a_socket_that_cannot_be_made_is_said(terminal: Terminal) -> None:
     terminal.socket = terminal.dir.parent / "missing" / "s"
     process = terminal.spawn("true")
     with process, pytest.raises(ChildProcessError) as caught:
-        link.await_ready(process, WAIT)
-    assert caught.value.errno == link.Refusal.UNUSABLE
+        await_ready(process, WAIT)
+    assert caught.value.errno == Refusal.UNUSABLE
     assert "No such file" in (terminal.dir / "host.err").read_text()
 
 

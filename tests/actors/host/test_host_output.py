@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from actors.platform import processes
-from actors.pty import link, output
+from actors.pty import output, records
+from actors.pty.console import Console
+from actors.pty.events import Acknowledged, Ended, Output, Silent
+from actors.pty.spawn import await_ready
 from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
@@ -52,15 +55,15 @@ def test_output_of_a_host_can_be_asked_for_and_followed(terminal: Terminal) -> N
     with terminal.connect() as console:
         assert collect(console, b"hello") == b"hello"
         console.link.ask_output(1, 3)
-        answers = [console.next(link.Output, WAIT)]
-        assert answers[0] == link.Output(1, b"ell", pushed=False)
+        answers = [console.next(Output, WAIT)]
+        assert answers[0] == Output(1, b"ell", pushed=False)
         console.link.type(b"k", [(b"\n", 0)])
-        assert console.next(link.Output, WAIT) == link.Output(5, b"more", pushed=True)
+        assert console.next(Output, WAIT) == Output(5, b"more", pushed=True)
         console.link.follow(None)
         console.link.follow(2)
-        assert console.next(link.Output, WAIT) == link.Output(2, b"llomore", pushed=True)
+        assert console.next(Output, WAIT) == Output(2, b"llomore", pushed=True)
         console.link.ask_output(9, 100)
-        assert console.next(link.Output, WAIT) == link.Output(9, b"", pushed=False)
+        assert console.next(Output, WAIT) == Output(9, b"", pushed=False)
 
 
 def test_what_was_dropped_is_told_by_the_real_offset(terminal: Terminal) -> None:
@@ -70,10 +73,10 @@ def test_what_was_dropped_is_told_by_the_real_offset(terminal: Terminal) -> None
         console.link.follow(299_000)
         seen = b""
         while not seen.endswith(b"END"):
-            seen += console.next(link.Output, WAIT).data
+            seen += console.next(Output, WAIT).data
         console.link.follow(None)
         console.link.ask_output(0, 10)
-        event = console.next(link.Output, WAIT)
+        event = console.next(Output, WAIT)
         assert event.offset == output.start(terminal.dir) > 200_000
         assert event.data == bytes(10)
 
@@ -82,16 +85,18 @@ RUNTIME = """
 import sys
 sys.path.insert(0, {project!r})
 from pathlib import Path
-from actors.pty import link
+from actors.pty.console import connect
+from actors.pty.events import Output
+from actors.pty.spawn import await_ready, spawn
 root = Path({root!r})
-process = link.spawn(root / "host", socket=root / "s", token={token!r}, incarnation=7,
+process = spawn(root / "host", socket=root / "s", token={token!r}, incarnation=7,
     argv=["sh", "-c", {program!r}], env={{"PATH": "/usr/bin:/bin"}}, cwd=root, rows=24, columns=80)
-link.await_ready(process, 30)
-console, welcome = link.connect(root / "s", {token!r}, 30)
+await_ready(process, 30)
+console, welcome = connect(root / "s", {token!r}, 30)
 console.link.follow(0)
 print("up", process.pid, flush=True)
 while True:
-    console.next(link.Output, 1e6)
+    console.next(Output, 1e6)
 """
 
 
@@ -111,7 +116,7 @@ def test_killing_the_runtime_loses_no_byte_and_ends_no_program(terminal: Termina
     runtime.wait()
     runtime.stdout.close()
 
-    identity = processes.read_identity(terminal.dir)
+    identity = records.read_identity(terminal.dir)
     assert identity is not None
     assert identity.host_pid == int(pid)
     assert processes.is_alive(identity.host_pid, identity.host_start) is True
@@ -122,7 +127,7 @@ def test_killing_the_runtime_loses_no_byte_and_ends_no_program(terminal: Termina
         seen = collect(console, b"19999\n")
         assert seen == b"".join(b"%d\n" % i for i in range(20000))
         console.link.type(b"go", [(b"\n", 0)])
-        assert console.next(link.Ended, WAIT).exit.kind == "exited"
+        assert console.next(Ended, WAIT).exit.kind == "exited"
 
 
 def test_a_reader_that_never_reads_harms_nobody(terminal: Terminal) -> None:
@@ -133,17 +138,17 @@ def test_a_reader_that_never_reads_harms_nobody(terminal: Terminal) -> None:
         console.link.type(b"go", [(b"\n", 0)])
         total = b""
         while not total.endswith(b"END"):
-            total = (total + console.next(link.Output, WAIT).data)[-3:]
+            total = (total + console.next(Output, WAIT).data)[-3:]
         assert rss_kb(console, terminal) < 14_000
         # It has missed nothing that is still on disk: it only lags.
         end = 0
         while end < 20_000_003:
-            event = deaf.next(link.Output, WAIT)
+            event = deaf.next(Output, WAIT)
             assert event.offset >= end
             end = event.offset + len(event.data)
 
 
-def rss_kb(console: link.Console, terminal: Terminal) -> int:
+def rss_kb(console: Console, terminal: Terminal) -> int:
     assert terminal.process is not None
     for line in Path(f"/proc/{terminal.process.pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
@@ -156,7 +161,7 @@ def test_a_host_needs_at_most_twelve_megabytes(terminal: Terminal) -> None:
     terminal.start("sh", "-c", "stty raw; head -c 30000000 /dev/zero; printf END; read y")
     with terminal.connect() as console:
         console.link.follow(29_000_000)
-        while not console.next(link.Output, WAIT).data.endswith(b"END"):
+        while not console.next(Output, WAIT).data.endswith(b"END"):
             pass
         assert rss_kb(console, terminal) <= 12 * 1024
 
@@ -177,14 +182,14 @@ def test_a_full_disk_leaves_a_hole_and_a_living_program(terminal: Terminal) -> N
         with terminal.connect() as console:
             console.link.quiet([200])
             console.link.follow(0)
-            while console.next(link.Silent, WAIT).offset < 1_000_001:
+            while console.next(Silent, WAIT).offset < 1_000_001:
                 pass
             assert output.size(terminal.dir) < 256 << 10
             oldest = terminal.dir / "out" / f"{0:016d}"
             oldest.unlink()  # a person makes room
             console.link.type(b"go", [(b"\n", 0)])
-            console.next(link.Acknowledged, WAIT)
-            while not console.next(link.Output, WAIT).data.endswith(b"END"):
+            console.next(Acknowledged, WAIT)
+            while not console.next(Output, WAIT).data.endswith(b"END"):
                 pass
             assert output.read(terminal.dir, 0, 10) == (1_000_001, b"END")
             # And full again to the last block: how it ended must still be written.
@@ -195,7 +200,7 @@ def test_a_full_disk_leaves_a_hole_and_a_living_program(terminal: Terminal) -> N
                 except OSError:
                     pass
             console.link.end(5000)
-            assert console.next(link.Ended, WAIT).exit.offset == 1_000_004
+            assert console.next(Ended, WAIT).exit.offset == 1_000_004
         assert terminal.ended().kind == "signaled"
     finally:
         terminal.stop()
@@ -216,7 +221,7 @@ def test_a_program_that_lets_go_of_its_terminal_does_not_make_the_host_spin(
     terminal.python(program)
     with terminal.connect() as console:
         assert collect(console, b"back") == b"back"
-        console.next(link.Ended, WAIT)
+        console.next(Ended, WAIT)
     assert terminal.process is not None
     _, _, usage = os.wait4(terminal.process.pid, 0)
     terminal.process.returncode = 0
@@ -230,15 +235,15 @@ def test_fifty_hosts_at_once(terminals: Callable[..., Terminal]) -> None:
     consoles = []
     for number, each in enumerate(made):
         assert each.process is not None
-        link.await_ready(each.process, 60)
+        await_ready(each.process, 60)
         consoles.append(each.connect())
         consoles[-1].link.follow(0)
-        assert consoles[-1].next(link.Output, WAIT).data.startswith(b"%d" % number)
+        assert consoles[-1].next(Output, WAIT).data.startswith(b"%d" % number)
     for console in consoles:
         console.link.type(b"go", [(b"\n", 0)])
     for number, console in enumerate(consoles):
         with console:
-            assert console.next(link.Ended, WAIT).exit.status == number
+            assert console.next(Ended, WAIT).exit.status == number
 
 
 def test_text_never_cuts_a_character() -> None:

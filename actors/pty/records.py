@@ -1,0 +1,142 @@
+"""What terminal hosts write about themselves, and whether a host lives.
+
+A host keeps its files in a directory of its own: `host.json` (an `Identity`), `exit.json` (an
+`Exit`) and `lock`. Plain blocking functions, for any thread.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from actors.host import family
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """How a terminal's program ended; the content of exit.json."""
+
+    kind: str
+    """`exited`, `signaled` or `exec_failed`."""
+    status: int
+    """The exit code, the signal number, or the errno."""
+    at: float
+    """When, in Unix seconds."""
+    offset: int
+    """The end of the output."""
+    leftovers: int
+    """How many processes outlived the program and were ended."""
+    survivors: int
+    """How many processes even SIGKILL did not end."""
+    told: bool = False
+    """Whether the host was told to end the program. The status then says nothing of its work."""
+    clock: float = 0.0
+    """When, on the clock of `Identity.started`; 0 if unknown."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The host of a terminal and its program; the content of host.json."""
+
+    host_pid: int
+    host_start: str
+    program_pid: int
+    program_start: str
+    incarnation: int
+    token: str
+    socket: str
+    started_at: float
+    """When, in Unix seconds, to show to people."""
+    started: float = 0.0
+    """When, on `bus.clock.awake`; 0 if an older version of Callboard wrote it."""
+
+
+class FoundHost(msgspec.Struct, frozen=True):
+    """The directory of one host.
+
+    `identity` is None if the host has not written it, `exit` if the program has not ended. `alive`
+    says whether the host runs; None is unknown.
+    """
+
+    directory: Path
+    identity: Identity | None
+    alive: bool | None
+    exit: Exit | None
+
+
+decode_exit = msgspec.json.Decoder(Exit).decode
+_decode_identity = msgspec.json.Decoder(Identity).decode
+
+
+def read_exit(directory: Path) -> Exit | None:
+    """Return how the program ended, or None if that is not written.
+
+    Raise OSError or msgspec.DecodeError if the record cannot be read: the end is then unknown.
+    """
+    try:
+        return decode_exit((directory / "exit.json").read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def read_identity(directory: Path) -> Identity | None:
+    """Return the host and its program, or None if that is not written. Raise as `read_exit`."""
+    try:
+        return _decode_identity((directory / "host.json").read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def host_lives(directory: Path) -> bool | None:
+    """Whether a host holds the lock of this directory. None is unknown.
+
+    The system releases the lock when the host's process ends, however it ends.
+    """
+    try:
+        fd = os.open(directory / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+def is_stopped(identity: Identity | None) -> bool | None:
+    """Whether the program is stopped, as SIGSTOP stops it. None is unknown."""
+    if identity is None or not family.LINUX:
+        return None
+    try:
+        fields = family.stat(identity.program_pid)
+    except OSError:
+        return None
+    return None if fields is None else fields[0] in "Tt"
+
+
+def find_hosts(root: Path) -> Iterator[FoundHost]:
+    """Yield every host directory below `root`. A record that cannot be read is None."""
+    try:
+        inside = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if root / "lock" in inside:
+        identity, ended = None, None
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            identity = read_identity(root)
+        alive = host_lives(root)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            ended = read_exit(root)  # after the lock: a host writes exit.json before it ends
+        yield FoundHost(root, identity, alive, ended)
+        return
+    for path in inside:
+        if path.is_dir() and not path.is_symlink():
+            yield from find_hosts(path)

@@ -1,0 +1,99 @@
+"""Ending the processes that a dead terminal host left behind.
+
+They are found by the host's token, which the environment of each contains. A pid or a session id
+proves nothing, because the system may have given it to another process. Plain blocking functions,
+for any thread.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from actors.host import family
+from actors.platform.processes import KILL_PATIENCE, ps, wait_for_end
+
+
+def session_members(sid: int) -> set[int]:
+    """Return the pids in the session. Raise OSError if processes cannot be listed."""
+    if family.LINUX:
+        return {pid for pid, fields in family.living().items() if fields[3] == str(sid)}
+    rows = (line.split() for line in ps("-ax", "-o", "pid=,sess=,pgid=").splitlines())
+    return {int(row[0]) for row in rows if len(row) == 3 and str(sid) in row[1:]}
+
+
+def marked(token: str) -> set[int]:
+    """Return this user's pids with CALLBOARD_TERMINAL=token in their environment, in any session.
+
+    Raise OSError if processes cannot be listed.
+    """
+    mark = f"CALLBOARD_TERMINAL={token}"
+    if not family.LINUX:
+        lines = ps("-axE", "-o", "pid=,command=").splitlines()
+        return {int(line.split()[0]) for line in lines if f" {mark} " in f"{line} "}
+    found = set()
+    for pid in family.living():
+        with contextlib.suppress(OSError):  # another user's process, or one that has ended
+            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def end_tree(token: str, sid: int, grace: float) -> int:
+    """End what a dead host left: SIGTERM, then SIGKILL after `grace` seconds. Return how many stay.
+
+    End the processes that carry the token. If one of them is in session `sid`, end the whole
+    session. Block for up to `grace` + `KILL_PATIENCE` seconds. Raise OSError if processes cannot be
+    listed.
+    """
+    for signo, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILL_PATIENCE)):
+        deadline = time.monotonic() + patience
+        signalled: set[int] = set()
+        while left := _tree(token, sid):
+            fresh = left - signalled
+            handles = [_signal(pid, signo, token, sid) for pid in fresh]
+            signalled |= fresh
+            wait_for_end(left, min(deadline, time.monotonic() + 0.2))
+            for handle in handles:
+                if handle is not None:
+                    os.close(handle)
+            if time.monotonic() >= deadline:
+                break
+        else:
+            return 0
+    return len(_tree(token, sid))
+
+
+def _tree(token: str, sid: int) -> set[int]:
+    ours = marked(token)
+    session = session_members(sid)
+    return (ours | session if ours & session else ours) - {os.getpid()}
+
+
+def _signal(pid: int, signo: int, token: str, sid: int) -> int | None:
+    """Signal `pid` if it still belongs to the tree. Return its pidfd, on systems that have them."""
+    if sys.platform != "linux":
+        with contextlib.suppress(OSError):
+            os.kill(pid, signo)
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        # The pid may have been reused since the listing. It cannot be while the handle is open.
+        if pid in _tree_of(pid, token, sid):
+            signal.pidfd_send_signal(handle, signo)
+            if signo == signal.SIGTERM:
+                signal.pidfd_send_signal(handle, signal.SIGCONT)
+    return handle
+
+
+def _tree_of(pid: int, token: str, sid: int) -> set[int]:
+    fields = family.stat(pid)
+    if fields and fields[3] == str(sid):
+        return {pid}
+    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return {pid} if f"CALLBOARD_TERMINAL={token}".encode() in environ else set()
