@@ -17,13 +17,27 @@ VERSION = 1
 
 
 class Connection(msgspec.Struct, omit_defaults=True):
-    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one."""
+    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one. `http` is
+    the web door's address, "" where it is closed."""
 
     version: int
     pid: int
     requests: str
     feed: str
     token: str
+    http: str = ""
+
+
+class WebDoor(msgspec.Struct, frozen=True):
+    """What the web door's process is told when it is started: where the runtime is, the token
+    it wants, the values of `Host` that name it, and the files of TLS ("" for none)."""
+
+    requests: str
+    feed: str
+    token: str
+    hosts: tuple[str, ...]
+    certificate: str = ""
+    key: str = ""
 
 
 _decode = msgspec.json.Decoder(Connection).decode

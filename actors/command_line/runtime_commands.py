@@ -13,12 +13,29 @@ from actors.command_line.options import ask, home, home_option, json_option, sho
 
 @main.command()
 @click.option("--idle-exit", type=float, default=0.0, metavar="SECONDS", hidden=True)
+@click.option(
+    "--http",
+    metavar="[HOST:PORT]",
+    is_flag=False,
+    flag_value="127.0.0.1:0",
+    help="Open the web door too; a free port of 127.0.0.1 unless told otherwise.",
+)
+@click.option("--allow-remote", is_flag=True, help="Let other machines reach it; wants TLS files.")
+@click.option("--tls-cert", default="", metavar="FILE", help="The certificate, PEM.")
+@click.option("--tls-key", default="", metavar="FILE", help="Its key, PEM.")
 @home_option
-def serve(idle_exit: float) -> None:
+def serve(
+    idle_exit: float, http: str | None, allow_remote: bool, tls_cert: str, tls_key: str
+) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
+    from actors.runtime.listening import BadAddress, open_http
     from actors.runtime.serve import serve as run
 
-    sys.exit(run(home(), idle_exit))
+    try:
+        web = http and open_http(http, allow_remote=allow_remote, certificate=tls_cert, key=tls_key)
+    except BadAddress as error:
+        raise Stop(f"--http: {error}", USAGE) from error
+    sys.exit(run(home(), idle_exit, web or None))
 
 
 @main.command()

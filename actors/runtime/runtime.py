@@ -20,16 +20,18 @@ import msgspec
 from actors import VERSION
 from actors.gateway.callers import Callers
 from actors.gateway.publisher import Committed
+from actors.gateway.web import WebSettings
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
-from actors.runtime.tree import root_spec, workflow_spec
+from actors.runtime.tree import root_spec, web_spec, workflow_spec
 from actors.supervision import events
 from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.inspection import Node
 from actors.supervision.mailbox import Directory
 from actors.supervision.ref import SupervisorRef
+from actors.supervision.spec import ChildSpec
 from actors.supervision.tree import Tree, start_tree
 from actors.system.paths import Paths
 from actors.system.replies import Replies
@@ -67,8 +69,10 @@ class Runtime:
     `ended` is set when it shall end, `failure` says why if that is not a clean end.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, web: WebSettings | None = None) -> None:
         self.home = home
+        self._web = web
+        self._token = secrets.token_urlsafe(32)
         self.failure = ""
         self.reason = "stopped"
         self.end_terminals = False
@@ -113,7 +117,7 @@ class Runtime:
         self._loop.start()
         self._bus.start()
         self._tree = start_tree(
-            root_spec(self._stage, self._watches, feed, self),
+            root_spec(self._stage, self._watches, feed, self, self._web_spec(requests, feed)),
             on_event=self._on_event,
             on_give_up=self._fail,
             restart_store=_RestartStates(self._journal, self._reader),
@@ -134,10 +138,19 @@ class Runtime:
                 pid=os.getpid(),
                 requests=requests,
                 feed=feed,
-                token=secrets.token_urlsafe(32),
+                token=self._token,
+                http=self._web.url if self._web else "",
             ),
         )
         self._check_home()
+
+    def _web_spec(self, requests: str, feed: str) -> ChildSpec | None:
+        if self._web is None:
+            return None
+        door = connection.WebDoor(
+            requests, feed, self._token, self._web.hosts, self._web.certificate, self._web.key
+        )
+        return web_spec(self._stage, self._web, door)
 
     def stop(self) -> None:
         """End in order. Terminals go on unless `end_terminals`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from zmq import ZMQError
 
 from actors.command_line.exits import at_home
+from actors.gateway.web import WebSettings
 from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
 from actors.supervision.errors import SupervisorError
@@ -24,12 +25,13 @@ the usual 1024 end at some 900 terminals. No more than this, for every program i
 _LAST_WORD = 10.0
 
 
-def serve(home: Path, idle_exit: float) -> int:
-    """Run until a signal or a request ends it; returns the exit code. In the main thread."""
+def serve(home: Path, idle_exit: float, web: WebSettings | None = None) -> int:
+    """Run until a signal or a request ends it, and return the exit code. `web` says where HTTP is
+    served. Runs in the main thread."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     _raise_open_files()
     try:
-        runtime = Runtime(home)
+        runtime = Runtime(home, web)
     except HomeBusy as busy:
         return _say(f"error: {busy}\nhelp: python run.py ps{at_home(home)}", 3)
     except (StoreError, OSError) as error:
@@ -47,6 +49,8 @@ def serve(home: Path, idle_exit: float) -> int:
         runtime.failure = runtime.failure or str(error)
         return _end(runtime, home)
     print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
+    if web is not None:
+        print(f"HTTP: {web.url} (the token is in {home / 'connection.json'})", flush=True)
     if idle_exit:
         threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
     runtime.ended.wait()

@@ -11,6 +11,8 @@
           workflow         (at the public address demo/)
           login.1 …        terminals (demo/login/1/), added when they are launched
       gateway
+      doors                where HTTP is served: one_for_one
+        web                keeps the web door's process running
 
 A child that keeps failing is restarted at ever longer intervals, for ever: one broken
 workflow (its repository was deleted, say) must not end nine good ones. The back-off bounds
@@ -21,6 +23,7 @@ state is safe, and the terminals go on.
 
 from actors.gateway.actor import Control, Gateway
 from actors.gateway.publisher import Position, Publisher
+from actors.gateway.web import WebKeeper, WebSettings
 from actors.merger.actor import Merger
 from actors.merger.previewer import Previewer
 from actors.supervision.backoff import Backoff
@@ -32,6 +35,7 @@ from actors.watcher.actor import Watcher
 from actors.watcher.watches import Watches
 from actors.workflow.actor import WorkflowActor
 from bus import address as addresses
+from bus.connection import WebDoor
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0
 
@@ -47,8 +51,10 @@ def root_spec(
     watches: Watches,
     feed: str,
     control: Control,
+    web: ChildSpec | None = None,
 ) -> SupervisorSpec:
-    """Return the specification of the whole runtime. `feed` is the publisher's endpoint."""
+    """Return the specification of the whole runtime. `feed` is the publisher's endpoint, `web`
+    what `web_spec` returns where HTTP is served."""
     return SupervisorSpec(
         "runtime",
         intensity=ROOT_INTENSITY,
@@ -60,7 +66,25 @@ def root_spec(
             worker("previewer", Previewer, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
             worker("gateway", Gateway, stage, control),
+            *((_doors_spec(web),) if web is not None else ()),
         ),
+    )
+
+
+def web_spec(stage: Stage, settings: WebSettings, door: WebDoor) -> ChildSpec:
+    """Return the specification of the web door's keeper."""
+    return worker("web", WebKeeper, stage, settings, door)
+
+
+def _doors_spec(web: ChildSpec) -> SupervisorSpec:
+    """The supervisor of doors that are processes of their own: however often one of them ends,
+    it is started again, and nobody else notices."""
+    return SupervisorSpec(
+        "doors",
+        intensity=20,
+        period=10.0,
+        children_backoff=WORKFLOW_BACKOFF,
+        children=(web,),
     )
 
 

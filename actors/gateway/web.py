@@ -1,0 +1,116 @@
+"""Keep the web door's process running.
+
+The web door is a client of the public sockets like any other, in a process of its own. This
+actor starts it, and fails when it ends, so that its supervisor starts it again. The listening
+socket belongs to the runtime and is handed down, so the address stays the same.
+"""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from actors.platform import processes
+from actors.platform.loop import EventLoop
+from actors.supervision.actor import handles
+from actors.system.stage import CompanyActor, Stage
+from bus.connection import WebDoor
+
+_ROOT = Path(__file__).resolve().parents[2]
+END_SECONDS = 3.0
+"""How long the process may take to end its streams."""
+
+
+class WebSettings(msgspec.Struct, frozen=True):
+    """Where HTTP is served. `hosts` are the values of `Host` that name this server; `certificate`
+    and `key` are the files of TLS, both or none."""
+
+    listening: socket.socket
+    hosts: tuple[str, ...]
+    certificate: str = ""
+    key: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address as a browser takes it."""
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://{self.hosts[0]}"
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The web door's process `pid` has closed its end of the pipe."""
+
+    pid: int
+
+
+class WebDoorEnded(Exception):
+    """The process ended by itself; it is started again."""
+
+
+class WebKeeper(CompanyActor):
+    """Starts and ends the process. Handlers run in the actor's thread."""
+
+    def __init__(self, stage: Stage, settings: WebSettings, door: WebDoor) -> None:
+        super().__init__(stage)
+        self._settings = settings
+        self._door = door
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: socket.socket | None = None
+
+    def on_start(self) -> None:
+        """Start the process, tell it where the runtime is, and listen for its end."""
+        ours, theirs = socket.socketpair()
+        fd = self._settings.listening.fileno()
+        with theirs:
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "actors.web", str(fd), processes.owner_mark()],
+                stdin=theirs.fileno(),
+                pass_fds=[fd],
+                cwd=_ROOT,
+                start_new_session=True,
+            )
+        self._pipe = ours
+        ours.sendall(msgspec.json.encode(self._door) + b"\n")
+        where, ended = self.address, Ended(process.pid)
+        loop, timers = self.stage.loop, self.stage.timers
+
+        def closed() -> None:
+            loop.unwatch(ours.fileno())
+            timers.notify(where, ended)
+
+        loop.post(lambda: loop.watch(ours, closed, None))
+
+    @handles(Ended)
+    def ended(self, message: Ended) -> None:
+        """Fail, so that the supervisor starts the process again."""
+        if self._process is not None and message.pid == self._process.pid:
+            raise WebDoorEnded(f"the web door's process ended with {self._process.wait()}")
+
+    def on_stop(self) -> None:
+        """End the process: it sees its pipe closed, ends its streams, and goes."""
+        self._end()
+
+    def on_failure(self, *_: object) -> None:
+        """The process has ended, or is not to outlive this incarnation."""
+        self._end()
+
+    def _end(self) -> None:
+        pipe, process = self._pipe, self._process
+        self._pipe = self._process = None
+        if pipe is not None:
+            self.stage.loop.post(lambda: _close(self.stage.loop, pipe))
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _close(loop: EventLoop, pipe: socket.socket) -> None:
+    """Forget and close the pipe. In the loop's thread."""
+    loop.unwatch(pipe.fileno())
+    pipe.close()

@@ -1,0 +1,1 @@
+"""What a browser or an HTTP program uses: a client of the public sockets, in its own process."""

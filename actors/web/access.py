@@ -1,0 +1,235 @@
+"""Who may speak HTTP here: checked before any route, for HTTP and for WebSockets alike.
+
+A web page in the user's browser reaches 127.0.0.1 as easily as the user does. So each request
+must name this server (`Host`), must not come from another origin, must bring a token, and
+may write only what a form cannot send. There are no cookies: they are not bound to a port, so
+another user's server on 127.0.0.1 would be sent them.
+"""
+
+import asyncio
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from bus.errors import Refused
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CODE_SECONDS = 60.0
+"""How long a login code can be exchanged."""
+LOGINS_A_MINUTE = 10
+"""Failed exchanges in a minute, after which all are refused with 429 for the rest of it."""
+MAX_CODES, MAX_SESSIONS = 100, 1_000
+MAX_BODY = 1 << 20
+"""Bytes of a request's body, as of a frame on the ROUTER."""
+MAX_HEADERS = 16 << 10
+"""Bytes of all header lines."""
+BODY_SECONDS = 30.0
+"""Within so long the whole body must have come."""
+
+OPEN = frozenset({"/health", "/ready", "/api/login"})
+"""Paths that want no token."""
+TYPES = frozenset({"application/json", "application/toml"})
+"""Content types of a body. A page of another origin cannot send either without being asked
+first (CORS), and nothing here answers that question."""
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class Tokens:
+    """The runtime's own token, and those of browsers that logged in with a code.
+
+    Codes and sessions are held in memory and end with the web door's process. Belongs to one
+    event loop.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._codes: dict[str, float] = {}
+        self._sessions: set[str] = set()
+        self._failures: list[float] = []
+
+    def knows(self, token: str) -> bool:
+        """Whether the token is the runtime's or a session's. Takes the same time for each."""
+        known = [self._token, *self._sessions]
+        found = [hmac.compare_digest(token.encode(), each.encode()) for each in known]
+        return any(found)
+
+    def is_master(self, token: str) -> bool:
+        """Whether the token is the one of the connection file, which only the user can read."""
+        return hmac.compare_digest(token.encode(), self._token.encode())
+
+    def make_code(self) -> str:
+        """Return a code that can be exchanged once, within `CODE_SECONDS`."""
+        now = time.monotonic()
+        self._codes = {code: end for code, end in self._codes.items() if end > now}
+        if len(self._codes) >= MAX_CODES:
+            raise Refused(429, "too_many_codes", f"{MAX_CODES} login codes wait; use one of them")
+        code = secrets.token_urlsafe(32)
+        self._codes[code] = now + CODE_SECONDS
+        return code
+
+    def exchange(self, code: str) -> str:
+        """Return a new session's token for a code. Raises `Refused` (401, 429)."""
+        now = time.monotonic()
+        self._failures = [at for at in self._failures if at > now - 60]
+        if len(self._failures) >= LOGINS_A_MINUTE:
+            raise Refused(429, "too_many_logins", "too many failed logins; wait a minute")
+        if self._codes.pop(code, 0.0) <= now:
+            self._failures.append(now)
+            raise Refused(401, "bad_code", "the login code is unknown, used, or over a minute old")
+        if len(self._sessions) >= MAX_SESSIONS:
+            self._sessions.pop()
+        session = secrets.token_urlsafe(32)
+        self._sessions.add(session)
+        return session
+
+
+class Guard:
+    """An ASGI application around the app: refuses what may not pass.
+
+    `hosts` are the values of `Host` that name this server, `HOST:PORT` each.
+    """
+
+    def __init__(
+        self, app: App, tokens: Tokens, hosts: frozenset[str], refuse: Callable[[Refused], App]
+    ) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._hosts = hosts
+        self._origins = frozenset(
+            f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
+        )
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check one connection, then hand it on with the security headers added."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = _headers(scope)
+        try:
+            self._check(scope, headers)
+            if scope["type"] == "http":
+                receive = await _whole_body(headers, receive)
+        except Refused as refused:
+            await self._refuse(refused)(scope, receive, _with_headers(send))
+            return
+        await self._app(scope, receive, _with_headers(send))
+
+    def _check(self, scope: Scope, headers: dict[str, list[str]]) -> None:
+        """Raise `Refused` for what may not pass."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+            raise Refused(431, "headers_too_large", f"headers hold at most {MAX_HEADERS} bytes")
+        if headers.get("host", []) not in [[host] for host in self._hosts]:
+            raise Refused(
+                421, "wrong_host", f"Host must be one of {', '.join(sorted(self._hosts))}"
+            )
+        self._check_origin(scope, headers)
+        if scope["type"] == "websocket":
+            return  # its first message is the token
+        if scope["method"] == "OPTIONS":
+            raise Refused(405, "no_options", "this server answers no OPTIONS; there is no CORS")
+        path = scope["path"]
+        if path not in OPEN:
+            scope["state"]["master"] = self._check_token(headers)
+        if scope["method"] not in ("GET", "HEAD"):
+            _check_type(headers)
+
+    def _check_origin(self, scope: Scope, headers: dict[str, list[str]]) -> None:
+        """Another origin reads nothing and writes nothing; a WebSocket must name its own."""
+        reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        for origin in headers.get("origin", []):
+            if origin not in self._origins:
+                raise Refused(403, "foreign_origin", f"requests from {origin[:100]!r} are refused")
+        site = headers.get("sec-fetch-site", ["none"])
+        if not reads and any(word not in ("same-origin", "none") for word in site):
+            raise Refused(403, "cross_site", "a page of another site may not do this")
+
+    def _check_token(self, headers: dict[str, list[str]]) -> bool:
+        """Return whether it is the connection file's token. Raises `Refused` (401)."""
+        given = headers.get("authorization", [])
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not self._tokens.knows(token.strip()):
+            raise Refused(
+                401, "no_token", "send `Authorization: Bearer TOKEN`; connection.json has the token"
+            )
+        return self._tokens.is_master(token.strip())
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _check_type(headers: dict[str, list[str]]) -> None:
+    """A body is JSON or TOML; a request without a body needs no type."""
+    length = headers.get("content-length", ["0"])
+    kinds = headers.get("content-type", [])
+    empty = length == ["0"] and "transfer-encoding" not in headers
+    if empty and not kinds:
+        return
+    kind = kinds[0].partition(";")[0].strip().lower() if len(kinds) == 1 else ""
+    if kind not in TYPES:
+        raise Refused(415, "wrong_type", f"Content-Type must be one of {', '.join(sorted(TYPES))}")
+
+
+async def _whole_body(headers: dict[str, list[str]], receive: Receive) -> Receive:
+    """Read the body within its limits, and return a `receive` that gives it at once."""
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Refused(400, "two_lengths", "Transfer-Encoding and Content-Length exclude each other")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    break
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > MAX_BODY:
+                    raise Refused(413, "too_large", f"a body holds at most {MAX_BODY} bytes")
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise Refused(408, "too_slow", f"the body took over {BODY_SECONDS:g} s") from None
+    body: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+
+    async def again() -> Message:
+        nonlocal body
+        if body is not None:
+            given, body = body, None
+            return given
+        return await receive()
+
+    return again
+
+
+def _with_headers(send: Send) -> Send:
+    """Add the security headers to each response."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name.lower() for name, _ in message.get("headers", [])}
+            extra = [pair for pair in SECURITY_HEADERS if pair[0] not in own]
+            message["headers"] = [*message.get("headers", []), *extra]
+        await send(message)
+
+    return sending

@@ -1,0 +1,184 @@
+"""Which HTTP route is which request: one table, from which the app and OpenAPI are made.
+
+A route has no behaviour of its own. It builds one of `bus.requests`' structs from the path, the
+query and the body, and its answer is that request's result.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from bus import requests
+from bus.errors import Refused, malformed
+
+Values = Mapping[str, Any]
+"""The values of a route by name: of its path, its query, and the fields of its body."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One route. `fixed` are fields that the route itself sets; `names` maps a value of the path
+    to the request's field where they differ; `query` names the fields that the query may set;
+    `body` says that the other fields come as a JSON object."""
+
+    method: str
+    path: str
+    request: type[Any]
+    summary: str
+    fixed: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    query: tuple[str, ...] = ()
+    body: bool = False
+    status: int = HTTPStatus.OK
+    location: str = ""
+    """The path of what a 201 made; `{id}` is taken from the result."""
+
+    @property
+    def path_names(self) -> list[str]:
+        """The names in the path, without a converter's type."""
+        return [
+            part[1:-1].partition(":")[0] for part in self.path.split("/") if part.startswith("{")
+        ]
+
+    @property
+    def body_fields(self) -> tuple[msgspec.inspect.Field, ...]:
+        """The request's fields that come in the body."""
+        if not self.body:
+            return ()
+        taken = {"id", *self.fixed, *self.query}
+        taken |= {self.names.get(name, name) for name in self.path_names}
+        info = msgspec.inspect.type_info(self.request)
+        assert isinstance(info, msgspec.inspect.StructType)
+        return tuple(field for field in info.fields if field.name not in taken)
+
+
+def _workflow_command(word: str, request: type[Any], summary: str, body: bool = False) -> Route:
+    return Route(
+        method="POST",
+        path=f"/api/workflows/{{workflow}}/{word}",
+        request=request,
+        summary=summary,
+        body=body,
+    )
+
+
+def _task_command(word: str, request: type[Any], summary: str, body: bool = False) -> Route:
+    return Route(
+        method="POST",
+        path=f"/api/tasks/{{task:path}}/{word}",
+        request=request,
+        summary=summary,
+        body=body,
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/api/workflows",
+        request=requests.PlanSubmit,
+        summary="Store a plan as a workflow",
+        body=True,
+        status=HTTPStatus.CREATED,
+        location="/api/workflows/{id}",
+    ),
+    Route(
+        method="POST",
+        path="/api/plans/check",
+        request=requests.PlanCheck,
+        summary="Check a plan; start nothing",
+        body=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/workflows",
+        request=requests.WorkflowList,
+        summary="Show every workflow",
+    ),
+    Route(
+        method="GET",
+        path="/api/workflows/{workflow}",
+        request=requests.WorkflowGet,
+        summary="Show one workflow",
+    ),
+    _workflow_command("prepare", requests.WorkflowPrepare, "Start the terminals"),
+    _workflow_command("start", requests.WorkflowStart, "Set a ready workflow to work"),
+    _workflow_command("pause", requests.WorkflowPause, "Give out nothing new", body=True),
+    _workflow_command("resume", requests.WorkflowResume, "Go on after a pause"),
+    _workflow_command("stop", requests.WorkflowStop, "End a workflow for good"),
+    _workflow_command("repair", requests.WorkflowRepair, "Repair after a failure", body=True),
+    Route(
+        method="POST",
+        path="/api/workflows/{workflow}/merge/continue",
+        request=requests.MergeContinue,
+        summary="Go on with a merge after resolving by hand",
+    ),
+    Route(
+        method="POST",
+        path="/api/workflows/{workflow}/merge/abort",
+        request=requests.MergeAbort,
+        summary="Give up a merge",
+    ),
+    Route(
+        method="GET",
+        path="/api/workflows/{workflow}/merge/preview",
+        request=requests.MergePreview,
+        summary="Predict a merge",
+    ),
+    _task_command("retry", requests.TaskRetry, "Start a task's terminal again"),
+    _task_command("approve", requests.TaskApprove, "Accept work that waits for review"),
+    _task_command("reject", requests.TaskReject, "Send work back with a reason", body=True),
+    Route(
+        method="POST",
+        path="/api/terminals/{terminal:path}/answer",
+        request=requests.TerminalAnswer,
+        summary="Answer a program's question",
+        body=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/why/{address:path}",
+        request=requests.Why,
+        summary="Show the facts behind a status",
+    ),
+    Route(
+        method="GET",
+        path="/api/tree",
+        request=requests.TreeInspect,
+        summary="Show the supervision tree",
+    ),
+    Route(
+        method="GET",
+        path="/api/snapshot",
+        request=requests.Snapshot,
+        summary="Show all rows, and the seq they are true at",
+    ),
+    Route(
+        method="GET",
+        path="/api/runtime",
+        request=requests.RuntimeInfo,
+        summary="Show the runtime itself",
+    ),
+)
+"""Every route that is a request. Events, terminal streams, OpenAPI and health stand beside it."""
+
+
+def build(route: Route, path: Values, query: Mapping[str, str], body: Values) -> Any:
+    """Return the request of a call. Raises `Refused` (422) with the field at fault."""
+    unknown = sorted(set(query) - set(route.query))
+    if unknown:
+        raise malformed(unknown[0], "this route has no such query parameter")
+    fields: dict[str, Any] = {route.names.get(name, name): value for name, value in path.items()}
+    own = sorted(set(body) & {"id", "type", *fields, *route.fixed})
+    if own:
+        raise malformed(own[0], "the body does not set this field")
+    numbers = {name: int(text) if text.isdecimal() else text for name, text in query.items()}
+    fields |= numbers | dict(body) | route.fixed
+    kind = route.request.__struct_config__.tag
+    try:
+        return requests.decode(requests.encode({"type": kind, **fields}))
+    except Refused:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise malformed("", f"cannot be sent on: {error}") from error

@@ -1,0 +1,216 @@
+"""Server-Sent Events: the feed for browsers, without a gap and without a repeat.
+
+One subscription serves all clients. The newest facts lie in one ring, already formatted; each
+client has only a position in it, and takes what comes after that when its connection has
+room. A client that falls behind the ring reads the journal until it has caught up. So a slow
+client costs a position, not a queue, and loses nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from actors.web.asking import Asking
+from bus.errors import Refused
+from bus.feed import HEARTBEAT_SECONDS
+from bus.requests import EventsReplay
+
+RING = 20_000
+"""Facts that are held for all clients together."""
+COMMENT_SECONDS = 15.0
+"""Between comments on a silent stream, which show both ends that it lives."""
+RETRY_MS = 2_000
+"""How long a client is asked to wait before it connects again."""
+PAGE = 1_000
+CHUNK = 256
+"""Facts that one write to a client holds at most."""
+
+
+class _Head(msgspec.Struct):
+    """What the stream itself needs of a fact or a heartbeat."""
+
+    type: str
+    seq: int = 0
+    address: str = ""
+    head: int = 0
+
+
+class _Page(msgspec.Struct):
+    facts: list[msgspec.Raw]
+    head: int
+    compacted: int = 0
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One fact, formatted. `text` is its whole SSE event."""
+
+    seq: int
+    address: str
+    type: str
+    text: bytes
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which facts a client wants: of an address and below, of some types (none: all)."""
+
+    address: str = ""
+    types: frozenset[str] = frozenset()
+
+    def takes(self, event: Event) -> bool:
+        """Whether the client wants this fact."""
+        named = not self.types or event.type in self.types
+        return named and event.address.startswith(self.address)
+
+
+_head_of = msgspec.json.Decoder(_Head).decode
+_page_of = msgspec.json.Decoder(_Page).decode
+
+
+def formatted(body: bytes) -> Event:
+    """Return a fact's JSON as an event."""
+    head = _head_of(body)
+    text = b"id: %d\nevent: %s\ndata: %s\n\n" % (head.seq, head.type.encode(), body)
+    return Event(head.seq, head.address, head.type, text)
+
+
+class Hub:
+    """Follows the feed, and serves every stream. Belongs to one event loop."""
+
+    def __init__(self, feed: str, asking: Asking) -> None:
+        self._asking = asking
+        self._ring: deque[Event] = deque(maxlen=RING)
+        self.head = 0
+        self.streams = 0
+        self._news = asyncio.Event()
+        self._ending = False
+        self._socket = zmq.asyncio.Context.instance().socket(zmq.SUB)
+        self._socket.linger = 0
+        self._socket.subscribe(b"")
+        self._socket.connect(feed)
+        self._started = asyncio.Event()
+        self._task = asyncio.create_task(self._follow(), name="feed")
+
+    async def _follow(self) -> None:
+        """Take every fact once and in order: from the feed, or from the journal where one is
+        missing."""
+        await self._catch_up(newest_only=True)
+        self._started.set()
+        while True:
+            try:
+                frame = await asyncio.wait_for(self._socket.recv(), 2 * HEARTBEAT_SECONDS)
+            except TimeoutError:
+                await self._catch_up()
+                continue
+            address, _, body = frame.partition(b" ")
+            if address.startswith(b"output/"):
+                continue
+            head = _head_of(body)
+            if head.type == "heartbeat":
+                if head.head > self.head:
+                    await self._catch_up()
+            elif head.seq == self.head + 1:
+                self._take([formatted(body)])
+            elif head.seq > self.head:
+                await self._catch_up()
+
+    async def _catch_up(self, newest_only: bool = False) -> None:
+        """Read the journal from the last fact on; at the start, only where it ends now."""
+        while True:
+            try:
+                page = await self._page(2**62 if newest_only else self.head)
+            except Refused:
+                await asyncio.sleep(0.2)  # the runtime starts, ends, or has too much to do
+                continue
+            self._take([formatted(bytes(raw)) for raw in page.facts])
+            if len(page.facts) < PAGE:
+                self.head = max(self.head, page.head)
+                return
+
+    async def _page(self, after: int) -> _Page:
+        return _page_of(await self._asking.ask(EventsReplay(after=after, limit=PAGE)))
+
+    def _take(self, events: list[Event]) -> None:
+        for event in events:
+            if event.seq > self.head:
+                if self._ring and self._ring[-1].seq + 1 != event.seq:
+                    self._ring.clear()  # facts between were compacted; the ring has no holes
+                self._ring.append(event)
+                self.head = event.seq
+        self._wake()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def end(self) -> None:
+        """End every stream soon; their clients may connect again."""
+        self._ending = True
+        self._wake()
+
+    async def close(self) -> None:
+        """Stop following the feed."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._socket.close()
+
+    async def stream(self, after: int | None, wanted: Filter) -> AsyncIterator[bytes]:
+        """Yield the facts after `after` (None: those to come), for ever, as SSE."""
+        await self._started.wait()
+        at = self.head if after is None else after
+        self.streams += 1
+        try:
+            yield b"retry: %d\n: callboard head=%d\n\n" % (RETRY_MS, self.head)
+            while not self._ending:
+                news = self._news
+                if at >= self.head:
+                    if not await _in_time(news):
+                        yield b": head=%d\n\n" % self.head
+                    continue
+                events, at = await self._after(at, wanted)
+                text = b"".join(event.text for event in events if wanted.takes(event))
+                if text:
+                    yield text
+        finally:
+            self.streams -= 1
+
+    async def _after(self, at: int, wanted: Filter) -> tuple[list[Event], int]:
+        """Return the next facts after `at`, and the seq that they reach."""
+        first = self._ring[0].seq if self._ring else self.head + 1
+        if at + 1 >= first:
+            begin = at + 1 - first
+            events = [self._ring[n] for n in range(begin, min(begin + CHUNK, len(self._ring)))]
+            return events, events[-1].seq if events else self.head
+        request = EventsReplay(after=at, limit=CHUNK, address=wanted.address)
+        page = _page_of(await self._asking.ask(request))
+        events = [formatted(bytes(raw)) for raw in page.facts]
+        if len(events) == CHUNK:
+            return events, events[-1].seq
+        return events, max(page.head, at)
+
+
+async def _in_time(news: asyncio.Event) -> bool:
+    """Wait for news; False when there was none for `COMMENT_SECONDS`."""
+    try:
+        await asyncio.wait_for(news.wait(), COMMENT_SECONDS)
+    except TimeoutError:
+        return False
+    return True
+
+
+def position(header: str | None, query: dict[str, Any]) -> int | None:
+    """Return where a stream begins: after `Last-Event-ID`, else `after`, else None for now.
+    Raises `ValueError`."""
+    text = header if header not in (None, "") else query.get("after")
+    if text is None:
+        return None
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError("out of range")
+    return number

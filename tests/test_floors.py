@@ -1,0 +1,179 @@
+"""Imports point down: each room of `actors/` stands on a floor, and reaches only floors below.
+
+The map is `docs/architecture.md`'s. An import inside a function or under `TYPE_CHECKING` counts
+like any other: it ties the two files together all the same.
+"""
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("bus", "actors.host", "actors.supervision"),
+    ("store", "actors.platform"),
+    ("actors.pty", "actors.system", "actors.git"),
+    ("actors.clis", "actors.workflow", "actors.merger", "actors.watcher"),
+    ("actors.terminal", "actors.plan"),
+    ("actors.gateway",),
+    ("actors.runtime",),
+    ("actors.command_line", "actors.web"),
+    ("run",),
+)
+"""From the ground up. Rooms of one floor do not import each other."""
+
+HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
+
+CLIENTS = ("actors.command_line", "actors.web")
+"""Rooms that reach the company through the public sockets, as any client does."""
+
+ALLOWED_TO_CLIENTS = ("bus", "actors.runtime.serve", "actors.runtime.local")
+"""What a client's room may import beside its own files: the bus; and the modules that start a
+runtime and that work on a home where no runtime serves."""
+
+
+def files(root: Path) -> list[Path]:
+    found = [*root.glob("actors/**/*.py"), *root.glob("bus/*.py"), *root.glob("store/*.py")]
+    return sorted([*found, root / "run.py"])
+
+
+def module_of(path: Path, root: Path) -> str:
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def room_of(module: str) -> str:
+    """`actors.git.refs` is of the room `actors.git`; a foreign module is of the room ''."""
+    parts = module.split(".")
+    room = ".".join(parts[:2]) if parts[0] == "actors" else parts[0]
+    return room if room in HEIGHT else ""
+
+
+def imports(path: Path, known: set[str]) -> set[str]:
+    """The modules that a file imports anywhere in it; of ours the files, not the packages."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (parts & known) or {node.module}
+    return found
+
+
+def arrows(root: Path) -> dict[str, set[str]]:
+    """Module -> the modules that it imports."""
+    named = {module_of(path, root): path for path in files(root)}
+    return {module: imports(path, set(named)) for module, path in named.items()}
+
+
+def upward(root: Path) -> list[str]:
+    """Every import that does not point down."""
+    wrong = []
+    for module, targets in arrows(root).items():
+        here = room_of(module)
+        for target in sorted(targets):
+            there = room_of(target)
+            if there and there != here and HEIGHT[there] >= HEIGHT.get(here, len(FLOORS)):
+                wrong.append(f"{module} imports {target}")
+    return wrong
+
+
+def circles(root: Path) -> list[list[str]]:
+    """Every set of files that import each other in a circle (Tarjan's algorithm)."""
+    graph = arrows(root)
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for target in sorted(graph[module] & graph.keys()):
+            if target not in index:
+                visit(target)
+                low[module] = min(low[module], low[target])
+            elif target in stack:
+                low[module] = min(low[module], index[target])
+        if low[module] == index[module]:
+            at = stack.index(module)
+            circle = stack[at:]
+            del stack[at:]
+            if len(circle) > 1:
+                found.append(sorted(circle))
+
+    for module in sorted(graph):
+        if module not in index:
+            visit(module)
+    return found
+
+
+def not_standard(root: Path) -> list[str]:
+    """What the terminal host imports beside the standard library and its own files."""
+    own = {path.stem for path in root.glob("actors/host/*.py")}
+    return [
+        f"{module} imports {target}"
+        for module, targets in arrows(root).items()
+        if room_of(module) == "actors.host"
+        for target in sorted(targets)
+        if room_of(target) != "actors.host"
+        and target.split(".")[0] not in {*sys.stdlib_module_names, *own}
+    ]
+
+
+def past_the_bus(root: Path) -> list[str]:
+    """What a client's room imports of the company beside the bus."""
+    return [
+        f"{module} imports {target}"
+        for module, targets in arrows(root).items()
+        if room_of(module) in CLIENTS
+        for target in sorted(targets)
+        if room_of(target) not in ("", "bus", room_of(module)) and target not in ALLOWED_TO_CLIENTS
+    ]
+
+
+def roomless(root: Path) -> list[str]:
+    """Files of `actors/` that stand in no room, and rooms that stand on no floor."""
+    return [module for module in arrows(root) if module != "actors" and not room_of(module)]
+
+
+Rule = Callable[[Path], list[Any]]
+RULES: tuple[Rule, ...] = (upward, circles, not_standard, past_the_bus, roomless)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_house_keeps(rule: Rule) -> None:
+    assert rule(ROOT) == []
+
+
+BROKEN = {
+    "upward": ("bus/clock.py", "import store.journal\n"),
+    "circles": ("bus/errors.py", "import bus.requests\n"),
+    "not_standard": ("actors/host/wire.py", "import msgspec\n"),
+    "past_the_bus": ("actors/command_line/exits.py", "import store.reader\n"),
+    "roomless": ("actors/stray.py", ""),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_fails_where_it_is_broken(rule: Rule, tmp_path: Path) -> None:
+    for path in files(ROOT):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    where, line = BROKEN[rule.__name__]
+    broken = tmp_path / where
+    broken.write_text((broken.read_text() if broken.exists() else "") + line)
+    assert rule(tmp_path) != []
+
+
+def test_each_room_says_what_it_holds() -> None:
+    """The first line of a room's `__init__.py` is the sentence of its room."""
+    for room in (ROOT / "actors").glob("*/__init__.py"):
+        assert room.read_text().startswith('"""'), room.parent.name
