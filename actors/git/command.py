@@ -145,9 +145,11 @@ def run(
     return process.returncode, output, errors
 
 
-def git_line(*args: str, at: str, env: Mapping[str, str] | None = None) -> str:
+def git_line(
+    *args: str, at: str, env: Mapping[str, str] | None = None, codes: tuple[int, ...] = (0,)
+) -> str:
     """Run `git ARGS` and return its one line of output."""
-    return os.fsdecode(git(*args, at=at, env=env)).rstrip("\n")
+    return os.fsdecode(git(*args, at=at, env=env, codes=codes)).rstrip("\n")
 
 
 def split0(output: bytes) -> list[str]:

@@ -7,6 +7,8 @@ import pygit2
 from pygit2.enums import FileMode
 from pygit2.index import ConflictCollection
 
+from actors.git.graph import merge_base
+
 
 class Kind(StrEnum):
     """How two sides came to disagree about a file."""
@@ -41,7 +43,7 @@ def conflict_files(index: pygit2.Index) -> tuple[ConflictFile, ...]:
 
 def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
     """The paths that `tip` changed since it parted from `base`; both names of a rename."""
-    start = repo.merge_base(base, tip)
+    start = merge_base(repo, base, tip)
     if start is None:
         return set()
     diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))

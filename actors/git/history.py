@@ -12,30 +12,20 @@ stand in that commit's message.
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
 import pygit2
-from pygit2.enums import DeltaStatus, SortMode
+from pygit2.enums import DeltaStatus
+
+from actors.git.commits import Commit, read
+from actors.git.graph import descends, exists, merge_base, reachable
+from actors.git.reflog import entries
 
 _MADE_HERE: Final = re.compile(r"(commit|cherry-pick|revert|am|initial pull)\b")
 _REFLOG_LIMIT: Final = 5000
 _STRAIGHT: Final = 64
-
-
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """One commit, as the facts need it."""
-
-    oid: str
-    parents: tuple[str, ...]
-    author: str
-    """`Name <email>`."""
-    time: int
-    """Committer's time, seconds since 1970."""
-    written: int
-    """Author's time, which a rebase or an amend keeps."""
-    message: str
-    is_merge: bool
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
@@ -94,26 +84,19 @@ def moves(
         return None
     if new is None:
         return Deleted(old or "")
-    foreign = [oid for oid in others if oid in repo]
+    foreign = [oid for oid in others if exists(repo, oid)]
     if old is None:
         return Created(new, _commits(repo, ref, new, [], foreign) if foreign else ())
-    if old not in repo:
+    if not exists(repo, old):
         commits = _commits(repo, ref, new, [], foreign) if foreign else ()
         return Rewritten("force", old, new, None, commits)
     straight = _straight(repo, old, new)
     commits = _commits(repo, ref, new, [old], foreign, straight)
-    if straight or repo.descendant_of(new, old):
+    if straight or descends(repo, old, new):
         return Advanced(old, new, commits)
-    base = repo.merge_base(old, new)
-    kind = _kind(repo, ref, old, new, str(base) if base else None)
-    return Rewritten(kind, old, new, str(base) if base else None, commits)
-
-
-def descends(repo: pygit2.Repository, base: str, tip: str) -> bool:
-    """Whether `tip` is `base` or has it among its ancestors; False when either is missing."""
-    if base not in repo or tip not in repo:
-        return False
-    return base == tip or repo.descendant_of(tip, base)
+    base = merge_base(repo, old, new)
+    kind = _kind(repo, ref, old, new, base)
+    return Rewritten(kind, old, new, base, commits)
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -139,7 +122,7 @@ class DiffStat(msgspec.Struct, frozen=True):
 
 def diff_stat(repo: pygit2.Repository, base: str, tip: str) -> DiffStat:
     """Files and line counts from the merge base of the two to `tip`: what a reviewer judges."""
-    start = repo.merge_base(base, tip) or base
+    start = merge_base(repo, base, tip) or base
     diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))
     diff.find_similar()
     files = []
@@ -159,64 +142,47 @@ def _commits(
     new: str,
     hidden: list[str],
     foreign: list[str],
-    straight: Sequence[pygit2.Commit] = (),
+    straight: Sequence[Commit] = (),
 ) -> tuple[Commit, ...]:
     """The first-parent line down from `new`, without what `hidden` reaches, oldest first."""
-    line = straight or _first_parents(repo, new, _reachable(repo, new, hidden))
+    line = straight or _first_parents(repo, new, reachable(repo, new, hidden))
     if foreign and line:
-        ours = _reachable(repo, new, [*hidden, *foreign])
-        if any(str(commit.id) not in ours for commit in line):
+        ours = reachable(repo, new, [*hidden, *foreign])
+        if any(commit.oid not in ours for commit in line):
             ours |= _made_here(repo, ref)
-        line = [commit for commit in line if str(commit.id) in ours]
-    return tuple(_plain(commit) for commit in reversed(line))
+        line = [commit for commit in line if commit.oid in ours]
+    return tuple(reversed(line))
 
 
-def _first_parents(repo: pygit2.Repository, new: str, within: set[str]) -> list[pygit2.Commit]:
-    line: list[pygit2.Commit] = []
-    commit: pygit2.Commit | None = repo[new].peel(pygit2.Commit)
-    while commit is not None and str(commit.id) in within:
+def _first_parents(repo: pygit2.Repository, new: str, within: set[str]) -> list[Commit]:
+    line: list[Commit] = []
+    commit = read(repo, new)
+    while commit is not None and commit.oid in within:
         line.append(commit)
-        parents = commit.parent_ids
-        known = parents and parents[0] in repo  # a shallow clone ends here
-        commit = repo[parents[0]].peel(pygit2.Commit) if known else None
+        commit = read(repo, commit.parents[0]) if commit.parents else None  # shallow: ends here
     return line
 
 
-def _straight(repo: pygit2.Repository, old: str, new: str) -> list[pygit2.Commit]:
+def _straight(repo: pygit2.Repository, old: str, new: str) -> list[Commit]:
     """The commits from `new` down to `old`, newest first, when no merge lies between.
 
     Nearly every move is one or a few plain commits; for those no history need be searched.
     """
-    line: list[pygit2.Commit] = []
-    oid: str = new
+    line: list[Commit] = []
+    oid = new
     while oid != old:
-        commit = repo[oid].peel(pygit2.Commit)
-        line.append(commit)
-        parents = commit.parent_ids
-        if len(parents) != 1 or len(line) == _STRAIGHT or parents[0] not in repo:
+        commit = read(repo, oid)
+        if commit is None or len(commit.parents) != 1 or len(line) == _STRAIGHT:
             return []
-        oid = str(parents[0])
+        line.append(commit)
+        oid = commit.parents[0]
     return line
-
-
-def _reachable(repo: pygit2.Repository, new: str, hidden: list[str]) -> set[str]:
-    walker = repo.walk(new, SortMode.NONE)
-    for oid in hidden:
-        walker.hide(oid)
-    return {str(commit.id) for commit in walker}
 
 
 def _made_here(repo: pygit2.Repository, ref: str) -> set[str]:
     """Commits that the reflog says were made on this branch; none when it has no reflog."""
-    try:
-        entries = repo.references[ref].log()
-        return {
-            str(entry.oid_new)
-            for entry, _ in zip(entries, range(_REFLOG_LIMIT), strict=False)
-            if _MADE_HERE.match(entry.message or "")
-        }
-    except (KeyError, pygit2.GitError):
-        return set()
+    newest = islice(entries(repo.path, ref), _REFLOG_LIMIT)
+    return {oid for oid, message in newest if _MADE_HERE.match(message)}
 
 
 def _kind(repo: pygit2.Repository, ref: str, old: str, new: str, base: str | None) -> str:
@@ -225,48 +191,23 @@ def _kind(repo: pygit2.Repository, ref: str, old: str, new: str, base: str | Non
     said = _last_message(repo, ref, new)
     if said.startswith("rebase"):
         return "rebase"
-    lost, fresh = _reachable(repo, old, [new]), _reachable(repo, new, [old])
-    replaced = repo[old].peel(pygit2.Commit).parent_ids
-    if len(lost) == 1 and any(
-        repo[oid].peel(pygit2.Commit).parent_ids == replaced for oid in fresh
-    ):
+    lost = _commits_of(repo, reachable(repo, old, [new]))
+    fresh = _commits_of(repo, reachable(repo, new, [old]))
+    replaced = read(repo, old)
+    if len(lost) == 1 and replaced and any(each.parents == replaced.parents for each in fresh):
         return "amend"
     if said.startswith("reset"):
         return "force"
-    return "rebase" if _stamps(repo, lost) & _stamps(repo, fresh) else "force"
+    # A rebase keeps the author and the author's time.
+    kept = {each.author_key for each in lost} & {each.author_key for each in fresh}
+    return "rebase" if kept else "force"
 
 
 def _last_message(repo: pygit2.Repository, ref: str, new: str) -> str:
     """The reflog's word on how the ref came to `new`; empty when it has none."""
-    try:
-        entry = next(iter(repo.references[ref].log()), None)
-    except (KeyError, pygit2.GitError):
-        return ""
-    return (entry.message or "") if entry is not None and str(entry.oid_new) == new else ""
+    oid, message = next(entries(repo.path, ref), ("", ""))
+    return message if oid == new else ""
 
 
-def _stamps(repo: pygit2.Repository, oids: set[str]) -> set[tuple[bytes, int]]:
-    """Who wrote what when: a rebase keeps the author and the author's time."""
-    authors = [repo[oid].peel(pygit2.Commit).author for oid in oids]
-    return {(author.raw_email, author.time) for author in authors}
-
-
-def _plain(commit: pygit2.Commit) -> Commit:
-    parents = tuple(str(oid) for oid in commit.parent_ids)
-    return Commit(
-        oid=str(commit.id),
-        parents=parents,
-        author=_text(commit, commit.author.raw_name + b" <" + commit.author.raw_email + b">"),
-        time=commit.commit_time,
-        written=commit.author.time,
-        message=_text(commit, commit.raw_message),
-        is_merge=len(parents) > 1,
-    )
-
-
-def _text(commit: pygit2.Commit, raw: bytes) -> str:
-    """A commit's bytes as text, whatever they are: a bad encoding must not stop the watcher."""
-    try:
-        return raw.decode(commit.message_encoding or "utf-8", errors="replace")
-    except LookupError:
-        return raw.decode("utf-8", errors="replace")
+def _commits_of(repo: pygit2.Repository, oids: set[str]) -> list[Commit]:
+    return [commit for oid in oids if (commit := read(repo, oid)) is not None]

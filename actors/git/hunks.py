@@ -16,6 +16,8 @@ import msgspec
 import pygit2
 from pygit2.enums import DeltaStatus
 
+from actors.git.graph import merge_base
+
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 _SHOWN: Final = 3
 
@@ -50,7 +52,7 @@ class Sides:
     @classmethod
     def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> "Sides":
         """Read the trees; sides without a common commit parted at the empty tree."""
-        base = repo.merge_base(onto, tip)
+        base = merge_base(repo, onto, tip)
         tree = repo[base if base is not None else repo.TreeBuilder().write()].peel(pygit2.Tree)
         return cls(repo, tree, onto, tip, head)
 

@@ -22,7 +22,7 @@ import pygit2
 
 from actors.git.checkout import Checkout, Intent, Locked
 from actors.git.command import GitFailed, GitLate, GitRefused, git
-from actors.git.history import descends
+from actors.git.graph import descends
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, main_workdir, worktree_path
 from actors.git.worktrees import discard, guard, make, mark_of, registered

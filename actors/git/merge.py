@@ -18,7 +18,7 @@ import pygit2
 
 from actors.git.conflicts import ConflictFile, conflict_files, touched_paths
 from actors.git.errors import RepositoryError, Rule
-from actors.git.history import descends
+from actors.git.graph import descends, merge_base
 from actors.git.refs import HEADS, read_ref
 
 
@@ -171,7 +171,7 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
 def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
     """The files in which two live branches conflict with each other; empty when they merge."""
     repo = pygit2.Repository(git_dir)
-    if repo.merge_base(tip_a, tip_b) is None:
+    if merge_base(repo, tip_a, tip_b) is None:
         return ()
     return conflict_files(repo.merge_commits(tip_a, tip_b))
 
@@ -201,7 +201,7 @@ def _merge_one(
 ) -> Step | Conflict | Unrelated:
     if descends(repo, branch.tip, onto):
         return Step(branch.name, branch.tip, None)
-    if repo.merge_base(onto, branch.tip) is None:
+    if merge_base(repo, onto, branch.tip) is None:
         return Unrelated(request.base, branch.name, branch.tip)
     index = repo.merge_commits(onto, branch.tip)
     files = conflict_files(index)

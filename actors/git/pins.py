@@ -14,6 +14,7 @@ import msgspec
 import pygit2
 
 from actors.git.command import git, git_line
+from actors.git.graph import descends
 from actors.git.refs import read_ref
 
 _IDENTITY = {
@@ -98,7 +99,7 @@ def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> b
 
 
 def _reaches(repo: pygit2.Repository, oid: str, older: str) -> bool:
-    return oid == older or repo.descendant_of(oid, older)
+    return descends(repo, older, oid)
 
 
 def _commit(worktree: str, tree: str, parents: list[str]) -> str:

@@ -13,7 +13,7 @@ import pygit2
 
 from actors.git.command import git, git_line
 from actors.git.errors import RepositoryError, Rule
-from actors.git.history import descends
+from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
 from actors.git.merge import Identity
 from actors.git.repository import is_dirty

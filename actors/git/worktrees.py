@@ -26,7 +26,7 @@ import pygit2
 
 from actors.git.command import GitFailed, git
 from actors.git.errors import RepositoryError, Rule
-from actors.git.history import descends
+from actors.git.graph import descends
 from actors.git.pins import Pin, pin
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import is_dirty, worktree_path

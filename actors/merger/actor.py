@@ -18,7 +18,7 @@ import pygit2
 from actors.git import merge as merging
 from actors.git import resolution, worktrees
 from actors.git.command import GitLate, GitRefused, git
-from actors.git.history import descends
+from actors.git.graph import descends
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.merger import cleanup

@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 import pygit2
 
+from actors.git.commits import Commit, read
 from actors.git.directories import ANYTHING
 from actors.git.examination import Clean, Dirty
+from actors.git.graph import descends
 from actors.git.history import (
     Advanced,
-    Commit,
     Created,
     Deleted,
     Move,
     Rewritten,
-    descends,
     moves,
 )
 from actors.git.refs import HEADS, RefScanner, RefState
@@ -228,10 +228,10 @@ class Watcher(CompanyActor):
             return []
         others = [self._value(b, state) or b.base for b in branches if b is not branch]
         others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
-        if new is not None and new not in self._repo:
+        if new is not None and read(self._repo, new) is None:
             self._repo = pygit2.Repository(self._git_dir)
-            if new not in self._repo:
-                log.warning("%s: %s names %s, which is not there", self.address, branch.ref, new)
+            if read(self._repo, new) is None:
+                log.warning("%s: %s names %s, which is no commit", self.address, branch.ref, new)
                 return []
         move = moves(self._repo, branch.ref, old or None, new, others)
         cursor = {"workflow": self._workflow, "ref": branch.ref, "commit": new or ""}
@@ -311,7 +311,7 @@ class Watcher(CompanyActor):
             return
         where = f"branch {head.removeprefix(HEADS)}" if head.startswith("refs/") else "no branch"
         tip = state.heads.get(head, "") if head.startswith("refs/") else head
-        if not tip or tip == branch.base or tip not in self._repo:
+        if not tip or tip == branch.base or read(self._repo, tip) is None:
             return
         others = [oid for ref, oid in self._scanner.scan().heads.items() if ref != head]
         match moves(self._repo, head, branch.base, tip, others):

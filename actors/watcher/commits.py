@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from actors.git.history import Commit
+from actors.git.commits import Commit
 from actors.git.refs import HEADS
 from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen

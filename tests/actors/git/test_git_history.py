@@ -3,13 +3,13 @@ from pathlib import Path
 import pygit2
 import pytest
 
+from actors.git.commits import Commit
+from actors.git.graph import descends
 from actors.git.history import (
     Advanced,
-    Commit,
     Created,
     Deleted,
     Rewritten,
-    descends,
     diff_stat,
     moves,
 )

@@ -1,0 +1,82 @@
+"""One commit, read from its bytes.
+
+Git stores what it is given: any bytes for a name, any number for a date, any word for an encoding.
+libgit2 refuses some of that, Python some more. Here everything that is a commit can be read, and
+the text that comes out can be stored and sent.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+import pygit2
+from pygit2.enums import ObjectType
+
+_NAME: Final = 200
+"""Characters of an author that are kept."""
+_MESSAGE: Final = 1 << 20
+"""Bytes of a message that are read; nobody's words are that long."""
+_WHO: Final = re.compile(rb"(.*?)\s*<([^>]*)>?(?:.*?(-?\d{1,20})(?: [+-]\d+)?)?\s*$", re.DOTALL)
+_OID: Final = re.compile(r"[0-9a-f]{40}")
+_MOST: Final = (1 << 63) - 1
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """One commit, as the facts need it."""
+
+    oid: str
+    parents: tuple[str, ...]
+    author: str
+    """`Name <email>`."""
+    author_key: bytes
+    """The author's line as it stands: a rebase keeps it to the byte."""
+    written: int
+    """Author's time, seconds since 1970, which a rebase or an amend keeps."""
+    message: str
+    is_merge: bool
+
+
+def read(repo: pygit2.Repository, oid: str) -> Commit | None:
+    """Return the commit of this id; None when there is no such object, or it is no commit."""
+    try:
+        kind, data = repo.read(oid)
+    except (KeyError, ValueError):
+        return None
+    return _parse(oid, data) if kind == ObjectType.COMMIT else None
+
+
+def _parse(oid: str, data: bytes) -> Commit:
+    head, _, message = data.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in head.split(b"\n")]
+    parents = [value.decode("ascii", "replace") for key, _, value in lines if key == b"parent"]
+    known = tuple(parent for parent in parents if _OID.fullmatch(parent))
+    author = next((value for key, _, value in lines if key == b"author"), b"")
+    encoding = next((value for key, _, value in lines if key == b"encoding"), b"utf-8")
+    return Commit(
+        oid=oid,
+        parents=known,
+        author=_text(_person(author), encoding)[:_NAME],
+        author_key=author,
+        written=_time(author),
+        message=_text(message[:_MESSAGE], encoding),
+        is_merge=len(known) > 1,
+    )
+
+
+def _person(line: bytes) -> bytes:
+    found = _WHO.match(line[: 4 * _NAME])
+    return found[1] + b" <" + found[2] + b">" if found else line[: 4 * _NAME]
+
+
+def _time(line: bytes) -> int:
+    found = re.search(rb"> *(-?\d{1,20})(?: |$)", line)
+    return max(-_MOST, min(_MOST, int(found[1]))) if found else 0
+
+
+def _text(raw: bytes, encoding: bytes) -> str:
+    """Decode bytes of a commit. Whatever encoding it names, the result is valid Unicode."""
+    try:
+        text = raw.decode(encoding.decode("ascii"), "replace")
+    except (LookupError, ValueError):  # no such encoding, or one that refuses
+        text = raw.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()

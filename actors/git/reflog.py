@@ -1,0 +1,23 @@
+"""What git noted of a ref, newest first. Read from the file: its words may be any bytes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_LINE: Final = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) [^\t]*\t?(.*)")
+_BYTES: Final = 2 << 20
+"""So much of the file's end is read: thousands of entries."""
+
+
+def entries(git_dir: str, ref: str) -> Iterator[tuple[str, str]]:
+    """Yield `(new object id, message)` of each entry; nothing when the ref has no reflog."""
+    try:
+        with Path(git_dir, "logs", ref).open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _BYTES))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return
+    for line in reversed(lines):
+        if found := _LINE.fullmatch(line):
+            yield found[1].decode(), found[2].decode("utf-8", "replace")
