@@ -28,6 +28,7 @@ def serve(
     idle_exit: float, http: str | None, allow_remote: bool, tls_cert: str, tls_key: str
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
+    from actors.command_line.serving import PrintedReport
     from actors.runtime.listening import BadAddress, open_http
     from actors.runtime.serve import serve as run
 
@@ -35,7 +36,7 @@ def serve(
         web = http and open_http(http, allow_remote=allow_remote, certificate=tls_cert, key=tls_key)
     except BadAddress as error:
         raise Stop(f"--http: {error}", USAGE) from error
-    sys.exit(run(home(), idle_exit, web or None))
+    run(home(), idle_exit, PrintedReport(), web or None)
 
 
 @main.command()

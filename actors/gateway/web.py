@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.platform import processes
+from actors.platform import owners
 from actors.platform.loop import EventLoop
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
@@ -65,7 +65,7 @@ class WebKeeper(CompanyActor):
         fd = self._settings.listening.fileno()
         with theirs:
             process = self._process = subprocess.Popen(
-                [sys.executable, "-m", "actors.web", str(fd), processes.owner_mark()],
+                [sys.executable, "-m", "actors.web", str(fd), owners.owner_mark()],
                 stdin=theirs.fileno(),
                 pass_fds=[fd],
                 cwd=_ROOT,

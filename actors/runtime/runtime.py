@@ -1,8 +1,8 @@
-"""The runtime: one process that owns a home and runs its workflows until it is stopped.
+"""The runtime: the parts of one process that owns a home and runs its workflows.
 
-Order matters. The lock on the home comes first, the journal before anyone who writes, the
-tree before the door, and the connection file last: whoever finds it finds a runtime that
-serves. At the end everything goes in reverse; terminals live on.
+They are started in this order: the lock on the home; the journal, before any thread that writes;
+the supervision tree; and the connection file last, so that a client that finds it can connect. The
+end is in reverse order. Terminals go on.
 """
 
 import logging
@@ -15,8 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from actors import VERSION
 from actors.gateway.callers import Callers
 from actors.gateway.publisher import Committed
@@ -24,9 +22,9 @@ from actors.gateway.web import WebSettings
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
+from actors.runtime.restarts import StoredRestarts
 from actors.runtime.tree import root_spec, web_spec, workflow_spec
 from actors.supervision import events
-from actors.supervision.backoff import RestartState
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.inspection import Node
 from actors.supervision.mailbox import Directory
@@ -45,7 +43,6 @@ from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
 from bus.router import Bus
-from store.change import Insert
 from store.database import create_or_migrate
 from store.errors import StoreError
 from store.journal import Journal, Stored
@@ -55,18 +52,25 @@ from store.reader import Reader
 log = logging.getLogger("callboard")
 
 STUCK_SECONDS = 30.0
+"""An actor that handles one message for longer is logged."""
+
 HOME_CHECK_SECONDS = 5.0
+"""How often to check that the home still exists."""
+
 STOP_SECONDS = 20.0
+"""How long all actors together may take to stop; the rest are abandoned."""
 
 
 class HomeBusy(Exception):
-    """Another runtime holds the home."""
+    """Another runtime serves the home."""
 
 
 class Runtime:
-    """Made and stopped by one thread; `request_stop` may be called from any.
+    """One runtime. The main thread makes, starts and stops it.
 
-    `ended` is set when it shall end, `failure` says why if that is not a clean end.
+    `ended` is set when it is to end. `failure` is the reason if it cannot go on, otherwise "". Any
+    thread may call `request_stop` and the methods that `gateway.actor.Control` names. Making a
+    runtime raises `HomeBusy`, `StoreError` or `OSError` if the home cannot be served.
     """
 
     def __init__(self, home: Path, web: WebSettings | None = None) -> None:
@@ -83,8 +87,8 @@ class Runtime:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
         work_for(str(home))
-        end_abandoned(str(home))  # what a killed runtime had running: nobody else ends it
-        connection.remove(home)  # one that a killed runtime left names a door not open yet
+        end_abandoned(str(home))  # git commands and workers of a runtime that was killed
+        connection.remove(home)  # of a runtime that was killed
         self._tree: Tree | None = None
         require_database(home)
         create_or_migrate(home / "callboard.db")
@@ -110,8 +114,10 @@ class Runtime:
     # ---- start and stop -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Serve. Returns when every unfinished workflow has its actors and the door is open.
-        Raises `SupervisorError` where the root gives up meanwhile."""
+        """Start serving. Return when all unfinished workflows have actors and clients can connect.
+
+        Raise `SupervisorError` if the root gives up during the start.
+        """
         requests, feed = self._endpoint("requests"), self._endpoint("feed")
         self._bus.bind(requests)
         self._loop.start()
@@ -120,7 +126,7 @@ class Runtime:
             root_spec(self._stage, self._watches, feed, self, self._web_spec(requests, feed)),
             on_event=self._on_event,
             on_give_up=self._fail,
-            restart_store=_RestartStates(self._journal, self._reader),
+            restart_store=StoredRestarts(self._journal, self._reader),
             directory=self._directory,
             stuck_after=STUCK_SECONDS,
         )
@@ -153,7 +159,7 @@ class Runtime:
         return web_spec(self._stage, self._web, door)
 
     def stop(self) -> None:
-        """End in order. Terminals go on unless `end_terminals`."""
+        """Stop all parts in order. Terminals go on unless `end_terminals` is set."""
         if not self.failure:
             connection.remove(self.home)
         if self._tree is not None:
@@ -161,20 +167,22 @@ class Runtime:
         if self.end_terminals:
             end_all_terminals(self.home)
         if not self.failure:
-            self._say(RuntimeStopped(address=addresses.RUNTIME, reason=self.reason))
+            self._store(RuntimeStopped(address=addresses.RUNTIME, reason=self.reason))
         self._journal.close()
         self._bus.stop()
         self._loop.stop()
         self._stage.workers.close()
-        end_abandoned(str(self.home), mine=True)  # of actors that did not stop in time
+        end_abandoned(str(self.home), mine=True)  # git commands of abandoned actors
         self._reader.close()
         connection.remove_sockets(self._sockets)
         os.close(self._lock)
 
     def give_up(self) -> None:
-        """After a failure: who waits for an answer gets one, and the workers end; all else is
-        left as it is, for the next runtime. (An actor that still lives must not take the end of
-        its git for an answer.)"""
+        """After a failure, refuse the waiting requests and end the workers.
+
+        Everything else is left to the next runtime. Git commands are not ended here, because an
+        actor that still runs would take that for a result.
+        """
         with suppress(OSError):
             connection.remove(self.home)
         self._bus.close_door()
@@ -203,6 +211,7 @@ class Runtime:
         return self._tree
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
+        """Have the main thread stop the runtime, and its terminals if `terminals`. Any thread."""
         self.reason = reason
         self.end_terminals = self.end_terminals or terminals
         self.ended.set()
@@ -215,7 +224,7 @@ class Runtime:
         return f"ipc://{self._sockets / name}"
 
     def _check_home(self) -> None:
-        """End a runtime whose home, or database, was taken away: it has nothing left to own."""
+        """End the runtime if its home or database was deleted. Runs in the event loop."""
         try:
             serving = (self.home / "connection.json").exists()
         except OSError:
@@ -229,8 +238,8 @@ class Runtime:
     # ---- hooks ----------------------------------------------------------------------------
 
     def _committed(self, stored: Sequence[Stored]) -> None:
-        """After each commit, in the journal's thread: wake those who listen."""
-        # The publisher first: to show a fact takes less than to decide on it.
+        """Wake the publisher and the workflows concerned. Runs in the journal's thread."""
+        # The publisher comes first because publishing takes less time than deciding.
         self._stage.timers.notify(addresses.PUBLISHER, Committed(stored))
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
@@ -239,11 +248,11 @@ class Runtime:
         return self._directory.depth(addresses.GATEWAY)
 
     def _on_event(self, event: events.Event) -> None:
-        """What the supervisors report, as facts. In the tree's notifier thread."""
+        """Store the supervisors' events as facts, or log them. Runs in the notifier's thread."""
         match event:
             case events.ChildFailed(error=error):
                 log.warning("%s failed: %r\n%s", event.address, error, event.traceback)
-                self._say(
+                self._store(
                     ActorFailed(
                         address=event.address,
                         incarnation=event.incarnation,
@@ -251,7 +260,7 @@ class Runtime:
                     )
                 )
             case events.ChildRestarted():
-                self._say(ActorRestarted(address=event.address, incarnation=event.incarnation))
+                self._store(ActorRestarted(address=event.address, incarnation=event.incarnation))
             case events.Stuck(doing=doing, seconds=seconds, stack=stack):
                 log.warning(
                     "%s is stuck in %s for %.0f s\n%s", event.address, doing, seconds, stack
@@ -263,13 +272,14 @@ class Runtime:
             case events.Abandoned(stack=stack):
                 log.error("%s did not stop in time and is abandoned\n%s", event.address, stack)
 
-    def _say(self, fact: Fact) -> None:
+    def _store(self, fact: Fact) -> None:
         try:
             self._journal.commit([fact])
         except StoreError as error:
             log.error("cannot store %r: %s", fact, error)
 
     def info(self) -> dict[str, Any]:
+        """Return the answer to `runtime.info`. Any thread."""
         return {
             "pid": os.getpid(),
             "version": VERSION,
@@ -281,27 +291,10 @@ class Runtime:
         }
 
     def idle_for(self) -> float:
-        """Seconds since anybody asked anything; 0 while a workflow is unfinished."""
+        """Return the seconds since the last request; 0 while a workflow is unfinished."""
         if self._reader.unfinished_ids():
             return 0.0
         return time.monotonic() - self._last_request
 
 
 _LOOK = messages.encode(Look())
-_decode_restarts = msgspec.json.Decoder(RestartState).decode
-
-
-class _RestartStates:
-    """The supervisors' memory of looping children, in the store."""
-
-    def __init__(self, journal: Journal, reader: Reader) -> None:
-        self._journal = journal
-        self._reader = reader
-
-    def load(self, address: str) -> RestartState | None:
-        state = self._reader.actor_state(address)
-        return _decode_restarts(state) if state else None
-
-    def save(self, address: str, state: RestartState) -> None:
-        row = {"address": address, "state": msgspec.json.encode(state)}
-        self._journal.commit([Insert("actorstate", row, replace=True)])

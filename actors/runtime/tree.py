@@ -1,24 +1,27 @@
-"""The supervision tree of the runtime, and why it is shaped so.
+"""The supervision tree of the runtime. Only this module names every actor class.
 
-    runtime/               one_for_one: each of these rebuilds itself from the journal and
-      publisher            the rows, so none needs another one restarted with it; started in
-      launcher             this order and stopped in reverse, so the door closes first and
-      previewer            the feed last
+    runtime/
+      publisher
+      launcher
+      previewer
       workflows
-        demo               one_for_one, for the same reason: actors keep nothing
+        demo
           watcher
           merger
-          workflow         (at the public address demo/)
-          login.1 …        terminals (demo/login/1/), added when they are launched
+          workflow         at the public address demo/
+          login.1 …        terminals, at demo/login/1/; added when they are launched
       gateway
       doors                where HTTP is served: one_for_one
         web                keeps the web door's process running
 
-A child that keeps failing is restarted at ever longer intervals, for ever: one broken
-workflow (its repository was deleted, say) must not end nine good ones. The back-off bounds
-the rate, so `intensity` is only reached when something fails faster than that, and then the
-supervisor above decides. At the root that means: the process ends with exit code 1, the
-state is safe, and the terminals go on.
+Every supervisor is `one_for_one`, because each actor rebuilds its state from the database and none
+depends on another one's memory. The gateway is started last and stopped first, so that requests
+come in only while all others run. The publisher is stopped last, so that the feed is complete.
+
+A child that keeps failing is restarted without end, at growing intervals: a workflow whose
+repository was deleted must not end the others. The back-off limits the rate, so that `intensity` is
+exceeded only by failures during starts that take no time. The root then gives up: the process ends
+with exit code 1, and the terminals go on.
 """
 
 from actors.gateway.actor import Control, Gateway
@@ -43,7 +46,7 @@ ROOT_BACKOFF = Backoff(initial=0.02, factor=2.0, maximum=1.0, reset_after=30.0)
 
 
 WORKFLOW_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=10.0, reset_after=30.0)
-"""Between restarts of a workflow's child that keeps failing."""
+"""The delays between restarts of a workflow's actor that keeps failing."""
 
 
 def root_spec(
@@ -89,7 +92,7 @@ def _doors_spec(web: ChildSpec) -> SupervisorSpec:
 
 
 def workflow_spec(stage: Stage, watches: Watches, workflow: str) -> SupervisorSpec:
-    """The supervisor of one workflow; its terminals are added as they are launched."""
+    """Return the specification of one workflow's actors, without its terminals."""
 
     def terminal_spec(address: str) -> ChildSpec:
         return worker(

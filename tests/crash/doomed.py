@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from actors.clis import home as config_home  # noqa: E402
+from actors.command_line.serving import PrintedReport  # noqa: E402
 from actors.git import worktrees  # noqa: E402
 from actors.platform import workers  # noqa: E402
 from actors.pty import session  # noqa: E402
@@ -112,4 +113,4 @@ def _wrap() -> None:
 
 if __name__ == "__main__":
     _wrap()
-    sys.exit(serving.serve(Path(sys.argv[1]), 0.0))
+    serving.serve(Path(sys.argv[1]), 0.0, PrintedReport())
