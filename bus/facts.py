@@ -118,6 +118,15 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
     new: str = ""
 
 
+class TaskReopened(Fact, kw_only=True, tag="task.reopened"):
+    """The branch has moved to `commit` after `accepted` was accepted. Nothing later than
+    `accepted` lands before it is accepted too."""
+
+    accepted: str
+    commit: str
+    reason: str
+
+
 # ---- terminals ----------------------------------------------------------------------
 
 
@@ -380,6 +389,7 @@ AnyFact = (
     | CommitWaits
     | CommitRejected
     | RefRewritten
+    | TaskReopened
     | TerminalReady
     | TerminalUnverified
     | LaunchFailed

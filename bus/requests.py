@@ -106,7 +106,9 @@ class TaskRetry(_OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
 
 
 class TaskApprove(_OfTask[results.CommandDone], kw_only=True, tag="task.approve"):
-    pass
+    """`commit`: the tip that was judged; refused where the branch has moved on since."""
+
+    commit: str = ""
 
 
 class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):

@@ -52,8 +52,10 @@ class Terminal(msgspec.Struct, kw_only=True):
 
 class Task(msgspec.Struct, kw_only=True):
     """One branch of work. `base` is the commit it started from and `tip` its newest; both
-    are "" before the worktree is made. `rounds` counts review rejections, `repairs` error
-    terminals; `issues` is what the next instruction has to say about either."""
+    are "" before the worktree is made. `accepted` is the commit that was accepted, the only one
+    that is merged; "" before. `speaker` is the terminal whose own word that was, until its
+    program has ended: so long it may say it again. `rounds` counts review rejections, `repairs`
+    error terminals; `issues` is what the next instruction has to say about either."""
 
     address: str
     id: str
@@ -64,6 +66,8 @@ class Task(msgspec.Struct, kw_only=True):
     reason: str = ""
     base: str = ""
     tip: str = ""
+    accepted: str = ""
+    speaker: str = ""
     worktree: str = ""
     rounds: int = 0
     repairs: int = 0
@@ -74,6 +78,11 @@ class Task(msgspec.Struct, kw_only=True):
     def line(self) -> list[Terminal]:
         """The planned terminals, in order; the error terminal stands apart."""
         return [terminal for terminal in self.terminals if terminal.name != "error"]
+
+    @property
+    def reopened(self) -> bool:
+        """A commit came after what was accepted, and waits for a person."""
+        return self.status == TaskStatus.REVIEW_PENDING and bool(self.accepted)
 
     @property
     def error(self) -> Terminal | None:

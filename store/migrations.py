@@ -22,7 +22,19 @@ def _add_working_clock(database: SqliteDatabase) -> None:
         )
 
 
-STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (_create, _add_working_clock)
+def _add_accepted(database: SqliteDatabase) -> None:
+    """What a completed task's branch held is what was accepted."""
+    if "accepted" not in {column.name for column in database.get_columns("task")}:
+        for name in ("accepted", "speaker"):
+            database.execute_sql(f"ALTER TABLE task ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+        database.execute_sql("UPDATE task SET accepted = tip WHERE status = 'completed'")
+
+
+STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
+    _create,
+    _add_working_clock,
+    _add_accepted,
+)
 
 VERSION = len(STEPS)
 

@@ -89,6 +89,8 @@ class Task(Model):
     reason = _text()
     base = _text()
     tip = _text()
+    accepted = _text()
+    speaker = _text()
     worktree = _text()
     rounds = _number()
     repairs = _number()

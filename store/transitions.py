@@ -24,10 +24,12 @@ TASK: dict[Task, frozenset[Task]] = {
     Task.PENDING: frozenset({Task.RUNNING, Task.CANCELLED}),
     Task.RUNNING: frozenset({Task.REVIEW_PENDING, Task.COMPLETED, Task.FAILED, Task.CANCELLED}),
     Task.REVIEW_PENDING: frozenset({Task.COMPLETED, Task.FAILED, Task.CANCELLED, Task.RUNNING}),
-    Task.COMPLETED: frozenset(),
+    Task.COMPLETED: frozenset({Task.REVIEW_PENDING}),
     Task.FAILED: frozenset({Task.RUNNING, Task.CANCELLED}),
     Task.CANCELLED: frozenset(),
 }
+
+"""`completed -> review_pending`: a commit came after what was accepted, and a person judges it."""
 
 TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.NOT_STARTED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),

@@ -168,13 +168,14 @@ def retry(task: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("task")
+@click.option("--commit", default="", help="Only if this is still the newest commit.")
 @json_option
 @home_option
-def approve(task: str, as_json: bool) -> None:
+def approve(task: str, commit: str, as_json: bool) -> None:
     """Accept the work of a task that asks for review."""
     from bus.requests import TaskApprove
 
-    finish(TaskApprove(task=task), as_json)
+    finish(TaskApprove(task=task, commit=commit), as_json)
 
 
 @main.command()

@@ -10,7 +10,7 @@ more than 200 candidates only exact renames are found. A conflict that only libg
 by `resolution.materialize`, which asks the `git` program.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -101,17 +101,23 @@ def plan_merge(
     *,
     time: int,
     base: str | None = None,
+    tips: Mapping[str, str] | None = None,
 ) -> MergeRequest:
     """Read the tips of the target and of each `(branch, title)`.
 
-    `base` replaces the target's tip when a person's merge is gone on from. The author is the
-    user's, else Callboard. Raises `RepositoryError` TARGET_MISSING for a ref that is not there.
+    `tips` names the commit to merge of a branch, whatever the branch holds by now. `base`
+    replaces the target's tip when a person's merge is gone on from. The author is the user's,
+    else Callboard. Raises `RepositoryError` TARGET_MISSING for a ref that is not there.
     """
+    fixed = tips or {}
     return MergeRequest(
         git_dir=git_dir,
         target=target,
         base=base or _tip(git_dir, target),
-        branches=tuple(MergeBranch(name, _tip(git_dir, name), title) for name, title in branches),
+        branches=tuple(
+            MergeBranch(name, fixed.get(name) or _tip(git_dir, name), title)
+            for name, title in branches
+        ),
         author=identity(git_dir),
         time=time,
     )

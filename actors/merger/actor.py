@@ -178,15 +178,17 @@ class Merger(CompanyActor):
     # ---- build ---------------------------------------------------------------------------
 
     def _request(self, row: Workflow) -> merging.MergeRequest:
-        """On the target's tip, or on a resolution that has it already."""
+        """On the target's tip, or on a resolution that has it already. Of each branch the commit
+        is merged that was accepted."""
         branches = [(task.branch, task.name) for task in row.tasks]
+        tips = {task.branch: task.accepted for task in row.tasks}
         time = int(datetime.fromisoformat(row.merge.at).timestamp())
-        request = merging.plan_merge(row.git_dir, row.target, branches, time=time)
+        request = merging.plan_merge(row.git_dir, row.target, branches, time=time, tips=tips)
         resolved = row.merge.resolved
         if not resolved:
             return request
         if descends(pygit2.Repository(row.git_dir), request.base, resolved):
-            return merging.plan_merge(row.git_dir, row.target, branches, time=time, base=resolved)
+            return msgspec.structs.replace(request, base=resolved)
         first = merging.MergeBranch("callboard", resolved, "resolved conflicts")
         return msgspec.structs.replace(request, branches=(first, *request.branches))
 
@@ -286,7 +288,7 @@ class Merger(CompanyActor):
         """What the merge terminal committed, or a person left in the worktree: is it whole?
         A mended red tree must come from it; a resolved conflict must lose nothing."""
         merge = row.merge
-        tip = next((task.tip for task in row.tasks if task.branch == merge.branch), "")
+        tip = next((task.accepted for task in row.tasks if task.branch == merge.branch), "")
         if merge.waits == "by_hand":
             checked = self.worker.call(
                 resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip

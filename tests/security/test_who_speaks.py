@@ -62,6 +62,7 @@ def spy(acting: Acting, tmp_path: Path) -> Spy:
 def test_an_agent_cannot_approve_in_a_person_s_name(
     acting: Acting, repo: Path, spy: Spy, way: str
 ) -> None:
+    """Hazard 58."""
     attack = way.format(command=spy.command("task.approve", task="demo/a/"), out=spy.out)
     waiting = "$ until grep -q ok {gate} 2>/dev/null; do sleep 0.05; done\n"
     gate = spy.out.with_name("gate")

@@ -6,12 +6,13 @@ from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.action import Action, Do
-from bus.errors import illegal, unknown
+from bus.errors import Refused, illegal, unknown
 from bus.plan import HelperPlan
 from bus.rows import Task
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
 _BY_PERSON = "asked by a person"
+_JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
 
 @singledispatch
@@ -140,6 +141,10 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
 def _red_merge(draft: Draft) -> None:
     """Only a tree whose tests failed can be repaired in its own worktree."""
     workflow = draft.workflow
+    for task in workflow.tasks:
+        if task.reopened:
+            said = f"commit {task.accepted[:12]} is what was merged, and is repaired"
+            outcomes.accept(draft, task, None, task.accepted, task.speaker, said)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
         raise illegal(
             "never_started",
@@ -177,30 +182,47 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
 
 @command.register
 def _approve(order: requests.TaskApprove, draft: Draft) -> None:
-    """A person's word, also in the place of a reviewer that has not answered yet."""
+    """A person's word, also in the place of a reviewer that has not answered yet. Accepted is
+    the newest commit of the branch."""
     task = _task(draft, order.task)
     _awaits_person(draft, task)
+    if order.commit and order.commit != task.tip:
+        raise Refused(
+            409,
+            "moved_on",
+            f"{task.address} is at {task.tip}, not at {order.commit}; judge it again",
+            actions=[Action(Do.WHY, task.address)],
+        )
     judge = line.worker(task)
     if judge is None and (reviewer := line.next_in_line(task)) is not None:
         outcomes.skip(draft, reviewer, "a person approved in its place")
-    outcomes.accept(draft, task, judge, "approved by a person")
+    said = f"commit {task.tip[:12]} was approved by a person"
+    outcomes.accept(draft, task, judge, task.tip, "", said)
 
 
 @command.register
 def _reject(order: requests.TaskReject, draft: Draft) -> None:
     task = _task(draft, order.task)
     _awaits_person(draft, task)
+    if draft.workflow.status == WorkflowStatus.FAILED:
+        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is sent back by a person")
     outcomes.send_back(draft, task, line.worker(task), order.reason)
 
 
 def _awaits_person(draft: Draft, task: Task) -> None:
+    """Refuse unless there is something to judge: a review, or commits after an acceptance."""
+    if task.status == TaskStatus.COMPLETED and task.tip not in ("", task.accepted):
+        _require(draft, "not_running", *_JUDGED_IN, WorkflowStatus.FAILED)
+        outcomes.reopen(draft, task, task.tip, "a person judges what came after its acceptance")
+        return
     if task.status != TaskStatus.REVIEW_PENDING:
         raise illegal(
             "not_review_pending",
             f"{task.address} is {task.status}; nothing waits for a review",
             actions=[Action(Do.WHY, task.address)],
         )
-    _require(draft, "not_running", WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+    also = (WorkflowStatus.FAILED,) if task.reopened else ()
+    _require(draft, "not_running", *_JUDGED_IN, *also)
 
 
 @command.register
@@ -210,6 +232,10 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
     repair: merge and test the branches again."""
     workflow = draft.workflow
     _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
+    for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():
+        if task.reopened:  # a person mended the branch, and goes on with that
+            said = f"commit {task.tip[:12]} is taken in by a person"
+            outcomes.accept(draft, task, None, task.tip, "", said)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
         raise illegal(
             "tasks_open",

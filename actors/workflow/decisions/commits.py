@@ -7,14 +7,18 @@ from actors.workflow.decisions import line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of, rejection, waiting
 from bus.commit_words import Duty, Meaning
-from bus.facts import CommitRejected, CommitSeen, CommitWaits
+from bus.facts import CommitRejected, CommitSeen, CommitWaits, RefRewritten
 from bus.rows import Task, Terminal
+from bus.status import TaskStatus, WorkflowStatus
 
 
 def commit_seen(fact: CommitSeen, draft: Draft) -> None:
     task = draft.task_at(fact.address)
     if task is not None:
         draft.set_task(task, tip=fact.commit)
+        if task.status == TaskStatus.COMPLETED or task.reopened:
+            _after_acceptance(fact, draft, task)
+            return
     if not fact.problem and fact.verdict in ("", Meaning.CHECKPOINT):
         return
     worker = line.worker(task) if task is not None else merging.asked(draft)
@@ -38,6 +42,51 @@ def commit_waits(fact: CommitWaits, draft: Draft) -> None:
     if fact.failed and worker is not None:
         text = waiting(fact.commit, fact.reason)
         outcomes.tell_worker(draft, worker, text, worker.rejections)
+
+
+def rewritten(fact: RefRewritten, draft: Draft) -> None:
+    """The branch was moved to where it has no new commits of its own: back, or elsewhere."""
+    task = draft.task_at(fact.address)
+    if task is None:
+        return
+    draft.set_task(task, tip=fact.new)
+    if task.status == TaskStatus.COMPLETED or task.reopened:
+        _moved_on(draft, task, f"{fact.kind}: {fact.ref} is at {fact.new[:12] or 'no commit'}")
+
+
+def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
+    """A commit on the branch of a task that was accepted. The terminal whose own `#done` that
+    was may say it again while its program is still there (it amends, mostly); anything else a
+    person judges."""
+    said = f"commit {fact.commit[:12]}: {fact.subject}"
+    _moved_on(draft, task, f"{said} came after {task.accepted[:12]} was accepted")
+    speaker = draft.find(task.speaker)
+    again = fact.verdict in (Meaning.DONE, Meaning.PASS) and not fact.problem
+    if speaker is None or not again or not task.reopened:
+        return
+    if not _why_not(fact, draft, task, speaker):
+        outcomes.accept(draft, task, None, fact.commit, speaker.address, said)
+
+
+def _moved_on(draft: Draft, task: Task, reason: str) -> None:
+    """The branch is not, or is again, at what was accepted. What is being merged is left as it
+    was accepted; a person may approve the rest once that has failed."""
+    if task.tip == task.accepted and task.reopened:
+        why = f"the branch is again at {task.accepted[:12]}, which was accepted"
+        outcomes.accept(draft, task, None, task.accepted, task.speaker, why)
+    elif task.tip in ("", task.accepted):
+        return
+    elif draft.workflow.status == WorkflowStatus.MERGING:
+        draft.tell(
+            CommitRejected(
+                address=task.address,
+                branch=task.branch,
+                commit=task.tip,
+                reason=f"{reason}; the merge has begun without it",
+            )
+        )
+    elif task.status == TaskStatus.COMPLETED:
+        outcomes.reopen(draft, task, task.tip, reason)
 
 
 def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:
@@ -71,11 +120,11 @@ def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> Non
     said = f"commit {fact.commit[:12]}: {fact.subject}"
     match fact.verdict:
         case Meaning.DONE | Meaning.PASS if worker.role == "reviewer":
-            outcomes.accept(draft, task, worker, said)
+            outcomes.accept(draft, task, worker, fact.commit, worker.address, said)
         case Meaning.FAIL | Meaning.REJECT if worker.role == "reviewer":
             outcomes.send_back(draft, task, worker, fact.issues or fact.subject)
         case Meaning.DONE:
-            outcomes.complete(draft, task, worker, said)
+            outcomes.complete(draft, task, worker, fact.commit, said)
         case Meaning.REVIEW:
             outcomes.ask_review(draft, task, worker, said)
         case _:

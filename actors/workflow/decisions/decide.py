@@ -71,6 +71,11 @@ def _commit_waits(fact: facts.CommitWaits, draft: Draft) -> None:
 
 
 @observe.register
+def _rewritten(fact: facts.RefRewritten, draft: Draft) -> None:
+    commits.rewritten(fact, draft)
+
+
+@observe.register
 def _ready(fact: facts.TerminalReady, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None and terminal.status == TerminalStatus.STARTING:
@@ -89,6 +94,9 @@ def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is None:
         return
+    task = draft.task_of(terminal)
+    if task is not None and task.speaker == terminal.address:
+        draft.set_task(task, speaker="")  # every commit of its program was seen before its end
     works = terminal.alive and terminal.status == TerminalStatus.RUNNING
     if works and terminal.sent < terminal.step == fact.unsure:
         draft.tell(

@@ -36,10 +36,11 @@ def next_in_line(task: Task) -> Terminal | None:
     """The terminal whose turn it is, at work or not; None where it is nobody's, or a
     person's.
 
-    The error terminal, once wanted, works alone, and a person judges it. While a review
-    is pending it is the turn of a reviewer or of nobody.
+    A task that was reopened after its acceptance is a person's. The error terminal, once
+    wanted, works alone, and a person judges it. While a review is pending it is the turn of a
+    reviewer or of nobody.
     """
-    if task.status not in _OPEN:
+    if task.status not in _OPEN or task.reopened:
         return None
     error = task.error
     if error is not None and (error.alive or error.wanted):
@@ -58,6 +59,13 @@ def next_in_line(task: Task) -> Terminal | None:
 def has_worktree_alone(task: Task, terminal: Terminal) -> bool:
     """No process is left of any other terminal that was ever set to work (hazard 36)."""
     return all(t.gone or t.status in _NEVER_WORKED for t in task.terminals if t is not terminal)
+
+
+def last_coder(task: Task) -> Terminal:
+    """The one whose work a completed task ended with."""
+    if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
+        return task.error
+    return next(t for t in reversed(task.line) if t.role != "reviewer")
 
 
 def coder_before(task: Task, judge: Terminal) -> Terminal | None:

@@ -10,7 +10,7 @@ from actors.workflow.decisions.draft import Draft, new_helper
 from actors.workflow.decisions.words import cut
 from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
-from bus.facts import RepairOffered
+from bus.facts import RepairOffered, TaskReopened
 from bus.plan import HelperPlan
 from bus.rows import Task, Terminal
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -25,9 +25,9 @@ MAX_REJECTIONS = 3
 # ---- the good ends ---------------------------------------------------------------------
 
 
-def complete(draft: Draft, task: Task, done: Terminal, reason: str) -> None:
+def complete(draft: Draft, task: Task, done: Terminal, commit: str, reason: str) -> None:
     draft.move_terminal(done, TerminalStatus.COMPLETED, reason, alive=False)
-    _go_on(draft, task, reason)
+    _go_on(draft, task, commit, done.address, reason)
 
 
 def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
@@ -36,35 +36,48 @@ def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
     draft.move_task(task, TaskStatus.REVIEW_PENDING, reason)
 
 
-def accept(draft: Draft, task: Task, judge: Terminal | None, reason: str) -> None:
-    """The work under review is accepted, by a reviewer or by a person."""
+def accept(
+    draft: Draft, task: Task, judge: Terminal | None, commit: str, speaker: str, reason: str
+) -> None:
+    """The work under review is accepted at `commit`. `speaker` is the terminal whose word that
+    is, "" for a person's; `judge` is the reviewer at work, if there is one."""
     coder = line.reviewed(task)
     for each in (coder, judge):
         if each is not None:
             draft.move_terminal(each, TerminalStatus.COMPLETED, reason, alive=False)
-    _go_on(draft, task, reason)
+    _go_on(draft, task, commit, speaker, reason)
 
 
-def _go_on(draft: Draft, task: Task, reason: str) -> None:
-    """The task has completed if it was repaired or nobody in its line is left."""
+def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> None:
+    """The task has completed if it was repaired or nobody in its line is left. From then on
+    `commit` is what lands of it."""
+    done = {"accepted": commit, "speaker": speaker, "issues": ""}
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
-        draft.move_task(task, TaskStatus.COMPLETED, f"repaired: {reason}", issues="")
-    elif all(line.passed(t) for t in task.line):
-        draft.move_task(task, TaskStatus.COMPLETED, reason, issues="")
+        draft.move_task(task, TaskStatus.COMPLETED, f"repaired: {reason}", **done)
+    elif task.reopened or all(line.passed(t) for t in task.line):
+        draft.move_task(task, TaskStatus.COMPLETED, reason, **done)
     elif task.status == TaskStatus.REVIEW_PENDING:
         draft.move_task(task, TaskStatus.RUNNING, reason, issues="")
     else:
         draft.set_task(task, issues="")
 
 
+def reopen(draft: Draft, task: Task, commit: str, reason: str) -> None:
+    """The branch moved after its acceptance: a person judges what it holds now."""
+    draft.tell(
+        TaskReopened(address=task.address, accepted=task.accepted, commit=commit, reason=reason)
+    )
+    draft.move_task(task, TaskStatus.REVIEW_PENDING, reason)
+
+
 def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> None:
     """The work is sent back to its coder with the issues (hazard 7: not to the judge)."""
     coder = line.reviewed(task) or (line.coder_before(task, judge) if judge else None)
-    assert coder is not None
+    coder = coder or line.last_coder(task)
     said = f"rejected in review: {first_line(issues)}"
     rounds = task.rounds + 1
     draft.move_terminal(coder, TerminalStatus.FAILED, said, alive=False)
-    draft.set_task(task, rounds=rounds)
+    draft.set_task(task, rounds=rounds, accepted="", speaker="")
     if rounds >= draft.plan.max_review_rounds:
         times = f"rejected in review {rounds} times, which is the limit: {first_line(issues)}"
         fail_task(draft, task, coder, times, issues)

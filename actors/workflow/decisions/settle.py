@@ -188,7 +188,7 @@ def end_of_tasks(draft: Draft) -> bool:
         draft.move_workflow(WorkflowStatus.FAILED, f"failed: {names}")
         outcomes.offer_task_repair(draft, failed)
         return True
-    if not all(t.gone for t in workflow.terminals()):
+    if not all(t.gone for t in workflow.terminals()) or any(t.speaker for t in workflow.tasks):
         return False
     draft.move_workflow(WorkflowStatus.MERGING, "every task has completed")
     outcomes.restart_merge(draft)

@@ -82,7 +82,9 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
             assert line.has_worktree_alone(task, terminal), "instructed beside another"
     for task in after.tasks:
         assert sum(t.status == P.RUNNING and t.alive for t in task.terminals) <= 1
-        assert (task.status == T.REVIEW_PENDING) == (line.reviewed(task) is not None)
+        judged = line.reviewed(task) is not None or task.reopened
+        assert (task.status == T.REVIEW_PENDING) == judged
+        assert task.status != T.COMPLETED or task.accepted, "completed at no commit"
     if after.status in (W.COMPLETED, W.CANCELLED, W.FAILED):
         assert not any(t.alive or t.wanted for t in terminals), "works after the end"
     if after.status in (W.MERGING, W.COMPLETED):
