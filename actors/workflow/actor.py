@@ -7,6 +7,7 @@ changed. It keeps no state: every decision is made on the rows as they are.
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -45,7 +46,7 @@ class WorkflowActor(CompanyActor):
         super().__init__(stage)
         self._id = workflow
         self._terminal_spec = terminal_spec
-        self._roused = False
+        self._woken = False
         self._answered: Order | None = None
 
     def on_start(self) -> None:
@@ -62,9 +63,9 @@ class WorkflowActor(CompanyActor):
             branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
         if branches_moved:
             self.stage.tell(addresses.merger(self._id), Look())
-        if not self._roused:
-            self._roused = True
-            self._rouse()
+        if not self._woken:
+            self._woken = True
+            self._wake_all()
         self._leave_when_over()
 
     @handles(Order)
@@ -150,29 +151,27 @@ class WorkflowActor(CompanyActor):
         if merge:
             self.stage.tell(addresses.merger(self._id), Look())
 
-    def _rouse(self) -> None:
-        """After a start: everyone who has something to do looks at it."""
+    def _wake_all(self) -> None:
+        """Wake all actors of the workflow that may have something to do, after a start."""
         for terminal in self._row().terminals():
             if not terminal.gone:
                 self._look_at_terminal(terminal.address)
         self.stage.tell(addresses.merger(self._id), Look())
 
     def _look_at_terminal(self, address: str) -> None:
-        """Wake a terminal's actor; make it where there is none."""
+        """Have a terminal's actor look at its row. Start the actor if there is none."""
         terminal = self.stage.reader.terminal(address)
         if terminal is None or terminal.gone:
             return
-        self._ensure(self._terminal_spec(address))
-        self.stage.tell(address, Look())
+        if not self.stage.tell(address, Look()):
+            self._start_terminal(self._terminal_spec(address))  # it looks when it starts
 
-    def _ensure(self, spec: ChildSpec) -> None:
-        running = (AlreadyStarted, Running, Restarting)
-        try:
-            self.supervisor.start_child(spec)
-        except running:
-            return
-        except AlreadyPresent:
-            _ignoring(running, lambda: self.supervisor.restart_child(spec.id))
+    def _start_terminal(self, spec: ChildSpec) -> None:
+        with suppress(AlreadyStarted, Running, Restarting):
+            try:
+                self.supervisor.start_child(spec)
+            except AlreadyPresent:
+                self.supervisor.restart_child(spec.id)
 
     def _leave_when_over(self) -> None:
         """When it is over and nothing runs any more the merger cleans up, and then ends all
@@ -180,13 +179,6 @@ class WorkflowActor(CompanyActor):
         status, _ = self.stage.reader.standing(self._id)
         if status in FINAL_WORKFLOW and all(t.gone for t in self._row().terminals()):
             self.stage.tell(addresses.merger(self._id), Look())
-
-
-def _ignoring(errors: tuple[type[Exception], ...], action: Callable[[], object]) -> None:
-    try:
-        action()
-    except errors:
-        return
 
 
 def _time(event: Fact | Command) -> str:
