@@ -5,10 +5,14 @@ The feed is a cache of the journal: what a slow or late subscriber misses it get
 head shows a loss even in silence.
 """
 
+import threading
+from collections.abc import Callable
+
 import msgspec
 import zmq
 
 from bus.address import RUNTIME
+from bus.gate import Gate
 
 HEARTBEAT_SECONDS = 5.0
 
@@ -29,14 +33,27 @@ class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type"):
 
 class Feed:
     """The publishing socket (XPUB, which sees who joins). Used by one thread, the one that
-    made it."""
+    made it, and by the gate, which opens and shuts its endpoint. `on_used` is called where that
+    may have used up the descriptor's edge."""
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> None:
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        endpoint: str,
+        gate: Gate,
+        on_used: Callable[[], None] = lambda: None,
+    ) -> None:
         self._socket = context.socket(zmq.XPUB)
         self._socket.sndhwm = WAITING_FRAMES
         self._socket.linger = 200
         self._socket.xpub_verbose = True  # also who joins as another one did before
-        self._socket.bind(endpoint)
+        self._using = threading.Lock()
+        self._gate = gate
+        self._entrance = gate.open(self._socket, endpoint, self._using, on_used)
+
+    def move(self, endpoint: str) -> None:
+        """Publish at another endpoint; who has joined stays."""
+        self._gate.move(self._entrance, endpoint)
 
     def fileno(self) -> int:
         """Readable when `greet` is due; of no other use (zmq_getsockopt: ZMQ_FD)."""
@@ -44,7 +61,8 @@ class Feed:
 
     def publish(self, address: str, body: bytes) -> None:
         """Never blocks: PUB drops for a subscriber whose queue is full."""
-        self._socket.send(address.encode() + b" " + body)
+        with self._using:
+            self._socket.send(address.encode() + b" " + body)
 
     def heartbeat(self, head: int) -> None:
         """Say how far the feed is; to be called every `HEARTBEAT_SECONDS`."""
@@ -55,10 +73,12 @@ class Feed:
         by, and what comes from now on does not. To be called when `fileno` is readable, and
         after publishing, which uses that up."""
         joined = False
-        while self._socket.poll(0):
-            joined = self._socket.recv()[:1] == _JOINED or joined
+        with self._using:
+            while self._socket.poll(0):
+                joined = self._socket.recv()[:1] == _JOINED or joined
         if joined:
             self.heartbeat(head)
 
     def close(self) -> None:
+        self._gate.forget(self._entrance)
         self._socket.close()

@@ -31,6 +31,7 @@ import zmq
 from bus import requests
 from bus.address import GATEWAY
 from bus.errors import Refused, malformed
+from bus.gate import Entrance, Gate
 from bus.peer import Caller, Identify, Peer, by_user, parse
 
 log = logging.getLogger("callboard.bus")
@@ -77,7 +78,8 @@ class Bus:
     the door's for a request, one message at a time inside; `backlog` in the door's. They
     must not wait, nor send. `on_death` is called if the door's thread breaks: nobody is heard
     any more, and the runtime must end. `identify` says who a client is; it is called in the
-    door's thread when a request arrives, because its process may end soon after.
+    door's thread when a request arrives, because its process may end soon after. `room` says
+    how many further connections there is room for.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Bus:
         backlog: Callable[[], int] = lambda: 0,
         on_death: Callable[[str], None] = log.critical,
         identify: Identify = by_user,
+        room: Callable[[], int] = lambda: 1 << 30,
     ) -> None:
         self._on_death = on_death
         self._identify = identify
@@ -108,6 +111,8 @@ class Bus:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._going = True
+        self.gate = Gate(room)
+        self._entrance: Entrance | None = None
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
         self.undelivered = 0
 
@@ -125,8 +130,13 @@ class Bus:
         return self._context
 
     def bind(self, endpoint: str) -> None:
-        """Open the door for clients. Before `start`."""
-        self._outside.bind(endpoint)
+        """Open the door for clients. Before `start`. Raises `ZMQError`."""
+        self._entrance = self.gate.open(self._outside, endpoint, self._door, self._wake)
+
+    def move(self, endpoint: str) -> None:
+        """Have the door at another endpoint."""
+        if self._entrance is not None:
+            self.gate.move(self._entrance, endpoint)
 
     def start(self) -> None:
         self._thread.start()
@@ -156,6 +166,7 @@ class Bus:
         with self._sending:
             for socket in (self._port, self._inside):
                 socket.close(0)
+        self.gate.stop()
         self._context.destroy(linger=200)
 
     def close_door(self) -> None:
@@ -166,6 +177,8 @@ class Bus:
         self._wake()
         if self._thread.is_alive():
             self._thread.join()
+        if self._entrance is not None:
+            self.gate.forget(self._entrance)
         with self._door:
             self._outside.close(LINGER_MS)
             os.close(self._wake_read)

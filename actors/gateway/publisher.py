@@ -41,6 +41,10 @@ class _Joined:
     """Somebody may have joined the feed."""
 
 
+class _Moved:
+    """The gate has used the socket: somebody may have joined, of whom the loop does not tell."""
+
+
 class Publisher(CompanyActor):
     """Owns the PUB socket; all in its own thread."""
 
@@ -53,7 +57,13 @@ class Publisher(CompanyActor):
         self._joins: FileIO
 
     def on_start(self) -> None:
-        self._feed = Feed(self.stage.bus.context, self._endpoint)
+        notify, address = self.stage.timers.notify, self.address
+        self._feed = Feed(
+            self.stage.bus.context,
+            self._endpoint,
+            self.stage.bus.gate,
+            lambda: notify(address, _Moved()),
+        )
         # One of our own: the loop must forget it before it is closed, the feed closes its own.
         self._joins = FileIO(os.dup(self._feed.fileno()))
         self._listen()
@@ -79,6 +89,10 @@ class Publisher(CompanyActor):
     def joined(self, message: _Joined) -> None:
         self._feed.greet(self._position.seq)
         self._listen()
+
+    @handles(_Moved)
+    def moved(self, message: _Moved) -> None:
+        self._feed.greet(self._position.seq)
 
     @handles(_Beat)
     def beat(self, message: _Beat) -> None:

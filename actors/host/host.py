@@ -6,7 +6,8 @@ It owns the PTY of one program, writes every output byte to disk, types what it 
 answers the questions a program asks its terminal, and records how the program ended. It needs
 no runtime: `kill -9` of the runtime costs nothing, the next one connects to the socket again.
 Standard library only, one thread, nothing of the project imported but the files beside it that
-keep the same rule (hosting, program, door, family, keyboard, questions, segments, wire). It is
+keep the same rule (hosting, program, door, family, keyboard, questions, segments, waiting, wire).
+It is
 run by path:
 
     python -I -S host.py --dir DIR --socket PATH --token TOKEN --incarnation N
@@ -81,6 +82,7 @@ def main(words: list[str]) -> int:
         host.start()
     except OSError as error:
         print(f"host: cannot start: {error}", file=sys.stderr)
+        host.abandon()
         return 73
     try:
         os.write(1, b"R")

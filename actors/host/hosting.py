@@ -2,12 +2,11 @@
 # pathlib and contextlib would cost the host a megabyte.
 """One program in its PTY, served until it and all it left behind are gone.
 
-Standard library only, one thread, one select. See host.py, which runs it.
+Standard library only, one thread, one wait. See host.py, which runs it.
 """
 
 import errno
 import os
-import select
 import struct
 import sys
 import termios
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 if TYPE_CHECKING or __package__:
-    from actors.host import family, keyboard, program, questions, segments, wire
+    from actors.host import family, keyboard, program, questions, segments, waiting, wire
     from actors.host.door import Client, Door
 else:
     import family
@@ -27,6 +26,7 @@ else:
     import program
     import questions
     import segments
+    import waiting
     import wire
     from door import Client, Door
 
@@ -106,6 +106,11 @@ class Host:
         os.close(report)
         os.chdir("/")
 
+    def abandon(self) -> None:
+        """Take the socket away of a start that failed."""
+        if hasattr(self, "door"):
+            self.door.close()
+
     def _write_host_json(self) -> None:
         path = self.path.replace("\\", "\\\\").replace('"', '\\"')
         text = (
@@ -181,7 +186,7 @@ class Host:
                     due.append(self.activity + client.quiet[client.fired] / 1000)
         timeout = max(0.0, min(due) - now) if due else None
         before = time.monotonic()
-        readable, _, _ = select.select(readers, writers, [], timeout)
+        readable = waiting.wait(readers, writers, timeout)
         if timeout is not None:
             late = time.monotonic() - before - timeout
             if late > 0.5:  # stopped, or asleep: no deadline may run out by that

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
+from actors.platform.readiness import wait_for
 from actors.pty.events import Event, Welcome
 from actors.pty.link import Link
 
@@ -28,14 +29,13 @@ class Console:
                     return event
             if self.link.closed:
                 raise ConnectionError(f"the link was closed before {kind.__name__} came")
-            writers = [self.link] if self.link.wants_write else []
             patience = deadline - time.monotonic()
-            readable, writable, _ = select.select([self.link], writers, [], max(0.0, patience))
-            if writable:
+            found = wait_for(self.link.fileno(), patience, also_write=self.link.wants_write)
+            if found & select.POLLOUT:
                 self.link.on_writable()
-            if readable:
+            if found & ~select.POLLOUT:
                 self._kept += self.link.on_readable()
-            elif not writable and patience <= 0:
+            elif not found and patience <= 0:
                 raise TimeoutError(f"no {kind.__name__} came within {timeout} s")
 
     def forget(self, kind: type[Event]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.pty import records, strays
 from actors.pty.events import Closed, Event
@@ -19,6 +20,10 @@ from actors.pty.spawn import Refusal, await_ready, spawn
 
 HOST_START = 20.0
 """Seconds that a host may take to listen."""
+END_SECONDS = 10.0
+"""Seconds a host may take to end its program (TERM, 5 s, KILL) and itself."""
+WORDS = 500
+"""Bytes of a host's standard error that an error quotes."""
 
 
 class Broke(msgspec.Struct, frozen=True):
@@ -112,9 +117,10 @@ class Session:
 
         A second call starts no second host. If the session is not connected afterwards the program
         has ended already, and `exit` says how. Raise `OSError`: `TimeoutError`, or
-        `ChildProcessError` with a `Refusal` as errno.
+        `ChildProcessError` with a `Refusal` as errno; the host has ended then, with its program.
         """
-        self._process = spawn(
+        descriptors.require_room()
+        process = spawn(
             self.directory,
             socket=self._socket,
             token=self._token,
@@ -126,7 +132,21 @@ class Session:
             columns=columns,
         )
         try:
-            await_ready(self._process, HOST_START)
+            self._come_up(process)
+        except BaseException as error:
+            self._end_failed(process)
+            words = self._last_words()
+            if words and isinstance(error, ChildProcessError):
+                raise ChildProcessError(error.errno, f"{error.strerror}: {words}") from error
+            raise
+        finally:
+            if process.stdout is not None:
+                process.stdout.close()  # a terminal costs one descriptor, that of its link
+        self._process = process
+
+    def _come_up(self, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            await_ready(process, HOST_START)
         except ChildProcessError as error:
             if error.errno not in (Refusal.ANOTHER_RUNS, Refusal.HAS_ENDED):
                 raise
@@ -135,6 +155,26 @@ class Session:
         except OSError:
             if self.look() is not Found.ENDED:
                 raise
+
+    def _end_failed(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a host that no session will own: TERM, at which it ends its program, then KILL."""
+        self.close()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                self.end_strays(0.0)
+
+    def _last_words(self) -> str:
+        """What the host wrote to its standard error; at most a line or two."""
+        try:
+            words = (self.directory / "host.err").read_bytes()[-WORDS:]
+        except OSError:
+            return ""
+        return " ".join(words.decode("utf-8", "replace").split()).removeprefix("host: ")
 
     def connect(self) -> None:
         """Open the link. Raise `OSError` if no host listens."""
@@ -164,8 +204,6 @@ class Session:
             self._loop.post(lambda: self._forget(link))
         if self._process is not None:
             self._process.poll()  # one that ends later is reaped with the next that is started
-            if self._process.stdout is not None:
-                self._process.stdout.close()
             self._process = None
 
     # ---- in the loop's thread ------------------------------------------------------------

@@ -1,12 +1,13 @@
 """Starting a terminal host, which outlives this process."""
 
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
+
+from actors.platform.readiness import wait_for
 
 HOST = Path(__file__).parents[1] / "host" / "host.py"
 
@@ -77,7 +78,7 @@ def await_ready(process: subprocess.Popen[bytes], timeout: float) -> None:
     Raise TimeoutError, or ChildProcessError with the host's exit code as errno if it has ended.
     """
     assert process.stdout is not None
-    if not select.select([process.stdout], [], [], timeout)[0]:
+    if not wait_for(process.stdout.fileno(), timeout):
         raise TimeoutError(f"the host did not listen within {timeout} s")
     if not os.read(process.stdout.fileno(), 1):
         code = process.wait(timeout)

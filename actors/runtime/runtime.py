@@ -19,6 +19,7 @@ from actors import VERSION
 from actors.gateway.callers import Callers
 from actors.gateway.publisher import Committed
 from actors.gateway.web import WebSettings
+from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
@@ -97,7 +98,13 @@ class Runtime:
         self._directory = Directory()
         self._loop = EventLoop(self._fail)
         self._watches = Watches(self._loop)
-        self._bus = Bus(self._directory.deliver, self._backlog, self._fail, Callers(home).identify)
+        self._bus = Bus(
+            self._directory.deliver,
+            self._backlog,
+            self._fail,
+            Callers(home).identify,
+            descriptors.room,
+        )
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
             Paths(home, self._sockets),
@@ -233,6 +240,7 @@ class Runtime:
             self._fail(f"the home {self.home} was taken away")
             return
         self._journal.verify()
+        self._bus.gate.look()
         self._loop.later(HOME_CHECK_SECONDS, self._check_home)
 
     # ---- hooks ----------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import resource
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,19 +11,13 @@ from typing import NoReturn, Protocol
 from zmq import ZMQError
 
 from actors.gateway.web import WebSettings
+from actors.platform import descriptors
 from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
 from actors.runtime.signals import EndSignals
 from actors.supervision.errors import SupervisorError
 from bus.action import Action, Do
 from store.errors import StoreError
-
-OPEN_FILES = 8192
-"""The limit on open files that the runtime sets for itself.
-
-A terminal needs one descriptor, a watched repository one, a client three. The usual limit of 1024
-allows some 900 terminals. Every program that is started inherits the limit, so it is not higher.
-"""
 
 GIVE_UP_SECONDS = 10.0
 """How long to wait for the reason of a root that gave up during the start."""
@@ -55,7 +48,7 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
     thread. `web` says where HTTP is served.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    _raise_open_files()
+    descriptors.raise_limit()
     try:
         runtime = Runtime(home, web)
     except HomeBusy as busy:
@@ -81,13 +74,6 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
     runtime.ended.wait()
     signals.ending = True
     _end(runtime, home, report)
-
-
-def _raise_open_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end(runtime: Runtime, home: Path, report: Report) -> NoReturn:

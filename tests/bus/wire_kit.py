@@ -29,7 +29,7 @@ class Wire:
     def up(self) -> None:
         self._bus = Bus(self._deliver)
         self._bus.bind(self.requests)
-        self.feed = Feed(self._bus.context, self.feed_at)
+        self.feed = Feed(self._bus.context, self.feed_at, self._bus.gate)
         self._bus.start()
 
     def down(self) -> None:

@@ -1,6 +1,8 @@
 """A session is started again by whoever does not know that it was: one host starts, once."""
 
 import errno
+import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from actors.platform.loop import EventLoop
-from actors.pty.session import Session
-from tests.actors.host.host_kit import Terminal, collect
+from actors.pty.events import Ended
+from actors.pty.session import Found, Session
+from actors.pty.strays import marked
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 
 @pytest.fixture
@@ -29,6 +33,10 @@ def session(loop: EventLoop, terminal: Terminal) -> Session:
         token=terminal.token,
         incarnation=1,
     )
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def start(session: Session, terminal: Terminal, *argv: str) -> None:
@@ -57,3 +65,50 @@ def test_one_that_runs_is_connected_to(loop: EventLoop, terminal: Terminal, tmp_
     console.link.end(0)
     terminal.ended()
     assert told.read_text() == "x"
+
+
+def test_descriptors_above_1023_are_no_obstacle_and_a_terminal_costs_one(
+    loop: EventLoop, terminal: Terminal
+) -> None:
+    """Hazard 69."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    started = session(loop, terminal)
+    try:
+        before = open_files()
+        start(started, terminal, "/bin/cat")
+        assert started.connected
+        assert open_files() == before + 1
+        console = terminal.connect()
+        console.link.end(0)
+        console.next(Ended, WAIT)
+        console.link.close()
+    finally:
+        started.close()
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_launch_that_fails_ends_the_host_it_started(
+    loop: EventLoop, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hazard 69. The host comes up when nobody waits for it any more."""
+    monkeypatch.setattr("actors.pty.session.HOST_START", 0.0)
+    started = session(loop, terminal)
+    with pytest.raises(TimeoutError):
+        start(started, terminal, "/bin/sleep", "1000")
+    assert started.look() in (Found.NEVER, Found.ENDED)
+    assert marked(terminal.token) == set()
+    assert not terminal.socket.exists()
+
+
+def test_a_host_that_fails_late_says_why_and_leaves_no_socket(
+    loop: EventLoop, terminal: Terminal
+) -> None:
+    (terminal.dir / "host.tmp").mkdir(parents=True)
+    with pytest.raises(ChildProcessError, match=r"host\.tmp"):
+        start(session(loop, terminal), terminal, "/bin/sleep", "1000")
+    assert not terminal.socket.exists()
+    assert marked(terminal.token) == set()
