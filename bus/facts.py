@@ -12,6 +12,7 @@ from typing import Any, ClassVar, get_args
 import msgspec
 
 from bus.action import Action
+from bus.kinds import MergeRefusal
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -313,11 +314,11 @@ class ResolutionJudged(Fact, kw_only=True, tag="merge.resolution"):
 
 
 class MergeRefused(Fact, kw_only=True, tag="merge.refused"):
-    """Nothing landed. `reason`: `tests`, `target_checked_out`, `target_missing`, …"""
+    """The merge ended without landing; `message` says why in a sentence."""
 
     observed = True
 
-    reason: str
+    reason: MergeRefusal
     message: str
     files: list[str] = []
 

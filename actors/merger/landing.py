@@ -1,118 +1,81 @@
-"""Landing: the tested commit becomes the target, and the checkouts of the target follow.
+"""Land: the tested commit becomes the target, and the checkouts of the target follow.
 
-Once the target has moved it has landed, whatever a filter of the repository does then: a
-checkout that cannot be brought along is left to a person, and nothing is tried without end.
+Once the target has moved, the merge has landed. A checkout that cannot follow (a filter fails or
+hangs) is then left to a person; it is not tried again without end.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from actors.git import land as landing
 from actors.git.command import GitFailed, GitLate
+from actors.merger.build import refused, target_missing
 from actors.platform.workers import WorkerLate
-from bus.facts import MergeBehind, MergeLanded, TargetMoved
-from bus.messages import Look
+from actors.system.own_worker import OwnWorker
+from bus.facts import MergeBehind, MergeLanded, MergeRefused, TargetMoved
+from bus.kinds import MergeRefusal
 from bus.rows import Workflow
-from bus.status import WorkflowStatus
-from store.change import Update
-from store.errors import LostRace
 
-if TYPE_CHECKING:
-    from actors.merger.actor import Merger
+Landed = MergeLanded | MergeBehind | TargetMoved | MergeRefused
 
 
-class Landing:
-    """The part of a merger that lands. In the merger's thread."""
+def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
+    """Land, or end a landing that a crash has cut short; return what came of it.
 
-    def __init__(self, actor: "Merger") -> None:
-        self._actor = actor
-
-    def begin(self, row: Workflow) -> None:
-        """From here on nobody can stop or abort it: the target may have moved already."""
-        actor = self._actor
-        expect = {
-            "merge_waits": "",
-            "merge_round": row.merge.round,
-            "merge_commit": row.merge.commit,
-            "status": WorkflowStatus.MERGING,
-        }
-        try:
-            actor.stage.commit(
-                actor, [Update("workflow", row.id, {"merge_waits": "landing"}, expect)]
-            )
-        except LostRace:
-            actor.stage.tell(actor.address, Look())
-            return
-        self.go_on(actor.row())
-
-    def go_on(self, row: Workflow) -> None:
-        """Land, or end a landing that a crash has cut. Raises `GitFailed` or `WorkerLate` where
-        it cannot, and the target has not moved."""
-        actor, merge = self._actor, row.merge
-        try:
-            outcome = actor.worker.call(
-                landing.land,
-                row.git_dir,
-                row.target,
-                old=merge.base,
-                new=merge.commit,
-                message=f"callboard: land {row.id}",
-            )
-        except (GitFailed, WorkerLate) as error:
-            found = actor.worker.call(landing.take_stock, row.git_dir, row.target, merge.commit)
-            if not found.moved:
-                raise
-            if found.behind:
-                self._behind(row, found.behind, error)
-                return
-            outcome = landing.Landed(merge.commit, (), ())  # its last step came through
-        self._tell(row, outcome)
-
-    def _behind(self, row: Workflow, checkouts: tuple[str, ...], error: Exception) -> None:
-        late = isinstance(error, GitLate | WorkerLate)
-        why = f"a filter may be hanging: {error}" if late else str(error)
-        self._say_behind(row, checkouts, why)
-
-    def _say_behind(self, row: Workflow, checkouts: tuple[str, ...], message: str) -> None:
-        fact = MergeBehind(
-            address=row.address,
-            target=row.target,
-            commit=row.merge.commit,
-            checkouts=list(checkouts),
-            message=message,
+    Raises `GitFailed` or `WorkerLate` if it cannot be done and the target has not moved.
+    """
+    merge = row.merge
+    try:
+        outcome = worker.call(
+            landing.land,
+            row.git_dir,
+            row.target,
+            old=merge.base,
+            new=merge.commit,
+            message=f"callboard: land {row.id}",
         )
-        self._actor.tell(row, fact)
+    except (GitFailed, WorkerLate) as error:
+        found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit)
+        if not found.moved:
+            raise
+        if found.behind:
+            late = isinstance(error, GitLate | WorkerLate)
+            why = f"a filter may be hanging: {error}" if late else str(error)
+            return _behind(row, found.behind, why)
+        outcome = landing.Landed(merge.commit, (), ())  # its last step was made
+    return _fact(row, outcome, has_test)
 
-    def _tell(self, row: Workflow, outcome: landing.Landing) -> None:
-        actor, merge = self._actor, row.merge
-        match outcome:
-            case landing.Landed(oid=oid):
-                fact = MergeLanded(
-                    address=row.address,
-                    target=row.target,
-                    old=merge.base,
-                    new=oid,
-                    tested=actor.stage.reader.plan(row.id).test is not None,
-                )
-                actor.tell(row, fact)
-            case landing.Behind(checkouts=behind, lock=lock):
-                self._say_behind(row, behind, f"another git holds {lock}")
-            case landing.TargetMoved(actual=None):
-                actor.refuse(row, "target_missing", f"there is no branch {row.target!r} any more")
-            case landing.TargetMoved(actual=actual):
-                moved = TargetMoved(
-                    address=row.address, target=row.target, old=merge.base, new=actual or ""
-                )
-                actor.tell(row, moved)
-            case landing.FilesInTheWay(checkout=checkout, files=files):
-                actor.refuse(
-                    row,
-                    "files_in_the_way",
-                    f"{row.target} is checked out in {checkout} with changed files in the way",
-                    list(files),
-                )
-            case landing.TargetLocked(lock=lock):
-                actor.refuse(row, "target_locked", f"another git holds {lock}")
-            case landing.RefRefused(output=output):
-                actor.refuse(row, "ref_refused", f"git refused to move {row.target}: {output}")
-            case landing.NotForward(old=old, new=new):
-                actor.refuse(row, "not_forward", f"{new[:12]} does not descend from {old[:12]}")
+
+def _behind(row: Workflow, checkouts: Sequence[str], message: str) -> MergeBehind:
+    return MergeBehind(
+        address=row.address,
+        target=row.target,
+        commit=row.merge.commit,
+        checkouts=list(checkouts),
+        message=message,
+    )
+
+
+def _fact(row: Workflow, outcome: landing.Landing, has_test: bool) -> Landed:
+    merge = row.merge
+    match outcome:
+        case landing.Landed(oid=oid):
+            return MergeLanded(
+                address=row.address, target=row.target, old=merge.base, new=oid, tested=has_test
+            )
+        case landing.Behind(checkouts=behind, lock=lock):
+            return _behind(row, behind, f"another git holds {lock}")
+        case landing.TargetMoved(actual=actual):
+            if actual is None:
+                return target_missing(row)
+            return TargetMoved(address=row.address, target=row.target, old=merge.base, new=actual)
+        case landing.FilesInTheWay(checkout=checkout, files=files):
+            message = f"{row.target} is checked out in {checkout} with changed files in the way"
+            return refused(row, MergeRefusal.FILES_IN_THE_WAY, message, list(files))
+        case landing.TargetLocked(lock=lock):
+            return refused(row, MergeRefusal.TARGET_LOCKED, f"another git holds {lock}")
+        case landing.RefRefused(output=output):
+            message = f"git refused to move {row.target}: {output}"
+            return refused(row, MergeRefusal.REF_REFUSED, message)
+        case landing.NotForward(old=old, new=new):
+            message = f"{new[:12]} does not descend from {old[:12]}"
+            return refused(row, MergeRefusal.NOT_FORWARD, message)

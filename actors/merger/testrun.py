@@ -1,14 +1,13 @@
 """A test run: the plan's test on the merged tree, under a host of its own.
 
-The host gives what a terminal has: the output on disk within bounds, the exit status, the
-end of the whole process group, and a run that survives the runtime.
+As for a terminal, the host keeps the output on disk within bounds, stores the exit status, ends
+the whole process group, and outlives the runtime.
 """
 
 import logging
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,102 +18,110 @@ from actors.pty import output, records
 from actors.pty.events import Closed, Ended
 from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
+from actors.system.own_worker import OwnWorker
+from actors.system.stage import Stage
 from bus import clock
 from bus.facts import MergeTested
 from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
 
-if TYPE_CHECKING:
-    from actors.merger.actor import Merger
-
 log = logging.getLogger("callboard.merger")
 
 GRACE_MS = 5_000
 PROBE_SECONDS = 0.2
-"""Until a host that did not answer is looked at again."""
+"""The time until a host that did not answer is tried again."""
 CUT_RUNS = 3
-"""So often a run that was cut is redone, then the merge has failed."""
+"""How often a run that was cut short is repeated before the merge fails."""
 TAIL = 6_000
 """Bytes of the output's end that go into the fact."""
 
+_ROUND = 1_000
+
 
 def run_number(row: Workflow) -> int:
-    """The number of the run that the merge is at."""
-    return row.merge.round * 1_000 + row.merge.runs + 1
+    """Return the number of the run that the merge is at."""
+    return row.merge.round * _ROUND + row.merge.runs + 1
 
 
 class TestsDue(msgspec.Struct, frozen=True):
-    """The time of run `number` is up."""
+    """The time limit of run `number` has passed."""
 
     number: int
 
 
 class TestRun:
-    """One run. Belongs to the merger's thread."""
+    """One run of the tests for the merger at `address`. Belongs to the merger's thread.
 
-    def __init__(self, actor: "Merger", plan: Plan, number: int, commit: str, path: Path) -> None:
-        self.number = number
-        self._actor = actor
+    `begin` and `heard` return the fact when the run has ended. Where they return None the merger
+    looks again later: a message (`HostSaid`, `TestsDue`, `Look`) is on its way to it.
+    """
+
+    def __init__(
+        self, stage: Stage, address: str, worker: OwnWorker, row: Workflow, plan: Plan, path: Path
+    ) -> None:
+        self.number = run_number(row)
+        self._stage = stage
+        self._merger = address
+        self._worker = worker
+        self._row = row
         self._plan = plan
-        self._commit = commit
         self._path = path
         self._timer: Timer | None = None
         self._timed_out = False
-        stage, where = actor.stage, actor.address
-        self._address = where + "tests/"
-        self.directory = stage.paths.terminal_dir(self._address, number)
+        self._address = f"{address}tests/"
+        self.directory = stage.paths.terminal_dir(self._address, self.number)
         known = records.read_identity(self.directory)
         self._since = known.started if known else clock.awake()
         self._session = Session(
             stage.loop,
-            lambda said: stage.timers.notify(where, said),
+            lambda said: stage.timers.notify(address, said),
             directory=self.directory,
-            socket=stage.paths.socket(self._address, number),
+            socket=stage.paths.socket(self._address, self.number),
             token=known.token if known else secrets.token_hex(16),
-            incarnation=number,
+            incarnation=self.number,
         )
 
-    def begin(self, row: Workflow) -> None:
-        """Start it, or take up what a former incarnation started. Again: take it up again
-        where the link was lost."""
+    def begin(self) -> MergeTested | None:
+        """Start the run, take over one that an earlier incarnation started, or connect again
+        after the connection was lost."""
         if self._session.connected:
-            return
+            return None
         match self._session.look():
             case Found.ALIVE:
-                self._take_up()
+                self._take_over()
             case Found.ENDED if self._timed_out or not self._session.exit().told:
-                self._finish(self._session.exit())
-                return
+                return self._finish(self._session.exit())
             case Found.ENDED | Found.LOST:
                 self._session.end_strays(GRACE_MS / 1000)
                 if not self._set_aside():
-                    self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
-                    return
+                    return self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
                 self._since = clock.awake()
-                self._start(row)
+                self._start()
             case Found.NEVER:
-                self._start(row)
+                self._start()
             case Found.UNKNOWN:
                 raise OSError(f"{self.directory} cannot be read")
         if self._timer is None:
             limit = self._plan.test_timeout - clock.awake_since(self._since)
-            stage, where, due = self._actor.stage, self._actor.address, TestsDue(self.number)
-            self._timer = stage.timers.after(max(0.0, limit), where, due)
+            due = TestsDue(self.number)
+            self._timer = self._stage.timers.after(max(0.0, limit), self._merger, due)
+        return None
 
-    def _take_up(self) -> None:
-        """A host that begins or ends just now does not answer: look again soon."""
+    def _take_over(self) -> None:
+        """Connect. A host that is starting or ending does not answer: try again soon."""
         try:
             self._session.connect()
         except OSError as error:
             log.info("%s: the host does not answer: %s", self._address, error)
-            stage, where = self._actor.stage, self._actor.address
-            stage.timers.after(PROBE_SECONDS, where, Look())
+            self._stage.timers.after(PROBE_SECONDS, self._merger, Look())
 
     def _set_aside(self) -> bool:
-        """A run that was cut (it was told to end, its host was killed, the machine went down)
-        says nothing about the tree: what it left is kept beside and it is redone, but not for
-        ever."""
+        """Keep what a run left that was cut short, so that it can be repeated.
+
+        Such a run (it was told to end, its host was killed, the machine went down) says nothing
+        about the tree. Return False if it was repeated often enough.
+        """
         for number in range(1, CUT_RUNS + 1):
             aside = self.directory.with_name(f"{self.directory.name}.cut-{number}")
             if not aside.exists():
@@ -122,29 +129,35 @@ class TestRun:
                 return True
         return False
 
-    def _start(self, row: Workflow) -> None:
-        home = str(self._actor.stage.paths.home)
-        self._actor.worker.call(
-            landing.checkout_tree, row.git_dir, home, str(self._path), self._commit
+    def _start(self) -> None:
+        row, home = self._row, str(self._stage.paths.home)
+        self._worker.call(
+            landing.checkout_tree, row.git_dir, home, str(self._path), row.merge.commit
         )
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
         self._session.start(self._plan.test or [], env, self._path, 40, 120)
         if not self._session.connected:
-            self._actor.stage.tell(self._actor.address, Look())
+            self._look_again()
 
-    def heard(self, said: HostSaid) -> None:
+    def _look_again(self) -> None:
+        self._stage.tell(self._merger, Look())
+
+    def heard(self, said: HostSaid) -> MergeTested | None:
+        """Handle what the host of the run reports. Raises the error of a session that broke."""
         if said.incarnation != self.number:
-            return
+            return None
         match said.event:
             case Broke(error=error):
                 raise error
             case Ended(exit=ended):
-                self._finish(ended)
+                return self._finish(ended)
             case Closed():
                 self._session.close()
-                self._actor.stage.tell(self._actor.address, Look())
+                self._look_again()
+        return None
 
     def due(self, message: TestsDue) -> None:
+        """End the run if its time limit has passed."""
         if message.number == self.number:
             self._timed_out = True
             self.end()
@@ -154,37 +167,33 @@ class TestRun:
         self._session.do(lambda link: link.end(GRACE_MS))
 
     def close(self) -> None:
-        """Let go; what runs goes on running."""
+        """Disconnect; the run goes on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._session.close()
 
-    def _finish(self, ended: Exit) -> None:
+    def _finish(self, ended: Exit) -> MergeTested | None:
         self.close()
         if ended.told and not self._timed_out:
-            self._actor.stage.tell(self._actor.address, Look())
-            return
+            self._look_again()
+            return None
         tail = output.tail(self.directory, TAIL)
         if ended.kind == "exec_failed":
             tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
-        row = self._actor.row()
-        if run_number(row) != self.number:
-            return  # it was told, and decided on meanwhile
         passed = ended.kind == "exited" and ended.status == 0 and not self._timed_out
-        fact = MergeTested(
-            address=row.address,
-            commit=self._commit,
+        return MergeTested(
+            address=self._row.address,
+            commit=self._row.merge.commit,
             passed=passed,
             command=self._plan.test or [],
             status=ended.status,
             seconds=round(max(0.0, ended.clock - self._began()), 3),
             timed_out=self._timed_out,
-            run=row.merge.runs + 1,
+            run=self.number % _ROUND,
             output=str(self.directory / "out"),
             tail=tail.replace("\r\n", "\n"),
         )
-        self._actor.tell(row, fact)
 
     def _began(self) -> float:
         identity = records.read_identity(self.directory)

@@ -10,6 +10,7 @@ from actors.command_line.facts import said
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
+from bus.kinds import MergeRefusal
 from bus.results import Chain
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -101,7 +102,9 @@ def test_why_shows_what_each_fact_carries() -> None:
             address="demo/", commit="c" * 40, passed=False, command=["make", "test"], status=2,
             output="/home/t/out", tail="it broke",
         ),
-        facts.MergeRefused(address="demo/", reason="ref_refused", message="a hook\nsaid no"),
+        facts.MergeRefused(
+            address="demo/", reason=MergeRefusal.REF_REFUSED, message="a hook\nsaid no"
+        ),
     ]  # fmt: skip
     chain = Chain(address=where, status="failed", reason="exited [3]", facts=told)
     shown = _text(tables.why(chain))

@@ -8,6 +8,7 @@ from actors.workflow.decisions.decide import decide
 from bus import facts, requests
 from bus.errors import Refused
 from bus.facts import Fact
+from bus.kinds import MergeRefusal
 from bus.plan import Plan
 from bus.rows import Task, Terminal
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -218,7 +219,7 @@ class Staged:
 
     def refuse(self) -> None:
         fact = facts.MergeRefused(
-            address="demo/", reason="target_checked_out", message="in the way", files=["x"]
+            address="demo/", reason=MergeRefusal.FILES_IN_THE_WAY, message="in the way", files=["x"]
         )
         self._tell(fact)
 

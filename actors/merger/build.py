@@ -1,0 +1,124 @@
+"""Build: merge the branches, in order, on the target's tip.
+
+The merge happens in memory, in a worker process. A conflict is laid out in a scratch worktree.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pygit2
+
+from actors.git import merge as merging
+from actors.git import resolution
+from actors.git.graph import descends
+from actors.git.refs import HEADS, read_ref
+from actors.git.repository import is_dirty
+from actors.merger.scratch import at_work, bring, scratch
+from actors.system.own_worker import OwnWorker
+from bus.facts import MergeConflict, MergeRefused, MergeStarted
+from bus.kinds import MergeRefusal
+from bus.rows import Workflow
+
+
+class ResolvedByGit(msgspec.Struct, frozen=True):
+    """The `git` program merged what libgit2 could not. `commit` is its merge."""
+
+    commit: str
+
+
+Built = MergeStarted | MergeConflict | MergeRefused | ResolvedByGit
+
+
+def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
+    """Merge the branches of a workflow; return what came of it. Changes no ref.
+
+    Raises `GitLate` or `WorkerLate` if a merge driver or a filter takes too long.
+    """
+    tip = read_ref(row.git_dir, HEADS + row.target)
+    if tip is None:
+        return target_missing(row)
+    request = _request(row)
+    match worker.call(merging.merge_branches, request):
+        case merging.Conflict() as found:
+            return _lay_out(row, worker, home, request, found)
+        case merging.Unrelated(branch=branch):
+            return refused(
+                row, MergeRefusal.UNRELATED, f"{branch} shares no commit with {row.target}"
+            )
+        case merging.MergeResult(result=result):
+            return MergeStarted(
+                address=row.address,
+                target=row.target,
+                base=tip,
+                commit=result,
+                branches=[task.branch for task in row.tasks],
+            )
+
+
+def refused(
+    row: Workflow, reason: MergeRefusal, message: str, files: list[str] | None = None
+) -> MergeRefused:
+    """Return the fact that ends a merge without landing."""
+    return MergeRefused(address=row.address, reason=reason, message=message, files=files or [])
+
+
+def target_missing(row: Workflow) -> MergeRefused:
+    """Return the refusal for a target branch that was deleted."""
+    message = f"there is no branch {row.target!r} any more"
+    return refused(row, MergeRefusal.TARGET_MISSING, message)
+
+
+def _request(row: Workflow) -> merging.MergeRequest:
+    """Merge the accepted commit of each branch on the target's tip, or on a resolution that
+    contains the tip."""
+    branches = [(task.branch, task.name) for task in row.tasks]
+    tips = {task.branch: task.accepted for task in row.tasks}
+    time = int(datetime.fromisoformat(row.merge.at).timestamp())
+    request = merging.plan_merge(row.git_dir, row.target, branches, time=time, tips=tips)
+    resolved = row.merge.resolved
+    if not resolved:
+        return request
+    if descends(pygit2.Repository(row.git_dir), request.base, resolved):
+        return msgspec.structs.replace(request, base=resolved)
+    first = merging.MergeBranch("callboard", resolved, "resolved conflicts")
+    return msgspec.structs.replace(request, branches=(first, *request.branches))
+
+
+def _lay_out(
+    row: Workflow,
+    worker: OwnWorker,
+    home: Path,
+    request: merging.MergeRequest,
+    found: merging.Conflict,
+) -> MergeConflict | ResolvedByGit:
+    """Lay the conflict out in a scratch worktree, detached, with git's conflict markers.
+
+    If the merge terminal works already, its worktree is used. If `git` itself finds no conflict,
+    its merge is the resolution.
+    """
+    path = Path(row.merge.worktree)
+    stays = at_work(row) and not is_dirty(str(path)) and bring(path, found.onto)
+    if not stays:
+        path = scratch(home, row.id, f"merge-{row.merge.round}-{found.tip[:8]}")
+    made = worker.call(
+        resolution.materialize,
+        row.git_dir,
+        str(home),
+        str(path),
+        onto=found.onto,
+        tip=found.tip,
+        message=f"Merge {found.branch} into {row.target}",
+        author=request.author,
+        at_onto=stays,
+    )
+    if made.resolved is not None and made.resolved != row.merge.resolved:
+        return ResolvedByGit(made.resolved)
+    return MergeConflict(
+        address=row.address,
+        files=[file.path for file in found.files],
+        branch=found.branch,
+        against=list(found.with_branches),
+        worktree=str(path),
+        start=found.onto,
+    )

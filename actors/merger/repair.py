@@ -1,0 +1,56 @@
+"""Resolution and repair: check what a merge terminal or a person made, and lay a red tree out."""
+
+from pathlib import Path
+
+import msgspec
+
+from actors.git import resolution, worktrees
+from actors.merger.scratch import at_work, bring, scratch
+from actors.system.own_worker import OwnWorker
+from bus.facts import ResolutionJudged
+from bus.rows import Workflow
+
+
+class LaidOut(msgspec.Struct, frozen=True):
+    """The red tree `start` is checked out in `worktree`."""
+
+    worktree: str
+    start: str
+
+
+def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
+    """Check the commit of the merge terminal, or what a person left in the worktree.
+
+    A resolution must lose nothing of either side. A mended red tree descends from it already:
+    the watcher accepts no other commit.
+    """
+    merge = row.merge
+    tip = next((task.accepted for task in row.tasks if task.branch == merge.branch), "")
+    commit = merge.resolved
+    problems: tuple[resolution.Problem, ...] = ()
+    if merge.waits == "by_hand":
+        checked = worker.call(
+            resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
+        )
+        commit, problems = checked.head, checked.problems
+    elif merge.files:
+        problems = worker.call(
+            resolution.check_resolution, row.git_dir, onto=merge.start, tip=tip, head=commit
+        )
+    texts = [problem.text for problem in problems]
+    return ResolutionJudged(address=row.address, commit=commit, problems=texts)
+
+
+def lay_out(row: Workflow, home: Path) -> LaidOut:
+    """Check the red tree out in a scratch worktree, for the terminal that is to mend it."""
+    merge = row.merge
+    path = Path(merge.worktree)
+    if at_work(row):
+        bring(path, merge.commit)
+    else:
+        path = scratch(home, row.id, f"merge-{merge.round}")
+        mark = f"repair {merge.commit}\n"
+        name = worktrees.registered(row.git_dir, str(path))
+        if name is None or worktrees.mark_of(row.git_dir, name) != mark:
+            worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
+    return LaidOut(str(path), merge.commit)

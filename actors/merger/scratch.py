@@ -1,0 +1,44 @@
+"""The scratch worktrees of a merge: where a conflict is laid out, where a red tree is mended, and
+where the tests run. They are in the home, beside the worktrees of the tasks."""
+
+import logging
+from pathlib import Path
+
+from actors.git.command import GitRefused, git
+from bus.rows import Workflow
+from bus.status import TerminalStatus
+
+log = logging.getLogger("callboard.merger")
+
+
+def scratch(home: Path, workflow: str, name: str) -> Path:
+    """Return the path of a scratch worktree; its parent directory is made."""
+    path = home / "worktrees" / workflow / f".{name}"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def at_work(row: Workflow) -> bool:
+    """Return whether the merge terminal works in the worktree of the merge. It cannot leave that
+    directory."""
+    helper = row.merge_terminal
+    works = helper is not None and helper.status == TerminalStatus.RUNNING
+    return works and bool(row.merge.worktree) and Path(row.merge.worktree).is_dir()
+
+
+def bring(worktree: Path, commit: str) -> bool:
+    """Check a commit out in the worktree in which the merge terminal works.
+
+    Return False if changes of the terminal are in the way; they stay. (The repair of a red tree
+    is then rejected with the reason, and a conflict is laid out in another worktree.)
+    """
+    try:
+        git(
+            *("checkout", "-q", "--detach", commit),
+            at=str(worktree),
+            refusals="would be overwritten|resolve your current index first",
+        )
+    except GitRefused as error:
+        log.warning("%s: %s", worktree, error)
+        return False
+    return True

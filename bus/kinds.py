@@ -1,0 +1,18 @@
+"""The kinds and reasons that facts and rows choose from, spelled once (hazard 13).
+
+What is stored in a column has a CHECK constraint made from its enum.
+"""
+
+from enum import StrEnum
+
+
+class MergeRefusal(StrEnum):
+    """Why a merge ended without landing."""
+
+    TARGET_MISSING = "target_missing"
+    UNRELATED = "unrelated"
+    FILES_IN_THE_WAY = "files_in_the_way"
+    TARGET_LOCKED = "target_locked"
+    REF_REFUSED = "ref_refused"
+    NOT_FORWARD = "not_forward"
+    TOO_LONG = "too_long"
