@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from actors.command_line.commands import main
-from bus import connection, facts, plan, requests, rows
+from actors.web.routes import ROUTES
+from bus import facts, plan, requests, rows
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
 
@@ -60,7 +61,6 @@ def test_what_is_not_yet_is_really_not_there() -> None:
     assert {"terminal.input", "terminal.output", "terminal.resize", "logs", "attach"} <= missing
     assert not missing & set(tagged(requests.AnyRequest))
     assert not missing & set(main.commands)
-    assert "http" not in fields(connection.Connection)
 
 
 def test_every_command_stands_in_the_table() -> None:
@@ -98,3 +98,16 @@ def test_every_reason_of_a_refusal_is_named() -> None:
     used = set(re.findall(r'(?:illegal\(|_require\(\s*draft,)\s*"([a-z_]+)"', source))
     assert {"not_ready", "landing", "not_live"} <= used
     assert used <= set(words(TEXT.split("Reasons of 400:")[1].split("\n\n")[0]))
+
+
+def test_every_http_route_stands_in_the_table_and_no_other() -> None:
+    documented = {
+        route: words(cells[1])[0]
+        for route, cells in table("route | request | does").items()
+        if words(cells[1])
+    }
+    code = {
+        f"{route.method} {route.path.replace(':path}', '}')}": route.request.__struct_config__.tag
+        for route in ROUTES
+    }
+    assert documented == code

@@ -124,10 +124,10 @@ class Home:
     def json(self, *words: str) -> Any:
         return json.loads(self.ok(*words, "--json"))
 
-    def serve(self) -> "subprocess.Popen[str]":
-        """A runtime in the background; returns when it serves."""
+    def serve(self, *words: str) -> "subprocess.Popen[str]":
+        """A runtime in the background, with these options; returns when it serves."""
         self.served = subprocess.Popen(
-            [*self.prefix, PYTHON, str(ROOT / "run.py"), "serve", "--home", str(self.path)],
+            [*self.prefix, PYTHON, str(ROOT / "run.py"), "serve", *words, "--home", str(self.path)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

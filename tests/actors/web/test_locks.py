@@ -1,0 +1,186 @@
+"""What the web door keeps out. Each number is a requirement of `docs/security.md`."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.actors.web.conftest import Web
+from tests.doors.kit import Home
+
+
+def _get(web: Web, path: str = "/api/runtime", **headers: str) -> httpx.Response:
+    return httpx.get(web.at.http + path, headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", ""])
+@pytest.mark.parametrize("path", ["/health", "/api/runtime", "/metrics", "/nothing"])
+def test_another_host_is_misdirected(shared: Web, host: str, path: str) -> None:
+    answer = shared.raw(
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {shared.at.token}\r\n"
+        "Connection: close\r\n\r\n".encode()
+    )
+    assert answer.split()[1] in (b"421", b"400"), answer
+
+
+def test_two_hosts_or_none_are_refused(shared: Web) -> None:
+    for lines in (f"Host: {shared.host}\r\nHost: evil", ""):
+        answer = shared.raw(
+            f"GET /health HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n".encode()
+        )
+        assert answer.split()[1] in (b"421", b"400"), answer
+
+
+@pytest.mark.parametrize("name", ["localhost", "[::1]"])
+def test_the_other_names_of_loopback_are_this_server(shared: Web, name: str) -> None:
+    port = shared.host.rpartition(":")[2]
+    answer = _get(shared, Host=f"{name}:{port}", **shared.bearer)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/runtime", "/api/openapi.json", "/metrics", "/api/events", "/api/none"]
+)
+def test_every_route_wants_the_token(shared: Web, path: str) -> None:
+    assert _get(shared, path).status_code == 401
+    for wrong in ("Bearer", "Bearer x", f"Basic {shared.at.token}", f"Bearer {shared.at.token}x"):
+        assert _get(shared, path, Authorization=wrong).status_code == 401
+    assert _get(shared, f"{path}?token={shared.at.token}").status_code == 401
+    assert (
+        httpx.get(
+            shared.at.http + path, cookies={"token": shared.at.token}, trust_env=False
+        ).status_code
+        == 401
+    )
+
+
+def test_the_token_is_new_at_every_start(home: Home) -> None:
+    tokens = set()
+    for _ in range(2):
+        home.serve("--http")
+        web = Web(home)
+        tokens.add(web.at.token)
+        assert len(web.at.token) >= 43  # 256 bits in base64
+        web.client.close()
+        home.ok("down")
+        assert home.served is not None
+        home.served.wait(30)
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "x"])
+def test_a_page_of_another_origin_reads_and_writes_nothing(shared: Web, origin: str) -> None:
+    assert _get(shared, Origin=origin, **shared.bearer).status_code == 403
+    written = shared.client.post("/api/workflows/x/start", headers={"Origin": origin})
+    assert written.status_code == 403
+    own = shared.client.post("/api/workflows/x/start", headers={"Origin": shared.at.http})
+    assert own.status_code == 404
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_write_from_another_site_is_refused(shared: Web, site: str) -> None:
+    refused = shared.client.post("/api/workflows/x/start", headers={"Sec-Fetch-Site": site})
+    assert refused.status_code == 403
+    allowed = shared.client.post(
+        "/api/workflows/x/start", headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert allowed.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_what_a_form_can_send_is_refused(shared: Web, kind: str) -> None:
+    answer = shared.client.post(
+        "/api/workflows", content=b'{"name":"x"}', headers={"Content-Type": kind}
+    )
+    assert answer.status_code == 415
+
+
+def test_there_is_no_cors_and_every_answer_carries_its_locks(shared: Web) -> None:
+    asked = shared.client.options("/api/workflows", headers={"Origin": shared.at.http})
+    assert asked.status_code == 405
+    for answer in (
+        asked,
+        shared.client.get("/api/runtime"),
+        _get(shared),
+        shared.client.get("/health"),
+    ):
+        names = {name.lower() for name in answer.headers}
+        assert not [name for name in names if name.startswith("access-control")]
+        assert "set-cookie" not in names
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_too_large_and_doubtful_requests_are_refused(shared: Web) -> None:
+    large = shared.client.post(
+        "/api/workflows", content=b"x" * (1 << 20 | 1), headers={"Content-Type": "application/json"}
+    )
+    assert large.status_code == 413
+    answer = shared.raw(
+        f"POST /api/workflows HTTP/1.1\r\nHost: {shared.host}\r\n"
+        f"Authorization: Bearer {shared.at.token}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n".encode()
+    )
+    assert answer.split()[1] == b"400"
+    wide = shared.raw(
+        f"GET /health HTTP/1.1\r\nHost: {shared.host}\r\nX: {'x' * 20_000}\r\n\r\n".encode()
+    )
+    assert wide.split()[1] in (b"431", b"400")
+    assert shared.client.get("/api/runtime").status_code == 200
+
+
+def test_a_login_code_is_good_once_and_for_a_browser_only(web: Web) -> None:
+    code = web.client.post("/api/login-codes").json()["code"]
+    got = httpx.post(web.at.http + "/api/login", json={"code": code}, trust_env=False)
+    session = got.json()["token"]
+    assert "set-cookie" not in got.headers
+    again = httpx.post(web.at.http + "/api/login", json={"code": code}, trust_env=False)
+    assert again.status_code == 401
+    own = {"Authorization": f"Bearer {session}"}
+    assert _get(web, **own).status_code == 200
+    no_code = httpx.post(web.at.http + "/api/login-codes", headers=own, trust_env=False)
+    assert no_code.status_code == 403
+
+
+def test_a_browser_s_session_submits_no_commands_of_its_own(shared: Web, repo: Path) -> None:
+    code = shared.client.post("/api/login-codes").json()["code"]
+    got = httpx.post(shared.at.http + "/api/login", json={"code": code}, trust_env=False)
+    own = {"Authorization": f"Bearer {got.json()['token']}"}
+    plan = {
+        "name": "x",
+        "repo": str(repo),
+        "test": ["sh", "-c", "true"],
+        "task": [{"id": "a", "branch": "b/a", "terminal": [{"cli": "claude", "instruction": "x"}]}],
+    }
+    refused = httpx.post(shared.at.http + "/api/workflows", json=plan, headers=own, trust_env=False)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["path"] == "test"
+
+
+def test_failed_logins_are_limited(web: Web) -> None:
+    codes = [
+        httpx.post(web.at.http + "/api/login", json={"code": "x"}, trust_env=False).status_code
+        for _ in range(12)
+    ]
+    assert codes[:10] == [401] * 10
+    assert codes[10:] == [429] * 2
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0:0", "::", "[::]:0", "10.0.0.1"])
+def test_an_address_that_others_reach_is_refused(home: Home, where: str) -> None:
+    done = home.run("serve", "--http", where)
+    assert done.returncode == 2
+    assert "--http" in done.stderr
+
+
+def test_the_connection_file_names_the_door_only_while_it_is_open(home: Home) -> None:
+    home.serve()
+    assert "http" not in json.loads((home.path / "connection.json").read_text())
+    assert (home.path / "connection.json").stat().st_mode & 0o777 == 0o600
