@@ -8,6 +8,7 @@ from pygit2.enums import FileMode
 from pygit2.index import ConflictCollection
 
 from actors.git.graph import merge_base
+from actors.git.names import shown
 
 
 class Kind(StrEnum):
@@ -27,7 +28,8 @@ class Kind(StrEnum):
 
 
 class ConflictFile(msgspec.Struct, frozen=True):
-    """One file. `paths` has further names when the sides know it by different ones."""
+    """One file. `paths` has further names when the sides know it by different ones. The names are
+    for people (`names.shown`)."""
 
     path: str
     kind: Kind
@@ -50,29 +52,33 @@ def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
     return {path for delta in diff.deltas for path in (delta.old_file.path, delta.new_file.path)}
 
 
+def kind_of(stages: set[int], *, names: int, is_submodule: bool) -> Kind:
+    """Tell the kind by the stages that a file has (1 where they parted, 2 merged into, 3 the
+    branch), over the number of names that the sides know it by."""
+    if is_submodule:
+        return Kind.SUBMODULE
+    if names > 1:
+        return Kind.RENAMED
+    match sorted(stages):
+        case [1, 2, 3]:
+            return Kind.BOTH_MODIFIED
+        case [2, 3]:
+            return Kind.BOTH_ADDED
+        case [1, 3]:
+            return Kind.DELETED_BY_US
+        case [1, 2]:
+            return Kind.DELETED_BY_THEM
+        case _:
+            return Kind.RENAMED  # one half of a rename that went two ways
+
+
 def _file(
     ancestor: pygit2.IndexEntry | None,
     ours: pygit2.IndexEntry | None,
     theirs: pygit2.IndexEntry | None,
 ) -> ConflictFile:
     entries = [entry for entry in (ours, theirs, ancestor) if entry is not None]
-    paths = tuple(dict.fromkeys(str(entry.path) for entry in entries))
-    return ConflictFile(paths[0], _kind(ancestor, ours, theirs, len(paths)), paths)
-
-
-def _kind(
-    ancestor: pygit2.IndexEntry | None,
-    ours: pygit2.IndexEntry | None,
-    theirs: pygit2.IndexEntry | None,
-    names: int,
-) -> Kind:
-    if any(entry is not None and entry.mode == FileMode.COMMIT for entry in (ours, theirs)):
-        return Kind.SUBMODULE
-    if names > 1:
-        return Kind.RENAMED
-    if ours is None:
-        # Nothing but "theirs" or the ancestor: one half of a rename that went two ways.
-        return Kind.DELETED_BY_US if ancestor is not None and theirs is not None else Kind.RENAMED
-    if theirs is None:
-        return Kind.DELETED_BY_THEM if ancestor is not None else Kind.RENAMED
-    return Kind.BOTH_MODIFIED if ancestor is not None else Kind.BOTH_ADDED
+    paths = tuple(dict.fromkeys(shown(str(entry.path)) for entry in entries))
+    stages = {n for n, entry in enumerate((ancestor, ours, theirs), 1) if entry is not None}
+    links = any(entry is not None and entry.mode == FileMode.COMMIT for entry in (ours, theirs))
+    return ConflictFile(paths[0], kind_of(stages, names=len(paths), is_submodule=links), paths)

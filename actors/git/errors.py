@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from actors.git.names import shown
+
 
 class Rule(StrEnum):
     """Which rule; stable, so that callers and tests can tell them apart."""
@@ -32,7 +34,7 @@ class RepositoryError(Exception):
     """A repository, branch or path is not as it must be. `help` is what the user can do."""
 
     def __init__(self, rule: Rule, message: str, help: str) -> None:
-        super().__init__(f"{message} ({help})")
+        super().__init__(shown(f"{message} ({help})"))
         self.rule = rule
-        self.message = message
-        self.help = help
+        self.message = shown(message)
+        self.help = shown(help)

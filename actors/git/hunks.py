@@ -16,6 +16,7 @@ import msgspec
 import pygit2
 from pygit2.enums import DeltaStatus
 
+from actors.git.automerge import Automerge
 from actors.git.graph import merge_base
 
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
@@ -40,14 +41,13 @@ class Sides:
         self.onto = repo[onto].peel(pygit2.Tree)
         self.tip = repo[tip].peel(pygit2.Tree)
         self.result = repo[head].peel(pygit2.Tree)
-        index = repo.merge_commits(onto, tip)
-        self._conflicts = {
-            str(entry.path)
-            for triple in (index.conflicts or ())
-            for entry in triple
-            if entry is not None
-        }
-        self._automatic = {str(entry.path): (entry.id, entry.mode) for entry in index}
+        merged = Automerge(repo, repo.path).merge(onto, tip)
+        self._conflicts = set(merged.paths)
+        for side in (self.onto, self.tip):
+            for names in _renames(base, side).items():
+                if not self._conflicts.isdisjoint(names):
+                    self._conflicts.update(names)
+        self._automatic = repo[merged.tree].peel(pygit2.Tree)
 
     @classmethod
     def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> "Sides":
@@ -67,8 +67,10 @@ class Sides:
         """Whether the result is what the automatic merge makes of this file."""
         if path in self._conflicts:
             return False
-        found = _entry(self.result, path)
-        return (found and (found.id, found.filemode)) == self._automatic.get(path)
+        found, merged = _entry(self.result, path), _entry(self._automatic, path)
+        if found is None or merged is None:
+            return found is merged
+        return (found.id, found.filemode) == (merged.id, merged.filemode)
 
     def changed_in_result(self, repo: pygit2.Repository) -> list[str]:
         """Files of the result that are as neither side has them."""

@@ -23,6 +23,7 @@ import pygit2
 from actors.git.checkout import Checkout, Intent, Locked
 from actors.git.command import GitFailed, GitLate, GitRefused, git
 from actors.git.graph import descends
+from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, main_workdir, worktree_path
 from actors.git.worktrees import discard, guard, make, mark_of, registered
@@ -142,7 +143,7 @@ def take_stock(git_dir: str, target: str, new: str) -> Stock:
         begun = [spot for spot in spots if (it := spot.intent()) is not None and it.new == new]
         for spot in begun if not moved else ():
             spot.unlock()
-        return Stock(moved, tuple(spot.path for spot in begun) if moved else ())
+        return Stock(moved, tuple(shown(spot.path) for spot in begun) if moved else ())
 
 
 def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landing:
@@ -168,10 +169,10 @@ def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landin
         for spot in spots:
             spot.unlock()
         return refusal
-    kept = [f"{spot.path}/{file}" for spot in spots for file in spot.bring(old, new)]
+    kept = [shown(f"{spot.path}/{file}") for spot in spots for file in spot.bring(old, new)]
     for spot in spots:
         spot.unlock()
-    return Landed(new, tuple(spot.path for spot in spots), tuple(kept))
+    return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
 
 
 def _recover(git_dir: str) -> Recovered:
@@ -190,7 +191,7 @@ def _recover(git_dir: str) -> Recovered:
             except Locked as locked:  # a person took our lock away and holds another one
                 behind.append((path, locked.path))
                 continue
-            kept += [f"{path}/{file}" for file in spot.bring(intent.old, intent.new)]
+            kept += [shown(f"{path}/{file}") for file in spot.bring(intent.old, intent.new)]
             finished.append(path)
         spot.unlock()
     return Recovered(tuple(finished), tuple(kept), tuple(behind))
@@ -214,11 +215,11 @@ def _lock_and_check(spots: list[Checkout], intent: Intent) -> TargetLocked | Fil
         try:
             _lock(spot, intent)
         except Locked as locked:
-            return TargetLocked(locked.path)
+            return TargetLocked(shown(locked.path))
     for spot in spots:
         files = spot.in_the_way(intent.old, intent.new)
         if files:
-            return FilesInTheWay(spot.path, tuple(files))
+            return FilesInTheWay(shown(spot.path), tuple(map(shown, files)))
     return None
 
 

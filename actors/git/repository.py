@@ -13,6 +13,7 @@ target missing. Allowed, and told in `Survey.notes`:
 - *LFS*: worktrees are made by the `git` program, so its filters run if they are installed.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ import pygit2
 from actors.git.branches import check_name, check_together
 from actors.git.command import GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
+from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner
 
 
@@ -149,9 +151,10 @@ def worktree_path(git_dir: str, name: str) -> str | None:
 
 
 def changed_files(worktree: str) -> list[str]:
-    """Tracked files that differ from HEAD, in the index or on disk. Runs `git status`."""
+    """Tracked files that differ from HEAD, in the index or on disk, as people read them (`shown`).
+    Runs `git status`."""
     output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", at=worktree)
-    return [entry.decode(errors="surrogateescape") for entry in _entries(output)]
+    return [shown(os.fsdecode(entry)) for entry in _entries(output)]
 
 
 def is_dirty(worktree: str) -> bool:

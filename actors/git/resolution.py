@@ -6,6 +6,9 @@ still wrong (hazard 50). After that the merge goes on from that commit
 (`plan_merge(…, base=Checked.head)`; branches that are in already make no further commit).
 """
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,10 +19,14 @@ from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
 from actors.git.merge import Identity
+from actors.git.names import shown
 from actors.git.repository import is_dirty
+from actors.git.room import Attributes, room
 from actors.git.worktrees import discard, guard, make, mark_of, registered, set_mark
 
-_MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")
+_SIZE = "conflict-marker-size"
+_USUAL = 7
+_LONGEST = 1_000
 _WAIVER = "Dropped:"
 _SCRATCH = "scratch\n"
 
@@ -116,11 +123,11 @@ def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[P
     sides = Sides.of(repo, onto, tip, head)
     waivers = _waivers(repo, onto, tip, head)
     missing = [
-        Problem("missing", item.path, item.line, item.text)
+        Problem("missing", shown(item.path), item.line, shown(item.text))
         for item in missing_hunks(repo, sides)
         if not any(_waives(waiver, item) for waiver in waivers)
     ]
-    return (*_markers(repo, sides), *missing)
+    return (*_markers(repo, sides, onto), *missing)
 
 
 def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
@@ -129,15 +136,31 @@ def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
     return head if head != onto and descends(repo, tip, head) else None
 
 
-def _markers(repo: pygit2.Repository, sides: Sides) -> list[Problem]:
+def _markers(repo: pygit2.Repository, sides: Sides, onto: str) -> list[Problem]:
+    """Conflict markers in files that are as neither side has them. How long a marker is, the
+    attributes of `onto` say, as they did when the conflict was written."""
     problems = []
-    for path in sides.changed_in_result(repo):
+    paths = sides.changed_in_result(repo)
+    for path, marker in _markers_of(repo, onto, paths):
         known = {line for tree in (sides.onto, sides.tip) for line in sides.lines(tree, path) or ()}
         for number, line in enumerate(sides.lines(sides.result, path) or (), 1):
-            if line.startswith(_MARKERS) and line not in known:
-                text = f"{path}:{number} has a conflict marker"
-                problems.append(Problem("markers", path, number, text))
+            if marker.match(line) and line not in known:
+                text = f"{shown(path)}:{number} has a conflict marker"
+                problems.append(Problem("markers", shown(path), number, text))
     return problems
+
+
+def _markers_of(
+    repo: pygit2.Repository, onto: str, paths: list[str]
+) -> Iterator[tuple[str, re.Pattern[str]]]:
+    if not paths:
+        return
+    with room(repo.path, Attributes(repo), onto) as made:
+        names = b"\0".join(os.fsencode(path) for path in paths)
+        found = made.git("check-attr", "-z", "--stdin", _SIZE, stdin=names).split(b"\0")
+    for path, value in zip(paths, found[2::3], strict=False):
+        size = int(value) if value.isdigit() and 0 < int(value) < _LONGEST else _USUAL
+        yield path, re.compile(rf"(?:<{{{size}}}|>{{{size}}}|\|{{{size}}})(?: |$)")
 
 
 def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[str]:
@@ -154,9 +177,10 @@ def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[st
 
 
 def _waives(waiver: str, item: Missing) -> bool:
-    if not waiver.startswith(item.path):
+    path = shown(item.path)
+    if not waiver.startswith(path):
         return False
-    rest = waiver[len(item.path) :]
+    rest = waiver[len(path) :]
     if not rest.startswith(":"):
         return rest == "" or rest[0].isspace()
     number = rest[1:].split(":")[0].strip()

@@ -235,3 +235,34 @@ def test_an_automatic_merge_is_always_a_good_resolution(repo: Repo) -> None:
     assert isinstance(outcome, MergeResult)
     onto, tip = repo.oid("onto"), repo.oid("tip")
     assert check_resolution(repo.git_dir, onto=onto, tip=tip, head=outcome.result) == ()
+
+
+@pytest.mark.parametrize("size", [3, 7, 32])
+@pytest.mark.parametrize("style", ["merge", "diff3"])
+def test_markers_of_the_size_that_the_attributes_say_are_found(
+    repo: Repo, home: Path, size: int, style: str
+) -> None:
+    """Hazard 50."""
+    attributes = f"m.py conflict-marker-size={size}\n"
+    repo.commit("Code", {"sub/m.py": BASE, "sub/.gitattributes": attributes})
+    repo.git("config", "merge.conflictStyle", style)
+    repo.branch("onto", {"sub/m.py": ONTO})
+    repo.branch("tip", {"sub/m.py": TIP})
+    case = Case(repo, home)
+    case.lay_out()
+    laid_out = (case.path / "sub" / "m.py").read_text()
+    assert laid_out.startswith(f"{chr(60) * size} ")
+    assert "markers" in {problem.kind for problem in case.resolve({"sub/m.py": laid_out}).problems}
+    assert case.resolve({"sub/m.py": GOOD}).problems == ()
+
+
+def test_a_name_that_is_no_text_is_waived_as_it_is_shown(repo: Repo, home: Path) -> None:
+    name = "caf\udce9.py"
+    repo.commit("Code", {name: BASE})
+    repo.branch("onto", {name: ONTO})
+    repo.branch("tip", {name: TIP})
+    case = Case(repo, home)
+    case.lay_out()
+    (found,) = {problem.path for problem in case.resolve({name: ONTO}).problems}
+    assert found == r"caf\xe9.py"
+    assert case.resolve({}, f"Merge #done\n\nDropped: {found}: not wanted").problems == ()

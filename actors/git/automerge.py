@@ -1,0 +1,134 @@
+"""The merge of two commits as git makes it, in memory: a tree, or the files in conflict.
+
+`git merge-tree --write-tree` is the merge of `git merge` without a checkout: it follows renames of
+directories, and reads attributes, merge drivers and the user's settings. A git older than 2.38 does
+not have it; then libgit2 merges, which knows none of these.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+import msgspec
+import pygit2
+
+from actors.git.command import git_line
+from actors.git.conflicts import ConflictFile, Kind, conflict_files, kind_of
+from actors.git.names import shown
+from actors.git.room import Attributes, room
+
+_ENOUGH: Final = (2, 38)
+_RENAME: Final = re.compile(r"CONFLICT \(.*(rename|file/directory|location)")
+_BINARY: Final = "CONFLICT (binary)"
+_SUBMODULE: Final = "160000"
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """What became of a merge."""
+
+    tree: str
+    """Files in conflict are not there, or have conflict markers."""
+    conflicts: tuple[ConflictFile, ...]
+    paths: frozenset[str]
+    """All names of the files in conflict, as `os.fsdecode` reads them."""
+
+
+@cache
+def is_able() -> bool:
+    """Whether this `git` has `merge-tree --write-tree`."""
+    found = re.search(r"(\d+)\.(\d+)", git_line("--version", at="/"))
+    return found is not None and (int(found[1]), int(found[2])) >= _ENOUGH
+
+
+class Automerge:
+    """Merges in one repository. For one thread."""
+
+    def __init__(self, repo: pygit2.Repository, git_dir: str) -> None:
+        self._repo = repo
+        self._git_dir = git_dir
+        self._attributes = Attributes(repo)
+
+    def merge(self, onto: str, tip: str) -> Merged:
+        """Merge `tip` into `onto`, which share a commit. Raises `GitFailed` when git cannot."""
+        if not is_able():
+            return self._by_library(onto, tip)
+        options = ("--write-tree", "-z", "--messages")
+        with room(self._git_dir, self._attributes, onto) as made:
+            output = made.git("merge-tree", *options, onto, tip, codes=(0, 1))
+        parts = [os.fsdecode(part) for part in output.split(b"\0")]
+        stages = list(_stages(parts))
+        conflicts = _conflicts(stages, list(_messages(parts[2 + len(stages) :])))
+        return Merged(parts[0], conflicts, frozenset(path for path, _, _ in stages))
+
+    def _by_library(self, onto: str, tip: str) -> Merged:
+        index = self._repo.merge_commits(onto, tip)
+        files = conflict_files(index)
+        paths = {str(entry.path) for entries in index.conflicts or () for entry in entries if entry}
+        for path in paths if files else ():
+            del index.conflicts[path]
+        return Merged(str(index.write_tree(self._repo)), files, frozenset(paths))
+
+
+Stage = tuple[str, int, bool]
+"""Path, stage (1 where they parted, 2 merged into, 3 the branch), whether it is a submodule."""
+
+
+def _stages(parts: list[str]) -> Iterator[Stage]:
+    for part in parts[1:]:
+        if not part:
+            return
+        info, _, path = part.partition("\t")
+        mode, _, stage = info.split(" ")
+        yield path, int(stage), mode == _SUBMODULE
+
+
+def _messages(parts: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The paths of each message, and its kind."""
+    rest = iter(parts)
+    for count in rest:
+        if not count:
+            return
+        paths = tuple(next(rest) for _ in range(int(count)))
+        kind = next(rest)
+        next(rest)
+        yield paths, kind
+
+
+def _conflicts(
+    stages: list[Stage], messages: list[tuple[tuple[str, ...], str]]
+) -> tuple[ConflictFile, ...]:
+    """One entry for each file; the names that a rename has given it are one file's."""
+    names = {path: [path] for path, _, _ in stages}
+    for paths, kind in messages:
+        known = [path for path in paths if path in names]
+        if _RENAME.match(kind) and known:
+            together = [path for each in known for path in names[each]]
+            together += [path for path in paths if path not in together]
+            for path in known:
+                names[path] = together
+    files = {tuple(dict.fromkeys(paths)): kind_of_stages(paths, stages) for paths in names.values()}
+    binary = {path for paths, kind in messages if kind == _BINARY for path in paths}
+    return tuple(
+        sorted(
+            (
+                ConflictFile(
+                    shown(paths[0]),
+                    Kind.BINARY if paths[0] in binary else kind,
+                    tuple(shown(path) for path in paths),
+                )
+                for paths, kind in files.items()
+            ),
+            key=lambda file: file.path,
+        )
+    )
+
+
+def kind_of_stages(paths: list[str], stages: list[Stage]) -> Kind:
+    mine = [(stage, is_submodule) for path, stage, is_submodule in stages if path in paths]
+    return kind_of(
+        {stage for stage, _ in mine},
+        names=len(paths),
+        is_submodule=any(is_submodule for stage, is_submodule in mine if stage > 1),
+    )

@@ -1,0 +1,124 @@
+"""A work tree that holds only what git must see of one commit to merge as if it stood there.
+
+Git reads `.gitattributes` from the files of the work tree, not from the commits that it merges. So
+the attributes of the commit are written into an empty directory; and the whole commit is, where the
+attributes name a merge driver that is configured, because a driver is a program that may lie in the
+repository.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import FileMode
+
+from actors.git.command import git, split0
+
+_ATTRIBUTES: Final = ".gitattributes"
+_DRIVER: Final = re.compile(rb"\bmerge=(\S+)")
+_BUILT_IN: Final = {b"text", b"binary", b"union"}
+_BLOBS: Final = {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
+
+Files = tuple[tuple[str, bytes], ...]
+
+
+class Attributes:
+    """The attribute files of a repository's trees. Remembers each directory; for one thread."""
+
+    def __init__(self, repo: pygit2.Repository) -> None:
+        self._repo = repo
+        self._known: dict[pygit2.Oid, Files] = {}
+
+    def of(self, commit: str) -> Files:
+        """Return the path and the text of each `.gitattributes` in a commit."""
+        return self._below(self._repo[commit].peel(pygit2.Tree))
+
+    def _below(self, tree: pygit2.Tree) -> Files:
+        found = self._known.get(tree.id)
+        if found is None:
+            found = self._known[tree.id] = tuple(self._read(tree))
+        return found
+
+    def _read(self, tree: pygit2.Tree) -> Iterator[tuple[str, bytes]]:
+        for entry in tree:
+            name = entry.raw_name or b""
+            if isinstance(entry, pygit2.Tree):
+                for path, text in self._below(entry):
+                    yield os.path.join(os.fsdecode(name), path), text  # noqa: PTH118
+            elif name == _ATTRIBUTES.encode() and entry.filemode in _BLOBS:
+                assert isinstance(entry, pygit2.Blob)
+                yield _ATTRIBUTES, entry.data
+
+
+class Room:
+    """The work tree; `git` runs in it, on the repository's objects."""
+
+    def __init__(self, git_dir: str, path: str) -> None:
+        self._git_dir = git_dir
+        self.path = path
+
+    def git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
+        """Run `git ARGS` here. See `command.git`."""
+        env = {
+            "GIT_DIR": self._git_dir,
+            "GIT_WORK_TREE": self.path,
+            "GIT_INDEX_FILE": f"{self.path}.index",
+        }
+        return git(*args, at=self.path, env=env, stdin=stdin, codes=codes)
+
+
+@contextlib.contextmanager
+def room(git_dir: str, attributes: Attributes, commit: str) -> Iterator[Room]:
+    """Make a room for one commit, and remove it afterwards."""
+    files = attributes.of(commit)
+    with tempfile.TemporaryDirectory(prefix="callboard-") as directory:
+        path = Path(directory, "tree")
+        path.mkdir()
+        made = Room(git_dir, str(path))
+        for name, text in files:
+            place = path / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text)
+        if _needs_all(made, git_dir, files):
+            made.git("read-tree", commit)
+            made.git("checkout-index", "-q", "-a", "-f")
+        yield made
+
+
+def drivers(git_dir: str, texts: Iterator[bytes]) -> set[str]:
+    """Return the names of merge drivers that are configured and that these attributes name."""
+    named = {name for text in texts for name in _DRIVER.findall(text)} - _BUILT_IN
+    if not named:
+        return set()
+    known = split0(
+        git(
+            "config",
+            "-z",
+            "--name-only",
+            "--get-regexp",
+            r"^merge\..*\.driver$",
+            at=git_dir,
+            codes=(0, 1),
+        )
+    )
+    return {os.fsdecode(name) for name in named} & {
+        key[len("merge.") : -len(".driver")] for key in known
+    }
+
+
+def _needs_all(made: Room, git_dir: str, files: Files) -> bool:
+    elsewhere = [Path(git_dir, "info", "attributes")]
+    if path := os.fsdecode(
+        made.git("config", "--type=path", "core.attributesFile", codes=(0, 1))
+    ).strip():
+        elsewhere.append(Path(path))
+    texts = [text for _, text in files]
+    for place in elsewhere:
+        with contextlib.suppress(OSError):
+            texts.append(place.read_bytes())
+    return bool(drivers(git_dir, iter(texts)))
