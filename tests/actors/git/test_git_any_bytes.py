@@ -67,6 +67,7 @@ def told(repo: Repo, oid: str) -> CommitSeen:
     ids=lambda more: ascii(more)[:40],
 )
 def test_a_commit_of_any_bytes_says_its_word(repo: Repo, more: dict[str, Any]) -> None:
+    """Hazard 73."""
     fact = told(repo, raw(repo, b"\\ud800 +2AA- caf\xe9 \x1b]0;x\x07 #done\n", **more))
     assert (fact.verdict, fact.problem) == ("done", "")
     assert len(fact.author) <= 200
@@ -101,7 +102,7 @@ def test_history_goes_on_over_a_commit_that_libgit2_cannot_read(repo: Repo, auth
 
 
 def test_an_amend_beside_a_reflog_of_any_bytes(repo: Repo) -> None:
-    """The subject of a commit goes into the reflog as it stands: in Latin-1, say."""
+    """The subject of a commit goes into the reflog as it stands: in Latin-1, say. Hazard 73."""
     base = repo.oid("main")
     repo.git("checkout", "-q", "-b", "feat/a")
     command = ["git", "-C", str(repo.path), "-c", "i18n.commitEncoding=latin1", "commit", "-q"]

@@ -135,6 +135,7 @@ CASES = [
     ("case", "settings"), CASES, ids=[f"{c.__name__} {' '.join(s)}".strip() for c, s in CASES]
 )
 def test_a_merge_is_what_git_makes_of_it(repo: Repo, case: object, settings: list[str]) -> None:
+    """Hazard 74."""
     assert callable(case)
     case(repo)
     theirs_alone = "merge.verifySignatures=true" in settings
@@ -159,7 +160,7 @@ def test_a_directory_rename_is_a_conflict_where_git_asks(repo: Repo) -> None:
 
 
 def test_the_users_changed_attributes_do_not_count(repo: Repo) -> None:
-    """What is merged depends on the commits, not on what lies in the checkout just now."""
+    """What is merged depends on the commits, not on the checkout. Hazard 74."""
     repo.branch("one", {"a.txt": "a\n1\n"})
     repo.branch("two", {"a.txt": "a\n2\n"})
     repo.write({".gitattributes": "a.txt merge=union\n"})
@@ -176,6 +177,7 @@ def test_a_binary_file_in_conflict_is_called_so(repo: Repo) -> None:
 
 
 def test_names_that_are_no_text_pass_through(repo: Repo, tmp_path: Path) -> None:
+    """Hazard 73."""
     name = "caf\udce9.txt"
     repo.commit("Odd", {name: "0\n"})
     one, two = repo.branch("one", {name: "1\n"}), repo.branch("two", {name: "2\n"})
