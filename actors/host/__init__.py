@@ -1,1 +1,1 @@
-"""The host of one terminal: the program that must not die. Standard library only."""
+"""The program that must not die: the host of one terminal. Standard library only."""

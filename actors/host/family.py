@@ -1,10 +1,10 @@
 # ruff: noqa: PTH208
 # pathlib and contextlib would cost the host a megabyte.
-"""The processes of one terminal: who they are, and signals that reach only them.
+"""The processes of one terminal, and signals that reach only them. Standard library only.
 
-Standard library only: the host uses it on its own program, the runtime on what a dead host left.
-A process is named by (pid, start time), because a pid alone may be somebody else's tomorrow.
-Linux reads /proc; on macOS the start time is "" here and a family is a process group.
+The host uses this for its own program, the runtime for the processes that a dead host left. A pid
+and a start time identify a process, because the system reuses pids. Linux has /proc. On macOS the
+start time is "" here, and the processes of a terminal are those of a process group.
 """
 
 import os
@@ -17,13 +17,13 @@ else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 
 LINUX = sys.platform == "linux"
-Member = tuple[int, str]
+Member = tuple[int, str]  # pid, start time in ticks since the boot
 
 
 def stat(pid: int) -> list[str] | None:
-    """Fields of /proc/PID/stat from the third on (state, ppid, pgrp, session, ...), or None.
+    """Return the fields of /proc/PID/stat from the third on (state, ppid, pgrp, session, ...).
 
-    None means there is no such process; OSError that it could not be found out.
+    Return None if there is no such process. Raise OSError if that is unknown.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -34,7 +34,7 @@ def stat(pid: int) -> list[str] | None:
 
 
 def start_time(pid: int) -> str:
-    """BOOT-ID:TICKS, the same as long as pid means the same process; "" if unknown."""
+    """Return BOOT-ID:TICKS, which identifies the process that has the pid now; "" if unknown."""
     if not LINUX:
         return ""
     fields = stat(pid)
@@ -43,7 +43,7 @@ def start_time(pid: int) -> str:
 
 
 def living() -> dict[int, list[str]]:
-    """stat of every process that is not a zombie. Linux."""
+    """Return `stat` of every process that is not a zombie, by pid. Linux only."""
     seen = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -57,14 +57,14 @@ def living() -> dict[int, list[str]]:
 
 
 def members(sid: int, ancestor: int) -> set[Member]:
-    """(pid, ticks) of those in session sid or descending from ancestor, which is not of them.
+    """Return the processes in session `sid` and the descendants of `ancestor`, without `ancestor`.
 
-    On macOS (sid, "") when the process group sid still has a member.
+    On macOS return {(sid, "")} while the process group `sid` has a member.
     """
     if not LINUX:
         try:
             os.killpg(sid, 0)
-        except (ProcessLookupError, PermissionError):  # gone, or only zombies are left
+        except (ProcessLookupError, PermissionError):  # it has ended, or only zombies are left
             return set()
         return {(sid, "")}
     seen = living()
@@ -79,7 +79,7 @@ def members(sid: int, ancestor: int) -> set[Member]:
 
 
 def send(member: Member, signo: int) -> None:
-    """The signal to this process, or to nobody if it is gone. TERM also wakes the stopped."""
+    """Send a signal to the process, unless it has ended. SIGTERM also continues a stopped one."""
     pid, ticks = member
     handle = -1
     try:
@@ -100,7 +100,7 @@ def send(member: Member, signo: int) -> None:
 
 
 def adopt_orphans() -> bool:
-    """Makes orphaned descendants children of this process (Linux). False where it cannot be."""
+    """Make orphaned descendants children of this process. Return False if the system cannot."""
     if not LINUX:
         return False
     try:

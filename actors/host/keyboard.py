@@ -1,8 +1,8 @@
-"""What is typed into a PTY: requests in their order, each once, never blocking.
+"""Typing into a PTY: requests in order, each once, without blocking. Standard library only.
 
-Standard library only. A request is a key and steps of (bytes, ms to wait after); "paste, wait
-0.3 s, Enter" is one request, so it is finished even if whoever asked is gone. Every key is
-remembered, which is what makes typing happen exactly once.
+A request is a key and steps of (bytes, ms to wait after). "Paste, wait 0.3 s, Enter" is one
+request, so that it is completed also if its client disconnects. The host remembers every key, so
+that it types a request at most once.
 """
 
 import os
@@ -21,20 +21,22 @@ ANSWERS_LIMIT = 4096  # bytes of answers to the program's questions that may wai
 
 
 class Request:
+    """One INPUT. `waiting` are the clients to tell its result, and the ACK result for each."""
+
     def __init__(self, key: bytes, steps: list[tuple[bytes, int]]) -> None:
         self.key = key
         self.steps = steps
         self.state = wire.PENDING
         self.offset = 0  # end of the output when its first byte was written
         self.begun = False
-        self.waiting: list[tuple[object, int]] = []  # (who wants to know, what to say)
+        self.waiting: list[tuple[object, int]] = []
 
 
-Said = tuple[object, int, Request]  # tell whom, ACK result, about what
+Said = tuple[object, int, Request]  # the client to tell, the ACK result, the request
 
 
 class Keyboard:
-    """Writes to the PTY fd, which must not block. The clock counts seconds."""
+    """Writes to the PTY `fd`, which is non-blocking. `clock` counts seconds."""
 
     def __init__(
         self, fd: int, clock: "Callable[[], float]", output_end: "Callable[[], int]"
@@ -44,8 +46,8 @@ class Keyboard:
         self._output_end = output_end
         self._requests: dict[bytes, Request] = {}
         self._queue: list[Request] = []
-        self._flight = b""  # what is being written; nothing is put in its midst
-        self._flying: Request | None = None  # the request that flight is a step of
+        self._flight = b""  # what is being written; nothing may be inserted into it
+        self._flying: Request | None = None  # the request whose step is in `_flight`
         self._pause = 0
         self._answers = b""
         self._next_step = 0.0
@@ -53,29 +55,29 @@ class Keyboard:
 
     @property
     def full(self) -> bool:
-        """The PTY has not taken everything: wait until it is writable."""
+        """Whether the PTY has not taken everything: wait until it is writable."""
         return bool(self._flight)
 
     @property
     def due(self) -> float | None:
-        """When the next step may be typed; None if there is none or the PTY is full."""
+        """The time of the next step; None if there is no step or the PTY is full."""
         return self._next_step if self._queue and not self._flight else None
 
     def answer(self, said: bytes) -> None:
-        """Types an answer to the program's question before the next step.
+        """Type an answer to a question of the program, before the next step.
 
-        Not while more than ANSWERS_LIMIT would wait: no program reads that many.
+        Drop it if more than ANSWERS_LIMIT bytes of answers would wait.
         """
         if not self._closed and len(self._answers) + len(said) <= ANSWERS_LIMIT:
             self._answers += said
 
     def state(self, key: bytes) -> tuple[int, int]:
-        """(KEY_STATE, offset of its first byte)."""
+        """Return the KEY_STATE of a key, and the offset of its first byte."""
         known = self._requests.get(key)
         return (known.state, known.offset) if known else (wire.UNKNOWN, 0)
 
     def press(self, key: bytes, steps: list[tuple[bytes, int]], who: object) -> list[Said]:
-        """Queues a request unless its key is known. Returns what can be said at once."""
+        """Queue a request, unless its key is known. Return the answers that can be sent at once."""
         known = self._requests.get(key)
         if known is None:
             known = Request(key, steps)
@@ -94,7 +96,7 @@ class Keyboard:
         return []
 
     def write(self) -> list[Said]:
-        """Types what is due, as far as the PTY takes it. Returns what is to be said now."""
+        """Type the steps that are due, as far as the PTY takes them. Return the answers to send."""
         said: list[Said] = []
         while self._flight or self._take():
             try:
@@ -102,7 +104,7 @@ class Keyboard:
             except BlockingIOError:
                 break
             except OSError:
-                written = len(self._flight)  # hung up: nobody will ever read it
+                written = len(self._flight)  # the PTY is hung up: no process will read it
             request = self._flying
             if request and not request.begun:
                 request.begun, request.offset = True, self._output_end()
@@ -118,7 +120,7 @@ class Keyboard:
         return said
 
     def _take(self) -> bool:
-        """Puts what is next into flight."""
+        """Take the next answer or step to write. Return whether there is one."""
         if self._answers:
             self._flight, self._answers = self._answers, b""
         elif self._queue and self._clock() >= self._next_step:
@@ -127,7 +129,7 @@ class Keyboard:
         return bool(self._flight)
 
     def close(self) -> list[Said]:
-        """The program is ending: what has not been typed never will be."""
+        """Refuse all requests that are not typed yet, because the program is ending."""
         said: list[Said] = []
         for request in self._queue:
             if request.begun:

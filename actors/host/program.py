@@ -1,9 +1,6 @@
 # ruff: noqa: SIM105
 # contextlib would cost the host a megabyte.
-"""The host's child becomes its program: the terminal is its own, and nothing of the host's stays.
-
-Standard library only, as the host is, which runs it between fork and exec.
-"""
+"""A terminal's program: its start in the PTY, signals, and its end. Standard library only."""
 
 import errno
 import fcntl
@@ -13,13 +10,109 @@ import termios
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
 else:
     import _signal as signal  # without its enums, which cost 0.8 MB
+if TYPE_CHECKING or __package__:
+    from actors.host import family, wire
+else:
+    import family
+    import wire
 
 
-def become(argv: list[str], token: str, slave: int, mask: int, gate: int, reporting: int) -> None:
-    """Start it once the gate says so; returns only when it could not be started, and the errno
-    is reported."""
+class Program:
+    """The host's child and the processes that descend from it.
+
+    `pid` is the child's; `status` is None until it has ended, then what waitpid returned.
+    `exec_errno` is not 0 if the program could not be executed.
+    """
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.status: int | None = None
+        self.exec_errno = 0
+        self.adopting = family.adopt_orphans()
+        self._childless = False
+
+    def start(
+        self, argv: list[str], token: str, slave: int, mask: int, before: "Callable[[], None]"
+    ) -> None:
+        """Fork, call `before` when `pid` is known, then let the child execute the program.
+
+        Raise OSError if the fork or `before` fails; the child then ends without executing anything.
+        """
+        gate, open_gate = os.pipe()
+        report, reporting = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(open_gate)
+                _become(argv, token, slave, mask, gate, reporting)
+            finally:
+                os._exit(127)
+        os.close(gate)
+        os.close(reporting)
+        before()
+        os.write(open_gate, b"!")
+        os.close(open_gate)
+        self.exec_errno = int(os.read(report, 16) or b"0")
+        os.close(report)
+
+    def reap(self) -> None:
+        """Collect every child that has ended. On Linux, orphaned descendants are children, too."""
+        self._childless = False
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._childless = True
+                return
+            if pid == 0:
+                return
+            if pid == self.pid:
+                self.status = status
+
+    def members(self) -> set[family.Member]:
+        """Return the processes of the program's session, and those that descend from it."""
+        return family.members(self.pid, os.getpid())
+
+    def is_alone(self) -> bool:
+        """Whether no process is left. True only after the program itself was reaped."""
+        return self._childless if self.adopting else not self.members()
+
+    def signal(self, signo: int, scope: int) -> None:
+        """Send a signal to a scope of `wire`. Raise ValueError if either does not exist."""
+        if signo not in signal.valid_signals() or scope > wire.SESSION:
+            raise ValueError("no such signal or scope")
+        if self.status is not None:  # another process may have the pid now
+            return
+        try:
+            if scope == wire.PROGRAM:
+                os.kill(self.pid, signo)
+            elif scope == wire.GROUP:
+                os.killpg(self.pid, signo)
+            else:
+                for member in self.members():
+                    family.send(member, signo)
+        except OSError:
+            pass  # it has ended, or belongs to another user
+
+    def outcome(self) -> tuple[str, int]:
+        """Return `kind` and `status` of exit.json, after the program has ended."""
+        assert self.status is not None
+        if self.exec_errno:
+            return "exec_failed", self.exec_errno
+        if os.WIFSIGNALED(self.status):
+            return "signaled", os.WTERMSIG(self.status)
+        return "exited", os.WEXITSTATUS(self.status)
+
+
+def _become(argv: list[str], token: str, slave: int, mask: int, gate: int, reporting: int) -> None:
+    """Execute the program in this child when the gate opens. Report the errno if that fails.
+
+    The child gets a session of its own with the PTY as its terminal, the default signal handlers,
+    and the umask `mask`.
+    """
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
@@ -29,8 +122,8 @@ def become(argv: list[str], token: str, slave: int, mask: int, gate: int, report
         try:
             signal.signal(signo, signal.SIG_DFL)
         except (OSError, ValueError):
-            pass  # the C library keeps some real-time signals to itself
-    if os.read(gate, 1):  # else the host died before it had written host.json
+            pass  # the C library reserves some real-time signals
+    if os.read(gate, 1):  # empty: the host died before it had written host.json
         try:
             os.execvpe(argv[0], argv, {**os.environ, "CALLBOARD_TERMINAL": token})
         except OSError as error:

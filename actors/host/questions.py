@@ -1,9 +1,10 @@
-"""Questions a program asks its terminal, and the answers of a plain one. Standard library only.
+"""Answers to the questions that a program asks its terminal. Standard library only.
 
-Cursor position, status and attributes (CPR, DSR, DA1, DA2), XTVERSION, the kitty keyboard query,
-default colours (OSC 10 and 11) and DECRQM of private modes. A program that gets no answer hangs
-or degrades, so the host answers whether anybody looks or not. The host draws no screen, so the
-cursor is always said to be at the top left. No regular expressions: `re` costs a megabyte.
+The questions are cursor position, status and attributes (CPR, DSR, DA1, DA2), XTVERSION, the kitty
+keyboard query, default colours (OSC 10 and 11), and DECRQM of private modes. A program without an
+answer hangs or degrades, so the host answers also when no client is connected. The host draws no
+screen; it always reports the cursor at the top left. It uses no regular expressions, because `re`
+costs a megabyte.
 """
 
 ESC = b"\x1b"
@@ -25,22 +26,22 @@ COLOURS = {
     b"]10;?": b"\x1b]10;rgb:d8d8/d8d8/d8d8",
     b"]11;?": b"\x1b]11;rgb:1818/1818/1818",
 }
-# Output with none of these has no question, which is nearly all output; finding that out by
-# searching is faster than walking over the escape sequences of a screen.
+# Nearly all output contains none of these and therefore no question. Searching for them is faster
+# than parsing the escape sequences.
 CSI = (b"\x1b[6n", b"\x1b[5n", b"\x1b[?6n", b"\x1b[c", b"\x1b[0c", b"\x1b[>", b"\x1b[?u")
 HINTS = (*CSI, b"\x1b]10;?", b"\x1b]11;?", b"$p")
-LONGEST = 12  # bytes of the beginning of a question
+LONGEST = 12  # bytes that an incomplete question can have
 
 
 class Listener:
-    """Finds questions in output, also those cut by the end of a read."""
+    """Finds the questions in output, also those that the end of a read cuts."""
 
     def __init__(self) -> None:
-        self._held = b""  # the beginning of what may become a question
+        self._held = b""  # the beginning of a possible question
         self._colour = b""  # an OSC question whose terminator ESC \\ has not come yet
 
     def answers(self, output: bytes) -> bytes:
-        """The answers to the questions that end in this output, in the order they were asked."""
+        """Return the answers to the questions that end in this output, in order."""
         if not self._held and ESC not in output:
             return b""
         heard = self._held + output
@@ -72,8 +73,10 @@ class Listener:
 
 
 def only_titles(output: bytes) -> bool:
-    """Whether this output does nothing but name the window (OSC 0, 1 and 2), as codex does every
-    second while it asks something. A screen on which nothing else happens is a silent one."""
+    """Whether this output only sets window titles (OSC 0, 1 and 2).
+
+    Codex does so every second while it shows a prompt. Such a screen counts as silent.
+    """
     while output:
         if output[:4] not in (b"\x1b]0;", b"\x1b]1;", b"\x1b]2;"):
             return False

@@ -1,17 +1,17 @@
 # ruff: noqa: PTH102, PTH108, SIM105
 # pathlib and contextlib would cost the host a megabyte.
-"""The output log: every byte at its absolute offset, in bounded segment files.
+"""The output log: every byte at its absolute offset, in segment files. Standard library only.
 
-A segment's name is the offset of its first byte, 16 decimal digits. A hole between two segments
-is output that was lost (the disk was full); what lies before the first was dropped by the bound.
-Offsets never change. Standard library only: the host writes with it, the runtime reads with it.
+A segment's name is the offset of its first byte, in 16 decimal digits. A hole between two segments
+is output that was lost because the disk was full. Output before the first segment was dropped
+because the log is bounded. Offsets never change. The host writes the log, the runtime reads it.
 """
 
 import os
 
 
 def listing(folder: str) -> list[list[int]]:
-    """[start, length] of every segment in folder, oldest first. Raises OSError."""
+    """Return [start, length] of every segment in `folder`, oldest first. Raise OSError."""
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -19,15 +19,15 @@ def listing(folder: str) -> list[list[int]]:
                 if entry.name.isdecimal():
                     found.append([int(entry.name), entry.stat().st_size])
             except FileNotFoundError:
-                pass  # dropped by the host since it was listed
+                pass  # the host has dropped it since
     return sorted(found)
 
 
 def read(folder: str, files: list[list[int]], offset: int, limit: int) -> tuple[int, bytes]:
-    """Up to limit bytes from offset, or from the next place that still has some.
+    """Return (real offset, bytes): up to `limit` bytes from `offset`, or from the next that exist.
 
-    Returns (real offset, bytes); (end, b"") when there is nothing from there on. One call reads
-    from one segment, so fewer bytes than limit does not mean the end.
+    Return (end, b"") if there are no bytes from `offset` on. One call reads from one segment, so
+    fewer than `limit` bytes do not mean the end.
     """
     for start, length in files:
         if start + length > offset:
@@ -35,7 +35,7 @@ def read(folder: str, files: list[list[int]], offset: int, limit: int) -> tuple[
             try:
                 fd = os.open(path(folder, start), os.O_RDONLY)
             except OSError:
-                continue  # dropped meanwhile
+                continue  # the host has dropped it
             try:
                 return real, os.pread(fd, min(limit, start + length - real), real - start)
             finally:
@@ -44,11 +44,12 @@ def read(folder: str, files: list[list[int]], offset: int, limit: int) -> tuple[
 
 
 def path(folder: str, start: int) -> str:
+    """Return the path of the segment that begins at offset `start`."""
     return f"{folder}/{start:016d}"
 
 
 class Log:
-    """Output on disk, at absolute offsets, in segment files; the oldest go when it is full."""
+    """The log as the host writes it. It drops the oldest segments beyond `limit` bytes."""
 
     def __init__(self, folder: str, limit: int) -> None:
         self.folder, self.limit = folder, limit
@@ -63,10 +64,11 @@ class Log:
 
     @property
     def start(self) -> int:
+        """The offset of the first byte on disk."""
         return self.files[0][0] if self.files else self.end
 
     def append(self, data: bytes) -> None:
-        """Writes data. What the disk does not take is skipped: offsets advance all the same."""
+        """Append data. Skip what the disk does not take; offsets advance all the same."""
         rest = memoryview(data)
         while rest:
             try:
@@ -84,14 +86,14 @@ class Log:
                 self._close()
 
     def read(self, offset: int, limit: int) -> tuple[int, bytes]:
-        """As the function read; (end, b"") also when the end of the log is a hole."""
+        """Read as the function `read` does. Return (end, b"") also if the log ends with a hole."""
         real, data = read(self.folder, self.files, offset, limit)
         return (real, data) if data else (self.end, b"")
 
     def _open(self) -> None:
         while self.files and (
             sum(length for _, length in self.files) + self.segment > self.limit
-            or len(self.files) >= 64  # a disk that is full now and then leaves short segments
+            or len(self.files) >= 64  # a disk that is full at times leaves many short segments
         ):
             self._remove(self.files.pop(0)[0])
         self.fd = os.open(path(self.folder, self.end), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

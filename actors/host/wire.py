@@ -1,29 +1,6 @@
-"""The words between a terminal host and whoever connects to it. Standard library only.
+"""The frames between a terminal host and its clients. Standard library only.
 
-Protocol, on the Unix socket: frames of u32 payload length, u8 type, payload; big-endian; first
-HELLO. Anything malformed closes that connection, as does leaving 1 MiB of answers unread. A key
-has 1 to 256 bytes, an INPUT 1 to 256 steps, a payload 1 MiB at most.
-
-    to the host                                  from the host
-    HELLO   token                                WELCOME  u64 incarnation, u32 program pid,
-                                                          u64 log start, u64 log end, u8 exited,
-                                                          u16 rows, u16 columns
-    INPUT   u16 size, key, then steps of         ACK      u8 DONE|ALREADY|REFUSED,
-            u32 ms to wait after, u32 size,               u64 offset at its first byte, key
-            bytes
-    KEY     key                                  KEY_STATE  u8 UNKNOWN|PENDING|TYPED|CUT,
-                                                          u64 offset, key
-    OUTPUT  u64 from, u32 at most                BYTES    u64 real start, bytes (none at the end)
-    FOLLOW  u8 on, u64 from                      PUSH     u64 real start, bytes; again and again
-    QUIET   u32 ms, ... (none: off)              SILENT   u32 ms, u64 log end
-    RESIZE  u16 rows, u16 columns                RESIZED  the same, to every client
-    SIGNAL  u8 number, u8 PROGRAM|GROUP|SESSION
-    END     u32 grace ms                         EXIT     the text of exit.json, to every client
-
-An INPUT is carried out once for its key, whole and in order, even if its sender is gone: the
-same key again is ACKed ALREADY (when it has been typed) and not typed again. REFUSED: the
-program ended first, or 4 MiB or 1000 requests wait to be typed. A SILENT comes once for each
-burst: a burst begins with the program's start, with output, and with an INPUT carried out.
+`docs/host.md` documents the protocol.
 """
 
 import struct
@@ -54,14 +31,14 @@ STEPS_LIMIT = 256
 
 
 def frame(kind: int, *parts: bytes) -> bytes:
-    """One frame, ready to be sent."""
+    """Return one frame: u32 payload length, u8 kind, payload."""
     return b"".join((HEAD.pack(sum(map(len, parts)), kind), *parts))
 
 
 def take(inbox: bytearray, limit: int = FRAME_LIMIT) -> tuple[int, bytes] | None:
-    """Removes the first whole frame from inbox: (kind, payload), or None while it is not whole.
+    """Remove the first frame from `inbox` and return (kind, payload); None if it is incomplete.
 
-    Raises ValueError for a payload longer than limit.
+    Raise ValueError if the payload is longer than `limit`.
     """
     if len(inbox) < HEAD.size:
         return None
@@ -77,7 +54,7 @@ def take(inbox: bytearray, limit: int = FRAME_LIMIT) -> tuple[int, bytes] | None
 
 
 def steps(payload: bytes) -> list[tuple[bytes, int]]:
-    """The steps of an INPUT: (bytes, ms to wait after). Raises ValueError or struct.error."""
+    """Return the steps of an INPUT: (bytes, ms to wait after). Raise ValueError or struct.error."""
     found = []
     at = 0
     while at < len(payload):
@@ -93,7 +70,7 @@ def steps(payload: bytes) -> list[tuple[bytes, int]]:
 
 
 def keyed(payload: bytes) -> tuple[bytes, bytes]:
-    """Splits u16 size, key, rest. Raises ValueError or struct.error."""
+    """Split u16 size, key and rest. Return (key, rest). Raise ValueError or struct.error."""
     (size,) = KEY_SIZE.unpack_from(payload)
     rest = KEY_SIZE.size + size
     if not 0 < size <= KEY_LIMIT or rest > len(payload):

@@ -1,33 +1,31 @@
 """Typing: whole, in order, once for each key; and the answers to a program's questions."""
 
+import os
 import textwrap
 from collections.abc import Callable
 
 import pytest
 
 from actors.clis.keys import paste
-from actors.host import questions
+from actors.host import questions, wire
+from actors.host.keyboard import Keyboard
 from actors.pty.events import Acknowledged, Ended, KeyKnown, KeyState, Result, Scope, Silent
 from tests.actors.host.host_kit import WAIT, Terminal, collect
 
-# Reports every read() in raw mode as one line: milliseconds since the last, and the bytes.
+# Reports the bytes of every read() in raw mode as one line.
 ECHO = textwrap.dedent("""
-    import os, sys, time, tty
+    import os, tty
     tty.setraw(0)
     os.write(1, b"ready\\n")
-    last = time.monotonic()
     while True:
         data = os.read(0, 65536)
-        now = time.monotonic()
-        os.write(1, b"<%d %s>\\n" % ((now - last) * 1000, data.hex().encode()))
-        last = now
+        os.write(1, b"<%s>\\n" % data.hex().encode())
 """)
 
 
-def chunks(text: bytes) -> list[tuple[int, bytes]]:
-    """(ms since the read before, bytes) of each read that ECHO reports."""
-    words = [line[1:-1].split() for line in text.splitlines() if line.startswith(b"<")]
-    return [(int(ms), bytes.fromhex(data.decode())) for ms, data in words]
+def chunks(text: bytes) -> list[bytes]:
+    """Return the bytes of each read that ECHO reports."""
+    return [bytes.fromhex(x[1:-1].decode()) for x in text.splitlines() if x.startswith(b"<")]
 
 
 def test_a_paste_and_enter_are_separate_writes_in_one_request(terminal: Terminal) -> None:
@@ -37,11 +35,30 @@ def test_a_paste_and_enter_are_separate_writes_in_one_request(terminal: Terminal
         console.link.type(b"step", paste("two\nlines"))
         ack = console.next(Acknowledged, WAIT)
         assert ack == Acknowledged(b"step", Result.DONE, 6)
-        collect(console, b" 0d>\n")
+        collect(console, b"<0d>\n")
         console.link.type(b"quit", [(b"q", 0)])
-        seen = chunks(collect(console, b" 71>\n"))
-    assert [data for _, data in seen] == [b"\x1b[200~two\nlines\x1b[201~", b"\r", b"q"]
-    assert 290 <= seen[1][0] < 5000
+        seen = chunks(collect(console, b"<71>\n"))
+    assert seen == [b"\x1b[200~two\nlines\x1b[201~", b"\r", b"q"]
+
+
+def test_the_next_step_is_typed_when_its_pause_has_passed_and_not_before() -> None:
+    now = [10.0]
+    read, write = os.pipe()
+    keyboard = Keyboard(write, lambda: now[0], lambda: 0)
+    keyboard.press(b"k", [(b"paste", 300), (b"\r", 0)], "client")
+    assert keyboard.write() == []
+    assert os.read(read, 100) == b"paste"
+    assert keyboard.due == pytest.approx(10.3)
+    now[0] = 10.29
+    assert keyboard.write() == []
+    os.set_blocking(read, False)
+    with pytest.raises(BlockingIOError):
+        os.read(read, 100)
+    now[0] = 10.31
+    assert [(who, result) for who, result, _ in keyboard.write()] == [("client", wire.DONE)]
+    assert os.read(read, 100) == b"\r"
+    os.close(read)
+    os.close(write)
 
 
 def test_requests_are_typed_in_their_order_and_not_into_each_other(terminal: Terminal) -> None:
@@ -50,7 +67,7 @@ def test_requests_are_typed_in_their_order_and_not_into_each_other(terminal: Ter
         collect(console, b"ready\n")
         console.link.type(b"a", [(b"a1", 100), (b"a2", 50)])
         console.link.type(b"b", [(b"b1", 0), (b"q", 0)])
-        seen = b"".join(data for _, data in chunks(collect(console, b"71>\n")))
+        seen = b"".join(chunks(collect(console, b"71>\n")))
     assert seen == b"a1a2b1q"
 
 
@@ -83,7 +100,7 @@ def test_the_same_key_is_typed_once_whatever_happens_to_the_connection(terminal:
         console.link.type(b"step-2", [(b"z", 0)])
         assert console.next(Acknowledged, WAIT).result == Result.DONE
         console.link.type(b"quit", [(b"q", 0)])
-        seen = b"".join(data for _, data in chunks(collect(console, b"71>\n")))
+        seen = b"".join(chunks(collect(console, b"71>\n")))
     assert seen == b"xyzq"
 
 

@@ -1,8 +1,8 @@
 # ruff: noqa: PTH108, SIM105
 # pathlib and contextlib would cost the host a megabyte.
-"""The host's socket: who is connected, whole frames in, bounded answers out.
+"""The host's socket: its clients, complete frames in, bounded answers out. Standard library only.
 
-Standard library only. Whatever a client does or does not do, only that client feels it.
+A client that misbehaves or does not read loses its own connection; the others notice nothing.
 """
 
 import _socket as socket  # without the enums and selectors of the wrapper around it
@@ -23,28 +23,32 @@ CHUNK = 65536
 
 
 class Client:
-    """One connection. follow is the next offset to push, or -1; quiet is sorted, in ms."""
+    """One connection.
+
+    `follow` is the next offset to push, or -1. `quiet` are the silences to report, sorted, in ms.
+    """
 
     def __init__(self, sock: "socket.socket") -> None:
         self.sock = sock
         self.inbox = bytearray()
         self.outbox = bytearray()
         self.welcome = False
-        self.told = False  # has been sent EXIT
+        self.told = False  # it was sent EXIT
         self.follow = -1
         self.quiet: list[int] = []
-        self.fired = 0  # how many of quiet have been sent in this burst
+        self.fired = 0  # how many silences of `quiet` were sent since the last burst
 
     def send(self, kind: int, *parts: bytes) -> None:
+        """Append a frame to the answers that wait to be sent."""
         self.outbox += wire.frame(kind, *parts)
 
 
-class Door:
-    """Listens on path, which it takes over, and keeps clients by their file descriptor."""
+class Clients:
+    """Listens on `path`, replacing a socket there. `by_fd` are the clients by descriptor."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.clients: dict[int, Client] = {}
+        self.by_fd: dict[int, Client] = {}
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -55,31 +59,32 @@ class Door:
         self._socket.listen(CLIENT_LIMIT)
 
     def fileno(self) -> int:
+        """Return the descriptor of the listening socket."""
         return self._socket.fileno()
 
     @property
     def guests(self) -> list[Client]:
-        """Clients that have said hello."""
-        return [client for client in self.clients.values() if client.welcome]
+        """The clients that have sent HELLO."""
+        return [client for client in self.by_fd.values() if client.welcome]
 
     def accept(self) -> None:
-        """Lets one in. When it is full, one that has not said hello must go."""
+        """Accept a connection. If there are too many, drop one that has not sent HELLO."""
         try:
             fd, _ = self._socket._accept()  # type: ignore[attr-defined]
         except OSError:
             return
         sock = socket.socket(fileno=fd)
         sock.setblocking(False)
-        strangers = [client for client in self.clients.values() if not client.welcome]
-        if len(self.clients) >= CLIENT_LIMIT and strangers:
+        strangers = [client for client in self.by_fd.values() if not client.welcome]
+        if len(self.by_fd) >= CLIENT_LIMIT and strangers:
             self.drop(strangers[0])
-        if len(self.clients) >= CLIENT_LIMIT or _peer_uid(sock) not in (None, os.getuid()):
+        if len(self.by_fd) >= CLIENT_LIMIT or _peer_uid(sock) not in (None, os.getuid()):
             sock.close()
         else:
-            self.clients[fd] = Client(sock)
+            self.by_fd[fd] = Client(sock)
 
     def receive(self, client: Client) -> None:
-        """Reads what has come. Raises OSError when the connection is over."""
+        """Read what has come. Raise OSError if the connection is closed."""
         try:
             data = client.sock.recv(CHUNK)
         except BlockingIOError:
@@ -89,13 +94,16 @@ class Door:
         client.inbox += data
 
     def next_frame(self, client: Client) -> tuple[int, bytes] | None:
-        """(kind, payload) or None. Raises ValueError if it is too long, OSError if unread."""
+        """Return the next complete frame as (kind, payload), or None.
+
+        Raise ValueError if it is too long, OSError if the client leaves too many answers unread.
+        """
         if len(client.outbox) > OUTBOX_LIMIT:
             raise OSError(errno.ENOBUFS, "does not read its answers")
         return wire.take(client.inbox, wire.FRAME_LIMIT if client.welcome else wire.HELLO_LIMIT)
 
     def flush(self, client: Client) -> None:
-        """Sends what the client takes; drops one that leaves too much."""
+        """Send what the client takes. Drop a client that leaves too much unread."""
         try:
             if client.outbox:
                 del client.outbox[: client.sock.send(client.outbox)]
@@ -106,11 +114,12 @@ class Door:
             self.drop(client)
 
     def drop(self, client: Client) -> None:
-        if self.clients.pop(client.sock.fileno(), None):
+        """Close the connection of a client."""
+        if self.by_fd.pop(client.sock.fileno(), None):
             client.sock.close()
 
     def close(self) -> None:
-        """Nobody can find it any more."""
+        """Remove the socket, and stop listening."""
         try:
             os.unlink(self.path)
         except FileNotFoundError:
@@ -119,7 +128,7 @@ class Door:
 
 
 def _peer_uid(sock: "socket.socket") -> int | None:
-    """Who is at the other end; None where the system does not say."""
+    """Return the user id of the other end; None if the system does not tell."""
     try:
         if sys.platform == "linux":
             peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)

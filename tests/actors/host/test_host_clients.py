@@ -1,4 +1,4 @@
-"""The door of a host: who is let in, and that strangers keep nobody out."""
+"""Clients of a host: which are accepted, and that strangers lock nobody out."""
 
 import os
 import socket
