@@ -8,8 +8,9 @@ import gc
 gc.disable()  # what is imported stays: there is nothing to collect yet
 
 from actors.command_line.commands import main  # noqa: E402
+from actors.command_line.program import started_as  # noqa: E402
 
 gc.enable()
 
 if __name__ == "__main__":
-    main(prog_name="run.py")
+    main(prog_name=started_as())

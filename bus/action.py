@@ -32,10 +32,11 @@ class Do(StrEnum):
     SERVE = "serve"
     DOCTOR = "doctor"
     MEND = "doctor.mend"
+    END_TERMINALS = "terminals.end"
 
 
-LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND})
-"""The steps that are no request: they start, check or mend a runtime's home."""
+LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.END_TERMINALS})
+"""The steps that are no request: they start, check, mend or empty a runtime's home."""
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):

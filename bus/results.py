@@ -5,6 +5,7 @@
 
 import msgspec
 
+from bus.action import Action
 from bus.facts import AnyFact
 from bus.rows import Workflow
 
@@ -150,3 +151,30 @@ class Stopping(msgspec.Struct):
 
     pid: int
     terminals: bool
+
+
+class Finding(msgspec.Struct):
+    """One thing that the doctor looked at. `state` is `ok`, `note` or `missing`; `help` and
+    `actions` are what mends it."""
+
+    what: str
+    state: str = "ok"
+    help: str = ""
+    actions: list[Action] = []
+
+
+class Report(msgspec.Struct):
+    """What the doctor found; `ok` if nothing is missing."""
+
+    ok: bool
+    items: list[Finding]
+
+
+class EndedRuntime(msgspec.Struct):
+    """What `down` did. `ended` is false if something of what was to end is still there;
+    `terminals` are the directories of the hosts that run on."""
+
+    pid: int | None
+    terminals: list[str]
+    ended: bool
+    message: str

@@ -1,11 +1,8 @@
 """Next steps as commands: the command line's words for `bus.action`."""
 
-import shlex
-
-from actors.command_line.exits import at_home
+from actors.command_line.program import command
 from bus.action import Action, Do
-
-PROGRAM = "python run.py"
+from bus.results import Report
 
 _WORDS = {
     Do.LIST: "ps",
@@ -26,11 +23,21 @@ _WORDS = {
     Do.SERVE: "serve",
     Do.DOCTOR: "doctor",
     Do.MEND: "doctor --mend",
+    Do.END_TERMINALS: "down --terminals",
 }
 
 
-def command(action: Action, home: str | None = None) -> str:
-    """The command that does `action`, to be typed as it stands; with `home` as its `--home`."""
-    words = f"{PROGRAM} {_WORDS[action.do].format(shlex.quote(action.address.rstrip('/')))}"
-    options = "".join(f" --{name} {shlex.quote(value)}" for name, value in action.fields.items())
-    return words + options + (at_home(home) if home else "")
+def command_for(action: Action) -> str:
+    """The command that does `action`, to be typed as it stands."""
+    address = action.address.rstrip("/")
+    words = [word.format(address) for word in _WORDS[action.do].split()]
+    options = [word for name, value in action.fields.items() for word in (f"--{name}", value)]
+    return command(*words, *options)
+
+
+def with_help(report: Report) -> Report:
+    """The report of the doctor with its actions spelled out in `help`."""
+    for item in report.items:
+        helps = [item.help] if item.help else []
+        item.help = "; ".join([*helps, *map(command_for, item.actions)])
+    return report

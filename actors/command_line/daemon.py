@@ -11,15 +11,13 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from actors.platform.owners import end_abandoned
-from actors.platform.processes import wait_for_end
-from actors.pty.ending import end_all_terminals, running_hosts
+from actors.runtime import local
 from bus import connection
 from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime
 from bus.requests import RuntimeStop
+from bus.results import EndedRuntime
 
 IDLE_EXIT = 900.0
 """Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
@@ -65,7 +63,7 @@ def ensure(home: Path) -> connection.Connection:
     raise NoRuntime(home, words or "it did not start in time")
 
 
-def down(home: Path, terminals: bool) -> dict[str, Any]:
+def down(home: Path, terminals: bool) -> EndedRuntime:
     """End the runtime (and its terminals) and wait until it is gone. Without a runtime,
     `terminals` still ends what is left running; else `NoRuntime`. `ended` is False where
     something of what was to end is still there."""
@@ -74,8 +72,7 @@ def down(home: Path, terminals: bool) -> dict[str, Any]:
     except NoRuntime:
         if not terminals:
             raise
-        end_all_terminals(home)
-        end_abandoned(str(home))
+        local.end_terminals(home)
         return _result(home, None, True, terminals)
     with Client(served.requests) as client:
         try:
@@ -93,12 +90,12 @@ def _wait_gone(pid: int, home: Path) -> bool:
     while connection.is_held(home) and connection.holder(home) == str(pid):
         if time.monotonic() >= deadline:
             return False
-        wait_for_end({pid}, deadline)
+        local.wait_for_end({pid}, deadline)
     return True
 
 
-def _result(home: Path, pid: int | None, gone: bool, terminals: bool) -> dict[str, Any]:
-    left = [str(found.directory) for found in running_hosts(home)]
+def _result(home: Path, pid: int | None, gone: bool, terminals: bool) -> EndedRuntime:
+    left = local.running_terminals(home)
     if not gone:
         message = f"runtime {pid} has not ended within {_STOP_SECONDS:g} s (kill -9 loses nothing)"
     else:
@@ -108,4 +105,4 @@ def _result(home: Path, pid: int | None, gone: bool, terminals: bool) -> dict[st
     else:
         message += "; no terminal is left"
     ended = gone and not (terminals and left)
-    return {"pid": pid, "terminals": left, "ended": ended, "message": message}
+    return EndedRuntime(pid=pid, terminals=left, ended=ended, message=message)

@@ -10,8 +10,11 @@ import tempfile
 from pathlib import Path
 from shlex import quote
 
+import click
+
 from actors.command_line.daemon import down
-from actors.command_line.exits import at_home
+from actors.command_line.printing import say
+from actors.command_line.program import command
 from actors.command_line.up import run_plan
 from bus.connection import NoRuntime, home_from, is_held
 
@@ -118,25 +121,26 @@ def run_demo(home: str | None, directory: str | None) -> int:
     place = Path(directory or tempfile.mkdtemp(prefix="callboard-demo-")).resolve()
     repo = place / "sample"
     if repo.exists():
-        print(f"error: {repo} is there already; name another --dir", file=sys.stderr)
+        say(f"error: {repo} is there already; name another --dir", err=True)
         return 2
     make_sample(repo)
     plan = place / "plan.toml"
     plan.write_text(plan_text(repo))
     where = home_from(home) if home else place / "home"
     was_serving = is_held(where)
-    print(f"sample repository: {repo}\nplan: {plan}\nhome: {where}\n", flush=True)
+    click.get_current_context().find_root().obj = str(where)  # the commands it prints need it
+    say(f"sample repository: {repo}\nplan: {plan}\nhome: {where}\n")
     try:
         code = run_plan(where, {"plan": plan.read_text(), "base": str(place)}, as_json=False)
     finally:
         if not was_serving:
             _end(where)
     if code == 0:
-        print(
+        say(
             f"the demo landed; look at it:\n"
             f"  git -C {quote(str(repo))} log --oneline --graph\n"
             f"  cat {quote(str(plan))}\n"
-            f"  python run.py serve{at_home(where)}   # then: ps, events, why demo"
+            f"  {command('serve')}   # then: ps, events, why demo"
         )
     return code
 
@@ -146,7 +150,7 @@ def _end(home: Path) -> None:
     try:
         down(home, terminals=True)
     except NoRuntime as gone:
-        print(f"note: {gone}", file=sys.stderr)
+        say(f"note: {gone}", err=True)
 
 
 def plan_text(repo: Path) -> str:

@@ -4,9 +4,8 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from actors.command_line.facts import line
+from actors.command_line.printing import say, say_json
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client
@@ -31,17 +30,16 @@ def print_events(
         if not follow:
             facts = [f for f in replay(client, wanted, after) if _is(f, types)]
             if as_json:
-                print(msgspec.json.encode(facts).decode())
+                say_json(facts)
             for fact in [] if as_json else facts:
-                print(line(fact))
+                say(line(fact))
             return
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it wherever it is, in silence
     subscriber = Subscriber(served.feed, served.requests, after, wanted)
     try:
         for fact in subscriber:
             if _is(fact, types):
-                text = msgspec.json.encode(fact).decode() if as_json else line(fact)
-                print(text, flush=True)
+                say_json(fact) if as_json else say(line(fact))
     except BrokenPipeError:
         return
     finally:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from actors.command_line.printing import say
+
 if TYPE_CHECKING:
     from bus.action import Action
 
@@ -24,35 +26,25 @@ class Stop(click.ClickException):
         super().__init__(message)
         self.exit_code = code  # type: ignore[misc]
         self.help = help
-        self.actions = actions
-        self.home: str | None = None
+        self._actions = actions
+        self._commands: list[str] = []
 
-    def at(self, home: str | None) -> "Stop":
-        """Add `--home` to the commands that help, if the user named a home."""
-        self.home = home
-        if home and self.help.startswith("python run.py ") and not set(self.help) & set("(,;"):
-            self.help += at_home(home)
+    def spelled(self) -> "Stop":
+        """Spell the actions as commands, inside the click context that knows how."""
+        if self._actions:
+            from actors.command_line.actions import command_for
+
+            self._commands = [command_for(action) for action in self._actions]
         return self
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"error: {self.message}", err=True)
-        if self.help:
-            click.echo(f"help: {self.help}", err=True)
-        if self.actions:
-            from actors.command_line.actions import command
-
-            for action in self.actions:
-                click.echo(f"help: {command(action, self.home)}", err=True)
-
-
-def at_home(home: object) -> str:
-    """The option for a command that is shown, to be copied into a shell as it stands."""
-    import shlex
-
-    return f" --home {shlex.quote(str(home))}"
+        say(f"error: {self.message}", err=True)
+        for help in [*([self.help] if self.help else []), *self._commands]:
+            say(f"help: {help}", err=True)
 
 
 def as_stop(error: Exception) -> Stop:
+    from bus.action import Action, Do
     from bus.client import NoAnswer
     from bus.connection import NoRuntime
     from bus.errors import Refused
@@ -64,9 +56,9 @@ def as_stop(error: Exception) -> Stop:
             code = codes.get(body.code, NO_RUNTIME if body.code == 503 else FAILED)
             return Stop(str(error), code, body.help, body.actions)
         case NoRuntime():
-            return Stop(str(error), NO_RUNTIME, "python run.py serve")
+            return Stop(str(error), NO_RUNTIME, actions=[Action(Do.SERVE)])
         case NoAnswer():
-            return Stop(str(error), NO_RUNTIME, "python run.py doctor")
+            return Stop(str(error), NO_RUNTIME, actions=[Action(Do.DOCTOR)])
         case OSError():
             return Stop(str(error), NO_RUNTIME)
     raise error

@@ -1,6 +1,6 @@
 """Facts as a person reads them: one line each, and the texts that a fact carries."""
 
-from actors.command_line.actions import command
+from actors.command_line.actions import command_for
 from bus import facts
 from bus.facts import AnyFact, fact_type
 
@@ -49,7 +49,7 @@ def said(fact: AnyFact) -> str:
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
         case facts.RepairOffered():
-            return "; ".join([*map(command, fact.actions), *fact.commands])
+            return "; ".join([*map(command_for, fact.actions), *fact.commands])
     hidden = {"seq", "at", "address", "incarnation"}
     values = [
         f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name not in hidden

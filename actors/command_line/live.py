@@ -4,11 +4,13 @@ import sys
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from actors.command_line.facts import line
+from actors.command_line.neutral import Neutral, console
+from actors.command_line.printing import say
 from actors.command_line.tables import workflow_tree
 from bus.client import Client
 from bus.facts import AnyFact
@@ -47,7 +49,7 @@ class Lines(Quiet):
     """A line each: for pipes and files."""
 
     def show(self, fact: AnyFact) -> None:
-        print(line(fact), flush=True)
+        say(line(fact))
 
 
 class Progress(Quiet):
@@ -59,7 +61,7 @@ class Progress(Quiet):
         self._client = client
         self._name = name
         self._latest: list[str] = []
-        self._live = Live(console=Console(), refresh_per_second=8, transient=False)
+        self._live = Live(console=console(), refresh_per_second=8, transient=False)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -73,10 +75,10 @@ class Progress(Quiet):
         self._latest = [*self._latest[1 - self._LATEST :], line(fact)]
         self._live.update(self._picture())
 
-    def _picture(self) -> Group:
+    def _picture(self) -> RenderableType:
         row = self._client.ask(WorkflowGet(workflow=self._name))
         latest = Text("\n".join(self._latest), style="dim", overflow="ellipsis", no_wrap=True)
-        return Group(workflow_tree(row), latest)
+        return Neutral(Group(workflow_tree(row), latest))
 
 
 def follow_view(client: Client, name: str) -> View:

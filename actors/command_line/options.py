@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from actors.command_line.exits import FAILED, USAGE, Stop, as_stop
+from actors.command_line.printing import print_rich, say, say_json
+from actors.command_line.program import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,13 +38,13 @@ class Door(click.Group):
         try:
             return super().invoke(ctx)
         except Stop as stop:
-            raise stop.at(ctx.obj) from None
+            raise stop.spelled() from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # who read our output has gone: click ends without a word
         except KeyboardInterrupt:
-            raise Stop("interrupted; what runs goes on", FAILED, "python run.py ps") from None
+            raise Stop("interrupted; what runs goes on", FAILED, command("ps")) from None
         except Exception as error:
-            raise as_stop(error).at(ctx.obj) from error
+            raise as_stop(error).spelled() from error
 
 
 def width() -> int:
@@ -89,17 +91,13 @@ def ask(request: "Request[R]") -> "R":
 
 def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
+        say_json(result, pretty=True)
         return
     said = text(result)
     if isinstance(said, str):
-        click.echo(said)
-        return
-    from rich.console import Console
-
-    Console(highlight=False, soft_wrap=True).print(said)
+        say(said)
+    else:
+        print_rich(said)
 
 
 def read_plan(plan: str) -> dict[str, str]:

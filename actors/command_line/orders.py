@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from actors.command_line.exits import FAILED, Stop
+from actors.command_line.program import command
 from bus import connection
 from bus.client import Client
 from bus.facts import ResolutionJudged, WorkflowMoved
@@ -63,7 +64,7 @@ def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
             if fact.problems:
                 wrong = "\n".join(f"- {problem}" for problem in fact.problems)
                 said = f"{name}/ has a conflict still in {row.merge.worktree}:\n{wrong}"
-                raise Stop(said, FAILED, f"python run.py why {name}")
+                raise Stop(said, FAILED, command("why", name))
             return row
         if isinstance(fact, WorkflowMoved) or (fact is None and row.merge.waits != "by_hand"):
             return row

@@ -1,14 +1,13 @@
 """Commands on the runtime and on what is installed: `serve`, `down`, `demo`, `doctor`, …"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from actors.command_line.entry import main
 from actors.command_line.exits import DONE, FAILED, USAGE, Stop
 from actors.command_line.options import ask, home, home_option, json_option, show
+from actors.command_line.printing import say
 
 
 @main.command()
@@ -48,8 +47,8 @@ def down(terminals: bool, as_json: bool) -> None:
     from actors.command_line.daemon import down as end
 
     result = end(home(), terminals)
-    show(result, as_json, lambda result: result["message"])
-    sys.exit(DONE if result["ended"] else FAILED)
+    show(result, as_json, lambda result: result.message)
+    sys.exit(DONE if result.ended else FAILED)
 
 
 @main.command()
@@ -68,14 +67,15 @@ def demo(directory: str | None) -> None:
 @home_option
 def doctor(mend: bool, as_json: bool) -> None:
     """What is installed, what is missing, what runs, and what mends it."""
-    from actors.command_line import doctor as doctor_of
     from actors.command_line import tables
+    from actors.command_line.actions import with_help
+    from actors.runtime import local
 
     if mend:
-        click.echo(doctor_of.mend(home()), err=True)
-    report = doctor_of.examine(home())
+        say(local.mend(home()), err=True)
+    report = with_help(local.examine(home()))
     show(report, as_json, tables.doctor)
-    sys.exit(DONE if report["ok"] else FAILED)
+    sys.exit(DONE if report.ok else FAILED)
 
 
 @main.group(invoke_without_command=True)
@@ -85,12 +85,10 @@ def doctor(mend: bool, as_json: bool) -> None:
 def providers(ctx: click.Context, as_json: bool) -> None:
     """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
     if ctx.invoked_subcommand is None:
-        from actors.clis import lookup
         from actors.command_line import tables
+        from actors.runtime import local
 
-        with provider_errors():
-            found = lookup.of_user()
-        show(lookup.listed(found), as_json, tables.providers)
+        show(local.providers(), as_json, tables.providers)
 
 
 @providers.command("import")
@@ -101,23 +99,11 @@ def import_providers(source: str | None, as_json: bool) -> None:
     """Add the providers of cc-switch, which is only read; its keys stay where they are."""
     from pathlib import Path
 
-    from actors.clis import lookup
+    from actors.runtime import local
 
-    with provider_errors():
-        result = lookup.take_over(Path(source) if source else None)
+    result = local.take_over_providers(Path(source) if source else None)
     said = "{file}: {} added, {} there already".format
     show(result, as_json, lambda r: said(len(r["added"]), len(r["kept"]), file=r["file"]))
-
-
-@contextmanager
-def provider_errors() -> Iterator[None]:
-    from actors.clis.cc_switch import CcSwitchError
-    from actors.clis.providers import ProviderError
-
-    try:
-        yield
-    except (ProviderError, CcSwitchError) as error:
-        raise Stop(str(error), USAGE) from error
 
 
 @main.command()

@@ -6,31 +6,42 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from actors.command_line.actions import PROGRAM, command
-from actors.command_line.exits import at_home
+from actors.command_line.actions import command_for
+from actors.command_line.printing import say
+from actors.command_line.program import command
 from bus.action import Action
+
+_TO_TYPE = (
+    (("up", "PLAN"), "in another window: run a plan"),
+    (("ps",), "what runs, and what waits for you"),
+    (("events", "--follow"), "everything that happens"),
+)
 
 
 class PrintedReport:
     """Prints what happens to the runtime. A closed terminal window is no error."""
 
     def started(self, home: Path, url: str) -> None:
-        """Print that the runtime serves the home, how to end it, and the URL of the web door."""
-        print(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it", flush=True)
+        """Print that the runtime serves the home, how to end it, and the URL of the web door; on
+        a terminal also what to type in another window."""
+        say(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it")
         if url:
-            print(f"HTTP: {url} (the token is in {home / 'connection.json'})", flush=True)
+            say(f"HTTP: {url} (the token is in {home / 'connection.json'})")
+        if sys.stdout.isatty():
+            for words, about in _TO_TYPE:
+                say(f"  {command(*words)}   # {about}")
 
     def failed(self, home: Path, message: str, actions: Sequence[Action] = ()) -> None:
         """Print the error, and a command for each action."""
-        print(f"error: {message}", file=sys.stderr)
+        say(f"error: {message}", err=True)
         for action in actions:
-            print(f"help: {command(action, str(home))}", file=sys.stderr)
+            say(f"help: {command_for(action)}", err=True)
 
     def stopped(self, home: Path, terminals: int) -> None:
         """Print that the runtime has stopped, and how to go on if terminals do."""
         with suppress(OSError):
             if terminals:
-                print(f"stopped; {terminals} terminals go on: {PROGRAM} serve{at_home(home)}")
-                print(f"to end them too: {PROGRAM} down --terminals{at_home(home)}")
+                say(f"stopped; {terminals} terminals go on: {command('serve')}")
+                say(f"to end them too: {command('down', '--terminals')}")
             else:
-                print("stopped; no terminal is left running")
+                say("stopped; no terminal is left running")

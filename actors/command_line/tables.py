@@ -1,6 +1,5 @@
 """What the reading commands show: tables and trees, made from the structs of `bus/`."""
 
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -10,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from actors.command_line.exits import at_home
 from actors.command_line.facts import carried, foreseen, line, one_line
-from bus.results import BranchPreview, Chain, CheckedPlan, Node
+from actors.command_line.program import command
+from bus.results import BranchPreview, Chain, CheckedPlan, Node, Report
 from bus.rows import Task, Terminal, Workflow
 
 _COLOURS = {
@@ -38,7 +37,7 @@ _FIRST_STEPS = {
 def ps(workflows: list[Workflow]) -> Any:
     """Everything under way; what waits for a person first."""
     if not workflows:
-        return "no workflow yet: python run.py up PLAN"
+        return f"no workflow yet: {command('up', 'PLAN')}"
     waiting = [escape(text) for workflow in workflows for text in waits(workflow)]
     parts: list[Any] = [Text("waits for you", style="bold yellow"), *waiting, ""] if waiting else []
     return Group(*parts, *(workflow_tree(workflow) for workflow in workflows))
@@ -50,19 +49,19 @@ def waits(workflow: Workflow) -> list[str]:
     for task in workflow.tasks:
         address = task.address.rstrip("/")
         if _reviewed_by_person(task):
-            found.append(f"  {address} asks for review: python run.py approve {address}")
+            found.append(f"  {address} asks for review: {command('approve', address)}")
         found += [text for terminal in task.terminals for text in _asks(terminal)]
     if workflow.merge_terminal is not None:
         found += _asks(workflow.merge_terminal)
     if workflow.status in _FIRST_STEPS:
         state, step = _FIRST_STEPS[workflow.status]
-        found.append(f"  {id} {state}: python run.py {step} {id}")
+        found.append(f"  {id} {state}: {command(step, id)}")
     if workflow.status == "failed":
-        found.append(f"  {id} failed: {one_line(workflow.reason)}: python run.py why {id}")
+        found.append(f"  {id} failed: {one_line(workflow.reason)}: {command('why', id)}")
     if merge_of_person(workflow):
         landed, where = workflow.merge.waits == "checkout", workflow.merge.worktree
         what = "landed, but for a checkout" if landed else f"a conflict in {where}"
-        found.append(f"  {id} has {what}: python run.py merge {id} --continue")
+        found.append(f"  {id} has {what}: {command('merge', id, '--continue')}")
     return found
 
 
@@ -77,9 +76,9 @@ def _asks(terminal: Terminal) -> list[str]:
     if not terminal.alive:
         return []
     if terminal.blocked:
-        return [f"  {where} asks something: python run.py answer {where} CHOICE"]
+        return [f"  {where} asks something: {command('answer', where, 'CHOICE')}"]
     if terminal.stalled:
-        return [f"  {where} has been silent for long: python run.py why {where}"]
+        return [f"  {where} has been silent for long: {command('why', where)}"]
     return []
 
 
@@ -205,7 +204,7 @@ def _preview(branch: BranchPreview) -> str:
 def providers(found: list[dict[str, Any]]) -> Any:
     """The user's providers, and where their keys come from."""
     if not found:
-        return "no providers; `python run.py providers import` takes over those of cc-switch"
+        return f"no providers; `{command('providers', 'import')}` takes over those of cc-switch"
     table = Table("name", "address", "model", "key", box=None)
     for made in found:
         row = (made["name"], made["base_url"], made["model"], made["problem"] or made["key"])
@@ -213,24 +212,24 @@ def providers(found: list[dict[str, Any]]) -> Any:
     return table
 
 
-def doctor(report: dict[str, Any]) -> Any:
+def doctor(report: Report) -> Any:
     """What the doctor found, a line each."""
     table = Table(box=None, pad_edge=False, show_header=False)
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
-    for item in report["items"]:
-        table.add_row(marks[item["state"]], escape(item["what"]), escape(item["help"]))
+    for item in report.items:
+        table.add_row(marks[item.state], escape(item.what), escape(item.help))
     return table
 
 
-def outcome(row: Workflow, home: Path) -> str:
+def outcome(row: Workflow) -> str:
     """The last words of `up`: what there is to look at, or what goes on."""
     if row.status == "completed":
         return (
             f"{row.address} completed: {row.reason}\n"
             f"look: git -C {quote(row.repo)} log --oneline --graph {quote(row.target)}\n"
-            f"      python run.py events {row.id}{at_home(home)}"
+            f"      {command('events', row.id)}"
         )
     lines = [f"{row.address} {row.status}: {row.reason}"]
     lines += [text.strip() for text in waits(row)]
-    lines.append(f"look: python run.py why {row.id}{at_home(home)}")
+    lines.append(f"look: {command('why', row.id)}")
     return "\n".join(lines)

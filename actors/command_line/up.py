@@ -1,16 +1,14 @@
 """Following a workflow from outside: submit, prepare, start, wait, show."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from actors.command_line import live, tables
 from actors.command_line.daemon import ensure
-from actors.command_line.exits import at_home
 from actors.command_line.orders import SILENCE_SECONDS
-from actors.plan.check import check
+from actors.command_line.printing import say, say_json
+from actors.command_line.program import command
+from actors.runtime import local
 from bus.client import Client
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved
@@ -30,14 +28,14 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
 
     A plan that is wrong is refused before a runtime, or even a home, is made for it."""
-    check(plan["plan"], plan["base"])
+    local.check(plan["plan"], plan["base"])
     served = ensure(home)
     with Client(served.requests, timeout=120) as client:
         head = client.ask(RuntimeInfo()).head
         submitted = client.ask(PlanSubmit(**plan))
         name = submitted.id
         for warning in submitted.warnings:
-            print(f"note: {warning}", file=sys.stderr)
+            say(f"note: {warning}", err=True)
         subscriber = Subscriber(served.feed, served.requests, head, name)
         view = live.Quiet() if as_json else live.follow_view(client, name)
         try:
@@ -45,16 +43,16 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
             with view:
                 _follow(client, subscriber, view, name)
         except KeyboardInterrupt:
-            follow = f"python run.py events --follow {name}{at_home(home)}"
-            print(f"\n{name}/ goes on; follow it: {follow}", file=sys.stderr)
+            follow = command("events", "--follow", name)
+            say(f"\n{name}/ goes on; follow it: {follow}", err=True)
             return 1
         finally:
             subscriber.close()
         row = client.ask(WorkflowGet(workflow=name))
         if as_json:
-            print(msgspec.json.encode(row).decode())
+            say_json(row)
         else:
-            print(tables.outcome(row, home))
+            say(tables.outcome(row))
         return 0 if row.status == "completed" else 1
 
 

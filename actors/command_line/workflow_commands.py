@@ -16,6 +16,7 @@ from actors.command_line.options import (
     show,
     with_repo,
 )
+from actors.command_line.program import command
 
 if TYPE_CHECKING:
     from bus.requests import Command
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 def check(plan: str, repo: str | None, as_json: bool) -> None:
     """Validate a plan and show what would run; starts nothing."""
     from actors.command_line import tables
-    from actors.plan.check import check as check_plan
-    from actors.plan.check import shown
+    from actors.runtime import local
 
     fields = with_repo(read_plan(plan), repo)
-    show(shown(check_plan(fields["plan"], fields["base"])), as_json, tables.check)
+    show(local.check(fields["plan"], fields["base"]), as_json, tables.check)
 
 
 @main.command()
@@ -79,7 +79,7 @@ def finish(
         said += "; its programs are being ended still"
     show(row, as_json, lambda _: said)
     if row.status in bad:
-        raise Stop(said, FAILED, f"python run.py why {row.id}")
+        raise Stop(said, FAILED, command("why", row.id))
 
 
 def _said(row: "Workflow") -> str:

@@ -17,6 +17,7 @@ from actors.runtime.runtime import HomeBusy, Runtime
 from actors.runtime.signals import EndSignals
 from actors.supervision.errors import SupervisorError
 from bus.action import Action, Do
+from bus.visible import visible
 from store.errors import StoreError
 
 GIVE_UP_SECONDS = 10.0
@@ -47,7 +48,7 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
     clean end, 1 if the runtime gave up, and 3 if the home cannot be served. Call this in the main
     thread. `web` says where HTTP is served.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    _log_to_stderr()
     descriptors.raise_limit()
     try:
         runtime = Runtime(home, web)
@@ -74,6 +75,19 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
     runtime.ended.wait()
     signals.ending = True
     _end(runtime, home, report)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_VisibleLines("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
+class _VisibleLines(logging.Formatter):
+    """Log lines hold errors, and errors hold text from outside."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
 
 
 def _end(runtime: Runtime, home: Path, report: Report) -> NoReturn:

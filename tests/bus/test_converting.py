@@ -12,6 +12,8 @@ LEARNS = {"Decoder", "converter"}
 EXCEPT = {
     "bus/converting.py",
     "actors/command_line/exits.py",
+    "actors/command_line/printing.py",
+    "actors/runtime/local.py",
     "actors/command_line/options.py",
     "actors/command_line/runtime_commands.py",
     "actors/command_line/workflow_commands.py",

@@ -4,6 +4,7 @@ programs in real terminals, and the command line as a user types it.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -105,6 +106,10 @@ class Home:
             timeout=timeout,
             check=False,
         )
+
+    def command(self, *words: str) -> str:
+        """A command as the program prints it: spelled as `run` starts it."""
+        return shlex.join([PYTHON, str(ROOT / "run.py"), *words, "--home", str(self.path)])
 
     def begin(self, *words: str) -> "subprocess.Popen[bytes]":
         """A command that goes on in the background."""

@@ -61,13 +61,13 @@ def test_down_says_that_the_runtime_has_not_ended(
     from bus.client import Client
 
     monkeypatch.setattr(process, "_STOP_SECONDS", 0.5)
-    monkeypatch.setattr(Client, "call", lambda *_, **__: None)  # it takes no orders
+    monkeypatch.setattr(Client, "ask", lambda *_, **__: None)  # it takes no orders
     runtime = home.serve()
     result = process.down(home.path, terminals=False)
-    assert result["ended"] is False
-    assert "has not ended within" in result["message"]
+    assert result.ended is False
+    assert "has not ended within" in result.message
     assert runtime.poll() is None
     end = lambda *_, **__: os.kill(runtime.pid, signal.SIGTERM)  # noqa: E731
-    monkeypatch.setattr(Client, "call", end)
+    monkeypatch.setattr(Client, "ask", end)
     monkeypatch.setattr(process, "_STOP_SECONDS", 60)
-    assert process.down(home.path, terminals=False)["ended"] is True
+    assert process.down(home.path, terminals=False).ended is True

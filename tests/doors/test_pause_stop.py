@@ -38,7 +38,7 @@ def test_pause_types_and_starts_nothing_and_completions_count(
     acting.begin(plan_text(repo, tasks, tail=careless))
     acting.fact("instruction.sent", 2)
     acting.home.ok("pause", "demo")
-    assert "python run.py resume demo" in acting.home.ok("ps").split("demo/a/ ")[0]
+    assert acting.home.command("resume", "demo") in acting.home.ok("ps").split("demo/a/ ")[0]
     go.touch()
     acting.fact("commit.rejected")
     acting.until(lambda row: terminal(row, "a/1")["gone"])

@@ -81,7 +81,7 @@ def test_a_launch_that_fails_is_named_with_its_reason_and_all_is_rolled_back(
     assert failed.returncode == 1
     assert "demo/b/1" in failed.stderr
     assert "No such file or directory" in failed.stderr
-    assert "help: python run.py why demo" in failed.stderr
+    assert "help: " + acting.home.command("why", "demo") in failed.stderr
     row = acting.until(lambda row: all(t["gone"] for k in row["tasks"] for t in k["terminals"]))
     assert row["status"] == "failed"
     assert processes_below(acting.home) == []

@@ -5,23 +5,23 @@ import shlex
 import click
 import pytest
 
-from actors.command_line.actions import PROGRAM, command
+from actors.command_line.actions import command_for
 from actors.command_line.commands import main
 from bus.action import Action, Do
 
 
 @pytest.mark.parametrize("do", list(Do))
 def test_each_action_is_a_command_that_the_command_line_accepts(do: Do) -> None:
-    words = shlex.split(command(Action(do, "demo/a/1/"), home="/a b"))
-    assert words[:2] == PROGRAM.split()
-    name, *arguments = words[2:]
-    found = main.commands[name]
-    assert isinstance(found, click.Command)
-    with click.Context(main) as above:
+    with click.Context(main, info_name="python -m callboard", obj="/a b") as above:
+        words = shlex.split(command_for(Action(do, "demo/a/1/")))
+        assert words[:3] == ["python", "-m", "callboard"]
+        assert words[-2:] == ["--home", "/a b"]
+        name, *arguments = words[3:]
+        found = main.commands[name]
+        assert isinstance(found, click.Command)
         found.make_context(name, arguments, parent=above)
 
 
-def test_fields_are_options_and_a_home_is_named() -> None:
+def test_fields_are_options() -> None:
     repair = Action(Do.REPAIR, "demo/", {"cli": "my cli"})
-    assert command(repair) == "python run.py repair demo --cli 'my cli'"
-    assert command(repair, "/h").endswith(" --home /h")
+    assert command_for(repair) == "python run.py repair demo --cli 'my cli'"

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from actors.clis import lookup
 from actors.clis.profile import (
@@ -15,38 +14,40 @@ from actors.clis.profile import (
     version_is_verified,
 )
 from actors.clis.version import ask
-from actors.command_line.exits import NO_RUNTIME, Stop
 from actors.pty.ending import running_hosts
 from bus import connection
+from bus.action import Action, Do
 from bus.connection import NoRuntime
+from bus.errors import Refused
+from bus.results import Finding, Report
 from store import damage, mending
 from store.errors import Damaged, StoreError
 from store.lost import lost_database
 
 
-def examine(home: Path) -> dict[str, Any]:
-    """`{"ok": …, "items": [{"what", "state", "help"}]}`; `state` is `ok`, `note` or
-    `missing`. Only what Callboard itself cannot do without makes it not `ok`."""
-    items = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
-    return {"ok": all(item["state"] != "missing" for item in items), "items": items}
+def examine(home: Path) -> Report:
+    """Look at this machine and at a home. Only what Callboard cannot do without makes the
+    report not `ok`."""
+    found = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
+    return Report(ok=all(item.state != "missing" for item in found), items=found)
 
 
-def _item(what: str, state: str = "ok", help: str = "") -> dict[str, str]:
-    return {"what": what, "state": state, "help": help}
+def _item(what: str, state: str = "ok", help: str = "", *actions: Do) -> Finding:
+    return Finding(what=what, state=state, help=help, actions=[Action(do) for do in actions])
 
 
-def _python() -> dict[str, str]:
+def _python() -> Finding:
     return _item(f"python {sys.version.split()[0]}")
 
 
-def _git() -> dict[str, str]:
+def _git() -> Finding:
     found = shutil.which("git")
     if found is None:
         return _item("git", "missing", "install git 2.20 or newer")
     return _item(ask([found, "--version"]) or "git")
 
 
-def _home(home: Path) -> list[dict[str, str]]:
+def _home(home: Path) -> list[Finding]:
     place = home if home.exists() else home.parent
     while not place.exists():
         place = place.parent
@@ -56,7 +57,7 @@ def _home(home: Path) -> list[dict[str, str]]:
         served = connection.read(home)
         serving = _item(f"home {home}, served by process {served.pid}")
     except NoRuntime as none:
-        serving = _item(f"home {home}: {none}", "note", "python run.py serve")
+        serving = _item(f"home {home}: {none}", "note", "", Do.SERVE)
     free = shutil.disk_usage(place).free >> 20
     room = _item(
         f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
@@ -64,7 +65,7 @@ def _home(home: Path) -> list[dict[str, str]]:
     return [serving, room]
 
 
-def _database(home: Path) -> list[dict[str, str]]:
+def _database(home: Path) -> list[Finding]:
     """All of it is read, history too: about a second for a million facts."""
     path = home / "callboard.db"
     lost, *ways = lost_database(home).split("\n")
@@ -81,24 +82,24 @@ def _database(home: Path) -> list[dict[str, str]]:
     if not wrong:
         return [_item("the database is sound")]
     words = "; ".join(f"{name}: {what}" for name, what in wrong.items())
-    help = "python run.py down (terminals go on), then python run.py doctor --mend"
     said = f"the database is damaged ({words}); its other tables are sound"
-    return [_item(said, "missing", help)]
+    return [_item(said, "missing", "in turn; terminals go on", Do.STOP_RUNTIME, Do.MEND)]
 
 
 def mend(home: Path) -> str:
-    """Mend the database, with nobody else in the home. Returns what was done; raises `Stop`."""
+    """Mend the database, with nobody else in the home. Return what was done. Raises `Refused`
+    and leaves the database as it was."""
     path = home / "callboard.db"
     if not path.exists():
-        raise Stop(f"{path} is not there")
+        raise Refused(404, "unknown", f"{path} is not there")
     lock = connection.hold(home)
     if lock is None:
         said = f"process {connection.holder(home)} serves {home}"
-        raise Stop(said, NO_RUNTIME, "python run.py down (terminals go on)")
+        raise Refused(503, "served", said, actions=[Action(Do.STOP_RUNTIME)])
     try:
         mended = mending.mend(path)
     except (StoreError, OSError) as error:
-        raise Stop(f"not mended, and left as it was: {error}") from error
+        raise Refused(500, "failed", f"not mended, and left as it was: {error}") from error
     finally:
         os.close(lock)
     if mended is None:
@@ -107,7 +108,7 @@ def mend(home: Path) -> str:
     return f"mended; lost: {lost} ({len(mended.lost)} in all); the old file is {mended.kept}"
 
 
-def _terminals(home: Path) -> list[dict[str, str]]:
+def _terminals(home: Path) -> list[Finding]:
     """Programs whose hosts live; without a runtime they are orphans, and are said."""
     try:
         hosts = running_hosts(home)
@@ -122,12 +123,14 @@ def _terminals(home: Path) -> list[dict[str, str]]:
         _item(
             f"{len(hosts)} terminals run without a runtime",
             "note",
-            "python run.py serve (goes on) or python run.py down --terminals (ends them)",
+            "take them over, or end them",
+            Do.SERVE,
+            Do.END_TERMINALS,
         )
     ]
 
 
-def _clis() -> list[dict[str, str]]:
+def _clis() -> list[Finding]:
     try:
         profiles = lookup.profiles()
     except ProfileError as error:
@@ -135,7 +138,7 @@ def _clis() -> list[dict[str, str]]:
     return [_cli(profile) for profile in profiles.values() if profile.command]
 
 
-def _cli(profile: Profile) -> dict[str, str]:
+def _cli(profile: Profile) -> Finding:
     found = shutil.which(profile.command[0])
     if found is None:
         return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")

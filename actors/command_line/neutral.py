@@ -1,0 +1,39 @@
+"""Rich's output with visible text only: styles and the controls of Rich itself pass."""
+
+from typing import Any
+
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    ConsoleRenderable,
+    RenderableType,
+    RenderHook,
+    RenderResult,
+)
+from rich.segment import Segment
+
+from bus.visible import visible
+
+
+def console() -> Console:
+    """Make a console on standard output that prints visible text only."""
+    made = Console(highlight=False, soft_wrap=True)
+    made.push_render_hook(_VisibleOnly())
+    return made
+
+
+class Neutral:
+    """A renderable whose text is made visible after it was laid out. `console` does this to
+    whatever it prints; what a live display draws passes it by and is wrapped by hand."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._inner, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _VisibleOnly(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[Any]:
+        return [Neutral(renderable) for renderable in renderables]

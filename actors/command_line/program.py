@@ -1,0 +1,48 @@
+"""How this program was started, so that the commands it prints can be typed as they stand.
+
+Imports stand inside the functions, so that `--help` is quick.
+"""
+
+import sys
+
+import click
+
+_DEFAULT = "python run.py"
+
+
+def started_as() -> str:
+    """The words that started this process, up to the first argument of ours: `python run.py`,
+    `python -m callboard`, as they were typed."""
+    import shlex
+
+    own = len(sys.orig_argv) - len(sys.argv) + 1
+    return shlex.join(sys.orig_argv[:own]) if own > 1 else _DEFAULT
+
+
+def spelling() -> str:
+    """The name under which the command line runs; `python run.py` outside of a command."""
+    context = click.get_current_context(silent=True)
+    name = context.find_root().info_name if context is not None else None
+    return _DEFAULT if name in (None, "run.py") else str(name)
+
+
+def given_home() -> str | None:
+    """The home that the user named with `--home`, if any."""
+    context = click.get_current_context(silent=True)
+    home: str | None = context.find_root().obj if context is not None else None
+    return home
+
+
+def command(*words: str) -> str:
+    """A command of this program, to be copied into a shell as it stands: in the spelling it was
+    started with, and with `--home` if one was given.
+
+    >>> command("why", "demo/a")
+    'python run.py why demo/a'
+    """
+    import shlex
+
+    home = given_home()
+    return " ".join(
+        [spelling(), shlex.join(words), *(["--home", shlex.quote(home)] if home else [])]
+    )

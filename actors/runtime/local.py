@@ -1,0 +1,72 @@
+"""What can be done on this machine and on a home without a runtime that serves.
+
+The one module of the company, beside `runtime/serve.py`, that the command line imports. It
+imports the larger parts inside the functions, so that `down` need not load them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from actors.platform.owners import end_abandoned
+from actors.platform.processes import wait_for_end
+from actors.pty.ending import end_all_terminals, running_hosts
+from bus.errors import malformed
+from bus.results import CheckedPlan, Report
+
+__all__ = ["check", "end_terminals", "examine", "mend", "providers", "running_terminals"]
+__all__ += ["take_over_providers", "wait_for_end"]
+
+
+def check(plan: str | dict[str, Any], base: str) -> CheckedPlan:
+    """Check a plan against this machine, as `plan.check` does. Raises `Refused` (422)."""
+    from actors.plan import check as checking
+
+    return checking.shown(checking.check(plan, base))
+
+
+def examine(home: Path) -> Report:
+    """Look at this machine and at a home, and say what is missing."""
+    from actors.runtime import doctor
+
+    return doctor.examine(home)
+
+
+def mend(home: Path) -> str:
+    """Mend the database of a home. Return what was done. Raises `Refused`."""
+    from actors.runtime import doctor
+
+    return doctor.mend(home)
+
+
+def running_terminals(home: Path) -> list[str]:
+    """The directories of the terminal hosts of a home that are alive."""
+    return [str(found.directory) for found in running_hosts(home)]
+
+
+def end_terminals(home: Path) -> None:
+    """End every program of a home that no runtime serves, and what it left running."""
+    end_all_terminals(home)
+    end_abandoned(str(home))
+
+
+def providers() -> list[dict[str, Any]]:
+    """The user's providers, without their keys. Raises `Refused`."""
+    from actors.clis import lookup
+    from actors.clis.providers import ProviderError
+
+    try:
+        return lookup.listed(lookup.of_user())
+    except ProviderError as error:
+        raise malformed("", str(error)) from error
+
+
+def take_over_providers(source: Path | None) -> dict[str, Any]:
+    """Add the providers of cc-switch to the user's. Raises `Refused`."""
+    from actors.clis import lookup
+    from actors.clis.cc_switch import CcSwitchError
+    from actors.clis.providers import ProviderError
+
+    try:
+        return lookup.take_over(source)
+    except (ProviderError, CcSwitchError) as error:
+        raise malformed("", str(error)) from error
