@@ -1,13 +1,14 @@
-"""The one event loop: every file descriptor and every timer of the runtime.
+"""The event loop of the runtime: one thread for all file descriptors and timers.
 
-It watches all terminal hosts and all inotify handles with one epoll (kqueue elsewhere),
-and sleeps without a time limit while nothing is due. Callbacks run in its thread, must be
-short, and hand what they learn to an actor's mailbox; one that fails is logged and its
-descriptor is watched no more. Where the loop itself breaks, nothing is heard any more: `on_death`
-is told why, and the runtime must end.
+It watches the links to terminal hosts and the inotify handles with epoll (kqueue on macOS), and
+sleeps without a timeout while no timer is set. Callbacks run in its thread. They must be short, and
+pass on what they learn by putting it into an actor's mailbox. A callback that raises is logged, and
+its descriptor is not watched any more. If the loop itself fails, `on_death` gets the reason, and
+the runtime must end.
 
-Timers do not count time in which nothing ran: while the machine sleeps its clock stands, and
-where the process was stopped (SIGSTOP) the loop sees that it comes late and is late no more.
+Timers do not count time in which the process did not run. The loop's clock stands still while the
+machine is suspended. If the process was stopped (SIGSTOP), the loop notices that it wakes too late,
+and moves all timers by that time.
 """
 
 import heapq
@@ -24,17 +25,20 @@ from bus import clock
 log = logging.getLogger("callboard.loop")
 
 LATE = 0.5
-"""A loop that comes later than this was stopped: the time it waited is not counted."""
+"""Seconds. If the loop wakes later than this, the process was stopped meanwhile."""
 
 Callback = Callable[[], None]
 
 
 class HasFileno(Protocol):
-    def fileno(self) -> int: ...
+    """An object with a file descriptor."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
 
 
 class Timer:
-    """A callback that is due once; `cancel` may be called from any thread."""
+    """A callback that is due once. Any thread may call `cancel`."""
 
     __slots__ = ("callback", "cancelled")
 
@@ -43,11 +47,12 @@ class Timer:
         self.cancelled = False
 
     def cancel(self) -> None:
+        """Do not run the callback, unless it runs already."""
         self.cancelled = True
 
 
 class EventLoop:
-    """A thread around a selector. All public methods may be called from any thread."""
+    """A thread around a selector. Any thread may call `start`, `stop`, `post` and `later`."""
 
     def __init__(self, on_death: Callable[[str], None] = log.critical) -> None:
         self._on_death = on_death
@@ -65,10 +70,11 @@ class EventLoop:
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Carry out what was posted, then end the thread."""
+        """Run what was posted, then end the thread and wait for its end."""
         self.post(self._end)
         self._thread.join()
         self._selector.close()
@@ -76,7 +82,7 @@ class EventLoop:
         os.close(self._wake_write)
 
     def post(self, callback: Callback) -> None:
-        """Run it soon, in the loop's thread, after those posted before."""
+        """Run `callback` in the loop's thread, after those that were posted before."""
         with self._lock:
             self._posted.append(callback)
             first = len(self._posted) == 1
@@ -84,7 +90,7 @@ class EventLoop:
             self._wake()
 
     def later(self, seconds: float, callback: Callback) -> Timer:
-        """Run it once in so many seconds in which this process was not stopped."""
+        """Run `callback` once after `seconds`, not counting time suspended."""
         timer = Timer(callback)
         self.post(lambda: self._add(seconds, timer))
         return timer
@@ -92,8 +98,10 @@ class EventLoop:
     # ---- in the loop's thread ------------------------------------------------------------
 
     def watch(self, fd: HasFileno, on_readable: Callback, on_writable: Callback | None) -> None:
-        """Call when readable, and when writable while `on_writable` is given. Called again
-        for the same descriptor it replaces what was asked. In the loop's thread."""
+        """Call `on_readable` when `fd` is readable, and `on_writable`, if given, when writable.
+
+        A second call for the same descriptor replaces the callbacks. In the loop's thread.
+        """
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if on_writable else 0)
         try:
             self._selector.modify(fd.fileno(), events, (on_readable, on_writable))
@@ -101,7 +109,7 @@ class EventLoop:
             self._selector.register(fd.fileno(), events, (on_readable, on_writable))
 
     def unwatch(self, fd: int) -> None:
-        """Forget a descriptor, before it is closed. In the loop's thread."""
+        """Stop watching a descriptor; do it before you close it. In the loop's thread."""
         try:
             self._selector.unregister(fd)
         except (KeyError, ValueError):
@@ -111,11 +119,11 @@ class EventLoop:
         try:
             while self._going:
                 self._turn()
-        except BaseException as error:  # noqa: BLE001 - the last word of the only loop
+        except BaseException as error:  # noqa: BLE001 - without the loop the runtime must end
             self._on_death(f"the event loop broke: {error!r}")
 
     def _turn(self) -> None:
-        """Wait, and call whom it concerns."""
+        """Wait once, then run the callbacks that are ready, posted or due."""
         for key, mask in self._wait():
             if key.data is None:
                 self._drain_wakes()
@@ -136,17 +144,20 @@ class EventLoop:
         return found
 
     def _reckon(self, expected: float) -> float:
-        """What time it is, and what is due then. Every moment lies between two calls of this, so
-        that a stop is noticed wherever it comes; `expected` may pass between these two."""
+        """Return the time. If more than `expected` + LATE seconds passed, move the timers.
+
+        The loop calls this before and after everything that can take time, so that it notices a
+        stopped process wherever the stop comes.
+        """
         now = clock.awake()
         gap, self._now = now - self._now, now
         if gap - expected > LATE:
-            # Moved alike they stay in order.
+            # All timers move by the same time, so the heap stays valid.
             self._timers = [(due + gap, number, timer) for due, number, timer in self._timers]
         return now
 
     def _add(self, seconds: float, timer: Timer) -> None:
-        """Counted from here on: the way here may have been long."""
+        """Set the timer, counting from now: the posted callback may have waited."""
         heapq.heappush(self._timers, (self._now + seconds, next(self._numbers), timer))
 
     def _run_posted(self) -> None:

@@ -1,10 +1,10 @@
-"""Worker processes: what computes runs outside the runtime, so that no actor waits for
-another's arithmetic (a busy Python thread adds up to 14 ms to every other one's answer).
+"""Worker processes, which compute outside the runtime's process.
 
-A worker runs any top-level function with picklable arguments, one call at a time. It ends
-with its parent, however that ends: the socket between them closes. A call has a limit: what
-runs for longer (a pattern that backtracks without end, a git driver that hangs) is ended with
-all it started, and the next call gets a new process.
+A busy Python thread adds up to 14 ms to every answer of the other threads. Computations therefore
+run in worker processes. A worker calls any top-level function with picklable arguments, one call at
+a time. It ends when its parent ends, because the socket between them closes. Each call has a time
+limit. A call that exceeds it (a pattern that backtracks without end, a merge driver that hangs) is
+ended with all processes it started, and the next call starts a new process.
 """
 
 import pickle
@@ -25,24 +25,29 @@ T = TypeVar("T")
 
 
 class WorkerDied(Exception):
-    """The process ended in the middle of a call; the next call starts another."""
+    """The process ended during a call. The next call starts another one."""
 
 
 class WorkerLate(WorkerDied):
-    """A call took longer than it may, and its process was ended."""
+    """A call exceeded its time limit, and its process was ended."""
 
 
 _NET = 5.0
-"""Seconds after its limit at which a call's process ends by itself, where nobody is left to
-end it: a runtime that was killed leaves none that computes for ever."""
+"""Seconds after its limit at which the process of a call ends by itself.
+
+The runtime that would end it may have been killed.
+"""
 
 GRACE = 1.0
-"""Seconds between TERM and KILL of a late worker: git takes its lock files away."""
+"""Seconds between SIGTERM, after which git removes its lock files, and SIGKILL."""
 
 
 class Worker:
-    """One process, started at its first call. Any thread may call; calls queue. A call may
-    take `limit` seconds, not counting those it queues."""
+    """One process, which the first call starts. Any thread may call; calls wait for each other.
+
+    A call may take `limit` seconds, not counting the time it waits for others. `name` is for errors
+    and process listings.
+    """
 
     def __init__(self, name: str, limit: float) -> None:
         self._name = name
@@ -53,8 +58,10 @@ class Worker:
         self._connection: Connection | None = None
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(*args, **kwargs)`, computed there. Raises what it raises, or
-        `WorkerDied` (`WorkerLate` when it took too long)."""
+        """Compute `function(*args, **kwargs)` in the process, and return the result.
+
+        Raise what the function raises, `WorkerLate` if it took too long, or `WorkerDied`.
+        """
         with self._lock:
             connection = self._connect()
             try:
@@ -73,13 +80,12 @@ class Worker:
         return result
 
     def rest(self) -> None:
-        """End the process, which computes nothing now; the next call starts another."""
+        """End the process after the current call. The next call starts another one."""
         with self._lock:
             self._end()
 
     def close(self) -> None:
-        """End the process and all it started; a call under way raises `WorkerDied`, as do all
-        after it."""
+        """End the process and all it started. Running and later calls raise `WorkerDied`."""
         self._closed = True
         process = self._process
         if process is not None:
@@ -102,7 +108,7 @@ class Worker:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     cwd=Path(__file__).resolve().parents[2],
-                    start_new_session=True,  # a Ctrl-C at the terminal is for the runtime alone
+                    start_new_session=True,  # Ctrl-C in the terminal is for the runtime only
                 )
             self._connection = Connection(ours.detach())
         return self._connection
@@ -116,8 +122,11 @@ class Worker:
 
 
 def _serve(connection: Connection, limit: float) -> None:
-    """The worker's side: answer calls until the parent is gone. The alarm is not handled but
-    ends the process, for a pattern that backtracks lets no Python run."""
+    """Answer calls until the parent has ended. Runs in the worker process.
+
+    SIGALRM has no handler and ends the process, because a pattern that backtracks runs no Python
+    code that could handle it.
+    """
     while True:
         try:
             function, args, kwargs = connection.recv()
@@ -126,7 +135,7 @@ def _serve(connection: Connection, limit: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, limit)
         try:
             answer = (False, function(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - it is raised again in the caller
+        except Exception as error:  # noqa: BLE001 - the caller raises it again
             answer = (True, _sendable(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
         connection.send(answer)
@@ -136,9 +145,11 @@ Parts = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]
 
 
 def _sendable(error: Exception) -> Parts:
-    """What an error is made of: its class, what it shows, and its fields; where those cannot
-    travel, its words. Pickle itself would call a class's own `__init__` with `args`, which
-    are not its arguments."""
+    """Return the parts of an error: its class, `args` and fields.
+
+    Return a RuntimeError with its text if the parts cannot be pickled. Pickling the error itself
+    would fail on loading, because it calls `__init__` with `args`, which need not be its arguments.
+    """
     parts = (type(error), error.args, vars(error))
     try:
         pickle.loads(pickle.dumps(parts))

@@ -97,11 +97,6 @@ class Actor(pykka.ThreadingActor):
         return self.life.fence
 
     @property
-    def fenced(self) -> bool:
-        """Whether this incarnation was abandoned or has ended."""
-        return not self.life.fence.alive
-
-    @property
     def stop_ordered(self) -> bool:
         """Whether the supervisor waits for this actor to stop."""
         return self.life.stop_ordered

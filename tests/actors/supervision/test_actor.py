@@ -228,7 +228,7 @@ def test_an_actor_knows_its_address_incarnation_and_how_much_was_handled(
     tell(tree, "public/", "one")
     tell(tree, "public/", CRASH)
     tell(tree, "public/", "two")
-    facts = ask(tree, "public/", lambda a: (a.address, a.incarnation, a.handled, a.fenced))
+    facts = ask(tree, "public/", lambda a: (a.address, a.incarnation, a.handled, not a.fence.alive))
     assert facts == ("public/", 2, 2, False)
 
 

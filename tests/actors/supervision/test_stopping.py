@@ -41,7 +41,7 @@ class Trap:
     def __call__(self, actor: Any) -> None:
         self.entered.set()
         self.release.wait(PATIENCE)
-        self.left.add((actor.incarnation, actor.fenced))
+        self.left.add((actor.incarnation, not actor.fence.alive))
 
     def catch(self, tree: Tree, address: str) -> None:
         tell(tree, address, Run(self))
