@@ -94,6 +94,7 @@ class Plan(_Strict):
     stall_after: Seconds = 600
     setup: Argv | None = None
     copy: list[Text] = []
+    test_env: list[Text] = []
     merge: HelperPlan | None = None
     error: HelperPlan | None = None
     orchestrator: Orchestrator | None = None

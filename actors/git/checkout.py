@@ -28,7 +28,7 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitRefused, GitUnknown, git, git_line, split0
+from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
 
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
@@ -123,7 +123,9 @@ class Checkout:
         names = {change.path for change in changes}
         gone = {change.path for change in changes if change.status == "D"}
         staged = self._staged(old) & self._staged(new)
-        unmerged = set(split0(git("diff", "--name-only", "-z", "--diff-filter=U", at=self.path)))
+        unmerged = set(
+            split0(git("diff", "--name-only", "-z", "--diff-filter=U", NOT_INSIDE, at=self.path))
+        )
         with self._scratch_index():
             tags = self._tags()
             dirty_old = self._dirty()
@@ -222,7 +224,7 @@ class Checkout:
     def _dirty(self) -> set[str]:
         """Paths whose file differs from the scratch index, or is missing."""
         self._refresh()
-        return set(split0(self._git("diff-files", "--name-only", "-z")))
+        return set(split0(self._git("diff-files", "--name-only", "-z", NOT_INSIDE)))
 
     def _tags(self) -> dict[str, str]:
         """`S` skip-worktree, lower case assume-unchanged, by path."""

@@ -18,31 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from actors.git.environment import git_env
 from actors.platform.owners import owner_mark
 from actors.platform.processes import end_session
 
-# What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
-# may be started from a hook or from `git rebase --exec`, where these point somewhere else.
-LOCAL_VARIABLES: Final = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_COUNT",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIR",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
 _ALWAYS: Final = {
     "LC_ALL": "C",
     "GIT_TERMINAL_PROMPT": "0",
@@ -50,13 +29,20 @@ _ALWAYS: Final = {
     "GIT_MERGE_AUTOEDIT": "no",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # a clone does not get them: what is read is what is stored
 }
 _OPTIONS: Final = (
     "core.fsmonitor=false",
     "core.quotePath=false",
     "gc.auto=0",
     "advice.detachedHead=false",
+    "submodule.recurse=false",
 )
+NOT_INSIDE: Final = "--ignore-submodules=dirty"
+"""For each command that compares files: the worktree of a nested repository is not looked into.
+Git would run a git in there, which obeys the nested repository's own configuration and runs its
+filters; no setting forbids that, because `.gitmodules` may say otherwise."""
+
 _NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
 
 
@@ -110,7 +96,7 @@ def git(
     """
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
-    environ = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
+    environ = git_env()
     options = _OPTIONS if hooks else (*_OPTIONS, _NO_HOOKS)
     command = ["git", "-C", at]
     for option in (*options, owner_mark()):

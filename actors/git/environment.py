@@ -1,17 +1,87 @@
-"""The environment of what belongs to the project: its tests and its `setup`."""
+"""The environment of programs that run code of the repository: our own git, and tests."""
 
+import fnmatch
 import os
+from collections.abc import Iterable
+from typing import Final
 
-from actors.git.command import LOCAL_VARIABLES
 from bus.plan import Plan
 
+# What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
+# may be started from a hook or from `git rebase --exec`, where these point somewhere else.
+LOCAL_VARIABLES: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
 
-def project_env(plan: Plan) -> dict[str, str]:
-    """Return the runtime's environment without the keys of the plan's providers, and without
-    the variables that point git at another repository."""
-    secret = {provider.api_key_env for provider in plan.provider.values()}
+# What our own git gets of the user's environment. The repository's filters, merge drivers and
+# hooks run in it: they find the user's programs, identity, agents for signing and network, and
+# no key of a provider.
+PASSED: Final = tuple(
+    name
+    for line in (
+        "PATH HOME USER LOGNAME SHELL TZ LANG LANGUAGE LC_* TMPDIR XDG_* TERM",
+        "LD_LIBRARY_PATH DYLD_* DEVELOPER_DIR NIX_* PYENV_ROOT NVM_DIR ASDF_* MISE_*",
+        "SSH_AUTH_SOCK SSH_AGENT_PID GNUPGHOME GPG_TTY GIT_AUTHOR_* GIT_COMMITTER_*",
+        "GIT_SSH GIT_SSH_COMMAND GIT_ASKPASS GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM GIT_EXEC_PATH GIT_LFS_* GIT_CEILING_DIRECTORIES EMAIL",
+        "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
+        "SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE GIT_SSL_*",
+    )
+    for name in line.split()
+)
+
+MORE: Final = "CALLBOARD_GIT_ENV"
+"""The user's variable with further names, or patterns of names, that git gets; by commas."""
+
+SECRET: Final = (
+    *("*TOKEN*", "*API_KEY*", "*APIKEY*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*CREDENTIAL*"),
+    *("*ACCESS_KEY*", "*PRIVATE_KEY*", "*AUTH_KEY*", "AWS_*", "ANTHROPIC_*", "OPENAI_*"),
+)
+"""Names of variables that hold keys, mostly. Tests get those of them that the plan names in
+`test_env`, and no other."""
+
+
+def git_env() -> dict[str, str]:
+    """Return what our own git gets of the runtime's environment."""
+    more = [name.strip() for name in os.environ.get(MORE, "").split(",") if name.strip()]
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in secret and name not in LOCAL_VARIABLES
+        if name not in LOCAL_VARIABLES and _is_one_of(name, (*PASSED, *more))
     }
+
+
+def project_env(plan: Plan) -> dict[str, str]:
+    """Return the runtime's environment without what looks like a key, without the keys of the
+    plan's providers, and without the variables that point git at another repository. What the
+    plan names in `test_env` passes."""
+    provider_keys = {provider.api_key_env for provider in plan.provider.values()}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in plan.test_env
+        or not (
+            name in provider_keys or name in LOCAL_VARIABLES or _is_one_of(name.upper(), SECRET)
+        )
+    }
+
+
+def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitFailed, git
+from actors.git.command import NOT_INSIDE, GitFailed, git
 from actors.git.names import shown
 from actors.git.writing import OPERATIONS, Signs, signs, writers
 
@@ -125,7 +125,7 @@ def _changes(worktree: str) -> Iterator[str]:
     A file whose bytes are those of the index is unchanged, though git may say that it would be
     committed differently: its line ends, or a filter, were never applied to it.
     """
-    output = git("status", "--porcelain=v2", "-z", "--untracked-files=no", at=worktree)
+    output = git("status", "--porcelain=v2", "-z", "--untracked-files=no", NOT_INSIDE, at=worktree)
     parts = iter(output.split(b"\0"))
     for part in parts:
         match part[:1]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -71,9 +72,17 @@ def _tree_of(worktree: str) -> tuple[str, tuple[str, ...]]:
         if index.exists():
             shutil.copy2(index, copy)
         env = {"GIT_INDEX_FILE": str(copy)}
-        git("-c", "advice.addEmbeddedRepo=false", "add", "-A", at=worktree, env=env)
+        _add_all(worktree, env)
         tree = git_line("write-tree", at=worktree, env=env)
     return tree, _nested(worktree, tree)
+
+
+def _add_all(worktree: str, env: Mapping[str, str]) -> None:
+    """`git add -A`, which would look into nested repositories and run their filters."""
+    listed = git("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", at=worktree, env=env)
+    names = sorted({name.rstrip(b"/") for name in listed.split(b"\0") if name})
+    stdin = b"".join(name + b"\0" for name in names)
+    git("update-index", "--add", "--remove", "-z", "--stdin", at=worktree, env=env, stdin=stdin)
 
 
 def _nested(worktree: str, tree: str) -> tuple[str, ...]:

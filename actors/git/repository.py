@@ -20,9 +20,10 @@ from pathlib import Path
 
 import msgspec
 import pygit2
+from pygit2.enums import FileStatus
 
 from actors.git.branches import check_name, check_together
-from actors.git.command import GitFailed, git, is_installed
+from actors.git.command import NOT_INSIDE, GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner
@@ -153,13 +154,30 @@ def worktree_path(git_dir: str, name: str) -> str | None:
 def changed_files(worktree: str) -> list[str]:
     """Tracked files that differ from HEAD, in the index or on disk, as people read them (`shown`).
     Runs `git status`."""
-    output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", at=worktree)
+    output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", NOT_INSIDE, at=worktree)
     return [shown(os.fsdecode(entry)) for entry in _entries(output)]
 
 
 def is_dirty(worktree: str) -> bool:
-    """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files."""
-    return bool(git("status", "--porcelain=v1", "-z", "--untracked-files=normal", at=worktree))
+    """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files,
+    also in repositories nested in it."""
+    options = ("--porcelain=v1", "-z", "--untracked-files=normal", NOT_INSIDE)
+    if git("status", *options, at=worktree):
+        return True
+    links = git("ls-files", "-s", "-z", at=worktree).split(b"\0")
+    nested = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
+    return any(_is_dirty_inside(Path(worktree, name)) for name in nested)
+
+
+def _is_dirty_inside(nested: Path) -> bool:
+    """The same of a nested repository. libgit2 runs no filters; what it cannot read is dirty."""
+    if not (nested / ".git").exists():
+        return False
+    try:
+        states = pygit2.Repository(str(nested)).status(untracked_files="normal").values()
+    except (pygit2.GitError, OSError, ValueError):
+        return True
+    return any(state not in (FileStatus.CURRENT, FileStatus.IGNORED) for state in states)
 
 
 def _entries(output: bytes) -> list[bytes]:

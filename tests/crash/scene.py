@@ -72,6 +72,7 @@ class Scene:
     def serve(self, doom: str = "") -> None:
         """Start a runtime that will die at the point `doom`."""
         env = {**os.environ, "DOOM": doom, "DOOM_TRACE": str(self.trace), "PYTHONFAULTHANDLER": "1"}
+        env["CALLBOARD_GIT_ENV"] = "DOOM*, REAL_GIT"
         if doom.startswith("ref."):
             env["PATH"] = f"{self.place / 'bin'}:{env['PATH']}"
             env["REAL_GIT"] = shutil.which("git") or "git"
