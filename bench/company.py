@@ -17,7 +17,7 @@ from actors.pty import records
 from actors.pty.ending import end_all_terminals
 from actors.pty.spawn import await_ready, spawn
 from actors.system.paths import Paths
-from bus import address, clock, connection
+from bus import address, clock, connection, sockets
 from bus.client import Client
 from bus.plan import Plan, TaskPlan, TerminalPlan
 from bus.status import TerminalStatus, WorkflowStatus
@@ -58,7 +58,7 @@ class Company:
         self.terminals: list[str] = []
         self.hosts: list[subprocess.Popen[bytes]] = []
         self.served: subprocess.Popen[str] | None = None
-        self._paths = Paths(self.home, connection.socket_directory(self.home))
+        self._paths = Paths(self.home, sockets.socket_directory(self.home))
         create_or_migrate(self.home / "callboard.db")
 
     def hire(

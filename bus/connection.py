@@ -5,10 +5,7 @@ that was killed, is recognised by the lock on the home, which dies with its hold
 """
 
 import fcntl
-import hashlib
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -57,29 +54,6 @@ def home_from(option: str | None) -> Path:
         return Path(option).expanduser().resolve()
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(state).expanduser().resolve() / "callboard"
-
-
-def socket_directory(home: Path) -> Path:
-    """A short 0700 directory for the sockets of a home (a Unix socket's path holds about
-    100 bytes): made when missing, refused (`PermissionError`) when it is not ours alone."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    if len(str(base)) > 48 or not os.access(base, os.W_OK):
-        base = Path("/tmp")
-    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    directory = base / f"callboard-{os.getuid()}-{name}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    if directory.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{directory} must be a directory of yours with mode 0700; remove it")
-    return directory
-
-
-def remove_sockets(directory: Path) -> None:
-    """A clean end leaves no socket behind, nor the directory, unless others put something there."""
-    for name in ("requests", "feed"):
-        (directory / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        directory.rmdir()
 
 
 def write(home: Path, connection: Connection) -> None:

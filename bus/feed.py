@@ -51,10 +51,6 @@ class Feed:
         self._gate = gate
         self._entrance = gate.open(self._socket, endpoint, self._using, on_used)
 
-    def move(self, endpoint: str) -> None:
-        """Publish at another endpoint; who has joined stays."""
-        self._gate.move(self._entrance, endpoint)
-
     def fileno(self) -> int:
         """Readable when `greet` is due; of no other use (zmq_getsockopt: ZMQ_FD)."""
         return int(self._socket.getsockopt(zmq.FD))

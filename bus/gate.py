@@ -119,11 +119,12 @@ class Gate:
                 if not self._full and not entrance.leaving and entrance.is_lost:
                     self._bind(entrance)
 
-    def move(self, entrance: Entrance, endpoint: str) -> None:
-        """Listen at another endpoint from now on; who is connected stays."""
+    def move(self, old: str, new: str) -> None:
+        """Listen in another directory from now on. Whoever is connected stays connected."""
         with self._lock:
-            entrance.endpoint = endpoint
-            self._bind(entrance)
+            for entrance in self._entrances:
+                entrance.endpoint = entrance.endpoint.replace(old, new)
+                self._bind(entrance)
 
     def forget(self, entrance: Entrance) -> None:
         """Its socket is about to be closed, and takes the listener with it."""

@@ -133,11 +133,6 @@ class Bus:
         """Open the door for clients. Before `start`. Raises `ZMQError`."""
         self._entrance = self.gate.open(self._outside, endpoint, self._door, self._wake)
 
-    def move(self, endpoint: str) -> None:
-        """Have the door at another endpoint."""
-        if self._entrance is not None:
-            self.gate.move(self._entrance, endpoint)
-
     def start(self) -> None:
         self._thread.start()
 

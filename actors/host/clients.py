@@ -1,4 +1,4 @@
-# ruff: noqa: PTH108, SIM105
+# ruff: noqa: PTH108, PTH116, SIM105
 # pathlib and contextlib would cost the host a megabyte.
 """The host's socket: its clients, complete frames in, bounded answers out. Standard library only.
 
@@ -49,14 +49,20 @@ class Clients:
     def __init__(self, path: str) -> None:
         self.path = path
         self.by_fd: dict[int, Client] = {}
+        self._socket = _listening(path)
+        self._inode = os.stat(path).st_ino
+
+    def move(self, path: str) -> bool:
+        """Listen at path from now on, and keep the clients. Return False if it does already."""
         try:
-            os.unlink(path)
+            if path == self.path and os.stat(path).st_ino == self._inode:
+                return False
         except FileNotFoundError:
             pass
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.setblocking(False)
-        self._socket.bind(path)
-        self._socket.listen(CLIENT_LIMIT)
+        fresh = _listening(path)
+        self._socket.close()
+        self._socket, self.path, self._inode = fresh, path, os.stat(path).st_ino
+        return True
 
     def fileno(self) -> int:
         """Return the descriptor of the listening socket."""
@@ -125,6 +131,18 @@ class Clients:
         except FileNotFoundError:
             pass
         self._socket.close()
+
+
+def _listening(path: str) -> "socket.socket":
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.bind(path)
+    sock.listen(CLIENT_LIMIT)
+    return sock
 
 
 def _peer_uid(sock: "socket.socket") -> int | None:

@@ -8,6 +8,7 @@ Standard library only, one thread, one `wait`. `host.py` runs it; `docs/host.md`
 import errno
 import os
 import struct
+import sys
 import termios
 import time
 
@@ -55,6 +56,7 @@ class Host:
         self.lag = 0.0  # seconds that this process was stopped while it waited
         self.deaf_until = 0.0  # the PTY is hung up: do not read it before this time
         self.term = False
+        self.hup = False
         self.ended = False  # the end of the program has been handled
         self.kill_at: float | None = None
         self.told = False
@@ -71,7 +73,8 @@ class Host:
         signal.set_wakeup_fd(wake_up, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_term)
-        for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(signal.SIGHUP, self._on_hup)
+        for signo in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(signo, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         mask = os.umask(0o077)
@@ -83,6 +86,7 @@ class Host:
         os.set_blocking(self.master, False)
         termios.tcsetwinsize(slave, self.size)
         self.keyboard = keyboard.Keyboard(self.master, self.now, lambda: self.log.end)
+        self.started_at, self.started = time.time(), time.monotonic()
         self.program = program.Program()
         self.program.start(self.argv, self.token, slave, mask, self._write_identity)
         os.chdir("/")
@@ -103,14 +107,29 @@ class Host:
                 "incarnation": self.incarnation,
                 "token": self.token,
                 "socket": self.path,
-                "started_at": time.time(),
-                "started": time.monotonic(),
+                "started_at": self.started_at,
+                "started": self.started,
             },
         )
         self.activity = self.now()
 
     def _on_term(self, *_: object) -> None:
         self.term = True
+
+    def _on_hup(self, *_: object) -> None:
+        self.hup = True
+
+    def _listen_again(self) -> None:
+        """Listen at the path that stands in the file `socket`, if the own one was removed."""
+        self.hup = False
+        try:
+            with open(self.dir + "/socket", "rb") as file:
+                path = os.fsdecode(file.read())
+            if self.clients.move(path):
+                self.path = path
+                self._write_identity()
+        except OSError as error:
+            print(f"host: cannot listen again: {error}", file=sys.stderr, flush=True)
 
     def now(self) -> float:
         """Return monotonic seconds, without the time that this process was stopped."""
@@ -123,6 +142,8 @@ class Host:
             if self.wake in readable:
                 os.read(self.wake, 512)
                 self.program.reap()
+                if self.hup:
+                    self._listen_again()
                 if self.term and self.kill_at is None:
                     self._end(TERM_GRACE)
             if self.master in readable:

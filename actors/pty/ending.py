@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from actors.pty import records, strays
+from actors.pty import recall, records, strays, unrecorded
 from actors.pty.console import connect
 from actors.pty.events import Ended
 
@@ -11,12 +11,14 @@ GRACE_MS = 5_000
 
 
 def running_hosts(home: Path) -> list[records.FoundHost]:
-    """Return every host of the home that runs or may run."""
+    """Return every host of the home that runs or may run, also if its files were deleted."""
     return _hosts_below(home / "terminals")
 
 
 def _hosts_below(place: Path) -> list[records.FoundHost]:
-    return [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
+    recorded = [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
+    known = {found.directory for found in recorded}
+    return recorded + [f for f in unrecorded.find_hosts(place) if f.directory not in known]
 
 
 def end_all(place: Path) -> list[Path]:
@@ -42,10 +44,14 @@ def _end(found: records.FoundHost) -> bool:
     identity = found.identity
     if identity is None:
         return False
+    if not identity.token:
+        return unrecorded.end_host(identity)
     try:
         console, _ = connect(identity.socket, identity.token, 2.0)
     except OSError:
-        return strays.end_tree(identity.token, identity.program_pid, GRACE_MS / 1000) == 0
+        over = strays.end_tree(identity.token, identity.program_pid, GRACE_MS / 1000) == 0
+        recall.remove_socket(identity)
+        return over
     with console:
         console.link.end(GRACE_MS)
         try:

@@ -13,7 +13,7 @@ import msgspec
 
 from actors.platform import descriptors
 from actors.platform.loop import EventLoop
-from actors.pty import records, strays
+from actors.pty import recall, records, strays
 from actors.pty.events import Closed, Event
 from actors.pty.link import Link
 from actors.pty.spawn import Refusal, await_ready, spawn
@@ -177,10 +177,23 @@ class Session:
         return " ".join(words.decode("utf-8", "replace").split()).removeprefix("host: ")
 
     def connect(self) -> None:
-        """Open the link. Raise `OSError` if no host listens."""
-        link = Link(self._socket, self._token)
+        """Open the link. Raise `OSError` if no host listens; one that lives is asked to listen
+        again."""
+        try:
+            link = Link(self._where(), self._token)
+        except (FileNotFoundError, ConnectionRefusedError):
+            recall.recall(self.directory, self._socket)
+            raise
         self._link = link
         self._loop.post(lambda: self._carefully(link, self._watch))
+
+    def _where(self) -> str:
+        """Return the socket that the host has recorded."""
+        try:
+            identity = records.read_identity(self.directory)
+        except (OSError, msgspec.DecodeError):
+            identity = None
+        return identity.socket if identity is not None else str(self._socket)
 
     def do(self, action: Callable[[Link], None]) -> None:
         """Run `action` with the link, in the loop's thread. Do nothing without a link."""
@@ -195,7 +208,10 @@ class Session:
         """
         identity = records.read_identity(self.directory)
         sid = identity.program_pid if identity is not None else 0
-        return strays.end_tree(self._token, sid, grace)
+        left = strays.end_tree(self._token, sid, grace)
+        if identity is not None:
+            recall.remove_socket(identity)
+        return left
 
     def close(self) -> None:
         """Close the link; the host goes on. Reap the host if it is our child and has ended."""

@@ -23,6 +23,7 @@ from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
+from actors.pty.recall import recall_all
 from actors.runtime.restarts import StoredRestarts
 from actors.runtime.tree import root_spec, web_spec, workflow_spec
 from actors.supervision import events
@@ -39,7 +40,7 @@ from actors.system.timers import Timers
 from actors.system.worker_pool import WorkerPool
 from actors.watcher.watches import Watches
 from bus import address as addresses
-from bus import connection, messages
+from bus import connection, messages, sockets
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
@@ -93,7 +94,7 @@ class Runtime:
         self._tree: Tree | None = None
         require_database(home)
         create_or_migrate(home / "callboard.db")
-        self._sockets = connection.socket_directory(home)
+        self._paths = Paths(home, sockets.socket_directory(home))
         self._reader = Reader(home / "callboard.db")
         self._directory = Directory()
         self._loop = EventLoop(self._fail)
@@ -107,7 +108,7 @@ class Runtime:
         )
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
         self._stage = Stage(
-            Paths(home, self._sockets),
+            self._paths,
             bus=self._bus,
             journal=self._journal,
             reader=self._reader,
@@ -144,18 +145,21 @@ class Runtime:
             self.start_workflow(workflow)
         if self.failure:
             raise NoSupervisor(self.failure)
+        self._write_connection()
+        self._check_home()
+
+    def _write_connection(self) -> None:
         connection.write(
             self.home,
             connection.Connection(
                 version=connection.VERSION,
                 pid=os.getpid(),
-                requests=requests,
-                feed=feed,
+                requests=self._endpoint("requests"),
+                feed=self._endpoint("feed"),
                 token=self._token,
                 http=self._web.url if self._web else "",
             ),
         )
-        self._check_home()
 
     def _web_spec(self, requests: str, feed: str) -> ChildSpec | None:
         if self._web is None:
@@ -181,7 +185,7 @@ class Runtime:
         self._stage.workers.close()
         end_abandoned(str(self.home), mine=True)  # git commands of abandoned actors
         self._reader.close()
-        connection.remove_sockets(self._sockets)
+        sockets.remove_sockets(self._paths.sockets)
         os.close(self._lock)
 
     def give_up(self) -> None:
@@ -228,7 +232,7 @@ class Runtime:
         self.ended.set()
 
     def _endpoint(self, name: str) -> str:
-        return f"ipc://{self._sockets / name}"
+        return f"ipc://{self._paths.sockets / name}"
 
     def _check_home(self) -> None:
         """End the runtime if its home or database was deleted. Runs in the event loop."""
@@ -240,8 +244,25 @@ class Runtime:
             self._fail(f"the home {self.home} was taken away")
             return
         self._journal.verify()
-        self._bus.gate.look()
+        self._keep_sockets()
         self._loop.later(HOME_CHECK_SECONDS, self._check_home)
+
+    def _keep_sockets(self) -> None:
+        """Make the sockets again if their directory, or one of them, was removed."""
+        old = self._paths.sockets
+        if old.is_dir():
+            self._bus.gate.look()
+            return
+        try:
+            self._paths.sockets = sockets.socket_directory(self.home)
+        except OSError as error:
+            log.warning("the sockets in %s are lost: %s", old, error)
+            return
+        log.warning("the sockets in %s were removed, and are made again", old)
+        self._bus.gate.move(f"{old}/", f"{self._paths.sockets}/")
+        self._write_connection()
+        again = threading.Thread(target=recall_all, args=(self.home, self._paths.sockets))
+        again.start()
 
     # ---- hooks ----------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class Paths:
     """The directories of one home. Computes names only; creates nothing. Any thread.
 
     `sockets` is a directory outside the home with a short path, because the path of a Unix socket
-    is limited to about 100 bytes.
+    is limited to about 100 bytes. The runtime changes it if that directory is lost and cannot be
+    made again.
     """
 
     home: Path

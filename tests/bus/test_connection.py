@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import connection
+from bus import connection, sockets
 from bus.connection import Connection, NoRuntime
 
 SERVED = Connection(version=1, pid=7, requests="ipc://r", feed="ipc://f", token="secret")
@@ -148,45 +149,69 @@ def base(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_sockets_directory_is_ours_alone_and_short(base: Path, home: Path) -> None:
     deep = home / ("d" * 100) / ("e" * 100)
-    found = connection.socket_directory(deep)
+    found = sockets.socket_directory(deep)
     assert found.parent == base
     assert mode(found) == 0o700
     assert len(str(found)) < 80
-    assert connection.socket_directory(deep) == found
-    assert connection.socket_directory(home) != found
+    assert sockets.socket_directory(deep) == found
+    assert sockets.socket_directory(home) != found
 
 
-def test_a_long_or_closed_base_is_not_used(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    long = home / ("x" * 60)
+def test_a_long_or_closed_base_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    long = tmp_path / ("x" * 60)
     long.mkdir()
-    for base in (long, home / "none"):
+    for number, base in enumerate((long, home / "none")):
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
-        found = connection.socket_directory(home)
+        found = sockets.socket_directory(home / str(number))
         assert found.parent == Path("/tmp")
         found.rmdir()
 
 
+def test_the_place_is_recorded_and_not_computed_again(
+    base: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hazard 66. Another environment, and a directory that was removed, change nothing."""
+    found = sockets.socket_directory(home)
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert sockets.socket_directory(home) == found
+    found.rmdir()
+    assert sockets.socket_directory(home) == found
+    assert mode(found) == 0o700
+    home.rename(home.with_name("moved"))
+    assert sockets.socket_directory(home.with_name("moved")) == found
+
+
+def test_a_copy_of_a_home_has_a_place_of_its_own(base: Path, home: Path) -> None:
+    found = sockets.socket_directory(home)
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy)
+    assert sockets.socket_directory(copy) != found
+    assert sockets.socket_directory(home) == found
+
+
 def test_a_directory_others_can_enter_is_refused(base: Path, home: Path) -> None:
-    """Hazard 53."""
-    found = connection.socket_directory(home)
+    """Hazard 53. Another one is made, and recorded."""
+    found = sockets.socket_directory(home)
     found.chmod(0o755)
-    with pytest.raises(PermissionError, match="0700"):
-        connection.socket_directory(home)
+    another = sockets.socket_directory(home)
+    assert another != found
+    assert mode(another) == 0o700
+    assert sockets.socket_directory(home) == another
 
 
 def test_a_link_put_in_its_place_is_refused(base: Path, home: Path) -> None:
-    found = connection.socket_directory(home)
+    found = sockets.socket_directory(home)
     found.rmdir()
     elsewhere = home / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     found.symlink_to(elsewhere)
-    with pytest.raises(PermissionError, match="remove it"):
-        connection.socket_directory(home)
+    assert sockets.socket_directory(home) not in (found, elsewhere)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
 def test_a_directory_of_somebody_else_is_refused(base: Path, home: Path) -> None:
-    found = connection.socket_directory(home)
+    found = sockets.socket_directory(home)
     os.chown(found, 12345, 12345)
-    with pytest.raises(PermissionError):
-        connection.socket_directory(home)
+    assert sockets.socket_directory(home) != found

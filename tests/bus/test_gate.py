@@ -108,7 +108,8 @@ def test_a_socket_whose_file_was_removed_is_found_again(door: Door) -> None:
 def test_an_endpoint_moves_and_who_is_connected_stays(door: Door, directory: Path) -> None:
     with Client(door.endpoint) as client:
         client.call("runtime.info")
-        door.bus.move(f"ipc://{directory}/elsewhere")
+        (directory / "other").mkdir()
+        door.bus.gate.move(f"{directory}/", f"{directory}/other/")
         client.call("runtime.info")
-    with Client(f"ipc://{directory}/elsewhere") as client:
+    with Client(f"ipc://{directory}/other/requests") as client:
         client.call("runtime.info")

@@ -20,7 +20,7 @@ from actors.command_line.daemon import down
 from actors.platform import processes
 from actors.pty import records, strays
 from actors.pty.ending import end_all_terminals
-from bus import connection
+from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from tests.crash.scene import FINAL
@@ -264,7 +264,7 @@ class Chaos:
             self.runtime.kill()
             self.runtime.wait()
         end_all_terminals(self.home)
-        shutil.rmtree(connection.socket_directory(self.home), ignore_errors=True)
+        shutil.rmtree(sockets.socket_directory(self.home), ignore_errors=True)
 
 
 def processes_of(home: Path) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from actors.pty.ending import end_all_terminals, running_hosts
-from bus import connection
+from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from tests.doors.kit import PYTHON, coder, commit, git, make_repo, plan_text
@@ -151,8 +151,8 @@ class Scene:
             self.runtime.kill()
             self.runtime.wait()
         end_all_terminals(self.home)
-        sockets = connection.socket_directory(self.home)
-        shutil.rmtree(sockets, ignore_errors=True)
+        place = sockets.socket_directory(self.home)
+        shutil.rmtree(place, ignore_errors=True)
 
     # ---- what is there at the end -------------------------------------------------------------
 

@@ -19,7 +19,7 @@ import zmq
 
 from actors.host import family
 from actors.pty import strays
-from bus import connection
+from bus import connection, sockets
 from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
 from tests.doors.working import Working, ended, until, waits_for, write
 
@@ -283,7 +283,7 @@ def test_a_root_that_gives_up_while_it_starts_is_said_in_words(
 def test_what_is_in_the_way_of_a_socket_is_said_in_words(
     home: Home, socket: str, code: int
 ) -> None:
-    place = connection.socket_directory(home.path)
+    place = sockets.socket_directory(home.path)
     (place / socket).mkdir()
     try:
         done = home.run("serve")

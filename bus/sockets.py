@@ -1,0 +1,77 @@
+"""Where the sockets of a home are: a directory with a short path, recorded in the home.
+
+A Unix socket's path holds about 100 bytes, so the sockets are not in the home itself. Their place
+is recorded in the file `sockets` of the home. It is not computed again: the environment of the next
+start may be another one (a logout, cron), while terminal hosts still listen at the old place.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+LONGEST = 48
+"""Bytes of a base directory that leave room for the names below it."""
+
+
+def socket_directory(home: Path) -> Path:
+    """Return the home's directory for sockets, mode 0700; make it if it is missing.
+
+    A recorded place that cannot be made again, or that others could enter, is replaced by a new
+    one, which is recorded. Raises `OSError` where none can be made.
+    """
+    recorded = _recorded(home)
+    if recorded is not None:
+        with suppress(OSError):
+            recorded.mkdir(mode=0o700, exist_ok=True)
+            if _is_private(recorded):
+                return recorded
+    made = Path(tempfile.mkdtemp(prefix=f"callboard-{os.getuid()}-", dir=_base()))
+    _record(home, made)
+    return made
+
+
+def remove_sockets(directory: Path) -> None:
+    """Remove the runtime's own sockets, and the directory if nothing else is in it."""
+    for name in ("requests", "feed"):
+        (directory / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        directory.rmdir()
+
+
+def _recorded(home: Path) -> Path | None:
+    """The place that was recorded for this very home: a copy of a home gets one of its own."""
+    try:
+        text, _, whose = (home / "sockets").read_text().rstrip("\n").rpartition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Path(text) if text.startswith("/") and whose == _identity(home) else None
+
+
+def _record(home: Path, place: Path) -> None:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = home / "sockets.tmp"
+    with draft.open("w") as file:
+        file.write(f"{place}\n{_identity(home)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(home / "sockets")
+
+
+def _identity(home: Path) -> str:
+    found = home.stat()
+    return f"{found.st_dev:x}.{found.st_ino:x}"
+
+
+def _is_private(directory: Path) -> bool:
+    """Whether it is a directory of this user alone, and no link to one."""
+    found = directory.lstat()
+    own = not directory.is_symlink() and found.st_uid == os.getuid()
+    return own and not found.st_mode & 0o077 and os.access(directory, os.W_OK)
+
+
+def _base() -> Path:
+    for name in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
+        if name and len(os.fsencode(name)) <= LONGEST and os.access(name, os.W_OK):
+            return Path(name)
+    return Path("/tmp")
