@@ -219,8 +219,38 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
     text: str = ""
 
 
+class TurnEnded(Fact, kw_only=True, tag="turn.ended"):
+    """The program is no longer busy with the instruction `step`, and takes another."""
+
+    incarnation: int
+    step: int
+
+
+class TurnWithoutCommit(Fact, kw_only=True, tag="turn.without_commit"):
+    """The program has been quiet for `idle_after` since its turn ended, and nothing that counts
+    was committed. It is told `missing` as an instruction."""
+
+    observed = True
+
+    incarnation: int
+    step: int
+    missing: str
+
+
+class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
+    """The terminal waits for a person: its turn has ended without a commit that counts, after as
+    many instructions as `nudges` allows, or its screen takes no instruction (`obstacle`:
+    `password`, `pager` or `editor`; "" otherwise)."""
+
+    incarnation: int
+    step: int
+    missing: str
+    obstacle: str = ""
+    screen: str = ""
+
+
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """Silent for `seconds`, with `screen` before it."""
+    """The screen has shown nothing new for `seconds`; what blinks, spins or counts is not new."""
 
     incarnation: int
     seconds: float
@@ -237,7 +267,7 @@ class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
 
 
 class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):
-    """Blocked or stalled no more."""
+    """Blocked, stalled or idle no more."""
 
     incarnation: int
 
@@ -400,6 +430,9 @@ AnyFact = (
     | InstructionDelivered
     | InstructionUnconfirmed
     | TerminalBlocked
+    | TurnEnded
+    | TurnWithoutCommit
+    | TerminalIdle
     | TerminalStalled
     | TerminalAnswered
     | TerminalResumed

@@ -92,6 +92,8 @@ class Plan(_Strict):
     max_terminals: Count = 4
     max_review_rounds: Count = 3
     stall_after: Seconds = 600
+    idle_after: Seconds = 20
+    nudges: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     setup: Argv | None = None
     copy: list[Text] = []
     test_env: list[Text] = []

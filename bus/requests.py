@@ -134,6 +134,12 @@ class TerminalAnswer(_OfTerminal[results.Answered], kw_only=True, tag="terminal.
     choice: str
 
 
+class TerminalSend(_OfTerminal[results.CommandDone], kw_only=True, tag="terminal.send"):
+    """`text`: what a terminal that works is told as its next instruction."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
+
+
 class TreeInspect(Request[results.Node], kw_only=True, tag="tree.inspect"):
     pass
 
@@ -180,6 +186,7 @@ Command = (
     | TaskReject
     | MergeContinue
     | MergeAbort
+    | TerminalSend
 )
 """What the workflow actor decides on."""
 

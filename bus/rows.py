@@ -13,7 +13,9 @@ class Terminal(msgspec.Struct, kw_only=True):
     of instructions for this incarnation) and `instruction` (the text of the newest).
     Observed by the terminal actor: `ready`, `gone` (no process of this incarnation is
     left), `sent` and `delivered` (steps typed, and seen to be taken), `blocked` (the text
-    of a prompt that waits for a person), `stalled`.
+    of a prompt that waits for a person), `stalled`, `ended` (the last step whose turn was seen
+    to end), `idle` (what is missing, while a terminal whose turn has ended waits for a person).
+    `nudges` counts the instructions that said what was missing.
     """
 
     address: str
@@ -35,6 +37,9 @@ class Terminal(msgspec.Struct, kw_only=True):
     delivered: int = 0
     blocked: str = ""
     stalled: bool = False
+    ended: int = 0
+    nudges: int = 0
+    idle: str = ""
     rejections: int = 0
     working_since: str = ""
     working_clock: float = 0.0
@@ -132,6 +137,11 @@ class Merge(msgspec.Struct, kw_only=True):
         """The scratch worktree holds what the merge terminal is to work on: the merger has
         put the red tree there."""
         return self.waits != "repair" or (bool(self.worktree) and self.start == self.commit)
+
+    @property
+    def asks(self) -> bool:
+        """The merge terminal is to resolve a conflict or to mend a red tree."""
+        return self.waits in ("conflict", "repair")
 
     @property
     def red(self) -> bool:

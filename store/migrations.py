@@ -30,10 +30,23 @@ def _add_accepted(database: SqliteDatabase) -> None:
         database.execute_sql("UPDATE task SET accepted = tip WHERE status = 'completed'")
 
 
+def _add_turns(database: SqliteDatabase) -> None:
+    """The end of a turn, and what follows if nothing that counts was committed by then."""
+    present = {column.name for column in database.get_columns("terminal")}
+    for name, kind in (
+        ("ended", "INTEGER NOT NULL DEFAULT 0"),
+        ("nudges", "INTEGER NOT NULL DEFAULT 0"),
+        ("idle", "TEXT NOT NULL DEFAULT ''"),
+    ):
+        if name not in present:
+            database.execute_sql(f"ALTER TABLE terminal ADD COLUMN {name} {kind}")
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
     _add_accepted,
+    _add_turns,
 )
 
 VERSION = len(STEPS)

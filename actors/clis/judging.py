@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
+from actors.clis.obstacle import Obstacle, find_obstacle
 from actors.clis.profile import Profile
 from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
 from actors.clis.screen import Screen, ScreenReader, render
@@ -45,8 +46,8 @@ _before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # of
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a screen says: see `actors.clis.recognise`. `text` is its lines without the empty
-    ones at the end; `end` the offset of the output it was made from."""
+    """What a screen says: see `actors.clis.recognise` and `actors.clis.obstacle`. `text` is its
+    lines without the empty ones at the end; `end` the offset of the output it was made from."""
 
     text: str
     end: int
@@ -54,6 +55,7 @@ class Judgement(msgspec.Struct, frozen=True):
     busy: bool
     began: bool
     prompt: Prompt | None
+    obstacle: Obstacle | None = None
 
     @property
     def readable(self) -> bool:
@@ -151,6 +153,7 @@ def judge(
         busy=is_busy(profile, screen),
         began=began,
         prompt=find_prompt(profile, screen),
+        obstacle=find_obstacle(screen),
     )
 
 

@@ -46,6 +46,11 @@ def said(fact: AnyFact) -> str:
             return one_line(fact.reason)
         case facts.TerminalBlocked():
             return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
+        case facts.TurnWithoutCommit():
+            return one_line(fact.missing)
+        case facts.TerminalIdle():
+            why = f"a {fact.obstacle} waits for keys" if fact.obstacle else fact.missing
+            return one_line(f"waits for a person: {why}")
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
         case facts.RepairOffered():

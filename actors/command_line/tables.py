@@ -77,6 +77,8 @@ def _asks(terminal: Terminal) -> list[str]:
         return []
     if terminal.blocked:
         return [f"  {where} asks something: {command('answer', where, 'CHOICE')}"]
+    if terminal.idle:
+        return [f"  {where} has stopped: {one_line(terminal.idle)}: {command('retry', where)}"]
     if terminal.stalled:
         return [f"  {where} has been silent for long: {command('why', where)}"]
     return []
@@ -110,6 +112,7 @@ def workflow_tree(workflow: Workflow) -> Tree:
 
 def _terminal_line(terminal: Terminal) -> str:
     marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
+    marks += " [bold yellow]idle[/]" if terminal.idle else ""
     marks += " [yellow]stalled[/]" if terminal.stalled else ""
     text = f"{terminal.address} {_status(terminal.status)}{marks} {escape(terminal.cli)}"
     return text + _reason(terminal)

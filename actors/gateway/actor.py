@@ -24,7 +24,7 @@ from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, Order, Preview
 from bus.peer import NOBODY, By, Caller
 from bus.router import Envelope
-from bus.rows import Workflow
+from bus.rows import Terminal, Workflow
 from bus.status import FINAL_WORKFLOW
 from store import compaction
 from store.errors import Damaged, StoreError
@@ -135,18 +135,31 @@ class Gateway(CompanyActor):
         return PENDING
 
     @answer.register
+    def _send(self, request: requests.TerminalSend, client: str) -> Any:
+        workflow, terminal = self._terminal(request.terminal)
+        request.terminal = terminal.address
+        order = Order(client, request, self._caller)
+        self.stage.replies.hand_on(workflow.id, workflow.address, order)
+        return PENDING
+
+    @answer.register
     def _answer_prompt(self, request: requests.TerminalAnswer, client: str) -> Any:
-        where = addresses.normal(request.terminal)
+        workflow, terminal = self._terminal(request.terminal)
+        if not terminal.live:
+            raise illegal("not_live", f"{terminal.address} is {terminal.status}; it asks nothing")
+        answer = Answer(client, request.id, request.choice, self._caller)
+        self.stage.replies.hand_on(workflow.id, terminal.address, answer)
+        return PENDING
+
+    def _terminal(self, name: str) -> tuple[Workflow, Terminal]:
+        """A terminal by its address, whose workflow may be shortened. Raises `Refused`."""
+        where = addresses.normal(name)
         workflow = self.workflow(addresses.workflow_of(where))
         where = addresses.normal(f"{workflow.id}/{where.partition('/')[2]}")
         terminal = self.stage.reader.terminal(where)
         if terminal is None:
             raise unknown("terminal", where)
-        if not terminal.live:
-            raise illegal("not_live", f"{where} is {terminal.status}; it asks nothing")
-        answer = Answer(client, request.id, request.choice, self._caller)
-        self.stage.replies.hand_on(workflow.id, where, answer)
-        return PENDING
+        return workflow, terminal
 
     @answer.register
     def _submit(self, request: requests.PlanSubmit, client: str) -> Any:

@@ -9,13 +9,11 @@ The parts do the work. They know nothing of each other: the actor alone wires th
 """
 
 import logging
-import signal
 from collections.abc import Callable
 from typing import Any
 
 from actors.clis import home as config_home
-from actors.pty import records
-from actors.pty.events import Acknowledged, Closed, Ended, Event, KeyKnown, Scope, Silent, Welcome
+from actors.pty.events import Acknowledged, Closed, Ended, Event, KeyKnown, Output, Silent, Welcome
 from actors.pty.link import Link
 from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
@@ -24,16 +22,20 @@ from actors.system.replies import broken
 from actors.system.stage import Stage
 from actors.terminal.delivery import Blocked, Delivery
 from actors.terminal.exit import Departure
+from actors.terminal.freeze import Freeze
 from actors.terminal.ground import Ground
 from actors.terminal.launch import Launch
+from actors.terminal.looks import Looks
 from actors.terminal.port import Done, Due, Failed, Timer
 from actors.terminal.prompts import Prompts
 from actors.terminal.screens import PROMPT_MS, QUIET_MS, UNKNOWN_MS
 from actors.terminal.setup import Outcome, SetUp, SetUpSaid
 from actors.terminal.silence import Silence
 from actors.terminal.timeout import Timeout
+from actors.terminal.turn import Turn
+from bus import address as addresses
 from bus.facts import TerminalAdopted
-from bus.messages import Answer, Look, Swept, YourTurn
+from bus.messages import Answer, Look, Sweep, Swept, YourTurn
 from bus.status import TerminalStatus
 
 log = logging.getLogger("callboard.terminal")
@@ -51,13 +53,15 @@ class TerminalActor(Ground):
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
         self._session: Session | None = None
-        self._frozen: bool | None = False
         self._launch = Launch(self)
         self._set_up = SetUp(self)
         self._delivery = Delivery(self)
         self._prompts = Prompts(self)
         self._silence = Silence(self)
         self._timeout = Timeout(self)
+        self._turn = Turn(self)
+        self._freeze = Freeze(self)
+        self._looks = Looks(self)
         self._departure = Departure(self)
 
     def on_start(self) -> None:
@@ -109,8 +113,10 @@ class TerminalActor(Ground):
             self.send(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
             self._timeout.arm()
+            self._looks.watch()
             self._delivery.converge()
-        self._obey_freeze()
+        if self._session is not None and self._session.connected:
+            self._freeze.obey()
 
     def _find(self) -> None:
         """Compare with reality: is there a host, did it end, was it never started?"""
@@ -148,8 +154,7 @@ class TerminalActor(Ground):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
-            # A signal to a session costs its host a look at every process there is.
-            self._frozen = records.is_stopped(records.read_identity(self.directory))
+            self._freeze.adopt()
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.after(Timer.PROBE, PROBE_SECONDS)
@@ -211,8 +216,12 @@ class TerminalActor(Ground):
                 blocked = self._delivery.key_known(event)
                 if isinstance(blocked, Blocked):
                     self._prompts.keeps_from_typing(blocked.seen)
-            case Silent(ms=ms):
-                self._silent(ms)
+            case Silent(ms=ms, offset=offset):
+                self._look_at_screen(ms)
+                if ms >= PROMPT_MS:
+                    self._looks.rest(offset)
+            case Output(pushed=True):
+                self._looks.output_came()
             case Ended(exit=ended):
                 self._departure.has_ended(ended)
             case Closed(reason=reason):
@@ -235,6 +244,7 @@ class TerminalActor(Ground):
         if row.alive and not row.ready:
             self._launch.expect_ready()
             self.after(Timer.QUIET, QUIET_MS / 1000)
+            self._looks.watch()
         elif row.status == TerminalStatus.RUNNING:
             self.after(Timer.QUIET, PROMPT_MS / 1000)
         self._converge()
@@ -255,40 +265,57 @@ class TerminalActor(Ground):
             raise LookupError(f"{self.at} has no session")
         self._session.do(action)
 
-    # ---- a silence -----------------------------------------------------------------------
+    # ---- looks at the screen -----------------------------------------------------------
 
-    def _silent(self, ms: int) -> None:
-        """The program has been silent for `ms`: judge its screen once, and pass that on."""
-        row = self.row
-        if not row.ready:
-            seen = self.judge()
-            self._launch.judge_ready(seen)
-            self._prompts.consider(seen, ms, self._delivery.looking)
-        elif row.status == TerminalStatus.RUNNING and ms >= self._silence.limit_ms:
-            if self._silence.is_too_long(ms):
-                self._silence.tell(ms, self.judge())
-        elif row.alive:
-            seen = self.judge(before=self._delivery.before)
-            self._delivery.consider(seen)
-            self._prompts.consider(seen, ms, self._delivery.looking)
-            if row.status == TerminalStatus.RUNNING:
-                self._delivery.converge()
+    def _look_at_screen(self, ms: int) -> None:
+        """Judge the screen once, and pass that on. The program has written nothing for `ms`;
+        with 0 it may be writing now."""
+        if self.row.ready and not self.row.alive:
+            return
+        seen, still = self._looks.judge(self._delivery.before, ms)
+        calm = still >= PROMPT_MS or ms > 0
+        if not self.row.ready:
+            if calm:
+                self._launch.judge_ready(seen)
+                self._prompts.consider(seen, still, self._delivery.looking)
+            return
+        self._delivery.consider(seen)
+        self._turn.consider(seen, still)
+        if self.row.status == TerminalStatus.RUNNING and still >= self._silence.limit_ms:
+            if self._silence.is_too_long(still):
+                self._silence.tell(still, seen)
+            return
+        if calm or (seen.busy and seen.prompt is None):
+            self._prompts.consider(seen, still, self._delivery.looking)
+        if self.row.status == TerminalStatus.RUNNING:
+            self._delivery.converge()
+
+    def _quiet_since_turn(self) -> None:
+        """The program has been quiet for `idle_after` since the end of its turn."""
+        if self._turn.is_due(*self._looks.judge(self._delivery.before, 0)):
+            self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.at))
 
     def _look_for_turn(self) -> None:
-        unconfirmed = self._delivery.due()
-        if unconfirmed is not None:
-            self._prompts.consider(unconfirmed.seen, UNKNOWN_MS, self._delivery.looking)
+        """Look for the turn that the newest instruction began."""
+        if self._delivery.before is None:
+            return
+        seen, still = self._looks.judge(self._delivery.before, 0)
+        if self._delivery.due(seen):
+            self._prompts.consider(seen, UNKNOWN_MS, self._delivery.looking)
+        self._turn.consider(seen, still)
 
     # ---- the end -------------------------------------------------------------------------
 
     @handles(Swept)
     def swept(self, message: Swept) -> None:
-        """Every commit of the program is journaled: tell its end."""
+        """Every commit of the program is journaled: tell its end, or the end of its turn."""
         if self._departure.under_way and self._session is not None:
             self._departure.tell(self._delivery.unsure)
             self._launch.turn_over()
             self._let_go()
             self._look_again()
+        elif self._turn.awaits_sweep:
+            self._turn.swept()
 
     # ---- timers and answers ----------------------------------------------------------------
 
@@ -309,7 +336,11 @@ class TerminalActor(Ground):
             case Timer.READY if not self.row.ready:
                 self._heed(self._launch.not_ready(self.judge()))
             case Timer.QUIET:
-                self._silent(QUIET_MS)
+                self._look_at_screen(QUIET_MS)
+            case Timer.LOOK if self._looks.is_due():
+                self._look_at_screen(0)
+            case Timer.IDLE:
+                self._quiet_since_turn()
             case Timer.STALL | Timer.SCREEN:
                 self.listen()
             case Timer.TIMEOUT if works:
@@ -333,16 +364,6 @@ class TerminalActor(Ground):
             failure = broken(f"the answer to {self.at}", error)
             self.stage.replies.refuse(message.client, message.id, failure)
 
-    def _obey_freeze(self) -> None:
-        """`pause --freeze` stops the program's whole session; `resume` lets it go on."""
-        if self._session is None or not self._session.connected:
-            return
-        _, frozen = self.stage.reader.pause_of(self.workflow_id)
-        if frozen != self._frozen:
-            self._frozen = frozen
-            signo = signal.SIGSTOP if frozen else signal.SIGCONT
-            self.send(lambda link: link.signal(signo, Scope.SESSION))
-
     # ---- letting go ------------------------------------------------------------------------
 
     def _let_go_link(self) -> None:
@@ -350,15 +371,18 @@ class TerminalActor(Ground):
             self._session.close()
             self._session = None
             self._delivery.forget()
+            self._looks.unwatch()
 
     def _let_go(self) -> None:
         """Forget this incarnation's host; what runs goes on running."""
         self._launch.began = False
-        self._frozen = False
+        self._freeze.forget()
         self._set_up.forget()
         self.cancel_all()
         self._let_go_link()
         self._delivery.forget()
         self._prompts.forget()
         self._timeout.forget()
+        self._turn.forget()
+        self._looks.forget()
         self._departure.forget()

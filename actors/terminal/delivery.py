@@ -29,12 +29,6 @@ class Blocked(msgspec.Struct, frozen=True):
     seen: Judgement
 
 
-class Unconfirmed(msgspec.Struct, frozen=True):
-    """The instruction was typed, and no turn was seen to begin."""
-
-    seen: Judgement
-
-
 class Delivery:
     """The part that hands instructions in. In the actor's thread."""
 
@@ -143,28 +137,28 @@ class Delivery:
         if self.before is not None and seen.began:
             self._tell_delivered()
 
-    def due(self) -> Unconfirmed | None:
-        """It is time to look for a turn. After `LOOKS` looks without one, tell so."""
+    def due(self, seen: Judgement) -> bool:
+        """It is time to look for a turn, in `seen`, judged from `before`. Return whether it was
+        told that there is none, after `LOOKS` looks."""
         if self.before is None:
-            return None
-        port, row = self._port, self._port.row
-        seen = port.judge(before=self.before)
+            return False
         if seen.began:
             self._tell_delivered()
-            return None
+            return False
+        port, row = self._port, self._port.row
         self._looks += 1
         if self._looks == ENTER_AT:
             key = self._key(row.step, ":enter")
             port.send(lambda link: link.type(key, [(b"\r", 0)]))
         if self._looks < LOOKS:
             port.after(Timer.EVIDENCE, EVIDENCE_SECONDS)
-            return None
+            return False
         self._tell(
             InstructionUnconfirmed(
                 address=port.at, incarnation=row.incarnation, step=row.step, screen=seen.text
             )
         )
-        return Unconfirmed(seen)
+        return True
 
     def answered(self) -> None:
         """The terminal's work was taken: no better evidence of a turn is needed. If the runtime

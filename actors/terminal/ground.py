@@ -113,15 +113,18 @@ class Ground(CompanyActor):
     def commit(self, change: Sequence[Operation]) -> None:
         self.stage.commit(self, change)
 
-    def observe(self, fact: Fact, **columns: Any) -> bool:
+    def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
         """Store `fact` and set `columns` in one transaction, and read the row again.
 
         The transaction requires that the incarnation and the old values of `columns` are
-        unchanged. Return False if they are not: the fact was told before, or is of an
-        incarnation that is over. Raise `StoreError`, or `Fenced`.
+        unchanged, and, with `while_alive`, that the program is to be alive. Return False if they
+        are not: the fact was told before, or is of an incarnation that is over. Raise
+        `StoreError`, or `Fenced`.
         """
         row = self.row
-        fence = {"incarnation": row.incarnation}
+        fence: dict[str, Any] = {"incarnation": row.incarnation}
+        if while_alive:
+            fence["alive"] = True
         expect = fence | {name: getattr(row, name) for name in columns}
         try:
             self.commit([Update("terminal", self.at, columns or fence, expect), fact])

@@ -37,6 +37,10 @@ class Timer(StrEnum):
     """The program has had its `ready_timeout`."""
     QUIET = "quiet"
     """Judge a screen that may have come to rest before the host was asked about silences."""
+    LOOK = "look"
+    """Judge a screen that may be moving."""
+    IDLE = "idle"
+    """The program has been quiet for `idle_after` since the end of its turn."""
     STALL = "stall"
     """Ask the host about silences again: this one was not long enough to be told."""
     SCREEN = "screen"
@@ -113,8 +117,9 @@ class Port(Protocol):
     def size(self) -> tuple[int, int]:
         """Rows and columns of its window."""
 
-    def observe(self, fact: Fact, **columns: Any) -> bool:
-        """Store a fact of this incarnation together with the columns that say it was told."""
+    def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
+        """Store a fact of this incarnation together with the columns that say it was told; with
+        `while_alive` only if the program is to be alive. Return False if that is not so."""
 
     def commit(self, change: Sequence[Operation]) -> None:
         """Store a change in the actor's name. Raise `StoreError`, or `Fenced`."""

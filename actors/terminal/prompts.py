@@ -113,7 +113,7 @@ class Prompts:
             choices=prompt.choices,
             text=prompt.text,
         )
-        self._port.observe(fact, blocked=prompt.text)
+        self._port.observe(fact, while_alive=True, blocked=prompt.text)
 
     # ---- answering -------------------------------------------------------------------------
 

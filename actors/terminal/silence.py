@@ -1,20 +1,12 @@
-"""Silence: a program that says nothing for `stall_after` seconds is told of, and nudged once.
+"""Silence: a program that shows nothing new for `stall_after` seconds is told of.
 
 Silence never ends or completes anything (hazards 17, 34).
 """
 
-from contextlib import suppress
-
-from actors.clis.judging import Judgement, writes_for
-from actors.terminal.errors import Unreadable
+from actors.clis.judging import Judgement
 from actors.terminal.port import Port, Timer
 from bus import clock
 from bus.facts import TerminalStalled
-
-NUDGE = (
-    "You have been silent for a while. If your work is complete, commit it as you were told; "
-    "if you cannot go on, say so in a commit with #fail; otherwise go on."
-)
 
 
 class Silence:
@@ -35,19 +27,15 @@ class Silence:
         worked = min(ms / 1000, clock.awake_since(port.row.working_clock))
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
         if not paused and worked >= limit:
-            return not (port.row.stalled or port.row.blocked)
+            return not (port.row.stalled or port.row.blocked or port.row.idle)
         port.after(Timer.STALL, limit if paused else limit - worked)
         return False
 
     def tell(self, ms: int, seen: Judgement) -> None:
-        """Tell of the silence, once, and type one nudge to a program that is not busy."""
+        """Tell of the silence, once."""
         port, row = self._port, self._port.row
         worked = min(ms / 1000, clock.awake_since(row.working_clock))
         fact = TerminalStalled(
             address=port.at, incarnation=row.incarnation, seconds=worked, screen=seen.text
         )
-        if port.observe(fact, stalled=True) and not seen.busy:
-            with suppress(Unreadable):
-                writes = port.read_screen(writes_for, NUDGE)
-                key = f"{row.incarnation}:{row.step}:nudge".encode()
-                port.send(lambda link: link.type(key, writes))
+        port.observe(fact, while_alive=True, stalled=True)

@@ -31,6 +31,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "merge.continue": {"workflow": "w"},
     "merge.abort": {"workflow": "w"},
     "terminal.answer": {"terminal": "w/t/1", "choice": "Yes"},
+    "terminal.send": {"terminal": "w/t/1", "text": "go on"},
     "tree.inspect": {},
     "events.replay": {"after": 3, "limit": 10, "address": "w/"},
     "events.compact": {},

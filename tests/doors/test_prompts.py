@@ -59,9 +59,7 @@ answer = '^Yes'
     assert asked >= {("demo/a/1/", "unknown"), ("demo/b/1/", "leave")}
 
 
-def test_silence_is_said_and_nudged_once_and_ends_nothing(
-    acting: Acting, repo: Path, tmp_path: Path
-) -> None:
+def test_silence_is_said_once_and_ends_nothing(acting: Acting, repo: Path, tmp_path: Path) -> None:
     """Hazards 17, 34, 54."""
     told = tmp_path / "told"
     lazy = cli("lazy", f'$ printf "%s\\n" "$INSTRUCTION" >> {told}\n')
@@ -69,26 +67,19 @@ def test_silence_is_said_and_nudged_once_and_ends_nothing(
         "a": [{"cli": "lazy", "instruction": "work"}],
         "b": [coder("@ sleep 600\n")],
     }
-    acting.begin(plan_text(repo, tasks, head="stall_after = 3", tail=lazy))
-
-    def stalled(address: str, number: int) -> None:
-        acting.until(
-            lambda _: (
-                len([f for f in acting.facts("terminal.stalled") if f["address"] == address])
-                >= number
-            )
-        )
-
-    stalled("demo/b/1/", 1)
-    stalled("demo/a/1/", 2)
-    time.sleep(4)  # nothing more may come
+    head = "stall_after = 3\nidle_after = 4\nnudges = 1"
+    acting.begin(plan_text(repo, tasks, head=head, tail=lazy))
+    idle = acting.fact("terminal.idle")
+    assert idle["address"] == "demo/a/1/"
+    acting.until(lambda row: terminal(row, "b/1")["stalled"])
+    stalled = [f for f in acting.facts("terminal.stalled") if f["address"] == "demo/b/1/"]
+    assert len(stalled) == 1
+    assert told.read_text().count("Your turn has ended, but no commit of yours counts yet") == 1
     row = acting.row()
-    assert told.read_text().count("You have been silent") == 1
-    assert terminal(row, "a/1")["stalled"]
     assert terminal(row, "a/1")["status"] == terminal(row, "b/1")["status"] == "running"
-    shown = acting.home.ok("ps")
-    assert "demo/a/1 has been silent" in shown.split("demo/a/ ")[0]
-    assert "Done." in acting.facts("terminal.stalled")[-1]["screen"]
+    shown = acting.home.ok("ps").split("demo/a/ ")[0]
+    assert "demo/a/1 has stopped: Your turn has ended" in shown
+    assert "demo/b/1 has been silent" in shown
     assert acting.row()["status"] == "running"
 
 

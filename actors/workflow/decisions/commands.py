@@ -161,9 +161,15 @@ def _red_merge(draft: Draft) -> None:
 
 @command.register
 def _retry(order: requests.TaskRetry, draft: Draft) -> None:
-    """Relaunch what failed in a task, and what was cancelled with it. Refused once the
-    workflow is over; while it is paused the launch waits."""
+    """Relaunch what failed in a task, and what was cancelled with it; or the terminal that works
+    on it, if it is stuck. Refused once the workflow is over; while it is paused the launch
+    waits."""
     task = _task(draft, order.task)
+    worker = line.worker(task)
+    if worker is not None and outcomes.is_stuck(worker):
+        _require(draft, "over", WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+        outcomes.try_again(draft, worker, "tried again by a person")
+        return
     if task.status != TaskStatus.FAILED:
         raise illegal(
             "not_failed",
@@ -207,6 +213,28 @@ def _reject(order: requests.TaskReject, draft: Draft) -> None:
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is sent back by a person")
     outcomes.send_back(draft, task, line.worker(task), order.reason)
+
+
+@command.register
+def _send(order: requests.TerminalSend, draft: Draft) -> None:
+    """A person's instruction for a terminal that works."""
+    terminal = draft.find(order.terminal)
+    if terminal is None:
+        raise unknown("terminal", order.terminal)
+    if terminal.status != TerminalStatus.RUNNING or not terminal.alive:
+        raise illegal(
+            "not_live",
+            f"{terminal.address} is {terminal.status}; only one that works takes an instruction",
+            actions=[Action(Do.WHY, terminal.address)],
+        )
+    if terminal.sent < terminal.step:
+        raise illegal(
+            "not_typed",
+            f"the last instruction of {terminal.address} is not typed yet; its screen must take "
+            "it first",
+            actions=[Action(Do.WHY, terminal.address)],
+        )
+    outcomes.tell_worker(draft, terminal, order.text, terminal.rejections)
 
 
 def _awaits_person(draft: Draft, task: Task) -> None:

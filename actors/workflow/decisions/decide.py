@@ -10,7 +10,9 @@ from functools import singledispatch
 from actors.workflow.decisions import commands, commits, line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
+from actors.workflow.decisions.words import duty_of
 from bus import facts, requests
+from bus.commit_words import Duty
 from bus.facts import Fact
 from bus.peer import NOBODY, By, Caller
 from bus.plan import Plan
@@ -115,6 +117,20 @@ def _timed_out(fact: facts.TimedOut, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.alive:
         _fail(draft, terminal, f"worked longer than its timeout of {fact.seconds:g} s", "")
+
+
+@observe.register
+def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    works = terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.alive
+    if terminal is None or not works or terminal.step != fact.step:
+        return
+    task = draft.task_of(terminal)
+    if task is not None:
+        outcomes.nudge(draft, terminal, fact.missing, duty_of(task, terminal))
+    elif merging.is_asked_for_work(draft):
+        merge = draft.workflow.merge
+        outcomes.nudge(draft, terminal, fact.missing, Duty.MERGE if merge.files else Duty.REPAIR)
 
 
 @observe.register

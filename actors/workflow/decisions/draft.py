@@ -72,7 +72,7 @@ class Draft:
     def move_terminal(
         self, terminal: Terminal, new: TerminalStatus, reason: str, **sets: Any
     ) -> None:
-        self._move("terminal", terminal, new, reason, sets)
+        self._move("terminal", terminal, new, reason, _calm(sets))
 
     def set_merge(self, **sets: Any) -> None:
         """Columns of the merge's progress, by their names in `bus.rows.Merge`. Each
@@ -89,7 +89,7 @@ class Draft:
         self._set("task", task.address, task, sets)
 
     def set_terminal(self, terminal: Terminal, **sets: Any) -> None:
-        self._set("terminal", terminal.address, terminal, sets)
+        self._set("terminal", terminal.address, terminal, _calm(sets))
 
     def insert(self, operations: list[Operation], terminal: Terminal) -> None:
         """A terminal that the plan did not number: an error or a merge terminal."""
@@ -125,6 +125,13 @@ class Draft:
         row.reason = reason
         for name, value in sets.items():
             setattr(row, name, value)
+
+
+def _calm(sets: dict[str, Any]) -> dict[str, Any]:
+    """A program that is to end waits for nobody any more."""
+    if sets.get("alive") is False:
+        return {**sets, "blocked": "", "stalled": False, "idle": ""}
+    return sets
 
 
 def copied(workflow: Workflow) -> Workflow:

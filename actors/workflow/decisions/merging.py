@@ -44,6 +44,11 @@ def asked(draft: Draft) -> Terminal | None:
     return worker(draft) if draft.workflow.merge.waits in _ASKED else None
 
 
+def is_asked_for_work(draft: Draft) -> bool:
+    """The merge terminal is to resolve a conflict or to mend a red tree, and has not spoken."""
+    return worker(draft) is not None and draft.workflow.merge.asks
+
+
 # ---- building ----------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from actors.workflow.decisions.draft import Draft, new_helper
 from actors.workflow.decisions.words import cut
 from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
+from bus.commit_words import Duty, instructions
 from bus.facts import RepairOffered, TaskReopened
 from bus.plan import HelperPlan
 from bus.rows import Task, Terminal
@@ -171,8 +172,35 @@ def _helper(
 
 
 def tell_worker(draft: Draft, worker: Terminal, text: str, rejections: int) -> None:
-    """A further step for a terminal that works: `text` is typed to it."""
-    draft.set_terminal(worker, rejections=rejections, step=worker.step + 1, instruction=text)
+    """Give a further instruction to a terminal that works: `text` is typed to it."""
+    draft.set_terminal(
+        worker,
+        rejections=rejections,
+        step=worker.step + 1,
+        instruction=text,
+        nudges=0,
+        stalled=False,
+        idle="",
+    )
+
+
+def nudge(draft: Draft, worker: Terminal, missing: str, duty: Duty) -> None:
+    """Tell a terminal whose turn has ended what is missing for its work to count."""
+    text = f"{missing}\n\n{instructions(duty)}".strip()
+    draft.set_terminal(
+        worker, step=worker.step + 1, instruction=text, nudges=worker.nudges + 1, idle=""
+    )
+
+
+def is_stuck(worker: Terminal) -> bool:
+    """Whether a terminal that works waits for a person."""
+    return bool(worker.idle or worker.blocked or worker.stalled)
+
+
+def try_again(draft: Draft, worker: Terminal, reason: str) -> None:
+    """End a terminal that is stuck, and start it again in the same worktree."""
+    draft.move_terminal(worker, TerminalStatus.FAILED, reason, alive=False)
+    draft.set_terminal(worker, wanted=True)
 
 
 def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str) -> None:

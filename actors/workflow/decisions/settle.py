@@ -118,6 +118,9 @@ def launch_next(draft: Draft) -> bool:
         delivered=0,
         blocked="",
         stalled=False,
+        ended=0,
+        nudges=0,
+        idle="",
         rejections=0,
     )
     return True

@@ -10,7 +10,10 @@ from tests.actors.served import Served, facts, submit
 from tests.doors.kit import coder, make_repo, plan_text
 
 ROOM = Path(__file__).parents[3] / "actors" / "terminal"
-PARTS = {"delivery", "exit", "launch", "prompts", "setup", "silence", "timeout"}
+PARTS = {
+    "delivery", "exit", "freeze", "launch", "looks", "prompts", "setup", "silence", "timeout",
+    "turn",
+}  # fmt: skip
 WIRING = {"actor", "ground"}
 
 

@@ -46,6 +46,10 @@ def all_commands(state: Workflow) -> list[requests.Command]:
         requests.MergeContinue(workflow=id),
         requests.MergeAbort(workflow=id),
     ]
+    commands += [
+        requests.TerminalSend(terminal=terminal.address, text="go on")
+        for terminal in state.terminals()
+    ]
     for task in state.tasks:
         commands += [
             requests.TaskRetry(task=task.address),

@@ -151,6 +151,20 @@ class Staged:
             [facts.TimedOut(address=terminal.address, incarnation=terminal.incarnation, seconds=9)]
         )
 
+    def end_turn(self, terminal: Terminal) -> None:
+        """Its turn ends without a commit that counts; it is told so, or waits for a person."""
+        where, incarnation, step = terminal.address, terminal.incarnation, terminal.step
+        if terminal.nudges < self.plan.nudges:
+            without = facts.TurnWithoutCommit(
+                address=where, incarnation=incarnation, step=step, missing="all"
+            )
+            self.store([without])
+        else:
+            idle = facts.TerminalIdle(
+                address=where, incarnation=incarnation, step=step, missing="all"
+            )
+            self._see(terminal, idle, idle="all")
+
     def commit(self, address: str, verdict: str, problem: str = "", **names: str) -> str:
         self.commits += 1
         commit = f"{self.commits:040x}"

@@ -53,6 +53,7 @@ class World(Staged):
             branch = terminal.task or where
             for verdict in ("done", "done", *VERDICTS):
                 steps.append((f"{where} #{verdict}", partial(self.commit, branch, verdict)))
+            steps.append((f"{where} stops", lambda: self.end_turn(terminal)))
             steps.append((f"{where} times out", lambda: self.time_out(terminal)))
             steps.append(
                 (f"{where} says nonsense", lambda: self.commit(branch, "done", problem="dirty"))

@@ -1,0 +1,145 @@
+"""What is missing for a terminal's work to count, as git shows it: plain sentences.
+
+A terminal whose turn has ended has committed nothing that counts. It is told what is seen, so that
+it can mend that. Reads only. Runs in the terminal actor's thread.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from actors.git.command import GitUnknown, git, split0
+from actors.git.refs import HEADS
+from bus.commit_words import parse
+
+SHOWN: Final = 8
+"""Files, commits or branches that are named."""
+
+NOTHING_COUNTS: Final = "Your turn has ended, but no commit of yours counts yet."
+
+_ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a terminal works, and since when. `base` is the commit its branch began at; `others`
+    are the branches of the workflow's other tasks."""
+
+    worktree: str
+    branch: str
+    base: str
+    since: str
+    others: frozenset[str] = frozenset()
+
+    @property
+    def second(self) -> int:
+        """The time in whole seconds, as git keeps the times of commits."""
+        return int(datetime.fromisoformat(self.since).timestamp())
+
+    @property
+    def newer(self) -> str:
+        """Git's option for the commits made since then."""
+        return f"--since=@{self.second}"
+
+
+def missing(place: Place) -> str:
+    """What is missing, as sentences for the terminal."""
+    try:
+        found = list(_findings(place))
+    except (GitUnknown, OSError) as error:
+        return f"{NOTHING_COUNTS} ({error})"
+    what = " ".join(found) or "Nothing was changed and nothing was committed."
+    return f"{NOTHING_COUNTS} {what}"
+
+
+def _findings(place: Place) -> Iterator[str]:
+    yield from _head(place)
+    yield from _commits(place)
+    yield from _changes(place)
+    yield from _stashes(place)
+    yield from _elsewhere(place)
+    yield from _identity(place)
+
+
+def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,)) -> list[str]:
+    output = git(*args, at=place.worktree, codes=codes)
+    return output.decode(errors="replace").splitlines()
+
+
+def _head(place: Place) -> Iterator[str]:
+    """The worktree stands on another branch, or on none."""
+    head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
+    if head == HEADS + place.branch:
+        return
+    where = f"on the branch {head.removeprefix(HEADS)}" if head else "on no branch (detached HEAD)"
+    yield f"This worktree is {where}, but only commits on {place.branch} count: put yours there."
+
+
+def _commits(place: Place) -> Iterator[str]:
+    """Commits on the branch since the terminal was set to work, none of which counts."""
+    span = f"{place.base}..{HEADS}{place.branch}" if place.base else HEADS + place.branch
+    output = git("log", "-z", "--format=%h%n%B", place.newer, span, "--", at=place.worktree)
+    commits = [text.partition("\n") for text in split0(output)]
+    unmarked = [(name, message) for name, _, message in commits if parse(message) is None]
+    near = [name for name, message in unmarked if _ANY_MARK.search(message)]
+    if near:
+        yield (
+            f"The mark in the message of {_listed(near)} does not count: it must be written in "
+            "small letters, as a whole word, outside quotes and code."
+        )
+    elif unmarked:
+        names = _listed([name for name, _ in unmarked])
+        yield f"The message of {names} has no mark."
+
+
+def _changes(place: Place) -> Iterator[str]:
+    output = git("status", "--porcelain", "-z", "--no-renames", at=place.worktree)
+    files = [entry[3:] for entry in split0(output)]
+    if files:
+        yield f"These changes are not committed: {_listed(files)}."
+
+
+def _stashes(place: Place) -> Iterator[str]:
+    """The stash is one for all worktrees; an entry names the branch it was made on."""
+    entries = _lines(place, "stash", "list", "--format=%gd %gs", place.newer)
+    mine = [e.split()[0] for e in entries if re.search(rf" on {re.escape(place.branch)}:", e)]
+    if mine:
+        yield f"There is work in a stash: {_listed(mine)}."
+
+
+def _elsewhere(place: Place) -> Iterator[str]:
+    """Branches that got a commit since, and belong to no other task."""
+    heads = _lines(
+        place, "for-each-ref", "--format=%(refname:short)%00%(committerdate:unix)", HEADS
+    )
+    head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
+    known = {place.branch, head.removeprefix(HEADS), *place.others}
+    newer = []
+    for line in heads:
+        name, _, when = line.partition("\0")
+        if name not in known and int(when or 0) >= place.second and _is_ahead(place, name):
+            newer.append(name)
+    if newer:
+        yield f"There are new commits on {_listed(newer)}, but only those on {place.branch} count."
+
+
+def _is_ahead(place: Place, branch: str) -> bool:
+    """Whether a branch has commits, made since the terminal was set to work, that its own branch
+    has not."""
+    span = f"{HEADS}{place.branch}..{HEADS}{branch}"
+    return bool(_lines(place, "log", "-1", "--format=%h", place.newer, span, "--"))
+
+
+def _identity(place: Place) -> Iterator[str]:
+    """Git knows no author, so every commit fails."""
+    if _lines(place, "config", "--get", "user.useConfigOnly", codes=(0, 1)) != ["true"]:
+        return
+    if not _lines(place, "config", "--get", "user.email", codes=(0, 1)):
+        yield "Git has no identity here: set user.name and user.email with `git config`."
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,144 @@
+"""Turns: the end of a turn is told, and what follows if nothing that counts was committed by then.
+
+After `idle_after` seconds of quiet the terminal is told what is missing, at most `nudges` times;
+then it waits for a person. A password prompt, a pager or an editor takes no instruction: it waits
+for a person at once. Nothing is ever completed here.
+"""
+
+from actors.clis.judging import Judgement
+from actors.platform.workers import WorkerLate
+from actors.terminal.missing import NOTHING_COUNTS, Place, missing
+from actors.terminal.port import Port, Timer
+from actors.terminal.screens import PROMPT_MS
+from bus.facts import TerminalIdle, TerminalResumed, TurnEnded, TurnWithoutCommit
+from bus.rows import Workflow
+from bus.status import TerminalStatus
+
+MISSING_SECONDS = 20.0
+"""The time limit for examining the worktree."""
+
+
+class Turn:
+    """The part that watches turns. In the actor's thread."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self.forget()
+
+    def forget(self) -> None:
+        """Another incarnation begins, or the actor lets go of this one."""
+        self._waiting = False
+        self._asked: Judgement | None = None
+        self._told = 0
+        """The last step of which it was told that nothing counts."""
+
+    def consider(self, seen: Judgement, ms: int) -> None:
+        """Look at a screen that has stood still for `ms`: has the turn ended, or gone on?"""
+        port, row = self._port, self._port.row
+        if not self._is_over(seen, ms):
+            self._go_on(seen)
+            return
+        if seen.obstacle is None and row.ended < row.step:
+            ended = TurnEnded(address=port.at, incarnation=row.incarnation, step=row.step)
+            port.observe(ended, while_alive=True, ended=row.step)
+        if not self._waiting and not row.idle and self._told < row.step:
+            self._wait()
+
+    def is_due(self, seen: Judgement, ms: int) -> bool:
+        """`idle_after` has passed. Return whether the watcher is to sweep now, so that no commit
+        that was just made is missed."""
+        self._waiting = False
+        paused, _ = self._port.stage.reader.pause_of(self._port.workflow_id)
+        if not self._is_over(seen, ms):
+            self._go_on(seen)
+            return False
+        if self._port.row.idle or self._told >= self._port.row.step:
+            return False
+        self._wait()  # the answer may never come
+        self._asked = None if paused else seen
+        return not paused
+
+    @property
+    def awaits_sweep(self) -> bool:
+        """Whether the watcher's answer is for this part."""
+        return self._asked is not None
+
+    def swept(self) -> None:
+        """Every commit is journaled. If the terminal is still at work, tell it what is missing,
+        or ask for a person."""
+        port, row, seen = self._port, self._port.row, self._asked
+        self._asked = None
+        works = row.status == TerminalStatus.RUNNING and row.alive
+        if seen is None or not works or row.idle or self._told >= row.step:
+            return
+        workflow = port.stage.reader.workflow(port.workflow_id)
+        if workflow is None or not (row.task or workflow.merge.asks):
+            return
+        what = self._missing(workflow)
+        if seen.obstacle is None and row.nudges < port.plan.nudges:
+            without = TurnWithoutCommit(
+                address=port.at, incarnation=row.incarnation, step=row.step, missing=what
+            )
+            if port.observe(without, while_alive=True):
+                self._told = without.step
+            return
+        idle = TerminalIdle(
+            address=port.at,
+            incarnation=row.incarnation,
+            step=row.step,
+            missing=what,
+            obstacle=seen.obstacle or "",
+            screen=seen.text,
+        )
+        port.observe(idle, while_alive=True, idle=what)
+
+    def _is_over(self, seen: Judgement, ms: int) -> bool:
+        """Whether a program with a step to do has stopped: at its prompt, or at an obstacle. One
+        whose profile has no `busy` pattern may be at work behind its prompt: only a long silence
+        tells."""
+        port, row = self._port, self._port.row
+        works = row.status == TerminalStatus.RUNNING and row.alive and row.step > 0
+        if not works or seen.prompt is not None or not seen.readable:
+            return False
+        if seen.obstacle is not None:
+            return ms >= PROMPT_MS
+        if row.delivered < row.step or seen.busy or not seen.ready:
+            return False
+        return ms >= (PROMPT_MS if port.profile.busy else int(port.plan.stall_after * 1000))
+
+    def _go_on(self, seen: Judgement) -> None:
+        """The turn goes on, or another has begun."""
+        port, row = self._port, self._port.row
+        self._asked = None
+        if self._waiting:
+            self._waiting = False
+            port.cancel(Timer.IDLE)
+        if row.idle and seen.busy and seen.obstacle is None:
+            fact = TerminalResumed(address=port.at, incarnation=row.incarnation)
+            port.observe(fact, idle="")
+
+    def _wait(self) -> None:
+        self._waiting = True
+        self._port.after(Timer.IDLE, self._port.plan.idle_after)
+
+    def _missing(self, workflow: Workflow) -> str:
+        """What is missing, examined in a process of its own: a filter of the repository may
+        hang."""
+        port = self._port
+        task = next((t for t in workflow.tasks if t.address == port.row.task), None)
+        if task is None:
+            return NOTHING_COUNTS
+        place = Place(
+            worktree=task.worktree,
+            branch=task.branch,
+            base=task.base,
+            since=port.row.working_since,
+            others=frozenset(t.branch for t in workflow.tasks if t is not task),
+        )
+        worker = port.stage.workers.hire("missing", MISSING_SECONDS)
+        try:
+            return worker.call(missing, place)
+        except WorkerLate as late:
+            return f"{NOTHING_COUNTS} ({late})"
+        finally:
+            port.stage.workers.dismiss(worker)
