@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -42,12 +43,22 @@ def is_able() -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= _ENOUGH
 
 
+def unattached(git_dir: str) -> pygit2.Repository:
+    """Open only the objects of a repository. libgit2 reads the index of the user's checkout before
+    it merges, also where that is in a format (split, sparse) that it does not know."""
+    repo = pygit2.Repository()
+    repo.set_odb(pygit2.Odb(str(Path(git_dir, "objects"))))
+    return repo
+
+
 class Automerge:
     """Merges in one repository. For one thread."""
 
-    def __init__(self, repo: pygit2.Repository, git_dir: str) -> None:
+    def __init__(self, repo: pygit2.Repository, git_dir: str, runs_drivers: bool = True) -> None:
+        """`runs_drivers`: merge drivers of the repository run; else each keeps what is there."""
         self._repo = repo
         self._git_dir = git_dir
+        self._runs_drivers = runs_drivers
         self._attributes = Attributes(repo)
 
     def merge(self, onto: str, tip: str) -> Merged:
@@ -55,7 +66,7 @@ class Automerge:
         if not is_able():
             return self._by_library(onto, tip)
         options = ("--write-tree", "-z", "--messages")
-        with room(self._git_dir, self._attributes, onto) as made:
+        with room(self._git_dir, self._attributes, onto, self._runs_drivers) as made:
             output = made.git("merge-tree", *options, onto, tip, codes=(0, 1))
         parts = [os.fsdecode(part) for part in output.split(b"\0")]
         stages = list(_stages(parts))
@@ -63,7 +74,7 @@ class Automerge:
         return Merged(parts[0], conflicts, frozenset(path for path, _, _ in stages))
 
     def _by_library(self, onto: str, tip: str) -> Merged:
-        index = self._repo.merge_commits(onto, tip)
+        index = unattached(self._git_dir).merge_commits(onto, tip)
         files = conflict_files(index)
         paths = {str(entry.path) for entries in index.conflicts or () for entry in entries if entry}
         for path in paths if files else ():

@@ -3,7 +3,8 @@
 A checkout here is the user's clone or any worktree. The order makes every instant safe:
 
 1. `lock`: an intent file (old, new) in the checkout's git directory, then `index.lock` as a hard
-   link to it. So a lock left by a crash is provably ours, and no other git changes the index.
+   link to it, or as a file of the same bytes where there are no links. So a lock left by a crash is
+   provably ours, and no other git changes the index.
 2. `in_the_way`: every path that would change must be as it was in `old`, or as in `new` already.
 3. (the caller moves the ref)
 4. `bring`: files are written aside and renamed into place, so each is old or new, never half; the
@@ -32,6 +33,8 @@ from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line
 
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What `link` says on a file system without hard links (exFAT, some network shares)."""
 _READ_TREE_REFUSALS: Final = (
     "Cannot merge|would be overwritten|would lose untracked|resolve your current index first"
 )
@@ -102,13 +105,23 @@ class Checkout:
             new.write_bytes(msgspec.json.encode(intent))
             os.replace(new, self._intent)  # noqa: PTH105 (the tests count these calls)
         try:
-            os.link(self._intent, self._lock)
+            self._take_lock()
         except FileExistsError:
             if self._is_our_lock():
                 return
             if not declared:
                 self._intent.unlink()
             raise Locked(str(self._lock)) from None
+
+    def _take_lock(self) -> None:
+        """Make the lock file, which shows whose it is. Raises `FileExistsError`."""
+        try:
+            os.link(self._intent, self._lock)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with self._lock.open("xb") as file:
+                file.write(self._intent.read_bytes())
 
     def unlock(self) -> None:
         """Forget the intent. Without one, nothing happens."""
@@ -256,8 +269,12 @@ class Checkout:
         self._git(*args, stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
 
     def _is_our_lock(self) -> bool:
+        """A hard link to the intent; where the file system has none, a file of the same bytes."""
         try:
-            return self._lock.samefile(self._intent)
+            if self._lock.samefile(self._intent):
+                return True
+            intent = self._intent.read_bytes()
+            return self._lock.stat().st_size == len(intent) and self._lock.read_bytes() == intent
         except FileNotFoundError:
             return False
 

@@ -4,18 +4,19 @@ The same `MergeRequest` always gives the same object ids (the time and the autho
 so a merge that was cut is redone to the same end. `plan_merge` reads the tips and makes the
 request; journal it, then `merge_branches`.
 
-Merges and previews are git's own (`automerge`). A forecast is libgit2's, because it runs no code of
-the repository's and costs a tenth: it does not follow renames of whole directories for new files,
-and runs no merge drivers. LFS files are compared as pointers.
+Merges and previews are git's own (`automerge`). A forecast asks libgit2 first, which costs a tenth,
+and git only where libgit2 sees a conflict; it runs no merge drivers. LFS files are compared as
+pointers.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import pygit2
 
-from actors.git.automerge import Automerge
+from actors.git.automerge import Automerge, unattached
 from actors.git.conflicts import ConflictFile, conflict_files, touched_paths
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends, merge_base
@@ -182,7 +183,10 @@ def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
     repo = pygit2.Repository(git_dir)
     if merge_base(repo, tip_a, tip_b) is None:
         return ()
-    return conflict_files(repo.merge_commits(tip_a, tip_b))
+    with contextlib.suppress(pygit2.GitError):  # it cannot read one of them; git can
+        if not conflict_files(unattached(git_dir).merge_commits(tip_a, tip_b)):
+            return ()
+    return Automerge(repo, git_dir, runs_drivers=False).merge(tip_a, tip_b).conflicts
 
 
 def identity(git_dir: str) -> Identity:

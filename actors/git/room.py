@@ -21,7 +21,7 @@ from actors.git.command import git, split0
 
 _ATTRIBUTES: Final = ".gitattributes"
 _DRIVER: Final = re.compile(rb"\bmerge=(\S+)")
-_BUILT_IN: Final = {b"text", b"binary", b"union"}
+_USERS: Final = "~/.config/git/attributes"
 _BLOBS: Final = {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
 
 Files = tuple[tuple[str, bytes], ...]
@@ -61,6 +61,7 @@ class Room:
     def __init__(self, git_dir: str, path: str) -> None:
         self._git_dir = git_dir
         self.path = path
+        self.options: tuple[str, ...] = ()
 
     def git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
         """Run `git ARGS` here. See `command.git`."""
@@ -69,12 +70,15 @@ class Room:
             "GIT_WORK_TREE": self.path,
             "GIT_INDEX_FILE": f"{self.path}.index",
         }
-        return git(*args, at=self.path, env=env, stdin=stdin, codes=codes)
+        return git(*self.options, *args, at=self.path, env=env, stdin=stdin, codes=codes)
 
 
 @contextlib.contextmanager
-def room(git_dir: str, attributes: Attributes, commit: str) -> Iterator[Room]:
-    """Make a room for one commit, and remove it afterwards."""
+def room(
+    git_dir: str, attributes: Attributes, commit: str, runs_drivers: bool = True
+) -> Iterator[Room]:
+    """Make a room for one commit, and remove it afterwards. Unless it `runs_drivers`, each merge
+    driver is replaced by one that keeps what is there."""
     files = attributes.of(commit)
     with tempfile.TemporaryDirectory(prefix="callboard-") as directory:
         path = Path(directory, "tree")
@@ -84,41 +88,29 @@ def room(git_dir: str, attributes: Attributes, commit: str) -> Iterator[Room]:
             place = path / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(text)
-        if _needs_all(made, git_dir, files):
+        drivers = _drivers(made, git_dir, files)
+        if drivers and runs_drivers:
             made.git("read-tree", commit)
             made.git("checkout-index", "-q", "-a", "-f")
+        elif drivers:
+            made.options = tuple(o for n in drivers for o in ("-c", f"merge.{n}.driver=true"))
         yield made
 
 
-def drivers(git_dir: str, texts: Iterator[bytes]) -> set[str]:
-    """Return the names of merge drivers that are configured and that these attributes name."""
-    named = {name for text in texts for name in _DRIVER.findall(text)} - _BUILT_IN
-    if not named:
-        return set()
-    known = split0(
-        git(
-            "config",
-            "-z",
-            "--name-only",
-            "--get-regexp",
-            r"^merge\..*\.driver$",
-            at=git_dir,
-            codes=(0, 1),
-        )
-    )
-    return {os.fsdecode(name) for name in named} & {
-        key[len("merge.") : -len(".driver")] for key in known
-    }
-
-
-def _needs_all(made: Room, git_dir: str, files: Files) -> bool:
-    elsewhere = [Path(git_dir, "info", "attributes")]
-    if path := os.fsdecode(
-        made.git("config", "--type=path", "core.attributesFile", codes=(0, 1))
-    ).strip():
-        elsewhere.append(Path(path))
+def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
+    """Return the names of the merge drivers that are configured and that the attributes of the
+    commit, the repository or the user name."""
     texts = [text for _, text in files]
-    for place in elsewhere:
+    known = _settings(made, r"^(core\.attributesfile|merge\..*\.driver)$")
+    place = known.pop("core.attributesfile", _USERS)
+    for other in (Path(git_dir, "info", "attributes"), Path(place).expanduser()):
         with contextlib.suppress(OSError):
-            texts.append(place.read_bytes())
-    return bool(drivers(git_dir, iter(texts)))
+            texts.append(other.read_bytes())
+    named = {os.fsdecode(name) for text in texts for name in _DRIVER.findall(text)}
+    return named & {key.removeprefix("merge.").removesuffix(".driver") for key in known}
+
+
+def _settings(made: Room, pattern: str) -> dict[str, str]:
+    """The settings whose name (section and key in lower case) matches."""
+    lines = split0(made.git("config", "-z", "--get-regexp", pattern, codes=(0, 1)))
+    return {key: value for key, _, value in (line.partition("\n") for line in lines)}

@@ -5,11 +5,13 @@ Each case is merged by both: the trees are equal, or both see a conflict in the 
 import subprocess
 from pathlib import Path
 
+import pygit2
 import pytest
 
 from actors.git.automerge import is_able
 from actors.git.conflicts import Kind
 from actors.git.merge import Conflict, MergeResult, forecast, merge_branches, plan_merge, preview
+from actors.git.repository import survey
 from tests.actors.git.git_repos import Repo
 
 pytestmark = pytest.mark.skipif(not is_able(), reason="this git has no merge-tree --write-tree")
@@ -200,3 +202,30 @@ def test_nothing_is_left_behind(
     our_word(repo)
     assert list(place.iterdir()) == []
     subprocess.run(["git", "-C", repo.path, "fsck", "--strict"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("kind", ["split", "sparse"])
+def test_an_index_that_libgit2_does_not_know_stops_nothing(repo: Repo, kind: str) -> None:
+    """Nobody asks libgit2 to read the user's index."""
+    repo.commit("Long", {"x/long": "".join(LINES)})
+    one = repo.branch("one", {"x/long": changed(2, "one\n")})
+    two = repo.branch("two", {"x/long": changed(20, "two\n")})
+    three = repo.branch("three", {"x/long": changed(20, "three\n")})
+    if kind == "split":
+        repo.git("config", "core.splitIndex", "true")
+        repo.git("update-index", "--split-index")
+    else:
+        repo.git("sparse-checkout", "init", "--cone", "--sparse-index")
+    with pytest.raises(pygit2.GitError):
+        pygit2.Repository(repo.git_dir).index.read()
+    assert our_word(repo)[1] == []
+    assert forecast(repo.git_dir, one, two) == ()
+    assert [file.path for file in forecast(repo.git_dir, two, three)] == ["x/long"]
+    assert survey(str(repo.path), "main").target == "main"
+
+
+def test_a_forecast_runs_no_driver(repo: Repo) -> None:
+    driver(repo)
+    repo.git("config", "merge.script.driver", f"touch {repo.path}/ran")
+    assert forecast(repo.git_dir, repo.oid("one"), repo.oid("two")) == ()
+    assert not (repo.path / "ran").exists()
