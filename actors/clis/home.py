@@ -11,7 +11,6 @@ only read. Nothing here starts anything.
 import fnmatch
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,7 +22,16 @@ import msgspec
 from actors.clis.edit import ConfigError, Format, edited
 from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
+from actors.platform import disk
 
+_GIT_SETTINGS: Final = {"core.fsync": "objects,reference", "core.fsyncMethod": "batch"}
+_DURABLE_GIT: Final = {"GIT_CONFIG_COUNT": str(len(_GIT_SETTINGS))} | {
+    f"GIT_CONFIG_{part}_{number}": text
+    for number, pair in enumerate(_GIT_SETTINGS.items())
+    for part, text in zip(("KEY", "VALUE"), pair, strict=True)
+}
+"""What an agent commits is on the disk when its `git` ends: otherwise a power cut leaves empty
+objects, which git takes for what it has and never writes again."""
 _MARK: Final = ".callboard-home"
 _MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -102,6 +110,7 @@ def prepare(
     env["TMPDIR"] = str(tmp)
     if profile.git_identity:
         env = _git_identity(env, worktree) | env
+    env |= _DURABLE_GIT
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
@@ -186,9 +195,10 @@ def cleanup(directory: Path) -> None:
     if not directory.exists():
         return
     mark = directory / _MARK
-    if directory.is_symlink() or not mark.is_file() or mark.read_text() != _MARK_TEXT:
+    torn = mark.is_file() and _MARK_TEXT.startswith(mark.read_text(errors="replace"))
+    if directory.is_symlink() or not (torn or not any(directory.iterdir())):
         raise LaunchError(f"{directory} was not made by Callboard; it is left alone")
-    shutil.rmtree(directory)
+    disk.remove_tree(directory)
 
 
 def filled(template: Any, known: Mapping[str, str]) -> Any:

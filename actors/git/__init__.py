@@ -13,6 +13,7 @@ structs), no threads and no state but a watcher's file descriptor. A repository 
     merge       branches merged in order, in memory; forecast, preview; `conflicts`: their kinds
     resolution  a conflict laid out for someone to resolve, and its check, `hunks` by hunks
     land        a tested commit becomes the target; checkout brings a clone's files along
+    durable     what is written is on the disk before it is told
     command     how the `git` program is run
 
 What needs the user's filters (LFS, line ends) or hooks runs the `git` program; what only reads or

@@ -30,6 +30,7 @@ from typing import Final
 import msgspec
 
 from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
+from actors.platform import disk
 
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
@@ -86,6 +87,9 @@ class Checkout:
             return _decode_intent(self._intent.read_bytes())
         except FileNotFoundError:
             return None
+        except msgspec.DecodeError:  # torn by a power cut, so before the ref was moved
+            self.unlock()
+            return None
 
     def rebasing(self) -> str | None:
         """The branch (full ref) that a rebase here will write when it ends; HEAD is detached."""
@@ -101,9 +105,7 @@ class Checkout:
             raise Locked(str(self._lock))  # an earlier landing that has not ended here
         declared = standing == intent
         if not declared:
-            new = self._intent.with_suffix(".new")
-            new.write_bytes(msgspec.json.encode(intent))
-            os.replace(new, self._intent)  # noqa: PTH105 (the tests count these calls)
+            disk.write_durably(self._intent, msgspec.json.encode(intent))
         try:
             self._take_lock()
         except FileExistsError:

@@ -37,6 +37,7 @@ _OPTIONS: Final = (
     "gc.auto=0",
     "advice.detachedHead=false",
     "submodule.recurse=false",
+    "core.fsync=all",
 )
 NOT_INSIDE: Final = "--ignore-submodules=dirty"
 """For each command that compares files: the worktree of a nested repository is not looked into.

@@ -5,6 +5,9 @@ checkouts are untouched, or the target is the new commit and the repeated call c
 checkouts. Between crash and repetition a checkout may be locked (`index.lock`); `recover` alone
 also ends that, and belongs to the start of every runtime.
 
+A power cut is a kill that also loses what was not synced: the objects are durable before the ref
+moves, the intent before that, and the ref with the checkouts before the intent is forgotten.
+
 The ref is moved by `git update-ref`, so a `reference-transaction` hook of the user runs and may
 refuse (`RefRefused`). `pre-receive`, `update` and branch protection live on servers and see
 nothing; `pre-commit`, `pre-merge-commit` and the like do not run for what we land.
@@ -22,15 +25,15 @@ import pygit2
 
 from actors.git.checkout import Checkout, Intent, Locked
 from actors.git.command import GitFailed, GitLate, GitRefused, git
+from actors.git.durable import settle
 from actors.git.graph import descends
 from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, main_workdir, worktree_path
-from actors.git.worktrees import discard, guard, make, mark_of, registered
+from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registered
 
 LOCK_WAIT: Final = 2.0
 """Seconds to wait for another program's index lock; an editor's `git status` takes it briefly."""
-_SCRATCH: Final = "scratch\n"
 _UPDATE_REF_REFUSALS: Final = "aborted by hook|File exists|but expected"
 
 
@@ -153,6 +156,7 @@ def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landin
         paths = tuple(path for path, _ in done.behind)
         return Behind(new, paths, done.behind[0][1])
     if actual == new:
+        settle(git_dir)  # it may have moved just before a crash
         return Landed(new, done.checkouts, done.kept)
     if actual != old:
         return TargetMoved(actual)
@@ -170,6 +174,7 @@ def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landin
             spot.unlock()
         return refusal
     kept = [shown(f"{spot.path}/{file}") for spot in spots for file in spot.bring(old, new)]
+    settle(git_dir, *(spot.path for spot in spots))  # the intents go only after this
     for spot in spots:
         spot.unlock()
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
@@ -192,6 +197,7 @@ def _recover(git_dir: str) -> Recovered:
                 behind.append((path, locked.path))
                 continue
             kept += [shown(f"{path}/{file}") for file in spot.bring(intent.old, intent.new)]
+            settle(git_dir, path)
             finished.append(path)
         spot.unlock()
     return Recovered(tuple(finished), tuple(kept), tuple(behind))
@@ -205,9 +211,9 @@ def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:
     """
     guard(git_dir, home, path)
     name = registered(git_dir, path)
-    if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
+    if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
         discard(git_dir, home, path)
-    return make(git_dir, path, oid, mark=_SCRATCH, detach=True)
+    return make(git_dir, path, oid, mark=SCRATCH, detach=True)
 
 
 def _lock_and_check(spots: list[Checkout], intent: Intent) -> TargetLocked | FilesInTheWay | None:
@@ -238,6 +244,7 @@ def _swap(
     git_dir: str, target: str, old: str, new: str, message: str
 ) -> TargetMoved | TargetLocked | RefRefused | None:
     ref = HEADS + target
+    settle(git_dir)  # no power cut may leave a target whose objects are lost
     try:
         git(
             *("update-ref", "-m", message, ref, new, old),

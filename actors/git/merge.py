@@ -18,6 +18,7 @@ import pygit2
 
 from actors.git.automerge import Automerge, unattached
 from actors.git.conflicts import ConflictFile, conflict_files, touched_paths
+from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends, merge_base
 from actors.git.names import shown
@@ -126,7 +127,8 @@ def plan_merge(
 
 
 def merge_branches(request: MergeRequest) -> MergeOutcome:
-    """Merge one after another, each onto the last result, until done or in conflict."""
+    """Merge one after another, each onto the last result, until done or in conflict. A result
+    is durable on return."""
     repo = pygit2.Repository(request.git_dir)
     auto = Automerge(repo, request.git_dir)
     steps: list[Step] = []
@@ -137,6 +139,7 @@ def merge_branches(request: MergeRequest) -> MergeOutcome:
             return step
         steps.append(step)
         onto = step.commit or onto
+    settle(request.git_dir)
     return MergeResult(request.base, tuple(steps), onto)
 
 

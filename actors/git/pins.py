@@ -15,6 +15,7 @@ import msgspec
 import pygit2
 
 from actors.git.command import git, git_line
+from actors.git.durable import settle
 from actors.git.graph import descends
 from actors.git.refs import read_ref
 
@@ -41,7 +42,8 @@ def pin(git_dir: str, worktree: str, name: str) -> Pin:
     The commit's tree has every changed and untracked (not ignored) file as it lies on disk,
     conflict markers included; its parents are HEAD and the commits being merged. With nothing
     uncommitted the pin is HEAD itself. An older pin of that name stays reachable as a further
-    parent. Hooks do not run. Raises `GitFailed` when a file cannot be read: then nothing is pinned.
+    parent. Durable on return. Hooks do not run. Raises `GitFailed` when a file cannot be read:
+    then nothing is pinned.
     """
     ref = f"refs/callboard/{name}"
     head = git_line("rev-parse", "HEAD", at=worktree)
@@ -60,6 +62,7 @@ def pin(git_dir: str, worktree: str, name: str) -> Pin:
     if oid != older:
         message = "callboard: pin"
         git("update-ref", "-m", message, ref, oid, older or "0" * 40, at=git_dir)
+    settle(git_dir)
     return Pin(ref, oid, unpinned)
 
 

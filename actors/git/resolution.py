@@ -15,6 +15,7 @@ import msgspec
 import pygit2
 
 from actors.git.command import git, git_line
+from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
@@ -22,13 +23,12 @@ from actors.git.merge import Identity
 from actors.git.names import shown
 from actors.git.repository import is_dirty
 from actors.git.room import Attributes, room
-from actors.git.worktrees import discard, guard, make, mark_of, registered, set_mark
+from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registered, set_mark
 
 _SIZE = "conflict-marker-size"
 _USUAL = 7
 _LONGEST = 1_000
 _WAIVER = "Dropped:"
-_SCRATCH = "scratch\n"
 
 
 class Materialized(msgspec.Struct, frozen=True):
@@ -81,10 +81,10 @@ def materialize(
     if name is not None and mark_of(git_dir, name) == mark:
         return Materialized(path, _commit_of(git_dir, path, onto, tip))
     if name is None or not at_onto:
-        if name is not None and mark_of(git_dir, name) in (None, _SCRATCH):
+        if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
             discard(git_dir, home, path)
         # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
-        name = make(git_dir, path, onto, mark=_SCRATCH, detach=True)
+        name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
     env = {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")
@@ -101,6 +101,7 @@ def materialize(
 def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
     """Check what stands in the worktree: everything committed, and the commit a good resolution."""
     head = git_line("rev-parse", "HEAD", at=path)
+    settle(git_dir)
     problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
     if is_dirty(path):
         text = "there are changes that are not committed"

@@ -25,12 +25,16 @@ import msgspec
 import pygit2
 
 from actors.git.command import GitFailed, git
+from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
 from actors.git.pins import Pin, pin
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import is_dirty, worktree_path
+from actors.platform import disk
 
+SCRATCH: Final = "scratch\n"
+"""The mark of a worktree that nobody works in."""
 _MARK: Final = "callboard"
 _ZERO: Final = "0" * 40
 
@@ -67,6 +71,7 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
     if name is None:
         _refuse_other_checkout(git_dir, branch)
         name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
+    settle(git_dir, path)
     tip = read_ref(git_dir, HEADS + branch)
     if tip is None:
         raise AssertionError("the branch was made above")
@@ -162,10 +167,12 @@ def _alone(git_dir: str) -> Iterator[None]:
 
 
 def set_mark(git_dir: str, name: str, mark: str) -> None:
-    """Say in one step that the worktree is complete, and what it is for."""
-    admin = Path(git_dir, "worktrees", name)
-    (admin / f"{_MARK}.new").write_text(mark)
-    (admin / f"{_MARK}.new").rename(admin / _MARK)
+    """Say in one step that the worktree is complete, and what it is for. Its files are durable
+    before: after a power cut a mark must not stand over files that are empty."""
+    if mark != SCRATCH:
+        place = worktree_path(git_dir, name)
+        settle(git_dir, *([place] if place is not None else []))
+    disk.write_durably(Path(git_dir, "worktrees", name, _MARK), mark.encode())
 
 
 def mark_of(git_dir: str, name: str) -> str | None:

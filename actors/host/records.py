@@ -9,10 +9,14 @@ _SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync; the times ne
 
 
 def write_identity(folder: str, fields: "dict[str, int | float | str]") -> None:
-    """Write host.json at once, so that a reader finds it whole or not at all. Raise OSError."""
+    """Write host.json at once, so that a reader finds it whole or not at all. Durable on return.
+    Raise OSError."""
     with open(folder + "/host.tmp", "wb") as file:
         file.write(_json(fields) + b"\n")
+        file.flush()
+        _SYNC(file.fileno())
     os.rename(folder + "/host.tmp", folder + "/host.json")
+    _sync_names(folder)
 
 
 def reserve_exit(folder: str) -> None:
@@ -30,10 +34,17 @@ def write_exit(folder: str, fields: "dict[str, int | float | str]") -> bytes:
         _SYNC(fd)
         os.close(fd)
         os.rename(folder + "/exit.tmp", folder + "/exit.json")
+        _sync_names(folder)
     except OSError as error:
         said = text.decode()
         print(f"host: exit.json not written: {error}: {said}", file=sys.stderr, flush=True)
     return text
+
+
+def _sync_names(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
 
 
 def _json(fields: "dict[str, int | float | str]") -> bytes:

@@ -7,12 +7,15 @@ A host keeps its files in a directory of its own: `host.json` (an `Identity`), `
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from actors.host import family
+
+T = TypeVar("T")
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -70,22 +73,36 @@ _decode_identity = msgspec.json.Decoder(Identity).decode
 
 
 def read_exit(directory: Path) -> Exit | None:
-    """Return how the program ended, or None if that is not written.
+    """Return how the program ended, or None if that is not written, or torn.
 
-    Raise OSError or msgspec.DecodeError if the record cannot be read: the end is then unknown.
+    Raise OSError, or msgspec.DecodeError if a living host has a record that cannot be read: the
+    end is then unknown.
     """
-    try:
-        return decode_exit((directory / "exit.json").read_bytes())
-    except FileNotFoundError:
-        return None
+    return _record(directory, "exit.json", decode_exit)
 
 
 def read_identity(directory: Path) -> Identity | None:
-    """Return the host and its program, or None if that is not written. Raise as `read_exit`."""
+    """Return the host and its program, or None if that is not written, or torn. Raise as
+    `read_exit`."""
+    return _record(directory, "host.json", _decode_identity)
+
+
+def was_hosted(directory: Path) -> bool:
+    """Whether a host wrote its record here, readable or not."""
+    return (directory / "host.json").exists()
+
+
+def _record(directory: Path, name: str, decode: Callable[[bytes], T]) -> T | None:
     try:
-        return _decode_identity((directory / "host.json").read_bytes())
+        data = (directory / name).read_bytes()
     except FileNotFoundError:
         return None
+    try:
+        return decode(data)
+    except msgspec.DecodeError:
+        if host_lives(directory) is False:  # torn by a power cut, and its host is gone with it
+            return None
+        raise
 
 
 def host_lives(directory: Path) -> bool | None:

@@ -101,7 +101,8 @@ class Session:
             return Found.UNKNOWN
         if alive:
             return Found.ALIVE
-        return Found.NEVER if identity is None else Found.LOST
+        hosted = identity is not None or records.was_hosted(self.directory)
+        return Found.LOST if hosted else Found.NEVER
 
     def exit(self) -> records.Exit:
         """Return how the program ended. Raise `LookupError` unless `look` returned ENDED."""

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from actors.clis import home as config_home
 from actors.pty.events import Acknowledged, Closed, Ended, Event, KeyKnown, Output, Silent, Welcome
 from actors.pty.link import Link
 from actors.pty.records import Exit
@@ -21,7 +20,7 @@ from actors.supervision.actor import handles
 from actors.system.replies import broken
 from actors.system.stage import Stage
 from actors.terminal.delivery import Blocked, Delivery
-from actors.terminal.exit import Departure
+from actors.terminal.exit import Departure, remove_config_home
 from actors.terminal.freeze import Freeze
 from actors.terminal.ground import Ground
 from actors.terminal.launch import Launch
@@ -101,7 +100,7 @@ class TerminalActor(Ground):
             self._delivery.answered()
             self._let_go()
             if row.incarnation:
-                config_home.cleanup(self.directory / "home")
+                remove_config_home(self)
         elif self._departure.under_way:
             self._departure.ask_sweep()
         elif self._set_up.under_way:
@@ -131,6 +130,8 @@ class TerminalActor(Ground):
                 self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN:
                 self.after(Timer.PROBE, PROBE_SECONDS)
+            case Found.NEVER if self.row.ready:  # it ran, and its files are gone
+                self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.NEVER if self.row.alive and not self.may_begin:
                 self._let_go_link()  # the merger says when
             case Found.NEVER if self.row.alive:

@@ -4,6 +4,7 @@ The last thing a program does may be its `#done`. So the watcher sweeps the refs
 becomes a fact; it is asked again until it answers.
 """
 
+import logging
 import os
 from typing import Any
 
@@ -14,8 +15,19 @@ from bus import address as addresses
 from bus.facts import Fact, LaunchFailed, TerminalExited
 from bus.messages import Sweep
 
+log = logging.getLogger("callboard.terminal")
+
 SWEEP_SECONDS = 3.0
 """Until the watcher is asked again for a sweep that it did not answer."""
+
+
+def remove_config_home(port: Port) -> None:
+    """Remove the config home of this incarnation. What cannot be removed is logged and stays for
+    `clean`: it is no reason to fail."""
+    try:
+        config_home.cleanup(port.directory / "home")
+    except (config_home.LaunchError, OSError) as error:
+        log.warning("%s: %s", port.at, error)
 
 
 class Departure:
@@ -72,7 +84,7 @@ class Departure:
                 unsure=unsure,
             )
             self._tell(exited)
-        config_home.cleanup(self._port.directory / "home")
+        remove_config_home(self._port)
 
     def never_came(self) -> None:
         """Tell the end of a program that was to be ended before it was started."""

@@ -20,7 +20,7 @@ from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
-from actors.terminal.worktree import is_set_up, set_up_mark
+from actors.terminal.worktree import is_set_up, mark_set_up
 from bus import clock
 
 log = logging.getLogger("callboard.terminal")
@@ -68,7 +68,7 @@ class SetUp:
             return False
         number, found = self._newest()
         if found is Found.ENDED and _is_good(self._at(number).exit()):
-            set_up_mark(where).touch()
+            mark_set_up(where)
             return False
         return True
 
@@ -204,7 +204,7 @@ class SetUp:
         self.forget()
         good = _is_good(ended) and not self._too_late
         if good:
-            set_up_mark(self._where).touch()
+            mark_set_up(self._where)
         if good or not self._port.row.alive:
             return Done()
         if self._too_late:

@@ -13,6 +13,7 @@ from actors.git.command import GitLate
 from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
+from actors.platform import disk
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from bus.plan import Plan
@@ -43,6 +44,12 @@ def set_up_mark(worktree: Path) -> Path:
     return worktree.with_name(f".{worktree.name}.set-up")
 
 
+def mark_set_up(worktree: Path) -> None:
+    """Say that the worktree is set up: after a power cut, too, what set it up is there."""
+    disk.sync(worktree)
+    disk.write_durably(set_up_mark(worktree), b"")
+
+
 def is_set_up(worktree: Path) -> bool:
     return set_up_mark(worktree).exists()
 
@@ -69,7 +76,7 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
     if not is_set_up(path):
         _copy(Path(workflow.repo), path, port.plan)
         if not port.plan.setup:
-            set_up_mark(path).touch()
+            mark_set_up(path)
     return path
 
 

@@ -16,6 +16,7 @@ import pygit2
 
 from actors.git.commits import Commit, read
 from actors.git.directories import ANYTHING
+from actors.git.durable import settle
 from actors.git.examination import Clean, Dirty
 from actors.git.graph import descends
 from actors.git.history import (
@@ -179,6 +180,8 @@ class Watcher(CompanyActor):
             self._judging.broken(branch)
         change = self._news(branch, branches, state)
         if change:
+            if any(isinstance(told, CommitSeen) and told.verdict for told in change):
+                settle(self._git_dir)  # what is decided on is there after a power cut
             self.stage.commit(self, change)
             self._cursors[branch.ref] = self._value(branch, state) or ""
         if branch.name:

@@ -1,6 +1,7 @@
 """How a terminal starts and ends, and what is left of it: nothing."""
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -352,10 +353,12 @@ def test_a_record_that_cannot_be_read_is_unknown_not_dead(tmp_path: Path) -> Non
     (tmp_path / "lock").touch()
     (tmp_path / "exit.json").write_bytes(b"{")
     (tmp_path / "host.json").write_bytes(b"")
-    (found,) = records.find_hosts(tmp_path)
-    assert (found.identity, found.exit) == (None, None)
-    with pytest.raises(ValueError, match="truncated"):
-        records.read_exit(tmp_path)
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (found,) = records.find_hosts(tmp_path)
+        assert (found.identity, found.exit, found.alive) == (None, None, True)
+        with pytest.raises(ValueError, match="truncated"):
+            records.read_exit(tmp_path)
 
 
 def test_a_host_without_its_arguments_says_so(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actors.platform.loop import EventLoop
+from actors.pty import records
 from actors.pty.events import Ended
 from actors.pty.session import Found, Session
 from actors.pty.strays import marked
@@ -112,3 +113,19 @@ def test_a_host_that_fails_late_says_why_and_leaves_no_socket(
         start(session(loop, terminal), terminal, "/bin/sleep", "1000")
     assert not terminal.socket.exists()
     assert marked(terminal.token) == set()
+
+
+@pytest.mark.parametrize("torn", ["host.json", "exit.json"])
+def test_a_torn_record_that_nobody_locks_is_of_a_dead_host(
+    loop: EventLoop, terminal: Terminal, torn: str
+) -> None:
+    """What a power cut leaves is no reason to ask for ever. Hazard 63."""
+    terminal.dir.mkdir(parents=True, exist_ok=True)
+    (terminal.dir / "lock").touch()
+    (terminal.dir / "host.json").touch()
+    (terminal.dir / torn).touch()
+    found = session(loop, terminal)
+    assert found.look() is Found.LOST
+    assert found.end_strays(0.0) == 0
+    assert records.read_identity(terminal.dir) is None
+    assert records.read_exit(terminal.dir) is None

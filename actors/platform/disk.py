@@ -1,0 +1,101 @@
+"""Files and directories: make what was written durable, and remove what cannot be written.
+
+After `sync` returns, a power cut loses nothing of what was written before.
+`fsync` of single files would have to name each object, ref and directory that libgit2, git and
+the agents wrote. One `syncfs` of the file system covers them all, at the price of writing what
+others have written there too. Plain blocking functions, for any thread.
+"""
+
+import ctypes
+import functools
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def sync(*paths: str | Path) -> None:
+    """Write everything that the file systems of these paths hold in memory to their disks.
+
+    A path that does not exist is left out. Raises `OSError` where the disk cannot be written.
+    """
+    synced: set[int] = set()
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            device = os.fstat(fd).st_dev
+            if device not in synced:
+                _sync_file_system(fd)
+                synced.add(device)
+        finally:
+            os.close(fd)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a file in one step that a power cut cannot tear: its old or its new content is
+    there, whole. Durable on return."""
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)  # noqa: PTH105 (tests of crashes count these calls)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all it holds, also where it, or one in it, may not be written.
+    Links are removed, never followed. Raises `OSError`."""
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        _make_writable(path)
+        shutil.rmtree(path)
+
+
+def _make_writable(directory: Path) -> None:
+    if directory.is_symlink():
+        return
+    directory.chmod(directory.stat().st_mode | stat.S_IRWXU)
+    for entry in list(os.scandir(directory)):
+        if entry.is_dir(follow_symlinks=False):
+            _make_writable(Path(entry.path))
+
+
+def _sync_file_system(fd: int) -> None:
+    syncfs = _syncfs()
+    if syncfs is None:  # macOS: write all, then have this disk empty its cache
+        os.sync()
+        _full_sync(fd)
+    elif syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"the disk cannot be written: {os.strerror(number)}")
+
+
+@functools.cache
+def _syncfs() -> Callable[[int], int] | None:
+    function: Callable[[int], int] | None = getattr(
+        ctypes.CDLL(None, use_errno=True), "syncfs", None
+    )
+    return function
+
+
+def _full_sync(fd: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
