@@ -15,6 +15,8 @@ import msgspec
 from bus import address
 from bus.converting import converter
 from bus.errors import Refused, malformed
+from bus.plan_lines import line_of
+from bus.plan_problems import Problem, Shape, collect, spelled
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Instruction = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
@@ -104,9 +106,19 @@ class Plan(_Strict):
     cli: dict[str, dict[str, Any]] = {}
 
 
-_plan = converter(Plan)
-_provider = converter(Provider)
-_table = converter(dict[str, Any])
+_SHAPE: Shape[Plan] = Shape(
+    converter(Plan),
+    {
+        (): Plan,
+        ("task",): TaskPlan,
+        ("task", "terminal"): TerminalPlan,
+        ("merge",): HelperPlan,
+        ("error",): HelperPlan,
+        ("orchestrator",): Orchestrator,
+        ("provider", "*"): Provider,
+    },
+    {"provider": converter(Provider), "cli": converter(dict[str, Any])},
+)
 
 
 _MAX_DEPTH = 32
@@ -140,28 +152,26 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
-        plan = _plan(raw)
-    except msgspec.ValidationError as error:
-        wrong = refusal(error)
-        wrong.body.path = _named(wrong.body.path, raw)
-        raise wrong from error
+        plan, found = collect(raw, _SHAPE)
+        found += _beyond_types(plan) if plan is not None else []
+        _check_texts(raw, "")
     except RecursionError as error:
         raise malformed("", "the plan is nested too deeply") from error
-    _check_texts(raw, "")
-    _check(plan)
+    if plan is None or found:
+        raise _refused(found, source if isinstance(source, str) else "")
     return plan
 
 
-def _named(path: str, raw: Any) -> str:
-    """msgspec says `provider[...]` of any provider: which one it is."""
-    for table, convert in (("provider", _provider), ("cli", _table)):
-        if path.startswith(f"{table}[...]"):
-            for name, value in raw[table].items():
-                try:
-                    convert(value)
-                except msgspec.ValidationError:
-                    return path.replace("[...]", f".{name}", 1)
-    return path
+def _refused(found: list[Problem], text: str) -> Refused:
+    """All problems as one refusal: the first in its path and rule, the others a line each."""
+    said = []
+    for problem in found:
+        line = line_of(text, problem.path) if text else None
+        where = f" (line {line})" if line else ""
+        said.append((spelled(problem.path), problem.rule + where))
+    (path, rule), *others = said
+    more = "".join(f"\n{other}: {what}" for other, what in others)
+    return malformed(path, rule + more)
 
 
 def _check_texts(value: Any, path: str, depth: int = 0) -> None:
@@ -183,30 +193,33 @@ def _check_texts(value: Any, path: str, depth: int = 0) -> None:
                 _check_texts(inner, f"{path}[{index}]", depth + 1)
 
 
-def _check(plan: Plan) -> None:
+def _beyond_types(plan: Plan) -> list[Problem]:
+    """What the types of a plan do not say: names that are taken, a reviewer with no coder, …"""
+    found: list[Problem] = []
+
+    def problem(rule: str, *path: str | int) -> None:
+        found.append(Problem(path, rule))
+
     if not re.search(r"[a-zA-Z0-9]", plan.name):
-        raise malformed("name", "must have at least one letter a-z or digit")
+        problem("must have at least one letter a-z or digit", "name")
     ids: dict[str, int] = {}
     branches: dict[str, int] = {}
     for i, task in enumerate(plan.task):
         if task.id in address.RESERVED_TASKS:
-            raise malformed(f"task[{i}].id", f"{task.id!r} is a name Callboard uses itself")
+            problem(f"{task.id!r} is a name Callboard uses itself", "task", i, "id")
         for key, value, seen in (("id", task.id, ids), ("branch", task.branch, branches)):
             if value in seen:
-                raise malformed(
-                    f"task[{i}].{key}", f"{value!r} is already used by task[{seen[value]}]"
-                )
-            seen[value] = i
+                problem(f"{value!r} is already used by task[{seen[value]}]", "task", i, key)
+            seen.setdefault(value, i)
         if task.branch == plan.target:
-            raise malformed(f"task[{i}].branch", "must not be the target itself")
+            problem("must not be the target itself", "task", i, "branch")
         for j, terminal in enumerate(task.terminal):
             if not terminal.instruction.strip():
-                raise malformed(f"task[{i}].terminal[{j}].instruction", "must say something")
+                problem("must say something", "task", i, "terminal", j, "instruction")
         if task.terminal[0].role == "reviewer":
-            raise malformed(f"task[{i}].terminal[0].role", "there is nothing to review yet")
+            problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
     for index, pattern in enumerate(plan.copy):
         parts = PurePosixPath(pattern).parts
         if pattern.startswith("/") or ".." in parts or ".git" in parts:
-            raise malformed(
-                f"copy[{index}]", "must be a pattern below the repository, not its .git"
-            )
+            problem("must be a pattern below the repository, not its .git", "copy", index)
+    return found

@@ -49,6 +49,7 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
             raise malformed("base", "must be absolute: a runtime stands in a directory of its own")
         repo = Path(base) / repo
     plan.repo = os.path.normpath(repo)
+    _place_programs(plan, base)
     found = _survey(plan)
     warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
     if plan.test is None:
@@ -64,6 +65,17 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
     order = [f"{t.id}/{n}" for t in plan.task for n in range(1, len(t.terminal) + 1)]
     return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def _place_programs(plan: Plan, base: str) -> None:
+    """Make the programs of `[cli.X]` that are given as a relative path (`./agent`, `bin/agent`)
+    absolute: they are beside the plan, and terminals start elsewhere."""
+    for table in plan.cli.values():
+        command = table.get("command")
+        if isinstance(command, list) and command and isinstance(command[0], str):
+            program = command[0]
+            if "/" in program and base and not program.startswith(("/", "~")):
+                table["command"] = [os.path.normpath(Path(base) / program), *command[1:]]
 
 
 def _survey(plan: Plan) -> Survey:

@@ -14,7 +14,7 @@ import pytest
 from actors.plan.check import check
 from bus.errors import Refused
 from tests.doors.checking import good, refused, state
-from tests.doors.kit import PYTHON, Call, Home, git
+from tests.doors.kit import PYTHON, Call, Home, coder, git, plan_text
 from tests.sample_plan import SAMPLE
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -34,13 +34,18 @@ WRONG = [
     ('name = "demo"', "", "name", "missing"),
     ('branch = "feat/a"', "", "task[0].branch", "missing"),
     ('cli = "scripted"\n', "", "task[0].terminal[0].cli", "missing"),
-    ('name = "demo"', "name = 1", "name", "Expected `str`, got `int`"),
-    ('name = "demo"', 'name = "demo"\nmax_terminals = "4"', "max_terminals", "Expected `int`"),
-    ('name = "demo"', 'name = "demo"\ntest = "pytest"', "test", "Expected `array | null`"),
+    ('name = "demo"', "name = 1", "name", "must be text, not a whole number"),
+    (
+        'name = "demo"',
+        'name = "demo"\nmax_terminals = "4"',
+        "max_terminals",
+        "must be a whole number, not text",
+    ),
+    ('name = "demo"', 'name = "demo"\ntest = "pytest"', "test", 'must be a list: ["pytest"]'),
     ('name = "demo"', 'name = "demo"\ntest_timeout = inf', "test_timeout", "31536000"),
     ('id = "b"', 'id = "a"', "task[1].id", "already used by task[0]"),
     ('branch = "feat/b"', 'branch = "feat/a"', "task[1].branch", "already used by task[0]"),
-    ('id = "a"', 'id = "A b"', "task[0].id", "matching regex"),
+    ('id = "a"', 'id = "A b"', "task[0].id", "must be lower-case letters"),
     ('id = "a"', 'id = "merge"', "task[0].id", "Callboard uses itself"),
     ('branch = "feat/a"', 'branch = "main"', "task[0].branch", "target"),
     ('branch = "feat/b"', 'branch = "feat/a/b"', "task[1].branch", "cannot stand beside"),
@@ -262,3 +267,21 @@ def test_the_runtime_refuses_the_same_plans_in_the_same_words(
     assert len(home.facts()) == head
     assert state(repo) == before
     assert not (home.path / "worktrees").exists()
+
+
+def test_a_relative_program_is_taken_from_the_directory_of_the_plan(
+    call: Call, repo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "agents").mkdir()
+    program = tmp_path / "agents" / "mine"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text = plan_text(repo, {"a": [coder("x", cli="mine")]})
+    mine = '[cli.mine]\ncommand = ["agents/mine"]\nready = "x"\n'
+    text = text.replace("[[task]]", f"{mine}[[task]]")
+    file = tmp_path / "plan.toml"
+    file.write_text(text)
+    assert call("check", str(file))[0] == 0
+    file.rename(tmp_path / "agents" / "plan.toml")
+    code, _, err = call("check", str(tmp_path / "agents" / "plan.toml"))
+    assert (code, "not installed" in err) == (2, True)

@@ -1,0 +1,74 @@
+"""What is wrong with a key of a plan, in the words of whoever writes plans.
+
+msgspec names types and fields of Python; these functions say the same about TOML.
+"""
+
+import re
+import shlex
+from difflib import get_close_matches
+from typing import Any
+
+_TYPES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?(?P<more>.*)", re.S)
+_BOUND = re.compile(r" (?P<sign>>=|<=|>|<) (?P<bound>[\d.]+)")
+_SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+
+
+def unknown(name: str, known: list[str]) -> str:
+    """An unknown key, with the nearest known one."""
+    near = get_close_matches(name, known, 1, 0.5)
+    if near:
+        return f"unknown field; did you mean `{near[0]}`?"
+    return f"unknown field; there are {', '.join(known)}"
+
+
+def wrong(rule: str, key: str, value: Any, choices: list[str]) -> str:
+    """A value that cannot be taken; `rule` is how msgspec says it."""
+    if choices and isinstance(value, str):
+        near = get_close_matches(value, choices, 1, 0.5)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        return f"must be one of {', '.join(map(repr, choices))}{meant}"
+    found = _EXPECTED.match(rule)
+    if found is None:
+        return rule
+    wanted = found["wanted"].removesuffix(" | null")
+    if found["got"] is None:
+        return _bounded(wanted, found["more"]) or rule
+    if wanted == "array" and isinstance(value, dict):
+        return f"must be written `[[{key}]]`, with two brackets: there may be several"
+    if wanted == "array" and isinstance(value, str):
+        return f"must be a list: {_as_list(value)}"
+    names = " or ".join(_TYPES.get(each, each) for each in wanted.split(" | "))
+    return f"must be {names}, not {_TYPES.get(found['got'], found['got'])}"
+
+
+def _as_list(value: str) -> str:
+    """The list that is meant by a command on one line."""
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = [value]
+    quoted = ", ".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)
+    return f"[{quoted}]"
+
+
+def _bounded(wanted: str, more: str) -> str:
+    """A value of the right type beyond its bounds; "" if the rule says something else."""
+    if found := _BOUND.search(more):
+        bound = f"{_SIGNS[found['sign']]} {found['bound'].removesuffix('.0')}"
+        if "length" not in more:
+            return f"must be {bound}"
+        if found["sign"] == ">=" and found["bound"] == "1":
+            return "must not be empty"
+        return f"must hold {bound} {'characters' if wanted == 'str' else 'items'}"
+    if "matching regex" in more:
+        return "must be lower-case letters, digits and `-`, and begin with a letter or a digit"
+    return ""
