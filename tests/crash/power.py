@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from actors.host import family
-from bus import connection
+from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.subscriber import Subscriber
@@ -225,4 +225,4 @@ class PowerCut:
             if self.home.served.stdout is not None:
                 self.home.served.stdout.close()
         self.disk.unmount()
-        shutil.rmtree(connection.socket_directory(self.home.path), ignore_errors=True)
+        shutil.rmtree(sockets.socket_directory(self.home.path), ignore_errors=True)
