@@ -165,6 +165,8 @@ class Workflow(msgspec.Struct, kw_only=True):
     name: str
     repo: str
     git_dir: str
+    author: str = ""
+    """Whose name the merges carry, as `Name <address>`."""
     target: str
     status: WorkflowStatus
     reason: str = ""

@@ -42,11 +42,18 @@ def _add_turns(database: SqliteDatabase) -> None:
             database.execute_sql(f"ALTER TABLE terminal ADD COLUMN {name} {kind}")
 
 
+def _add_author(database: SqliteDatabase) -> None:
+    """Whose name the merges carry, as it was at the submission; "" asks git at the merge."""
+    if "author" not in {column.name for column in database.get_columns("workflow")}:
+        database.execute_sql("ALTER TABLE workflow ADD COLUMN author TEXT NOT NULL DEFAULT ''")
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
     _add_accepted,
     _add_turns,
+    _add_author,
 )
 
 VERSION = len(STEPS)

@@ -13,11 +13,17 @@ _encode = msgspec.json.encode
 
 
 def submission(
-    id: str, plan: Plan, created: str, git_dir: str = "", caller: Caller = NOBODY
+    id: str,
+    plan: Plan,
+    created: str,
+    git_dir: str = "",
+    caller: Caller = NOBODY,
+    author: str = "",
 ) -> list[Operation]:
     """One change: the workflow with all its tasks and terminals, each with the fact of
     its first status. `git_dir` is the repository's common git directory, `caller` who
-    submits it. `Duplicate` at commit where the id is taken."""
+    submits it, `author` whose name its merges carry. `Duplicate` at commit where the id is
+    taken."""
     change: list[Operation] = [
         Insert(
             "workflow",
@@ -26,6 +32,7 @@ def submission(
                 "name": plan.name,
                 "repo": plan.repo,
                 "git_dir": git_dir,
+                "author": author,
                 "target": plan.target,
                 "plan": _encode(plan),
                 "created": created,

@@ -47,6 +47,7 @@ class Workflow(Model):
     name = TextField()
     repo = TextField()
     git_dir = _text()
+    author = _text()
     target = TextField()
     plan = BlobField()
     status = _status(WorkflowStatus, WorkflowStatus.CREATED)

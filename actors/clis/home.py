@@ -22,16 +22,9 @@ import msgspec
 from actors.clis.edit import ConfigError, Format, edited
 from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
+from actors.git import settings
 from actors.platform import disk
 
-_GIT_SETTINGS: Final = {"core.fsync": "objects,reference", "core.fsyncMethod": "batch"}
-_DURABLE_GIT: Final = {"GIT_CONFIG_COUNT": str(len(_GIT_SETTINGS))} | {
-    f"GIT_CONFIG_{part}_{number}": text
-    for number, pair in enumerate(_GIT_SETTINGS.items())
-    for part, text in zip(("KEY", "VALUE"), pair, strict=True)
-}
-"""What an agent commits is on the disk when its `git` ends: otherwise a power cut leaves empty
-objects, which git takes for what it has and never writes again."""
 _MARK: Final = ".callboard-home"
 _MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -108,9 +101,9 @@ def prepare(
         files += _write_keys(profile, provider, files_root, known)
     env = environment(profile, user_env, own_provider=own)
     env["TMPDIR"] = str(tmp)
+    env |= settings.for_agents()
     if profile.git_identity:
         env = _git_identity(env, worktree) | env
-    env |= _DURABLE_GIT
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}

@@ -31,14 +31,26 @@ _ALWAYS: Final = {
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",  # a clone does not get them: what is read is what is stored
 }
-_OPTIONS: Final = (
-    "core.fsmonitor=false",
-    "core.quotePath=false",
-    "gc.auto=0",
-    "advice.detachedHead=false",
-    "submodule.recurse=false",
-    "core.fsync=all",
-)
+PINNED: Final = {
+    "advice.detachedHead": "false",
+    "color.ui": "false",
+    "commit.gpgSign": "false",
+    "core.fsmonitor": "false",
+    "core.fsync": "all",
+    "core.quotePath": "false",
+    "core.safecrlf": "false",
+    "gc.auto": "0",
+    "i18n.commitEncoding": "UTF-8",
+    "maintenance.auto": "false",
+    "merge.autoStash": "false",
+    "merge.verifySignatures": "false",
+    "rerere.autoUpdate": "false",
+    "submodule.recurse": "false",
+    "worktree.guessRemote": "false",
+    "worktree.useRelativePaths": "false",
+}
+"""Settings of every git that runs here, whatever the user has set (docs/git-settings.md)."""
+_OPTIONS: Final = tuple(f"{key}={value}" for key, value in PINNED.items())
 NOT_INSIDE: Final = "--ignore-submodules=dirty"
 """For each command that compares files: the worktree of a nested repository is not looked into.
 Git would run a git in there, which obeys the nested repository's own configuration and runs its

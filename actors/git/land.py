@@ -27,6 +27,7 @@ from actors.git.checkout import Checkout, Intent, Locked
 from actors.git.command import GitFailed, GitLate, GitRefused, git
 from actors.git.durable import settle
 from actors.git.graph import descends
+from actors.git.identity import Identity
 from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, main_workdir, worktree_path
@@ -124,10 +125,13 @@ def _alone(git_dir: str) -> Iterator[None]:
         os.close(fd)
 
 
-def land(git_dir: str, target: str, *, old: str, new: str, message: str) -> Landing:
-    """Move branch `target` from `old` to `new` (object ids); `message` is for the reflog."""
+def land(
+    git_dir: str, target: str, *, old: str, new: str, message: str, author: Identity | None = None
+) -> Landing:
+    """Move branch `target` from `old` to `new` (object ids); `message` and `author` are for the
+    reflog."""
     with _alone(git_dir):
-        return _land(git_dir, target, old, new, message)
+        return _land(git_dir, target, old, new, message, author)
 
 
 def recover(git_dir: str) -> Recovered:
@@ -149,7 +153,9 @@ def take_stock(git_dir: str, target: str, new: str) -> Stock:
         return Stock(moved, tuple(shown(spot.path) for spot in begun) if moved else ())
 
 
-def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landing:
+def _land(
+    git_dir: str, target: str, old: str, new: str, message: str, author: Identity | None
+) -> Landing:
     done = _recover(git_dir)
     actual = read_ref(git_dir, HEADS + target)
     if actual == new and done.behind:
@@ -167,7 +173,7 @@ def _land(git_dir: str, target: str, old: str, new: str, message: str) -> Landin
             return TargetLocked(f"a rebase of {target} in {path}")
     spots = [Checkout(path) for path in checkouts(git_dir, target)]
     refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(
-        git_dir, target, old, new, message
+        git_dir, target, old, new, message, author
     )
     if refusal is not None:
         for spot in spots:
@@ -241,7 +247,7 @@ def _lock(spot: Checkout, intent: Intent) -> None:
 
 
 def _swap(
-    git_dir: str, target: str, old: str, new: str, message: str
+    git_dir: str, target: str, old: str, new: str, message: str, author: Identity | None
 ) -> TargetMoved | TargetLocked | RefRefused | None:
     ref = HEADS + target
     settle(git_dir)  # no power cut may leave a target whose objects are lost
@@ -249,6 +255,7 @@ def _swap(
         git(
             *("update-ref", "-m", message, ref, new, old),
             at=git_dir,
+            env=author.variables() if author else None,
             hooks=True,
             refusals=_UPDATE_REF_REFUSALS,
         )

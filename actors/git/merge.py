@@ -21,18 +21,9 @@ from actors.git.conflicts import ConflictFile, conflict_files, touched_paths
 from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends, merge_base
+from actors.git.identity import Identity, identity
 from actors.git.names import shown
 from actors.git.refs import HEADS, read_ref
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """Whose name a merge carries."""
-
-    name: str
-    email: str
-
-
-CALLBOARD = Identity("Callboard", "callboard@localhost")
 
 
 class MergeBranch(msgspec.Struct, frozen=True):
@@ -105,12 +96,14 @@ def plan_merge(
     time: int,
     base: str | None = None,
     tips: Mapping[str, str] | None = None,
+    author: Identity | None = None,
 ) -> MergeRequest:
     """Read the tips of the target and of each `(branch, title)`.
 
     `tips` names the commit to merge of a branch, whatever the branch holds by now. `base`
-    replaces the target's tip when a person's merge is gone on from. The author is the user's,
-    else Callboard. Raises `RepositoryError` TARGET_MISSING for a ref that is not there.
+    replaces the target's tip when a person's merge is gone on from. Without an
+    `author` it is who commits in the repository now. Raises `RepositoryError` TARGET_MISSING for a
+    ref that is not there.
     """
     fixed = tips or {}
     return MergeRequest(
@@ -121,7 +114,7 @@ def plan_merge(
             MergeBranch(name, fixed.get(name) or _tip(git_dir, name), title)
             for name, title in branches
         ),
-        author=identity(git_dir),
+        author=author or identity(git_dir),
         time=time,
     )
 
@@ -190,16 +183,6 @@ def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
         if not conflict_files(unattached(git_dir).merge_commits(tip_a, tip_b)):
             return ()
     return Automerge(repo, git_dir, runs_drivers=False).merge(tip_a, tip_b).conflicts
-
-
-def identity(git_dir: str) -> Identity:
-    """The user's name and address as git would use them here, else Callboard's."""
-    config = pygit2.Repository(git_dir).config
-    try:
-        name, email = config["user.name"], config["user.email"]
-    except KeyError:
-        return CALLBOARD
-    return Identity(name, email) if name and email else CALLBOARD
 
 
 def message(branch: MergeBranch, target: str) -> str:

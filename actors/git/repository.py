@@ -22,11 +22,16 @@ import msgspec
 import pygit2
 from pygit2.enums import FileStatus
 
+from actors.git import settings
+from actors.git.automerge import is_able
 from actors.git.branches import check_name, check_together
 from actors.git.command import NOT_INSIDE, GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
+from actors.git.identity import identity
 from actors.git.names import shown
 from actors.git.refs import HEADS, RefScanner
+
+_FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +50,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Tracked files changed in those, as absolute paths. No reason to refuse to start."""
     existing: dict[str, str]
     """Those of the asked branches that exist already: name to object id."""
+    author: str
+    """Whose name the merges carry, as `Name <address>`."""
     notes: tuple[str, ...]
     """What a user should know and may ignore."""
 
@@ -56,7 +63,15 @@ def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
     """
     try:
         return _survey(path, target, branches)
-    except (pygit2.GitError, GitFailed, OSError) as error:
+    except GitFailed as error:
+        if _FORMAT.search(error.stderr):
+            raise RepositoryError(
+                Rule.FORMAT, f"this git cannot read {path}: {error.stderr}", "install a newer git"
+            ) from error
+        raise RepositoryError(
+            Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
+        ) from error
+    except (pygit2.GitError, OSError) as error:
         raise RepositoryError(
             Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
         ) from error
@@ -98,7 +113,8 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         checkouts=spots,
         changed=tuple(str(Path(spot, name)) for spot in spots for name in changed_files(spot)),
         existing={name: heads[name] for name in branches if name in heads},
-        notes=tuple(_notes(repo, git_dir, state.head)),
+        author=str(identity(path)),
+        notes=tuple(_notes(repo, git_dir, state.head, target)),
     )
 
 
@@ -255,7 +271,7 @@ def main_workdir(git_dir: str) -> str | None:
     return None if repo.is_bare or repo.workdir is None else str(Path(repo.workdir).resolve())
 
 
-def _notes(repo: pygit2.Repository, git_dir: str, head: str) -> list[str]:
+def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> list[str]:
     notes = []
     if not head.startswith(HEADS):
         notes.append("HEAD is detached; the target is the plan's, so this changes nothing")
@@ -266,6 +282,9 @@ def _notes(repo: pygit2.Repository, git_dir: str, head: str) -> list[str]:
         notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
     if workdir is not None and _uses_lfs(Path(workdir, ".gitattributes")):
         notes.append("LFS files: merges compare the pointers, not the contents")
+    if not is_able():
+        notes.append("this git is older than 2.38: merges use no attributes and no merge drivers")
+    notes += settings.notes(workdir or git_dir, target)
     return notes
 
 

@@ -19,7 +19,7 @@ from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
-from actors.git.merge import Identity
+from actors.git.identity import Identity
 from actors.git.names import shown
 from actors.git.repository import is_dirty
 from actors.git.room import Attributes, room
@@ -85,11 +85,7 @@ def materialize(
             discard(git_dir, home, path)
         # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
         name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
-    env = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", author.name), ("EMAIL", author.email))
-    }
+    env = author.variables()
     options = ("--no-ff", "--no-commit", "-m", message)
     git("merge", *options, tip, at=path, env=env, codes=(0, 1))
     if not git("ls-files", "--unmerged", at=path):

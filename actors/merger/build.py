@@ -12,6 +12,7 @@ import pygit2
 from actors.git import merge as merging
 from actors.git import resolution
 from actors.git.graph import descends
+from actors.git.identity import of_text
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.merger.scratch import at_work, bring, scratch
@@ -75,7 +76,10 @@ def _request(row: Workflow) -> merging.MergeRequest:
     branches = [(task.branch, task.name) for task in row.tasks]
     tips = {task.branch: task.accepted for task in row.tasks}
     time = int(datetime.fromisoformat(row.merge.at).timestamp())
-    request = merging.plan_merge(row.git_dir, row.target, branches, time=time, tips=tips)
+    author = of_text(row.author)
+    request = merging.plan_merge(
+        row.git_dir, row.target, branches, time=time, tips=tips, author=author
+    )
     resolved = row.merge.resolved
     if not resolved:
         return request

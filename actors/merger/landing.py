@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from actors.git import land as landing
 from actors.git.command import GitFailed, GitLate
+from actors.git.identity import of_text
 from actors.merger.build import refused, target_missing
 from actors.platform.workers import WorkerLate
 from actors.system.own_worker import OwnWorker
@@ -32,6 +33,7 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
             old=merge.base,
             new=merge.commit,
             message=f"callboard: land {row.id}",
+            author=of_text(row.author),
         )
     except (GitFailed, WorkerLate) as error:
         found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit)

@@ -22,8 +22,11 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
         if id in taken:
             continue
         try:
-            git_dir = checked.survey.git_dir
-            stage.commit(actor, submission(id, checked.plan, clock.stamp(), git_dir, caller))
+            found = checked.survey
+            change = submission(
+                id, checked.plan, clock.stamp(), found.git_dir, caller, found.author
+            )
+            stage.commit(actor, change)
         except Duplicate:
             continue
         return id

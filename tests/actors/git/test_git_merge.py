@@ -7,10 +7,9 @@ import pytest
 
 from actors.git.conflicts import Kind
 from actors.git.errors import RepositoryError, Rule
+from actors.git.identity import CALLBOARD, Identity
 from actors.git.merge import (
-    CALLBOARD,
     Conflict,
-    Identity,
     MergeRequest,
     MergeResult,
     Unrelated,

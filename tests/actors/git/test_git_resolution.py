@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from actors.git.errors import RepositoryError, Rule
-from actors.git.merge import CALLBOARD, MergeResult, merge_branches, plan_merge
+from actors.git.identity import CALLBOARD
+from actors.git.merge import MergeResult, merge_branches, plan_merge
 from actors.git.resolution import (
     Checked,
     Materialized,

@@ -1,0 +1,52 @@
+"""Whose name a merge carries: the user's, as git knows it at the user's checkout."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from actors.git.command import GitFailed, git
+
+_LINE: Final = re.compile(r"(.+) <(.*)> -?\d+ [+-]\d+\s*")
+_TEXT: Final = re.compile(r"(.+) <(.*)>", re.DOTALL)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A name and an address."""
+
+    name: str
+    email: str
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables by which git takes it for author and committer."""
+        return {
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in (("NAME", self.name), ("EMAIL", self.email))
+        }
+
+
+CALLBOARD: Final = Identity("Callboard", "callboard@localhost")
+
+
+def identity(at: str) -> Identity:
+    """Ask git who commits at a checkout; Callboard where the user has set nobody.
+
+    Git itself is asked, because conditional includes (`includeIf`) may set it; an address that git
+    would make up from the machine's name does not count.
+    """
+    try:
+        output = git("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", at=at)
+    except GitFailed:
+        return CALLBOARD
+    found = _LINE.fullmatch(output.decode("utf-8", "replace"))
+    return Identity(found[1], found[2]) if found else CALLBOARD
+
+
+def of_text(text: str) -> Identity | None:
+    """Read what `str(identity)` wrote; None for anything else."""
+    found = _TEXT.fullmatch(text)
+    return Identity(found[1], found[2]) if found else None
