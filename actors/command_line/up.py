@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from actors.command_line import live, tables
+from actors.command_line import live, streams, tables
 from actors.command_line.daemon import ensure
 from actors.command_line.orders import SILENCE_SECONDS
 from actors.command_line.printing import say, say_json
@@ -28,6 +28,7 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
 
     A plan that is wrong is refused before a runtime, or even a home, is made for it."""
+    streams.go_on_without_reader()
     local.check(plan["plan"], plan["base"])
     served = ensure(home)
     with Client(served.requests, timeout=120) as client:
