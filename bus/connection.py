@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from bus.user import expanded
+
 VERSION = 1
 
 
@@ -49,11 +51,11 @@ class NoRuntime(Exception):
 
 def home_from(option: str | None) -> Path:
     """`--home`, else `$CALLBOARD_HOME`, else `$XDG_STATE_HOME/callboard`, else
-    `~/.local/state/callboard`. Absolute; it need not exist."""
+    `~/.local/state/callboard`. Absolute; it need not exist. Raises `NoHomeDirectory`."""
     if option or (option := os.environ.get("CALLBOARD_HOME")):
-        return Path(option).expanduser().resolve()
+        return expanded(option).resolve()
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser().resolve() / "callboard"
+    return expanded(state).resolve() / "callboard"
 
 
 def write(home: Path, connection: Connection) -> None:

@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from bus.user import expanded
+
 DEFAULT: Final = Path("~/.cc-switch")
 PREFIX: Final = "cc-switch:"
 APPS: Final = ("claude", "codex", "gemini", "opencode")
@@ -66,7 +68,7 @@ Row = tuple[str, str, str, dict[str, Any], bool]
 
 
 def _found(path: Path | None) -> Path:
-    path = (path or DEFAULT).expanduser()
+    path = expanded(path or DEFAULT)
     if path.is_dir():
         inside = [path / "cc-switch.db", path / "config.json"]
         path = next((file for file in inside if file.is_file()), inside[0])

@@ -24,6 +24,7 @@ from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
 from actors.git import settings
 from actors.platform import disk
+from bus.user import file_of_user
 
 _MARK: Final = ".callboard-home"
 _MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
@@ -271,10 +272,12 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
 
 def original(profile: Profile, name: str, user_env: Mapping[str, str]) -> Path | None:
     """Where the user's own copy of a file of the config home is."""
-    user_home = Path(user_env.get("HOME") or Path.home())
     moved = user_env.get(profile.home.env) if profile.home.env else None
     if moved:
         return Path(moved) / profile.home.inside / name
+    user_home = Path(user_env["HOME"]) if user_env.get("HOME") else file_of_user("~")
+    if user_home is None:
+        return None
     for source in profile.seed.elsewhere:
         if source.file == name:
             return _at_home(source.original, user_home)

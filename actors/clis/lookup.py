@@ -18,6 +18,7 @@ from actors.clis.providers import (
     provider,
 )
 from bus.plan import HelperPlan, Plan, TerminalPlan
+from bus.user import expanded, file_of_user
 
 USER_PROFILES = Path("~/.config/callboard/profiles.toml")
 USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
@@ -25,14 +26,14 @@ USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
 
 def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Profile]:
     """Return all profiles by name: built in, of the user, of the plan. Raises `ProfileError`."""
-    return load(USER_PROFILES.expanduser(), of_plan or {})
+    return load(file_of_user(USER_PROFILES), of_plan or {})
 
 
 def of_user() -> dict[str, Provider]:
     """Raises `ProviderError`, which names the file and the key's path."""
-    path = USER_PROVIDERS.expanduser()
+    path = file_of_user(USER_PROVIDERS)
     try:
-        return load_providers(path)
+        return load_providers(path) if path is not None else {}
     except ProviderError as error:
         raise ProviderError(f"{path}: {error.path}", error.rule) from error
 
@@ -93,7 +94,7 @@ def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
 def take_over(source: Path | None) -> dict[str, Any]:
     """Add what cc-switch has to the user's providers; its keys stay where they are. Raises
     `CcSwitchError`, `ProviderError`."""
-    path = USER_PROVIDERS.expanduser()
+    path = expanded(USER_PROVIDERS)
     of_user()
     found = import_cc_switch(source)
     added = add_providers(path, found)

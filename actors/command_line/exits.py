@@ -48,6 +48,7 @@ def as_stop(error: Exception) -> Stop:
     from bus.client import NoAnswer
     from bus.connection import NoRuntime
     from bus.errors import Refused
+    from bus.user import NoHomeDirectory
 
     match error:
         case Refused(body=body):
@@ -59,6 +60,8 @@ def as_stop(error: Exception) -> Stop:
             return Stop(str(error), NO_RUNTIME, actions=[Action(Do.SERVE)])
         case NoAnswer():
             return Stop(str(error), NO_RUNTIME, actions=[Action(Do.DOCTOR)])
+        case NoHomeDirectory():
+            return Stop(str(error), USAGE, "or name the directory: --home DIR")
         case OSError():
             return Stop(str(error), NO_RUNTIME)
     raise error
