@@ -76,7 +76,7 @@ class Clients:
     def accept(self) -> None:
         """Accept a connection. If there are too many, drop one that has not sent HELLO."""
         try:
-            fd, _ = self._socket._accept()  # type: ignore[attr-defined]
+            fd, _ = self._socket._accept()  # type: ignore[attr-defined] # noqa: SLF001
         except OSError:
             return
         sock = socket.socket(fileno=fd)

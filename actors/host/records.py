@@ -9,8 +9,10 @@ _SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync; the times ne
 
 
 def write_identity(folder: str, fields: "dict[str, int | float | str]") -> None:
-    """Write host.json at once, so that a reader finds it whole or not at all. Durable on return.
-    Raise OSError."""
+    """Write host.json at once, so that a reader finds it whole or not at all.
+
+    Durable on return. Raise OSError.
+    """
     with open(folder + "/host.tmp", "wb") as file:
         file.write(_json(fields) + b"\n")
         file.flush()

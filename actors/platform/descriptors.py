@@ -45,8 +45,7 @@ def room() -> int:
 
 
 def require_room() -> None:
-    """Raises `OSError` (EMFILE) where a further terminal would use up what is kept free, or the
-    last places of clients."""
+    """Raise `OSError` (EMFILE) if another terminal would take descriptors that are kept free."""
     if room() <= min(CLIENTS, limit() // 8):
         raise OSError(
             errno.EMFILE,

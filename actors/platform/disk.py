@@ -37,8 +37,10 @@ def sync(*paths: str | Path) -> None:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file in one step that a power cut cannot tear: its old or its new content is
-    there, whole. Durable on return."""
+    """Replace a file in one step. It is durable on return.
+
+    After a power cut the file has its old content or its new content, complete.
+    """
     draft = path.with_name(f"{path.name}.new")
     with draft.open("wb") as file:
         file.write(data)
@@ -59,7 +61,9 @@ def sync_directory(directory: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a directory with all it holds, also where it, or one in it, may not be written.
-    Links are removed, never followed. Raises `OSError`."""
+
+    Links are removed, never followed. Raises `OSError`.
+    """
     try:
         shutil.rmtree(path)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""One connection to a terminal host, for an event loop.
+r"""One connection to a terminal host, for an event loop.
 
     process = spawn(directory, socket=path, token=token, incarnation=1, argv=["claude"], env=env,
                     cwd=worktree, rows=40, columns=120)

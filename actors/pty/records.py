@@ -82,8 +82,10 @@ def read_exit(directory: Path) -> Exit | None:
 
 
 def read_identity(directory: Path) -> Identity | None:
-    """Return the host and its program, or None if that is not written, or torn. Raise as
-    `read_exit`."""
+    """Return the host and its program, or None if that is not written, or torn.
+
+    Raise as `read_exit`.
+    """
     return _record(directory, "host.json", _decode_identity)
 
 

@@ -178,8 +178,10 @@ class Session:
         return " ".join(words.decode("utf-8", "replace").split()).removeprefix("host: ")
 
     def connect(self) -> None:
-        """Open the link. Raise `OSError` if no host listens; one that lives is asked to listen
-        again."""
+        """Open the link.
+
+        Raise `OSError` if no host listens; one that lives is asked to listen again.
+        """
         try:
             link = Link(self._where(), self._token)
         except (FileNotFoundError, ConnectionRefusedError):

@@ -19,8 +19,10 @@ END_SECONDS = 10.0
 
 
 def find_hosts(place: Path) -> Iterator[FoundHost]:
-    """Yield the living hosts that keep their files below `place`. Their records are not read: the
-    identity holds the process only."""
+    """Yield the living hosts that keep their files below `place`.
+
+    Their records are not read: the identity holds the process only.
+    """
     if not family.LINUX:
         return
     for pid in family.living():

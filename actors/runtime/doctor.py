@@ -26,8 +26,10 @@ from store.lost import lost_database
 
 
 def examine(home: Path) -> Report:
-    """Look at this machine and at a home. Only what Callboard cannot do without makes the
-    report not `ok`."""
+    """Look at this machine and at a home.
+
+    Only what Callboard cannot do without makes the report not `ok`.
+    """
     found = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
     return Report(ok=all(item.state != "missing" for item in found), items=found)
 
@@ -87,8 +89,10 @@ def _database(home: Path) -> list[Finding]:
 
 
 def mend(home: Path) -> str:
-    """Mend the database, with nobody else in the home. Return what was done. Raises `Refused`
-    and leaves the database as it was."""
+    """Mend the database, with nobody else in the home.
+
+    Return what was done. Raises `Refused` and leaves the database as it was.
+    """
     path = home / "callboard.db"
     if not path.exists():
         raise Refused(404, "unknown", f"{path} is not there")

@@ -131,7 +131,7 @@ class Runtime:
         self._loop.start()
         self._bus.start()
         self._tree = start_tree(
-            root_spec(self._stage, self._watches, feed, self, self._web_spec(requests, feed)),
+            root_spec(self._stage, feed, self, self._web_spec(requests, feed)),
             on_event=self._on_event,
             on_give_up=self._fail,
             restart_store=StoredRestarts(self._journal, self._reader),

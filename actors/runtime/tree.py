@@ -51,13 +51,14 @@ WORKFLOW_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=10.0, reset_after=3
 
 def root_spec(
     stage: Stage,
-    watches: Watches,
     feed: str,
     control: Control,
     web: ChildSpec | None = None,
 ) -> SupervisorSpec:
-    """Return the specification of the whole runtime. `feed` is the publisher's endpoint, `web`
-    what `web_spec` returns where HTTP is served."""
+    """Return the specification of the whole runtime.
+
+    `feed` is the publisher's endpoint, `web` what `web_spec` returns where HTTP is served.
+    """
     return SupervisorSpec(
         "runtime",
         intensity=ROOT_INTENSITY,
@@ -80,8 +81,10 @@ def web_spec(stage: Stage, settings: WebSettings, door: WebDoor) -> ChildSpec:
 
 
 def _doors_spec(web: ChildSpec) -> SupervisorSpec:
-    """The supervisor of doors that are processes of their own: however often one of them ends,
-    it is started again, and nobody else notices."""
+    """Return the supervisor of the doors that are processes of their own.
+
+    A door that ends is started again, however often, and no other actor is concerned.
+    """
     return SupervisorSpec(
         "doors",
         intensity=20,

@@ -21,11 +21,11 @@ from actors.supervision.supervisor import Supervisor
 class DynamicSupervisor(Supervisor):
     """A supervisor of children started on demand. All methods run in its own thread."""
 
-    def restart_child(self, id: str) -> Ref:
+    def restart_child(self, id: str) -> Ref:  # noqa: ARG002 - it is the same for every id
         """Raise `IsDynamic`."""
         raise IsDynamic(self.address)
 
-    def delete_child(self, id: str) -> None:
+    def delete_child(self, id: str) -> None:  # noqa: ARG002 - it is the same for every id
         """Raise `IsDynamic`."""
         raise IsDynamic(self.address)
 

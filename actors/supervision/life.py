@@ -158,7 +158,7 @@ class Life:
         *,
         parent: Life | None = None,
         supervisor: Place | None = None,
-        on_end: Callable[[Life], None] = lambda life: None,
+        on_end: Callable[[Life], None] = lambda _: None,
         on_dead_letter: Callable[[Life, object, BaseException], None] = lambda *_: None,
         on_busy: Callable[[], None] | None = None,
     ) -> None:
@@ -228,7 +228,8 @@ class Life:
         """Return the current Python stack of the thread, innermost call last; None if it ended."""
         if self.thread_id is None or self.done.is_set():
             return None
-        frame = sys._current_frames().get(self.thread_id)
+        frames = sys._current_frames()  # noqa: SLF001 - documented in spite of its name
+        frame = frames.get(self.thread_id)
         return None if frame is None else "".join(traceback.format_stack(frame))
 
     # ---- called in the life's own thread ---------------------------------------------------

@@ -230,5 +230,6 @@ def _interruptible(caller: Life, reply: Future[Any]) -> Iterator[None]:
 
 def ref_of(child: Place) -> Ref:
     """Return Pykka's reference to the running incarnation of a child."""
-    assert child.life is not None and child.life.actor is not None
+    assert child.life is not None
+    assert child.life.actor is not None
     return child.life.actor.actor_ref

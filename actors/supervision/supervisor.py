@@ -9,7 +9,6 @@ import time
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 
 from actors.supervision.actor import Actor, handles
 from actors.supervision.alarms import Alarms
@@ -89,12 +88,7 @@ class Supervisor(Actor):
         self._terminate_all()
         refuse_calls(self.life.mailbox)
 
-    def on_failure(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def on_failure(self, *_: object) -> None:
         """Stop the children, and refuse the waiting calls."""
         self.on_stop()
 

@@ -91,7 +91,9 @@ def broken(what: str, error: BaseException) -> Refused:
 
 
 def damaged(error: Damaged) -> Refused:
-    """Return the error reply for a damaged database. It can be mended after the runtime has
-    ended; terminals go on meanwhile."""
+    """Return the error reply for a damaged database.
+
+    It can be mended after the runtime has ended; terminals go on meanwhile.
+    """
     steps = [Action(Do.DOCTOR), Action(Do.STOP_RUNTIME), Action(Do.MEND)]
     return Refused(500, "damaged", str(error), actions=steps)

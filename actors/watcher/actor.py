@@ -1,9 +1,9 @@
-"""The git watcher of one workflow: what happened to its branches, as facts.
+"""The git watcher of one workflow, which turns changes of its branches into facts.
 
-It compares values, never events (hazard 11): each branch has a cursor, stored in the same
-transaction as the facts it gave (hazards 1, 2), so a commit is told exactly once, also one
-made while the runtime was down. Whether a completion counts is not decided here; what git
-shows against it (`problem`) is.
+It compares values and does not rely on events (hazard 11). Each branch has a cursor, which is
+stored in the same transaction as the facts up to it (hazards 1, 2). A commit is therefore told
+exactly once, also if it was made while the runtime was down. The watcher does not decide whether a
+completion counts; it only adds what git shows against it (`problem`).
 """
 
 import logging
@@ -42,35 +42,40 @@ from store.change import Insert, Operation
 log = logging.getLogger("callboard.watcher")
 
 RECONCILE_SECONDS = 300.0
-"""The slow net below the events; each watcher at a moment of its own, for a hundred that
-look at once keep everyone else waiting."""
+"""How often to look at all branches without an event, in case one was missed.
+
+Each watcher varies this by 30 %, so that a hundred watchers do not look at the same time.
+"""
 
 SWEEP_PATIENCE = 10.0
-"""Seconds that a sweep waits for the answer on the last completion of a program that has ended."""
+"""Seconds that a sweep waits until the last completion of an ended program can be judged."""
 
 _BESIDE = "beside "
-"""Before the object id of a commit that was told as made in the wrong place."""
+"""The prefix of the stored id of a commit that was rejected for being on another branch."""
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """Something below refs may have changed. From the event loop."""
+    """Something below refs may have changed. Sent by the event loop."""
 
 
 class Deaf(msgspec.Struct, frozen=True):
-    """The watch broke: nothing more is heard. From the event loop."""
+    """The watch failed and reports nothing more. Sent by the event loop."""
 
 
 class Reconcile(msgspec.Struct, frozen=True):
-    """The slow look is due."""
+    """It is time to look without an event."""
 
 
 class LookAgain(msgspec.Struct, frozen=True):
-    """A completion could not be judged yet. From the event loop."""
+    """A completion that could not be judged may be judged now. Sent by a timer."""
 
 
 class Watcher(CompanyActor):
-    """One workflow's branches. Handlers run in its thread; the inotify handle is read in
-    the event loop's."""
+    """Watches the branches of one workflow.
+
+    Handlers run in the actor's thread. The event loop's thread reads the inotify handle and calls
+    `_changed`.
+    """
 
     def __init__(self, stage: Stage, watches: Watches, workflow: str) -> None:
         super().__init__(stage)
@@ -85,8 +90,11 @@ class Watcher(CompanyActor):
         self._asked: dict[str, float] = {}  # who waits for a sweep, and since when
 
     def on_start(self) -> None:
-        """A repository that cannot be read fails the first look, not the start: it must not
-        keep the other workflows from starting."""
+        """Look at once, by a message.
+
+        A repository that cannot be read then fails a look and not the start, which would delay the
+        start of the other workflows.
+        """
         self.stage.tell(self.address, Look())
 
     def _open(self) -> None:
@@ -103,9 +111,11 @@ class Watcher(CompanyActor):
         self._again_later()
 
     def on_stop(self) -> None:
+        """Stop watching."""
         self._close()
 
     def on_failure(self, *_: object) -> None:
+        """Stop watching."""
         self._close()
 
     def _close(self) -> None:
@@ -116,7 +126,7 @@ class Watcher(CompanyActor):
             self._git_dir = ""
 
     def _changed(self, names: set[str] | None) -> None:
-        """In the loop's thread. Others' branches in the same repository are no news."""
+        """Wake the actor if a branch of this workflow may have changed. In the loop's thread."""
         if names is None:
             self.stage.timers.notify(self.address, Deaf())
         elif not self._told and self._concerns(names):
@@ -129,29 +139,34 @@ class Watcher(CompanyActor):
     # ---- in its own ----------------------------------------------------------------------
 
     @handles(Moved, Look)
-    def moved(self, message: Moved | Look) -> None:
+    def moved(self, _message: Moved | Look) -> None:
+        """Look at the branches."""
         self._told = False
         self._scan()
 
     @handles(Deaf)
-    def deaf(self, message: Deaf) -> None:
+    def deaf(self, _message: Deaf) -> None:
+        """Open the repository again, and look at the branches."""
         self._close()
         self._scan()
 
     @handles(LookAgain)
-    def look_again(self, message: LookAgain) -> None:
+    def look_again(self, _message: LookAgain) -> None:
+        """Look at the branches again, for a completion that could not be judged."""
         self._again = None
         self._scan()
 
     @handles(Sweep)
     def sweep(self, message: Sweep) -> None:
+        """Look at the branches, and answer when all completions of the asker are judged."""
         self._asked.setdefault(message.asker, time.monotonic())
         self._scan()
 
     @handles(Reconcile)
-    def reconcile(self, message: Reconcile) -> None:
+    def reconcile(self, _message: Reconcile) -> None:
+        """Look at the branches without an event."""
         if self._git_dir and _identity(self._git_dir) != self._identity:
-            self.deaf(Deaf())  # another repository is at its place now
+            self.deaf(Deaf())  # the repository was replaced by another one
             return
         self._scan()
         self._again_later()
@@ -161,7 +176,7 @@ class Watcher(CompanyActor):
         self._timer = self.stage.timers.after(seconds, self.address, Reconcile())
 
     def _scan(self) -> None:
-        """Tell what has changed since the cursors, one change a branch."""
+        """Store what has changed since the cursors, one transaction for each branch."""
         if not self._git_dir:
             self._open()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
@@ -198,7 +213,7 @@ class Watcher(CompanyActor):
             self._again = None
 
     def _answer_sweeps(self) -> None:
-        """Whoever asked is answered when each completion of its task has its answer."""
+        """Answer the sweeps for whose tasks every completion is judged."""
         now = time.monotonic()
         for asker, since in list(self._asked.items()):
             if not self._judging.waits_for(asker) or now - since > SWEEP_PATIENCE:
@@ -206,7 +221,10 @@ class Watcher(CompanyActor):
                 self.stage.tell(asker, Swept())
 
     def _look(self, branches: list[Branch]) -> RefState:
-        """The values of now. What our worktrees are on is ours too, from before it is read."""
+        """Return the current values of the branches, and of what our worktrees are on.
+
+        The names to listen for are set before the values are read, so that no change is missed.
+        """
         refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
         names = [name for branch in branches if (name := self._name_of(branch))]
         while True:
@@ -259,8 +277,11 @@ class Watcher(CompanyActor):
     def _commits(
         self, branch: Branch, commits: tuple[Commit, ...], copies: bool = False
     ) -> list[Operation]:
-        """Each commit's fact, once. `copies`: they may be others' words, written again by a
-        rebase; then the fact says when they were first written."""
+        """Return the facts of the commits that were not told yet.
+
+        `copies` says that a rebase may have written them again; their facts then say when they were
+        first written.
+        """
         seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in commits])
         change: list[Operation] = []
         for commit in commits:
@@ -275,8 +296,10 @@ class Watcher(CompanyActor):
         return change
 
     def _examine(self, branch: Branch, fact: CommitSeen) -> None:
-        """Add what git shows against a word (hazard 10, and the design's fences). Raises `NotYet`
-        while that cannot be said (hazard 55)."""
+        """Add to the fact what git shows against the verdict (hazard 10).
+
+        Raise `NotYet` if that cannot be examined now (hazard 55).
+        """
         if not descends(self._repo, branch.base, fact.commit):
             fact.problem = f"it does not descend from {branch.base[:12]}, where the task began"
         elif fact.verdict in (Meaning.DONE, Meaning.REVIEW):
@@ -287,7 +310,7 @@ class Watcher(CompanyActor):
                 fact.note = f"{found.left} was left by a process that is gone"
 
     def _judge(self, branch: Branch, commit: str) -> Clean | Dirty:
-        """Whether the worktree is clean. Raises `NotYet`, after telling it if it takes long."""
+        """Examine the worktree. Raise `NotYet`, after storing a fact if that takes long."""
         try:
             return self._judging.judge(branch, commit)
         except NotYet as error:
@@ -305,9 +328,10 @@ class Watcher(CompanyActor):
     # ---- commits beside the branch -------------------------------------------------------
 
     def _look_beside(self, branch: Branch, state: RefState) -> None:
-        """A completion that was committed in our worktree on another branch, or on none, is
-        rejected, and the terminal is told. It is not used up by that: when the branch is moved
-        to it, it counts there."""
+        """Reject completions that were committed in our worktree on another branch or on none.
+
+        The terminal is told. The commit counts later if the task's branch is moved to it.
+        """
         name = self._name_of(branch)
         head = state.worktrees.get(name, branch.ref) if name else branch.ref
         if name is None or head == branch.ref or is_rebasing(self._git_dir, name):
@@ -335,8 +359,10 @@ class Watcher(CompanyActor):
                 self.stage.commit(self, [Insert("commit", row), fact])
 
     def _name_of(self, branch: Branch) -> str | None:
-        """The worktree's name in the repository, once it is there. Asked of the worktree each
-        time: git gives a name that became free to another one."""
+        """Return the worktree's name in the repository, or None if the worktree does not exist.
+
+        It is read from the worktree each time, because git reuses names.
+        """
         try:
             text = Path(branch.worktree, ".git").read_text("utf-8", "surrogateescape")
         except OSError:
@@ -350,6 +376,6 @@ def _identity(git_dir: str) -> tuple[int, int]:
 
 
 def is_rebasing(git_dir: str, worktree: str) -> bool:
-    """Whether HEAD of a linked worktree stands on a rebase that is not at its end."""
+    """Whether a rebase is under way in a linked worktree."""
     place = Path(git_dir, "worktrees", worktree)
     return any((place / name).exists() for name in ("rebase-merge", "rebase-apply"))

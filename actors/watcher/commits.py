@@ -16,8 +16,10 @@ _LAST_SECOND = 253_402_300_799
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A branch of ours: whose it is, where it began, and where it is checked out. The
-    worktree of a merge has no branch (`name` is ""): there its HEAD is watched."""
+    """A branch of ours: whose it is, where it began, and where it is checked out.
+
+    The worktree of a merge has no branch (`name` is ""): there its HEAD is watched.
+    """
 
     address: str
     name: str
@@ -52,8 +54,11 @@ def fact_of(branch: Branch, commit: Commit) -> CommitSeen:
 
 
 def utc(seconds: int) -> str:
-    """Write seconds since 1970 as facts write a time, to the second. Git stores any 64-bit number:
-    what lies outside the years 1970 to 9999 becomes the nearest time inside."""
+    """Write seconds since 1970 as facts write a time, to the second.
+
+    Git stores any 64-bit number: what lies outside the years 1970 to 9999 becomes the nearest time
+    inside.
+    """
     inside = min(max(seconds, 0), _LAST_SECOND)
     return datetime.fromtimestamp(inside, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 

@@ -74,8 +74,10 @@ class Judging:
         raise NotYet(verdict.reason, verdict.failed)
 
     def beside(self, branch: Branch, commit: str) -> None:
-        """A completion stands beside its branch. Raises `NotYet` until it has for a while, and git
-        does nothing there any more."""
+        """A completion stands beside its branch.
+
+        Raises `NotYet` until it has for a while, and git does nothing there any more.
+        """
         now = time.monotonic()
         question = self._question(branch, commit, now)
         verdict = question.examination.look(now)

@@ -35,8 +35,11 @@ class Watches:
         self._shared: dict[str, _Shared] = {}
 
     def listen(self, git_dir: str, who: object, told: Told) -> float | None:
-        """From when this returns no change is missed. Returns the seconds after which the
-        caller must look by itself, where the system cannot tell; else None. Raises `OSError`."""
+        """From when this returns no change is missed.
+
+        Returns the seconds after which the caller must look by itself, where the system cannot
+        tell; else None. Raises `OSError`.
+        """
         with self._lock:
             shared = self._shared.get(git_dir)
             if shared is None:
