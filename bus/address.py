@@ -15,6 +15,8 @@ GATEWAY = "runtime/gateway/"
 PUBLISHER = "runtime/publisher/"
 LAUNCHER = "runtime/launcher/"
 PREVIEWER = "runtime/previewer/"
+CONSOLES = "runtime/consoles/"
+SCREENS = "runtime/screens/"
 WORKFLOWS = "runtime/workflows/"
 
 RESERVED_WORKFLOWS = frozenset({"runtime", "output", "client"})

@@ -266,6 +266,21 @@ class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
     peer: str = ""
 
 
+class TerminalTaken(Fact, kw_only=True, tag="terminal.taken"):
+    """Somebody types into the terminal from now on; `by` and `peer` as in `WorkflowMoved`. What
+    is typed is not stored."""
+
+    incarnation: int
+    by: str
+    peer: str = ""
+
+
+class TerminalGiven(Fact, kw_only=True, tag="terminal.given"):
+    """Nobody types into the terminal any more."""
+
+    incarnation: int
+
+
 class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):
     """Blocked, stalled or idle no more."""
 
@@ -435,6 +450,8 @@ AnyFact = (
     | TerminalIdle
     | TerminalStalled
     | TerminalAnswered
+    | TerminalTaken
+    | TerminalGiven
     | TerminalResumed
     | TimedOut
     | TargetMoved

@@ -7,7 +7,7 @@ is lost, doubled or late does no harm.
 import msgspec
 
 from bus.peer import NOBODY, Caller
-from bus.requests import Command, Id
+from bus.requests import Command, ConsoleRequest, Id
 
 
 class Message(msgspec.Struct, tag=True, frozen=True):
@@ -73,7 +73,36 @@ class Preview(Message, frozen=True):
     workflow: str
 
 
-AnyMessage = Look | Order | AskTurn | YourTurn | TurnOver | Sweep | Swept | Answer | Preview
+class ConsoleAsk(Message, frozen=True):
+    """A request of `caller` on a terminal, whose address is whole and exists; the reply goes to
+    `client`."""
+
+    client: str
+    request: ConsoleRequest
+    caller: Caller = NOBODY
+
+
+class ScreenAsk(Message, frozen=True):
+    """A request for a terminal's screen; the reply goes to `client`."""
+
+    client: str
+    id: Id
+    terminal: str
+
+
+AnyMessage = (
+    Look
+    | Order
+    | AskTurn
+    | YourTurn
+    | TurnOver
+    | Sweep
+    | Swept
+    | Answer
+    | Preview
+    | ConsoleAsk
+    | ScreenAsk
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyMessage).decode

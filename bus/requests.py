@@ -140,6 +140,40 @@ class TerminalSend(_OfTerminal[results.CommandDone], kw_only=True, tag="terminal
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
 
 
+class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="terminal.output"):
+    """Output by offset. Where there is none beyond `offset` yet, the answer comes when there is
+    some, or after `wait` seconds. `incarnation`: which program's, 0 for the newest."""
+
+    offset: Seq = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 1 << 16
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+    incarnation: Seq = 0
+
+
+class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.input"):
+    """Type bytes (base64 in JSON) or text, once for a `key`. Refused where `incarnation` is given
+    and is not the one that runs. A `session` holds the keyboard while it types: another one is
+    refused meanwhile."""
+
+    data: bytes = b""
+    text: str = ""
+    key: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    incarnation: Seq = 0
+    session: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.resize"):
+    """Set the window. It goes back to 40 x 120 when its `session` has left."""
+
+    rows: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    columns: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    session: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class TerminalScreen(_OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
+    """What the terminal's screen shows now."""
+
+
 class TreeInspect(Request[results.Node], kw_only=True, tag="tree.inspect"):
     pass
 
@@ -190,6 +224,9 @@ Command = (
 )
 """What the workflow actor decides on."""
 
+ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize
+"""What the consoles' actor answers."""
+
 AnyRequest = (
     Command
     | PlanCheck
@@ -198,6 +235,10 @@ AnyRequest = (
     | WorkflowGet
     | MergePreview
     | TerminalAnswer
+    | TerminalOutput
+    | TerminalInput
+    | TerminalResize
+    | TerminalScreen
     | TreeInspect
     | EventsReplay
     | EventsCompact

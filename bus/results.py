@@ -102,6 +102,48 @@ class Answered(msgspec.Struct):
     answered: str
 
 
+class TerminalBytes(msgspec.Struct):
+    """A terminal's output from `offset` on; `data` is base64 in JSON. The log holds `start` to
+    `end`. `offset` is greater than was asked for where output was dropped or lost. `ended`: the
+    program is gone, and `end` is the last there will be."""
+
+    incarnation: int
+    offset: int
+    data: bytes
+    start: int
+    end: int
+    ended: bool = False
+
+
+class Typed(msgspec.Struct):
+    """The host typed the input, now or (`already`) before under the same key. `offset` was the
+    end of the output when its first byte was typed."""
+
+    incarnation: int
+    offset: int
+    already: bool = False
+
+
+class Resized(msgspec.Struct):
+    """The terminal's window, as the host has been told."""
+
+    incarnation: int
+    rows: int
+    columns: int
+
+
+class TerminalScreen(msgspec.Struct):
+    """What a terminal's screen shows: lines without the blanks at their ends, as they are after
+    the output up to `offset`."""
+
+    incarnation: int
+    text: str
+    offset: int
+    rows: int
+    columns: int
+    ended: bool = False
+
+
 class Node(msgspec.Struct):
     """One actor of the supervision tree, and those below it. Times are seconds."""
 

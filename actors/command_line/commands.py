@@ -6,7 +6,12 @@ it prints one JSON document. Imports stand inside the commands, so that `--help`
 the standard library, too, what click has not imported (`pathlib` costs 5 ms).
 """
 
-from actors.command_line import reading_commands, runtime_commands, workflow_commands
+from actors.command_line import (
+    reading_commands,
+    runtime_commands,
+    terminal_commands,
+    workflow_commands,
+)
 from actors.command_line.entry import main
 
-__all__ = ["main", "reading_commands", "runtime_commands", "workflow_commands"]
+__all__ = ["main", "reading_commands", "runtime_commands", "terminal_commands", "workflow_commands"]

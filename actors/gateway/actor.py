@@ -21,7 +21,7 @@ from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock, requests
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, Order, Preview
+from bus.messages import Answer, ConsoleAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
@@ -150,6 +150,33 @@ class Gateway(CompanyActor):
         answer = Answer(client, request.id, request.choice, self._caller)
         self.stage.replies.hand_on(workflow.id, terminal.address, answer)
         return PENDING
+
+    @answer.register
+    def _output(self, request: requests.TerminalOutput, client: str) -> Any:
+        return self._to_console(request, client)
+
+    @answer.register
+    def _input(self, request: requests.TerminalInput, client: str) -> Any:
+        return self._to_console(request, client)
+
+    @answer.register
+    def _resize(self, request: requests.TerminalResize, client: str) -> Any:
+        return self._to_console(request, client)
+
+    def _to_console(self, request: requests.ConsoleRequest, client: str) -> Any:
+        request.terminal = self._terminal(request.terminal)[1].address
+        self._send(addresses.CONSOLES, ConsoleAsk(client, request, self._caller))
+        return PENDING
+
+    @answer.register
+    def _screen(self, request: requests.TerminalScreen, client: str) -> Any:
+        terminal = self._terminal(request.terminal)[1].address
+        self._send(addresses.SCREENS, ScreenAsk(client, request.id, terminal))
+        return PENDING
+
+    def _send(self, to: str, message: Message) -> None:
+        if not self.stage.tell(to, message):
+            raise Refused(503, "stopping", "the runtime is stopping")
 
     def _terminal(self, name: str) -> tuple[Workflow, Terminal]:
         """A terminal by its address, whose workflow may be shortened. Raises `Refused`."""

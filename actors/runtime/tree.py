@@ -25,7 +25,9 @@ with exit code 1, and the terminals go on.
 """
 
 from actors.gateway.actor import Control, Gateway
+from actors.gateway.consoles import Consoles
 from actors.gateway.publisher import Position, Publisher
+from actors.gateway.screens import ScreenReader
 from actors.gateway.web import WebKeeper, WebSettings
 from actors.merger.actor import Merger
 from actors.merger.previewer import Previewer
@@ -68,6 +70,8 @@ def root_spec(
             worker("publisher", Publisher, stage, feed, Position(stage.journal.head)),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
+            worker("consoles", Consoles, stage),
+            worker("screens", ScreenReader, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
             worker("gateway", Gateway, stage, control),
             *((_doors_spec(web),) if web is not None else ()),

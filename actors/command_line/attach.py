@@ -1,0 +1,274 @@
+"""Enter a terminal: its output on this one, this one's keys to its program.
+
+Two processes share the work. The inner one talks to the runtime; the outer one waits for it and
+puts the person's terminal back as it was, so that even a `kill -9` leaves no broken terminal.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import signal
+import struct
+import sys
+import termios
+import tty
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from actors.command_line.exits import DONE, FAILED, as_stop
+from actors.command_line.reading import pieces
+from bus import connection, requests
+from bus.client import Client
+from bus.errors import Refused
+from bus.requests import TerminalInput, TerminalOutput, TerminalResize
+from bus.results import TerminalBytes
+
+BACK = 256 * 1024
+"""Bytes of earlier output that are shown at first: enough for any program to draw its screen."""
+WAIT = 20.0
+WINDOW = (40, 120)
+"""Rows and columns while nobody is inside."""
+
+LEAVE = (
+    b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
+    b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
+)
+"""Ends every mode that a program may have set."""
+
+_MODE = re.compile(rb"\x1b\[\?([0-9;]{1,40})([hl])")
+_KEPT_MODES = frozenset(
+    b"1 25 47 1000 1002 1003 1004 1006 1015 1047 1049 2004".split()
+)
+_QUESTION = re.compile(
+    rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\?[0-9;]{0,20}\$p|\?u|1[4-8]t|2[01]t|>[0-9;]{0,8}q)"
+    rb"|\x1b\](?:1[0-9]|4;[0-9]{1,3});\?(?:\x07|\x1b\\)"
+    rb"|\x1b\]52;[^\x07\x1b]{0,65536}(?:\x07|\x1b\\)"
+    rb"|\x1bP(?:\+q|\$q)[^\x1b]{0,4096}\x1b\\"
+    rb"|\x1bZ"
+)
+"""Questions to the terminal: its host has answered them, and this terminal must not answer a second
+time. OSC 52 would write to the person's clipboard."""
+_CUT = re.compile(rb"\x1b(?:\[[?>=]?[0-9;$]{0,40}|[\]P][^\x07\x1b]{0,4096}\x1b?)?\Z")
+
+
+class Outlet:
+    """What the person's terminal gets: the output without questions to it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what can be shown now; a sequence cut at the end waits for the next piece."""
+        data = self._rest + data
+        cut = _CUT.search(data, max(0, len(data) - 8192))
+        self._rest = data[cut.start() :] if cut is not None else b""
+        if cut is not None:
+            data = data[: cut.start()]
+        return _QUESTION.sub(b"", data)
+
+
+def modes(data: bytes, on: dict[bytes, bool]) -> None:
+    """Note the modes that output sets and resets."""
+    for numbers, word in _MODE.findall(data):
+        for number in numbers.split(b";"):
+            if number in _KEPT_MODES:
+                on[number] = word == b"h"
+
+
+def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
+    """Enter a terminal until the person leaves or its program ends. Returns the exit code.
+    Raises `Refused` where there is no such terminal."""
+    served = connection.read(home)
+    with Client(served.requests) as client:
+        client.ask(TerminalOutput(terminal=terminal, limit=1))
+    before = termios.tcgetattr(0)
+    alive, inner_end = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.close(inner_end)
+        os._exit(_inner(served.requests, terminal, read_only, leave, alive))
+    os.close(alive)
+    for signo in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(signo, signal.SIG_IGN)
+    for signo in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signo, lambda signo, _: os.kill(child, signo))
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        _restore(before)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else FAILED
+
+
+def _restore(before: list[object]) -> None:
+    """Put the person's terminal back as it was."""
+    with contextlib.suppress(OSError):
+        os.write(1, LEAVE)
+    with contextlib.suppress(termios.error):
+        termios.tcsetattr(0, termios.TCSANOW, before)  # type: ignore[arg-type]
+
+
+def _inner(endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int) -> int:
+    before = termios.tcgetattr(0)
+    try:
+        return _Inside(endpoint, terminal, read_only, leave, alive).run()
+    except (Refused, OSError, zmq.ZMQError) as error:
+        _restore(before)
+        with contextlib.suppress(Exception):
+            as_stop(error).show()
+        return FAILED
+    finally:
+        _restore(before)
+
+
+class _Inside:
+    """One visit: one socket to the runtime, one loop over it and the keyboard."""
+
+    def __init__(
+        self, endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int
+    ) -> None:
+        self._endpoint = endpoint
+        self._terminal = terminal
+        self._read_only = read_only
+        self._leave = leave
+        self._alive = alive
+        self._session = secrets.token_hex(8)
+        self._number = 0
+        self._outlet = Outlet()
+        self._offset = 0
+        self._incarnation = 0
+        self._asked = 0
+        self._sizes: set[int] = set()  # their refusal is no news: somebody else has the window
+        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        self._socket.linger = 500
+
+    def run(self) -> int:
+        """Show and type until it is over. Returns the exit code."""
+        self._socket.connect(self._endpoint)
+        winch, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGWINCH, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(DONE))
+        tty.setraw(0)
+        self._draw_past()
+        self._resize()
+        self._ask_output()
+        poller = zmq.Poller()
+        for fd in (self._socket, 0, winch, self._alive):
+            poller.register(fd, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if self._alive in ready:
+                return FAILED  # the outer process was killed
+            if winch in ready:
+                os.read(winch, 4096)
+                self._resize()
+            if 0 in ready and not self._keys(os.read(0, 65536)):
+                return self._left(f"left; {self._terminal} goes on")
+            if self._socket in ready and (over := self._answers()) is not None:
+                return self._left(over)
+
+    # ---- output --------------------------------------------------------------------------
+
+    def _draw_past(self) -> None:
+        """Show the newest output, in the modes that the program has set by then."""
+        on: dict[bytes, bool] = {}
+        past: list[TerminalBytes] = []
+        with Client(self._endpoint) as client:
+            for piece in pieces(client, self._terminal, 0, follow=False):
+                past.append(piece)
+                while sum(len(p.data) for p in past[1:]) > BACK:
+                    modes(past.pop(0).data, on)
+        for number, wanted in on.items():
+            os.write(1, b"\x1b[?%s%s" % (number, b"h" if wanted else b"l"))
+        for piece in past:
+            self._show(piece)
+
+    def _show(self, piece: TerminalBytes) -> None:
+        self._incarnation = piece.incarnation
+        self._offset = piece.offset + len(piece.data)
+        data = self._outlet.feed(piece.data)
+        while data:
+            data = data[os.write(1, data) :]
+
+    def _ask_output(self) -> None:
+        self._asked = self._send(
+            TerminalOutput(terminal=self._terminal, offset=self._offset, limit=1 << 17, wait=WAIT)
+        )
+
+    def _answers(self) -> str | None:
+        """Take what the runtime has answered. Returns why it is over, None if it is not."""
+        while self._socket.poll(0):
+            reply = requests.decode_reply(self._socket.recv())
+            if reply.id != self._asked:
+                if not reply.ok and reply.error is not None and reply.id not in self._sizes:
+                    os.write(1, f"\x1b7\x1b[0m\r\n[{reply.error.message}]\x1b8".encode())
+                continue
+            if not reply.ok:
+                return reply.error.message if reply.error else "the runtime refuses"
+            piece = _decode_piece(reply.result)
+            if self._incarnation not in (0, piece.incarnation):
+                self._offset = 0  # another program runs there now
+            if piece.data:
+                self._show(piece)
+            if piece.ended:
+                return f"the program of {self._terminal} has ended"
+            self._ask_output()
+        return None
+
+    # ---- input ---------------------------------------------------------------------------
+
+    def _keys(self, data: bytes) -> bool:
+        """Type what the person typed. Returns False when the person leaves."""
+        at = data.find(self._leave)
+        typed = data if at < 0 else data[:at]
+        if typed and not self._read_only:
+            self._send(
+                TerminalInput(
+                    terminal=self._terminal,
+                    data=typed,
+                    key=f"{self._session}:{self._number}",
+                    incarnation=self._incarnation,
+                    session=self._session,
+                )
+            )
+        return at < 0 and bool(data)
+
+    def _resize(self) -> None:
+        if self._read_only:
+            return
+        size = fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8)
+        rows, columns = struct.unpack("HHHH", size)[:2]
+        if rows and columns:
+            self._send_size(rows, columns)
+
+    def _send_size(self, rows: int, columns: int) -> None:
+        size = TerminalResize(
+            terminal=self._terminal, rows=rows, columns=columns, session=self._session
+        )
+        self._sizes.add(self._send(size))
+
+    def _send(self, request: TerminalOutput | TerminalInput | TerminalResize) -> int:
+        self._number += 1
+        request.id = self._number
+        self._socket.send(requests.encode(request))
+        return self._number
+
+    def _left(self, said: str) -> int:
+        """Give the window its size back, and say how the visit ended."""
+        if not self._read_only:
+            self._send_size(*WINDOW)
+            self._socket.poll(1000)
+        os.write(1, LEAVE + f"\r\n[{said}]\r\n".encode())
+        self._socket.close()
+        return DONE
+
+
+_decode_piece = msgspec.json.Decoder(TerminalBytes).decode

@@ -1,0 +1,59 @@
+"""Commands on one terminal: `screen`, `logs`, `attach`."""
+
+import sys
+
+import click
+
+from actors.command_line.entry import main
+from actors.command_line.exits import USAGE, Stop
+from actors.command_line.options import ask, home, home_option, json_option, show
+
+
+@main.command()
+@click.argument("terminal")
+@json_option
+@home_option
+def screen(terminal: str, as_json: bool) -> None:
+    """What a terminal's screen shows now."""
+    from bus.requests import TerminalScreen
+    from bus.visible import visible
+
+    shown = ask(TerminalScreen(terminal=terminal))
+    show(shown, as_json, lambda screen: "\n".join(map(visible, screen.text.split("\n"))))
+
+
+@main.command()
+@click.argument("terminal")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until the program ends.")
+@click.option("--raw", is_flag=True, help="The bytes as the program wrote them.")
+@home_option
+def logs(terminal: str, follow: bool, raw: bool) -> None:
+    """A terminal's output as text; what drives the terminal is left out."""
+    from actors.command_line.logs import print_logs
+
+    print_logs(home(), terminal, follow, raw)
+
+
+@main.command()
+@click.argument("terminal")
+@click.option("--read-only", is_flag=True, help="Only watch.")
+@click.option(
+    "--detach-key",
+    default="ctrl-q",
+    show_default=True,
+    metavar="KEY",
+    help="Leave with this key: ctrl-A … ctrl-Z.",
+)
+@home_option
+def attach(terminal: str, read_only: bool, detach_key: str) -> None:
+    """Enter a terminal; Ctrl-q leaves, and the program goes on."""
+    from actors.command_line.attach import attach as enter
+
+    name, _, letter = detach_key.lower().partition("-")
+    if name != "ctrl" or len(letter) != 1 or not "a" <= letter <= "z":
+        raise Stop(f"--detach-key: {detach_key!r} is not ctrl-A … ctrl-Z", USAGE)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Stop(
+            "attach needs a terminal on standard input and output", USAGE, f"logs {terminal}"
+        )
+    sys.exit(enter(home(), terminal, read_only, bytes([ord(letter) - ord("a") + 1])))
