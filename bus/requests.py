@@ -170,6 +170,12 @@ class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.r
     session: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+class TerminalGive(_OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
+    """The `session` has left: others may type, and the window goes back to 40 x 120."""
+
+    session: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
 class TerminalScreen(_OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
     """What the terminal's screen shows now."""
 
@@ -224,7 +230,7 @@ Command = (
 )
 """What the workflow actor decides on."""
 
-ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize
+ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize | TerminalGive
 """What the consoles' actor answers."""
 
 AnyRequest = (
@@ -238,6 +244,7 @@ AnyRequest = (
     | TerminalOutput
     | TerminalInput
     | TerminalResize
+    | TerminalGive
     | TerminalScreen
     | TreeInspect
     | EventsReplay

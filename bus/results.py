@@ -132,6 +132,12 @@ class Resized(msgspec.Struct):
     columns: int
 
 
+class Given(msgspec.Struct):
+    """Whether the session had the keyboard."""
+
+    given: bool
+
+
 class TerminalScreen(msgspec.Struct):
     """What a terminal's screen shows: lines without the blanks at their ends, as they are after
     the output up to `offset`."""

@@ -21,28 +21,21 @@ import zmq
 
 from actors.command_line.exits import DONE, FAILED, as_stop
 from actors.command_line.reading import pieces
-from bus import connection, requests
+from bus import connection, modes, requests
 from bus.client import Client
 from bus.errors import Refused
-from bus.requests import TerminalInput, TerminalOutput, TerminalResize
+from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
 from bus.results import TerminalBytes
 
 BACK = 256 * 1024
 """Bytes of earlier output that are shown at first: enough for any program to draw its screen."""
 WAIT = 20.0
-WINDOW = (40, 120)
-"""Rows and columns while nobody is inside."""
-
 LEAVE = (
     b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
     b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
 )
 """Ends every mode that a program may have set."""
 
-_MODE = re.compile(rb"\x1b\[\?([0-9;]{1,40})([hl])")
-_KEPT_MODES = frozenset(
-    b"1 25 47 1000 1002 1003 1004 1006 1015 1047 1049 2004".split()
-)
 _QUESTION = re.compile(
     rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\?[0-9;]{0,20}\$p|\?u|1[4-8]t|2[01]t|>[0-9;]{0,8}q)"
     rb"|\x1b\](?:1[0-9]|4;[0-9]{1,3});\?(?:\x07|\x1b\\)"
@@ -69,14 +62,6 @@ class Outlet:
         if cut is not None:
             data = data[: cut.start()]
         return _QUESTION.sub(b"", data)
-
-
-def modes(data: bytes, on: dict[bytes, bool]) -> None:
-    """Note the modes that output sets and resets."""
-    for numbers, word in _MODE.findall(data):
-        for number in numbers.split(b";"):
-            if number in _KEPT_MODES:
-                on[number] = word == b"h"
 
 
 def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
@@ -144,7 +129,8 @@ class _Inside:
         self._incarnation = 0
         self._asked = 0
         self._sizes: set[int] = set()  # their refusal is no news: somebody else has the window
-        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 500
 
     def run(self) -> int:
@@ -179,15 +165,14 @@ class _Inside:
 
     def _draw_past(self) -> None:
         """Show the newest output, in the modes that the program has set by then."""
-        on: dict[bytes, bool] = {}
+        on: dict[int, bool] = {}
         past: list[TerminalBytes] = []
         with Client(self._endpoint) as client:
             for piece in pieces(client, self._terminal, 0, follow=False):
                 past.append(piece)
                 while sum(len(p.data) for p in past[1:]) > BACK:
-                    modes(past.pop(0).data, on)
-        for number, wanted in on.items():
-            os.write(1, b"\x1b[?%s%s" % (number, b"h" if wanted else b"l"))
+                    modes.note(past.pop(0).data, on)
+        os.write(1, modes.sequence(on))
         for piece in past:
             self._show(piece)
 
@@ -242,20 +227,18 @@ class _Inside:
         return at < 0 and bool(data)
 
     def _resize(self) -> None:
+        """Give the program this terminal's window."""
         if self._read_only:
             return
-        size = fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8)
-        rows, columns = struct.unpack("HHHH", size)[:2]
+        found = fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8)
+        rows, columns = struct.unpack("HHHH", found)[:2]
         if rows and columns:
-            self._send_size(rows, columns)
+            request = TerminalResize(
+                terminal=self._terminal, rows=rows, columns=columns, session=self._session
+            )
+            self._sizes.add(self._send(request))
 
-    def _send_size(self, rows: int, columns: int) -> None:
-        size = TerminalResize(
-            terminal=self._terminal, rows=rows, columns=columns, session=self._session
-        )
-        self._sizes.add(self._send(size))
-
-    def _send(self, request: TerminalOutput | TerminalInput | TerminalResize) -> int:
+    def _send(self, request: requests.ConsoleRequest) -> int:
         self._number += 1
         request.id = self._number
         self._socket.send(requests.encode(request))
@@ -264,8 +247,7 @@ class _Inside:
     def _left(self, said: str) -> int:
         """Give the window its size back, and say how the visit ended."""
         if not self._read_only:
-            self._send_size(*WINDOW)
-            self._socket.poll(1000)
+            self._send(TerminalGive(terminal=self._terminal, session=self._session))
         os.write(1, LEAVE + f"\r\n[{said}]\r\n".encode())
         self._socket.close()
         return DONE

@@ -163,18 +163,22 @@ class Gateway(CompanyActor):
     def _resize(self, request: requests.TerminalResize, client: str) -> Any:
         return self._to_console(request, client)
 
+    @answer.register
+    def _give(self, request: requests.TerminalGive, client: str) -> Any:
+        return self._to_console(request, client)
+
     def _to_console(self, request: requests.ConsoleRequest, client: str) -> Any:
         request.terminal = self._terminal(request.terminal)[1].address
-        self._send(addresses.CONSOLES, ConsoleAsk(client, request, self._caller))
+        self._pass(addresses.CONSOLES, ConsoleAsk(client, request, self._caller))
         return PENDING
 
     @answer.register
     def _screen(self, request: requests.TerminalScreen, client: str) -> Any:
         terminal = self._terminal(request.terminal)[1].address
-        self._send(addresses.SCREENS, ScreenAsk(client, request.id, terminal))
+        self._pass(addresses.SCREENS, ScreenAsk(client, request.id, terminal))
         return PENDING
 
-    def _send(self, to: str, message: Message) -> None:
+    def _pass(self, to: str, message: Message) -> None:
         if not self.stage.tell(to, message):
             raise Refused(503, "stopping", "the runtime is stopping")
 

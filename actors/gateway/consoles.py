@@ -23,9 +23,9 @@ from actors.system.stage import CompanyActor, Stage
 from bus.errors import Refused, illegal, unknown
 from bus.facts import TerminalGiven, TerminalTaken
 from bus.messages import ConsoleAsk
-from bus.requests import TerminalInput, TerminalOutput, TerminalResize
+from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
+from bus.results import Given, TerminalBytes, Typed
 from bus.results import Resized as WindowSet
-from bus.results import TerminalBytes, Typed
 from bus.rows import Terminal
 from store.errors import StoreError
 
@@ -128,6 +128,12 @@ class Consoles(CompanyActor):
                 self._type(message, request, row)
             case TerminalResize():
                 self._resize(message, request, row)
+            case TerminalGive():
+                console = self._open.get(row.address)
+                had = console is not None and console.holder == request.session
+                if console is not None and had:
+                    self._give(row.address, console)
+                self._reply(message, Given(had))
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A request that broke this actor is answered all the same."""

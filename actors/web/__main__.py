@@ -39,6 +39,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
             app,
             http="h11",
             ws="websockets-sansio",
+            ws_max_size=1 << 16,
             lifespan="off",
             log_config=None,
             access_log=False,

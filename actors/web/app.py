@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
@@ -19,6 +20,7 @@ from actors.web import metrics, openapi
 from actors.web.access import Guard, Tokens
 from actors.web.asking import Asking
 from actors.web.routes import ROUTES, Route, build
+from actors.web.socket import stream
 from actors.web.stream import Filter, Hub, position
 from bus import address as addresses
 from bus.errors import ErrorBody, Refused, malformed
@@ -82,8 +84,9 @@ def refusal(error: Refused) -> Response:
 
 def make_app(door: Door, hosts: frozenset[str]) -> ASGIApp:
     """Return the guarded application."""
-    table = [
+    table: list[BaseRoute] = [
         *(Path(route.path, _handler(door, route), methods=[route.method]) for route in ROUTES),
+        WebSocketRoute("/api/terminals/{terminal:path}/stream", stream(door.asking, door.tokens)),
         Path("/api/events", _events(door), methods=["GET"]),
         Path("/api/openapi.json", _openapi, methods=["GET"]),
         Path("/api/login-codes", _make_code(door), methods=["POST"]),

@@ -1,0 +1,131 @@
+"""A terminal over a WebSocket."""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.actors.command_line.test_attach import SHELL
+from tests.actors.web.conftest import Web
+from tests.doors.kit import Home, make_repo
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    place: Path = tmp_path_factory.mktemp("socket")
+    repo = make_repo(place / "repo")
+    home = Home(place / "home")
+    home.serve("--http")
+    web = Web(home)
+    plan = (
+        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
+        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
+        'instruction = "true"\n'
+    )
+    web.client.post("/api/workflows", content=plan, headers={"Content-Type": "application/toml"})
+    web.client.post("/api/workflows/demo/prepare")
+    home.until(lambda row: row["status"] == "ready")
+    yield web
+    web.client.close()
+    home.close()
+
+
+def open_stream(web: Web, query: str = "", **more: Any) -> ClientConnection:
+    url = f"ws://{web.host}/api/terminals/demo/a/1/stream{query}"
+    stream: ClientConnection = connect(url, proxy=None, legacy=True, **more)
+    return stream
+
+
+def enter(web: Web, query: str = "") -> tuple[ClientConnection, dict[str, Any]]:
+    stream = open_stream(web, query)
+    stream.send(json.dumps({"type": "token", "token": web.at.token}))
+    welcome = json.loads(stream.recv(30))
+    assert welcome["type"] == "welcome"
+    return stream, welcome
+
+
+def until(stream: ClientConnection, wanted: bytes) -> tuple[bytes, list[dict[str, Any]]]:
+    """The output until it holds `wanted`, checked by its offsets; and what was said beside."""
+    data, said, at = b"", [], None
+    while wanted not in data:
+        frame = stream.recv(60)
+        if isinstance(frame, str):
+            said.append(json.loads(frame))
+            continue
+        (offset,) = struct.unpack(">Q", frame[:8])
+        assert at in (None, offset)
+        data += frame[8:]
+        at = offset + len(frame) - 8
+    return data, said
+
+
+def test_a_terminal_is_entered_typed_into_and_left(web: Web) -> None:
+    stream, welcome = enter(web)
+    assert welcome["incarnation"] == 1
+    stream.send(json.dumps({"type": "input", "data": "echo no\r"}))
+    _, said = until(stream, b"$ ")
+    while not said:
+        said = [json.loads(stream.recv(30))]
+    assert said[0]["reason"] == "not_taken"
+    stream.send(json.dumps({"type": "take"}))
+    stream.send(json.dumps({"type": "input", "data": "echo hi-$((1+1))\r", "key": "one"}))
+    _, said = until(stream, b"hi-2")
+    while not said:
+        said = [json.loads(stream.recv(30))]
+    assert (said[0]["type"], said[0]["key"], said[0]["already"]) == ("typed", "one", False)
+    stream.send(json.dumps({"type": "resize", "rows": 50, "columns": 99}))
+    while True:
+        frame = stream.recv(30)
+        if isinstance(frame, str):
+            assert json.loads(frame) == {"type": "size", "rows": 50, "columns": 99}
+            break
+    stream.close()
+    taken = [f for f in web.home.facts("demo") if f["type"] == "terminal.taken"]
+    assert taken
+
+
+def test_a_stream_goes_on_at_its_offset(web: Web) -> None:
+    stream, welcome = enter(web, "?offset=0")
+    whole, _ = until(stream, b"$ ")
+    stream.close()
+    assert welcome["start"] == 0
+    again, _ = enter(web, "?offset=3")
+    rest, _ = until(again, b"$ ")
+    again.close()
+    assert whole[3 : 3 + 10] == rest[:10]
+
+
+@pytest.mark.parametrize("first", ['{"type":"token","token":"x"}', "x", '{"type":"take"}'])
+def test_without_the_token_first_it_is_closed(web: Web, first: str) -> None:
+    stream = open_stream(web)
+    stream.send(first)
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.recv(10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
+def test_silence_instead_of_a_token_is_closed(web: Web) -> None:
+    stream = open_stream(web)
+    with pytest.raises(ConnectionClosed):
+        stream.recv(30)
+
+
+def test_another_origin_gets_no_stream(web: Web) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        open_stream(web, origin="http://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+def test_a_terminal_that_is_not_there_is_said(web: Web) -> None:
+    stream = connect(f"ws://{web.host}/api/terminals/demo/none/1/stream", proxy=None, legacy=True)
+    stream.send(json.dumps({"type": "token", "token": web.at.token}))
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.recv(30)
+    assert closed.value.rcvd is not None
+    assert "no terminal" in closed.value.rcvd.reason
