@@ -32,7 +32,12 @@ HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 CLIENTS = ("actors.command_line", "actors.web")
 """Rooms that reach the company through the public sockets, as any client does."""
 
-ALLOWED_TO_CLIENTS = ("bus", "actors.runtime.serve", "actors.runtime.local")
+ALLOWED_TO_CLIENTS = (
+    "bus",
+    "actors.runtime.serve",
+    "actors.runtime.listening",
+    "actors.runtime.local",
+)
 """What a client's room may import beside its own files: the bus; and the modules that start a
 runtime and that work on a home where no runtime serves."""
 
