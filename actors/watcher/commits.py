@@ -1,4 +1,4 @@
-"""What a commit says, as a fact. Nothing here asks git: that is the watcher's and `judging`'s."""
+"""The fact that a commit message gives. `actor` and `judging` examine the repository."""
 
 from datetime import UTC, datetime
 
@@ -12,13 +12,13 @@ from bus.facts import CommitSeen
 _NAMED = ("workflow_id", "task_id", "terminal_id")
 _ISSUES = 4_000
 _LAST_SECOND = 253_402_300_799
-"""9999-12-31T23:59:59: a time as facts write it has four digits for the year."""
+"""9999-12-31T23:59:59. The year in a fact's time has four digits."""
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A branch of ours: whose it is, where it began, and where it is checked out.
+    """A branch of a task: its address, its name, where it began, and its worktree.
 
-    The worktree of a merge has no branch (`name` is ""): there its HEAD is watched.
+    The worktree of a merge has no branch (`name` is ""). The watcher watches its HEAD instead.
     """
 
     address: str
@@ -28,12 +28,12 @@ class Branch(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> str:
-        """The ref, or for a detached worktree what its cursor is kept under."""
+        """The ref, and the name of its cursor; for a detached worktree the latter only."""
         return HEADS + self.name if self.name else f"HEAD of {self.worktree}"
 
 
 def fact_of(branch: Branch, commit: Commit) -> CommitSeen:
-    """Say what the commit's message says; what git has to say to it is not asked."""
+    """Return the fact of a commit, from its message alone."""
     subject, _, body = commit.message.strip().partition("\n")
     spoken = parse(commit.message)
     fact = CommitSeen(
@@ -44,7 +44,7 @@ def fact_of(branch: Branch, commit: Commit) -> CommitSeen:
         author=commit.author,
     )
     if isinstance(spoken, Malformed):
-        fact.problem = f"its metadata cannot be believed: {spoken.reason}"
+        fact.problem = f"its metadata is malformed: {spoken.reason}"
     elif spoken is not None:
         fact.verdict = spoken.meaning
         if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
@@ -54,9 +54,9 @@ def fact_of(branch: Branch, commit: Commit) -> CommitSeen:
 
 
 def utc(seconds: int) -> str:
-    """Write seconds since 1970 as facts write a time, to the second.
+    """Return Unix seconds in the format of a fact's time.
 
-    Git stores any 64-bit number: what lies outside the years 1970 to 9999 becomes the nearest time
+    Git stores any 64-bit number. A time outside the years 1970 to 9999 becomes the nearest one
     inside.
     """
     inside = min(max(seconds, 0), _LAST_SECOND)

@@ -1,7 +1,7 @@
-"""Completions that wait for an answer: is everything committed, and is git done?
+"""Completions that cannot be judged yet, because git still works in the worktree.
 
-A completion is told only when the worktree was found clean or dirty. Until then it is looked at
-again: soon at first, then once a second, then every five seconds.
+A completion becomes a fact when its worktree was found clean or dirty. Until then the watcher
+examines the worktree again: soon at first, then once a second, then every five seconds.
 """
 
 import time
@@ -10,23 +10,25 @@ from actors.git.examination import Clean, Dirty, Examination, Unknown
 from actors.watcher.commits import Branch
 
 FIRST = 0.02
-"""Seconds until the second look; each further wait is twice as long, up to `LATER`."""
+"""Seconds until the second examination. Each further wait is twice as long, up to `LATER`."""
 LATER = 1.0
 SELDOM = 5.0
-"""Between two looks at what has waited for longer than `LONG`."""
+"""Seconds between two examinations after a completion has waited for `LONG` seconds."""
 LONG = 30.0
 TELL = 2.0
-"""Seconds after which a person is told what is waited for."""
+"""Seconds after which a fact tells why a completion is not judged."""
 BROKEN = 5.0
-"""Seconds that a branch's file may be no ref (a program writes it in place) before it counts."""
+"""Seconds for which a branch's file may be no ref, because a program writes it in place."""
 
 BESIDE = 1.0
-"""Seconds that a completion must stand beside its branch before it is rejected: the next command of
-the same line may bring it there."""
+"""Seconds before a completion on another branch is rejected.
+
+The next command of a script may move the task's branch to it.
+"""
 
 
 class NotYet(Exception):
-    """There is no answer yet. `failed`: git cannot examine the worktree."""
+    """A completion cannot be judged yet. `failed` says that git cannot examine the worktree."""
 
     def __init__(self, reason: str, failed: bool = False) -> None:
         super().__init__(reason)
@@ -35,7 +37,7 @@ class NotYet(Exception):
 
 
 class _Open:
-    """One question without an answer."""
+    """One completion that is not judged yet."""
 
     def __init__(self, address: str, worktree: str, now: float) -> None:
         self.address = address
@@ -52,18 +54,18 @@ class _Open:
 
 
 class Judging:
-    """The questions of one watcher. For its thread."""
+    """The completions of one watcher that are not judged yet. Only its thread may use it."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Open] = {}
         self._asked: set[tuple[str, str]] = set()
 
     def begin(self) -> None:
-        """A scan begins. Questions that it does not ask again are forgotten at its end."""
+        """Begin a scan. `end` forgets the completions that the scan did not ask for."""
         self._asked = set()
 
     def judge(self, branch: Branch, commit: str) -> Clean | Dirty:
-        """Examine the worktree of `branch`, where `commit` is a completion. Raises `NotYet`."""
+        """Examine the worktree of `branch`, where `commit` is a completion. Raise `NotYet`."""
         now = time.monotonic()
         question = self._question(branch, commit, now)
         verdict = question.examination.look(now)
@@ -74,9 +76,9 @@ class Judging:
         raise NotYet(verdict.reason, verdict.failed)
 
     def beside(self, branch: Branch, commit: str) -> None:
-        """A completion stands beside its branch.
+        """Judge a completion on another branch. Return if it is to be rejected.
 
-        Raises `NotYet` until it has for a while, and git does nothing there any more.
+        Raise `NotYet` for `BESIDE` seconds, and while git works in the worktree.
         """
         now = time.monotonic()
         question = self._question(branch, commit, now)
@@ -85,11 +87,11 @@ class Judging:
         if isinstance(verdict, Unknown):
             raise NotYet(verdict.reason, verdict.failed)
         if now - question.since < BESIDE:
-            raise NotYet("it stands beside its branch")
+            raise NotYet("it was made on another branch")
         del self._open[branch.ref, commit]
 
     def broken(self, branch: Branch) -> None:
-        """The branch's file is no ref. Raises `NotYet` for a while."""
+        """Handle a branch whose file is no ref. Raise `NotYet` for `BROKEN` seconds."""
         now = time.monotonic()
         question = self._question(branch, "", now)
         question.looks += 1
@@ -98,7 +100,7 @@ class Judging:
         question.is_over = True
 
     def is_due(self, branch: Branch, commit: str, failed: bool) -> bool:
-        """Whether it is time to tell what is waited for; true once for each kind of reason."""
+        """Whether to store why the completion is not judged: once for each value of `failed`."""
         question = self._open[branch.ref, commit]
         late = time.monotonic() - question.since >= TELL
         if not late or failed in question.told:
@@ -107,11 +109,11 @@ class Judging:
         return True
 
     def waits_for(self, address: str) -> bool:
-        """Whether a completion by the terminal at this address has no answer yet."""
+        """Whether a completion by the terminal at this address is not judged yet."""
         return any(address.startswith(each.address) for each in self._waiting())
 
     def end(self) -> float | None:
-        """The scan is over. Return the seconds until the next look; None when nothing waits."""
+        """End the scan. Return the seconds until the next one, or None if none is needed."""
         self._open = {key: each for key, each in self._open.items() if key in self._asked}
         now = time.monotonic()
         return min((each.delay(now) for each in self._waiting()), default=None)

@@ -1,7 +1,7 @@
-"""The watches on repositories: one for each, shared by all who listen.
+"""The watches on repositories, each shared by all workflows on the repository.
 
-A hundred workflows on one repository are one inotify instance (a user has 128 of them), and
-a commit wakes the one whose branch it moved.
+A hundred workflows on one repository use one inotify instance, of which a user has 128. A commit
+wakes only the workflow whose branch it moved.
 """
 
 import logging
@@ -15,19 +15,21 @@ from actors.platform.loop import EventLoop
 log = logging.getLogger("callboard.watcher")
 
 Told = Callable[[set[str] | None], None]
-"""Called in the loop's thread with the names that `RefWatch.drain` gives; with None when the
-watch broke and nothing more will be heard: listen anew."""
+"""Called in the loop's thread with the names that `RefWatch.drain` returns.
+
+None means that the watch failed and reports nothing more; the listener must listen again.
+"""
 
 
 @dataclass
 class _Shared:
     watch: RefWatch
     listeners: dict[object, Told] = field(default_factory=dict)
-    """Replaced, never changed: the loop reads it without the lock."""
+    """The dictionary is replaced and never changed, because the loop reads it without the lock."""
 
 
 class Watches:
-    """All methods may be called from any thread."""
+    """The watches of one runtime. Any thread may use them."""
 
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
@@ -35,10 +37,10 @@ class Watches:
         self._shared: dict[str, _Shared] = {}
 
     def listen(self, git_dir: str, who: object, told: Told) -> float | None:
-        """From when this returns no change is missed.
+        """Subscribe. Every change after this returns is reported.
 
-        Returns the seconds after which the caller must look by itself, where the system cannot
-        tell; else None. Raises `OSError`.
+        Return None, or the seconds after which the caller must look by itself if the system cannot
+        report changes. Raise `OSError`.
         """
         with self._lock:
             shared = self._shared.get(git_dir)
@@ -49,7 +51,7 @@ class Watches:
             return shared.watch.period
 
     def leave(self, git_dir: str, who: object) -> None:
-        """Whoever does not listen may leave too."""
+        """Unsubscribe. Do nothing if `who` does not listen."""
         with self._lock:
             shared = self._shared.get(git_dir)
             if shared is None:
