@@ -30,6 +30,7 @@ from typing import Final
 import msgspec
 
 from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
+from actors.git.names import read_name
 from actors.platform import disk
 
 _INTENT: Final = "callboard-land"
@@ -95,7 +96,7 @@ class Checkout:
         """The branch (full ref) that a rebase here will write when it ends; HEAD is detached."""
         for name in ("rebase-merge", "rebase-apply"):
             with contextlib.suppress(FileNotFoundError):
-                return (self._admin / name / "head-name").read_text().strip()
+                return read_name(self._admin / name / "head-name")
         return None
 
     def lock(self, intent: Intent) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from actors.git.command import NOT_INSIDE, GitFailed, git
-from actors.git.names import shown
+from actors.git.names import read_name, shown
 from actors.git.writing import OPERATIONS, Signs, signs, writers
 
 TWICE: Final = 0.25
@@ -115,7 +115,7 @@ def _admin(worktree: str) -> str:
     path = Path(worktree, ".git")
     if path.is_dir():
         return str(path)
-    text = path.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
+    text = read_name(path).removeprefix("gitdir: ")
     return str(Path(worktree, text))
 
 

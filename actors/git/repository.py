@@ -28,7 +28,7 @@ from actors.git.branches import check_name, check_together
 from actors.git.command import NOT_INSIDE, GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.identity import identity
-from actors.git.names import shown
+from actors.git.names import read_name, shown
 from actors.git.refs import HEADS, RefScanner
 
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
@@ -110,8 +110,10 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         workdir=main_workdir(git_dir),
         target=target,
         target_oid=heads[target],
-        checkouts=spots,
-        changed=tuple(str(Path(spot, name)) for spot in spots for name in changed_files(spot)),
+        checkouts=tuple(map(shown, spots)),
+        changed=tuple(
+            shown(str(Path(spot, name))) for spot in spots for name in changed_files(spot)
+        ),
         existing={name: heads[name] for name in branches if name in heads},
         author=str(identity(path)),
         notes=tuple(_notes(repo, git_dir, state.head, target)),
@@ -137,7 +139,7 @@ def find_git_dir(path: str) -> str:
     git_dir = Path(found)
     common = git_dir / "commondir"
     if common.exists():
-        git_dir = git_dir / common.read_text().strip()
+        git_dir = git_dir / read_name(common)
     git_dir = git_dir.resolve()
     _check_format(git_dir)
     return str(git_dir)
@@ -160,7 +162,7 @@ def checkouts(git_dir: str, branch: str) -> tuple[str, ...]:
 def worktree_path(git_dir: str, name: str) -> str | None:
     """Where the linked worktree called `name` is; None when it is gone."""
     try:
-        text = Path(git_dir, "worktrees", name, "gitdir").read_text().strip()
+        text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
     except OSError:
         return None
     link = Path(git_dir, "worktrees", name, text)

@@ -28,6 +28,7 @@ from actors.git.command import GitFailed, git
 from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
+from actors.git.names import read_name
 from actors.git.pins import Pin, pin
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import is_dirty, worktree_path
@@ -129,7 +130,7 @@ def registered(git_dir: str, path: str) -> str | None:
     wanted = Path(path).resolve() / ".git"
     for gitdir in Path(git_dir, "worktrees").glob("*/gitdir"):
         try:
-            text = gitdir.read_text().strip()
+            text = read_name(gitdir)
         except FileNotFoundError:
             continue  # just removed
         if (gitdir.parent / text).resolve() == wanted:

@@ -27,6 +27,7 @@ from actors.git.history import (
     Rewritten,
     moves,
 )
+from actors.git.names import read_name
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
@@ -364,10 +365,10 @@ class Watcher(CompanyActor):
         It is read from the worktree each time, because git reuses names.
         """
         try:
-            text = Path(branch.worktree, ".git").read_text("utf-8", "surrogateescape")
+            text = read_name(Path(branch.worktree, ".git"))
         except OSError:
             return None
-        return Path(text.removeprefix("gitdir:").strip()).name or None
+        return Path(text.removeprefix("gitdir: ")).name or None
 
 
 def _identity(git_dir: str) -> tuple[int, int]:

@@ -2,15 +2,20 @@
 sent: names, dates, encodings, sizes, control characters, reflogs, file names."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pygit2
 import pytest
 
+from actors.git import worktrees
 from actors.git.commits import read
+from actors.git.examination import TWICE, Examination
 from actors.git.graph import descends
 from actors.git.history import Advanced, Rewritten, moves
+from actors.git.names import shown
+from actors.git.repository import survey
 from actors.watcher.commits import Branch, fact_of, utc
 from bus.facts import CommitSeen, decode_fact, encode_fact
 from tests.actors.git.git_repos import Repo
@@ -127,3 +132,26 @@ def test_what_is_no_commit_is_none(repo: Repo) -> None:
 
 def test_a_fact_is_json() -> None:
     assert msgspec.json.decode(encode_fact(CommitSeen(address="a/", branch="b", commit="c")))
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "ends with space ", "line\nbreak", "\x1b[31m"])
+def test_a_worktree_of_the_users_may_be_anywhere(
+    repo: Repo, home: Path, tmp_path: Path, name: str
+) -> None:
+    """Its path is of any bytes, and stands in files that are read for every branch."""
+    place = tmp_path / name / name
+    place.parent.mkdir()
+    repo.git("worktree", "add", "-q", "-b", "side", place)
+    repo.write({"a.txt": "changed\n"}, at=place)
+    found = survey(str(repo.path), "side")
+    assert found.checkouts == (shown(str(place)),)
+    assert found.changed == (shown(str(place / "a.txt")),)
+    assert msgspec.json.encode(found)
+    path = str(home / "w" / "a")
+    made = worktrees.add(
+        repo.git_dir, str(home), path, branch="a", base=repo.oid("main"), owner="w"
+    )
+    assert made.tip == repo.oid("main")
+    looks = Examination(str(place))
+    looks.look(0.0)
+    assert "a.txt" in str(looks.look(TWICE))
