@@ -5,6 +5,7 @@ like any other: it ties the two files together all the same.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -182,3 +183,13 @@ def test_each_room_says_what_it_holds() -> None:
     """The first line of a room's `__init__.py` is the sentence of its room."""
     for room in (ROOT / "actors").glob("*/__init__.py"):
         assert room.read_text().startswith('"""'), room.parent.name
+
+
+def test_the_page_on_architecture_shows_the_rooms_on_their_floors() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| (\d*) *\| `([\w/.]+)` \|", page, re.MULTILINE)
+    floors: dict[int, set[str]] = {}
+    for number, room in rows:
+        height = int(number) if number else min(floors)
+        floors.setdefault(height, set()).add(room.strip("/").replace("/", ".").removesuffix(".py"))
+    assert [floors[height] for height in sorted(floors)] == [set(floor) for floor in FLOORS]
