@@ -1,6 +1,8 @@
 """A client of the requests socket, for programs outside the runtime."""
 
 import itertools
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,6 +14,10 @@ from bus.errors import ErrorBody, Refused
 from bus.requests import Request
 
 R = TypeVar("R")
+
+
+LOOK_SECONDS = 0.5
+"""How often a client that waits looks whether the runtime still serves."""
 
 
 class NoAnswer(Exception):
@@ -26,8 +32,13 @@ class Client:
     <WorkflowStatus.RUNNING: 'running'>
     """
 
-    def __init__(self, endpoint: str, timeout: float = 30.0) -> None:
+    def __init__(
+        self, endpoint: str, timeout: float = 30.0, serves: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`serves` says whether a runtime still serves; it is called twice a second while a
+        request waits for its answer."""
         self._timeout = timeout
+        self._serves = serves
         self._numbers = itertools.count(1)
         self._endpoint = endpoint
         self._context = zmq.Context()
@@ -59,7 +70,7 @@ class Client:
         """Send a frame and wait for the reply to `number`. Returns its result as JSON."""
         self._socket.send(frame)
         wait = self._timeout if timeout is None else timeout
-        while self._socket.poll(int(wait * 1000)):
+        while self._wait(wait):
             reply = requests.decode_reply(self._socket.recv())
             unread = reply.id is None and not reply.ok  # too large to be looked at for its id
             if reply.id != number and not unread:
@@ -78,7 +89,19 @@ class Client:
         # A request nobody has taken yet must not be carried out when nobody waits any more.
         self._socket.close()
         self._socket = self._connected()
+        if not self._serves():
+            raise NoAnswer(f"{type}: the runtime has ended without an answer")
         raise NoAnswer(f"{type}: no answer within {wait:g} s")
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for a frame; False after `seconds`, or where the runtime has ended."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self._socket.poll(int(min(left, LOOK_SECONDS) * 1000)):
+                return True
+            if not self._serves():
+                return bool(self._socket.poll(0))
+        return bool(self._socket.poll(0))
 
     def close(self) -> None:
         self._socket.close()

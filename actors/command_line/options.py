@@ -87,9 +87,9 @@ def home() -> "Path":
 
 def client() -> "Client":
     from bus.client import Client
-    from bus.connection import read
+    from bus.connection import is_held, read
 
-    return Client(read(home()).requests)
+    return Client(read(home()).requests, serves=lambda: is_held(home()))
 
 
 def ask(request: "Request[R]") -> "R":

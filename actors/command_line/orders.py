@@ -12,8 +12,9 @@ from bus.requests import Command, MergeContinue, WorkflowGet, WorkflowStop
 from bus.rows import Workflow
 from bus.subscriber import Subscriber
 
-SILENCE_SECONDS = 15.0
-"""After so long without a fact the runtime is asked whether it is there."""
+SILENCE_SECONDS = 1.0
+"""After so long without a fact the runtime is asked for the row, which tells whether it is there."""
+_ANSWER_SECONDS = 15.0
 
 _TIDY_SECONDS = 60.0
 
@@ -23,7 +24,7 @@ def order(home: Path, request: Command, until: tuple[str, ...], bad: tuple[str, 
     `until`: do not wait). Return its row. Raises `Refused`, `NoRuntime`, `NoAnswer`; `Stop` if
     a resolution is not accepted."""
     served = connection.read(home)
-    with Client(served.requests) as client:
+    with Client(served.requests, serves=lambda: connection.is_held(home)) as client:
         judged = isinstance(request, MergeContinue) and _has_conflict(client, request.workflow)
         done = client.ask(request)
         row, name = done.row, done.workflow
@@ -71,7 +72,7 @@ def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
 
 
 def _row(client: Client, name: str) -> Workflow:
-    return client.ask(WorkflowGet(workflow=name), timeout=SILENCE_SECONDS)
+    return client.ask(WorkflowGet(workflow=name), timeout=_ANSWER_SECONDS)
 
 
 def _wait_tidied(client: Client, row: Workflow) -> Workflow:

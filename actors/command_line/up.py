@@ -1,15 +1,17 @@
 """Following a workflow from outside: submit, prepare, start, wait, show."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 from actors.command_line import live, streams, tables
 from actors.command_line.daemon import ensure
-from actors.command_line.orders import SILENCE_SECONDS
 from actors.command_line.printing import say, say_json
 from actors.command_line.program import command
 from actors.runtime import local
-from bus.client import Client
+from bus import connection
+from bus.client import LOOK_SECONDS, Client, NoAnswer
+from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved
 from bus.requests import (
@@ -19,9 +21,11 @@ from bus.requests import (
     WorkflowPrepare,
     WorkflowStart,
 )
+from bus.rows import Workflow
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
+_TOO_LATE = {400, 409}
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
@@ -31,56 +35,106 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     streams.go_on_without_reader()
     local.check(plan["plan"], plan["base"])
     served = ensure(home)
-    with Client(served.requests, timeout=120) as client:
-        head = client.ask(RuntimeInfo()).head
+    with _client(home, served) as client:
+        seq = client.ask(RuntimeInfo()).head
         submitted = client.ask(PlanSubmit(**plan))
-        name = submitted.id
-        for warning in submitted.warnings:
-            say(f"note: {warning}", err=True)
-        subscriber = Subscriber(served.feed, served.requests, head, name)
-        view = live.Quiet() if as_json else live.follow_view(client, name)
+    for warning in submitted.warnings:
+        say(f"note: {warning}", err=True)
+    row = _Follower(home, submitted.id, seq, as_json).follow()
+    if row is None:
+        follow = command("events", "--follow", submitted.id)
+        say(f"\n{submitted.id}/ goes on; follow it: {follow}", err=True)
+        return 1
+    if as_json:
+        say_json(row)
+    else:
+        say(tables.outcome(row))
+    return 0 if row.status == "completed" else 1
+
+
+def _client(home: Path, served: connection.Connection) -> Client:
+    return Client(served.requests, timeout=120, serves=lambda: connection.is_held(home))
+
+
+class _Follower:
+    """Brings a submitted workflow to its end, also across runtimes that end and come back."""
+
+    def __init__(self, home: Path, name: str, seq: int, as_json: bool) -> None:
+        self._home = home
+        self._name = name
+        self._seq = seq
+        self._as_json = as_json
+        self._started = False
+
+    def follow(self) -> Workflow | None:
+        """Return the row at the end, or when the merge waits for a person; None at Ctrl-C."""
         try:
-            client.ask(WorkflowPrepare(workflow=name))
-            with view:
-                _follow(client, subscriber, view, name)
+            while True:
+                try:
+                    return self._with(connection.read(self._home))
+                except (NoRuntime, NoAnswer):
+                    if connection.is_held(self._home):
+                        raise
+                    self._await_runtime()
         except KeyboardInterrupt:
-            follow = command("events", "--follow", name)
-            say(f"\n{name}/ goes on; follow it: {follow}", err=True)
-            return 1
-        finally:
-            subscriber.close()
-        row = client.ask(WorkflowGet(workflow=name))
-        if as_json:
-            say_json(row)
-        else:
-            say(tables.outcome(row))
-        return 0 if row.status == "completed" else 1
+            return None
 
+    def _await_runtime(self) -> None:
+        say(
+            f"no runtime serves {self._home} any more; the terminals go on, and so does this when "
+            f"one serves: {command('serve')}",
+            err=True,
+        )
+        while True:
+            try:
+                connection.read(self._home)
+            except NoRuntime:
+                time.sleep(LOOK_SECONDS)  # no event of another process's start can be awaited
+            else:
+                say("a runtime serves again", err=True)
+                return
 
-def _follow(client: Client, subscriber: Subscriber, view: live.View, name: str) -> None:
-    """Show facts until the workflow is over, or waits for a person in its merge."""
-    started = False
-    while True:
-        fact = subscriber.next(SILENCE_SECONDS)
+    def _with(self, served: connection.Connection) -> Workflow:
+        """Follow with one runtime. Raises `NoAnswer` or `NoRuntime` when it has ended."""
+        with _client(self._home, served) as client:
+            subscriber = Subscriber(served.feed, served.requests, self._seq, self._name)
+            view = live.Quiet() if self._as_json else live.follow_view(client, self._name)
+            try:
+                self._go_on(client, client.ask(WorkflowGet(workflow=self._name)))
+                with view:
+                    while not self._is_over(client, subscriber, view):
+                        pass
+            finally:
+                self._seq = subscriber.seq
+                subscriber.close()
+            return client.ask(WorkflowGet(workflow=self._name))
+
+    def _is_over(self, client: Client, subscriber: Subscriber, view: live.View) -> bool:
+        """Show the next fact; whether the workflow is over, or waits for a person in its merge."""
+        fact = subscriber.next(LOOK_SECONDS)
         if fact is None:
-            client.ask(RuntimeInfo(), timeout=SILENCE_SECONDS)  # raises when nobody is there
-            continue
+            if not connection.is_held(self._home):
+                raise NoRuntime(self._home)
+            return self._ends(client.ask(WorkflowGet(workflow=self._name)))
         view.show(fact)
-        if isinstance(fact, WorkflowMoved):
-            if fact.new == "ready" and not started:
-                started = True
-                _start(client, name)
-            elif fact.new in _OVER:
-                return
-        elif isinstance(fact, RepairOffered):
-            row = client.ask(WorkflowGet(workflow=name))
-            if tables.merge_of_person(row):
-                return
+        if isinstance(fact, WorkflowMoved | RepairOffered):
+            row = client.ask(WorkflowGet(workflow=self._name))
+            self._go_on(client, row)
+            return self._ends(row)
+        return False
 
+    @staticmethod
+    def _ends(row: Workflow) -> bool:
+        return row.status in _OVER or tables.merge_of_person(row)
 
-def _start(client: Client, name: str) -> None:
-    try:
-        client.ask(WorkflowStart(workflow=name))
-    except Refused as refused:
-        if refused.body.reason != "not_ready":
-            raise
+    def _go_on(self, client: Client, row: Workflow) -> None:
+        """Give the command that is next. Another one may have been faster."""
+        try:
+            if row.status == "created":
+                client.ask(WorkflowPrepare(workflow=self._name))
+            elif row.status == "ready" and not self._started:
+                self._started = True
+                client.ask(WorkflowStart(workflow=self._name))
+        except Refused as refused:
+            if refused.body.code not in _TOO_LATE:
+                raise

@@ -18,6 +18,7 @@ import pygit2
 from pygit2.enums import FileMode
 
 from actors.git.command import git, split0
+from bus.user import file_of_user
 
 _ATTRIBUTES: Final = ".gitattributes"
 _DRIVER: Final = re.compile(rb"\bmerge=(\S+)")
@@ -103,7 +104,7 @@ def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
     texts = [text for _, text in files]
     known = _settings(made, r"^(core\.attributesfile|merge\..*\.driver)$")
     place = known.pop("core.attributesfile", _USERS)
-    for other in (Path(git_dir, "info", "attributes"), Path(place).expanduser()):
+    for other in filter(None, (Path(git_dir, "info", "attributes"), file_of_user(place))):
         with contextlib.suppress(OSError):
             texts.append(other.read_bytes())
     named = {os.fsdecode(name) for text in texts for name in _DRIVER.findall(text)}

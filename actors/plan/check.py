@@ -22,6 +22,7 @@ from bus.action import Action, Do
 from bus.errors import malformed
 from bus.plan import Plan, decode
 from bus.results import CheckedPlan, CheckedTask
+from bus.user import NoHomeDirectory, expanded
 
 _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 
@@ -39,8 +40,8 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`."""
     plan = decode(source)
     try:
-        repo = Path(plan.repo).expanduser()
-    except RuntimeError as error:
+        repo = expanded(plan.repo)
+    except NoHomeDirectory as error:
         raise malformed("repo", f"{plan.repo!r}: nobody of this name has a home here") from error
     if not repo.is_absolute():
         if not base:

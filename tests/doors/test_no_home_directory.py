@@ -1,6 +1,7 @@
 """A user whom passwd does not know, without HOME: a container's uid."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -52,3 +53,11 @@ def test_with_a_named_home_all_works(tmp_path: Path, words: list[str]) -> None:
     if words == ["demo"]:
         assert said.returncode == 0, said.stderr + said.stdout
         run(tmp_path, "down", "--terminals", "--home", str(tmp_path / "home"))
+
+
+def test_the_home_directory_is_asked_for_in_one_place() -> None:
+    """`Path.expanduser` and `Path.home` raise `RuntimeError` for such a user."""
+    asks = re.compile(r"\.expanduser\(|Path\.home\(")
+    sources = [path for room in ("actors", "bus", "store") for path in (ROOT / room).rglob("*.py")]
+    found = [str(path.relative_to(ROOT)) for path in sources if asks.search(path.read_text())]
+    assert found == ["bus/user.py"]

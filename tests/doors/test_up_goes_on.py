@@ -1,0 +1,69 @@
+"""`up` and other commands, while the runtime is killed and comes back."""
+
+import subprocess
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text
+
+SLOW = """
+[cli.slow]
+command = ["sleep", "1000"]
+ready = "never"
+"""
+
+
+def reads_until(process: "subprocess.Popen[str]", words: str) -> str:
+    """What it says on standard error up to these words."""
+    assert process.stderr is not None
+    said = ""
+    while words not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.mark.parametrize("when", ["starting", "running"])
+def test_up_says_at_once_that_nobody_serves_and_goes_on_when_somebody_does(
+    home: Home, repo: Path, tmp_path: Path, when: str
+) -> None:
+    gate = tmp_path / "go"
+    script = f"$ while [ ! -e {gate} ]; do sleep 0.05; done\n" + commit("a", "x", "write a #done")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder(script)]}, 'test = ["true"]'))
+    home.serve()
+    words = [PYTHON, str(ROOT / "run.py"), "up", str(plan), "--home", str(home.path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        while f"{when}:" not in (line := up.stdout.readline()):
+            assert line
+        drain = Thread(target=up.stdout.read)
+        drain.start()
+        home.kill()
+        said = reads_until(up, "no runtime serves")
+        assert f"run.py serve --home {home.path}" in said
+        home.serve()
+        reads_until(up, "serves again")
+        gate.touch()
+        assert up.wait(60) == 0
+        drain.join()
+    assert home.status() == "completed"
+
+
+def test_a_command_that_waits_for_its_answer_notices_that_the_runtime_is_killed(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [{"cli": "slow", "instruction": "x"}]}, tail=SLOW))
+    home.serve()
+    home.ok("submit", str(plan))
+    words = [PYTHON, str(ROOT / "run.py"), "prepare", "demo", "--home", str(home.path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as prepare:
+        home.until(lambda row: row["status"] == "starting")
+        home.kill()
+        said = reads_until(prepare, "error: ")
+        assert prepare.wait(30) == 3
+    assert "the runtime has ended" in said
