@@ -13,7 +13,7 @@ from bus.rows import Workflow
 from bus.subscriber import Subscriber
 
 SILENCE_SECONDS = 1.0
-"""After so long without a fact the runtime is asked for the row, which tells whether it is there."""
+"""After so long without a fact the row is asked for, which tells whether a runtime is there."""
 _ANSWER_SECONDS = 15.0
 
 _TIDY_SECONDS = 60.0

@@ -26,6 +26,7 @@ from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
 _TOO_LATE = {400, 409}
+_STOPPING = 503
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
@@ -73,25 +74,32 @@ class _Follower:
                 try:
                     return self._with(connection.read(self._home))
                 except (NoRuntime, NoAnswer):
-                    if connection.is_held(self._home):
-                        raise
                     self._await_runtime()
+                except Refused as refused:
+                    if refused.body.code != _STOPPING:
+                        raise
+                    time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             return None
 
     def _await_runtime(self) -> None:
-        say(
-            f"no runtime serves {self._home} any more; the terminals go on, and so does this when "
-            f"one serves: {command('serve')}",
-            err=True,
-        )
+        """Say that nobody serves, and return when a runtime does."""
+        said = False
         while True:
             try:
                 connection.read(self._home)
             except NoRuntime:
+                if not said:
+                    said = True
+                    say(
+                        f"no runtime serves {self._home} any more; the terminals go on, and so "
+                        f"does this when one serves: {command('serve')}",
+                        err=True,
+                    )
                 time.sleep(LOOK_SECONDS)  # no event of another process's start can be awaited
             else:
-                say("a runtime serves again", err=True)
+                if said:
+                    say("a runtime serves again", err=True)
                 return
 
     def _with(self, served: connection.Connection) -> Workflow:
