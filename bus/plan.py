@@ -29,6 +29,7 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
 Role = Literal["coder", "reviewer"]
+Sandbox = Literal["worktree", "off"]
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -46,6 +47,7 @@ class TerminalPlan(_Strict):
     model: str = ""
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
+    sandbox: Sandbox = "off"
     timeout: Seconds | None = None
 
 
@@ -64,7 +66,20 @@ class HelperPlan(_Strict):
     model: str = ""
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
+    sandbox: Sandbox = "off"
     attempts: Count = 1
+    timeout: Seconds | None = None
+
+
+class Defaults(_Strict):
+    """What holds for every terminal that does not say otherwise, `[merge]` and `[error]` too."""
+
+    cli: str = ""
+    provider: str = ""
+    model: str = ""
+    auto_confirm: AutoConfirm | None = None
+    switch: Switch | None = None
+    sandbox: Sandbox | None = None
     timeout: Seconds | None = None
 
 
@@ -99,6 +114,8 @@ class Plan(_Strict):
     setup: Argv | None = None
     copy: list[Text] = []
     test_env: list[Text] = []
+    sandbox_allow: list[Text] = []
+    defaults: Defaults | None = None
     merge: HelperPlan | None = None
     error: HelperPlan | None = None
     orchestrator: Orchestrator | None = None
@@ -114,6 +131,7 @@ _SHAPE: Shape[Plan] = Shape(
         ("task", "terminal"): TerminalPlan,
         ("merge",): HelperPlan,
         ("error",): HelperPlan,
+        ("defaults",): Defaults,
         ("orchestrator",): Orchestrator,
         ("provider", "*"): Provider,
     },
@@ -152,7 +170,7 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
-        plan, found = collect(raw, _SHAPE)
+        plan, found = collect(_with_defaults(raw), _SHAPE)
         found += _beyond_types(plan) if plan is not None else []
         _check_texts(raw, "")
     except RecursionError as error:
@@ -160,6 +178,29 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     if plan is None or found:
         raise _refused(found, source if isinstance(source, str) else "")
     return plan
+
+
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    """The plan with `[defaults]` in each terminal that does not say otherwise. What has not the
+    form of a plan stays as it is, to be refused where it stands."""
+    defaults = raw.get("defaults") if isinstance(raw, dict) else None
+    if not isinstance(defaults, dict) or not set(defaults) <= set(Defaults.__struct_fields__):
+        return raw
+
+    def filled(table: Any) -> Any:
+        return {**defaults, **table} if isinstance(table, dict) else table
+
+    def with_terminals(task: Any) -> Any:
+        if not isinstance(task, dict) or not isinstance(task.get("terminal"), list):
+            return task
+        return {**task, "terminal": [filled(terminal) for terminal in task["terminal"]]}
+
+    changed: dict[str, Any] = {
+        name: filled(raw[name]) for name in ("merge", "error") if name in raw
+    }
+    if isinstance(raw.get("task"), list):
+        changed["task"] = [with_terminals(task) for task in raw["task"]]
+    return {**raw, **changed}
 
 
 def _refused(found: list[Problem], text: str) -> Refused:

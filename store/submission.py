@@ -100,5 +100,6 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         model=helper.model,
         auto_confirm=helper.auto_confirm,
         switch=helper.switch,
+        sandbox=helper.sandbox,
         timeout=helper.timeout,
     )

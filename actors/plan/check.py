@@ -18,6 +18,7 @@ from actors.clis.providers import ProviderError
 from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
+from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.errors import malformed
 from bus.plan import Plan, decode
@@ -52,6 +53,7 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     plan.repo = os.path.normpath(repo)
     _place_programs(plan, base)
     found = _survey(plan)
+    _check_sandbox(plan)
     warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
@@ -124,6 +126,20 @@ def _check_clis(plan: Plan) -> list[str]:
     except ProviderError as error:
         raise malformed(error.path, error.rule) from error
     return sorted(set(warnings))
+
+
+def _check_sandbox(plan: Plan) -> None:
+    """A terminal that is to have a sandbox can have one here. Raises `Refused`."""
+    wanted = [
+        f"task[{i}].terminal[{j}].sandbox"
+        for i, task in enumerate(plan.task)
+        for j, terminal in enumerate(task.terminal)
+        if terminal.sandbox != "off"
+    ]
+    helpers = (("merge", plan.merge), ("error", plan.error))
+    wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.sandbox != "off"]
+    if wanted and (trouble := sandbox.trouble()):
+        raise malformed(wanted[0], f'{trouble}; install it, or set it to "off"')
 
 
 def _exposed(plan: Plan) -> list[str]:

@@ -14,10 +14,12 @@ from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
+from actors.platform import sandbox
 from actors.system.stage import Stage
 from actors.terminal import switching
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
+from actors.terminal.sandbox import limits
 from bus.plan import Plan
 from bus.rows import Workflow
 
@@ -72,4 +74,7 @@ def prepare(port: Port, workflow: Workflow, cwd: Path) -> Prepared:
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
     except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
-    return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
+    if asked.sandbox == "off":
+        return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
+    argv = sandbox.wrapped(launch.argv, limits(port, workflow, cwd))
+    return Prepared(argv=argv, env=sandbox.without_ways_out(launch.env), cwd=cwd)

@@ -1,0 +1,38 @@
+"""The sandbox of one terminal: its worktree and its branch, and nothing else of the user's."""
+
+from pathlib import Path
+
+from actors.git import reach
+from actors.platform import sandbox
+from actors.terminal.errors import LaunchRefused
+from actors.terminal.port import Port
+from bus.rows import Workflow
+
+
+def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
+    """Return what the terminal's program may write and see. Raise `LaunchRefused` where no sandbox
+    can be made: a program that was to have one does not run without."""
+    if trouble := sandbox.trouble():
+        raise LaunchRefused(f'sandbox = "worktree": {trouble}; or set sandbox = "off"')
+    common = Path(workflow.git_dir)
+    branch = next((t.branch for t in workflow.tasks if t.address == port.row.task), "")
+    worktree = _worktree(cwd)
+    try:
+        writable, read_only = reach.of_branch(common, worktree, branch)
+    except (OSError, ValueError) as error:
+        raise LaunchRefused(f"the sandbox needs the worktree: {error}") from error
+    allowed = [Path(name).expanduser() for name in port.plan.sandbox_allow]
+    return sandbox.Limits(
+        cwd=str(cwd),
+        writable=tuple(map(str, [*writable, port.directory / "home", *allowed])),
+        read_only=tuple(map(str, read_only)),
+        hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
+    )
+
+
+def _worktree(cwd: Path) -> Path:
+    """The root of the worktree that the program works in."""
+    for place in (cwd, *cwd.parents):
+        if (place / ".git").exists():
+            return place
+    raise LaunchRefused(f"{cwd} is in no worktree")

@@ -1,0 +1,98 @@
+"""An agent in a sandbox commits on its branch, and reaches nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from actors.platform import sandbox
+from tests.doors.acting import Acting
+from tests.doors.kit import coder, git, plan_text
+
+pytestmark = pytest.mark.skipif(bool(sandbox.trouble()), reason=sandbox.trouble())
+
+ATTACKS = {
+    "read the database": "cat {home}/callboard.db",
+    "read the connection file": "cat {home}/connection.json",
+    "see the home": "ls {home}/terminals/demo/b",
+    "write another worktree": "touch {home}/worktrees/demo/b/x",
+    "write the user's checkout": "touch {repo}/x",
+    "change the shared configuration": "git config user.name Robot",
+    "plant a hook": "touch {repo}/.git/hooks/pre-commit",
+    "plant attributes": "echo '* filter=x' > {repo}/.git/info/attributes",
+    "move the target": "git update-ref refs/heads/main HEAD",
+    "plant a replacement": "git update-ref refs/replace/x HEAD",
+    "pin": "git update-ref refs/callboard/x HEAD",
+    "redirect the worktree": "echo gitdir: /nowhere > .git",
+    "read another's environment": "cat /proc/{runtime}/environ",
+    "signal the runtime": "kill -0 {runtime}",
+    "see the user's keys": "cat {user}/.ssh/id_test",
+    "write the user's files": "touch {user}/x",
+    "write the system": "touch /etc/callboard-test",
+}
+
+
+def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    user = Path.home()
+    places = {
+        "home": acting.home.path,
+        "repo": repo,
+        "user": user,
+        "runtime": acting.call("runtime.info")["pid"],
+    }
+    lines = [
+        f"$ if {attack.format_map(places)} >/dev/null 2>&1; then echo '{name}'; fi >> broken.txt"
+        for name, attack in ATTACKS.items()
+    ]
+    lines += ["$ echo work > a.txt", "$ git add -A && git commit -qm 'a #done'"]
+    plan = plan_text(
+        repo,
+        {
+            "a": [coder("\n".join(lines))],
+            "b": [coder("$ echo b > b; git add -A; git commit -qm 'b #done'")],
+        },
+        head='test = ["true"]',
+        tail='[defaults]\nsandbox = "worktree"\n',
+    )
+    acting.begin(plan)
+    acting.status("completed")
+    assert (repo / "broken.txt").read_text() == ""
+    assert (repo / "a.txt").read_text() == "work\n"
+    assert git(repo, "config", "user.name") == "Test"
+    assert not Path("/etc/callboard-test").exists()
+
+
+def test_amending_and_signals_work_inside(acting: Acting, repo: Path) -> None:
+    script = (
+        "$ echo one > a.txt; git add -A; git commit -qm one\n"
+        "$ echo two > a.txt; git commit -qa --amend -m two\n"
+        "$ sh -c 'kill -TERM $$'; echo $? > code.txt; git add -A; git commit -qm 'done #done'\n"
+    )
+    acting.begin(
+        plan_text(
+            repo,
+            {"a": [coder(script, sandbox="worktree")]},
+            head='test = ["true"]',
+        )
+    )
+    acting.status("completed")
+    assert (repo / "code.txt").read_text() == "143\n"
+
+
+def test_defaults_hold_where_a_terminal_says_nothing(acting: Acting, repo: Path) -> None:
+    plan = plan_text(
+        repo,
+        {"a": [{"instruction": "x"}], "b": [{"instruction": "y", "sandbox": "off"}]},
+        tail='[defaults]\ncli = "scripted"\nsandbox = "worktree"\n',
+    )
+    assert acting.call("plan.check", plan=plan, base="/")["launch_order"] == ["a/1", "b/1"]
+
+
+@pytest.mark.parametrize("key", ["sandbx", "command"])
+def test_an_unknown_default_is_refused(acting: Acting, repo: Path, key: str) -> None:
+    plan = plan_text(repo, {"a": [coder("x")]}, tail=f'[defaults]\n{key} = "x"\n')
+    with pytest.raises(Exception, match=key):
+        acting.call("plan.check", plan=plan, base="/")
+    assert json.dumps(key)
