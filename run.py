@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Callboard's stage door: the command line, and nothing else
 (`actors/command_line/commands.py`, which Python keeps compiled; a script is compiled at each
-start)."""
+start).
+"""
 
 import gc
 

@@ -48,7 +48,8 @@ def fill(path: Path) -> None:
 
 class Sides:
     """Both build the same merge, again and again; each round of ours has a time of its own,
-    so that no object is there already."""
+    so that no object is there already.
+    """
 
     def __init__(self, at: Path) -> None:
         self.path = at / "repo"

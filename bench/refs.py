@@ -34,8 +34,11 @@ class Branch:
         self.moved_at = 0.0
 
     def commit(self) -> str:
-        """A commit a minute after the last, as agents make them. As git does it: its object,
-        then the ref's lock file, and with the rename of that the clock starts."""
+        """A commit a minute after the last, as agents make them.
+
+        As git does it: its object, then the ref's lock file, and with the rename of that the clock
+        starts.
+        """
         self.minute += 60
         who = pygit2.Signature(WHO.name, WHO.email, self.minute, 0)
         oid = self.repo.create_commit(None, who, who, "Go on", self.tip.tree_id, [self.tip.id])

@@ -73,8 +73,10 @@ def _ratio(ours: float, reference: float) -> float:
 
 
 def alternate(rounds: int, *sides: Callable[[], float]) -> list[float]:
-    """The median of each side, measured in turn: what disturbs one disturbs the others. Every
-    second round goes backwards, so that no side is always first. One round is for warming up."""
+    """The median of each side, measured in turn: what disturbs one disturbs the others.
+
+    Every second round goes backwards, so that no side is always first. One round is for warming up.
+    """
     taken: list[list[float]] = [[] for _ in sides]
     for number in range(rounds + 1):
         order = list(enumerate(sides))

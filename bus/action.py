@@ -11,7 +11,8 @@ import msgspec
 
 class Do(StrEnum):
     """What an action does: the type of a request, or one of the local steps at the end, for
-    which no runtime is asked."""
+    which no runtime is asked.
+    """
 
     LIST = "workflow.list"
     GET = "workflow.get"
@@ -40,8 +41,11 @@ LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.END_TERMINALS})
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One step. `address` is what it acts on, "" for the runtime itself; `fields` are further
-    fields of the request, such as the `cli` of a repair."""
+    """One step.
+
+    `address` is what it acts on, "" for the runtime itself; `fields` are further fields of the
+    request, such as the `cli` of a repair.
+    """
 
     do: Do
     address: str = ""

@@ -36,7 +36,8 @@ class Client:
         self, endpoint: str, timeout: float = 30.0, serves: Callable[[], bool] = lambda: True
     ) -> None:
         """`serves` says whether a runtime still serves; it is called twice a second while a
-        request waits for its answer."""
+        request waits for its answer.
+        """
         self._timeout = timeout
         self._serves = serves
         self._numbers = itertools.count(1)

@@ -29,6 +29,9 @@ def awake() -> float:
 
 
 def awake_since(reading: float) -> float:
-    """Seconds since a reading of `awake`. 0 where it says nothing: none was taken (0), or it
-    was taken in an earlier boot and is yet to come in this one."""
+    """Seconds since a reading of `awake`.
+
+    0 where it says nothing: none was taken (0), or it was taken in an earlier boot and is yet to
+    come in this one.
+    """
     return max(0.0, awake() - reading) if reading else 0.0

@@ -16,8 +16,10 @@ VERSION = 1
 
 
 class Connection(msgspec.Struct, omit_defaults=True):
-    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one. `http` is
-    the web door's address, "" where it is closed."""
+    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one.
+
+    `http` is the web door's address, "" where it is closed.
+    """
 
     version: int
     pid: int
@@ -29,7 +31,8 @@ class Connection(msgspec.Struct, omit_defaults=True):
 
 class WebDoor(msgspec.Struct, frozen=True):
     """What the web door's process is told when it is started: where the runtime is, the token
-    it wants, the values of `Host` that name it, and the files of TLS ("" for none)."""
+    it wants, the values of `Host` that name it, and the files of TLS ("" for none).
+    """
 
     requests: str
     feed: str
@@ -51,7 +54,8 @@ class NoRuntime(Exception):
 
 def home_from(option: str | None) -> Path:
     """`--home`, else `$CALLBOARD_HOME`, else `$XDG_STATE_HOME/callboard`, else
-    `~/.local/state/callboard`. Absolute; it need not exist. Raises `NoHomeDirectory`."""
+    `~/.local/state/callboard`. Absolute; it need not exist. Raises `NoHomeDirectory`.
+    """
     if option or (option := os.environ.get("CALLBOARD_HOME")):
         return expanded(option).resolve()
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -87,7 +91,8 @@ def read(home: Path) -> Connection:
 
 def hold(home: Path) -> int | None:
     """The exclusive lock on a home, as an open file descriptor, or None where another
-    process holds it. It ends with the process, however that ends."""
+    process holds it. It ends with the process, however that ends.
+    """
     fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while not _try(fd, fcntl.LOCK_EX):
         if not _try(fd, fcntl.LOCK_SH):

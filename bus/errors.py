@@ -13,9 +13,12 @@ from bus.action import Action, Do
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
-    """The `error` of a reply. `code` follows HTTP, `reason` is a word for programs,
-    `message` a sentence for people, `path` the field at fault. `actions` are the steps of
-    Callboard that help; `help` is advice outside Callboard, such as a git command."""
+    """The `error` of a reply.
+
+    `code` follows HTTP, `reason` is a word for programs, `message` a sentence for people, `path`
+    the field at fault. `actions` are the steps of Callboard that help; `help` is advice outside
+    Callboard, such as a git command.
+    """
 
     code: int
     reason: str
@@ -26,8 +29,11 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
 
 
 class Refused(Exception):  # an answer, not a defect
-    """A request that is answered with an error. Any part between the gateway and the journal
-    may raise it; the gateway makes the reply. Nothing has been changed."""
+    """A request that is answered with an error.
+
+    Any part between the gateway and the journal may raise it; the gateway makes the reply. Nothing
+    has been changed.
+    """
 
     def __init__(
         self,

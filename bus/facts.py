@@ -1,5 +1,6 @@
-"""Facts: what happened, as typed structs. The journal stores each with its `seq`;
-the publisher sends it as `ADDRESS SPACE JSON`.
+"""Facts: what happened, as typed structs.
+
+The journal stores each with its `seq`; the publisher sends it as `ADDRESS SPACE JSON`.
 
 `seq` and `at` are given by the journal's writer inside the transaction that stores
 the fact; they are 0 and "" before. A class whose `observed` is true is an
@@ -31,7 +32,8 @@ class Fact(msgspec.Struct, tag_field="type", kw_only=True):
 
 class WorkflowMoved(Fact, kw_only=True, tag="workflow.status"):
     """`by` is who caused it, a `bus.peer.By` or "" for the runtime; `peer` what the system
-    says of that process."""
+    says of that process.
+    """
 
     old: WorkflowStatus | None
     new: WorkflowStatus
@@ -65,12 +67,14 @@ class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
 
 
 class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
-    """A new commit on a task's branch. `address` is the task. `verdict` is what its
-    message says (a `bus.commit_words.Meaning`, "" for nothing); `problem` why it cannot
-    count, as its message or git shows it; `issues` a reviewer's or a failing coder's words;
-    `written`, where history was rewritten, the time the author first wrote it (a rebase
-    copies others' words), "" otherwise. `note` is what git showed that does not count
-    against it: a lock file of a process that is gone."""
+    """A new commit on a task's branch.
+
+    `address` is the task. `verdict` is what its message says (a `bus.commit_words.Meaning`, "" for
+    nothing); `problem` why it cannot count, as its message or git shows it; `issues` a reviewer's
+    or a failing coder's words; `written`, where history was rewritten, the time the author first
+    wrote it (a rebase copies others' words), "" otherwise. `note` is what git showed that does not
+    count against it: a lock file of a process that is gone.
+    """
 
     observed = True
 
@@ -88,7 +92,8 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
 
 class CommitWaits(Fact, kw_only=True, tag="commit.waits"):
     """A completion is neither accepted nor rejected yet, for `reason`: git still writes in the
-    worktree, or (`failed`) git cannot examine it; then the terminal is told."""
+    worktree, or (`failed`) git cannot examine it; then the terminal is told.
+    """
 
     observed = True
 
@@ -109,7 +114,8 @@ class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):
 
 class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
     """History of a watched branch was changed: `amend`, `rebase`, `reset`, `force`,
-    `deleted`, `created`. `old`/`new` are commit ids or ""."""
+    `deleted`, `created`. `old`/`new` are commit ids or "".
+    """
 
     observed = True
 
@@ -120,8 +126,10 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
 
 
 class TaskReopened(Fact, kw_only=True, tag="task.reopened"):
-    """The branch has moved to `commit` after `accepted` was accepted. Nothing later than
-    `accepted` lands before it is accepted too."""
+    """The branch has moved to `commit` after `accepted` was accepted.
+
+    Nothing later than `accepted` lands before it is accepted too.
+    """
 
     accepted: str
     commit: str
@@ -133,7 +141,8 @@ class TaskReopened(Fact, kw_only=True, tag="task.reopened"):
 
 class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
     """The program shows its ready pattern on a quiet screen, `seconds` after its host
-    started it."""
+    started it.
+    """
 
     observed = True
 
@@ -143,7 +152,8 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
 
 class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
     """The program's version (`""`: unknown) is none its profile was verified with: its
-    prompts are not answered by themselves."""
+    prompts are not answered by themselves.
+    """
 
     incarnation: int
     cli: str
@@ -162,10 +172,12 @@ class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
 
 
 class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):
-    """The program and its process group are gone. `kind`: `exited` (status = code),
-    `signaled` (status = signal), `exec_failed` (status = errno), `lost` (the host died
-    and took the status with it). `unsure` is the step of an instruction of which nobody is
-    left to say whether it was typed; 0: there is none."""
+    """The program and its process group are gone.
+
+    `kind`: `exited` (status = code), `signaled` (status = signal), `exec_failed` (status = errno),
+    `lost` (the host died and took the status with it). `unsure` is the step of an instruction of
+    which nobody is left to say whether it was typed; 0: there is none.
+    """
 
     observed = True
 
@@ -200,9 +212,11 @@ class InstructionDelivered(Fact, kw_only=True, tag="instruction.delivered"):
 
 
 class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
-    """The text was sent and no new turn was seen; it is not typed again. Without an
-    `instruction.sent` before it: the runtime died before it could note whether it was typed,
-    and the host, which knew, died too."""
+    """The text was sent and no new turn was seen; it is not typed again.
+
+    Without an `instruction.sent` before it: the runtime died before it could note whether it was
+    typed, and the host, which knew, died too.
+    """
 
     incarnation: int
     step: int
@@ -210,8 +224,11 @@ class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
 
 
 class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
-    """A prompt waits for a person. `prompt` is the profile's name of it, `unknown`, or
-    `unrecognised` where a quiet screen is neither ready nor busy nor a question."""
+    """A prompt waits for a person.
+
+    `prompt` is the profile's name of it, `unknown`, or `unrecognised` where a quiet screen is
+    neither ready nor busy nor a question.
+    """
 
     incarnation: int
     prompt: str
@@ -228,7 +245,8 @@ class TurnEnded(Fact, kw_only=True, tag="turn.ended"):
 
 class TurnWithoutCommit(Fact, kw_only=True, tag="turn.without_commit"):
     """The program has been quiet for `idle_after` since its turn ended, and nothing that counts
-    was committed. It is told `missing` as an instruction."""
+    was committed. It is told `missing` as an instruction.
+    """
 
     observed = True
 
@@ -240,7 +258,8 @@ class TurnWithoutCommit(Fact, kw_only=True, tag="turn.without_commit"):
 class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
     """The terminal waits for a person: its turn has ended without a commit that counts, after as
     many instructions as `nudges` allows, or its screen takes no instruction (`obstacle`:
-    `password`, `pager` or `editor`; "" otherwise)."""
+    `password`, `pager` or `editor`; "" otherwise).
+    """
 
     incarnation: int
     step: int
@@ -267,8 +286,10 @@ class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
 
 
 class TerminalTaken(Fact, kw_only=True, tag="terminal.taken"):
-    """Somebody types into the terminal from now on; `by` and `peer` as in `WorkflowMoved`. What
-    is typed is not stored."""
+    """Somebody types into the terminal from now on; `by` and `peer` as in `WorkflowMoved`.
+
+    What is typed is not stored.
+    """
 
     incarnation: int
     by: str
@@ -333,8 +354,11 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
-    """The plan's tests ran on `commit`. `status` is the exit code, `output`
-    the directory whose files, in order of their names, are all of its output."""
+    """The plan's tests ran on `commit`.
+
+    `status` is the exit code, `output` the directory whose files, in order of their names, are all
+    of its output.
+    """
 
     observed = True
 
@@ -379,7 +403,8 @@ class MergeLanded(Fact, kw_only=True, tag="merge.landed"):
 
 class MergeBehind(Fact, kw_only=True, tag="merge.behind"):
     """`commit` has landed, but these checkouts of the target could not be brought along: a
-    filter hangs or fails, say. Git's index there stays locked until the merge is continued."""
+    filter hangs or fails, say. Git's index there stays locked until the merge is continued.
+    """
 
     observed = True
 
@@ -397,8 +422,10 @@ class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
 
 
 class RepairOffered(Fact, kw_only=True, tag="repair.offered"):
-    """What failed, the evidence, and the steps that go on. `commands`: the same steps as
-    text, in the journal of version 0.1.0 only."""
+    """What failed, the evidence, and the steps that go on.
+
+    `commands`: the same steps as text, in the journal of version 0.1.0 only.
+    """
 
     failed: list[str]
     evidence: str

@@ -32,9 +32,11 @@ class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type"):
 
 
 class Feed:
-    """The publishing socket (XPUB, which sees who joins). Used by one thread, the one that
-    made it, and by the gate, which opens and shuts its endpoint. `on_used` is called where that
-    may have used up the descriptor's edge."""
+    """The publishing socket (XPUB, which sees who joins).
+
+    Used by one thread, the one that made it, and by the gate, which opens and shuts its endpoint.
+    `on_used` is called where that may have used up the descriptor's edge.
+    """
 
     def __init__(
         self,
@@ -67,7 +69,8 @@ class Feed:
     def greet(self, head: int) -> None:
         """A heartbeat at once if somebody (re)joined: what was published before passed them
         by, and what comes from now on does not. To be called when `fileno` is readable, and
-        after publishing, which uses that up."""
+        after publishing, which uses that up.
+        """
         joined = False
         with self._using:
             while self._socket.poll(0):

@@ -33,8 +33,11 @@ CLOSE_SECONDS = 2.0
 
 
 class Entrance:
-    """One socket and the endpoint where clients look for it. `lock` is held while the socket is
-    used; `on_used` is called after each use, because that resets the edge of its descriptor."""
+    """One socket and the endpoint where clients look for it.
+
+    `lock` is held while the socket is used; `on_used` is called after each use, because that resets
+    the edge of its descriptor.
+    """
 
     def __init__(
         self, socket: Socket, endpoint: str, lock: threading.Lock, on_used: Callable[[], None]
@@ -51,8 +54,10 @@ class Entrance:
         self.monitor: Socket = socket.get_monitor_socket(zmq.Event.ACCEPTED)
 
     def bind(self) -> None:
-        """Listen at `endpoint`, also where an earlier listener has lost its file. Raises
-        `ZMQError`."""
+        """Listen at `endpoint`, also where an earlier listener has lost its file.
+
+        Raises `ZMQError`.
+        """
         with self.lock:
             self.socket.bind(self.endpoint)
         self._inode = _inode(_path(self.endpoint))
@@ -74,8 +79,11 @@ class Entrance:
 
 
 class Gate:
-    """All entrances of this process. Any thread may call; `room` says how many more connections
-    there is room for, and is called in any thread."""
+    """All entrances of this process.
+
+    Any thread may call; `room` says how many more connections there is room for, and is called in
+    any thread.
+    """
 
     def __init__(self, room: Callable[[], int] = lambda: 1 << 30) -> None:
         self._room = room

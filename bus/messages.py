@@ -75,7 +75,8 @@ class Preview(Message, frozen=True):
 
 class ConsoleAsk(Message, frozen=True):
     """A request of `caller` on a terminal, whose address is whole and exists; the reply goes to
-    `client`."""
+    `client`.
+    """
 
     client: str
     request: ConsoleRequest

@@ -33,8 +33,11 @@ class By(StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who sends a request. `peer` is what the system says of the process; `refusal` is why
-    nothing is done for it, "" for a person."""
+    """Who sends a request.
+
+    `peer` is what the system says of the process; `refusal` is why nothing is done for it, "" for a
+    person.
+    """
 
     by: str
     peer: str = ""
@@ -49,7 +52,8 @@ Identify = Callable[[Peer | None], Caller]
 
 def parse(text: str | None) -> Peer | None:
     """The peer of libzmq's `Peer-Address`: `HOST:UID:GID:PID` of a Unix socket, with HOST
-    without a colon; None for any other."""
+    without a colon; None for any other.
+    """
     host, *ids = (text or "").rsplit(":", 3)
     if len(ids) != 3 or ":" in host:
         return None

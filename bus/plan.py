@@ -37,8 +37,10 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_def
 
 
 class TerminalPlan(_Strict):
-    """One program. `timeout` (seconds of work, absent: none) counts from the moment it
-    gets its instruction."""
+    """One program.
+
+    `timeout` (seconds of work, absent: none) counts from the moment it gets its instruction.
+    """
 
     cli: Text
     instruction: Instruction
@@ -217,7 +219,8 @@ def _refused(found: list[Problem], text: str) -> Refused:
 
 def _check_texts(value: Any, path: str, depth: int = 0) -> None:
     """No path, argument or environment takes a NUL, and no file or socket half a character,
-    wherever in the plan it stands."""
+    wherever in the plan it stands.
+    """
     if depth > _MAX_DEPTH:
         raise malformed(path, "the plan is nested too deeply")
     match value:

@@ -14,7 +14,8 @@ _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*\.?""")
 
 def line_of(text: str, path: Path) -> int | None:
     """The line, from 1, of the key at `path` or else of what it stands in; None if nothing of
-    the path is there. The text is TOML that could be read."""
+    the path is there. The text is TOML that could be read.
+    """
     lines = _lines(text)
     for end in range(len(path), 0, -1):
         if path[:end] in lines:

@@ -36,7 +36,8 @@ class Problem(NamedTuple):
 @dataclass(frozen=True)
 class Shape(Generic[P]):
     """How a plan is built: the converter of the whole, its structs by path (`*` stands for any
-    name), and the converters of the values of its tables of tables."""
+    name), and the converters of the values of its tables of tables.
+    """
 
     convert: Callable[[Any], P]
     structs: Mapping[tuple[str, ...], Any]

@@ -28,8 +28,10 @@ every encoding on the way can hold."""
 class Request(
     msgspec.Struct, Generic[R], tag_field="type", kw_only=True, forbid_unknown_fields=True
 ):
-    """Base of all requests. `id` comes back in the reply as it was; `R` is the type of the
-    result."""
+    """Base of all requests.
+
+    `id` comes back in the reply as it was; `R` is the type of the result.
+    """
 
     id: Id = None
 
@@ -54,7 +56,8 @@ class _OfTerminal(Request[R], Generic[R], kw_only=True):
 
 class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
     """`plan`: TOML text or the decoded object; `base`: the directory a relative `repo`
-    is taken from."""
+    is taken from.
+    """
 
     plan: str | dict[str, Any]
     base: str = ""
@@ -141,8 +144,11 @@ class TerminalSend(_OfTerminal[results.CommandDone], kw_only=True, tag="terminal
 
 
 class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="terminal.output"):
-    """Output by offset. Where there is none beyond `offset` yet, the answer comes when there is
-    some, or after `wait` seconds. `incarnation`: which program's, 0 for the newest."""
+    """Output by offset.
+
+    Where there is none beyond `offset` yet, the answer comes when there is some, or after `wait`
+    seconds. `incarnation`: which program's, 0 for the newest.
+    """
 
     offset: Seq = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1 << 18)] = 1 << 16
@@ -151,9 +157,11 @@ class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="term
 
 
 class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.input"):
-    """Type bytes (base64 in JSON) or text, once for a `key`. Refused where `incarnation` is given
-    and is not the one that runs. A `session` holds the keyboard while it types: another one is
-    refused meanwhile."""
+    """Type bytes (base64 in JSON) or text, once for a `key`.
+
+    Refused where `incarnation` is given and is not the one that runs. A `session` holds the
+    keyboard while it types: another one is refused meanwhile.
+    """
 
     data: bytes = b""
     text: str = ""

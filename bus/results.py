@@ -11,8 +11,10 @@ from bus.rows import Workflow
 
 
 class CommandDone(msgspec.Struct):
-    """A command on a workflow or a task was carried out. `row` is the workflow afterwards;
-    what comes of the command is told by facts after `seq`."""
+    """A command on a workflow or a task was carried out.
+
+    `row` is the workflow afterwards; what comes of the command is told by facts after `seq`.
+    """
 
     workflow: str
     status: str
@@ -52,8 +54,10 @@ class CheckedPlan(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """Facts, oldest first. `head` is the last `seq` there is; facts up to `compacted` may have
-    been forgotten."""
+    """Facts, oldest first.
+
+    `head` is the last `seq` there is; facts up to `compacted` may have been forgotten.
+    """
 
     facts: list[AnyFact]
     head: int
@@ -69,7 +73,8 @@ class Picture(msgspec.Struct):
 
 class Chain(msgspec.Struct):
     """The facts about an address, newest first, and the status that they led to ("" for an
-    address that has none)."""
+    address that has none).
+    """
 
     address: str
     facts: list[AnyFact]
@@ -86,8 +91,11 @@ class ConflictFile(msgspec.Struct):
 
 
 class BranchPreview(msgspec.Struct):
-    """What the merge of one branch would do. `with_branches` are those it conflicts with;
-    an `unrelated` branch shares no commit with the target."""
+    """What the merge of one branch would do.
+
+    `with_branches` are those it conflicts with; an `unrelated` branch shares no commit with the
+    target.
+    """
 
     branch: str
     changes: list[str] = []
@@ -103,9 +111,11 @@ class Answered(msgspec.Struct):
 
 
 class TerminalBytes(msgspec.Struct):
-    """A terminal's output from `offset` on; `data` is base64 in JSON. The log holds `start` to
-    `end`. `offset` is greater than was asked for where output was dropped or lost. `ended`: the
-    program is gone, and `end` is the last there will be."""
+    """A terminal's output from `offset` on; `data` is base64 in JSON.
+
+    The log holds `start` to `end`. `offset` is greater than was asked for where output was dropped
+    or lost. `ended`: the program is gone, and `end` is the last there will be.
+    """
 
     incarnation: int
     offset: int
@@ -116,8 +126,10 @@ class TerminalBytes(msgspec.Struct):
 
 
 class Typed(msgspec.Struct):
-    """The host typed the input, now or (`already`) before under the same key. `offset` was the
-    end of the output when its first byte was typed."""
+    """The host typed the input, now or (`already`) before under the same key.
+
+    `offset` was the end of the output when its first byte was typed.
+    """
 
     incarnation: int
     offset: int
@@ -140,7 +152,8 @@ class Given(msgspec.Struct):
 
 class TerminalScreen(msgspec.Struct):
     """What a terminal's screen shows: lines without the blanks at their ends, as they are after
-    the output up to `offset`."""
+    the output up to `offset`.
+    """
 
     incarnation: int
     text: str
@@ -182,8 +195,10 @@ class Compacted(msgspec.Struct):
 
 
 class RuntimeState(msgspec.Struct):
-    """The runtime that serves. `head` is the `seq` of its newest fact; `undelivered` counts
-    messages to actors that had ended."""
+    """The runtime that serves.
+
+    `head` is the `seq` of its newest fact; `undelivered` counts messages to actors that had ended.
+    """
 
     pid: int
     version: str
@@ -202,8 +217,10 @@ class Stopping(msgspec.Struct):
 
 
 class Finding(msgspec.Struct):
-    """One thing that the doctor looked at. `state` is `ok`, `note` or `missing`; `help` and
-    `actions` are what mends it."""
+    """One thing that the doctor looked at.
+
+    `state` is `ok`, `note` or `missing`; `help` and `actions` are what mends it.
+    """
 
     what: str
     state: str = "ok"
@@ -219,8 +236,11 @@ class Report(msgspec.Struct):
 
 
 class EndedRuntime(msgspec.Struct):
-    """What `down` did. `ended` is false if something of what was to end is still there;
-    `terminals` are the directories of the hosts that run on."""
+    """What `down` did.
+
+    `ended` is false if something of what was to end is still there; `terminals` are the directories
+    of the hosts that run on.
+    """
 
     pid: int | None
     terminals: list[str]

@@ -59,8 +59,10 @@ _numbers = itertools.count(1)
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What lies in a mailbox: who sent it, and the encoded message. A request from outside has
-    its caller."""
+    """What lies in a mailbox: who sent it, and the encoded message.
+
+    A request from outside has its caller.
+    """
 
     sender: str
     payload: bytes
@@ -166,7 +168,8 @@ class Bus:
 
     def close_door(self) -> None:
         """Refuse every request that has no answer yet, also those that nobody has read; when
-        this returns the answers have gone out. A further answer reaches nobody."""
+        this returns the answers have gone out. A further answer reaches nobody.
+        """
         self._until = time.monotonic() + LAST_SECONDS
         self._going = False
         self._wake()
@@ -216,8 +219,10 @@ class Bus:
             log.debug("the door has been woken already")
 
     def _take_outside(self) -> bool:
-        """One request at a time, so that answers go out while strangers press in. Whether a
-        further one is there."""
+        """One request at a time, so that answers go out while strangers press in.
+
+        Whether a further one is there.
+        """
         try:
             with self._door:
                 first, *received = self._outside.recv_multipart(_NOW, copy=False)
@@ -269,7 +274,8 @@ class Bus:
 
     def _send(self, identity: bytes, is_req: bool, payload: bytes) -> None:
         """Who does not read loses answers; but at the end they are many at once also for those
-        who do, and there is a moment's time. Raises `ZMQError`, at the first frame if at all."""
+        who do, and there is a moment's time. Raises `ZMQError`, at the first frame if at all.
+        """
         while True:
             try:
                 self._give(identity, _MORE)

@@ -56,11 +56,14 @@ class Terminal(msgspec.Struct, kw_only=True):
 
 
 class Task(msgspec.Struct, kw_only=True):
-    """One branch of work. `base` is the commit it started from and `tip` its newest; both
-    are "" before the worktree is made. `accepted` is the commit that was accepted, the only one
-    that is merged; "" before. `speaker` is the terminal whose own word that was, until its
-    program has ended: so long it may say it again. `rounds` counts review rejections, `repairs`
-    error terminals; `issues` is what the next instruction has to say about either."""
+    """One branch of work.
+
+    `base` is the commit it started from and `tip` its newest; both are "" before the worktree is
+    made. `accepted` is the commit that was accepted, the only one that is merged; "" before.
+    `speaker` is the terminal whose own word that was, until its program has ended: so long it may
+    say it again. `rounds` counts review rejections, `repairs` error terminals; `issues` is what the
+    next instruction has to say about either.
+    """
 
     address: str
     id: str
@@ -95,11 +98,12 @@ class Task(msgspec.Struct, kw_only=True):
 
 
 class Merge(msgspec.Struct, kw_only=True):
-    """How far the merge has come. `round` counts its builds; `base`, `commit`: the result
-    `commit` was built on the target's tip `base`; `runs` of the tests on it, `tested` the
-    last was green. `resolved`: a commit that resolves a conflict or mends a red tree.
-    `repairs` counts the merge terminals of one conflict; `problem` is why it failed last,
-    with the evidence.
+    """How far the merge has come.
+
+    `round` counts its builds; `base`, `commit`: the result `commit` was built on the target's tip
+    `base`; `runs` of the tests on it, `tested` the last was green. `resolved`: a commit that
+    resolves a conflict or mends a red tree. `repairs` counts the merge terminals of one conflict;
+    `problem` is why it failed last, with the evidence.
 
     `waits`: "" the merger goes on; `conflict` a resolution; `repair` the merge terminal's
     work on a red tree; `checking` the merger's judgement of `resolved`; `by_hand` its
@@ -110,7 +114,8 @@ class Merge(msgspec.Struct, kw_only=True):
     `worktree` is the scratch worktree of a conflict or a repair, whose branch began at
     `start`; `at` is the time that this round's merge commits carry, and its place in the line
     of those that merge into one target; `told` names the last step the merger has told, so
-    that none is told twice."""
+    that none is told twice.
+    """
 
     round: int = 0
     base: str = ""
@@ -135,7 +140,8 @@ class Merge(msgspec.Struct, kw_only=True):
     @property
     def staged(self) -> bool:
         """The scratch worktree holds what the merge terminal is to work on: the merger has
-        put the red tree there."""
+        put the red tree there.
+        """
         return self.waits != "repair" or (bool(self.worktree) and self.start == self.commit)
 
     @property
@@ -157,8 +163,10 @@ class Forecast(msgspec.Struct, kw_only=True):
 
 
 class Workflow(msgspec.Struct, kw_only=True):
-    """One plan under way, whole: with its tasks, their terminals, and its merge. `forecast`
-    is the merger's: the pairs of live branches that would conflict."""
+    """One plan under way, whole: with its tasks, their terminals, and its merge.
+
+    `forecast` is the merger's: the pairs of live branches that would conflict.
+    """
 
     id: str
     address: str
@@ -186,7 +194,8 @@ class Workflow(msgspec.Struct, kw_only=True):
 
     def without_tokens(self) -> "Workflow":
         """Blank the tokens that open the terminals' hosts, in place: rows that leave the
-        runtime end up in logs and reports. Returns this workflow."""
+        runtime end up in logs and reports. Returns this workflow.
+        """
         for terminal in self.terminals():
             terminal.token = ""
         return self

@@ -89,9 +89,12 @@ class Subscriber:
             self._ready.append(fact)
 
     def _heal(self, left: float | None) -> None:
-        """Read from the journal on. A runtime that does not answer is asked again; its
-        return is awaited, not polled for: the request waits in the socket. One that is busy
-        (it starts, it stops) is asked again when the feed says something."""
+        """Read from the journal on.
+
+        A runtime that does not answer is asked again; its return is awaited, not polled for: the
+        request waits in the socket. One that is busy (it starts, it stops) is asked again when the
+        feed says something.
+        """
         wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:
             page = self._client.ask(EventsReplay(after=self.seq, limit=_PAGE), timeout=wait)

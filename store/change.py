@@ -30,9 +30,10 @@ KEYS = {
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One transition: compare-and-swap of `status` from `old` to `new`, together with
-    its fact. `sets` are further columns of the row, `caller` is who caused it. An `old` that
-    is not legal before `new` is `IllegalTransition`, another value in the row is `LostRace`.
+    """One transition: compare-and-swap of `status` from `old` to `new`, together with its fact.
+
+    `sets` are further columns of the row, `caller` is who caused it. An `old` that is not legal
+    before `new` is `IllegalTransition`, another value in the row is `LostRace`.
     """
 
     table: Literal["workflow", "task", "terminal"]
@@ -60,8 +61,10 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """Columns of one row, where `expect` (column: value) still holds; otherwise
-    `LostRace`. The incarnation in `expect` is the fence of a terminal's actor."""
+    """Columns of one row, where `expect` (column: value) still holds; otherwise `LostRace`.
+
+    The incarnation in `expect` is the fence of a terminal's actor.
+    """
 
     table: Table
     key: str

@@ -30,7 +30,8 @@ def examine(path: Path) -> dict[str, str]:
     """Return each table with the first fault of it or its indexes ("" if it has none).
 
     Read the whole file; change nothing. Raises `Damaged` if the schema cannot be read and
-    `OSError` if the file cannot be opened."""
+    `OSError` if the file cannot be opened.
+    """
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:

@@ -50,8 +50,11 @@ def open_database(path: Path) -> SqliteDatabase:
 
 
 def create_or_migrate(path: Path) -> None:
-    """Bring the schema to this program's version, in one transaction. A new file is the owner's
-    alone, and SQLite makes those beside it alike: instructions and screens stand in it."""
+    """Bring the schema to this program's version, in one transaction.
+
+    A new file is the owner's alone, and SQLite makes those beside it alike: instructions and
+    screens stand in it.
+    """
     if not path.exists():
         with suppress(OSError):  # what is wrong is said where it is opened
             path.touch(mode=0o600)

@@ -82,14 +82,16 @@ class Journal:
 
     def submit(self, change: Sequence[Operation]) -> "Future[list[int]]":
         """Queue a change; the future holds the seqs of its facts once they are durable,
-        or a `StoreError`."""
+        or a `StoreError`.
+        """
         future = self._queue(change)
         self._call_writer()
         return future
 
     def commit(self, change: Sequence[Operation]) -> list[int]:
         """Store a change, with all that wait, in this thread if nobody writes now; else have it
-        stored. Returns when it is durable. Raises `StoreError`."""
+        stored. Returns when it is durable. Raises `StoreError`.
+        """
         future = self._queue(change)
         if not future.done() and self._writing.acquire(blocking=False):
             try:
@@ -102,7 +104,9 @@ class Journal:
 
     def verify(self) -> None:
         """Look whether the files of the database are still there; the writer breaks if not.
-        Every commit looks too: this is for a time in which nothing is stored. Any thread."""
+
+        Every commit looks too: this is for a time in which nothing is stored. Any thread.
+        """
         if self._presence.lost():
             self.submit(())
 
@@ -142,7 +146,8 @@ class Journal:
 
     def _write_group(self) -> bool:
         """One transaction of what waits; False where nothing does, or nothing can be written
-        any more."""
+        any more.
+        """
         group: list[_Waiting] = []
         while len(group) < GROUP and not self._waiting.empty():
             group.append(self._waiting.get())

@@ -29,8 +29,11 @@ class Mended(msgspec.Struct, frozen=True):
 
 
 def mend(path: Path) -> Mended | None:
-    """None where nothing is damaged. Raises `Damaged` where it cannot be mended, `Unwritable`
-    where it cannot be now; the file is then as it was. Nobody else may use it meanwhile."""
+    """None where nothing is damaged.
+
+    Raises `Damaged` where it cannot be mended, `Unwritable` where it cannot be now; the file is
+    then as it was. Nobody else may use it meanwhile.
+    """
     kept, draft = _free_name(path), path.with_name("mended.db")
     lost = None
     try:
@@ -130,7 +133,8 @@ def _readable(old: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
 
 def _lost(old: sqlite3.Connection, got: set[int], last: int) -> list[int]:
     """Those that the index knows and that could not be read; where it is damaged too, every
-    number that is not there (some may have been compacted)."""
+    number that is not there (some may have been compacted).
+    """
     try:
         query = "SELECT seq FROM fact INDEXED BY fact_workflow_seq WHERE workflow >= ''"
         known = {int(seq) for (seq,) in old.execute(query)}

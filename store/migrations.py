@@ -1,5 +1,7 @@
-"""The schema's versions. Each step takes the database from its index to the next;
-`PRAGMA user_version` tells where one stands. Steps are never edited once released.
+"""The schema's versions.
+
+Each step takes the database from its index to the next; `PRAGMA user_version` tells where one
+stands. Steps are never edited once released.
 """
 
 from collections.abc import Callable

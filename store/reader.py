@@ -100,7 +100,8 @@ class Reader:
     def unfinished_ids(self) -> list[str]:
         """Those that recovery must look at: every non-final status, failed ones too
         (they may be repaired), and final ones that are not cleaned up. Only what is final
-        is ever cleaned up, so this is one look into an index."""
+        is ever cleaned up, so this is one look into an index.
+        """
         return [
             id for (id,) in self._sql("SELECT id FROM workflow WHERE tidied = 0 ORDER BY rowid")
         ]
@@ -131,7 +132,8 @@ class Reader:
 
     def line_of_merges(self, git_dir: str, target: str) -> list[str]:
         """Those that merge into one branch of one repository and wait for nobody, in the order
-        in which they began."""
+        in which they began.
+        """
         return [
             id
             for (id,) in self._sql(
@@ -144,7 +146,8 @@ class Reader:
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
         """What a watcher looks at: (address, branch, base, worktree) of each task that has
-        begun and, without a branch, of the worktree in which a merge is resolved."""
+        begun and, without a branch, of the worktree in which a merge is resolved.
+        """
         return self._sql(
             "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
             " UNION ALL SELECT id || '/merge/', '', merge_start,"
@@ -178,8 +181,10 @@ class Reader:
         return self._sound(_terminal_plan, bytes(body))
 
     def standing(self, id: str) -> tuple[WorkflowStatus, int]:
-        """A workflow's status, and the seq of the last observation decided on. A workflow of
-        a hundred tasks takes 3 ms to read whole; most looks need no more than this."""
+        """A workflow's status, and the seq of the last observation decided on.
+
+        A workflow of a hundred tasks takes 3 ms to read whole; most looks need no more than this.
+        """
         found = self._sql("SELECT status, handled FROM workflow WHERE id = ?", id)
         if not found:
             raise LookupError(f"workflow {id} has no row")
@@ -232,7 +237,8 @@ class Reader:
 
     def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
         """The latest facts of `address` and below, newest first; and those of `also` itself,
-        an address in the same workflow."""
+        an address in the same workflow.
+        """
         where, values = _below(address)
         if also:
             where, values = (
@@ -296,8 +302,10 @@ def _object(*pairs: str) -> str:
 
 
 def _rows(table: type[Model], key: str, *pairs: str) -> str:
-    """Name and JSON of each row whose `key` is the query's one value. As bytes: no text is made
-    of it only to be read again."""
+    """Name and JSON of each row whose `key` is the query's one value.
+
+    As bytes: no text is made of it only to be read again.
+    """
     name = table._meta.table_name
     return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
 

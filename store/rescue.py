@@ -34,7 +34,8 @@ def rescue(connection: sqlite3.Connection, path: Path, lost: Sequence[str]) -> s
 
 def _remove_log(path: Path, lost: Sequence[str]) -> None:
     """Remove the log and index of a lost database: SQLite would apply them to whatever database
-    is in its place, and damage that one."""
+    is in its place, and damage that one.
+    """
     for name in (f"{path}-wal", f"{path}-shm"):
         if name not in lost:
             Path(name).unlink(missing_ok=True)

@@ -1,5 +1,7 @@
-"""The SQL of each operation. Text is made once for each set of columns and cached;
-values are always parameters. Runs in the writer's thread, inside its transaction.
+"""The SQL of each operation.
+
+Text is made once for each set of columns and cached; values are always parameters. Runs in the
+writer's thread, inside its transaction.
 """
 
 import sqlite3

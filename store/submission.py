@@ -23,7 +23,8 @@ def submission(
     """One change: the workflow with all its tasks and terminals, each with the fact of
     its first status. `git_dir` is the repository's common git directory, `caller` who
     submits it, `author` whose name its merges carry. `Duplicate` at commit where the id is
-    taken."""
+    taken.
+    """
     change: list[Operation] = [
         Insert(
             "workflow",

@@ -40,8 +40,10 @@ def _flag(default: int = 0) -> BooleanField:
 
 
 class Workflow(Model):
-    """`handled`: the seq of the last observation decided on (the durable mailbox's
-    position). `plan`: the plan as JSON. The `merge_…` columns are the merge's progress."""
+    """`handled`: the seq of the last observation decided on (the durable mailbox's position).
+
+    `plan`: the plan as JSON. The `merge_…` columns are the merge's progress.
+    """
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -183,7 +185,8 @@ class ActorState(Model):
 
 class Meta(Model):
     """Single values: `compacted` is the seq up to which finished workflows' facts are
-    gone."""
+    gone.
+    """
 
     key = TextField(primary_key=True)
     value = TextField()

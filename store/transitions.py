@@ -1,5 +1,7 @@
-"""The legal transitions of the three state machines, as data. Everything else about
-them (the journal's check, the diagrams in the docs) is made from these tables.
+"""The legal transitions of the three state machines, as data.
+
+Everything else about them (the journal's check, the diagrams in the docs) is made from these
+tables.
 """
 
 from bus.status import TaskStatus as Task

@@ -43,8 +43,10 @@ class Desk:
         return done.stdout
 
     def launch(self, name: str, *, bypass: bool, path: str = "", isolated: bool = True) -> Launch:
-        """A provider of this name: its key is `key-NAME`, its model `model-NAME`. Without a name
-        the program has what its user has."""
+        """A provider of this name: its key is `key-NAME`, its model `model-NAME`.
+
+        Without a name the program has what its user has.
+        """
         table = {"base_url": self.island.url + path, "model": f"model-{name}", "api_key_env": "K"}
         return prepare(
             self.profile,
@@ -71,7 +73,8 @@ class Desk:
 
     def deliver(self, program: Driven, text: str) -> Screen:
         """Hand `text` in and look: without evidence of a turn after a while, Enter once more
-        (a busy machine makes programs miss it). Returns the screen before."""
+        (a busy machine makes programs miss it). Returns the screen before.
+        """
         before = program.wait(self.ready)
         program.write(hand_in(self.profile, before, text))
         try:

@@ -1,5 +1,7 @@
-"""Where the real CLIs are. One of them, codex, is installed by npm where nobody has it, if that
-takes no longer than two minutes; npm asks the registry its user has set.
+"""Where the real CLIs are.
+
+One of them, codex, is installed by npm where nobody has it, if that takes no longer than two
+minutes; npm asks the registry its user has set.
 """
 
 import contextlib
@@ -24,7 +26,8 @@ class Missing(Exception):
 
 def cli_path(name: str) -> str:
     """A PATH with the CLI on it: the user's, or one below `$CALLBOARD_TEST_CLIS` (where npm or pip
-    installed some), or our own cache. Raises `Missing`."""
+    installed some), or our own cache. Raises `Missing`.
+    """
     below = Path(os.environ.get("CALLBOARD_TEST_CLIS") or "/nonexistent")
     places = [below / "node_modules/.bin", below / f"{name}-venv/bin"]
     if name in OURS:
@@ -49,8 +52,10 @@ def cache_of(name: str) -> Path:
 
 @functools.cache
 def install(package: str, directory: Path, limit: float = LIMIT) -> str:
-    """Install an npm package into `directory`, all of it or nothing. Says why not, else "". Tried
-    once in a run: the next test that asks is told the same."""
+    """Install an npm package into `directory`, all of it or nothing.
+
+    Says why not, else "". Tried once in a run: the next test that asks is told the same.
+    """
     npm = shutil.which("npm")
     if npm is None:
         return "npm is not installed"

@@ -100,7 +100,9 @@ class Tool:
 
     def arguments(self, command: str) -> Json:
         """Arguments that run `command`: whatever else the schema requires gets a plain value.
-        Where the tool has a sandbox (codex) it asks to run outside of it, as a commit must."""
+
+        Where the tool has a sandbox (codex) it asks to run outside of it, as a commit must.
+        """
         properties: Json = self.schema.get("properties", {})
         key = "command" if "command" in properties else "cmd"
         kind = str(properties.get(key, {}).get("type", "string")).lower()
@@ -116,7 +118,8 @@ class Tool:
 
 class Turn:
     """What a request asks for, whatever its API: the texts of the user's last turn, the shell
-    tool if there is one, and whether the last thing said is a tool's result."""
+    tool if there is one, and whether the last thing said is a tool's result.
+    """
 
     def __init__(
         self, texts: list[str], tools: list[tuple[str, Json]], has_result: bool, said: str = ""

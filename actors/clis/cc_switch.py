@@ -29,8 +29,11 @@ class CcSwitchError(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One provider of cc-switch. `reference` is what `key_from` takes, empty where it has no key
-    (the CLI's own login). `is_current`: the one cc-switch has switched on for `app`."""
+    """One provider of cc-switch.
+
+    `reference` is what `key_from` takes, empty where it has no key (the CLI's own login).
+    `is_current`: the one cc-switch has switched on for `app`.
+    """
 
     app: str
     id: str
@@ -43,7 +46,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 def read_entries(path: Path | None = None) -> list[Entry]:
     """The providers for the CLIs we know that have an address, from a database, a `config.json`
-    or the directory that holds one. Raises `CcSwitchError`."""
+    or the directory that holds one. Raises `CcSwitchError`.
+    """
     entries = []
     for app, ident, name, settings, is_current in _rows(_found(path)):
         base_url, model, key = _facts(app, settings)

@@ -92,7 +92,8 @@ class Document:
 
     def dump(self) -> str:
         """The file's text, read once more to see that every change is in it (tomlkit can lose a
-        key that is put in before another is taken out). Raises `ConfigError` if not."""
+        key that is put in before another is taken out). Raises `ConfigError` if not.
+        """
         if self._kind == "toml":
             text = tomlkit.dumps(self.root)
         else:

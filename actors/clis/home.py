@@ -57,7 +57,9 @@ class LaunchError(Exception):
 
 class Launch(msgspec.Struct, frozen=True):
     """What to start, in which environment (its own, complete), and which `files` were made.
-    The environment may hold a key: it is not shown by `repr`."""
+
+    The environment may hold a key: it is not shown by `repr`.
+    """
 
     argv: list[str]
     env: dict[str, str]
@@ -147,8 +149,11 @@ def provider_env(
 def environment(
     profile: Profile, user_env: Mapping[str, str], *, own_provider: bool
 ) -> dict[str, str]:
-    """The user's variables a program gets, with a terminal and a UTF-8 locale. `keep` (the CLI's
-    own login and settings by environment) passes only where no other provider is set."""
+    """The user's variables a program gets, with a terminal and a UTF-8 locale.
+
+    `keep` (the CLI's own login and settings by environment) passes only where no other provider is
+    set.
+    """
     names = list(PASSED) + ([] if own_provider else list(profile.keep))
     env = {
         name: value
@@ -184,8 +189,11 @@ def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
 
 
 def cleanup(directory: Path) -> None:
-    """Remove what `prepare` made. Absent is well; a directory `prepare` did not make is refused
-    with `LaunchError`. Links are removed, never what they point to."""
+    """Remove what `prepare` made.
+
+    Absent is well; a directory `prepare` did not make is refused with `LaunchError`. Links are
+    removed, never what they point to.
+    """
     if not directory.exists():
         return
     mark = directory / _MARK
@@ -197,7 +205,8 @@ def cleanup(directory: Path) -> None:
 
 def filled(template: Any, known: Mapping[str, str]) -> Any:
     """`template` with its placeholders replaced, in keys and values; an entry of which a
-    placeholder has no value is left out. Unknown placeholders stay as they are."""
+    placeholder has no value is left out. Unknown placeholders stay as they are.
+    """
     if isinstance(template, Mapping):
         pairs = ((k, v) for k, v in template.items() if not _lacking(k, known))
         pairs = ((k, v) for k, v in pairs if not (isinstance(v, str) and _lacking(v, known)))

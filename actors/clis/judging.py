@@ -1,5 +1,6 @@
-"""Judging a terminal: its output on disk, rendered and read. Runs in a worker process,
-because rendering is slow (about 1 MB/s).
+"""Judging a terminal: its output on disk, rendered and read.
+
+Runs in a worker process, because rendering is slow (about 1 MB/s).
 
 The worker keeps the screens it has rendered and goes on from there. It is not only faster: some
 programs (codex) never draw a whole screen again, only what differs, so that what was drawn
@@ -46,8 +47,11 @@ _before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # of
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a screen says: see `actors.clis.recognise` and `actors.clis.obstacle`. `text` is its
-    lines without the empty ones at the end; `end` the offset of the output it was made from."""
+    """What a screen says: see `actors.clis.recognise` and `actors.clis.obstacle`.
+
+    `text` is its lines without the empty ones at the end; `end` the offset of the output it was
+    made from.
+    """
 
     text: str
     end: int
@@ -116,8 +120,11 @@ def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen
 
 
 def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> tuple[Screen, int]:
-    """The newest screen. Where it shows nothing the profile knows and was begun in the middle of
-    the output, once more from further back."""
+    """The newest screen.
+
+    Where it shows nothing the profile knows and was begun in the middle of the output, once more
+    from further back.
+    """
     screen, end = look(directory, rows, columns)
     kept = _kept[directory]
     for depth in (DEEP, DEEPEST):
@@ -169,8 +176,10 @@ def writes_for(
 
 
 class Step(msgspec.Struct, frozen=True):
-    """The next writes towards an answer, made from the screen at the offset `end`. `moves`: they
-    only move the marker, and the screen has to be looked at again before it is taken."""
+    """The next writes towards an answer, made from the screen at the offset `end`.
+
+    `moves`: they only move the marker, and the screen has to be looked at again before it is taken.
+    """
 
     writes: list[Write]
     end: int
@@ -179,7 +188,8 @@ class Step(msgspec.Struct, frozen=True):
 
 def step_towards(profile: Profile, directory: Path, rows: int, columns: int, label: str) -> Step:
     """What to write next to choose `label` on the newest screen: never an Enter together with a
-    move, because what a move did is only known from the screen. Raises `NoSuchChoice`."""
+    move, because what a move did is only known from the screen. Raises `NoSuchChoice`.
+    """
     screen, end = look(directory, rows, columns)
     writes = keys_for_choice(screen, label, profile)
     moves = [write for write in writes if write[0] in ARROWS]

@@ -35,7 +35,8 @@ class NoSuchChoice(Exception):
 
 def harmless(text: str) -> str:
     """`text` with line ends as `\\n` and every control character but tab and newline as a
-    visible one (ESC becomes `␛`), so that no text can end a paste or press a key."""
+    visible one (ESC becomes `␛`), so that no text can end a paste or press a key.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _HARMFUL.sub(lambda found: _visible(ord(found[0])), text)
 
@@ -47,8 +48,10 @@ def _visible(code: int) -> str:
 
 
 def paste(text: str, bracketed: bool = True, enter_delay_ms: int = 300) -> list[Write]:
-    """The writes that hand `text` in: a bracketed paste, then Enter apart. Without `bracketed`,
-    for a program that reads lines, the text goes as one line."""
+    """The writes that hand `text` in: a bracketed paste, then Enter apart.
+
+    Without `bracketed`, for a program that reads lines, the text goes as one line.
+    """
     safe = harmless(text).strip("\n")
     if bracketed:
         body = PASTE_BEGIN + safe.encode() + PASTE_END
@@ -66,7 +69,8 @@ def hand_in(profile: Profile, screen: Screen, text: str) -> list[Write]:
 def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]:
     """The writes that answer the question on `screen` with `label`: arrow keys from the marked
     option to that label and Enter, or what is typed for it. Take the newest screen, and look
-    again between the arrow keys and Enter (`judging.step_towards`). Raises `NoSuchChoice`."""
+    again between the arrow keys and Enter (`judging.step_towards`). Raises `NoSuchChoice`.
+    """
     prompt = find_prompt(profile, screen)
     choices = prompt.choices if prompt else []
     wanted = match_label(label, choices)
@@ -94,7 +98,8 @@ def marked_choice(profile: Profile, screen: Screen) -> str | None:
 
 def match_label(label: str, choices: list[str]) -> str:
     """The one choice meant by `label`: exactly, else without regard to case, else as the only
-    one that begins with it. A number is not a label. Raises `NoSuchChoice`."""
+    one that begins with it. A number is not a label. Raises `NoSuchChoice`.
+    """
     wanted = " ".join(label.split()).casefold()
     if label in choices:
         return label

@@ -92,8 +92,10 @@ def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
 
 
 def take_over(source: Path | None) -> dict[str, Any]:
-    """Add what cc-switch has to the user's providers; its keys stay where they are. Raises
-    `CcSwitchError`, `ProviderError`."""
+    """Add what cc-switch has to the user's providers; its keys stay where they are.
+
+    Raises `CcSwitchError`, `ProviderError`.
+    """
     path = expanded(USER_PROVIDERS)
     of_user()
     found = import_cc_switch(source)

@@ -41,10 +41,13 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PromptRule(_Table, frozen=True):
-    """A question the program is known to ask. `answer` is a regular expression for the label to
-    choose (anchored at the label's start, case ignored); without one a person is asked.
-    `typed` maps labels to what is typed for them, where the screen shows no list to choose from;
-    a line is ended with `\\r`. A `dangerous` one is never answered automatically."""
+    """A question the program is known to ask.
+
+    `answer` is a regular expression for the label to choose (anchored at the label's start, case
+    ignored); without one a person is asked. `typed` maps labels to what is typed for them, where
+    the screen shows no list to choose from; a line is ended with `\\r`. A `dangerous` one is never
+    answered automatically.
+    """
 
     name: str
     pattern: str
@@ -54,9 +57,12 @@ class PromptRule(_Table, frozen=True):
 
 
 class Submit(_Table, frozen=True):
-    """How text is handed in. `bracketed`: `always`, or `asked` (when the program asked for
-    bracketed paste; otherwise the text goes as one line). `enter_delay_ms` passes between text
-    and Enter. `evidence` matches what a turn leaves on the screen (beside the busy pattern)."""
+    """How text is handed in.
+
+    `bracketed`: `always`, or `asked` (when the program asked for bracketed paste; otherwise the
+    text goes as one line). `enter_delay_ms` passes between text and Enter. `evidence` matches what
+    a turn leaves on the screen (beside the busy pattern).
+    """
 
     bracketed: Literal["always", "asked"] = "asked"
     enter_delay_ms: int = 300
@@ -64,8 +70,10 @@ class Submit(_Table, frozen=True):
 
 
 class SetKeys(_Table, frozen=True):
-    """Values merged into a configuration `file` of the config home. Keys and values may hold
-    placeholders; a value of which a placeholder has no value is left out."""
+    """Values merged into a configuration `file` of the config home.
+
+    Keys and values may hold placeholders; a value of which a placeholder has no value is left out.
+    """
 
     file: str
     values: dict[str, Any]
@@ -74,19 +82,22 @@ class SetKeys(_Table, frozen=True):
 
 class Source(_Table, frozen=True):
     """A `file` of the config home whose original is elsewhere (`~/…`) when the user has not moved
-    the config home by its variable."""
+    the config home by its variable.
+    """
 
     file: str
     original: str
 
 
 class Home(_Table, frozen=True):
-    """The config home: the variable that moves it and the user's own one. Where `env` is empty
-    the program cannot be given a home of its own by one. `inside` is where, below the directory
-    the variable names, the files of `user` are found (`.gemini`). `also`: further variables that
-    belong to a home of its own. `login_env`: the variable that says where the program keeps its
-    logins, if that can be elsewhere; it is set to the user's own home, so that a token the program
-    renews is the user's as well."""
+    """The config home: the variable that moves it and the user's own one.
+
+    Where `env` is empty the program cannot be given a home of its own by one. `inside` is where,
+    below the directory the variable names, the files of `user` are found (`.gemini`). `also`:
+    further variables that belong to a home of its own. `login_env`: the variable that says where
+    the program keeps its logins, if that can be elsewhere; it is set to the user's own home, so
+    that a token the program renews is the user's as well.
+    """
 
     env: str = ""
     user: str = ""
@@ -96,12 +107,15 @@ class Home(_Table, frozen=True):
 
 
 class Seed(_Table, frozen=True):
-    """What a new config home starts with, relative to the user's. `copy`: files the program may
-    change; `link`: shared (skills, commands, logins of MCP servers); `link_inside`: directories of
-    the home's own, in which the program writes, with links to what the user's hold; `login`:
-    credentials, linked only when no provider with a key of its own is set. Linked files must be
-    ones the program writes in place: over a link it renames a new file, and the user is left with
-    a token that was renewed elsewhere. `set`: keys that keep first-run dialogs away."""
+    """What a new config home starts with, relative to the user's.
+
+    `copy`: files the program may change; `link`: shared (skills, commands, logins of MCP servers);
+    `link_inside`: directories of the home's own, in which the program writes, with links to what
+    the user's hold; `login`: credentials, linked only when no provider with a key of its own is
+    set. Linked files must be ones the program writes in place: over a link it renames a new file,
+    and the user is left with a token that was renewed elsewhere. `set`: keys that keep first-run
+    dialogs away.
+    """
 
     copy: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
@@ -113,7 +127,8 @@ class Seed(_Table, frozen=True):
 
 class Drop(_Table, frozen=True):
     """Keys of the user's that are taken out of a `file` where a provider is set, because they
-    would win over it: dotted paths, parts may hold `*` (`env.ANTHROPIC_*`)."""
+    would win over it: dotted paths, parts may hold `*` (`env.ANTHROPIC_*`).
+    """
 
     file: str
     keys: tuple[str, ...]
@@ -122,7 +137,8 @@ class Drop(_Table, frozen=True):
 class ProviderKeys(_Table, frozen=True):
     """How a provider is given: `env` for the process, `args` for the command line (never the
     key), `set` for files of the config home; `model_*` the same where it names a model. An entry
-    of which a placeholder has no value is left out."""
+    of which a placeholder has no value is left out.
+    """
 
     env: dict[str, str] = {}
     args: tuple[str, ...] = ()
@@ -134,8 +150,10 @@ class ProviderKeys(_Table, frozen=True):
 
 
 class Exit(_Table, frozen=True):
-    """How it is asked to end: `text` handed in like an instruction, or `keys` written as they
-    are. `codes`: exit codes and what they mean, beside 0."""
+    """How it is asked to end: `text` handed in like an instruction, or `keys` written as they are.
+
+    `codes`: exit codes and what they mean, beside 0.
+    """
 
     text: str = ""
     keys: str = ""
@@ -143,8 +161,10 @@ class Exit(_Table, frozen=True):
 
 
 class Version(_Table, frozen=True):
-    """`args` make the program print its version, `pattern` finds it there (group 1). `verified`
-    are the versions this profile was run with."""
+    """`args` make the program print its version, `pattern` finds it there (group 1).
+
+    `verified` are the versions this profile was run with.
+    """
 
     args: tuple[str, ...] = ("--version",)
     pattern: str = r"(\d+\.\d+\.\d+\S*)"
@@ -152,13 +172,15 @@ class Version(_Table, frozen=True):
 
 
 class Profile(_Table, frozen=True):
-    """One CLI. Only `command` must be given (for `custom` by the plan). A program without a
-    `ready` pattern is ready when it is quiet. `bypass_args` make it ask nothing; `ask_args` are
-    given where it may ask (a sandbox's openings, say). `env` is set, `unset` never passed on;
-    `keep` are the user's variables it reads its own login from (names, may hold `*`).
-    `git_identity`: it hides the user's git configuration from its tools, so that commits need
-    author and committer by environment. `not_global` says why `switch = "global"` would give it
-    the wrong provider; it is then refused."""
+    """One CLI.
+
+    Only `command` must be given (for `custom` by the plan). A program without a `ready` pattern is
+    ready when it is quiet. `bypass_args` make it ask nothing; `ask_args` are given where it may ask
+    (a sandbox's openings, say). `env` is set, `unset` never passed on; `keep` are the user's
+    variables it reads its own login from (names, may hold `*`). `git_identity`: it hides the user's
+    git configuration from its tools, so that commits need author and committer by environment.
+    `not_global` says why `switch = "global"` would give it the wrong provider; it is then refused.
+    """
 
     name: str
     command: tuple[str, ...] = ()
@@ -190,7 +212,8 @@ def load(
     user_file: Path | None = None, plan_overrides: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Profile]:
     """All profiles by name: built-in, changed by `user_file` (when it exists), changed by the
-    plan's `cli` table. Raises `ProfileError` with the key's path and the rule."""
+    plan's `cli` table. Raises `ProfileError` with the key's path and the rule.
+    """
     tables = _read(BUILT_IN)
     if user_file is not None and user_file.exists():
         tables = _merged(tables, _read(user_file), "")
@@ -199,8 +222,10 @@ def load(
 
 
 def version_is_verified(profile: Profile, version: str | None) -> bool:
-    """Whether the profile's facts were seen with this version. Where none is listed (a program
-    of the user's own) the user's word counts."""
+    """Whether the profile's facts were seen with this version.
+
+    Where none is listed (a program of the user's own) the user's word counts.
+    """
     return not profile.version.verified or version in profile.version.verified
 
 

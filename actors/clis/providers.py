@@ -40,8 +40,11 @@ class ProviderError(Exception):
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One endpoint. `base_url` as the CLI's makers write it; empty leaves the CLI's own endpoint
-    and login and only sets the `model`."""
+    """One endpoint.
+
+    `base_url` as the CLI's makers write it; empty leaves the CLI's own endpoint and login and only
+    sets the `model`.
+    """
 
     name: str
     base_url: str = ""
@@ -68,8 +71,10 @@ _convert = converter(Provider)
 
 
 def load_providers(path: Path) -> dict[str, Provider]:
-    """The providers of a TOML file, by name; none where it does not exist. Raises
-    `ProviderError` with the key's path and the rule."""
+    """The providers of a TOML file, by name; none where it does not exist.
+
+    Raises `ProviderError` with the key's path and the rule.
+    """
     if not path.exists():
         return {}
     try:
@@ -118,8 +123,10 @@ def _check(made: Provider) -> None:
 
 
 def key_of(made: Provider, env: Mapping[str, str], database: Path | None = None) -> str | None:
-    """The key, read now from where it lives; None where the provider names none. Raises
-    `ProviderError` where what it names is not there. The key is in no message."""
+    """The key, read now from where it lives; None where the provider names none.
+
+    Raises `ProviderError` where what it names is not there. The key is in no message.
+    """
     if made.api_key_env:
         value = env.get(made.api_key_env, "")
         if not value:
@@ -136,8 +143,10 @@ def key_of(made: Provider, env: Mapping[str, str], database: Path | None = None)
 
 
 def import_cc_switch(path: Path | None = None) -> dict[str, Provider]:
-    """cc-switch's providers by name (`APP-NAME`), their keys left where they are. Read-only.
-    Raises `cc_switch.CcSwitchError`."""
+    """cc-switch's providers by name (`APP-NAME`), their keys left where they are.
+
+    Read-only. Raises `cc_switch.CcSwitchError`.
+    """
     found: dict[str, Provider] = {}
     for entry in cc_switch.read_entries(path):
         name = f"{entry.app}-{cc_switch.slug(entry.name) or cc_switch.slug(entry.id) or 'provider'}"
@@ -150,7 +159,9 @@ def import_cc_switch(path: Path | None = None) -> dict[str, Provider]:
 
 def add_providers(path: Path, providers: Mapping[str, Provider]) -> list[str]:
     """Add those whose names are new to a providers file, which keeps its comments and order.
-    Returns the names added. The file is 0600; it holds no keys."""
+
+    Returns the names added. The file is 0600; it holds no keys.
+    """
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     document = Document(text, "toml")
     added = [name for name in providers if name not in document.root]

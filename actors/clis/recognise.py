@@ -1,5 +1,6 @@
-"""What a rendered screen says: ready, busy, or asking. Pure functions, no clock: whoever calls
-them decides how long a screen must have been quiet.
+"""What a rendered screen says: ready, busy, or asking.
+
+Pure functions, no clock: whoever calls them decides how long a screen must have been quiet.
 
 A question is read off the screen as a list of labels. Those a profile knows are `known`; any
 other selection list or yes/no question is reported all the same, so that a person is asked.
@@ -31,7 +32,8 @@ ENTER_LABEL: Final = "Enter"
 
 class Choices(msgspec.Struct, frozen=True):
     """A selection list as it stands on a screen: labels from top to bottom, the index of the
-    marked one, and the row (from 0) of the first."""
+    marked one, and the row (from 0) of the first.
+    """
 
     labels: list[str]
     marked: int
@@ -39,9 +41,11 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """A question that waits. `name` is the profile's rule or `unknown`; `text` the part of the
-    screen that asks; `choices` the labels to answer with; `answer` the label the profile would
-    choose, or None."""
+    """A question that waits.
+
+    `name` is the profile's rule or `unknown`; `text` the part of the screen that asks; `choices`
+    the labels to answer with; `answer` the label the profile would choose, or None.
+    """
 
     name: str
     text: str
@@ -58,7 +62,8 @@ def is_busy(profile: Profile, screen: Screen) -> bool:
 
 def is_ready(profile: Profile, screen: Screen) -> bool:
     """Whether the program takes an instruction: its ready pattern is there and no question below
-    it. It stays true while a turn runs: idle is ready and not busy."""
+    it. It stays true while a turn runs: idle is ready and not busy.
+    """
     return _ready_end(profile, screen) >= 0 and find_prompt(profile, screen) is None
 
 
@@ -67,7 +72,8 @@ def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
 
     What stands above the ready pattern is history, not a question: a model may write anything.
     A question nobody described is looked for only where the program is not busy, and where the
-    ready pattern matches only on the last row."""
+    ready pattern matches only on the last row.
+    """
     ready_end = _ready_end(profile, screen)
     for rule in profile.prompts:
         if _end(rule.pattern, screen) <= ready_end:
@@ -86,9 +92,12 @@ def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
 
 
 def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Prompt) -> str | None:
-    """The label to answer with unasked, or None: ask a person. `bypass` starts the program with
-    its own flag; what it still asks is treated as under `known`. A dangerous question, one the
-    profile does not know, and one whose expected label is not on the screen go to a person."""
+    """The label to answer with unasked, or None: ask a person.
+
+    `bypass` starts the program with its own flag; what it still asks is treated as under `known`. A
+    dangerous question, one the profile does not know, and one whose expected label is not on the
+    screen go to a person.
+    """
     if auto_confirm == "never" or prompt.dangerous or not prompt.known:
         return None
     return prompt.answer
@@ -96,7 +105,8 @@ def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Pro
 
 def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
     """Whether a turn began between two screens, one from before Enter: the program is busy, asks
-    something, or what a turn leaves behind (`submit.evidence`) is new."""
+    something, or what a turn leaves behind (`submit.evidence`) is new.
+    """
     if is_busy(profile, after) or find_prompt(profile, after) is not None:
         return True
     evidence = profile.submit.evidence
@@ -126,7 +136,8 @@ def typed_choices(screen: Screen) -> dict[str, str]:
 
 def selection(screen: Screen, markers: str) -> Choices | None:
     """The lowest selection list on the screen: two options or more in one column, one of them
-    marked. None where there is no such list."""
+    marked. None where there is no such list.
+    """
     for row in range(len(screen.lines) - 1, -1, -1):
         option = _marked_option(screen.lines[row], markers)
         if option is None:
@@ -159,7 +170,9 @@ def _option(line: str, column: int) -> tuple[int, bool, str] | None:
 
 def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, str]]:
     """(distance, label) of the unmarked options in `column`, going away from the marked one.
-    Rows that are blank or indented deeper belong to an option; anything else ends the list."""
+
+    Rows that are blank or indented deeper belong to an option; anything else ends the list.
+    """
     found: list[tuple[int, str]] = []
     gap = 0
     for distance, line in enumerate(lines, 1):

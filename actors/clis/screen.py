@@ -91,9 +91,12 @@ _TWO_NUMBERS: Final = frozenset("Hfr")
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """One picture of a terminal. `lines` has one string a row, without trailing blanks (but the
-    cursor's row reaches to the cursor, so that a prompt such as `"> "` keeps its blank).
-    `cursor` is (row, column), both from 0. `bracketed_paste`: the program asked for it."""
+    """One picture of a terminal.
+
+    `lines` has one string a row, without trailing blanks (but the cursor's row reaches to the
+    cursor, so that a prompt such as `"> "` keeps its blank). `cursor` is (row, column), both from
+    0. `bracketed_paste`: the program asked for it.
+    """
 
     lines: list[str]
     cursor: tuple[int, int] = (0, 0)
@@ -182,8 +185,11 @@ class ScreenReader:
         return found.end()
 
     def _skip_string(self, text: str, at: int) -> int:
-        """Skip to the end of an OSC, DCS, APC, PM or SOS string. An ESC ends it and begins the
-        next sequence (usually the terminator `ESC \\`); BEL ends only an OSC."""
+        """Skip to the end of an OSC, DCS, APC, PM or SOS string.
+
+        An ESC ends it and begins the next sequence (usually the terminator `ESC \\`); BEL ends only
+        an OSC.
+        """
         while found := _STRING_END.search(text, at):
             at = found.end()
             if found[0] == "\x07" and self._in_string != "]":
@@ -199,7 +205,8 @@ class ScreenReader:
 
     def _draw(self, text: str) -> None:
         """Draw what has a width. pyte drops the rest of a text after a character without one
-        (a variation selector, a joiner), so those go first."""
+        (a variation selector, a joiner), so those go first.
+        """
         drawn = "".join(c for c in text if wcwidth(c) > 0)
         if drawn:
             self._last = drawn[-1]
@@ -257,8 +264,11 @@ class ScreenReader:
 
 
 def render(data: bytes, rows: int = ROWS, cols: int = COLS) -> Screen:
-    """The screen after `data`, read from its beginning. Begin at any offset of a log: the first
-    full redraw puts a picture that began in the middle right."""
+    """The screen after `data`, read from its beginning.
+
+    Begin at any offset of a log: the first full redraw puts a picture that began in the middle
+    right.
+    """
     reader = ScreenReader(rows, cols)
     reader.feed(data)
     return reader.screen

@@ -64,7 +64,8 @@ class Switched(msgspec.Struct, frozen=True):
 class Restored(msgspec.Struct, frozen=True):
     """What became of one file: `restored` to its old bytes, our keys `undone` in what others
     wrote meanwhile, `untouched` (it already was as before), or `left` because it can no longer be
-    read; the old bytes then stay in the journal, whose name ends in `.left`."""
+    read; the old bytes then stay in the journal, whose name ends in `.left`.
+    """
 
     path: Path
     outcome: Outcome
@@ -77,9 +78,11 @@ def switch_on(
     user_env: Mapping[str, str],
     journal: Path,
 ) -> Switched:
-    """Write the provider into the user's own files of `profile`. `known` are
-    `home.placeholders`, `journal` is a directory in the Callboard home. Raises `LaunchError`;
-    then nothing is changed."""
+    """Write the provider into the user's own files of `profile`.
+
+    `known` are `home.placeholders`, `journal` is a directory in the Callboard home. Raises
+    `LaunchError`; then nothing is changed.
+    """
     files: list[_File] = []
     written: list[tuple[Path, bytes, int]] = []
     for name, edit in provider_edits(profile, provider, known).items():

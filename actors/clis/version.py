@@ -1,5 +1,7 @@
-"""Which version of a CLI is installed. Asking a program takes a second or three, so the answer is
-kept for each program file (its path, time and size), in a file of the Callboard home.
+"""Which version of a CLI is installed.
+
+Asking a program takes a second or three, so the answer is kept for each program file (its path,
+time and size), in a file of the Callboard home.
 """
 
 import contextlib
@@ -22,7 +24,8 @@ _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
     """The version where the profile was not verified with it (`""`: it cannot be found out);
-    None where all is well. A profile that lists no versions is its user's own word."""
+    None where all is well. A profile that lists no versions is its user's own word.
+    """
     if not profile.version.verified:
         return None
     version = installed(profile, env, cache)

@@ -65,8 +65,10 @@ class Outlet:
 
 
 def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
-    """Enter a terminal until the person leaves or its program ends. Returns the exit code.
-    Raises `Refused` where there is no such terminal."""
+    """Enter a terminal until the person leaves or its program ends.
+
+    Returns the exit code. Raises `Refused` where there is no such terminal.
+    """
     served = connection.read(home)
     with Client(served.requests) as client:
         client.ask(TerminalOutput(terminal=terminal, limit=1))

@@ -64,9 +64,11 @@ def ensure(home: Path) -> connection.Connection:
 
 
 def down(home: Path, terminals: bool) -> EndedRuntime:
-    """End the runtime (and its terminals) and wait until it is gone. Without a runtime,
-    `terminals` still ends what is left running; else `NoRuntime`. `ended` is False where
-    something of what was to end is still there."""
+    """End the runtime (and its terminals) and wait until it is gone.
+
+    Without a runtime, `terminals` still ends what is left running; else `NoRuntime`. `ended` is
+    False where something of what was to end is still there.
+    """
     try:
         served = connection.read(home)
     except NoRuntime:

@@ -17,8 +17,11 @@ DONE, FAILED, USAGE, NO_RUNTIME, REFUSED = range(5)
 
 
 class Stop(click.ClickException):
-    """An error for people: what happened, where, and the commands that help. `help` is advice
-    as it is printed; `actions` are steps of Callboard, which are printed as commands."""
+    """An error for people: what happened, where, and the commands that help.
+
+    `help` is advice as it is printed; `actions` are steps of Callboard, which are printed as
+    commands.
+    """
 
     def __init__(
         self, message: str, code: int = FAILED, help: str = "", actions: "Sequence[Action]" = ()

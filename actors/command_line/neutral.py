@@ -23,8 +23,11 @@ def console() -> Console:
 
 
 class Neutral:
-    """A renderable whose text is made visible after it was laid out. `console` does this to
-    whatever it prints; what a live display draws passes it by and is wrapped by hand."""
+    """A renderable whose text is made visible after it was laid out.
+
+    `console` does this to whatever it prints; what a live display draws passes it by and is wrapped
+    by hand.
+    """
 
     def __init__(self, inner: RenderableType) -> None:
         self._inner = inner

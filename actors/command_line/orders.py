@@ -22,7 +22,8 @@ _TIDY_SECONDS = 60.0
 def order(home: Path, request: Command, until: tuple[str, ...], bad: tuple[str, ...]) -> Workflow:
     """Send a command and wait until the workflow's status is one of `until` or `bad` (without
     `until`: do not wait). Return its row. Raises `Refused`, `NoRuntime`, `NoAnswer`; `Stop` if
-    a resolution is not accepted."""
+    a resolution is not accepted.
+    """
     served = connection.read(home)
     with Client(served.requests, serves=lambda: connection.is_held(home)) as client:
         judged = isinstance(request, MergeContinue) and _has_conflict(client, request.workflow)
@@ -56,8 +57,10 @@ def _has_conflict(client: Client, name: str) -> bool:
 
 
 def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
-    """Wait until the merger has judged what a person left in the worktree. Raises `Stop` with
-    what is wrong."""
+    """Wait until the merger has judged what a person left in the worktree.
+
+    Raises `Stop` with what is wrong.
+    """
     while True:
         fact = subscriber.next(SILENCE_SECONDS)
         row = _row(client, name)
@@ -77,7 +80,8 @@ def _row(client: Client, name: str) -> Workflow:
 
 def _wait_tidied(client: Client, row: Workflow) -> Workflow:
     """Wait until every program of a stopped workflow is gone (TERM, a grace of 5 s, KILL) and
-    what was not committed is pinned; 60 s at most."""
+    what was not committed is pinned; 60 s at most.
+    """
     deadline = time.monotonic() + _TIDY_SECONDS
     while not row.tidied and time.monotonic() < deadline:
         time.sleep(0.05)  # no fact tells it: the workflow's story has ended before

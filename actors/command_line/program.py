@@ -12,7 +12,8 @@ _DEFAULT = "python run.py"
 
 def started_as() -> str:
     """The words that started this process, up to the first argument of ours: `python run.py`,
-    `python -m callboard`, as they were typed."""
+    `python -m callboard`, as they were typed.
+    """
     import shlex
 
     own = len(sys.orig_argv) - len(sys.argv) + 1

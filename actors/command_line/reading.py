@@ -14,7 +14,8 @@ WAIT = 20.0
 
 def pieces(client: Client, terminal: str, offset: int, follow: bool) -> Iterator[TerminalBytes]:
     """Yield the output from `offset` on: what there is, and with `follow` what comes until the
-    program ends. A piece may begin later than the one before ended: the rest was dropped."""
+    program ends. A piece may begin later than the one before ended: the rest was dropped.
+    """
     wait = WAIT if follow else 0.0
     while True:
         found = client.ask(

@@ -23,7 +23,8 @@ class PrintedReport:
 
     def started(self, home: Path, url: str) -> None:
         """Print that the runtime serves the home, how to end it, and the URL of the web door; on
-        a terminal also what to type in another window."""
+        a terminal also what to type in another window.
+        """
         say(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it")
         if url:
             say(f"HTTP: {url} (the token is in {home / 'connection.json'})")

@@ -32,7 +32,8 @@ _STOPPING = 503
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
 
-    A plan that is wrong is refused before a runtime, or even a home, is made for it."""
+    A plan that is wrong is refused before a runtime, or even a home, is made for it.
+    """
     streams.go_on_without_reader()
     local.check(plan["plan"], plan["base"])
     served = ensure(home)

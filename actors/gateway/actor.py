@@ -1,5 +1,7 @@
-"""The gateway: the door for requests from outside. It decodes them, answers what can be
-read, and hands commands to the workflow they are for. Reading changes nothing (hazard 19).
+"""The gateway: the door for requests from outside.
+
+It decodes them, answers what can be read, and hands commands to the workflow they are for. Reading
+changes nothing (hazard 19).
 """
 
 import logging
@@ -269,8 +271,10 @@ class Gateway(CompanyActor):
         return {"address": where, "status": "", "reason": "", "facts": facts}
 
     def _chain(self, workflow: Workflow, where: str) -> Any:
-        """What is true of an address, and the facts that led there. A terminal's are also
-        those of its task: the commits are the task's."""
+        """What is true of an address, and the facts that led there.
+
+        A terminal's are also those of its task: the commits are the task's.
+        """
         terminal = next((t for t in workflow.terminals() if t.address == where), None)
         row = terminal or next((t for t in workflow.tasks if t.address == where), workflow)
         facts = self.stage.reader.newest(where, _CHAIN, also=terminal.task if terminal else "")

@@ -76,8 +76,11 @@ class Callers:
 
 
 def _ancestors(pid: int) -> Iterator[list[str]]:
-    """The command lines of a process and of all above it. Raises `OSError` or `ValueError`
-    where one of them cannot be read; one that ends meanwhile has none."""
+    """The command lines of a process and of all above it.
+
+    Raises `OSError` or `ValueError` where one of them cannot be read; one that ends meanwhile has
+    none.
+    """
     for _ in range(_DEPTH):
         fields = family.stat(pid)
         if fields is None:

@@ -91,8 +91,10 @@ class Console:
 
 
 class Consoles(CompanyActor):
-    """Answers `terminal.output`, `terminal.input` and `terminal.resize`. Handlers run in the
-    actor's thread and wait for nobody."""
+    """Answers `terminal.output`, `terminal.input` and `terminal.resize`.
+
+    Handlers run in the actor's thread and wait for nobody.
+    """
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -295,8 +297,10 @@ class Consoles(CompanyActor):
             raise illegal("not_running", f"{row.address} runs no program now")
 
     def _console(self, row: Terminal) -> Console:
-        """Return the console of a running program; open it where there is none. Raises
-        `OSError` or `Refused` where its host does not answer."""
+        """Return the console of a running program; open it where there is none.
+
+        Raises `OSError` or `Refused` where its host does not answer.
+        """
         console = self._open.get(row.address)
         if console is not None:
             if console.session.incarnation == row.incarnation and console.session.connected:

@@ -24,8 +24,11 @@ END_SECONDS = 3.0
 
 
 class WebSettings(msgspec.Struct, frozen=True):
-    """Where HTTP is served. `hosts` are the values of `Host` that name this server; `certificate`
-    and `key` are the files of TLS, both or none."""
+    """Where HTTP is served.
+
+    `hosts` are the values of `Host` that name this server; `certificate` and `key` are the files of
+    TLS, both or none.
+    """
 
     listening: socket.socket
     hosts: tuple[str, ...]

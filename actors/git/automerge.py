@@ -45,7 +45,8 @@ def is_able() -> bool:
 
 def unattached(git_dir: str) -> pygit2.Repository:
     """Open only the objects of a repository. libgit2 reads the index of the user's checkout before
-    it merges, also where that is in a format (split, sparse) that it does not know."""
+    it merges, also where that is in a format (split, sparse) that it does not know.
+    """
     repo = pygit2.Repository()
     repo.set_odb(pygit2.Odb(str(Path(git_dir, "objects"))))
     return repo

@@ -14,7 +14,8 @@ _COMPONENT: Final = 250
 
 def check_name(name: str) -> None:
     """Refuse a branch name that git would refuse (`git check-ref-format --branch`), and `@`,
-    which means HEAD wherever it is used."""
+    which means HEAD wherever it is used.
+    """
     ref = f"refs/heads/{name}"
     bad = (
         name.startswith("-")

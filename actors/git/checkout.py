@@ -251,8 +251,10 @@ class Checkout:
         self._git("read-tree", "-i", "-m", old, new, refusals=_READ_TREE_REFUSALS)
 
     def _read_entries(self, old: str, new: str, pending: set[str]) -> list[str]:
-        """Set the entries of `pending` to `new`, one by one, in the scratch index. An entry that
-        differs from `old` was staged by a person: it stays, and is returned."""
+        """Set the entries of `pending` to `new`, one by one, in the scratch index.
+
+        An entry that differs from `old` was staged by a person: it stays, and is returned.
+        """
         staged = self._staged(old) & pending
         follow = sorted(pending - staged)
         skipped = [path for path, tag in self._tags().items() if tag == "S"]

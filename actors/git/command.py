@@ -130,8 +130,11 @@ def git(
 def run(
     command: list[str], stdin: bytes, env: Mapping[str, str], limit: float
 ) -> tuple[int, bytes, bytes]:
-    """Run a program to its end: exit code, output, errors. Raises `subprocess.TimeoutExpired`
-    after `limit` seconds, when it has been ended with all it had started."""
+    """Run a program to its end: exit code, output, errors.
+
+    Raises `subprocess.TimeoutExpired` after `limit` seconds, when it has been ended with all it had
+    started.
+    """
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True

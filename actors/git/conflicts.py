@@ -28,8 +28,11 @@ class Kind(StrEnum):
 
 
 class ConflictFile(msgspec.Struct, frozen=True):
-    """One file. `paths` has further names when the sides know it by different ones. The names are
-    for people (`names.shown`)."""
+    """One file.
+
+    `paths` has further names when the sides know it by different ones. The names are for people
+    (`names.shown`).
+    """
 
     path: str
     kind: Kind
@@ -54,7 +57,8 @@ def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
 
 def kind_of(stages: set[int], *, names: int, is_submodule: bool) -> Kind:
     """Tell the kind by the stages that a file has (1 where they parted, 2 merged into, 3 the
-    branch), over the number of names that the sides know it by."""
+    branch), over the number of names that the sides know it by.
+    """
     if is_submodule:
         return Kind.SUBMODULE
     if names > 1:

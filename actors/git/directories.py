@@ -36,7 +36,8 @@ ANYTHING: Final = "*"
 def changed_ref(kind: Kind, place: str, name: str) -> str:
     """Whose value a change of the entry `name` can change: a branch's full name, `ANYTHING`, or
     "" when it is none that `RefScanner` reads. `place` is the directory, from the git
-    directory on."""
+    directory on.
+    """
     if kind is Kind.HEADS:
         return "" if name.endswith(".lock") else f"{place}/{name}"
     return ANYTHING if kind is Kind.WORKTREES or name in _NAMES[kind] else ""

@@ -71,7 +71,8 @@ def git_env() -> dict[str, str]:
 def project_env(plan: Plan) -> dict[str, str]:
     """Return the runtime's environment without what looks like a key, without the keys of the
     plan's providers, and without the variables that point git at another repository. What the
-    plan names in `test_env` passes."""
+    plan names in `test_env` passes.
+    """
     provider_keys = {provider.api_key_env for provider in plan.provider.values()}
     return {
         name: value

@@ -1,5 +1,7 @@
-"""How commits hang together. Asked of libgit2, which is quick; of `git`, where libgit2 cannot read
-a commit that git can."""
+"""How commits hang together.
+
+Asked of libgit2, which is quick; of `git`, where libgit2 cannot read a commit that git can.
+"""
 
 import pygit2
 from pygit2.enums import SortMode

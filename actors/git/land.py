@@ -115,8 +115,11 @@ Landing = Landed | Behind | TargetMoved | FilesInTheWay | TargetLocked | RefRefu
 
 @contextlib.contextmanager
 def _alone(git_dir: str) -> Iterator[None]:
-    """One landing at a time in a repository. A worker whose runtime was killed may still be
-    in the middle of one; whoever comes next waits for its end."""
+    """One landing at a time in a repository.
+
+    A worker whose runtime was killed may still be in the middle of one; whoever comes next waits
+    for its end.
+    """
     fd = os.open(git_dir, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -129,7 +132,8 @@ def land(
     git_dir: str, target: str, *, old: str, new: str, message: str, author: Identity | None = None
 ) -> Landing:
     """Move branch `target` from `old` to `new` (object ids); `message` and `author` are for the
-    reflog."""
+    reflog.
+    """
     with _alone(git_dir):
         return _land(git_dir, target, old, new, message, author)
 
@@ -141,8 +145,10 @@ def recover(git_dir: str) -> Recovered:
 
 
 def take_stock(git_dir: str, target: str, new: str) -> Stock:
-    """After a `land` of `new` that could not end. Unless the target has moved, what it had
-    locked is free again. Runs nothing of the repository's."""
+    """After a `land` of `new` that could not end.
+
+    Unless the target has moved, what it had locked is free again. Runs nothing of the repository's.
+    """
     with _alone(git_dir):
         now = read_ref(git_dir, HEADS + target)
         moved = now is not None and descends(pygit2.Repository(git_dir), new, now)

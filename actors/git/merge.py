@@ -120,8 +120,10 @@ def plan_merge(
 
 
 def merge_branches(request: MergeRequest) -> MergeOutcome:
-    """Merge one after another, each onto the last result, until done or in conflict. A result
-    is durable on return."""
+    """Merge one after another, each onto the last result, until done or in conflict.
+
+    A result is durable on return.
+    """
     repo = pygit2.Repository(request.git_dir)
     auto = Automerge(repo, request.git_dir)
     steps: list[Step] = []

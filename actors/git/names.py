@@ -6,7 +6,8 @@ from pathlib import Path
 
 def shown(text: str) -> str:
     r"""Make text of a name that may not be UTF-8 (read with `surrogateescape`): each byte that is
-    none becomes `\xNN`. Nothing else changes. The result is for people and facts, not for git."""
+    none becomes `\xNN`. Nothing else changes. The result is for people and facts, not for git.
+    """
     if text.isascii():
         return text
     try:

@@ -51,7 +51,8 @@ class RefScanner:
     def look(self, refs: Collection[str], worktrees: Collection[str]) -> RefState:
         """The values of these branches (full names) and worktrees, and of the branches that the
         worktrees are on; nothing else is read, however many there are. `head` is empty. Where a
-        branch is symbolic everything is read. Raises `FileNotFoundError` without a repository."""
+        branch is symbolic everything is read. Raises `FileNotFoundError` without a repository.
+        """
         found = self._read_worktrees(worktrees)
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
         loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}

@@ -171,14 +171,17 @@ def worktree_path(git_dir: str, name: str) -> str | None:
 
 def changed_files(worktree: str) -> list[str]:
     """Tracked files that differ from HEAD, in the index or on disk, as people read them (`shown`).
-    Runs `git status`."""
+
+    Runs `git status`.
+    """
     output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", NOT_INSIDE, at=worktree)
     return [shown(os.fsdecode(entry)) for entry in _entries(output)]
 
 
 def is_dirty(worktree: str) -> bool:
     """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files,
-    also in repositories nested in it."""
+    also in repositories nested in it.
+    """
     options = ("--porcelain=v1", "-z", "--untracked-files=normal", NOT_INSIDE)
     if git("status", *options, at=worktree):
         return True

@@ -69,8 +69,10 @@ def materialize(
     author: Identity,
     at_onto: bool = False,
 ) -> Materialized:
-    """Lay the merge of `tip` into `onto` out at `path`. Again: what is there already stays.
-    `at_onto`: the worktree stands there, clean and at `onto`, because someone works in it.
+    """Lay the merge of `tip` into `onto` out at `path`.
+
+    Again: what is there already stays. `at_onto`: the worktree stands there, clean and at `onto`,
+    because someone works in it.
 
     Raises `RepositoryError` PATH_IN_THE_WAY when another merge, or anything else that someone may
     have worked on, is there: `worktrees.remove` pins and removes it.
@@ -134,8 +136,10 @@ def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
 
 
 def _markers(repo: pygit2.Repository, sides: Sides, onto: str) -> list[Problem]:
-    """Conflict markers in files that are as neither side has them. How long a marker is, the
-    attributes of `onto` say, as they did when the conflict was written."""
+    """Conflict markers in files that are as neither side has them.
+
+    How long a marker is, the attributes of `onto` say, as they did when the conflict was written.
+    """
     problems = []
     paths = sides.changed_in_result(repo)
     for path, marker in _markers_of(repo, onto, paths):

@@ -78,8 +78,10 @@ class Room:
 def room(
     git_dir: str, attributes: Attributes, commit: str, runs_drivers: bool = True
 ) -> Iterator[Room]:
-    """Make a room for one commit, and remove it afterwards. Unless it `runs_drivers`, each merge
-    driver is replaced by one that keeps what is there."""
+    """Make a room for one commit, and remove it afterwards.
+
+    Unless it `runs_drivers`, each merge driver is replaced by one that keeps what is there.
+    """
     files = attributes.of(commit)
     with tempfile.TemporaryDirectory(prefix="callboard-") as directory:
         path = Path(directory, "tree")
@@ -100,7 +102,8 @@ def room(
 
 def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
     """Return the names of the merge drivers that are configured and that the attributes of the
-    commit, the repository or the user name."""
+    commit, the repository or the user name.
+    """
     texts = [text for _, text in files]
     known = _settings(made, r"^(core\.attributesfile|merge\..*\.driver)$")
     place = known.pop("core.attributesfile", _USERS)

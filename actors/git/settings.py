@@ -79,7 +79,9 @@ def notes(at: str, target: str) -> Iterator[str]:
 
 def _settings(at: str) -> dict[str, str]:
     """The user's settings, the last value of each; a key without a value is "", which means true.
-    Those of the command line are ours."""
+
+    Those of the command line are ours.
+    """
     words = split0(git("config", "-z", "--list", "--show-scope", at=at))
     lines = [
         line for scope, line in zip(words[::2], words[1::2], strict=True) if scope != "command"

@@ -35,7 +35,8 @@ class RefWatch(Protocol):
     def drain(self) -> set[str]:
         """Take all pending events; the full names of the branches that may have changed, and
         `ANYTHING` for whatever else may have. No wait. Raises `OSError` where the repository is
-        gone or the system has no more watches; then it is of no use any more."""
+        gone or the system has no more watches; then it is of no use any more.
+        """
 
     def close(self) -> None:
         """Release the descriptor."""

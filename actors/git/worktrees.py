@@ -168,8 +168,10 @@ def _alone(git_dir: str) -> Iterator[None]:
 
 
 def set_mark(git_dir: str, name: str, mark: str) -> None:
-    """Say in one step that the worktree is complete, and what it is for. Its files are durable
-    before: after a power cut a mark must not stand over files that are empty."""
+    """Say in one step that the worktree is complete, and what it is for.
+
+    Its files are durable before: after a power cut a mark must not stand over files that are empty.
+    """
     if mark != SCRATCH:
         place = worktree_path(git_dir, name)
         settle(git_dir, *([place] if place is not None else []))

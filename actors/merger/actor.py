@@ -188,7 +188,8 @@ class Merger(CompanyActor):
 
     def _begin_landing(self, row: Workflow) -> None:
         """Claim the landing, so that nobody can stop or abort it: the target may have moved
-        already when a crash cuts it."""
+        already when a crash cuts it.
+        """
         expect = {
             "merge_waits": "",
             "merge_round": row.merge.round,

@@ -72,7 +72,8 @@ def target_missing(row: Workflow) -> MergeRefused:
 
 def _request(row: Workflow) -> merging.MergeRequest:
     """Merge the accepted commit of each branch on the target's tip, or on a resolution that
-    contains the tip."""
+    contains the tip.
+    """
     branches = [(task.branch, task.name) for task in row.tasks]
     tips = {task.branch: task.accepted for task in row.tasks}
     time = int(datetime.fromisoformat(row.merge.at).timestamp())

@@ -20,7 +20,8 @@ log = logging.getLogger("callboard.merger")
 def tidy(row: Workflow, home: Path, tested: Path) -> None:
     """A task's worktree goes only when it is clean and merged; else its state is pinned, and it
     stays. The scratch worktrees of the merge go, pinned before; that of the tests (`tested`)
-    just goes. What cannot be cleaned up stays, and is said."""
+    just goes. What cannot be cleaned up stays, and is said.
+    """
     tip = read_ref(row.git_dir, HEADS + row.target) or ""
     landed = row.status == WorkflowStatus.COMPLETED
     for task in row.tasks:

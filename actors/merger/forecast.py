@@ -41,7 +41,8 @@ class Forecasts:
 
     def look(self, row: Workflow) -> Changed | None:
         """Compare the pairs of which a branch has moved since the last look; return the change,
-        if there is one."""
+        if there is one.
+        """
         tips = _live_tips(row)
         known: _Foreseen = {(f.branches[0], f.branches[1]): f.files for f in row.forecast}
         now: _Foreseen = {}

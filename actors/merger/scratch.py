@@ -1,5 +1,6 @@
 """The scratch worktrees of a merge: where a conflict is laid out, where a red tree is mended, and
-where the tests run. They are in the home, beside the worktrees of the tasks."""
+where the tests run. They are in the home, beside the worktrees of the tasks.
+"""
 
 import logging
 from pathlib import Path
@@ -19,8 +20,10 @@ def scratch(home: Path, workflow: str, name: str) -> Path:
 
 
 def at_work(row: Workflow) -> bool:
-    """Return whether the merge terminal works in the worktree of the merge. It cannot leave that
-    directory."""
+    """Return whether the merge terminal works in the worktree of the merge.
+
+    It cannot leave that directory.
+    """
     helper = row.merge_terminal
     works = helper is not None and helper.status == TerminalStatus.RUNNING
     return works and bool(row.merge.worktree) and Path(row.merge.worktree).is_dir()

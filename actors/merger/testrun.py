@@ -84,7 +84,8 @@ class TestRun:
 
     def begin(self) -> MergeTested | None:
         """Start the run, take over one that an earlier incarnation started, or connect again
-        after the connection was lost."""
+        after the connection was lost.
+        """
         if self._session.connected:
             return None
         match self._session.look():

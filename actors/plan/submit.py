@@ -11,8 +11,10 @@ from store.submission import submission
 
 
 def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
-    """Store a checked plan of `caller` as a workflow under the first free id, in the actor's
-    name. Return the id. Raises `StoreError`."""
+    """Store a checked plan of `caller` as a workflow under the first free id, in the actor's name.
+
+    Return the id. Raises `StoreError`.
+    """
     name = addresses.slug(checked.plan.name)
     taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
     number = 1

@@ -46,8 +46,11 @@ PROBE_SECONDS = 1.0
 
 
 class TerminalActor(Ground):
-    """One terminal of a workflow. Handlers run in its own thread; that of a launch waits for its
-    worktree and its host, a second or so."""
+    """One terminal of a workflow.
+
+    Handlers run in its own thread; that of a launch waits for its worktree and its host, a second
+    or so.
+    """
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
@@ -163,8 +166,10 @@ class TerminalActor(Ground):
     # ---- launch --------------------------------------------------------------------------
 
     def _reach_turn(self) -> Outcome:
-        """Make the working directory, have it set up, ask for the turn. What is there already
-        is quick, so this may be repeated."""
+        """Make the working directory, have it set up, ask for the turn.
+
+        What is there already is quick, so this may be repeated.
+        """
         where = self._launch.make_place()
         if self._set_up.is_wanted(where):
             return self._set_up.begin(where)
@@ -269,8 +274,10 @@ class TerminalActor(Ground):
     # ---- looks at the screen -----------------------------------------------------------
 
     def _look_at_screen(self, ms: int) -> None:
-        """Judge the screen once, and pass that on. The program has written nothing for `ms`;
-        with 0 it may be writing now."""
+        """Judge the screen once, and pass that on.
+
+        The program has written nothing for `ms`; with 0 it may be writing now.
+        """
         if self.row.ready and not self.row.alive:
             return
         seen, still = self._looks.judge(self._delivery.before, ms)

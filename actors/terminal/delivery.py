@@ -47,7 +47,8 @@ class Delivery:
 
     def converge(self) -> None:
         """Ask the host about the newest step: it is typed if it was not (nothing new while the
-        workflow is paused), and a turn is looked for if none was seen."""
+        workflow is paused), and a turn is looked for if none was seen.
+        """
         port, row = self._port, self._port.row
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
         waits = row.sent < row.step
@@ -57,8 +58,10 @@ class Delivery:
             self._ask(self._key(row.step))
 
     def key_known(self, event: KeyKnown) -> Blocked | None:
-        """Type the step if the host has not typed it. If it is typing it now, wait for its
-        acknowledgement."""
+        """Type the step if the host has not typed it.
+
+        If it is typing it now, wait for its acknowledgement.
+        """
         port, row = self._port, self._port.row
         if event.key != self._key(row.step):
             return None
@@ -121,15 +124,18 @@ class Delivery:
     @property
     def before(self) -> int | None:
         """The end of the output when the step was typed, while the turn it begins is looked for:
-        what is judged is to be compared with the screen at that offset."""
+        what is judged is to be compared with the screen at that offset.
+        """
         row = self._port.row
         looked_for = row.delivered < row.step <= row.sent
         return self._before if looked_for else None
 
     @property
     def looking(self) -> bool:
-        """Whether a step is not delivered yet. Its text may stand in the input box, where some
-        programs look neither ready nor busy."""
+        """Whether a step is not delivered yet.
+
+        Its text may stand in the input box, where some programs look neither ready nor busy.
+        """
         return self._port.row.delivered < self._port.row.step
 
     def consider(self, seen: Judgement) -> None:
@@ -138,8 +144,10 @@ class Delivery:
             self._tell_delivered()
 
     def due(self, seen: Judgement) -> bool:
-        """It is time to look for a turn, in `seen`, judged from `before`. Return whether it was
-        told that there is none, after `LOOKS` looks."""
+        """It is time to look for a turn, in `seen`, judged from `before`.
+
+        Return whether it was told that there is none, after `LOOKS` looks.
+        """
         if self.before is None:
             return False
         if seen.began:
@@ -161,9 +169,11 @@ class Delivery:
         return True
 
     def answered(self) -> None:
-        """The terminal's work was taken: no better evidence of a turn is needed. If the runtime
-        died between the typing and its record, the host is asked; if the host is gone too, the
-        work alone shows that the instruction was typed."""
+        """The terminal's work was taken: no better evidence of a turn is needed.
+
+        If the runtime died between the typing and its record, the host is asked; if the host is
+        gone too, the work alone shows that the instruction was typed.
+        """
         row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
         if row.alive or not taken or row.delivered >= row.step:

@@ -22,8 +22,10 @@ SWEEP_SECONDS = 3.0
 
 
 def remove_config_home(port: Port) -> None:
-    """Remove the config home of this incarnation. What cannot be removed is logged and stays for
-    `clean`: it is no reason to fail."""
+    """Remove the config home of this incarnation.
+
+    What cannot be removed is logged and stays for `clean`: it is no reason to fail.
+    """
     try:
         config_home.cleanup(port.directory / "home")
     except (config_home.LaunchError, OSError) as error:
@@ -62,8 +64,10 @@ class Departure:
         port.after(Timer.SWEEP, SWEEP_SECONDS)
 
     def tell(self, unsure: int) -> None:
-        """The sweep is done: tell the end, and remove the config home. `unsure` is the step of
-        which nobody knows whether it was typed."""
+        """The sweep is done: tell the end, and remove the config home.
+
+        `unsure` is the step of which nobody knows whether it was typed.
+        """
         ended, at, incarnation = self._exit, self._port.at, self._port.row.incarnation
         if ended is None:
             return

@@ -20,7 +20,8 @@ class Freeze:
 
     def adopt(self) -> None:
         """See whether the program that was found is stopped: a signal to a session costs its host
-        a look at every process there is. Raise `OSError`."""
+        a look at every process there is. Raise `OSError`.
+        """
         self._frozen = records.is_stopped(records.read_identity(self._port.directory))
 
     def obey(self) -> None:

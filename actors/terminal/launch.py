@@ -42,8 +42,10 @@ class Launch:
         """This actor started the host that runs: hearing of it is no news."""
 
     def attempt(self, step: Callable[[], T]) -> T | Failed:
-        """Carry out a step of the launch. What it raises is why the launch failed, except where
-        nothing can be stored."""
+        """Carry out a step of the launch.
+
+        What it raises is why the launch failed, except where nothing can be stored.
+        """
         try:
             return step()
         except (LaunchRefused, OSError) as error:
@@ -80,9 +82,11 @@ class Launch:
         )
 
     def take_turn(self, session: Session) -> Exit | Done | Failed | None:
-        """Start the program. Return how it ended if it has ended already, `Done` if its working
-        directory must be made first (the turn was granted to a former incarnation of the actor),
-        None if it runs."""
+        """Start the program.
+
+        Return how it ended if it has ended already, `Done` if its working directory must be made
+        first (the turn was granted to a former incarnation of the actor), None if it runs.
+        """
         self._owes_turn = True
         where = self._where
         if where is None or not where.is_dir():
@@ -116,8 +120,10 @@ class Launch:
         )
 
     def failed(self, reason: str, session: Session | None) -> None:
-        """Tell, once, that the program did not start or did not become ready. A program that runs
-        is ended when the workflow has decided so."""
+        """Tell, once, that the program did not start or did not become ready.
+
+        A program that runs is ended when the workflow has decided so.
+        """
         port, row = self._port, self._port.row
         runs = session is not None and (
             session.connected or session.look() in (Found.ALIVE, Found.UNKNOWN)
@@ -157,8 +163,11 @@ class Launch:
         self._port.after(Timer.READY, self._port.profile.ready_timeout)
 
     def not_ready(self, seen: Judgement) -> Failed | None:
-        """Its time is up, which a question that waits for a person does not fail. The others have
-        their turn meanwhile, unless the provider of this one is switched on for all."""
+        """Its time is up, which a question that waits for a person does not fail.
+
+        The others have their turn meanwhile, unless the provider of this one is switched on for
+        all.
+        """
         port, limit = self._port, self._port.profile.ready_timeout
         if not (port.row.blocked and seen.prompt is not None):
             return Failed(f"not ready within {limit:g} s; its screen is:\n{seen.text}")

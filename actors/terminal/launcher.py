@@ -1,6 +1,8 @@
-"""The launcher: the one serial place. Terminals of all workflows are started one after
-another, first come, first served (hazard 52): the provider is switched, the program is
-started, and only when it is ready (or has failed) the next one has its turn.
+"""The launcher: the one serial place.
+
+Terminals of all workflows are started one after another, first come, first served (hazard 52): the
+provider is switched, the program is started, and only when it is ready (or has failed) the next one
+has its turn.
 
 It keeps nothing: after a restart every terminal that is `starting` asks again. A terminal
 for which a provider is switched on still has its turn, so nobody else reads what is there.

@@ -38,8 +38,10 @@ class Looks:
         self._watching = False
 
     def judge(self, before: int | None, ms: int) -> tuple[Judgement, int]:
-        """The newest screen, and for how many milliseconds it has shown nothing new. The program
-        has written nothing for `ms`; `before` is as in `Port.judge`."""
+        """The newest screen, and for how many milliseconds it has shown nothing new.
+
+        The program has written nothing for `ms`; `before` is as in `Port.judge`.
+        """
         begun = time.monotonic()
         seen = self._port.judge(before=before)
         self._cost = time.monotonic() - begun

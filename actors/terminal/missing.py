@@ -24,8 +24,11 @@ _ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a terminal works, and since when. `base` is the commit its branch began at; `others`
-    are the branches of the workflow's other tasks."""
+    """Where a terminal works, and since when.
+
+    `base` is the commit its branch began at; `others` are the branches of the workflow's other
+    tasks.
+    """
 
     worktree: str
     branch: str
@@ -127,7 +130,8 @@ def _elsewhere(place: Place) -> Iterator[str]:
 
 def _is_ahead(place: Place, branch: str) -> bool:
     """Whether a branch has commits, made since the terminal was set to work, that its own branch
-    has not."""
+    has not.
+    """
     span = f"{HEADS}{place.branch}..{HEADS}{branch}"
     return bool(_lines(place, "log", "-1", "--format=%h", place.newer, span, "--"))
 

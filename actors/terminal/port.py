@@ -119,7 +119,8 @@ class Port(Protocol):
 
     def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
         """Store a fact of this incarnation together with the columns that say it was told; with
-        `while_alive` only if the program is to be alive. Return False if that is not so."""
+        `while_alive` only if the program is to be alive. Return False if that is not so.
+        """
 
     def commit(self, change: Sequence[Operation]) -> None:
         """Store a change in the actor's name. Raise `StoreError`, or `Fenced`."""

@@ -66,7 +66,9 @@ class Prompts:
 
     def consider(self, seen: Judgement, ms: int, looking: bool) -> None:
         """Handle a screen that has been quiet for `ms`: report a new prompt, or clear an old one.
-        While `looking` for a turn, a screen the profile does not know is no news."""
+
+        While `looking` for a turn, a screen the profile does not know is no news.
+        """
         if self._pressing:
             return  # the screen is from before
         if seen.prompt is None:
@@ -140,8 +142,11 @@ class Prompts:
         self._give_up(f"the screen of {self._port.at} does not come to rest; look at it again")
 
     def _go_on(self, answer: _Answer, seen: Judgement) -> None:
-        """One step towards the answer. The screen is judged again after each move of the marker,
-        because lists differ in how they take keys (hazard 33)."""
+        """One step towards the answer.
+
+        The screen is judged again after each move of the marker, because lists differ in how they
+        take keys (hazard 33).
+        """
         port = self._port
         try:
             step = port.read_screen(step_towards, answer.label)
@@ -161,8 +166,10 @@ class Prompts:
                 self._tell_blocked(seen.prompt)
 
     def _take(self, answer: _Answer, step: Step) -> None:
-        """Press Enter on the choice. The key is the question's place in the output, so that it is
-        answered once."""
+        """Press Enter on the choice.
+
+        The key is the question's place in the output, so that it is answered once.
+        """
         port, incarnation = self._port, self._port.row.incarnation
         fact = TerminalAnswered(
             address=port.at,

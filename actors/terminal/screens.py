@@ -46,8 +46,11 @@ class Screens:
     def judge(
         self, profile: Profile, directory: Path, size: tuple[int, int], before: int | None
     ) -> Judgement:
-        """The newest screen, compared with that at offset `before`. One that cannot be read in
-        time shows nothing the profile knows; its text says why, and its `end` is -1."""
+        """The newest screen, compared with that at offset `before`.
+
+        One that cannot be read in time shows nothing the profile knows; its text says why, and its
+        `end` is -1.
+        """
         try:
             return self.read(judge, profile, directory, size, before)
         except Unreadable as error:
@@ -61,8 +64,10 @@ class Screens:
         size: tuple[int, int],
         *args: Any,
     ) -> T:
-        """`function(profile, directory, rows, columns, *args)` in the worker process. Raises
-        `Unreadable`, or what the function raises."""
+        """`function(profile, directory, rows, columns, *args)` in the worker process.
+
+        Raises `Unreadable`, or what the function raises.
+        """
         if time.monotonic() < self._unreadable_until:
             raise Unreadable(self._failure)
         try:
@@ -79,8 +84,11 @@ class Screens:
 
 
 def is_unrecognised(profile: Profile, ready: bool, seen: Judgement) -> bool:
-    """Whether a quiet screen shows nothing the profile knows. `ready`: the program was ready
-    before. Where the profile has no `busy` pattern, a working program may look like that."""
+    """Whether a quiet screen shows nothing the profile knows.
+
+    `ready`: the program was ready before. Where the profile has no `busy` pattern, a working
+    program may look like that.
+    """
     if seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip():
         return False
     return bool(profile.busy) or not ready or not seen.readable

@@ -61,8 +61,11 @@ class SetUp:
         return self._session is not None
 
     def is_wanted(self, where: Path) -> bool:
-        """Whether the worktree is still to be set up. Never that of a merge, and not again if the
-        last run ended well while no runtime looked. Raise `LaunchRefused`."""
+        """Whether the worktree is still to be set up.
+
+        Never that of a merge, and not again if the last run ended well while no runtime looked.
+        Raise `LaunchRefused`.
+        """
         port = self._port
         if not (port.row.task and port.plan.setup) or is_set_up(where):
             return False
@@ -102,7 +105,8 @@ class SetUp:
 
     def ends_what_runs(self) -> bool:
         """The terminal is to end before it was started: end the run first that a former
-        incarnation of the actor began, unless another terminal needs it."""
+        incarnation of the actor began, unless another terminal needs it.
+        """
         number, found = self._newest()
         if found is not Found.ALIVE or self._is_needed():
             return False
@@ -181,8 +185,10 @@ class SetUp:
             raise
 
     def _follow(self, session: Session) -> None:
-        """Connect to the run. A host that begins or ends just now does not answer: it is looked
-        at again soon."""
+        """Connect to the run.
+
+        A host that begins or ends just now does not answer: it is looked at again soon.
+        """
         try:
             session.connect()
         except OSError as error:

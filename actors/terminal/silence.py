@@ -21,8 +21,11 @@ class Silence:
         return int(self._port.plan.stall_after * 1000)
 
     def is_too_long(self, ms: int) -> bool:
-        """Whether the terminal, which works, has been silent for too long. The silence counts
-        from the moment it was set to work, and not in a pause; a shorter one is measured again."""
+        """Whether the terminal, which works, has been silent for too long.
+
+        The silence counts from the moment it was set to work, and not in a pause; a shorter one is
+        measured again.
+        """
         port, limit = self._port, self._port.plan.stall_after
         worked = min(ms / 1000, clock.awake_since(port.row.working_clock))
         paused, _ = port.stage.reader.pause_of(port.workflow_id)

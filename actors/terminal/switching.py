@@ -39,8 +39,10 @@ def write(
 
 
 def put_back(stage: Stage, terminal: str, incarnation: int) -> None:
-    """Undo what this incarnation switched, if anything. A file that cannot be written now is
-    said, and tried again when the next runtime starts."""
+    """Undo what this incarnation switched, if anything.
+
+    A file that cannot be written now is said, and tried again when the next runtime starts.
+    """
     directory = _directory(stage, terminal, incarnation)
     if not directory.exists():
         return

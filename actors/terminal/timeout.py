@@ -24,8 +24,11 @@ class Timeout:
             self._port.after(Timer.TIMEOUT, max(0.0, limit - clock.awake_since(since)))
 
     def due(self) -> None:
-        """Tell that the time is up. A frozen program has time: it begins anew when the workflow
-        goes on, which sets its `working_clock`."""
+        """Tell that the time is up.
+
+        A frozen program has time: it begins anew when the workflow goes on, which sets its
+        `working_clock`.
+        """
         port, limit = self._port, self._port.asked.timeout
         _, frozen = port.stage.reader.pause_of(port.workflow_id)
         if limit is None or frozen:

@@ -45,8 +45,10 @@ class Turn:
             self._wait()
 
     def is_due(self, seen: Judgement, ms: int) -> bool:
-        """`idle_after` has passed. Return whether the watcher is to sweep now, so that no commit
-        that was just made is missed."""
+        """`idle_after` has passed.
+
+        Return whether the watcher is to sweep now, so that no commit that was just made is missed.
+        """
         self._waiting = False
         paused, _ = self._port.stage.reader.pause_of(self._port.workflow_id)
         if not self._is_over(seen, ms):
@@ -64,8 +66,10 @@ class Turn:
         return self._asked is not None
 
     def swept(self) -> None:
-        """Every commit is journaled. If the terminal is still at work, tell it what is missing,
-        or ask for a person."""
+        """Every commit is journaled.
+
+        If the terminal is still at work, tell it what is missing, or ask for a person.
+        """
         port, row, seen = self._port, self._port.row, self._asked
         self._asked = None
         works = row.status == TerminalStatus.RUNNING and row.alive
@@ -93,9 +97,11 @@ class Turn:
         port.observe(idle, while_alive=True, idle=what)
 
     def _is_over(self, seen: Judgement, ms: int) -> bool:
-        """Whether a program with a step to do has stopped: at its prompt, or at an obstacle. One
-        whose profile has no `busy` pattern may be at work behind its prompt: only a long silence
-        tells."""
+        """Whether a program with a step to do has stopped: at its prompt, or at an obstacle.
+
+        One whose profile has no `busy` pattern may be at work behind its prompt: only a long
+        silence tells.
+        """
         port, row = self._port, self._port.row
         works = row.status == TerminalStatus.RUNNING and row.alive and row.step > 0
         if not works or seen.prompt is not None or not seen.readable:
@@ -123,7 +129,8 @@ class Turn:
 
     def _missing(self, workflow: Workflow) -> str:
         """What is missing, examined in a process of its own: a filter of the repository may
-        hang."""
+        hang.
+        """
         port = self._port
         task = next((t for t in workflow.tasks if t.address == port.row.task), None)
         if task is None:

@@ -22,8 +22,10 @@ from store.change import Update
 
 
 def place(port: Port, workflow: Workflow) -> Path:
-    """Create the program's working directory if it is missing; return it. Raise `LaunchRefused`,
-    or `StoreError`."""
+    """Create the program's working directory if it is missing; return it.
+
+    Raise `LaunchRefused`, or `StoreError`.
+    """
     task = next((t for t in workflow.tasks if t.address == port.row.task), None)
     try:
         if task is None:
@@ -55,8 +57,11 @@ def is_set_up(worktree: Path) -> bool:
 
 
 def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
-    """Make the task's branch and worktree. The intent (base and path) is stored before anything
-    is made, so that a crash in between ends with the same branch."""
+    """Make the task's branch and worktree.
+
+    The intent (base and path) is stored before anything is made, so that a crash in between ends
+    with the same branch.
+    """
     base, path = task.base, port.stage.paths.worktree(task.address)
     if not base:
         base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""

@@ -134,8 +134,10 @@ async def _answer(door: Door, route: Route, request: Request) -> Response:
 
 
 async def _once(door: Door, key: str, route: Route, request: Request) -> Response:
-    """Answer a repeated POST as its first one was answered. Raises `Refused` (422) where the
-    same key comes with something else."""
+    """Answer a repeated POST as its first one was answered.
+
+    Raises `Refused` (422) where the same key comes with something else.
+    """
     if len(key) > KEY_LENGTH:
         raise malformed("Idempotency-Key", f"holds at most {KEY_LENGTH} characters")
     digest = hashlib.sha256(request.url.path.encode() + b"\0" + await request.body()).hexdigest()
@@ -190,7 +192,8 @@ def _body(route: Route, kind: str, raw: bytes) -> dict[str, Any]:
 
 def _keep_to_profiles(plan: Any) -> None:
     """A browser's session submits plans that name existing profiles and providers only: a page
-    that got hold of it must not run programs of its own. Raises `Refused` (403)."""
+    that got hold of it must not run programs of its own. Raises `Refused` (403).
+    """
     if not isinstance(plan, dict):
         raise Refused(403, "not_opened", "a browser's session submits a plan as JSON, not as TOML")
     for name in _OPENED:

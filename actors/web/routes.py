@@ -18,9 +18,12 @@ Values = Mapping[str, Any]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `fixed` are fields that the route itself sets; `names` maps a value of the path
-    to the request's field where they differ; `query` names the fields that the query may set;
-    `body` says that the other fields come as a JSON object."""
+    """One route.
+
+    `fixed` are fields that the route itself sets; `names` maps a value of the path to the request's
+    field where they differ; `query` names the fields that the query may set; `body` says that the
+    other fields come as a JSON object.
+    """
 
     method: str
     path: str

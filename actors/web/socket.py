@@ -143,7 +143,8 @@ class _Visit:
 
     async def _welcome(self, offset: int) -> int:
         """Say where the output stands; return where it begins for this client: at `offset`,
-        or near the end for -1."""
+        or near the end for -1.
+        """
         found = await self._read(0, 0.0)
         self._incarnation = found.incarnation
         begin = offset if offset >= 0 else max(found.start, found.end - NEAR)

@@ -98,7 +98,8 @@ class Hub:
 
     async def _follow(self) -> None:
         """Take every fact once and in order: from the feed, or from the journal where one is
-        missing."""
+        missing.
+        """
         await self._catch_up(newest_only=True)
         self._started.set()
         while True:
@@ -206,7 +207,9 @@ async def _in_time(news: asyncio.Event) -> bool:
 
 def position(header: str | None, query: dict[str, Any]) -> int | None:
     """Return where a stream begins: after `Last-Event-ID`, else `after`, else None for now.
-    Raises `ValueError`."""
+
+    Raises `ValueError`.
+    """
     text = header if header not in (None, "") else query.get("after")
     if text is None:
         return None

@@ -94,7 +94,8 @@ class WorkflowActor(CompanyActor):
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A command that broke this actor is answered, not forgotten; once it is durable,
-        what broke then is no answer to it."""
+        what broke then is no answer to it.
+        """
         message = self.decode(item)
         if isinstance(message, Order) and message != self._answered:
             failure = broken(f"the command on {self.address}", error)
@@ -107,8 +108,10 @@ class WorkflowActor(CompanyActor):
         return workflow
 
     def _decide(self, event: Fact | Command, caller: Caller = NOBODY) -> Sequence[Operation]:
-        """Decide and store; the change that is durable then. Columns that others own may
-        change in between: then again."""
+        """Decide and store; the change that is durable then.
+
+        Columns that others own may change in between: then again.
+        """
         for attempt in range(_TRIES):
             change = decide(
                 self._row(),
@@ -175,7 +178,8 @@ class WorkflowActor(CompanyActor):
 
     def _leave_when_over(self) -> None:
         """When it is over and nothing runs any more the merger cleans up, and then ends all
-        actors of the workflow."""
+        actors of the workflow.
+        """
         status, _ = self.stage.reader.standing(self._id)
         if status in FINAL_WORKFLOW and all(t.gone for t in self._row().terminals()):
             self.stage.tell(addresses.merger(self._id), Look())

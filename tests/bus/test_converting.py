@@ -1,5 +1,6 @@
 """msgspec learns a type at its first use, and a second thread that uses the type meanwhile
-kills the process (SIGSEGV; bus/converting.py). So the house learns every type at import."""
+kills the process (SIGSEGV; bus/converting.py). So the house learns every type at import.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ thread, and their imports wait so that `--help` is quick."""
 
 def late(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and name of each use that may learn a type, or import a module that learns some,
-    when threads are running."""
+    when threads are running.
+    """
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue

@@ -14,8 +14,11 @@ from bus.router import Bus, Envelope
 
 
 class Wire:
-    """A runtime reduced to its sockets. `facts` is its journal; `publish` shows one on the
-    feed, `keep` only stores it: a frame that got lost. Answers `events.replay`."""
+    """A runtime reduced to its sockets.
+
+    `facts` is its journal; `publish` shows one on the feed, `keep` only stores it: a frame that got
+    lost. Answers `events.replay`.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.requests = f"ipc://{directory}/requests"
@@ -66,8 +69,10 @@ class Wire:
 
 
 class Outside:
-    """A bus, and what its gateway was given. `answer` is called with each envelope in the
-    router's thread."""
+    """A bus, and what its gateway was given.
+
+    `answer` is called with each envelope in the router's thread.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint

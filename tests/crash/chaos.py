@@ -77,8 +77,10 @@ class Chaos:
         return (self.place / "runtime.log").read_text(errors="replace")[-4_000:]
 
     def rows(self) -> dict[str, Any]:
-        """The workflows by id, after giving what command it is time for. Empty while nobody
-        answers."""
+        """The workflows by id, after giving what command it is time for.
+
+        Empty while nobody answers.
+        """
         try:
             served = connection.read(self.home)
             with Client(served.requests, timeout=2.0) as client:
@@ -269,7 +271,8 @@ class Chaos:
 
 def processes_of(home: Path) -> list[str]:
     """Command lines of processes that have to do with a home: by arguments, directory, or the
-    token of one of its terminals. Linux; elsewhere by token only."""
+    token of one of its terminals. Linux; elsewhere by token only.
+    """
     tokens = {
         found.identity.token
         for found in records.find_hosts(home / "terminals")

@@ -47,8 +47,10 @@ def why_not() -> str:
 
 
 def kill_below(leader: int) -> None:
-    """SIGKILL for all that descends from a process which lives: they stay its descendants. First
-    they are stopped, so that none begins another in between."""
+    """SIGKILL for all that descends from a process which lives: they stay its descendants.
+
+    First they are stopped, so that none begins another in between.
+    """
     for signo in (signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL):
         for member in family.members(leader, leader):
             family.send(member, signo)
@@ -79,7 +81,8 @@ class Disk:
 
     def unmount(self) -> None:
         """Return when the file system is gone: a mount while a process that was killed still has a
-        file of it open would find it as it was in memory."""
+        file of it open would find it as it was in memory.
+        """
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
         for _ in range(400):
             loops = subprocess.run(

@@ -100,7 +100,8 @@ class Scene:
 
     def play(self, doom: str = "", timeout: float = 90.0) -> None:
         """Submit, prepare, start, wait for the end; whenever the runtime is dead, start one
-        that is not doomed."""
+        that is not doomed.
+        """
         self.serve(doom)
         deadline = time.monotonic() + timeout
         while not self._is_over():

@@ -19,8 +19,10 @@ def dies_at(home: Home, point: str, tmp_path: Path) -> "subprocess.Popen[bytes]"
 
 
 def start_and_die(home: Home, runtime: "subprocess.Popen[bytes]") -> None:
-    """`start`, after which the runtime dies. The command may wait for its answer still, up to
-    45 s, and in vain."""
+    """`start`, after which the runtime dies.
+
+    The command may wait for its answer still, up to 45 s, and in vain.
+    """
     ordered = home.begin("start", "demo")
     assert runtime.wait(60) == -signal.SIGKILL
     ordered.kill()

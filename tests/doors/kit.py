@@ -84,8 +84,11 @@ Call = Callable[..., Said]
 
 
 class Home:
-    """One Callboard home, driven through `run.py` as a user would. `prefix` is put before
-    each command (to enter a network namespace), `env` is the user's environment."""
+    """One Callboard home, driven through `run.py` as a user would.
+
+    `prefix` is put before each command (to enter a network namespace), `env` is the user's
+    environment.
+    """
 
     def __init__(
         self, path: Path, prefix: list[str] | None = None, env: dict[str, str] | None = None
@@ -165,7 +168,8 @@ class Home:
         self, is_true: Callable[[dict[str, Any]], Any], workflow: str = "demo", timeout: float = 60
     ) -> dict[str, Any]:
         """The workflow's row once `is_true(row)`; looked at after every fact, and now and then
-        for what no fact tells."""
+        for what no fact tells.
+        """
         served = connection.read(self.path)
         end = time.monotonic() + timeout
         with Client(served.requests) as client:

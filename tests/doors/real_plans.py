@@ -31,9 +31,11 @@ def plan_for(
     also: str = "true",
     **more: Any,
 ) -> str:
-    """One task for each CLI; its provider's address, key and model are named after it. `tail` is
-    added to the plan, `body` to each instruction, `also` to what is run; `more` to each
-    terminal."""
+    """One task for each CLI; its provider's address, key and model are named after it.
+
+    `tail` is added to the plan, `body` to each instruction, `also` to what is run; `more` to each
+    terminal.
+    """
     tasks, tables = {}, []
     for name in names:
         made = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
@@ -71,8 +73,10 @@ def lands(
     before: Callable[[str], None] = lambda url: None,
     **more: Any,
 ) -> list[Fact]:
-    """The facts of a plan with one task for each CLI, which lands. `before` is called with the
-    fake model's address, `more` is for `plan_for`."""
+    """The facts of a plan with one task for each CLI, which lands.
+
+    `before` is called with the fake model's address, `more` is for `plan_for`.
+    """
     paths = found(names)
     with Island("true", delay=0.5) as island:
         env = user(tmp_path, names, paths)

@@ -1,5 +1,6 @@
 """A word that an agent commits in its worktree, but not on its branch, is seen at once, counts
-for nothing, and is said to be in the wrong place."""
+for nothing, and is said to be in the wrong place.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Nothing is judged while git is still writing: a completion that a second look would accept is
-accepted, and one that cannot be examined is neither accepted nor rejected."""
+accepted, and one that cannot be examined is neither accepted nor rejected.
+"""
 
 from pathlib import Path
 
@@ -38,8 +39,10 @@ def test_a_completion_counts_though_git_still_writes_its_index(
 def test_what_git_cannot_examine_is_neither_accepted_nor_rejected(
     home: Home, repo: Path, tmp_path: Path
 ) -> None:
-    """The index is broken when the completion comes. The terminal is told; when it has mended the
-    index the same commit counts. Hazard 55."""
+    """The index is broken when the completion comes.
+
+    The terminal is told; when it has mended the index the same commit counts. Hazard 55.
+    """
     hook(
         repo,
         "post-commit",

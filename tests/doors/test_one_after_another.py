@@ -37,7 +37,8 @@ def test_programs_are_launched_in_the_order_in_which_their_workflows_asked(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
     """One that has its turn keeps it until it is ready; then those that have waited come before
-    its own workflow's next. Hazard 52."""
+    its own workflow's next. Hazard 52.
+    """
     gate = tmp_path / "gate"
     program = json.loads(cli("late").split("command = ")[1].split("\n")[0])
     shell = f'while ! test -e {gate}; do sleep 0.05; done; exec "$@"'

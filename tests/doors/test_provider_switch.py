@@ -131,7 +131,8 @@ def test_providers_are_listed_without_their_keys_and_taken_over_from_cc_switch(
 
 class OldCli:
     """A program that reads its configuration at the start, from the user's home, where nothing
-    can move it. It notes what it read; `slow`: it reads only once a file is there."""
+    can move it. It notes what it read; `slow`: it reads only once a file is there.
+    """
 
     def __init__(self, user: Path, gate: Path | None = None) -> None:
         self.config = user / ".old" / "config.json"

@@ -1,5 +1,6 @@
 """F4, F5, F1: what our own git does for an agent: nothing with our keys, in nobody's repository
-but the one it was asked about, and on the objects that a clone gets."""
+but the one it was asked about, and on the objects that a clone gets.
+"""
 
 import os
 from pathlib import Path
@@ -23,8 +24,10 @@ def repo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def trap(repo: Path, tmp_path: Path) -> Path:
-    """The file that a filter of a nested repository makes, if anybody runs it. `.gitmodules`
-    says that the nested repository must be looked into."""
+    """The file that a filter of a nested repository makes, if anybody runs it.
+
+    `.gitmodules` says that the nested repository must be looked into.
+    """
     made = tmp_path / "ran"
     nested = make_repo(repo / "nested", {"f": "x\n", ".gitattributes": "f filter=evil\n"})
     user_git(nested, "config", "filter.evil.clean", f"touch {made}; cat")

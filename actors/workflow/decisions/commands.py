@@ -94,7 +94,8 @@ def _stop(order: requests.WorkflowStop, draft: Draft) -> None:
 
 def _not_landing(draft: Draft) -> None:
     """What is being landed cannot be called back; it is over in a moment, or when a person has
-    freed the checkout that it waits for."""
+    freed the checkout that it waits for.
+    """
     if draft.workflow.merge.waits == "checkout":
         raise illegal(
             "landing",
@@ -163,7 +164,8 @@ def _red_merge(draft: Draft) -> None:
 def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     """Relaunch what failed in a task, and what was cancelled with it; or the terminal that works
     on it, if it is stuck. Refused once the workflow is over; while it is paused the launch
-    waits."""
+    waits.
+    """
     task = _task(draft, order.task)
     worker = line.worker(task)
     if worker is not None and outcomes.is_stuck(worker):
@@ -188,8 +190,10 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
 
 @command.register
 def _approve(order: requests.TaskApprove, draft: Draft) -> None:
-    """A person's word, also in the place of a reviewer that has not answered yet. Accepted is
-    the newest commit of the branch."""
+    """A person's word, also in the place of a reviewer that has not answered yet.
+
+    Accepted is the newest commit of the branch.
+    """
     task = _task(draft, order.task)
     _awaits_person(draft, task)
     if order.commit and order.commit != task.tip:
@@ -257,7 +261,8 @@ def _awaits_person(draft: Draft, task: Task) -> None:
 def _continue(order: requests.MergeContinue, draft: Draft) -> None:
     """After a resolution by hand: judge what is in the worktree (each asking anew, so what
     was told of the one before is forgotten). After a failed merge, or in place of its
-    repair: merge and test the branches again."""
+    repair: merge and test the branches again.
+    """
     workflow = draft.workflow
     _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
     for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():

@@ -1,6 +1,7 @@
-"""What a commit does to the state machine. One commit, one handler, chosen by what it
-says (hazard 7); a completion that cannot be believed is rejected with its reason and the
-terminal is told. Nothing is completed on a guess (hazard 6).
+"""What a commit does to the state machine.
+
+One commit, one handler, chosen by what it says (hazard 7); a completion that cannot be believed is
+rejected with its reason and the terminal is told. Nothing is completed on a guess (hazard 6).
 """
 
 from actors.workflow.decisions import line, merging, outcomes
@@ -55,9 +56,11 @@ def rewritten(fact: RefRewritten, draft: Draft) -> None:
 
 
 def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
-    """A commit on the branch of a task that was accepted. The terminal whose own `#done` that
-    was may say it again while its program is still there (it amends, mostly); anything else a
-    person judges."""
+    """A commit on the branch of a task that was accepted.
+
+    The terminal whose own `#done` that was may say it again while its program is still there (it
+    amends, mostly); anything else a person judges.
+    """
     said = f"commit {fact.commit[:12]}: {fact.subject}"
     _moved_on(draft, task, f"{said} came after {task.accepted[:12]} was accepted")
     speaker = draft.find(task.speaker)
@@ -69,8 +72,11 @@ def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
 
 
 def _moved_on(draft: Draft, task: Task, reason: str) -> None:
-    """The branch is not, or is again, at what was accepted. What is being merged is left as it
-    was accepted; a person may approve the rest once that has failed."""
+    """The branch is not, or is again, at what was accepted.
+
+    What is being merged is left as it was accepted; a person may approve the rest once that has
+    failed.
+    """
     if task.tip == task.accepted and task.reopened:
         why = f"the branch is again at {task.accepted[:12]}, which was accepted"
         outcomes.accept(draft, task, None, task.accepted, task.speaker, why)
@@ -91,7 +97,8 @@ def _moved_on(draft: Draft, task: Task, reason: str) -> None:
 
 def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:
     """A rebase or an amend by this worker copies the words of those who worked before it:
-    what was first written before it was set to work is not its own."""
+    what was first written before it was set to work is not its own.
+    """
     return bool(fact.written) and fact.written < worker.working_since[: len(fact.written)]
 
 

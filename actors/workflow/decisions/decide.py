@@ -33,8 +33,10 @@ def decide(
     clock: float = 0.0,
     caller: Caller = NOBODY,
 ) -> list[Operation]:
-    """What to store for `event`; `caller` is who asks for it. The position of the durable
-    mailbox moves with it, so a fact that is delivered again has no effect.
+    """What to store for `event`; `caller` is who asks for it.
+
+    The position of the durable mailbox moves with it, so a fact that is delivered again has no
+    effect.
 
     Pure. Raises `Refused` for a command that this state does not allow; an observation is
     never refused.
@@ -185,7 +187,8 @@ def how_it_ended(fact: facts.TerminalExited) -> str:
 
 def _current(draft: Draft, address: str, incarnation: int) -> Terminal | None:
     """The terminal a fact speaks of, unless the fact is of an incarnation gone by
-    (hazard 9)."""
+    (hazard 9).
+    """
     terminal = draft.find(address)
     return terminal if terminal is not None and terminal.incarnation == incarnation else None
 

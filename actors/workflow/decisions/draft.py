@@ -75,8 +75,10 @@ class Draft:
         self._move("terminal", terminal, new, reason, _calm(sets))
 
     def set_merge(self, **sets: Any) -> None:
-        """Columns of the merge's progress, by their names in `bus.rows.Merge`. Each
-        change of `waits` is a compare-and-swap: the merger sets it to `landing`."""
+        """Columns of the merge's progress, by their names in `bus.rows.Merge`.
+
+        Each change of `waits` is a compare-and-swap: the merger sets it to `landing`.
+        """
         columns = {f"merge_{name}": value for name, value in sets.items()}
         if "files" in sets:
             columns["merge_files"] = msgspec.json.encode(sets["files"]).decode()
@@ -135,8 +137,10 @@ def _calm(sets: dict[str, Any]) -> dict[str, Any]:
 
 
 def copied(workflow: Workflow) -> Workflow:
-    """The rows apart; their values are never changed in place. (`deepcopy` costs 200 times
-    as much, for each event.)"""
+    """The rows apart; their values are never changed in place.
+
+    (`deepcopy` costs 200 times as much, for each event.)
+    """
     new = copy.copy(workflow)
     new.merge = copy.copy(workflow.merge)
     new.merge_terminal = copy.copy(workflow.merge_terminal)

@@ -105,7 +105,8 @@ def behind(fact: facts.MergeBehind, draft: Draft) -> None:
 
 def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     """The workflow stays `merging` and waits for a resolution: from the merge terminal
-    where the plan has one, else from a person."""
+    where the plan has one, else from a person.
+    """
     if not _goes_on(draft):
         return
     draft.set_merge(
@@ -166,8 +167,11 @@ def _tell_wrong(draft: Draft, text: str) -> bool:
 
 
 def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
-    """The merge terminal is at its end. After its word, while nothing is asked of it, that
-    is no failure; else the merge is left to a person."""
+    """The merge terminal is at its end.
+
+    After its word, while nothing is asked of it, that is no failure; else the merge is left to a
+    person.
+    """
     spoke = draft.workflow.merge.waits not in ("conflict", "repair")
     if spoke and helper.status == TerminalStatus.RUNNING:
         draft.move_terminal(

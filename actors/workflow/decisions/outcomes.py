@@ -40,8 +40,11 @@ def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
 def accept(
     draft: Draft, task: Task, judge: Terminal | None, commit: str, speaker: str, reason: str
 ) -> None:
-    """The work under review is accepted at `commit`. `speaker` is the terminal whose word that
-    is, "" for a person's; `judge` is the reviewer at work, if there is one."""
+    """The work under review is accepted at `commit`.
+
+    `speaker` is the terminal whose word that is, "" for a person's; `judge` is the reviewer at
+    work, if there is one.
+    """
     coder = line.reviewed(task)
     for each in (coder, judge):
         if each is not None:
@@ -50,8 +53,10 @@ def accept(
 
 
 def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> None:
-    """The task has completed if it was repaired or nobody in its line is left. From then on
-    `commit` is what lands of it."""
+    """The task has completed if it was repaired or nobody in its line is left.
+
+    From then on `commit` is what lands of it.
+    """
     done = {"accepted": commit, "speaker": speaker, "issues": ""}
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
         draft.move_task(task, TaskStatus.COMPLETED, f"repaired: {reason}", **done)
@@ -114,8 +119,10 @@ def skip(draft: Draft, reviewer: Terminal, reason: str) -> None:
 
 
 def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence: str = "") -> None:
-    """`failed` takes its task with it; the rest of the line is not set to work. With
-    `[error]` in the plan the repair then starts by itself (`settle.repair_failed_task`)."""
+    """`failed` takes its task with it; the rest of the line is not set to work.
+
+    With `[error]` in the plan the repair then starts by itself (`settle.repair_failed_task`).
+    """
     if failed.live:
         draft.move_terminal(failed, TerminalStatus.FAILED, reason, alive=False)
     for other in task.terminals:
@@ -143,8 +150,10 @@ def start_error_terminal(draft: Draft, task: Task, helper: HelperPlan) -> None:
 
 
 def start_merge_terminal(draft: Draft, helper: HelperPlan, problem: str) -> None:
-    """The repair of a merge: `…/merge/` is wanted in the scratch worktree. `problem` waits
-    in its instruction until it is set to work."""
+    """The repair of a merge: `…/merge/` is wanted in the scratch worktree.
+
+    `problem` waits in its instruction until it is set to work.
+    """
     where = merge_terminal(draft.workflow.id)
     present = draft.workflow.merge_terminal
     merger = _helper(draft, present, where, "", 0, helper, "resolve the merge")
@@ -205,7 +214,8 @@ def try_again(draft: Draft, worker: Terminal, reason: str) -> None:
 
 def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str) -> None:
     """A launch that failed ends the whole prepare: every terminal that was started is
-    ended, and the workflow says which one failed and why."""
+    ended, and the workflow says which one failed and why.
+    """
     draft.move_terminal(failed, TerminalStatus.FAILED, reason, alive=False, wanted=False)
     for other in draft.terminals():
         if other.status == TerminalStatus.NOT_STARTED:
@@ -228,8 +238,11 @@ def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) 
 
 
 def restart_merge(draft: Draft, **also: Any) -> None:
-    """The next build begins from the target's present tip. `at` is its place in the line of those
-    that merge into one target: the last one, unless the place it had is given."""
+    """The next build begins from the target's present tip.
+
+    `at` is its place in the line of those that merge into one target: the last one, unless the
+    place it had is given.
+    """
     anew = {"base": "", "commit": "", "runs": 0, "tested": False, "waits": "", "files": []}
     anew |= {"branch": "", "at": draft.now, "round": draft.workflow.merge.round + 1}
     draft.set_merge(**{**anew, **also})

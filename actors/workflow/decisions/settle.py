@@ -21,7 +21,8 @@ def settle(draft: Draft) -> None:
 
 def set_next_to_work(draft: Draft) -> bool:
     """A task's next terminal gets its instruction when those before it have completed and
-    every process of theirs is gone (hazard 36)."""
+    every process of theirs is gone (hazard 36).
+    """
     if not draft.is_running:
         return False
     for task in draft.workflow.tasks:
@@ -79,7 +80,8 @@ def want_next_in_line(draft: Draft) -> bool:
 
 def repair_failed_task(draft: Draft) -> bool:
     """With `[error]` in the plan a failed task starts its error terminal by itself, as
-    often as `attempts` says."""
+    often as `attempts` says.
+    """
     error = draft.plan.error
     if not draft.is_running or error is None:
         return False
@@ -128,7 +130,8 @@ def launch_next(draft: Draft) -> bool:
 
 def next_to_launch(draft: Draft) -> Terminal | None:
     """The first that is wanted, if one of the `max_terminals` places is free and nothing
-    is left of its last incarnation."""
+    is left of its last incarnation.
+    """
     taken = sum(not t.gone for t in draft.terminals())
     terminal = next(iter(_queue(draft)), None)
     if terminal is None or taken >= draft.plan.max_terminals or not terminal.gone:
@@ -138,7 +141,8 @@ def next_to_launch(draft: Draft) -> Terminal | None:
 
 def _queue(draft: Draft) -> list[Terminal]:
     """Those that are wanted, in order of (task, position); while tasks run, those that
-    could work at once come first."""
+    could work at once come first.
+    """
     wanted = [t for t in draft.terminals() if t.wanted]
     if not draft.is_running:
         return wanted
@@ -152,7 +156,8 @@ def _its_turn(draft: Draft, terminal: Terminal) -> bool:
 
 def give_up_idle_place(draft: Draft) -> bool:
     """Where every place is held by one that waits for its turn, and one whose turn it is
-    has none, the last of them queues again: otherwise all would wait for ever."""
+    has none, the last of them queues again: otherwise all would wait for ever.
+    """
     if not draft.is_running:
         return False
     queue = _queue(draft)

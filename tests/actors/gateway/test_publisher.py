@@ -1,5 +1,6 @@
 """Who joins the feed of a runtime in silence hears at once what there is, and not with the next
-heartbeat: here that never comes."""
+heartbeat: here that never comes.
+"""
 
 import json
 from collections.abc import Callable, Iterator

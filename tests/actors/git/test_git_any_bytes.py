@@ -1,5 +1,6 @@
 """Whatever bytes a repository holds, they are read, and what is told of them can be stored and
-sent: names, dates, encodings, sizes, control characters, reflogs, file names."""
+sent: names, dates, encodings, sizes, control characters, reflogs, file names.
+"""
 
 import subprocess
 from pathlib import Path

@@ -1,6 +1,7 @@
 """What Callboard merges is what `git merge` would make with the same attributes and settings.
 
-Each case is merged by both: the trees are equal, or both see a conflict in the same files."""
+Each case is merged by both: the trees are equal, or both see a conflict in the same files.
+"""
 
 import subprocess
 from pathlib import Path

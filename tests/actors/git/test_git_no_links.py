@@ -1,5 +1,7 @@
-"""Landing on a file system without hard links (exFAT, some network shares). The kernel refuses
-`link` in a child process and in every git it starts, as such a file system does."""
+"""Landing on a file system without hard links (exFAT, some network shares).
+
+The kernel refuses `link` in a child process and in every git it starts, as such a file system does.
+"""
 
 import ctypes
 import os

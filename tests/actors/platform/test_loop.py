@@ -1,5 +1,6 @@
 """The event loop outlives whatever its callbacks do, and what breaks there is not kept from the
-actor it belongs to."""
+actor it belongs to.
+"""
 
 import os
 import sqlite3
@@ -86,8 +87,10 @@ def test_a_callback_that_fails_ends_neither_the_loop_nor_another(loop: EventLoop
 def test_no_timer_runs_out_while_the_process_is_stopped(
     loop: EventLoop, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Wherever in the loop that is: it does not only wait. Who looks at the clock later is told
-    that an hour has passed, as after SIGSTOP and SIGCONT."""
+    """Wherever in the loop that is: it does not only wait.
+
+    Who looks at the clock later is told that an hour has passed, as after SIGSTOP and SIGCONT.
+    """
     stopped = [0.0]
     awake = clock.awake
     monkeypatch.setattr(clock, "awake", lambda: awake() + stopped[0])
@@ -121,7 +124,8 @@ def test_what_cannot_be_said_to_a_host_fails_its_actor_and_not_in_silence(
     served: Served, tmp_path: Path
 ) -> None:
     """An instruction that no frame holds: typed in the loop's thread, it would be lost there
-    while the row goes on saying `running`. Hazard 20."""
+    while the row goes on saying `running`. Hazard 20.
+    """
     repo = make_repo(tmp_path / "repo")
     text = plan_text(repo, {"a": [coder("@ sleep 600\n")], "b": [done("b")]})
     name = submit(served, text)

@@ -59,7 +59,8 @@ def test_each_actor_of_a_running_workflow_may_fail_once_in_turn(
     served: Served, tmp_path: Path
 ) -> None:
     """The first workflow runs without faults; in the second every actor is hit as soon as
-    it shows life. Hazard 20."""
+    it shows life. Hazard 20.
+    """
     calm = submit(served, tmp_path, 0)
     served.client.call("workflow.prepare", workflow=calm)
     served.run_to_the_end([calm])

@@ -60,8 +60,10 @@ def all_commands(state: Workflow) -> list[requests.Command]:
 
 
 def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operation]) -> None:
-    """The rules that hold after every decision. `apply` has checked that every transition
-    is legal and no compare-and-swap was lost."""
+    """The rules that hold after every decision.
+
+    `apply` has checked that every transition is legal and no compare-and-swap was lost.
+    """
     old = {t.address: t for t in before.terminals()}
     terminals = after.terminals()
     assert sum(not t.gone for t in terminals) <= plan.max_terminals, "too many at once"

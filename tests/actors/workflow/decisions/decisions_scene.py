@@ -18,7 +18,8 @@ def _role(word: str) -> Literal["coder", "reviewer"]:
 
 def plan(*lines: str, **settings: Any) -> Plan:
     """A plan with one task a line of roles: `plan("coder reviewer", "coder")` has the
-    tasks `a` and `b`. It has a test unless told otherwise."""
+    tasks `a` and `b`. It has a test unless told otherwise.
+    """
     tasks = [
         TaskPlan(
             id=id,

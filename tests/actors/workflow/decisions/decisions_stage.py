@@ -1,5 +1,6 @@
 """A simulated stage for decisions: the durable mailbox, and terminals and a merger that do what
-they are told to."""
+they are told to.
+"""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -102,8 +103,10 @@ class Staged:
             self.deliver()
 
     def order(self, command: requests.Command) -> bool:
-        """A person's command, after what was stored before it. False where it is refused,
-        which must be an answer to a person."""
+        """A person's command, after what was stored before it.
+
+        False where it is refused, which must be an answer to a person.
+        """
         self.drain()
         try:
             self.decide(command)
@@ -208,8 +211,10 @@ class Staged:
         ]
 
     def _tell(self, fact: Fact) -> None:
-        """As the merger does it: each step once. One that was told before would never be told
-        again, and the merge would wait for ever."""
+        """As the merger does it: each step once.
+
+        One that was told before would never be told again, and the merge would wait for ever.
+        """
         key = self.state.merge.step(type(fact).__name__)
         assert key != self.state.merge.told, f"told before, so never again: {key}"
         self.store([Update("workflow", "demo", {"merge_told": key}), fact])

@@ -18,8 +18,10 @@ from store.transitions import is_legal
 def apply(
     workflow: Workflow | None, operations: Sequence[Operation], head: int = 0
 ) -> tuple[Workflow, list[Fact]]:
-    """The rows after `operations`, and the facts with their seqs after `head`. Raises what
-    the journal raises; `workflow` stays as it was."""
+    """The rows after `operations`, and the facts with their seqs after `head`.
+
+    Raises what the journal raises; `workflow` stays as it was.
+    """
     state = copied(workflow) if workflow is not None else None
     told: list[Fact] = []
     for operation in operations:

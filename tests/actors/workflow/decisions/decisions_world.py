@@ -106,7 +106,8 @@ class World(Staged):
 
     def settle(self, merger: bool = True) -> None:
         """Let all happen that happens by itself, until only agents and persons can act;
-        without the merger, also it waits."""
+        without the merger, also it waits.
+        """
         for _ in range(300):
             steps = self.must(merger)
             if not steps:
@@ -143,8 +144,10 @@ class World(Staged):
                 raise AssertionError("starting with nothing under way")
 
     def finish(self, *stops: WorkflowStatus) -> None:
-        """With agents that succeed and a person who does what is offered, all lands. Ends
-        earlier where the workflow gets to one of `stops`."""
+        """With agents that succeed and a person who does what is offered, all lands.
+
+        Ends earlier where the workflow gets to one of `stops`.
+        """
         for _ in range(500):
             if self.state.status in (W.COMPLETED, W.CANCELLED, *stops):
                 return

@@ -1,5 +1,6 @@
 """Random walks of a simulated world: whatever happens, in whatever order, every rule of
-`decisions_world.check` holds, nothing is ever stuck, and from everywhere it can land."""
+`decisions_world.check` holds, nothing is ever stuck, and from everywhere it can land.
+"""
 
 import random
 from collections.abc import Callable
