@@ -17,6 +17,7 @@ from actors.platform.loop import Timer
 from actors.pty import output
 from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Resized, Result, Welcome
 from actors.pty.session import Broke, Found, HostSaid, Session
+from actors.pty.window import COLUMNS, ROWS
 from actors.supervision.actor import handles
 from actors.system.replies import broken
 from actors.system.stage import CompanyActor, Stage
@@ -31,8 +32,6 @@ from store.errors import StoreError
 
 log = logging.getLogger("callboard.consoles")
 
-ROWS, COLUMNS = 40, 120
-"""The window while nobody is inside: profiles know their screens in this size."""
 HOLD_SECONDS = 10.0
 """A session holds the keyboard for so long after its last input."""
 REST_SECONDS = 30.0

@@ -5,14 +5,13 @@ from typing import Any
 
 from actors.clis.judging import look
 from actors.platform.workers import WorkerLate
+from actors.pty import window
 from actors.supervision.actor import handles
 from actors.system.replies import broken
 from actors.system.stage import CompanyActor
 from bus.errors import Refused, illegal, unknown
 from bus.messages import ScreenAsk
 from bus.results import TerminalScreen
-
-ROWS, COLUMNS = 40, 120
 
 
 class ScreenReader(CompanyActor):
@@ -37,8 +36,9 @@ class ScreenReader(CompanyActor):
         if not row.incarnation:
             raise illegal("not_started", f"{terminal} has not run a program yet")
         directory = self.stage.paths.terminal_dir(terminal, row.incarnation)
-        text, offset = self.stage.workers.screens.call(shown, directory, ROWS, COLUMNS)
-        return TerminalScreen(row.incarnation, text, offset, ROWS, COLUMNS, ended=row.gone)
+        rows, columns = window.size(directory)
+        text, offset = self.stage.workers.screens.call(shown, directory, rows, columns)
+        return TerminalScreen(row.incarnation, text, offset, rows, columns, ended=row.gone)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A request that broke this actor is answered all the same."""

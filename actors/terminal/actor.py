@@ -9,11 +9,19 @@ The parts do the work. They know nothing of each other: the actor alone wires th
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
-from actors.pty.events import Acknowledged, Closed, Ended, Event, KeyKnown, Output, Silent, Welcome
-from actors.pty.link import Link
+from actors.pty.events import (
+    Acknowledged,
+    Closed,
+    Ended,
+    Event,
+    KeyKnown,
+    Output,
+    Resized,
+    Silent,
+    Welcome,
+)
 from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.supervision.actor import handles
@@ -22,7 +30,7 @@ from actors.system.stage import Stage
 from actors.terminal.delivery import Blocked, Delivery
 from actors.terminal.exit import Departure, remove_config_home
 from actors.terminal.freeze import Freeze
-from actors.terminal.ground import Ground
+from actors.terminal.hosted import Hosted
 from actors.terminal.launch import Launch
 from actors.terminal.looks import Looks
 from actors.terminal.port import Done, Due, Failed, Timer
@@ -45,16 +53,14 @@ PROBE_SECONDS = 1.0
 """Until a probe that failed is repeated."""
 
 
-class TerminalActor(Ground):
+class TerminalActor(Hosted):
     """One terminal of a workflow.
 
-    Handlers run in its own thread; that of a launch waits for its worktree and its host, a second
-    or so.
+    The handler of a launch waits for its worktree and its host.
     """
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
-        self._session: Session | None = None
         self._launch = Launch(self)
         self._set_up = SetUp(self)
         self._delivery = Delivery(self)
@@ -88,7 +94,7 @@ class TerminalActor(Ground):
         if self.row.incarnation != row.incarnation:
             self.read_again()
         self.row = row
-        if self._session is not None and self._session.incarnation != row.incarnation:
+        if self.session is not None and self.session.incarnation != row.incarnation:
             self._let_go()
         if row.ready or row.gone:
             self._launch.turn_over()
@@ -108,7 +114,7 @@ class TerminalActor(Ground):
             self._departure.ask_sweep()
         elif self._set_up.under_way:
             self._heed(self._set_up.converge())
-        elif self._session is None or not self._session.connected:
+        elif not self.connected:
             self._find()
         elif not row.alive:
             self._delivery.answered()
@@ -117,12 +123,12 @@ class TerminalActor(Ground):
             self._timeout.arm()
             self._looks.watch()
             self._delivery.converge()
-        if self._session is not None and self._session.connected:
+        if self.connected:
             self._freeze.obey()
 
     def _find(self) -> None:
         """Compare with reality: is there a host, did it end, was it never started?"""
-        self._session = session = self._new_session()
+        session = self.new_session()
         match session.look():
             case Found.ALIVE:
                 self._adopt(session)
@@ -143,17 +149,6 @@ class TerminalActor(Ground):
                 self._departure.never_came()
                 self._launch.turn_over()
                 self._let_go()
-
-    def _new_session(self) -> Session:
-        where, row = self.address, self.row
-        return Session(
-            self.stage.loop,
-            lambda said: self.stage.timers.notify(where, said),
-            directory=self.directory,
-            socket=self.stage.paths.socket(self.at, row.incarnation),
-            token=row.token,
-            incarnation=row.incarnation,
-        )
 
     def _adopt(self, session: Session) -> None:
         try:
@@ -179,7 +174,7 @@ class TerminalActor(Ground):
     @handles(YourTurn)
     def your_turn(self, message: YourTurn) -> None:
         """Start the program, unless it is started or not wanted any more."""
-        session = self._session
+        session = self.session
         if session is None or self._set_up.under_way or not self._launch.is_wanted(message):
             self._launch.refuse(message)
         elif not session.connected and not self._departure.under_way:
@@ -199,14 +194,14 @@ class TerminalActor(Ground):
             case Done():
                 self._look_again()
             case Failed(reason):
-                self._launch.failed(reason, self._session)
+                self._launch.failed(reason, self.session)
 
     # ---- what the host says --------------------------------------------------------------
 
     @handles(HostSaid)
     def heard(self, message: HostSaid) -> None:
         """Act on an event of this incarnation's host."""
-        if self._session is not None and message.incarnation == self._session.incarnation:
+        if self.session is not None and message.incarnation == self.session.incarnation:
             self._on_event(message.event)
 
     def _on_event(self, event: Event | Broke) -> None:
@@ -218,6 +213,8 @@ class TerminalActor(Ground):
             case Acknowledged():
                 self._delivery.acknowledged(event)
                 self._prompts.pressed(event.key)
+            case Resized(rows=rows, columns=columns):
+                self.note_size(rows, columns)
             case KeyKnown():
                 blocked = self._delivery.key_known(event)
                 if isinstance(blocked, Blocked):
@@ -238,6 +235,7 @@ class TerminalActor(Ground):
     def _welcomed(self, event: Welcome) -> None:
         row = self.row
         self._prompts.reconnected()
+        self.note_size(event.rows, event.columns)
         if not self._launch.began:
             adopted = TerminalAdopted(
                 address=self.at,
@@ -265,11 +263,6 @@ class TerminalActor(Ground):
         soon = not self.row.ready or self._prompts.answering
         times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._silence.limit_ms]
         self.send(lambda link: link.quiet(times))
-
-    def send(self, action: Callable[[Link], None]) -> None:
-        if self._session is None:
-            raise LookupError(f"{self.at} has no session")
-        self._session.do(action)
 
     # ---- looks at the screen -----------------------------------------------------------
 
@@ -317,7 +310,7 @@ class TerminalActor(Ground):
     @handles(Swept)
     def swept(self, message: Swept) -> None:
         """Every commit of the program is journaled: tell its end, or the end of its turn."""
-        if self._departure.under_way and self._session is not None:
+        if self._departure.under_way and self.session is not None:
             self._departure.tell(self._delivery.unsure)
             self._launch.turn_over()
             self._let_go()
@@ -330,7 +323,7 @@ class TerminalActor(Ground):
     @handles(Due)
     def due(self, message: Due) -> None:
         """A timer has run out. One of a former incarnation is dropped."""
-        if message.incarnation != self.row.incarnation or self._session is None:
+        if message.incarnation != self.row.incarnation or self.session is None:
             return
         works = self.row.status == TerminalStatus.RUNNING
         match message.timer:
@@ -361,12 +354,16 @@ class TerminalActor(Ground):
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         """A person's answer to the prompt on the screen."""
-        if self._session is None:
-            self._converge()
+        self._find_host()
         self._prompts.answered_by_person(message, self.judge())
 
+    def _find_host(self) -> None:
+        """A message may come before the first look."""
+        if self.session is None:
+            self._converge()
+
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """Answer the person whose answer broke this actor."""
+        """Answer the person whose message broke this actor."""
         message = self.decode(item)
         if isinstance(message, Answer):
             failure = broken(f"the answer to {self.at}", error)
@@ -375,9 +372,7 @@ class TerminalActor(Ground):
     # ---- letting go ------------------------------------------------------------------------
 
     def _let_go_link(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self.drop_session():
             self._delivery.forget()
             self._looks.unwatch()
 

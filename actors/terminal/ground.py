@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from actors.clis.judging import Judgement
 from actors.clis.profile import Profile
 from actors.platform import loop
+from actors.pty.window import COLUMNS, ROWS
 from actors.system.stage import CompanyActor, Stage
 from actors.terminal.port import Due, Timer
 from actors.terminal.prepare import profile_for, unverified_version
-from actors.terminal.screens import COLUMNS, ROWS, Screens
+from actors.terminal.screens import Screens
 from bus import address as addresses
 from bus.facts import Fact
 from bus.plan import AutoConfirm, Plan, TerminalPlan
@@ -82,7 +83,8 @@ class Ground(CompanyActor):
         return unverified_version(self.stage, self.profile)
 
     def read_again(self) -> None:
-        """Forget the plan's words: another incarnation may be another program."""
+        """Forget the plan's words and the size: another incarnation may be another program."""
+        self.size = (ROWS, COLUMNS)
         for name in ("asked", "profile", "unverified"):
             self.__dict__.pop(name, None)
 

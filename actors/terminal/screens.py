@@ -13,9 +13,6 @@ from actors.terminal.errors import Unreadable
 
 log = logging.getLogger("callboard.terminal")
 
-ROWS: Final = 40
-COLUMNS: Final = 120
-
 QUIET_MS: Final = 300
 """A screen is judged when nothing has come for so long."""
 PROMPT_MS: Final = 1_500

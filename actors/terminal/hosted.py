@@ -1,0 +1,52 @@
+"""The connection of a terminal's actor to the host of its incarnation."""
+
+from collections.abc import Callable
+
+from actors.pty import window
+from actors.pty.link import Link
+from actors.pty.session import Session
+from actors.system.stage import Stage
+from actors.terminal.ground import Ground
+
+
+class Hosted(Ground):
+    """A terminal's actor with at most one host. `session` is None while none was looked for; a
+    session may be there and not be connected."""
+
+    def __init__(self, stage: Stage, address: str) -> None:
+        super().__init__(stage, address)
+        self.session: Session | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self.session is not None and self.session.connected
+
+    def new_session(self) -> Session:
+        """The session of the row's incarnation; what its host says comes as `HostSaid`."""
+        where, row = self.address, self.row
+        self.session = Session(
+            self.stage.loop,
+            lambda said: self.stage.timers.notify(where, said),
+            directory=self.directory,
+            socket=self.stage.paths.socket(self.at, row.incarnation),
+            token=row.token,
+            incarnation=row.incarnation,
+        )
+        return self.session
+
+    def drop_session(self) -> bool:
+        """Close the connection; the host lives on. Return whether there was a session."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.close()
+        return session is not None
+
+    def send(self, action: Callable[[Link], None]) -> None:
+        if self.session is None:
+            raise LookupError(f"{self.at} has no session")
+        self.session.do(action)
+
+    def note_size(self, rows: int, columns: int) -> None:
+        """The window has this size."""
+        self.size = (rows, columns)
+        window.note(self.directory, rows, columns)
