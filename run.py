@@ -9,9 +9,17 @@ import gc
 gc.disable()  # what is imported stays: there is nothing to collect yet
 
 from actors.command_line.commands import main  # noqa: E402
-from actors.command_line.program import started_as  # noqa: E402
+from actors.command_line.program import installed_as, started_as  # noqa: E402
 
 gc.enable()
 
+
+def start(installed: bool = False) -> None:
+    """Run the command line under the name that it was started with: as this script or a module,
+    or as the `installed` command."""
+    name = installed_as() if installed else started_as()
+    main(prog_name=name, complete_var="_CALLBOARD_COMPLETE")
+
+
 if __name__ == "__main__":
-    main(prog_name=started_as())
+    start()

@@ -1,13 +1,14 @@
 """Facts as a person reads them: one line each, and the texts that a fact carries."""
 
 from actors.command_line.actions import command_for
+from actors.command_line.times import when
 from bus import facts
 from bus.facts import AnyFact, fact_type
 
 
 def line(fact: AnyFact) -> str:
-    """`17 12:00:00 terminal.status demo/login/1/ waiting -> running: gets its instruction`."""
-    return f"{fact.seq:>5} {fact.at[11:19]} {fact_type(fact):<22} {fact.address} {said(fact)}"
+    """`17 12:00:00Z terminal.status demo/login/1/ waiting -> running: gets its instruction`."""
+    return f"{fact.seq:>5} {when(fact.at)} {fact_type(fact):<22} {fact.address} {said(fact)}"
 
 
 def said(fact: AnyFact) -> str:

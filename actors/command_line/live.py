@@ -1,26 +1,48 @@
-"""Following a workflow: the views that `up` shows while it runs."""
+"""Following a workflow: the views that `up` and `follow` show while it runs."""
 
 import sys
+import time
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from actors.command_line.facts import line
 from actors.command_line.neutral import Neutral, console
+from actors.command_line.picture import Story, picture
 from actors.command_line.printing import say
-from actors.command_line.tables import workflow_tree
+from bus import facts
 from bus.client import Client
 from bus.facts import AnyFact
 from bus.requests import WorkflowGet
+from bus.rows import Workflow
+
+_LOOK_SECONDS = 0.2
+"""The row is asked for so often at most, however many facts come."""
+
+_MAY_WAIT = (
+    facts.TaskMoved,
+    facts.TerminalBlocked,
+    facts.TerminalIdle,
+    facts.TerminalStalled,
+    facts.RepairOffered,
+    facts.MergeConflict,
+    facts.MergeBehind,
+)
+"""Facts after which something may wait for a person."""
 
 
 class View(Protocol):
-    """Shows facts as they come, inside a `with`."""
+    """Shows facts as they come, inside a `with`. `behind` says that `catch_up` is due, when no
+    more facts come for a moment."""
+
+    behind: bool
 
     def show(self, fact: AnyFact) -> None: ...
+
+    def catch_up(self) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -35,7 +57,12 @@ class View(Protocol):
 class Quiet:
     """Shows nothing."""
 
+    behind = False
+
     def show(self, fact: AnyFact) -> None:
+        return
+
+    def catch_up(self) -> None:
         return
 
     def __enter__(self) -> Self:
@@ -46,40 +73,74 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """A line each: for pipes and files."""
+    """Prints a line for each fact, and one for each thing that begins to wait for a person: for
+    pipes and files."""
+
+    def __init__(self, client: Client, name: str, drives: bool) -> None:
+        self._client = client
+        self._name = name
+        self._story = Story(drives)
+        self._waiting: set[str] = set()
 
     def show(self, fact: AnyFact) -> None:
+        self._story.note(fact)
         say(line(fact))
+        if isinstance(fact, _MAY_WAIT):
+            self._tell_waits()
+
+    def _tell_waits(self) -> None:
+        row = self._client.ask(WorkflowGet(workflow=self._name))
+        found = self._story.waits(row)
+        for wait in found:
+            if wait.what not in self._waiting:
+                say("\n    ".join([f"waits for you: {wait.what}", *wait.commands]))
+        self._waiting = {wait.what for wait in found}
 
 
 class Progress(Quiet):
-    """A table of tasks and the latest facts, redrawn: for a TTY."""
+    """Redraws one picture of the workflow: for a terminal. The picture is drawn once a second
+    by a thread of Rich, from the newest row, so that times go on."""
 
-    _LATEST = 8
-
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, drives: bool) -> None:
         self._client = client
         self._name = name
-        self._latest: list[str] = []
-        self._live = Live(console=console(), refresh_per_second=8, transient=False)
+        self._story = Story(drives)
+        self._row: Workflow = client.ask(WorkflowGet(workflow=name))
+        self._looked = 0.0
+        self._console = console()
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._picture,
+            refresh_per_second=1,
+            vertical_overflow="crop",
+        )
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.update(self._picture())
         self._live.stop()
 
     def show(self, fact: AnyFact) -> None:
-        self._latest = [*self._latest[1 - self._LATEST :], line(fact)]
-        self._live.update(self._picture())
+        self._story.note(fact)
+        self.behind = True
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Ask for the row and redraw."""
+        self._row = self._client.ask(WorkflowGet(workflow=self._name))
+        self.behind, self._looked = False, time.monotonic()
+        self._live.refresh()
 
     def _picture(self) -> RenderableType:
-        row = self._client.ask(WorkflowGet(workflow=self._name))
-        latest = Text("\n".join(self._latest), style="dim", overflow="ellipsis", no_wrap=True)
-        return Neutral(Group(workflow_tree(row), latest))
+        size = self._console.size
+        now = datetime.now(UTC)
+        lines = picture(self._row, self._story, now, size.width, size.height - 1)
+        return Neutral(Group(*lines))
 
 
-def follow_view(client: Client, name: str) -> View:
-    return Progress(client, name) if sys.stdout.isatty() else Lines()
+def follow_view(client: Client, name: str, drives: bool) -> View:
+    """The view for this output; `drives` says that this process also starts the workflow."""
+    return (Progress if sys.stdout.isatty() else Lines)(client, name, drives)

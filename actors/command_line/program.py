@@ -3,6 +3,7 @@
 Imports stand inside the functions, so that `--help` is quick.
 """
 
+import os
 import sys
 
 import click
@@ -18,6 +19,22 @@ def started_as() -> str:
 
     own = len(sys.orig_argv) - len(sys.argv) + 1
     return shlex.join(sys.orig_argv[:own]) if own > 1 else _DEFAULT
+
+
+def installed_as() -> str:
+    """The installed command as it can be typed: its name if the shell finds it by that, else its
+    path."""
+    import shlex
+
+    path = sys.argv[0]
+    name = os.path.basename(path)  # noqa: PTH119 - pathlib costs 5 ms
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        found = os.path.join(directory, name)  # noqa: PTH118
+        if os.access(found, os.X_OK):
+            if os.path.exists(path) and os.path.samefile(found, path):  # noqa: PTH110, PTH121
+                return shlex.quote(name)
+            break
+    return shlex.quote(path)
 
 
 def spelling() -> str:

@@ -3,20 +3,29 @@
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.options import ask, home, home_option, json_option, show
+from actors.command_line.options import ask, client, home, home_option, json_option, show
 
 
 @main.command()
 @click.argument("workflow", required=False)
+@click.option("--all", "whole", is_flag=True, help="Also those that ended more than a day ago.")
 @json_option
 @home_option
-def ps(workflow: str | None, as_json: bool) -> None:
+def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
     """What runs; what waits for a person stands on top."""
     from actors.command_line import tables
+    from actors.command_line.asking import questions, recent
     from bus.requests import WorkflowGet, WorkflowList
 
-    found = ask(WorkflowList()) if workflow is None else [ask(WorkflowGet(workflow=workflow))]
-    show(found, as_json, tables.ps)
+    with client() as door:
+        if workflow is None:
+            found = door.ask(WorkflowList())
+        else:
+            found = [door.ask(WorkflowGet(workflow=workflow))]
+        shown = found if whole or as_json or workflow else recent(door, found)
+        asked = {} if as_json else questions(door, shown)
+    hidden = len(found) - len(shown)
+    show(shown, as_json, lambda rows: tables.ps(rows, asked, hidden))
 
 
 @main.command()

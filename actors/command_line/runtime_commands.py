@@ -1,5 +1,6 @@
 """Commands on the runtime and on what is installed: `serve`, `down`, `demo`, `doctor`, …"""
 
+import os
 import sys
 
 import click
@@ -115,3 +116,20 @@ def compact(as_json: bool) -> None:
 
     result = ask(EventsCompact())
     show(result, as_json, lambda r: f"{r.removed} facts of finished workflows removed")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), required=False)
+def completion(shell: str | None) -> None:
+    """Print the completion script of a shell, for the installed command `callboard`.
+
+    In ~/.bashrc: eval "$(callboard completion bash)"; in ~/.zshrc the same with zsh; for fish:
+    callboard completion fish > ~/.config/fish/completions/callboard.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    name = shell or os.path.basename(os.environ.get("SHELL", "bash"))  # noqa: PTH119
+    found = get_completion_class(name)
+    if found is None:
+        raise Stop(f"no completion for the shell {name!r}; there are bash, zsh, fish", USAGE)
+    say(found(main, {}, "callboard", "_CALLBOARD_COMPLETE").source())

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from actors.command_line.facts import carried, foreseen, line, one_line
 from actors.command_line.program import command
+from actors.command_line.waiting import Questions, Wait, waits
 from bus.results import BranchPreview, Chain, CheckedPlan, Node, Report
 from bus.rows import Task, Terminal, Workflow
 
@@ -27,69 +28,33 @@ _COLOURS = {
     "cancelled": "red",
 }
 
-_FIRST_STEPS = {
-    "created": ("waits to be prepared", "prepare"),
-    "ready": ("waits for the start", "start"),
-    "paused": ("is paused", "resume"),
-}
 
-
-def ps(workflows: list[Workflow]) -> Any:
-    """Everything under way; what waits for a person first."""
-    if not workflows:
+def ps(workflows: list[Workflow], questions: Questions | None = None, hidden: int = 0) -> Any:
+    """Everything under way; what waits for a person first. `hidden` workflows are left out."""
+    if not workflows and not hidden:
         return f"no workflow yet: {command('up', 'PLAN')}"
-    waiting = [escape(text) for workflow in workflows for text in waits(workflow)]
-    parts: list[Any] = [Text("waits for you", style="bold yellow"), *waiting, ""] if waiting else []
-    return Group(*parts, *(workflow_tree(workflow) for workflow in workflows))
+    waiting = [wait for workflow in workflows for wait in waits(workflow, questions)]
+    parts: list[Any] = []
+    if waiting:
+        parts = [Text("waits for you", style="bold yellow"), *map(_wait, waiting), ""]
+    trees: list[Any] = [workflow_tree(workflow) for workflow in workflows]
+    if hidden:
+        trees.append(Text(f"{hidden} that ended before are not shown: {command('ps', '--all')}"))
+    return Group(*parts, *trees)
 
 
-def waits(workflow: Workflow) -> list[str]:
-    """What of a workflow waits for a person, with the command that goes on."""
-    id, found = workflow.id, []
-    for task in workflow.tasks:
-        address = task.address.rstrip("/")
-        if _reviewed_by_person(task):
-            found.append(f"  {address} asks for review: {command('approve', address)}")
-        found += [text for terminal in task.terminals for text in _asks(terminal)]
-    if workflow.merge_terminal is not None:
-        found += _asks(workflow.merge_terminal)
-    if workflow.status in _FIRST_STEPS:
-        state, step = _FIRST_STEPS[workflow.status]
-        found.append(f"  {id} {state}: {command(step, id)}")
-    if workflow.status == "failed":
-        found.append(f"  {id} failed: {one_line(workflow.reason)}: {command('why', id)}")
-    if merge_of_person(workflow):
-        landed, where = workflow.merge.waits == "checkout", workflow.merge.worktree
-        what = "landed, but for a checkout" if landed else f"a conflict in {where}"
-        found.append(f"  {id} has {what}: {command('merge', id, '--continue')}")
-    return found
+def _wait(wait: Wait) -> Text:
+    """What waits and its command on one line; further choices on a line each."""
+    return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
 
 
-def _reviewed_by_person(task: Task) -> bool:
-    at_work = ("waiting", "running", "starting")
-    reviewers = [t for t in task.terminals if t.role == "reviewer" and t.status in at_work]
-    return task.status == "review_pending" and not reviewers
-
-
-def _asks(terminal: Terminal) -> list[str]:
-    where = terminal.address.rstrip("/")
-    if not terminal.alive:
-        return []
-    if terminal.blocked:
-        return [f"  {where} asks something: {command('answer', where, 'CHOICE')}"]
-    if terminal.idle:
-        return [f"  {where} has stopped: {one_line(terminal.idle)}: {command('retry', where)}"]
-    if terminal.stalled:
-        return [f"  {where} has been silent for long: {command('why', where)}"]
-    return []
-
-
-def merge_of_person(workflow: Workflow) -> bool:
-    """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
-    helper, waits = workflow.merge_terminal, workflow.merge.waits
-    at_work = helper is not None and (helper.alive or helper.wanted)
-    asks = waits == "checkout" or (waits == "conflict" and not at_work)
-    return workflow.status == "merging" and asks
+def waiting_lines(waiting: list[Wait]) -> list[Text]:
+    """A heading, what waits, and below it each command on a line of its own."""
+    lines = [Text("waits for you", style="bold yellow")]
+    for wait in waiting:
+        lines.append(Text(f"  {wait.what}"))
+        lines += [Text(f"    {words}", overflow="fold") for words in wait.commands]
+    return lines
 
 
 def workflow_tree(workflow: Workflow) -> Tree:
@@ -103,19 +68,47 @@ def workflow_tree(workflow: Workflow) -> Tree:
         for terminal in task.terminals:
             branch.add(_terminal_line(terminal))
     if workflow.status in ("running", "paused"):
-        for pair in workflow.forecast:
-            tree.add(f"[yellow]{escape(foreseen(pair.branches, pair.files))}[/]")
+        for text in forecasts(workflow):
+            tree.add(f"[yellow]{escape(text)}[/]")
     if workflow.merge_terminal:
         tree.add(_terminal_line(workflow.merge_terminal))
     return tree
 
 
+_MOST_FORECASTS = 5
+
+
+def forecasts(workflow: Workflow) -> list[str]:
+    """The conflicts that are foreseen; many branches that touch the same files are one line."""
+    alike: dict[tuple[str, ...], dict[str, None]] = {}
+    for pair in workflow.forecast:
+        alike.setdefault(tuple(pair.files), {}).update(dict.fromkeys(pair.branches))
+    found = [_alike(list(branches), list(files)) for files, branches in alike.items()]
+    more = len(found) - _MOST_FORECASTS
+    return found if more <= 0 else [*found[:_MOST_FORECASTS], f"{more} more conflicts are foreseen"]
+
+
+def _alike(branches: list[str], files: list[str]) -> str:
+    if len(branches) > 3:
+        named = f"{len(branches)} branches ({', '.join(branches[:2])}, …)"
+        return f"{named} would conflict in {', '.join(files)}"
+    return foreseen(branches, files)
+
+
 def _terminal_line(terminal: Terminal) -> str:
+    text = f"{terminal.address} {_status(terminal.status)}{_marks(terminal)} {escape(terminal.cli)}"
+    return text + _reason(terminal)
+
+
+def _marks(terminal: Terminal) -> str:
+    """What is observed beside the status, while the status says that a program is wanted."""
+    if not terminal.live:
+        return ""
     marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
     marks += " [bold yellow]idle[/]" if terminal.idle else ""
     marks += " [yellow]stalled[/]" if terminal.stalled else ""
-    text = f"{terminal.address} {_status(terminal.status)}{marks} {escape(terminal.cli)}"
-    return text + _reason(terminal)
+    ended = terminal.status == "running" and terminal.gone
+    return marks + (" [yellow]its program has ended[/]" if ended else "")
 
 
 def _status(status: str) -> str:
@@ -233,6 +226,7 @@ def outcome(row: Workflow) -> str:
             f"      {command('events', row.id)}"
         )
     lines = [f"{row.address} {row.status}: {row.reason}"]
-    lines += [text.strip() for text in waits(row)]
+    for wait in waits(row):
+        lines += [wait.what, *(f"  {words}" for words in wait.commands)]
     lines.append(f"look: {command('why', row.id)}")
     return "\n".join(lines)

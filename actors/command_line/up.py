@@ -8,6 +8,7 @@ from actors.command_line import live, streams, tables
 from actors.command_line.daemon import ensure
 from actors.command_line.printing import say, say_json
 from actors.command_line.program import command
+from actors.command_line.waiting import merge_of_person
 from actors.runtime import local
 from bus import connection
 from bus.client import LOOK_SECONDS, Client, NoAnswer
@@ -27,6 +28,8 @@ from bus.subscriber import Subscriber
 _OVER = {"completed", "failed", "cancelled"}
 _TOO_LATE = {400, 409}
 _STOPPING = 503
+_QUIET_SECONDS = 0.25
+"""After so long without a fact the view is redrawn."""
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
@@ -42,10 +45,28 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
         submitted = client.ask(PlanSubmit(**plan))
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
-    row = _Follower(home, submitted.id, seq, as_json).follow()
+    return _shown(_Follower(home, submitted.id, seq, as_json, drives=True), as_json)
+
+
+def follow_workflow(home: Path, name: str) -> int:
+    """`follow`: the view of `up` on a workflow that is there. 0 when it landed, 1 when it stopped
+    before."""
+    streams.go_on_without_reader()
+    with _client(home, connection.read(home)) as client:
+        seq = client.ask(RuntimeInfo()).head
+        row = client.ask(WorkflowGet(workflow=name))
+    if row.status in _OVER:
+        say(tables.outcome(row))
+        return 0 if row.status == "completed" else 1
+    return _shown(_Follower(home, row.id, seq, as_json=False, drives=False), as_json=False)
+
+
+def _shown(follower: "_Follower", as_json: bool) -> int:
+    """Follow to the end, and show what came of it; return the exit code."""
+    row = follower.follow()
     if row is None:
-        follow = command("events", "--follow", submitted.id)
-        say(f"\n{submitted.id}/ goes on; follow it: {follow}", err=True)
+        again = command("follow", follower.name)
+        say(f"\n{follower.name}/ goes on; follow it: {again}", err=True)
         return 1
     if as_json:
         say_json(row)
@@ -59,13 +80,15 @@ def _client(home: Path, served: connection.Connection) -> Client:
 
 
 class _Follower:
-    """Brings a submitted workflow to its end, also across runtimes that end and come back."""
+    """Follows a workflow to its end, also across runtimes that end and come back. `drives`: it
+    also prepares and starts the workflow."""
 
-    def __init__(self, home: Path, name: str, seq: int, as_json: bool) -> None:
+    def __init__(self, home: Path, name: str, seq: int, as_json: bool, *, drives: bool) -> None:
+        self.name = name
         self._home = home
-        self._name = name
         self._seq = seq
         self._as_json = as_json
+        self._drives = drives
         self._started = False
 
     def follow(self) -> Workflow | None:
@@ -106,44 +129,54 @@ class _Follower:
     def _with(self, served: connection.Connection) -> Workflow:
         """Follow with one runtime. Raises `NoAnswer` or `NoRuntime` when it has ended."""
         with _client(self._home, served) as client:
-            subscriber = Subscriber(served.feed, served.requests, self._seq, self._name)
-            view = live.Quiet() if self._as_json else live.follow_view(client, self._name)
+            subscriber = Subscriber(served.feed, served.requests, self._seq, self.name)
+            view = self._view(client)
             try:
-                self._go_on(client, client.ask(WorkflowGet(workflow=self._name)))
+                self._go_on(client, client.ask(WorkflowGet(workflow=self.name)))
                 with view:
                     while not self._is_over(client, subscriber, view):
                         pass
             finally:
                 self._seq = subscriber.seq
                 subscriber.close()
-            return client.ask(WorkflowGet(workflow=self._name))
+            return client.ask(WorkflowGet(workflow=self.name))
+
+    def _view(self, client: Client) -> live.View:
+        if self._as_json:
+            return live.Quiet()
+        return live.follow_view(client, self.name, self._drives)
 
     def _is_over(self, client: Client, subscriber: Subscriber, view: live.View) -> bool:
         """Show the next fact; whether the workflow is over, or waits for a person in its merge."""
-        fact = subscriber.next(LOOK_SECONDS)
+        fact = subscriber.next(_QUIET_SECONDS if view.behind else LOOK_SECONDS)
+        if fact is None and view.behind:
+            view.catch_up()
+            return False
         if fact is None:
             if not connection.is_held(self._home):
                 raise NoRuntime(self._home)
-            return self._ends(client.ask(WorkflowGet(workflow=self._name)))
+            return self._ends(client.ask(WorkflowGet(workflow=self.name)))
         view.show(fact)
         if isinstance(fact, WorkflowMoved | RepairOffered):
-            row = client.ask(WorkflowGet(workflow=self._name))
+            row = client.ask(WorkflowGet(workflow=self.name))
             self._go_on(client, row)
             return self._ends(row)
         return False
 
     @staticmethod
     def _ends(row: Workflow) -> bool:
-        return row.status in _OVER or tables.merge_of_person(row)
+        return row.status in _OVER or merge_of_person(row)
 
     def _go_on(self, client: Client, row: Workflow) -> None:
         """Give the command that is next. Another one may have been faster."""
+        if not self._drives:
+            return
         try:
             if row.status == "created":
-                client.ask(WorkflowPrepare(workflow=self._name))
+                client.ask(WorkflowPrepare(workflow=self.name))
             elif row.status == "ready" and not self._started:
                 self._started = True
-                client.ask(WorkflowStart(workflow=self._name))
+                client.ask(WorkflowStart(workflow=self.name))
         except Refused as refused:
             if refused.body.code not in _TOO_LATE:
                 raise

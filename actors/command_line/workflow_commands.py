@@ -50,6 +50,16 @@ def up(plan: str, repo: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("workflow")
+@home_option
+def follow(workflow: str) -> None:
+    """Follow a workflow to its end, in the view of `up`; Ctrl-C leaves it running."""
+    from actors.command_line.up import follow_workflow
+
+    sys.exit(follow_workflow(home(), workflow))
+
+
+@main.command()
 @click.argument("plan")
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
 @json_option

@@ -18,7 +18,8 @@ def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -
     assert "Which colour?" in blocked["text"]
     shown = acting.home.ok("ps").splitlines()
     assert shown[0] == "waits for you"
-    assert acting.home.command("answer", "demo/a/1", "CHOICE") in shown[1]
+    red, green = (acting.home.command("answer", "demo/a/1", c) for c in ("red", "green"))
+    assert shown[1:3] == [f"  demo/a/1 asks: Which colour?: {red}", f"    {green}"]
     wrong = acting.home.run("answer", "demo/a/1", "blue")
     assert wrong.returncode == 4
     assert "red" in wrong.stderr

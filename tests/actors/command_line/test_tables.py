@@ -7,6 +7,7 @@ from rich.console import Console
 
 from actors.command_line import tables
 from actors.command_line.facts import said
+from actors.command_line.waiting import waits
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
@@ -52,18 +53,18 @@ def _text(shown: Any) -> str:
         (_workflow("ready"), "start demo"),
         (_workflow("paused"), "resume demo"),
         (_workflow("failed"), "why demo"),
-        (_workflow("running", _terminal(blocked="Go on?")), "answer demo/a/1 CHOICE"),
+        (_workflow("running", _terminal(blocked="Go on?")), "why demo/a/1"),
         (_workflow("running", _terminal(stalled=True)), "why demo/a/1"),
         (_workflow("merging", merge=_MERGE), "merge demo --continue"),
         (
             _workflow("merging", merge_terminal=_terminal(address="demo/merge/", blocked="Go?")),
-            "answer demo/merge CHOICE",
+            "why demo/merge",
         ),
     ],
 )
 def test_what_waits_for_a_person_has_its_command(workflow: Workflow, command: str) -> None:
-    (line,) = tables.waits(workflow)
-    assert line.endswith(f"python run.py {command}")
+    (wait,) = waits(workflow)
+    assert wait.commands == [f"python run.py {command}"]
     shown = _text(tables.ps([_workflow("running", _terminal()), workflow]))
     assert shown.splitlines()[0] == "waits for you"
 
@@ -79,7 +80,7 @@ def test_what_waits_for_a_person_has_its_command(workflow: Workflow, command: st
     ],
 )
 def test_what_goes_on_by_itself_waits_for_nobody(workflow: Workflow) -> None:
-    assert tables.waits(workflow) == []
+    assert waits(workflow) == []
     assert "waits for you" not in _text(tables.ps([workflow]))
 
 
@@ -122,3 +123,9 @@ def test_an_offer_is_shown_as_commands_also_where_the_first_version_wrote_them_a
     assert said(offer) == "python run.py retry demo/a"
     offer.actions, offer.commands = [], ["python run.py why demo"]
     assert said(offer) == "python run.py why demo"
+
+
+def test_what_ended_long_ago_is_counted_and_named_with_its_command() -> None:
+    shown = _text(tables.ps([_workflow("running", _terminal())], {}, 3))
+    assert shown.splitlines()[-1] == "3 that ended before are not shown: python run.py ps --all"
+    assert "no workflow yet" not in _text(tables.ps([], {}, 1))

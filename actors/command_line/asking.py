@@ -1,0 +1,48 @@
+"""What a view of workflows shows and no row holds: questions with their choices, and ends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from actors.command_line.times import read
+from bus.client import Client
+from bus.facts import AnyFact, TerminalBlocked, WorkflowMoved
+from bus.requests import Why
+from bus.rows import Workflow
+from bus.status import FINAL_WORKFLOW
+
+_SHOWN = timedelta(days=1)
+"""So long a workflow is shown after its end."""
+
+
+def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBlocked]:
+    """The newest question of each terminal that is blocked, by its address."""
+    found = {}
+    for workflow in workflows:
+        for terminal in workflow.terminals():
+            if terminal.blocked and terminal.live:
+                told = client.ask(Why(address=terminal.address)).facts
+                asked = next((fact for fact in told if isinstance(fact, TerminalBlocked)), None)
+                if asked is not None and asked.address == terminal.address:
+                    found[terminal.address] = asked
+    return found
+
+
+def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
+    """Those that are not over, or ended within a day."""
+    now = datetime.now(UTC)
+
+    def facts_of(row: Workflow) -> list[AnyFact]:
+        return client.ask(Why(address=row.address)).facts
+
+    return [row for row in workflows if is_recent(row, facts_of, now)]
+
+
+def is_recent(row: Workflow, facts_of: Callable[[Workflow], list[AnyFact]], now: datetime) -> bool:
+    """Whether a workflow is not over, or ended within a day. `facts_of` gives its facts, newest
+    first; it is asked only for workflows that are over and were made earlier than that."""
+    created = read(row.created)
+    if row.status not in FINAL_WORKFLOW or created is None or now - created < _SHOWN:
+        return True
+    moved = (fact for fact in facts_of(row) if isinstance(fact, WorkflowMoved))
+    ended = read(next((fact.at for fact in moved), ""))  # "": its facts have been compacted
+    return ended is not None and now - ended < _SHOWN

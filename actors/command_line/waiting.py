@@ -1,0 +1,90 @@
+"""What of a workflow waits for a person, and the commands that go on."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from actors.command_line.facts import one_line
+from actors.command_line.program import command
+from bus.facts import TerminalBlocked
+from bus.rows import Task, Terminal, Workflow
+
+Questions = Mapping[str, TerminalBlocked]
+"""The newest question of each terminal that is blocked, by its address."""
+
+_FIRST_STEPS = {
+    "created": ("waits to be prepared", "prepare"),
+    "ready": ("waits for the start", "start"),
+    "paused": ("is paused", "resume"),
+}
+_TASKS_GO_ON = ("running", "paused")
+
+
+class Wait(NamedTuple):
+    """One thing that waits, in a sentence, and the commands to choose from."""
+
+    what: str
+    commands: list[str]
+
+
+def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
+    """What waits for a person, in the order of the tasks."""
+    id, found = workflow.id, []
+    for task in workflow.tasks:
+        found += _of_task(workflow, task)
+        found += [w for terminal in task.terminals for w in _asks(terminal, questions or {})]
+    if workflow.merge_terminal is not None:
+        found += _asks(workflow.merge_terminal, questions or {})
+    if workflow.status in _FIRST_STEPS:
+        state, step = _FIRST_STEPS[workflow.status]
+        found.append(Wait(f"{id} {state}", [command(step, id)]))
+    if workflow.status == "failed":
+        found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", [command("why", id)]))
+    if merge_of_person(workflow):
+        landed, where = workflow.merge.waits == "checkout", workflow.merge.worktree
+        what = "landed, but for a checkout" if landed else f"a conflict in {where}"
+        found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))
+    return found
+
+
+def _of_task(workflow: Workflow, task: Task) -> list[Wait]:
+    address = task.address.rstrip("/")
+    if task.status == "failed" and workflow.status in _TASKS_GO_ON:
+        return [Wait(f"{address} failed: {one_line(task.reason)}", [command("retry", address)])]
+    at_work = ("waiting", "running", "starting")
+    if task.status == "review_pending" and not any(
+        t.role == "reviewer" and t.status in at_work for t in task.terminals
+    ):
+        return [Wait(f"{address} asks for review", [command("approve", address)])]
+    return []
+
+
+def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
+    where = terminal.address.rstrip("/")
+    if not terminal.alive or not terminal.live:
+        return []
+    if terminal.blocked:
+        asked = questions.get(terminal.address)
+        text = one_line(_question(terminal.blocked), 120)
+        choices = [command("answer", where, choice) for choice in (asked.choices if asked else [])]
+        if choices:
+            return [Wait(f"{where} asks: {text}", choices)]
+        return [Wait(f"{where} asks, without choices: {text}", [command("why", where)])]
+    if terminal.idle:
+        return [Wait(f"{where} has stopped: {one_line(terminal.idle)}", [command("retry", where)])]
+    if terminal.stalled:
+        return [Wait(f"{where} has been silent for long", [command("why", where)])]
+    return []
+
+
+def _question(text: str) -> str:
+    """The line of a prompt that asks; else its first one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if "?" in line), lines[0] if lines else "")
+
+
+def merge_of_person(workflow: Workflow) -> bool:
+    """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
+    helper, waits = workflow.merge_terminal, workflow.merge.waits
+    at_work = helper is not None and (helper.alive or helper.wanted)
+    asks = waits == "checkout" or (waits == "conflict" and not at_work)
+    return workflow.status == "merging" and asks

@@ -1,0 +1,45 @@
+"""`ps` leaves out what ended more than a day ago, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from actors.command_line.asking import is_recent
+from bus.facts import AnyFact, CommitSeen, WorkflowMoved
+from bus.rows import Workflow
+from bus.status import WorkflowStatus
+
+
+def at(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("status", "created", "ended", "shown"),
+    [
+        ("running", 100, None, True),
+        ("failed", 100, 90, True),
+        ("completed", 3, 2, True),
+        ("completed", 100, 2, True),
+        ("completed", 100, 30, False),
+        ("cancelled", 100, 30, False),
+        ("completed", 100, None, False),
+    ],
+)
+def test_what_is_shown(status: str, created: float, ended: float | None, shown: bool) -> None:
+    row = Workflow(
+        id="demo",
+        address="demo/",
+        name="demo",
+        repo="/r",
+        git_dir="/r",
+        target="main",
+        status=WorkflowStatus(status),
+        created=at(created),
+    )
+    told: list[AnyFact] = []
+    if ended is not None:
+        late = CommitSeen(address="demo/a/", branch="b", commit="c", at=at(ended / 2))
+        moved = WorkflowMoved(address="demo/", old=None, new=row.status, at=at(ended))
+        told = [late, moved]
+    assert is_recent(row, lambda _: told, datetime.now(UTC)) == shown
