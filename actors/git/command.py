@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.git.environment import git_env
+from actors.git.places import explicit
 from actors.platform.owners import owner_mark
 from actors.platform.processes import end_session
 
@@ -99,11 +100,14 @@ def git(
     hooks: bool = False,
     codes: tuple[int, ...] = (0,),
     refusals: str = "",
+    everywhere: bool = False,
 ) -> bytes:
     """Run `git ARGS` in directory `at` and return what it prints.
 
-    `env` adds variables; `hooks` lets the user's hooks run; `codes` are the exit codes that mean
-    done; `refusals` is a regular expression for the error messages by which git refuses. Raises
+    In the root of a checkout git is told that it is there, so that no configuration sends it to
+    another one; with `everywhere` it looks for itself, as an agent's git does. `env` adds
+    variables; `hooks` lets the user's hooks run; `codes` are the exit codes that mean done;
+    `refusals` is a regular expression for the error messages by which git refuses. Raises
     `GitRefused` or `GitUnknown` (see above), and `FileNotFoundError` when there is no `git` or no
     `at`.
     """
@@ -114,7 +118,8 @@ def git(
     command = ["git", "-C", at]
     for option in (*options, owner_mark()):
         command += ["-c", option]
-    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **(env or {})}
+    place = {} if everywhere else explicit(at)
+    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place, **(env or {})}
     limit = HOOK_SECONDS if hooks else GIT_SECONDS
     try:
         code, output, errors = run([*command, *args], stdin, environ, limit)

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     PATH_IN_THE_WAY = "path_in_the_way"
     NESTED_REPOSITORY = "nested_repository"
     UNRELATED = "unrelated"
+    DISPLACED = "displaced"
 
 
 class RepositoryError(Exception):

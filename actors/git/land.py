@@ -29,8 +29,10 @@ from actors.git.durable import settle
 from actors.git.graph import descends
 from actors.git.identity import Identity
 from actors.git.names import shown
+from actors.git.places import is_bare, main_workdir
 from actors.git.refs import HEADS, RefScanner, read_ref
-from actors.git.repository import checkouts, main_workdir, worktree_path
+from actors.git.repository import checkouts, worktree_path
+from actors.git.stale import release
 from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registered
 
 LOCK_WAIT: Final = 2.0
@@ -129,22 +131,29 @@ def _alone(git_dir: str) -> Iterator[None]:
 
 
 def land(
-    git_dir: str, target: str, *, old: str, new: str, message: str, author: Identity | None = None
+    git_dir: str,
+    target: str,
+    *,
+    old: str,
+    new: str,
+    message: str,
+    author: Identity | None = None,
+    repo: str = "",
 ) -> Landing:
     """Move branch `target` from `old` to `new` (object ids); `message` and `author` are for the
-    reflog.
+    reflog. `repo` is a directory in a checkout of the repository (`places.main_workdir`).
     """
     with _alone(git_dir):
-        return _land(git_dir, target, old, new, message, author)
+        return _land(git_dir, target, old, new, message, author, repo)
 
 
-def recover(git_dir: str) -> Recovered:
+def recover(git_dir: str, repo: str = "") -> Recovered:
     """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
     with _alone(git_dir):
-        return _recover(git_dir)
+        return _recover(git_dir, repo)
 
 
-def take_stock(git_dir: str, target: str, new: str) -> Stock:
+def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
     """After a `land` of `new` that could not end.
 
     Unless the target has moved, what it had locked is free again. Runs nothing of the repository's.
@@ -152,7 +161,7 @@ def take_stock(git_dir: str, target: str, new: str) -> Stock:
     with _alone(git_dir):
         now = read_ref(git_dir, HEADS + target)
         moved = now is not None and descends(pygit2.Repository(git_dir), new, now)
-        spots = [Checkout(path) for path in _all_checkouts(git_dir)]
+        spots = [Checkout(path) for path in _all_checkouts(git_dir, repo)]
         begun = [spot for spot in spots if (it := spot.intent()) is not None and it.new == new]
         for spot in begun if not moved else ():
             spot.unlock()
@@ -160,9 +169,15 @@ def take_stock(git_dir: str, target: str, new: str) -> Stock:
 
 
 def _land(
-    git_dir: str, target: str, old: str, new: str, message: str, author: Identity | None
+    git_dir: str,
+    target: str,
+    old: str,
+    new: str,
+    message: str,
+    author: Identity | None,
+    repo: str,
 ) -> Landing:
-    done = _recover(git_dir)
+    done = _recover(git_dir, repo)
     actual = read_ref(git_dir, HEADS + target)
     if actual == new and done.behind:
         paths = tuple(path for path, _ in done.behind)
@@ -174,10 +189,12 @@ def _land(
         return TargetMoved(actual)
     if not descends(pygit2.Repository(git_dir), old, new):
         return NotForward(old, new)
-    for path in _all_checkouts(git_dir):
+    for path in _all_checkouts(git_dir, repo):
         if Checkout(path).rebasing() == HEADS + target:
             return TargetLocked(f"a rebase of {target} in {path}")
-    spots = [Checkout(path) for path in checkouts(git_dir, target)]
+    if main_workdir(git_dir, repo) is None and not is_bare(git_dir):
+        return TargetLocked(f"the checkout of {git_dir}, which is not found at {repo},")
+    spots = [Checkout(path) for path in checkouts(git_dir, target, repo)]
     refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(
         git_dir, target, old, new, message, author
     )
@@ -192,15 +209,16 @@ def _land(
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
 
 
-def _recover(git_dir: str) -> Recovered:
+def _recover(git_dir: str, repo: str) -> Recovered:
     finished: list[str] = []
     kept: list[str] = []
     behind: list[tuple[str, str]] = []
-    for path in _all_checkouts(git_dir):
+    for path in _all_checkouts(git_dir, repo):
         spot = Checkout(path)
         intent = spot.intent()
         if intent is None:
             continue
+        release(git_dir, HEADS + intent.target, "HEAD", places=(path,))
         now = read_ref(git_dir, HEADS + intent.target)
         if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
             try:
@@ -279,8 +297,8 @@ def _swap(
     return None
 
 
-def _all_checkouts(git_dir: str) -> list[str]:
-    main = main_workdir(git_dir)
+def _all_checkouts(git_dir: str, repo: str) -> list[str]:
+    main = main_workdir(git_dir, repo)
     names = RefScanner(git_dir).scan().worktrees
     linked = [worktree_path(git_dir, name) for name in names]
     return [path for path in [main, *linked] if path is not None]

@@ -18,6 +18,7 @@ from actors.git.command import git, git_line
 from actors.git.durable import settle
 from actors.git.graph import descends
 from actors.git.refs import read_ref
+from actors.git.stale import release
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Callboard",
@@ -60,6 +61,7 @@ def pin(git_dir: str, worktree: str, name: str) -> Pin:
     if older is not None and not _reaches(repo, oid, older):
         oid = _commit(worktree, tree, [*parents, older])
     if oid != older:
+        release(git_dir, ref)
         message = "callboard: pin"
         git("update-ref", "-m", message, ref, oid, older or "0" * 40, at=git_dir)
     settle(git_dir)

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 import pygit2
@@ -29,6 +30,7 @@ from actors.git.command import NOT_INSIDE, GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.identity import identity
 from actors.git.names import read_name, shown
+from actors.git.places import is_bare, main_workdir, own_git_dir
 from actors.git.refs import HEADS, RefScanner
 
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
@@ -104,10 +106,10 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         )
     ignore_case = _flag(repo.config, "core.ignorecase")
     check_together(branches, heads, ignore_case=ignore_case)
-    spots = checkouts(git_dir, target)
+    spots = checkouts(git_dir, target, path)
     return Survey(
         git_dir=git_dir,
-        workdir=main_workdir(git_dir),
+        workdir=main_workdir(git_dir, path),
         target=target,
         target_oid=heads[target],
         checkouts=tuple(map(shown, spots)),
@@ -145,12 +147,13 @@ def find_git_dir(path: str) -> str:
     return str(git_dir)
 
 
-def checkouts(git_dir: str, branch: str) -> tuple[str, ...]:
-    """The directories in which `branch` is checked out: the user's clone, linked worktrees."""
+def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
+    """The directories in which `branch` is checked out: the user's clone, linked worktrees.
+    `repo` as for `main_workdir`."""
     state = RefScanner(git_dir).scan()
     ref = HEADS + branch
     spots = []
-    main = main_workdir(git_dir)
+    main = main_workdir(git_dir, repo)
     if main is not None and state.head == ref:
         spots.append(main)
     for name, head in state.worktrees.items():
@@ -160,13 +163,15 @@ def checkouts(git_dir: str, branch: str) -> tuple[str, ...]:
 
 
 def worktree_path(git_dir: str, name: str) -> str | None:
-    """Where the linked worktree called `name` is; None when it is gone."""
+    """Where the linked worktree called `name` is; None when it is gone, or when its `.git` sends
+    git to another place."""
     try:
         text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
     except OSError:
         return None
-    link = Path(git_dir, "worktrees", name, text)
-    return str(link.parent.resolve()) if link.exists() else None
+    admin = Path(git_dir, "worktrees", name)
+    place = (admin / text).parent.resolve()
+    return str(place) if own_git_dir(place) == admin.resolve() else None
 
 
 def changed_files(worktree: str) -> list[str]:
@@ -226,6 +231,12 @@ def _open(path: str, git_dir: str) -> pygit2.Repository:
         raise RepositoryError(
             Rule.FORMAT, f"{git_dir} cannot be opened: {text}", "see `git help repository-version`"
         ) from error
+    if repo.is_bare and not is_bare(git_dir):
+        raise RepositoryError(
+            Rule.BARE,
+            f"{git_dir} has a checkout, but its setting core.bare says that it has none",
+            f"git --git-dir={quote(git_dir)} config core.bare false",
+        )
     if repo.is_bare:
         raise RepositoryError(
             Rule.BARE, f"{path} is a bare repository", "clone it and use the clone"
@@ -268,12 +279,6 @@ def _text(config: pygit2.Config, key: str) -> str | None:
 
 def _flag(config: pygit2.Config, key: str) -> bool:
     return key in config and config.get_bool(key)
-
-
-def main_workdir(git_dir: str) -> str | None:
-    """The user's own checkout; None for a bare repository."""
-    repo = pygit2.Repository(git_dir)
-    return None if repo.is_bare or repo.workdir is None else str(Path(repo.workdir).resolve())
 
 
 def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> list[str]:

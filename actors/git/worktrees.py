@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import msgspec
@@ -30,8 +31,10 @@ from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
 from actors.git.names import read_name
 from actors.git.pins import Pin, pin
+from actors.git.places import own_git_dir
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import is_dirty, worktree_path
+from actors.git.stale import release
 from actors.platform import disk
 
 SCRATCH: Final = "scratch\n"
@@ -148,12 +151,45 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
     options = ["--no-checkout", *(["--detach"] if detach else [])]
     with _alone(git_dir):
         git("worktree", "add", *options, path, commitish, at=git_dir)
-    git("reset", "-q", "--hard", "--no-recurse-submodules", at=path)  # filters run, and may hang
     name = registered(git_dir, path)
     if name is None:
         raise AssertionError("git registers what it adds")
+    _stay_inside(git_dir, path)
+    if detach:  # what is tested or merged is the commit, whole
+        Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
+    sparse = ("-c", "core.sparseCheckout=false") if detach else ()
+    reset = (*sparse, "reset", "-q", "--hard", "--no-recurse-submodules")
+    git(*reset, at=path)  # filters run, and may hang
     set_mark(git_dir, name, mark)
     return name
+
+
+def _stay_inside(git_dir: str, path: str) -> None:
+    """See that a git which is started at `path`, ours or an agent's, works there and not in the
+    user's checkout. Raises `RepositoryError` DISPLACED."""
+    if _acts_at(path):
+        return
+    own = f"{own_git_dir(path)}/config.worktree"  # it counts where extensions.worktreeConfig is on
+    git("config", "--file", own, "core.worktree", str(Path(path).resolve()), at=git_dir)
+    git("config", "--file", own, "core.bare", "false", at=git_dir)
+    if not _acts_at(path):
+        raise RepositoryError(
+            Rule.DISPLACED,
+            f"the settings core.worktree or core.bare of {git_dir} send git from {path} elsewhere",
+            f"git --git-dir={quote(git_dir)} config --unset core.worktree",
+        )
+
+
+def _acts_at(path: str) -> bool:
+    """Git itself says where it would act."""
+    said = git(
+        *("rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir"),
+        at=path,
+        everywhere=True,
+        codes=(0, 128),
+    )
+    lines = os.fsdecode(said).splitlines()
+    return lines == [str(Path(path).resolve()), str(own_git_dir(path))]
 
 
 @contextlib.contextmanager
@@ -216,6 +252,7 @@ def _ensure_branch(git_dir: str, branch: str, base: str, owner: str) -> None:
     if tip is None:
         commands.append(f"create {ref} {base}\n")
     if commands:
+        release(git_dir, base_ref, *([ref] if tip is None else []))
         message = f"callboard: task of {owner}"
         git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
 

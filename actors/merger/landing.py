@@ -34,9 +34,10 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
             new=merge.commit,
             message=f"callboard: land {row.id}",
             author=of_text(row.author),
+            repo=row.repo,
         )
     except (GitFailed, WorkerLate) as error:
-        found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit)
+        found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit, row.repo)
         if not found.moved:
             raise
         if found.behind:

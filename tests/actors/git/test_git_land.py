@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.git import land as land_module
+from actors.git.checkout import Checkout, Intent
 from actors.git.errors import RepositoryError, Rule
 from actors.git.land import (
     FilesInTheWay,
@@ -363,3 +364,15 @@ def test_hazard_51_a_worktree_in_use_is_no_place_for_a_scratch_tree(
     with pytest.raises(RepositoryError) as error:
         checkout_tree(ready.git_dir, str(home), path, base)
     assert error.value.rule is Rule.PATH_IN_THE_WAY
+
+
+def test_a_lock_that_a_killed_git_of_ours_left_is_removed(
+    ready: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power went while git moved the ref: the intent shows that the lock is ours."""
+    spot = Checkout(str(ready.path))
+    spot.lock(Intent("main", ready.oid("main"), ready.oid("next")))
+    for name in ("refs/heads/main.lock", "HEAD.lock"):
+        Path(ready.git_dir, name).touch()
+    assert isinstance(land_next(ready), Landed)
+    is_landed(ready)

@@ -293,3 +293,14 @@ def test_hazard_51_a_removal_killed_at_any_step_loses_nothing(
         assert repo.git("show", "refs/callboard/demo/login:unsaved") == str(step)
         assert len(repo.git("worktree", "list").splitlines()) == 1
     assert step > 10
+
+
+def test_a_lock_that_a_killed_git_left_on_our_own_refs_is_removed(repo: Repo, home: Path) -> None:
+    """Hazard 63."""
+    for ref in ("refs/callboard/demo/base/task", "refs/heads/task"):
+        lock = Path(repo.git_dir, f"{ref}.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    base = repo.oid("main")
+    made = add(repo.git_dir, str(home), str(home / "w"), branch="task", base=base, owner="demo")
+    assert made.tip == base
