@@ -17,6 +17,9 @@ LAUNCHER = "runtime/launcher/"
 PREVIEWER = "runtime/previewer/"
 CONSOLES = "runtime/consoles/"
 SCREENS = "runtime/screens/"
+OUTPUTS = "runtime/outputs/"
+OUTPUT = "output/"
+"""Live output stands on the feed below this, before the terminal's address."""
 WORKFLOWS = "runtime/workflows/"
 
 RESERVED_WORKFLOWS = frozenset({"runtime", "output", "client"})

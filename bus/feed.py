@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 import zmq
 
-from bus.address import RUNTIME
+from bus.address import OUTPUT, RUNTIME
 from bus.gate import Gate
 
 HEARTBEAT_SECONDS = 5.0
@@ -21,8 +21,9 @@ WAITING_FRAMES = 20_000
 alone, and its memory here is bounded."""
 
 
-_JOINED = b"\x01"
-"""How a subscription begins (RFC 29)."""
+_JOINED, _LEFT = b"\x01", b"\x00"
+"""How a subscription begins, and the end of one (RFC 29)."""
+_OUTPUT = OUTPUT.encode()
 
 
 class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type"):
@@ -50,6 +51,8 @@ class Feed:
         self._socket.linger = 200
         self._socket.xpub_verbose = True  # also who joins as another one did before
         self._using = threading.Lock()
+        self.outputs: frozenset[str] = frozenset()
+        """The addresses below which somebody wants terminals' output, as of the last `greet`."""
         self._gate = gate
         self._entrance = gate.open(self._socket, endpoint, self._using, on_used)
 
@@ -74,9 +77,22 @@ class Feed:
         joined = False
         with self._using:
             while self._socket.poll(0):
-                joined = self._socket.recv()[:1] == _JOINED or joined
+                word = self._socket.recv()
+                joined = word[:1] == _JOINED or joined
+                self._note(word)
         if joined:
             self.heartbeat(head)
+
+    def _note(self, word: bytes) -> None:
+        """Note a subscription to terminals' output, or the end of the last one to a topic."""
+        topic = word[1:]
+        if not topic.startswith(_OUTPUT):
+            return
+        below = topic[len(_OUTPUT) :].decode("utf-8", "replace")
+        if word[:1] == _JOINED:
+            self.outputs |= {below}
+        elif word[:1] == _LEFT:
+            self.outputs -= {below}
 
     def close(self) -> None:
         self._gate.forget(self._entrance)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 import zmq
 
-from bus.address import normal
+from bus.address import OUTPUT, normal
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.facts import AnyFact
@@ -25,6 +25,9 @@ _BUSY = {429, 503}
 
 
 _decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
+
+
+_OUTPUT = OUTPUT.encode()
 
 
 class Subscriber:
@@ -75,6 +78,8 @@ class Subscriber:
         self._client.close()
 
     def _take(self, frame: bytes) -> None:
+        if frame.startswith(_OUTPUT):
+            return  # somebody else wants terminals' output, which is no fact
         said = _decode(frame[frame.index(b" ") + 1 :])
         if isinstance(said, Heartbeat):
             self._behind = self._behind or said.head > self.seq

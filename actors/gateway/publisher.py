@@ -11,9 +11,11 @@ from io import FileIO
 
 import msgspec
 
+from actors.gateway.outputs import Piece, Wanted
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
+from bus import address as addresses
 from bus.feed import HEARTBEAT_SECONDS, Feed
 from store.journal import Stored
 
@@ -55,6 +57,7 @@ class Publisher(CompanyActor):
         self._feed: Feed
         self._timer: Timer
         self._joins: FileIO
+        self._wanted: frozenset[str] = frozenset()
 
     def on_start(self) -> None:
         notify, address = self.stage.timers.notify, self.address
@@ -68,6 +71,7 @@ class Publisher(CompanyActor):
         self._joins = FileIO(os.dup(self._feed.fileno()))
         self._listen()
         self._beat_later()
+        notify(addresses.OUTPUTS, Wanted(self._wanted))
 
     @handles(Committed)
     def committed(self, message: Committed) -> None:
@@ -77,7 +81,21 @@ class Publisher(CompanyActor):
             for stored in message.facts:
                 self._feed.publish(stored.fact.address, stored.body)
                 self._position.seq = stored.fact.seq
+        self._greet()
+
+    def _greet(self) -> None:
+        """Greet those who joined, and say whose output is wanted where that has changed."""
         self._feed.greet(self._position.seq)
+        if self._feed.outputs != self._wanted:
+            self._wanted = self._feed.outputs
+            self.stage.timers.notify(addresses.OUTPUTS, Wanted(self._wanted))
+
+    @handles(Piece)
+    def piece(self, message: Piece) -> None:
+        """Show a piece of a terminal's output."""
+        body = b"%d " % message.offset + message.data
+        self._feed.publish(addresses.OUTPUT + message.terminal, body)
+        self._greet()
 
     def _catch_up(self) -> None:
         while facts := self.stage.reader.facts_after(self._position.seq, _BATCH):
@@ -87,12 +105,12 @@ class Publisher(CompanyActor):
 
     @handles(_Joined)
     def joined(self, message: _Joined) -> None:
-        self._feed.greet(self._position.seq)
+        self._greet()
         self._listen()
 
     @handles(_Moved)
     def moved(self, message: _Moved) -> None:
-        self._feed.greet(self._position.seq)
+        self._greet()
 
     @handles(_Beat)
     def beat(self, message: _Beat) -> None:

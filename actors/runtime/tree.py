@@ -26,6 +26,7 @@ with exit code 1, and the terminals go on.
 
 from actors.gateway.actor import Control, Gateway
 from actors.gateway.consoles import Consoles
+from actors.gateway.outputs import Outputs
 from actors.gateway.publisher import Position, Publisher
 from actors.gateway.screens import ScreenReader
 from actors.gateway.web import WebKeeper, WebSettings
@@ -72,6 +73,7 @@ def root_spec(
             worker("previewer", Previewer, stage),
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
+            worker("outputs", Outputs, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
             worker("gateway", Gateway, stage, control),
             *((_doors_spec(web),) if web is not None else ()),

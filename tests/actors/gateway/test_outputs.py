@@ -1,0 +1,80 @@
+"""Live output on the feed: for subscribers to `output/…`, while they are there."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from bus import connection
+from bus.subscriber import Subscriber
+from tests.actors.command_line.test_attach import SHELL
+from tests.doors.acting import Acting
+from tests.doors.kit import Home, make_repo
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Acting]:
+    """A workflow whose one terminal is a shell that has been told nothing yet."""
+    repo = make_repo(tmp_path / "repo")
+    home = Home(tmp_path / "home")
+    home.serve()
+    acting = Acting(home)
+    plan = (
+        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
+        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
+        'instruction = "true"\n'
+    )
+    acting.call("plan.submit", plan=plan, base=str(tmp_path))
+    acting.call("workflow.prepare", workflow="demo")
+    acting.status("ready")
+    yield acting
+    home.close()
+
+
+def listen(shell: Acting, topic: bytes) -> "zmq.Socket[bytes]":
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+    socket = context.socket(zmq.SUB)
+    socket.linger = 0
+    socket.rcvtimeo = 60_000
+    socket.subscribe(topic)
+    socket.connect(connection.read(shell.home.path).feed)
+    return socket
+
+
+def until(shell: Acting, socket: "zmq.Socket[bytes]", wanted: bytes) -> list[tuple[int, bytes]]:
+    """Type it again and again until it is on the feed; the pieces until then."""
+    pieces: list[tuple[int, bytes]] = []
+    end = time.monotonic() + 60
+    while wanted not in b"".join(data for _, data in pieces):
+        assert time.monotonic() < end, pieces
+        shell.call("terminal.input", terminal="demo/a/1", text="echo hi-$((1+1))\r")
+        while socket.poll(500):
+            address, offset, data = socket.recv().split(b" ", 2)
+            assert address == b"output/demo/a/1/"
+            pieces.append((int(offset), data))
+    return pieces
+
+
+def test_output_flows_to_who_subscribes_with_its_offset(shell: Acting) -> None:
+    socket = listen(shell, b"output/demo/")
+    pieces = until(shell, socket, b"hi-2")
+    socket.close()
+    at = pieces[0][0]
+    for offset, data in pieces:
+        assert offset >= at
+        at = offset + len(data)
+
+
+def test_a_subscriber_to_facts_is_not_disturbed_by_output(shell: Acting) -> None:
+    at = connection.read(shell.home.path)
+    facts = Subscriber(at.feed, at.requests)
+    socket = listen(shell, b"output/")
+    until(shell, socket, b"hi-2")
+    seen = []
+    while (fact := facts.next(0.5)) is not None:
+        seen.append(fact.seq)
+    assert seen == list(range(1, len(seen) + 1))
+    facts.close()
+    socket.close()
