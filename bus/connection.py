@@ -62,6 +62,25 @@ def home_from(option: str | None) -> Path:
     return expanded(state).resolve() / "callboard"
 
 
+def make_private(home: Path) -> None:
+    """Make the home, or close one that is open to others. Raise `PermissionError` where it, or
+    anything that the runtime would believe in it, belongs to another user."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    was_open = home.stat().st_mode & 0o077
+    places = [home]
+    if was_open:
+        places += [*home.iterdir(), *(home / "terminals").rglob("*")]
+    for place in places:
+        owner = place.lstat().st_uid
+        if owner != os.getuid():
+            raise PermissionError(
+                f"{place} belongs to user {owner}; a home must be yours alone. Remove it, or use "
+                "another home"
+            )
+    if was_open:
+        home.chmod(0o700)
+
+
 def write(home: Path, connection: Connection) -> None:
     """Atomic, readable by the owner alone."""
     path = home / "connection.json"

@@ -4,6 +4,7 @@ SQLite by default, in WAL mode with `synchronous=FULL`: a commit that was acknow
 survives the loss of power.
 """
 
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def create_or_migrate(path: Path) -> None:
     database = open_database(path)
     try:
         migrations.migrate(database)
+        database.execute_sql(
+            "INSERT OR IGNORE INTO meta (key, value) VALUES ('secret', ?)",
+            (secrets.token_hex(32),),
+        )
     except OperationalError as error:
         raise _unusable(path, error) from error
     except DatabaseError as error:

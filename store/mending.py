@@ -98,7 +98,7 @@ def _salvage(path: Path, old: sqlite3.Connection, new: sqlite3.Connection) -> li
             cursor = old.execute(f'SELECT * FROM "{table}"')
             names = ", ".join(f'"{column[0]}"' for column in cursor.description)
             marks = ", ".join("?" for _ in cursor.description)
-            new.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', cursor)
+            new.executemany(f'INSERT OR REPLACE INTO "{table}" ({names}) VALUES ({marks})', cursor)
     try:
         ((last,),) = old.execute("SELECT max(seq) FROM fact").fetchall()
         facts = list(_readable(old, 1, int(last)))

@@ -9,6 +9,8 @@ is one value, where for each of thirty Python would make a name and an object. T
 such a query is made once, from the models.
 """
 
+import hashlib
+import hmac
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -210,6 +212,13 @@ class Reader:
         """Up to this seq the facts of finished workflows may be gone."""
         found = self._sql("SELECT value FROM meta WHERE key = 'compacted'")
         return int(found[0][0]) if found else 0
+
+    def proof(self, *words: str) -> str:
+        """A token for what these words name, made with this database's secret. It is the same
+        again after a restart, and nobody can make it who cannot read the database."""
+        ((secret,),) = self._sql("SELECT value FROM meta WHERE key = 'secret'")
+        said = "\0".join(words).encode()
+        return hmac.new(str(secret).encode(), said, hashlib.sha256).hexdigest()[:32]
 
     def bodies(self, after: int, limit: int, address: str = "") -> list[bytes]:
         """The JSON of facts with seq > `after`, oldest first, of `address` and below."""

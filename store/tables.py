@@ -184,8 +184,10 @@ class ActorState(Model):
 
 
 class Meta(Model):
-    """Single values: `compacted` is the seq up to which finished workflows' facts are
-    gone.
+    """Single values.
+
+    `secret` is what proofs are made with (`Reader.proof`); `compacted` is the seq up to which
+    finished workflows' facts are gone.
     """
 
     key = TextField(primary_key=True)

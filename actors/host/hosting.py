@@ -292,6 +292,7 @@ class Host:
                 "survivors": survivors,
                 "told": self.told,
                 "clock": self.now(),
+                "token": self.token,
             },
         )
         self.linger_until = self.now() + LINGER

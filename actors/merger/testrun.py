@@ -6,7 +6,6 @@ the whole process group, and outlives the runtime.
 
 import logging
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -71,16 +70,16 @@ class TestRun:
         self._timed_out = False
         self._address = f"{address}tests/"
         self.directory = stage.paths.terminal_dir(self._address, self.number)
-        known = records.read_identity(self.directory)
-        self._since = known.started if known else clock.awake()
+        token = stage.reader.proof("tests", row.id, str(self.number), row.merge.commit)
         self._session = Session(
             stage.loop,
             lambda said: stage.timers.notify(address, said),
             directory=self.directory,
             socket=stage.paths.socket(self._address, self.number),
-            token=known.token if known else secrets.token_hex(16),
+            token=token,
             incarnation=self.number,
         )
+        self._since = self._began() or clock.awake()
 
     def begin(self) -> MergeTested | None:
         """Start the run, take over one that an earlier incarnation started, or connect again
@@ -98,6 +97,9 @@ class TestRun:
                 if not self._set_aside():
                     return self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
                 self._since = clock.awake()
+                self._start()
+            case Found.FOREIGN:
+                self._session.set_aside()
                 self._start()
             case Found.NEVER:
                 self._start()
@@ -131,7 +133,12 @@ class TestRun:
         return False
 
     def _start(self) -> None:
+        """Run the tests in a directory that is made now: what lay there is not ours."""
         row, home = self._row, str(self._stage.paths.home)
+        if os.path.lexists(self.directory):
+            self._session.set_aside()
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700)
         self._worker.call(
             landing.checkout_tree, row.git_dir, home, str(self._path), row.merge.commit
         )
@@ -197,5 +204,8 @@ class TestRun:
         )
 
     def _began(self) -> float:
+        """When the host of this run started; 0.0 if there is none."""
+        if self._session.look() in (Found.FOREIGN, Found.UNKNOWN, Found.NEVER):
+            return 0.0
         identity = records.read_identity(self.directory)
         return identity.started if identity is not None else 0.0

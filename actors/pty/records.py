@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from actors.host import family
+from actors.platform.files import open_regular, read_bounded
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class Exit(msgspec.Struct, frozen=True):
     """Whether the host was told to end the program. The status then says nothing of its work."""
     clock: float = 0.0
     """When, on the clock of `Identity.started`; 0 if unknown."""
+    token: str = ""
+    """The host's token: proof that the host that the runtime started wrote this."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -69,6 +72,8 @@ class FoundHost(msgspec.Struct, frozen=True):
 
 
 decode_exit = msgspec.json.Decoder(Exit).decode
+_LIMIT = 64 << 10
+"""Bytes of a record at most."""
 _decode_identity = msgspec.json.Decoder(Identity).decode
 
 
@@ -96,7 +101,7 @@ def was_hosted(directory: Path) -> bool:
 
 def _record(directory: Path, name: str, decode: Callable[[bytes], T]) -> T | None:
     try:
-        data = (directory / name).read_bytes()
+        data = read_bounded(directory / name, _LIMIT, follow=False)
     except FileNotFoundError:
         return None
     try:
@@ -113,7 +118,7 @@ def host_lives(directory: Path) -> bool | None:
     The system releases the lock when the host's process ends, however it ends.
     """
     try:
-        fd = os.open(directory / "lock", os.O_RDONLY)
+        fd = open_regular(directory / "lock", follow=False)
     except FileNotFoundError:
         return False
     except OSError:

@@ -4,6 +4,10 @@ It starts the host or connects to a running one, and passes on what the host sen
 The event loop's thread uses the link to the host; the actor's thread calls the methods.
 """
 
+import errno
+import itertools
+import logging
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -17,6 +21,8 @@ from actors.pty import recall, records, strays
 from actors.pty.events import Closed, Event
 from actors.pty.link import Link
 from actors.pty.spawn import Refusal, await_ready, spawn
+
+log = logging.getLogger("callboard.terminal")
 
 HOST_START = 20.0
 """Seconds that a host may take to listen."""
@@ -53,6 +59,8 @@ class Found(Enum):
     """The program has ended; exit.json says how."""
     LOST = "lost"
     """A host was started here and died without writing exit.json."""
+    FOREIGN = "foreign"
+    """The files are not those of the host that this session names: their token is another."""
     UNKNOWN = "unknown"
     """The files cannot be read. That is no proof that the host died (hazard 37)."""
 
@@ -88,26 +96,49 @@ class Session:
         return self._link is not None
 
     def look(self) -> Found:
-        """Read the state of the host from its files."""
+        """Read the state of the host from its files.
+
+        A record counts only if it has the token of this session: it is believed for that, not
+        for where it lies.
+        """
         try:
             alive = records.host_lives(self.directory)
             ended = records.read_exit(self.directory)
             identity = records.read_identity(self.directory)
-        except (OSError, msgspec.DecodeError):
-            return Found.UNKNOWN
-        if ended is not None:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return Found.FOREIGN
+        except OSError as error:
+            known = (errno.EINVAL, errno.EFBIG, errno.ELOOP)
+            return Found.FOREIGN if error.errno in known else Found.UNKNOWN
+        if ended is not None and ended.token == self._token:
             return Found.ENDED
         if alive is None:
             return Found.UNKNOWN
-        if alive:
+        ours = identity is not None and identity.token == self._token
+        if alive and (ours or identity is None):
             return Found.ALIVE
-        hosted = identity is not None or records.was_hosted(self.directory)
-        return Found.LOST if hosted else Found.NEVER
+        if ours:
+            return Found.LOST
+        if identity is not None or ended is not None:
+            return Found.FOREIGN
+        return Found.LOST if records.was_hosted(self.directory) else Found.NEVER
+
+    def set_aside(self) -> None:
+        """Rename the directory, which is not this session's, so that a host starts in a new one.
+
+        Nothing in it is read. Raise `OSError`.
+        """
+        for number in itertools.count(1):
+            aside = self.directory.with_name(f"{self.directory.name}.foreign-{number}")
+            if not os.path.lexists(aside):
+                self.directory.rename(aside)
+                log.warning("%s is not ours: it is now %s", self.directory, aside)
+                return
 
     def exit(self) -> records.Exit:
         """Return how the program ended. Raise `LookupError` unless `look` returned ENDED."""
         ended = records.read_exit(self.directory)
-        if ended is None:
+        if ended is None or ended.token != self._token:
             raise LookupError(f"{self.directory} has no exit.json")
         return ended
 

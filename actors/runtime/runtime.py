@@ -83,7 +83,7 @@ class Runtime:
         self.reason = "stopped"
         self.end_terminals = False
         self.ended = threading.Event()
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection.make_private(home)
         lock = connection.hold(home)
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")

@@ -129,7 +129,11 @@ class TerminalActor(Hosted):
     def _find(self) -> None:
         """Compare with reality: is there a host, did it end, was it never started?"""
         session = self.new_session()
-        match session.look():
+        found = session.look()
+        if found is Found.FOREIGN and not self.row.ready:
+            session.set_aside()  # somebody put it there before we came
+            found = Found.NEVER
+        match found:
             case Found.ALIVE:
                 self._adopt(session)
             case Found.ENDED:
@@ -137,7 +141,7 @@ class TerminalActor(Hosted):
             case Found.LOST:
                 session.end_strays(GRACE_MS / 1000)
                 self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
-            case Found.UNKNOWN:
+            case Found.UNKNOWN | Found.FOREIGN:
                 self.after(Timer.PROBE, PROBE_SECONDS)
             case Found.NEVER if self.row.ready:  # it ran, and its files are gone
                 self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))

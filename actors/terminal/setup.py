@@ -7,7 +7,6 @@ that needs it follows it, one starts it, and each hears how it ended.
 
 import logging
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -156,6 +155,9 @@ class SetUp:
             return 0, Found.NEVER
         session = self._at(max(numbers))
         found = session.look()
+        if found is Found.FOREIGN:
+            session.set_aside()
+            return self._newest()
         if found is Found.UNKNOWN:
             raise LaunchRefused(f"{session.directory} cannot be read")
         if found is Found.LOST:
@@ -165,13 +167,12 @@ class SetUp:
     def _at(self, number: int) -> Session:
         stage, where = self._port.stage, self._port.at
         directory = stage.paths.terminal_dir(self._address, number)
-        known = records.read_identity(directory)
         return Session(
             stage.loop,
             lambda said: stage.timers.notify(where, SetUpSaid(said)),
             directory=directory,
             socket=stage.paths.socket(self._address, number),
-            token=known.token if known else secrets.token_hex(16),
+            token=stage.reader.proof("setup", self._address, str(number)),
             incarnation=number,
         )
 
