@@ -441,6 +441,16 @@ class ActorFailed(Fact, kw_only=True, tag="actor.failed"):
     error: str
 
 
+class ActorFailing(Fact, kw_only=True, tag="actor.failing"):
+    """An actor of a workflow fails again and again. It is started again ever more slowly."""
+
+    observed = True
+
+    actor: str
+    failures: int
+    error: str
+
+
 class ActorRestarted(Fact, kw_only=True, tag="actor.restarted"):
     incarnation: int
 
@@ -492,6 +502,7 @@ AnyFact = (
     | MergeForecast
     | RepairOffered
     | ActorFailed
+    | ActorFailing
     | ActorRestarted
     | RuntimeStarted
     | RuntimeStopped

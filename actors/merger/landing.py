@@ -7,8 +7,9 @@ hangs) is then left to a person; it is not tried again without end.
 from collections.abc import Sequence
 
 from actors.git import land as landing
-from actors.git.command import GitFailed, GitLate
+from actors.git.command import GitLate
 from actors.git.identity import of_text
+from actors.git.refs import HEADS, read_ref
 from actors.merger.build import refused, target_missing
 from actors.platform.workers import WorkerLate
 from actors.system.own_worker import OwnWorker
@@ -22,7 +23,7 @@ Landed = MergeLanded | MergeBehind | TargetMoved | MergeRefused
 def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
     """Land, or end a landing that a crash has cut short; return what came of it.
 
-    Raises `GitFailed` or `WorkerLate` if it cannot be done and the target has not moved.
+    Raises what went wrong if the target has not moved.
     """
     merge = row.merge
     try:
@@ -36,8 +37,13 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
             author=of_text(row.author),
             repo=row.repo,
         )
-    except (GitFailed, WorkerLate) as error:
-        found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit, row.repo)
+    except Exception as error:  # whatever it is: once the target has moved it has landed
+        try:
+            found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit, row.repo)
+        except Exception as unknown:
+            if read_ref(row.git_dir, HEADS + row.target) != merge.commit:
+                raise error from unknown
+            return _behind(row, (), f"{error}; its checkouts cannot be examined: {unknown}")
         if not found.moved:
             raise
         if found.behind:

@@ -24,6 +24,7 @@ from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
 from actors.pty.recall import recall_all
+from actors.runtime import failures
 from actors.runtime.restarts import StoredRestarts
 from actors.runtime.tree import root_spec, web_spec, workflow_spec
 from actors.supervision import events
@@ -42,9 +43,10 @@ from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import connection, messages, sockets
 from bus.errors import Refused
-from bus.facts import ActorFailed, ActorRestarted, Fact, RuntimeStarted, RuntimeStopped
+from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
 from bus.router import Bus
+from store.change import Operation, Update
 from store.database import create_or_migrate
 from store.errors import StoreError
 from store.journal import Journal, Stored
@@ -118,6 +120,7 @@ class Runtime:
             workers=WorkerPool(),
         )
         self._last_request = time.monotonic()
+        self._failures = failures.Failures()
 
     # ---- start and stop -------------------------------------------------------------------
 
@@ -273,6 +276,28 @@ class Runtime:
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
 
+    def _count_failure(self, address: str, error: BaseException, at: float) -> None:
+        """Tell a workflow of an actor that fails again and again, and show it beside its status."""
+        if isinstance(error, StoreError):
+            return  # of the database, not of the workflow
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        fact = self._failures.add(address, words, at)
+        if fact is None:
+            return
+        workflow = addresses.workflow_of(fact.address)
+        shown = failures.reason(fact)
+        self._store(fact, Update("workflow", workflow, {"reason": shown}))
+        self._loop.later(failures.APART, lambda: self._forget_failure(workflow, address, shown))
+
+    def _forget_failure(self, workflow: str, address: str, shown: str) -> None:
+        """Take the reason away of an actor that works again. Runs in the event loop."""
+        if not self._failures.is_over(address, time.time()):
+            again = lambda: self._forget_failure(workflow, address, shown)  # noqa: E731
+            self._loop.later(failures.APART, again)
+            return
+        with suppress(StoreError):  # another reason stands there now
+            self._journal.commit([Update("workflow", workflow, {"reason": ""}, {"reason": shown})])
+
     def _backlog(self) -> int:
         return self._directory.depth(addresses.GATEWAY)
 
@@ -288,6 +313,7 @@ class Runtime:
                         error=f"{type(error).__name__}: {error}"[:500],
                     )
                 )
+                self._count_failure(event.address, error, event.at)
             case events.ChildRestarted():
                 self._store(ActorRestarted(address=event.address, incarnation=event.incarnation))
             case events.Stuck(doing=doing, seconds=seconds, stack=stack):
@@ -301,11 +327,11 @@ class Runtime:
             case events.Abandoned(stack=stack):
                 log.error("%s did not stop in time and is abandoned\n%s", event.address, stack)
 
-    def _store(self, fact: Fact) -> None:
+    def _store(self, *change: Operation) -> None:
         try:
-            self._journal.commit([fact])
+            self._journal.commit(change)
         except StoreError as error:
-            log.error("cannot store %r: %s", fact, error)
+            log.error("cannot store %r: %s", change, error)
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `runtime.info`. Any thread."""

@@ -175,6 +175,17 @@ def _behind(fact: facts.MergeBehind, draft: Draft) -> None:
     merging.behind(fact, draft)
 
 
+@observe.register
+def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
+    """What needs the actor fails, and can be tried again by a person."""
+    said = f"{fact.actor} failed {fact.failures} times in a row: {fact.error}"
+    terminal = draft.find(fact.address)
+    if terminal is not None and terminal.alive:
+        _ended(draft, terminal, said, "")
+    elif terminal is None and fact.actor.endswith("/merger/"):
+        merging.failing(said, draft)
+
+
 def how_it_ended(fact: facts.TerminalExited) -> str:
     match fact.kind:
         case "exited":

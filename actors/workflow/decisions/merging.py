@@ -69,6 +69,12 @@ def refused(fact: facts.MergeRefused, draft: Draft) -> None:
     outcomes.fail_merge(draft, fact.message, f"{fact.reason}{files}", [_continue(draft)])
 
 
+def failing(reason: str, draft: Draft) -> None:
+    """The merger cannot do its next step: what it waits for is a person."""
+    if _is_merging(draft):
+        outcomes.fail_merge(draft, reason, "", [_continue(draft)])
+
+
 def landed(fact: facts.MergeLanded, draft: Draft) -> None:
     if not _is_merging(draft):
         return
