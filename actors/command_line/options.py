@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from actors.command_line import streams
 from actors.command_line.exits import FAILED, USAGE, Stop, as_stop
 from actors.command_line.printing import print_rich, say, say_json
 from actors.command_line.program import command
@@ -34,14 +33,6 @@ class Door(click.Group):
         **more: Any,
     ) -> click.Context:
         return super().make_context(info_name, args, parent, **{"terminal_width": width(), **more})
-
-    def main(self, *args: Any, **more: Any) -> Any:
-        """Run the command line. Ends the process."""
-        streams.secure()
-        try:
-            return super().main(*args, **more)
-        except SystemExit as end:
-            raise SystemExit(streams.finish(end.code)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

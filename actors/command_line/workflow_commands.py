@@ -16,11 +16,24 @@ from actors.command_line.options import (
     show,
     with_repo,
 )
+from actors.command_line.printing import say
 from actors.command_line.program import command
 
 if TYPE_CHECKING:
     from bus.requests import Command
     from bus.rows import Workflow
+
+
+@main.command()
+@click.argument("directory", metavar="[DIR]", default=".")
+def init(directory: str) -> None:
+    """Write a plan for the repository one stands in; never over a file."""
+    from pathlib import Path
+
+    from actors.command_line.init import write_plan
+
+    path = write_plan(Path(directory))
+    say(f"{path}\nsay in it what is to be done, then: {command('up', str(path))}")
 
 
 @main.command()

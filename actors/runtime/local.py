@@ -4,6 +4,7 @@ The one module of the company, beside `runtime/serve.py`, that the command line 
 imports the larger parts inside the functions, so that `down` need not load them.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ from actors.pty.ending import end_all_terminals, running_hosts
 from bus.errors import malformed
 from bus.results import CheckedPlan, Report
 
-__all__ = ["check", "end_terminals", "examine", "mend", "providers", "running_terminals"]
+__all__ = [
+    "check",
+    "end_terminals",
+    "examine",
+    "installed_clis",
+    "mend",
+    "providers",
+    "running_terminals",
+]
 __all__ += ["take_over_providers", "wait_for_end"]
 
 
@@ -36,6 +45,14 @@ def mend(home: Path) -> str:
     from actors.runtime import doctor
 
     return doctor.mend(home)
+
+
+def installed_clis() -> list[str]:
+    """The profiles whose program is installed, in the order of preference."""
+    from actors.clis import lookup
+
+    profiles = lookup.profiles()
+    return [name for name, p in profiles.items() if p.command and shutil.which(p.command[0])]
 
 
 def running_terminals(home: Path) -> list[str]:

@@ -1,0 +1,130 @@
+"""`init`: write a plan for the repository one stands in."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from actors.command_line.exits import FAILED, USAGE, Stop
+from actors.command_line.printing import say
+from actors.command_line.program import command
+from actors.command_line.projects import Project, recognise
+from actors.runtime import local
+from bus.address import slug
+
+NAME = "callboard.toml"
+
+_SECRETS = (".env", ".env.local", ".env.test")
+"""Files that programs need and git ignores."""
+
+
+def write_plan(directory: Path) -> Path:
+    """Write a plan that `check` accepts into the directory, never over a file. Raises `Stop` and
+    `Refused`."""
+    place = directory.resolve()
+    if not place.is_dir():
+        raise Stop(f"{place} is not a directory", USAGE)
+    path = place / NAME
+    if path.exists() or path.is_symlink():
+        raise Stop(f"{path} is there already", FAILED, command("check", str(path)))
+    target = _target(place)
+    text = plan_text(place, target, recognise(place), local.installed_clis(), _copied(place))
+    local.check(text, str(place))
+    with path.open("x") as file:
+        file.write(text)
+    return path
+
+
+def plan_text(
+    place: Path, target: str, project: Project, clis: list[str], copied: list[str]
+) -> str:
+    """The plan, with a comment for each choice."""
+    if not clis:
+        raise Stop("no AI coding CLI is installed that Callboard knows", FAILED, command("doctor"))
+    others = f"  # installed too: {', '.join(clis[1:])}" if clis[1:] else ""
+    lines = [
+        f"# A plan for {place.name}. What it would run: {command('check', NAME)}",
+        f"name = {_toml(slug(place.name))}",
+        'repo = "."                 # relative to this file',
+        f"target = {_toml(target)}            # what is done lands here",
+        "",
+        *_test(project),
+        *_setup(project),
+        *_copy(copied),
+        "max_terminals = 4          # at once; the rest waits",
+        "",
+        "[merge]                    # resolves conflicts",
+        f"cli = {_toml(clis[0])}{others}",
+        "",
+        "# One [[task]] for each thing that can be done by itself. They run in parallel, each on",
+        "# its own branch. A terminal ends its work with a commit whose message says #done.",
+        "[[task]]",
+        'id = "first"',
+        'branch = "callboard/first"',
+        "[[task.terminal]]",
+        f"cli = {_toml(clis[0])}",
+        "instruction = '''",
+        "Say here what is to be done.",
+        "'''",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _test(project: Project) -> list[str]:
+    if not project.test:
+        return ['# test = ["make", "test"]  # none was found: what lands is NOT TESTED', ""]
+    return [f"test = {_toml(project.test)}  # {project.why}; runs on the merged tree", ""]
+
+
+def _setup(project: Project) -> list[str]:
+    return [f"setup = {_toml(project.setup)}  # once in each worktree"] if project.setup else []
+
+
+def _copy(names: list[str]) -> list[str]:
+    return [f"copy = {_toml(names)}  # ignored by git, needed by programs"] if names else []
+
+
+def _toml(value: str | list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _target(place: Path) -> str:
+    """The branch that is checked out. Raises `Stop` outside a repository."""
+    try:
+        return _git(place, "symbolic-ref", "--short", "HEAD")
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        raise Stop(f"{place}: {said[-1] if said else 'no branch'}", USAGE) from error
+
+
+def _copied(place: Path) -> list[str]:
+    """The ignored files that the user wants in each worktree; without a terminal, none."""
+    found = []
+    for name in _SECRETS:
+        if (place / name).is_file() and _is_ignored(place, name) and _wanted(name):
+            found.append(name)
+    return found
+
+
+def _is_ignored(place: Path, name: str) -> bool:
+    try:
+        _git(place, "check-ignore", "-q", name)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def _wanted(name: str) -> bool:
+    if not sys.stdin.isatty():
+        say(f"note: {name} is not copied into worktrees; `copy = [{_toml(name)}]` does that")
+        return False
+    return click.confirm(f"Copy {name} into each agent's worktree?", default=False)
+
+
+def _git(place: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=place, capture_output=True, text=True, errors="replace", check=True
+    )
+    return done.stdout.strip()

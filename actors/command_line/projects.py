@@ -1,0 +1,104 @@
+"""Which tests a project has, by the files that stand in its directory."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Project(NamedTuple):
+    """The command of the tests, what prepares a fresh worktree, and the file that says so. Empty
+    lists: none was found."""
+
+    test: list[str]
+    setup: list[str]
+    why: str
+
+
+def recognise(place: Path) -> Project:
+    """The first kind of project whose files are there."""
+    for kind in _KINDS:
+        found = kind(place)
+        if found is not None:
+            return found
+    return Project([], [], "")
+
+
+def _tox(place: Path) -> Project | None:
+    return Project(["tox"], [], "tox.ini") if (place / "tox.ini").is_file() else None
+
+
+def _python(place: Path) -> Project | None:
+    files = ("pyproject.toml", "pytest.ini", "setup.cfg", "setup.py")
+    named = next((name for name in files if (place / name).is_file()), None)
+    if named is None:
+        return None
+    if (place / "uv.lock").is_file():
+        return Project(["uv", "run", "pytest"], ["uv", "sync"], "uv.lock")
+    if (place / "poetry.lock").is_file():
+        return Project(["poetry", "run", "pytest"], ["poetry", "install"], "poetry.lock")
+    return Project(["python", "-m", "pytest"], [], named)
+
+
+def _javascript(place: Path) -> Project | None:
+    try:
+        described = json.loads((place / "package.json").read_bytes())
+        scripts = described.get("scripts", {})
+        has_test = isinstance(scripts, dict) and "test" in scripts
+    except (OSError, ValueError, AttributeError):
+        return None
+    for lock, program, setup in _LOCKS:
+        if (place / lock).is_file():
+            return Project([program, "test"] if has_test else [], setup, lock)
+    return Project(["npm", "test"] if has_test else [], ["npm", "install"], "package.json")
+
+
+_LOCKS = (
+    ("pnpm-lock.yaml", "pnpm", ["pnpm", "install", "--frozen-lockfile"]),
+    ("yarn.lock", "yarn", ["yarn", "install", "--frozen-lockfile"]),
+    ("package-lock.json", "npm", ["npm", "ci"]),
+)
+
+
+def _gradle(place: Path) -> Project | None:
+    if not any((place / name).is_file() for name in ("build.gradle", "build.gradle.kts")):
+        return None
+    wrapper = (place / "gradlew").is_file()
+    return Project(["./gradlew" if wrapper else "gradle", "test"], [], "build.gradle")
+
+
+def _dotnet(place: Path) -> Project | None:
+    found = next((path for end in ("sln", "csproj") for path in place.glob(f"*.{end}")), None)
+    return Project(["dotnet", "test"], [], found.name) if found else None
+
+
+def _make(place: Path) -> Project | None:
+    for name in ("GNUmakefile", "makefile", "Makefile"):
+        path = place / name
+        if path.is_file() and re.search(r"^test\s*:", path.read_text(errors="replace"), re.M):
+            return Project(["make", "test"], [], name)
+    return None
+
+
+def _by_file(name: str, *test: str) -> Callable[[Path], Project | None]:
+    """A kind of project that one file gives away."""
+
+    def kind(place: Path) -> Project | None:
+        return Project(list(test), [], name) if (place / name).is_file() else None
+
+    return kind
+
+
+_KINDS: tuple[Callable[[Path], Project | None], ...] = (
+    _tox,
+    _python,
+    _javascript,
+    _by_file("Cargo.toml", "cargo", "test"),
+    _by_file("go.mod", "go", "test", "./..."),
+    _gradle,
+    _by_file("pom.xml", "mvn", "-q", "test"),
+    _by_file("mix.exs", "mix", "test"),
+    _dotnet,
+    _make,
+)

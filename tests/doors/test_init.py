@@ -1,0 +1,110 @@
+"""`init` writes a plan that `check` accepts, for the project that is there."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.command_line.projects import recognise
+from tests.doors.kit import Call, git
+
+
+@pytest.fixture
+def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has one AI CLI."""
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("files", "test", "setup"),
+    [
+        ({"pyproject.toml": ""}, ["python", "-m", "pytest"], []),
+        ({"pyproject.toml": "", "uv.lock": ""}, ["uv", "run", "pytest"], ["uv", "sync"]),
+        ({"tox.ini": "", "setup.py": ""}, ["tox"], []),
+        ({"package.json": '{"scripts":{"test":"x"}}'}, ["npm", "test"], ["npm", "install"]),
+        (
+            {"package.json": '{"scripts":{"test":"x"}}', "package-lock.json": "{}"},
+            ["npm", "test"],
+            ["npm", "ci"],
+        ),
+        (
+            {"package.json": '{"scripts":{"test":"x"}}', "pnpm-lock.yaml": ""},
+            ["pnpm", "test"],
+            ["pnpm", "install", "--frozen-lockfile"],
+        ),
+        ({"package.json": "[]", "Makefile": "all:\ntest: all\n"}, ["make", "test"], []),
+        ({"Cargo.toml": ""}, ["cargo", "test"], []),
+        ({"go.mod": ""}, ["go", "test", "./..."], []),
+        ({"build.gradle.kts": "", "gradlew": ""}, ["./gradlew", "test"], []),
+        ({"pom.xml": ""}, ["mvn", "-q", "test"], []),
+        ({"mix.exs": ""}, ["mix", "test"], []),
+        ({"my.sln": ""}, ["dotnet", "test"], []),
+        ({"Makefile": "all:\n"}, [], []),
+    ],
+)
+def test_a_project_is_known_by_its_files(
+    tmp_path: Path, files: dict[str, str], test: list[str], setup: list[str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = recognise(tmp_path)
+    assert (found.test, found.setup) == (test, setup)
+
+
+@pytest.mark.usefixtures("claude")
+def test_it_writes_a_plan_that_check_accepts_and_never_over_a_file(call: Call, repo: Path) -> None:
+    git(repo, "checkout", "-qb", "trunk")
+    (repo / "Makefile").write_text("test:\n")
+    code, out, _ = call("init", str(repo))
+    path = repo / "callboard.toml"
+    assert code == 0
+    assert f"python run.py up {path}" in out
+    plan: dict[str, Any] = tomllib.loads(path.read_text())
+    assert (plan["target"], plan["test"]) == ("trunk", ["make", "test"])
+    assert plan["task"][0]["terminal"][0]["cli"] == "claude"
+    assert call("check", str(path))[0] == 0
+    path.write_text("mine")
+    code, _, err = call("init", str(repo))
+    assert (code, path.read_text()) == (1, "mine")
+    assert f"{path} is there already" in err
+
+
+@pytest.mark.usefixtures("claude")
+def test_an_ignored_secret_is_not_copied_unasked(
+    call: Call, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repo / ".gitignore").write_text(".env\n")
+    (repo / ".env").write_text("KEY=1\n")
+    monkeypatch.chdir(repo)
+    code, out, _ = call("init")
+    assert code == 0
+    assert "note: .env is not copied" in out
+    assert "copy" not in tomllib.loads((repo / "callboard.toml").read_text())
+
+
+@pytest.mark.parametrize("where", ["nowhere", "plain"])
+def test_no_repository_is_said(
+    call: Call, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    (tmp_path / "plain").mkdir()
+    code, _, err = call("init", str(tmp_path / where))
+    assert code == 2
+    assert "not a " in err
+    assert not (tmp_path / where / "callboard.toml").exists()
+
+
+def test_without_a_cli_nothing_is_written(
+    call: Call, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    code, _, err = call("init", str(repo))
+    assert code == 1
+    assert "help: python run.py doctor" in err
+    assert not (repo / "callboard.toml").exists()
