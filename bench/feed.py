@@ -104,7 +104,7 @@ class Heard:
 
 class Ours:
     def __init__(self, runtime: Runtime, number: int, count: int) -> None:
-        self.journal = runtime._journal
+        self.journal = runtime._journal  # noqa: SLF001
         self.count = count
         served = connection.read(runtime.home)
         self.heard = Heard(number, "ours", served.feed, served.requests, self.journal.head, count)

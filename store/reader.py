@@ -289,7 +289,7 @@ class Reader:
 
 def _pairs(row: type[msgspec.Struct], table: type[Model], prefix: str = "") -> list[str]:
     """`'name', value` for each field of `row` that is a column of `table`."""
-    found = {name: table._meta.columns.get(prefix + name) for name in row.__struct_fields__}
+    found = {name: table._meta.columns.get(prefix + name) for name in row.__struct_fields__}  # noqa: SLF001
     return [f"'{name}', {_value(column)}" for name, column in found.items() if column is not None]
 
 
@@ -315,7 +315,7 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
 
     As bytes: no text is made of it only to be read again.
     """
-    name = table._meta.table_name
+    name = table._meta.table_name  # noqa: SLF001
     return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
 
 

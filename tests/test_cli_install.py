@@ -33,7 +33,8 @@ def bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_without_npm_it_says_so(bin: Path) -> None:
+@pytest.mark.usefixtures("bin")
+def test_without_npm_it_says_so() -> None:
     with pytest.raises(Missing, match=r"codex is neither on PATH .*, and npm is not installed"):
         cli_path("codex")
     with pytest.raises(

@@ -33,7 +33,7 @@ class Served:
         self.failed = 0
 
     def poison(self, address: str) -> bool:
-        return self.runtime._directory.deliver(address, Poison())
+        return self.runtime._directory.deliver(address, Poison())  # noqa: SLF001
 
     def close(self) -> None:
         self.client.close()

@@ -169,8 +169,9 @@ def test_a_long_or_closed_base_is_not_used(
         found.rmdir()
 
 
+@pytest.mark.usefixtures("base")
 def test_the_place_is_recorded_and_not_computed_again(
-    base: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hazard 66. Another environment, and a directory that was removed, change nothing."""
     found = sockets.socket_directory(home)
@@ -183,7 +184,8 @@ def test_the_place_is_recorded_and_not_computed_again(
     assert sockets.socket_directory(home.with_name("moved")) == found
 
 
-def test_a_copy_of_a_home_has_a_place_of_its_own(base: Path, home: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_a_copy_of_a_home_has_a_place_of_its_own(home: Path) -> None:
     found = sockets.socket_directory(home)
     copy = home.with_name("copy")
     shutil.copytree(home, copy)
@@ -191,7 +193,8 @@ def test_a_copy_of_a_home_has_a_place_of_its_own(base: Path, home: Path) -> None
     assert sockets.socket_directory(home) == found
 
 
-def test_a_directory_others_can_enter_is_refused(base: Path, home: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_a_directory_others_can_enter_is_refused(home: Path) -> None:
     """Hazard 53. Another one is made, and recorded."""
     found = sockets.socket_directory(home)
     found.chmod(0o755)
@@ -201,7 +204,8 @@ def test_a_directory_others_can_enter_is_refused(base: Path, home: Path) -> None
     assert sockets.socket_directory(home) == another
 
 
-def test_a_link_put_in_its_place_is_refused(base: Path, home: Path) -> None:
+@pytest.mark.usefixtures("base")
+def test_a_link_put_in_its_place_is_refused(home: Path) -> None:
     found = sockets.socket_directory(home)
     found.rmdir()
     elsewhere = home / "elsewhere"
@@ -210,8 +214,9 @@ def test_a_link_put_in_its_place_is_refused(base: Path, home: Path) -> None:
     assert sockets.socket_directory(home) not in (found, elsewhere)
 
 
+@pytest.mark.usefixtures("base")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
-def test_a_directory_of_somebody_else_is_refused(base: Path, home: Path) -> None:
+def test_a_directory_of_somebody_else_is_refused(home: Path) -> None:
     found = sockets.socket_directory(home)
     os.chown(found, 12345, 12345)
     assert sockets.socket_directory(home) != found

@@ -266,9 +266,8 @@ def test_waiting_has_an_end_though_nobody_answers(
     assert len(wire.asked) <= 3, "questions nobody waits for any more are not asked"
 
 
-def test_a_refusal_that_no_waiting_mends_is_an_error(
-    wire: Wire, subscribe: Callable[..., Subscriber]
-) -> None:
+@pytest.mark.usefixtures("wire")
+def test_a_refusal_that_no_waiting_mends_is_an_error(subscribe: Callable[..., Subscriber]) -> None:
     subscriber = subscribe(after=-1)
     with pytest.raises(Refused, match="after"):
         subscriber.next(5)
@@ -278,13 +277,13 @@ def test_a_slow_subscriber_loses_frames_and_no_facts(
     wire: Wire, subscribe: Callable[..., Subscriber]
 ) -> None:
     subscriber = joined(wire, subscribe())
-    subscriber._socket.close()
+    subscriber._socket.close()  # noqa: SLF001
     wire.joined()
-    subscriber._socket = subscriber._context.socket(zmq.SUB)
-    subscriber._socket.set_hwm(1)
-    subscriber._socket.setsockopt(zmq.RCVBUF, 1)
-    subscriber._socket.subscribe(b"")
-    subscriber._socket.connect(wire.feed_at)
+    subscriber._socket = subscriber._context.socket(zmq.SUB)  # noqa: SLF001
+    subscriber._socket.set_hwm(1)  # noqa: SLF001
+    subscriber._socket.setsockopt(zmq.RCVBUF, 1)  # noqa: SLF001
+    subscriber._socket.subscribe(b"")  # noqa: SLF001
+    subscriber._socket.connect(wire.feed_at)  # noqa: SLF001
     joined(wire, subscriber)
     for _ in range(50_000):
         wire.publish()

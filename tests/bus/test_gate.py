@@ -29,7 +29,7 @@ class Door:
     def _room(self) -> int:
         return self.places - self.connected()
 
-    def _deliver(self, to: str, envelope: Envelope) -> bool:
+    def _deliver(self, _to: str, envelope: Envelope) -> bool:
         id = json.loads(envelope.payload)["id"]
         threading.Thread(target=self.bus.send, args=(envelope.sender, succeeded(id))).start()
         return True

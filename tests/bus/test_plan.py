@@ -230,10 +230,14 @@ def test_any_object_is_refused(source: dict[str, Any]) -> None:
 @given(PATHS, JSON)
 @example("cli.mine", {"env": {"\ud800": "x"}})
 def test_any_value_at_any_key_is_refused_or_survives_the_database(path: str, value: Any) -> None:
+    plan: Plan | None = None
+    code = 0
     try:
         plan = decode(changed(path, value))
     except Refused as error:
-        assert error.body.code == 422
+        code = error.body.code
+    if plan is None:
+        assert code == 422
         return
     again = msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
     assert msgspec.structs.replace(again, cli={}) == msgspec.structs.replace(plan, cli={})

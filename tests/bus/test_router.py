@@ -125,7 +125,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
 ) -> None:
     come, go_on, count = threading.Event(), threading.Event(), 5_000
 
-    def busy(to: str, envelope: Envelope) -> bool:
+    def busy(_to: str, _envelope: Envelope) -> bool:
         come.set()
         assert go_on.wait(30)
         return True
@@ -142,7 +142,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
     assert come.wait(30)
     stopping = threading.Thread(target=bus.stop)
     stopping.start()
-    while bus._going:
+    while bus._going:  # noqa: SLF001
         threading.Event().wait(0.01)
     go_on.set()
     if reads == "afterwards":
@@ -158,7 +158,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
 
 
 def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> None:
-    bus = Bus(lambda to, envelope: False)
+    bus = Bus(lambda _to, _envelope: False)
     bus.bind(f"ipc://{directory}/early")
     bus.start()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -169,7 +169,7 @@ def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> No
         assert (refused["code"], refused["reason"]) == (503, "stopping")
     context.destroy(linger=0)
     bus.stop()
-    assert router._STOPPING.__traceback__ is None, "it would hold each request's frame"
+    assert router._STOPPING.__traceback__ is None, "it would hold each request's frame"  # noqa: SLF001
 
 
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])

@@ -51,7 +51,7 @@ class Wire:
 
     def joined(self) -> None:
         """Wait until the feed has seen who joins or leaves: then a greeting is on the way."""
-        assert self.feed._socket.poll(20_000)
+        assert self.feed._socket.poll(20_000)  # noqa: SLF001
         self.feed.greet(len(self.facts))
 
     def _deliver(self, to: str, envelope: Envelope) -> bool:
@@ -79,7 +79,7 @@ class Outside:
         self.waiting = 0
         self.boxes: dict[str, list[Envelope]] = {GATEWAY: []}
         self.came = threading.Condition()
-        self.answer: Callable[[Envelope], None] = lambda envelope: None
+        self.answer: Callable[[Envelope], None] = lambda _: None
         self.bus = Bus(self._deliver, lambda: self.waiting)
         self.bus.bind(endpoint)
         self.bus.start()

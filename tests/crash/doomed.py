@@ -80,8 +80,8 @@ class _Connection:
 
 def _watch_commits(transaction: Callable[..., Any]) -> Callable[..., Any]:
     def run(journal: Any, group: Any) -> Any:
-        if not isinstance(journal._connection, _Connection):
-            journal._connection = _Connection(journal._connection)
+        if not isinstance(journal._connection, _Connection):  # noqa: SLF001
+            journal._connection = _Connection(journal._connection)  # noqa: SLF001
         return transaction(journal, group)
 
     return run
@@ -98,7 +98,7 @@ def _watch_workers(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _wrap() -> None:
     put: Callable[[object, str, object], None] = setattr
-    put(Journal, "_transaction", _watch_commits(Journal._transaction))
+    put(Journal, "_transaction", _watch_commits(Journal._transaction))  # noqa: SLF001
     put(workers.Worker, "call", _watch_workers(workers.Worker.call))
     put(session, "spawn", _watched("spawn", spawn))
     put(session, "await_ready", _watched("listen", await_ready))

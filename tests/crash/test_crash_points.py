@@ -106,7 +106,7 @@ def test_death_at_some_points_changes_nothing(undisturbed: Undisturbed, tmp_path
     numbered = undisturbed.points[: -len(AROUND_THE_REF)]
     step = max(1, len(numbered) // (SHORT - 2))
     points = [*numbered[step // 2 :: step][: SHORT - 2], "ref.after", "ref.before.all"]
-    _die_at_each(points, undisturbed, tmp_path, lambda text: None)
+    _die_at_each(points, undisturbed, tmp_path, lambda _: None)
 
 
 @pytest.mark.long

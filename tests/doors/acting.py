@@ -60,7 +60,7 @@ class Acting:
         found = self.call("events.replay", address="demo/", limit=10_000)["facts"]
         return [fact for fact in found if not types or fact["type"] in types]
 
-    def again(self, kill: bool = True) -> None:
+    def again(self, _kill: bool = True) -> None:
         """Another runtime on the same home; the one before is killed."""
         self.home.kill()
         self.home.serve()

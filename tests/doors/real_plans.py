@@ -70,7 +70,7 @@ def lands(
     tmp_path: Path,
     repo: Path,
     names: list[str],
-    before: Callable[[str], None] = lambda url: None,
+    before: Callable[[str], None] = lambda _: None,
     **more: Any,
 ) -> list[Fact]:
     """The facts of a plan with one task for each CLI, which lands.

@@ -49,7 +49,7 @@ def too_long(at: Path) -> Path:
     return at.parent / ("x" * 300)
 
 
-def somebody(at: Path) -> Path:
+def somebody(_at: Path) -> Path:
     return Path("~nobody-has-this-name/repo")
 
 

@@ -25,7 +25,7 @@ def path(home: Home) -> Path:
     home.path.mkdir(parents=True)
     path = home.path / "callboard.db"
     create_or_migrate(path)
-    journal = Journal(path, lambda stored: None, pytest.fail)
+    journal = Journal(path, lambda _: None, pytest.fail)
     for start in range(0, HISTORY, 500):
         journal.commit(
             [

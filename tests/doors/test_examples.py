@@ -45,7 +45,8 @@ def test_a_plain_subscriber_prints_the_feed(home: Home, repo: Path, tmp_path: Pa
         subscriber.communicate()
 
 
-def test_a_plain_subscriber_is_short(home: Home) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_plain_subscriber_is_short() -> None:
     lines = (EXAMPLES / "subscribe.py").read_text().split('"""')[2].splitlines()
     code = [line for line in lines if line and not line.startswith(("import ", "from "))]
     assert len(code) <= 10

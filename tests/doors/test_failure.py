@@ -123,7 +123,8 @@ def test_one_that_cannot_be_started_when_its_turn_comes_fails_its_task(
 
 
 def test_the_error_terminal_has_its_attempts_and_then_a_person_names_a_program(
-    acting: Acting, repo: Path, tmp_path: Path
+    acting: Acting,
+    repo: Path,
 ) -> None:
     tail = helper("error", say("no idea #fail"), attempts=2) + cli(
         "better", "$ echo better > better\n" + say("mend #done")

@@ -90,7 +90,7 @@ def test_all_followers_end_with_the_same_facts_over_crashes_of_the_runtime(
     home.kill()
     home.serve()
     home.ok("start", "demo")
-    home.until(lambda row: len(git(repo, "rev-list", "feat/a").split()) > STORM // 3)
+    home.until(lambda _: len(git(repo, "rev-list", "feat/a").split()) > STORM // 3)
     home.kill()
     home.serve()
     home.until(lambda row: row["status"] == "completed" and row["tidied"])

@@ -46,7 +46,7 @@ def wake_ups(pid: int) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
-def test_between_two_heartbeats_nobody_wakes(home: Home, repo: Path, tmp_path: Path) -> None:
+def test_between_two_heartbeats_nobody_wakes(home: Home, repo: Path) -> None:
     """Half of the terminals work in silence, the others wait for their turn. Hazards 27, 54."""
     tasks = {f"t{n}": [coder("@ sleep 600\n"), coder("$ true")] for n in range(TERMINALS // 2)}
     runtime = home.serve()

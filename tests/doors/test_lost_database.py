@@ -55,13 +55,15 @@ LOSSES = [
 
 @pytest.mark.parametrize(("name", "lose"), LOSSES)
 def test_nothing_is_acknowledged_that_would_be_lost(
-    waiting: Home, name: str, lose: object, tmp_path: Path
+    waiting: Home,
+    name: str,
+    lose: object,
 ) -> None:
     """Hazard 66. The next commit notices the loss, and nothing that was stored is lost."""
     lose(waiting.path / name)  # type: ignore[operator]
     with (
         Client(connection.read(waiting.path).requests, timeout=15) as client,
-        pytest.raises(Exception) as refused,
+        pytest.raises(Exception) as refused,  # noqa: PT011 - any error but `NoAnswer`
     ):
         client.call("workflow.start", workflow="demo")
     assert not isinstance(refused.value, NoAnswer)

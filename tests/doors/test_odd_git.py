@@ -43,7 +43,7 @@ def split_index(repo: Path) -> dict[str, str]:
     return {"a": edit(3, "three"), "b": edit(20, "twenty")}
 
 
-def far_future(repo: Path) -> dict[str, str]:
+def far_future(_repo: Path) -> dict[str, str]:
     """A rewritten commit of the year 10000, after one whose subject is Latin-1."""
     script = (
         "$ printf 'caf\\351' > /tmp/subject.$$ && git -c i18n.commitEncoding=latin1 commit -q"

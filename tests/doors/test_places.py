@@ -58,8 +58,11 @@ def test_the_next_start_has_another_environment(
     assert "terminal.adopted" in types(home.facts())
 
 
+@pytest.mark.usefixtures("session")
 def test_sockets_that_are_removed_while_it_serves_are_made_again(
-    home: Home, repo: Path, tmp_path: Path, session: Path
+    home: Home,
+    repo: Path,
+    tmp_path: Path,
 ) -> None:
     """Hazard 66. The runtime and the hosts are found again, by old clients and by new ones."""
     gate = at_work(home, repo, tmp_path)
@@ -72,8 +75,11 @@ def test_sockets_that_are_removed_while_it_serves_are_made_again(
     home.until(lambda row: row["status"] == "completed")
 
 
+@pytest.mark.usefixtures("session")
 def test_a_clean_end_and_a_killed_host_leave_no_socket(
-    home: Home, repo: Path, tmp_path: Path, session: Path
+    home: Home,
+    repo: Path,
+    tmp_path: Path,
 ) -> None:
     at_work(home, repo, tmp_path)
     place = sockets.socket_directory(home.path)
@@ -85,8 +91,11 @@ def test_a_clean_end_and_a_killed_host_leave_no_socket(
     assert not place.exists()
 
 
+@pytest.mark.usefixtures("session")
 def test_the_terminals_of_a_deleted_home_are_ended(
-    home: Home, repo: Path, tmp_path: Path, session: Path
+    home: Home,
+    repo: Path,
+    tmp_path: Path,
 ) -> None:
     at_work(home, repo, tmp_path)
     found = running_hosts(home.path)[0].identity

@@ -19,7 +19,7 @@ def _work(row: Row) -> Row:
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> dict[str, str]:
+def user() -> dict[str, str]:
     """A runtime's environment with things no program is to see."""
     return {
         **os.environ,

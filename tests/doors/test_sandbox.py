@@ -33,7 +33,8 @@ ATTACKS = {
 
 
 def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
-    acting: Acting, repo: Path, tmp_path: Path
+    acting: Acting,
+    repo: Path,
 ) -> None:
     user = Path.home()
     places = {

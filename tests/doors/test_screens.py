@@ -108,7 +108,8 @@ def test_nothing_is_typed_into_a_question_that_came_while_it_waited(
 
 
 def test_a_choice_is_taken_only_when_the_marker_stands_on_it(
-    acting: Acting, repo: Path, tmp_path: Path
+    acting: Acting,
+    repo: Path,
 ) -> None:
     """The first key is swallowed, as a busy machine does: Enter at once would say no. Hazard 33."""
     one = {"cli": "list", "auto_confirm": "known", "instruction": say("a #done")}

@@ -86,7 +86,8 @@ def test_a_commit_during_the_tests_is_left_out(acting: Acting, repo: Path, tmp_p
 
 
 def test_an_amend_right_after_the_word_is_landed_or_left_out_and_never_both(
-    acting: Acting, repo: Path, tmp_path: Path
+    acting: Acting,
+    repo: Path,
 ) -> None:
     """The program says `#done`, and amends that commit before it is ended."""
     amends = "$ echo x > a; git add -A; git commit -q -m 'a #done'\n"

@@ -185,7 +185,7 @@ def refused(path: Path, why: str) -> None:
 
 def test_what_is_not_decided_on_yet_is_not_given_up(filled: Path, plan: Plan) -> None:
     create_or_migrate(filled)
-    journal = Journal(filled, lambda stored: None, pytest.fail)
+    journal = Journal(filled, lambda _: None, pytest.fail)
     journal.commit([*submission("w", plan, "")])
     journal.commit([Update("workflow", "w", {"handled": 1_400})])
     journal.close()

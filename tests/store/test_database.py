@@ -37,10 +37,10 @@ def plain(database: Path) -> Iterator[sqlite3.Connection]:
 
 def test_the_writer_is_in_wal_mode_and_syncs_every_commit(journal: Journal) -> None:
     """Hazard 24."""
-    assert pragma(journal._connection, "journal_mode") == "wal"
-    assert pragma(journal._connection, "synchronous") == 2  # FULL
-    assert pragma(journal._connection, "foreign_keys") == 1
-    assert pragma(journal._connection, "busy_timeout") == 5_000
+    assert pragma(journal._connection, "journal_mode") == "wal"  # noqa: SLF001
+    assert pragma(journal._connection, "synchronous") == 2  # FULL  # noqa: SLF001
+    assert pragma(journal._connection, "foreign_keys") == 1  # noqa: SLF001
+    assert pragma(journal._connection, "busy_timeout") == 5_000  # noqa: SLF001
 
 
 def test_what_is_stored_is_read_by_its_owner_alone(tmp_path: Path) -> None:
@@ -54,9 +54,9 @@ def test_what_is_stored_is_read_by_its_owner_alone(tmp_path: Path) -> None:
 
 def test_the_reader_cannot_write(reader: Reader) -> None:
     """Hazard 19."""
-    assert pragma(reader._database.connection(), "query_only") == 1
+    assert pragma(reader._database.connection(), "query_only") == 1  # noqa: SLF001
     with pytest.raises(Exception, match="readonly"):
-        reader._sql("DELETE FROM fact")
+        reader._sql("DELETE FROM fact")  # noqa: SLF001
 
 
 # ---- schema and migrations --------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_the_reader_cannot_write(reader: Reader) -> None:
 def test_a_new_file_has_this_program_s_version_and_all_tables(plain: sqlite3.Connection) -> None:
     assert pragma(plain, "user_version") == migrations.VERSION == len(migrations.STEPS)
     tables = {n for (n,) in plain.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {t._meta.table_name for t in TABLES} <= tables
+    assert {t._meta.table_name for t in TABLES} <= tables  # noqa: SLF001
 
 
 def test_migrating_again_changes_nothing(database: Path, plain: sqlite3.Connection) -> None:

@@ -40,8 +40,9 @@ def test_a_submission_is_stored_whole_with_a_fact_for_each_status(
     assert reader.plan("demo") == plan
 
 
+@pytest.mark.usefixtures("reader")
 def test_a_transition_is_a_compare_and_swap_with_its_fact(
-    journal: Journal, reader: Reader, plan: Plan, published: list[Stored]
+    journal: Journal, plan: Plan, published: list[Stored]
 ) -> None:
     """Hazard 14."""
     journal.commit(submission("demo", plan, "now"))
@@ -81,9 +82,8 @@ def test_a_change_is_stored_whole_or_not_at_all(
     assert workflow.status == WorkflowStatus.CREATED
 
 
-def test_an_abandoned_incarnation_writes_nothing(
-    journal: Journal, reader: Reader, plan: Plan
-) -> None:
+@pytest.mark.usefixtures("reader")
+def test_an_abandoned_incarnation_writes_nothing(journal: Journal, plan: Plan) -> None:
     """Hazard 9."""
     journal.commit(submission("demo", plan, "now"))
     start = Move(
@@ -98,9 +98,8 @@ def test_an_abandoned_incarnation_writes_nothing(
         journal.commit([Update("terminal", "demo/login/1/", {"sent": 1}, {"incarnation": 1})])
 
 
-def test_one_failing_change_in_a_group_fails_alone(
-    journal: Journal, reader: Reader, plan: Plan
-) -> None:
+@pytest.mark.usefixtures("reader")
+def test_one_failing_change_in_a_group_fails_alone(journal: Journal, plan: Plan) -> None:
     journal.commit(submission("demo", plan, "now"))
     futures = [journal.submit([started(n)]) for n in range(50)]
     wrong = journal.submit([Insert("workflow", {"id": "demo"})])
@@ -158,17 +157,18 @@ def test_a_status_that_is_no_word_is_refused_by_the_database(
     stranger.close()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_full_disk_is_said_takes_nothing_back_and_ends_when_there_is_room(
-    database: Path, journal: Journal, reader: Reader
+    journal: Journal, reader: Reader
 ) -> None:
     journal.commit([started()])
-    journal._connection.execute("PRAGMA max_page_count = 1")
-    pages = journal._connection.execute("PRAGMA max_page_count").fetchone()[0]
+    journal._connection.execute("PRAGMA max_page_count = 1")  # noqa: SLF001
+    pages = journal._connection.execute("PRAGMA max_page_count").fetchone()[0]  # noqa: SLF001
     big = RuntimeStarted(address="runtime/", pid=1, version="x" * 4096 * (pages + 50))
     with pytest.raises(Unwritable, match="full"):
         journal.commit([big])
     assert reader.head() == 1
-    journal._connection.execute("PRAGMA max_page_count = 1000000")
+    journal._connection.execute("PRAGMA max_page_count = 1000000")  # noqa: SLF001
     assert journal.commit([big]) == [2]
 
 
@@ -184,7 +184,7 @@ def test_every_change_is_stored_or_refused_whoever_writes_it_and_when_it_closes(
 ) -> None:
     told: list[int] = []
     journal = Journal(
-        database, lambda stored: told.extend(s.fact.seq for s in stored), lambda why: told.append(0)
+        database, lambda stored: told.extend(s.fact.seq for s in stored), lambda _: told.append(0)
     )
     seqs: list[int] = []
     refused: list[StoreError] = []
@@ -223,10 +223,10 @@ def test_facts_are_told_only_after_their_commit(database: Path) -> None:
     reader = Reader(database)
     told: list[bool] = []
 
-    def on_commit(stored: object) -> None:
+    def on_commit(_stored: object) -> None:
         told.append(reader.head() == 1)
 
-    journal = Journal(database, on_commit, lambda why: None)
+    journal = Journal(database, on_commit, lambda _: None)
     journal.commit([started()])
     journal.close()
     reader.close()

@@ -28,8 +28,9 @@ def cancel(id: str) -> list[Operation]:
     return [Move("workflow", f"{id}/", created, cancelled, sets={"tidied": True})]
 
 
+@pytest.mark.usefixtures("two")
 def test_a_submission_is_rows_and_one_fact_for_each_first_status(
-    plan: Plan, two: Journal, reader: Reader
+    plan: Plan, reader: Reader
 ) -> None:
     row = reader.workflow("demo")
     assert row is not None
@@ -46,7 +47,8 @@ def test_a_submission_is_rows_and_one_fact_for_each_first_status(
     assert reader.terminal_plan("demo/login/2/") == plan.task[0].terminal[1]
 
 
-def test_a_helper_s_terminal_is_made_from_its_table(journal: Journal, plan: Plan) -> None:
+@pytest.mark.usefixtures("journal", "plan")
+def test_a_helper_s_terminal_is_made_from_its_table() -> None:
     helper = HelperPlan(cli="claude", model="m", attempts=3, timeout=5)
     made = helper_plan(helper, "mend it")
     assert (made.cli, made.model, made.instruction, made.timeout) == ("claude", "m", "mend it", 5)
@@ -67,7 +69,8 @@ def test_an_error_and_a_merge_terminal_stand_apart_from_the_line(
     assert [t.address for t in row.terminals()][-1] == "demo/merge/"
 
 
-def test_what_is_not_there_is_none(two: Journal, reader: Reader) -> None:
+@pytest.mark.usefixtures("two")
+def test_what_is_not_there_is_none(reader: Reader) -> None:
     assert reader.workflow("nobody") is None
     assert reader.terminal("demo/login/9/") is None
     assert reader.actor_state("demo/") is None
@@ -88,7 +91,8 @@ def test_one_that_is_over_and_not_cleaned_up_is_unfinished(two: Journal, reader:
     assert reader.unfinished_ids() == ["demo", "demo-2"]
 
 
-def test_facts_are_read_by_seq_limit_and_address(two: Journal, reader: Reader) -> None:
+@pytest.mark.usefixtures("two")
+def test_facts_are_read_by_seq_limit_and_address(reader: Reader) -> None:
     def seqs(address: str, after: int = 0, limit: int = 100) -> list[int]:
         from bus.facts import decode_fact
 
@@ -105,7 +109,8 @@ def test_facts_are_read_by_seq_limit_and_address(two: Journal, reader: Reader) -
     assert [f.seq for f in reader.newest("demo/", 2)] == [4, 3]
 
 
-def test_an_address_is_no_pattern(two: Journal, reader: Reader) -> None:
+@pytest.mark.usefixtures("two")
+def test_an_address_is_no_pattern(reader: Reader) -> None:
     for address in ("%", "demo%/", "_emo/", "demo/%/", "demo/' OR 1 --/"):
         assert reader.bodies(0, 10, address) == []
 
@@ -163,14 +168,15 @@ def test_one_state_is_one_state_though_others_write(two: Journal, reader: Reader
     assert reader.head() == before + 1
 
 
-def test_reading_changes_nothing(two: Journal, reader: Reader) -> None:
+@pytest.mark.usefixtures("two")
+def test_reading_changes_nothing(reader: Reader) -> None:
     """Hazard 19."""
-    before = reader._sql("PRAGMA data_version")
+    before = reader._sql("PRAGMA data_version")  # noqa: SLF001
     for id in reader.workflow_ids():
         reader.workflow(id)
         reader.plan(id)
         reader.newest(f"{id}/", 10)
-    assert reader._sql("PRAGMA data_version") == before
+    assert reader._sql("PRAGMA data_version") == before  # noqa: SLF001
     assert reader.head() == 8
 
 

@@ -3,7 +3,6 @@ start walks through the journal, the commits, or the rows of workflows that are 
 """
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def home(tmp_path: Path, plan: Plan) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     create_or_migrate(home / "callboard.db")
-    journal = Journal(home / "callboard.db", lambda stored: None, lambda why: pytest.fail(why))
+    journal = Journal(home / "callboard.db", lambda _: None, lambda why: pytest.fail(why))
     for number in range(50):
         journal.commit(submission(f"old-{number}", plan, ""))
         journal.commit(end(f"old-{number}"))
@@ -46,7 +45,7 @@ def home(tmp_path: Path, plan: Plan) -> Path:
 
 
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every statement that any connection runs."""
     seen: list[str] = []
     connect = sqlite3.connect
@@ -57,7 +56,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return connection
 
     monkeypatch.setattr("peewee.sqlite3.connect", watched)
-    yield seen
+    return seen
 
 
 def test_no_query_of_a_start_walks_through_history(home: Path, statements: list[str]) -> None:

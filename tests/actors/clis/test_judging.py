@@ -39,8 +39,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
     """With windows that are rendered in a moment."""
     for name, size in (("WINDOW", WINDOW), ("DEEP", DEEP), ("DEEPEST", DEEPEST)):
         monkeypatch.setattr(judging, name, size)
-    judging._kept.clear()
-    judging._before.clear()
+    judging._kept.clear()  # noqa: SLF001
+    judging._before.clear()  # noqa: SLF001
     return Log(tmp_path)
 
 
@@ -91,9 +91,9 @@ def test_another_size_begins_anew(log: Log) -> None:
 
 
 def test_only_so_many_screens_are_kept(tmp_path: Path) -> None:
-    judging._kept.clear()
+    judging._kept.clear()  # noqa: SLF001
     for number in range(judging.KEEP + 5):
         log = Log(tmp_path / str(number))
         log.add(FIRST)
         look(log.directory, *SIZE)
-    assert len(judging._kept) == judging.KEEP
+    assert len(judging._kept) == judging.KEEP  # noqa: SLF001

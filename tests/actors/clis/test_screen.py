@@ -72,7 +72,7 @@ def test_a_string_that_never_ends_keeps_no_memory() -> None:
     reader.feed(b"ok\x1bP")
     for _ in range(50):
         reader.feed(b"x" * 10_000)
-    assert len(reader._rest) == 0
+    assert len(reader._rest) == 0  # noqa: SLF001
     reader.feed(b"\x1b\\!")
     assert reader.screen.text == "ok!"
 

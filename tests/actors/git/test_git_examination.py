@@ -60,8 +60,9 @@ def editor(repo: Repo, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     process.wait()
 
 
+@pytest.mark.usefixtures("repo")
 def test_nothing_is_rejected_while_git_is_alive(
-    repo: Repo, looks: Examination, editor: "subprocess.Popen[bytes]", tmp_path: Path
+    looks: Examination, editor: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     for now in (0.0, LEFT, PATIENCE, PATIENCE + TWICE, 100 * PATIENCE):
         assert isinstance(looks.look(now), Unknown)

@@ -179,7 +179,7 @@ def test_a_binary_file_in_conflict_is_called_so(repo: Repo) -> None:
     assert [(file.path, file.kind) for file in found.files] == [("logo", Kind.BINARY)]
 
 
-def test_names_that_are_no_text_pass_through(repo: Repo, tmp_path: Path) -> None:
+def test_names_that_are_no_text_pass_through(repo: Repo) -> None:
     """Hazard 73."""
     name = "caf\udce9.txt"
     repo.commit("Odd", {name: "0\n"})

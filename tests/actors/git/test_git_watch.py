@@ -293,9 +293,10 @@ def test_branches_deleted_and_made_again(repo: Repo, watched: RefWatch) -> None:
     assert set(follower.cursors) == {"refs/heads/main"}
 
 
+@pytest.mark.usefixtures("repo")
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify")
 def test_an_overflow_of_events_is_a_change_and_everything_is_watched_again(
-    repo: Repo, watched: RefWatch, monkeypatch: pytest.MonkeyPatch
+    watched: RefWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inotify_simple import Event, flags
 
@@ -306,10 +307,10 @@ def test_an_overflow_of_events_is_a_change_and_everything_is_watched_again(
     drain_all(watched)
     with monkeypatch.context() as patch:
         overflow = Event(-1, flags.Q_OVERFLOW, 0, "")
-        patch.setattr(watched._inotify, "read", lambda timeout: [overflow])
+        patch.setattr(watched._inotify, "read", lambda **_: [overflow])  # noqa: SLF001
         patch.setattr(watched, "_places", {})
         assert watched.drain()
-        assert len(watched._places) >= 3
+        assert len(watched._places) >= 3  # noqa: SLF001
 
 
 def test_refs_heads_made_anew_is_watched_again(repo: Repo, watched: RefWatch) -> None:
@@ -324,7 +325,7 @@ def test_refs_heads_made_anew_is_watched_again(repo: Repo, watched: RefWatch) ->
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_polling_sees_the_same(repo: Repo, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(git_dir: str) -> RefWatch:
+    def refuse(_git_dir: str) -> RefWatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(watch_module, "InotifyWatch", refuse, raising=False)
@@ -339,7 +340,7 @@ def test_polling_sees_the_same(repo: Repo, monkeypatch: pytest.MonkeyPatch, numb
 
 
 def test_a_repository_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         open_watch(str(tmp_path / "nowhere"))
 
 
@@ -370,8 +371,8 @@ def test_ten_thousand_packed_refs_are_read_once(repo: Repo) -> None:
     scanner = RefScanner(repo.git_dir)
     first = scanner.scan()
     assert len(first.heads) == 10_001
-    parsed = scanner._packed
+    parsed = scanner._packed  # noqa: SLF001
     assert scanner.scan() == first
-    assert scanner._packed is parsed
+    assert scanner._packed is parsed  # noqa: SLF001
     repo.git("branch", "-D", "many/77")
     assert len(scanner.scan().heads) == 10_000

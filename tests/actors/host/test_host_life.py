@@ -243,7 +243,8 @@ def test_the_tree_of_a_killed_host_is_found_by_its_mark_and_ended(terminal: Term
     with terminal.connect() as console:
         collect(console, b"up")
     identity = records.read_identity(terminal.dir)
-    assert identity is not None and terminal.process is not None
+    assert identity is not None
+    assert terminal.process is not None
     assert identity.program_pid in strays.marked(terminal.token)
     terminal.process.kill()
     terminal.process.wait()
@@ -308,7 +309,8 @@ def test_a_host_that_was_stopped_goes_on(terminal: Terminal) -> None:
 def test_identity_is_a_pid_and_its_start_time(terminal: Terminal) -> None:
     terminal.start("sh", "-c", "read x")
     identity = records.read_identity(terminal.dir)
-    assert identity is not None and terminal.process is not None
+    assert identity is not None
+    assert terminal.process is not None
     assert identity.host_pid == terminal.process.pid
     assert identity.host_start == processes.start_time(terminal.process.pid)
     assert processes.is_alive(identity.host_pid, identity.host_start) is True
@@ -342,10 +344,12 @@ def test_hosts_are_found_dead_and_alive(terminals: Callable[..., Terminal]) -> N
     found = {each.directory: each for each in records.find_hosts(alive.dir.parents[1])}
     assert set(found) == {alive.dir, ended.dir, killed.dir}
     assert (found[alive.dir].alive, found[alive.dir].exit) == (True, None)
-    assert found[ended.dir].alive is False and found[ended.dir].exit is not None
+    assert found[ended.dir].alive is False
+    assert found[ended.dir].exit is not None
     assert (found[killed.dir].alive, found[killed.dir].exit) == (False, None)
     identity = found[alive.dir].identity
-    assert identity is not None and identity.token == alive.token
+    assert identity is not None
+    assert identity.token == alive.token
 
 
 def test_a_record_that_cannot_be_read_is_unknown_not_dead(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_reader_that_never_reads_harms_nobody(terminal: Terminal) -> None:
             end = event.offset + len(event.data)
 
 
-def rss_kb(console: Console, terminal: Terminal) -> int:
+def rss_kb(_console: Console, terminal: Terminal) -> int:
     assert terminal.process is not None
     for line in Path(f"/proc/{terminal.process.pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):

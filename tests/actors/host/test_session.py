@@ -28,7 +28,7 @@ def loop() -> Iterator[EventLoop]:
 def session(loop: EventLoop, terminal: Terminal) -> Session:
     return Session(
         loop,
-        lambda said: None,
+        lambda _: None,
         directory=terminal.dir,
         socket=terminal.socket,
         token=terminal.token,

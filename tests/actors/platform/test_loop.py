@@ -55,7 +55,7 @@ def breaks() -> None:
     raise sqlite3.OperationalError("database is locked")
 
 
-def after(loop: EventLoop, start: Callable[[Callable[[], None]], object]) -> None:
+def after(_loop: EventLoop, start: Callable[[Callable[[], None]], object]) -> None:
     """What `start` is given is called."""
     called = threading.Event()
     start(called.set)
@@ -115,7 +115,7 @@ def test_where_the_loop_breaks_the_runtime_gives_up_and_says_why(
     served: Served,
 ) -> None:
     """Else it would go on and hear nothing, while its rows say `running`. Hazard 20."""
-    served.runtime._loop.post(sys.exit)  # what no callback may do, and `Exception` does not hold
+    served.runtime._loop.post(sys.exit)  # what no callback may do, and `Exception` does not hold  # noqa: SLF001
     assert served.runtime.ended.wait(WAIT)
     assert "the event loop broke: SystemExit" in served.runtime.failure
 

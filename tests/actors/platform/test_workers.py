@@ -59,7 +59,7 @@ def test_a_pattern_that_backtracks_without_end_costs_its_limit_and_the_next_call
     try:
         with pytest.raises(WorkerLate, match=r"search took longer than 0\.5 s"):
             worker.call(re.search, "^(a+)+$", "a" * 60 + "!")
-        worker._limit = 20
+        worker._limit = 20  # noqa: SLF001
         assert worker.call(len, "four") == 4
     finally:
         worker.close()

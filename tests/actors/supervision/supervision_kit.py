@@ -31,7 +31,7 @@ class Run:
     what: Callable[[Any], Any]
 
 
-def oops(actor: Any) -> None:
+def oops(_actor: Any) -> None:
     raise Oops("as told")
 
 

@@ -109,7 +109,7 @@ def test_an_exception_in_on_stop_of_an_ordered_stop_is_reported_and_restarts_not
 
 
 def test_an_exception_in_on_failure_is_told_with_the_first_one(grow: Grow, events: Log) -> None:
-    def worse(actor: Any) -> None:
+    def worse(_actor: Any) -> None:
         raise KeyError("worse")
 
     tree = grow(root(puppet("a", None, {"failure": worse})))
@@ -124,7 +124,7 @@ def test_an_exception_in_on_failure_is_told_with_the_first_one(grow: Grow, event
 def test_an_exit_inside_a_handler_ends_that_actor_only(
     grow: Grow, events: Log, fatal: type[BaseException]
 ) -> None:
-    def leave(actor: Any) -> None:
+    def leave(_actor: Any) -> None:
         raise fatal
 
     stranger = Puppet.start()
@@ -138,7 +138,7 @@ def test_an_exit_inside_a_handler_ends_that_actor_only(
 
 
 def test_an_exit_while_answering_does_not_exit_the_asker(grow: Grow, events: Log) -> None:
-    def leave(actor: Any) -> None:
+    def leave(_actor: Any) -> None:
         raise SystemExit(3)
 
     tree = grow(root(puppet("a")))
@@ -168,8 +168,9 @@ def test_an_actor_can_stop_itself_while_it_starts(grow: Grow, events: Log) -> No
     assert events.wait_for(ChildStopped, "a/").reason == "normal"
 
 
+@pytest.mark.usefixtures("events")
 def test_what_waits_when_an_actor_stops_itself_is_for_the_next_incarnation(
-    grow: Grow, events: Log
+    grow: Grow,
 ) -> None:
     log, go = Log(), threading.Event()
     tree = grow(root(puppet("a", log)))
@@ -221,8 +222,9 @@ def test_a_reference_is_to_one_incarnation_an_address_to_all(grow: Grow, events:
     assert ask(tree, "root/a/", lambda actor: actor.incarnation) == 2
 
 
+@pytest.mark.usefixtures("events")
 def test_an_actor_knows_its_address_incarnation_and_how_much_was_handled(
-    grow: Grow, events: Log
+    grow: Grow,
 ) -> None:
     tree = grow(root(puppet("a", address="public/")))
     tell(tree, "public/", "one")
@@ -234,9 +236,9 @@ def test_an_actor_knows_its_address_incarnation_and_how_much_was_handled(
 
 def test_its_threads_are_daemons_and_run_everything_init_as_well(grow: Grow) -> None:
     log = Log()
-    hooks = {name: lambda a: log.add(threading.current_thread()) for name in ("init", "start")}
+    hooks = {name: lambda _: log.add(threading.current_thread()) for name in ("init", "start")}
     tree = grow(root(puppet("a", None, hooks)))
-    ask(tree, "root/a/", lambda a: log.add(threading.current_thread()))
+    ask(tree, "root/a/", lambda _: log.add(threading.current_thread()))
     assert len(set(log.all())) == 1
     assert log.all()[0].daemon
     assert log.all()[0].name == "root/a/#1"
@@ -244,7 +246,7 @@ def test_its_threads_are_daemons_and_run_everything_init_as_well(grow: Grow) -> 
 
 def test_the_fence_stands_while_the_actor_lives_and_falls_for_good(grow: Grow, events: Log) -> None:
     tree = grow(root(puppet("a", None, {"stop": lambda a: a.fence.check()})))
-    fence = ask(tree, "root/a/", lambda actor: current_fence())
+    fence = ask(tree, "root/a/", lambda _: current_fence())
     fence.check()
     tell(tree, "root/a/", CRASH)
     events.wait_for(ChildRestarted, "a/")
@@ -263,7 +265,7 @@ def test_a_start_must_make_exactly_one_actor(grow: Grow) -> None:
 def test_an_actor_may_start_actors_of_its_own(grow: Grow) -> None:
     tree = grow(root(puppet("a")))
 
-    def help_me(actor: Any) -> Any:
+    def help_me(_actor: Any) -> Any:
         helper = Puppet.start()
         try:
             return helper.ask(Run(lambda a: a.address), timeout=PATIENCE)

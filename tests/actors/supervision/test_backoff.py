@@ -140,7 +140,8 @@ def test_a_restart_counts_once_however_long_it_waits(grow: Grow, events: Log) ->
     assert tree.wait(PATIENCE)
 
 
-def test_a_looping_child_is_remembered_by_the_next_process(grow: Grow, events: Log) -> None:
+@pytest.mark.usefixtures("events")
+def test_a_looping_child_is_remembered_by_the_next_process(grow: Grow) -> None:
     slow = Backoff(initial=1, factor=100, maximum=3600, jitter=0)
     store = Store(a=RestartState(1, time.time()))
     tree = grow(root(puppet("a", backoff=slow)), restart_store=store)
@@ -158,10 +159,10 @@ def test_a_store_that_fails_does_not_stop_the_tree(
     grow: Grow, events: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def load(self, address: str) -> RestartState | None:
+        def load(self, _address: str) -> RestartState | None:
             raise OSError("disk on fire")
 
-        def save(self, address: str, state: RestartState) -> None:
+        def save(self, _address: str, _state: RestartState) -> None:
             raise OSError("disk on fire")
 
     quick = Backoff(initial=0.01, maximum=0.01, jitter=0)

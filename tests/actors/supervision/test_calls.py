@@ -44,9 +44,9 @@ def test_an_actor_cannot_wait_for_its_own_end(grow: Grow) -> None:
     tree = grow(root(SupervisorSpec("s", children=(puppet("a"),))))
     answer = ask(tree, "root/s/a/", lambda actor: actor.supervisor.terminate_child("a"))
     assert isinstance(answer, WouldDeadlock)
-    answer = ask(tree, "root/s/a/", lambda actor: tree.root.terminate_child("s"))
+    answer = ask(tree, "root/s/a/", lambda _: tree.root.terminate_child("s"))
     assert isinstance(answer, WouldDeadlock)
-    answer = ask(tree, "root/s/a/", lambda actor: tree.stop())
+    answer = ask(tree, "root/s/a/", lambda _: tree.stop())
     assert isinstance(answer, WouldDeadlock)
     assert tree.root.count_children().active == 1
 
@@ -55,7 +55,7 @@ def test_an_actor_can_order_its_own_end(grow: Grow, events: Log) -> None:
     tree = grow(root(SupervisorSpec("s", children=(puppet("a"), puppet("b")))))
     ask(tree, "root/s/a/", lambda actor: actor.supervisor.terminate_child("a", block=False))
     assert events.wait_for(ChildStopped, "a/").reason == "shutdown"
-    ask(tree, "root/s/b/", lambda actor: tree.order_stop())
+    ask(tree, "root/s/b/", lambda _: tree.order_stop())
     assert tree.wait(PATIENCE)
 
 
@@ -107,7 +107,7 @@ def test_an_actor_that_waits_for_its_supervisor_can_be_stopped_by_it(grow: Grow)
     tree = grow(root(puppet("a", shutdown=None), puppet("busy", shutdown=None)))
     hold, release = threading.Event(), threading.Event()
 
-    def keep_the_supervisor_waiting(actor: Any) -> None:
+    def keep_the_supervisor_waiting(_actor: Any) -> None:
         hold.set()
         release.wait(PATIENCE)
 
@@ -155,7 +155,7 @@ def test_calls_that_wait_when_the_supervisor_ends_are_answered(grow: Grow) -> No
     tree = grow(root(puppet("a", shutdown=None)))
     entered, release = threading.Event(), threading.Event()
 
-    def wait(actor: Any) -> None:
+    def wait(_actor: Any) -> None:
         entered.set()
         release.wait(PATIENCE)
 
@@ -176,7 +176,7 @@ def test_a_caller_that_gave_up_waiting_does_no_harm(grow: Grow) -> None:
     tree = grow(root(puppet("a", shutdown=None)))
     entered, release = threading.Event(), threading.Event()
 
-    def wait(actor: Any) -> None:
+    def wait(_actor: Any) -> None:
         entered.set()
         release.wait(PATIENCE)
 

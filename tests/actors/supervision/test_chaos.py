@@ -73,7 +73,7 @@ def play(grow: Grow, events: Log, seed: int) -> None:
         writer.join(PATIENCE)
 
     for address in addresses:  # the last message of each: all before it have been handled then
-        ask(tree, address, lambda actor: None)
+        ask(tree, address, lambda _: None)
     events.wait(lambda _: {node.state for node in flat(tree.inspect())} == {"running"})
     assert tree.drain_events(PATIENCE)
 

@@ -51,7 +51,7 @@ class CarefulPainter(Painter):
 
 class CirclePainter(Painter):
     @handles(Circle, str)
-    def paint_circle(self, message: Circle | str) -> str:
+    def paint_circle(self, _message: Circle | str) -> str:
         return "circle"
 
 

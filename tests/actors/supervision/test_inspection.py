@@ -40,7 +40,7 @@ def test_the_tree_shows_every_actor_with_its_facts(grow: Grow, events: Log) -> N
     tree = grow(root(inner, puppet("b", restart=Restart.TEMPORARY)))
     tell(tree, "root/s/a/", CRASH)
     events.wait_for(ChildRestarted, "a/")
-    ask(tree, "root/s/a/", lambda actor: None)
+    ask(tree, "root/s/a/", lambda _: None)
     whole = tree.inspect()
     assert [child.address for child in whole.children] == ["root/s/", "root/b/"]
     s, b = whole.children
@@ -59,7 +59,7 @@ def test_looking_works_while_actors_and_their_supervisor_are_stuck(
 ) -> None:
     entered = threading.Event()
 
-    def get_lost(actor: Any) -> None:
+    def get_lost(_actor: Any) -> None:
         entered.set()
         release.wait(PATIENCE)
 
@@ -74,7 +74,7 @@ def test_looking_works_while_actors_and_their_supervisor_are_stuck(
     assert "get_lost" in a.stack
     assert (a.doing, a.mailbox_depth) == ("Run", 1)
     assert node(tree, "root/b/").stuck is None
-    assert ask(tree, "root/b/", lambda actor: "goes on") == "goes on"
+    assert ask(tree, "root/b/", lambda _: "goes on") == "goes on"
     release.set()
     stopped.result(PATIENCE)
 
@@ -82,7 +82,7 @@ def test_looking_works_while_actors_and_their_supervisor_are_stuck(
 def test_an_actor_that_is_too_long_at_one_message_is_reported_once_with_its_stack(
     grow: Grow, events: Log, release: threading.Event
 ) -> None:
-    def get_lost(actor: Any) -> None:
+    def get_lost(_actor: Any) -> None:
         release.wait(PATIENCE)
 
     tree = grow(root(puppet("a"), puppet("b")), stuck_after=SOON)
@@ -101,7 +101,7 @@ def test_an_actor_that_is_too_long_at_one_message_is_reported_once_with_its_stac
 def test_a_start_that_hangs_is_reported(grow: Grow, events: Log, release: threading.Event) -> None:
     tree = grow(root(), stuck_after=SOON)
     future = tree.root.start_child(
-        puppet("a", None, {"start": lambda actor: release.wait(PATIENCE)}), block=False
+        puppet("a", None, {"start": lambda _: release.wait(PATIENCE)}), block=False
     )
     assert events.wait_for(Stuck, "a/").doing == "on_start"
     assert node(tree, "root/a/").state == "starting"
@@ -117,19 +117,19 @@ def test_each_message_is_timed_by_itself(grow: Grow) -> None:
 
 def test_the_watchdog_sleeps_without_a_timer_while_nothing_is_handled(grow: Grow) -> None:
     tree = grow(root(puppet("a"), puppet("b")), stuck_after=SOON)
-    watchdog = tree._watchdog
-    ask(tree, "root/a/", lambda actor: None)
+    watchdog = tree._watchdog  # noqa: SLF001
+    ask(tree, "root/a/", lambda _: None)
     asleep = threading.Event()
 
     def until_asleep() -> None:
-        while watchdog._awake or watchdog._wake.is_set():
+        while watchdog._awake or watchdog._wake.is_set():  # noqa: SLF001
             threading.Event().wait(SOON / 5)
         asleep.set()
 
     threading.Thread(target=until_asleep, daemon=True).start()
     assert asleep.wait(PATIENCE)
     # Nothing wakes it now but an actor that starts on something.
-    tell(tree, "root/b/", Run(lambda actor: None))
-    ask(tree, "root/b/", lambda actor: None)
-    assert watchdog._thread is not None
-    assert watchdog._thread.is_alive()
+    tell(tree, "root/b/", Run(lambda _: None))
+    ask(tree, "root/b/", lambda _: None)
+    assert watchdog._thread is not None  # noqa: SLF001
+    assert watchdog._thread.is_alive()  # noqa: SLF001

@@ -41,7 +41,7 @@ def test_waiting_messages_go_to_the_next_incarnation_in_order(grow: Grow, events
     log, entered, go = Log(), threading.Event(), threading.Event()
     tree = grow(root(puppet("a", log)))
 
-    def wait_and_crash(actor: Any) -> None:
+    def wait_and_crash(_actor: Any) -> None:
         entered.set()
         go.wait(PATIENCE)
         raise Oops("broken by this one")
@@ -150,7 +150,7 @@ def test_a_stopped_tree_answers_those_who_wait(grow: Grow) -> None:
     life = life_of(tree, "root/a/")
     entered, go = threading.Event(), threading.Event()
 
-    def wait(puppet: Any) -> None:
+    def wait(_puppet: Any) -> None:
         entered.set()
         go.wait(PATIENCE)
 
@@ -170,4 +170,4 @@ def test_kept_dead_letters_are_bounded_and_counted(grow: Grow, events: Log) -> N
         tell(tree, "root/a/", CRASH)
     events.wait_for(ChildRestarted, "a/", count=40)
     assert node(tree, "root/a/").dead_letters == 40
-    assert len(tree._root.children["a"].dead_letters) == 16
+    assert len(tree._root.children["a"].dead_letters) == 16  # noqa: SLF001

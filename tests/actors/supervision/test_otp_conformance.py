@@ -82,12 +82,12 @@ class Worker(Actor):
             self.world.log.append(f"stop:{self.name}")
 
     @handles(Crash)
-    def crash(self, message: Crash) -> None:
+    def crash(self, _message: Crash) -> None:
         self.world.log.append(f"crash:{self.name}")
         raise Crashed
 
     @handles(ExitNormally)
-    def exit_normally(self, message: ExitNormally) -> None:
+    def exit_normally(self, _message: ExitNormally) -> None:
         self.world.log.append(f"exit:{self.name}")
         self.stop()
 
@@ -248,7 +248,7 @@ def test_the_supervisor_does_what_otp_does(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("repetition", range(20))
-def test_it_does_so_every_time(repetition: int, play: Callable[[dict[str, Any]], None]) -> None:
+@pytest.mark.parametrize("_repetition", range(20))
+def test_it_does_so_every_time(_repetition: int, play: Callable[[dict[str, Any]], None]) -> None:
     for scenario in SCENARIOS:
         play(scenario)

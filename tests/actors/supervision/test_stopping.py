@@ -152,7 +152,8 @@ def test_a_shutdown_of_zero_waits_for_nobody(grow: Grow, events: Log, trap: Trap
     events.wait_for(Abandoned, "a/")
 
 
-def test_an_abandoned_actor_takes_no_mail_from_its_successor(grow: Grow, events: Log) -> None:
+@pytest.mark.usefixtures("events")
+def test_an_abandoned_actor_takes_no_mail_from_its_successor(grow: Grow) -> None:
     log = Log()
     tree = grow(root(puppet("a", log, shutdown=0)))
     for n in range(20):

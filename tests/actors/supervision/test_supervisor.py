@@ -91,7 +91,7 @@ def test_an_order_to_stop_comes_before_waiting_mail(grow: Grow) -> None:
     life = life_of(tree, "root/a/")
     hold = threading.Event()
 
-    def wait(actor: Any) -> None:
+    def wait(_actor: Any) -> None:
         hold.set()
         go.wait(PATIENCE)
 
@@ -184,7 +184,7 @@ def test_a_hook_that_raises_or_blocks_harms_nobody(
 ) -> None:
     release, called = threading.Event(), threading.Event()
 
-    def hook(event: Any) -> None:
+    def hook(_event: Any) -> None:
         called.set()
         if harm == "raise":
             raise SystemExit

@@ -38,7 +38,7 @@ def test_a_fact_of_an_incarnation_that_is_over_is_not_stored(
     name = submit(served, plan)
     served.until_status(name, "ready")
     at = f"{name}/a/1/"
-    late = TerminalActor(served.runtime._stage, at)
+    late = TerminalActor(served.runtime._stage, at)  # noqa: SLF001
     Ground.on_start(late)
     assert late.observe(TimedOut(address=at, incarnation=1, seconds=1.0))
     served.sql(f"UPDATE terminal SET incarnation = 2 WHERE address = '{at}'")

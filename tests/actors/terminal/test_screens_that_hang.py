@@ -20,7 +20,7 @@ ready_timeout = 4
 def test_a_ready_pattern_without_end_fails_its_own_launch_and_holds_up_nobody_else(
     served: Served, tmp_path: Path
 ) -> None:
-    served.runtime._stage.workers.screens._limit = 1.0
+    served.runtime._stage.workers.screens._limit = 1.0  # noqa: SLF001
     hostile = plan_text(
         make_repo(tmp_path / "hostile"), {"a": [{"cli": "hostile", "instruction": "x"}]},
         tail=HOSTILE,
@@ -47,12 +47,12 @@ def test_it_is_looked_at_again_after_a_while(
 ) -> None:
     """A screen that could not be read in time only because the machine was busy."""
     monkeypatch.setattr(screens, "UNREADABLE_SECONDS", 1.0)
-    served.runtime._stage.workers.screens._limit = 0.001
+    served.runtime._stage.workers.screens._limit = 0.001  # noqa: SLF001
     name = served.client.call(
         "plan.submit", plan=plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]})
     )["id"]
     served.client.call("workflow.prepare", workflow=name)
     served.until(name, lambda row: row["tasks"][0]["terminals"][0]["blocked"])
-    served.runtime._stage.workers.screens._limit = 10.0
+    served.runtime._stage.workers.screens._limit = 10.0  # noqa: SLF001
     served.run_to_the_end([name])
     assert served.client.call("workflow.get", workflow=name)["status"] == "completed"

@@ -120,7 +120,7 @@ def test_a_repository_that_is_taken_away_is_told_and_can_be_listened_to_anew(
         pass
     with pytest.raises(FileNotFoundError):
         RefScanner(git_dir).look(["refs/heads/a"], [])
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         watches.listen(git_dir, "who", heard.put)
     shutil.copytree(copy, git_dir)
     watches.listen(git_dir, "who", heard.put)

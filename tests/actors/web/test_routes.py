@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bus.client import Client
+from bus.errors import Refused
 from tests.actors.web.conftest import Web
 from tests.doors.kit import coder, done, plan_text
 
@@ -24,9 +25,9 @@ def test_a_workflow_that_is_not_ready_is_not_started(web: Web, repo: Path) -> No
     name = _submit(web, repo)
     refused = web.client.post(f"/api/workflows/{name}/start")
     assert refused.status_code == 400
-    with Client(web.at.requests) as client, pytest.raises(Exception) as said:
+    with Client(web.at.requests) as client, pytest.raises(Refused) as said:
         client.call("workflow.start", workflow=name)
-    assert refused.json()["error"]["reason"] == said.value.body.reason  # type: ignore[attr-defined]
+    assert refused.json()["error"]["reason"] == said.value.body.reason
 
 
 def test_a_plan_goes_from_http_to_landed(web: Web, repo: Path) -> None:

@@ -81,9 +81,11 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         assert not (terminal.wanted and done), "wanted though it has completed"
         assert not terminal.alive or terminal.live, "alive at its end"
         if terminal.live and not terminal.alive:
-            assert task is not None and line.under_review(task, terminal), "live, not alive"
+            assert task is not None, "live, not alive, and of no task"
+            assert line.under_review(task, terminal), "live, not alive"
         if task is not None and task.status in FINAL_TASK:
-            assert not terminal.alive and not terminal.wanted, "works on after its task's end"
+            assert not terminal.alive, "works on after its task's end"
+            assert not terminal.wanted, "wanted after its task's end"
         if task is not None and terminal.step > (was.step if terminal.address in old else 0):
             assert line.has_worktree_alone(task, terminal), "instructed beside another"
     for task in after.tasks:

@@ -28,7 +28,7 @@ VERDICTS = ("", "done", "review", "fail", "pass", "reject", "checkpoint")
 class Staged:
     """`on_change` sees every change as it is stored, `trace` says what was done."""
 
-    def __init__(self, plan: Plan, on_change: OnChange = lambda change: None) -> None:
+    def __init__(self, plan: Plan, on_change: OnChange = lambda _: None) -> None:
         self.plan = plan
         self.on_change = on_change
         self.head = 0
@@ -110,11 +110,13 @@ class Staged:
         self.drain()
         try:
             self.decide(command)
-        except Refused as refusal:
-            assert refusal.body.code == 400
-            assert refusal.body.actions, refusal.body
-            return False
-        return True
+        except Refused as error:
+            body = error.body
+        else:
+            return True
+        assert body.code == 400
+        assert body.actions, body
+        return False
 
     # ---- terminals ---------------------------------------------------------------------
 

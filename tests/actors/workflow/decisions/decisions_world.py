@@ -138,7 +138,8 @@ class World(Staged):
                         continue
                     if task.status == T.REVIEW_PENDING and line.next_in_line(task) is None:
                         continue
-                    assert full and working, f"{task.address} is stuck"
+                    assert full, f"{task.address} is stuck"
+                    assert working, f"{task.address} is stuck"
                 assert any(t.status not in FINAL_TASK for t in state.tasks), "nothing left to do"
             case W.STARTING:
                 raise AssertionError("starting with nothing under way")
