@@ -367,7 +367,7 @@ def test_hazard_51_a_worktree_in_use_is_no_place_for_a_scratch_tree(
 
 
 def test_a_lock_that_a_killed_git_of_ours_left_is_removed(
-    ready: Repo, monkeypatch: pytest.MonkeyPatch
+    ready: Repo,
 ) -> None:
     """The power went while git moved the ref: the intent shows that the lock is ours."""
     spot = Checkout(str(ready.path))

@@ -27,7 +27,7 @@ def linked(repo: Repo, place: Path) -> str:
     return str(place)
 
 
-def plain(repo: Repo, place: Path) -> str:
+def plain(repo: Repo, _place: Path) -> str:
     return repo.git_dir
 
 
