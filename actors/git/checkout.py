@@ -29,6 +29,7 @@ from typing import Final
 
 import msgspec
 
+from actors.git.changes import is_as_staged
 from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
 from actors.git.names import read_name
 from actors.platform import disk
@@ -240,7 +241,20 @@ class Checkout:
     def _dirty(self) -> set[str]:
         """Paths whose file differs from the scratch index, or is missing."""
         self._refresh()
-        return set(split0(self._git("diff-files", "--name-only", "-z", NOT_INSIDE)))
+        output = self._git("diff-files", "--raw", "-z", "--no-renames", NOT_INSIDE).split(b"\0")
+        return {
+            os.fsdecode(name)
+            for info, name in zip(output[::2], output[1::2], strict=False)
+            if not self._is_as_staged(info, name)
+        }
+
+    def _is_as_staged(self, info: bytes, name: bytes) -> bool:
+        """Whether a file that git calls modified has the bytes and the mode that are staged: only
+        its line ends would be rewritten."""
+        old, new, oid, _, status = info.removeprefix(b":").split(b" ")
+        return (
+            status == b"M" and old == new and is_as_staged(Path(self.path, os.fsdecode(name)), oid)
+        )
 
     def _tags(self) -> dict[str, str]:
         """`S` skip-worktree, lower case assume-unchanged, by path."""

@@ -6,15 +6,14 @@ from HEAD and nobody writes; it is dirty when the same changes were seen twice a
 between. A lock file whose writer is gone stops neither answer, and is named in it.
 """
 
-import hashlib
-import os
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from actors.git.command import NOT_INSIDE, GitFailed, git
+from actors.git.changes import changed
+from actors.git.command import GitFailed
 from actors.git.names import read_name, shown
 from actors.git.writing import OPERATIONS, Signs, signs, writers
 
@@ -51,6 +50,18 @@ class Unknown(msgspec.Struct, frozen=True):
 
 Verdict = Clean | Dirty | Unknown
 
+_AGAIN: Final = 0.05
+"""Seconds between two looks of `examine`."""
+
+
+def examine(worktree: str, patience: float = PATIENCE) -> Verdict:
+    """Look until there is an answer, for so many seconds. Blocks: for a worker process."""
+    looks = Examination(worktree)
+    end = time.monotonic() + patience
+    while isinstance(found := looks.look(time.monotonic()), Unknown) and time.monotonic() < end:
+        time.sleep(_AGAIN)  # the end of another program's writing tells nobody
+    return found
+
 
 class Examination:
     """The looks at one worktree until there is an answer. For one thread."""
@@ -81,7 +92,7 @@ class Examination:
             return Unknown(f"git is at work in the worktree (process {busy[0]})")
         if found.locks and not busy and still < (LEFT_UNSEEN if busy is None else LEFT):
             return Unknown(f"git is writing: {found.locks[0][0]} is there")
-        changes = list(_changes(self._worktree))
+        changes = list(changed(self._worktree))
         if signs(admin) != found:
             return Unknown("git began to write in the worktree")
         left = found.locks[0][0] if found.locks and not busy else ""
@@ -117,39 +128,3 @@ def _admin(worktree: str) -> str:
         return str(path)
     text = read_name(path).removeprefix("gitdir: ")
     return str(Path(worktree, text))
-
-
-def _changes(worktree: str) -> Iterator[str]:
-    """Tracked files that differ from HEAD, in the index or on disk.
-
-    A file whose bytes are those of the index is unchanged, though git may say that it would be
-    committed differently: its line ends, or a filter, were never applied to it.
-    """
-    output = git("status", "--porcelain=v2", "-z", "--untracked-files=no", NOT_INSIDE, at=worktree)
-    parts = iter(output.split(b"\0"))
-    for part in parts:
-        match part[:1]:
-            case b"1":
-                _, xy, sub, _, mode, now, _, oid, name = part.split(b" ", 8)
-                same = xy == b".M" and sub == b"N..." and mode == now
-                if not (same and _is_as_staged(Path(worktree, os.fsdecode(name)), oid)):
-                    yield os.fsdecode(name)
-            case b"2":
-                next(parts)
-                yield os.fsdecode(part.split(b" ", 9)[9])
-            case b"u":
-                yield os.fsdecode(part.split(b" ", 10)[10])
-
-
-def _is_as_staged(path: Path, oid: bytes) -> bool:
-    """Whether a regular file has the very bytes of a blob."""
-    try:
-        if path.is_symlink():
-            return False
-        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError:
-        return False
-    return digest.hexdigest().encode() == oid

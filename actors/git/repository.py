@@ -26,7 +26,8 @@ from pygit2.enums import FileStatus
 from actors.git import settings
 from actors.git.automerge import is_able
 from actors.git.branches import check_name, check_together
-from actors.git.command import NOT_INSIDE, GitFailed, git, is_installed
+from actors.git.changes import changed
+from actors.git.command import GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.identity import identity
 from actors.git.names import read_name, shown
@@ -113,9 +114,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         target=target,
         target_oid=heads[target],
         checkouts=tuple(map(shown, spots)),
-        changed=tuple(
-            shown(str(Path(spot, name))) for spot in spots for name in changed_files(spot)
-        ),
+        changed=tuple(shown(str(Path(spot, name))) for spot in spots for name in changed(spot)),
         existing={name: heads[name] for name in branches if name in heads},
         author=str(identity(path)),
         notes=tuple(_notes(repo, git_dir, state.head, target)),
@@ -174,21 +173,11 @@ def worktree_path(git_dir: str, name: str) -> str | None:
     return str(place) if own_git_dir(place) == admin.resolve() else None
 
 
-def changed_files(worktree: str) -> list[str]:
-    """Tracked files that differ from HEAD, in the index or on disk, as people read them (`shown`).
-
-    Runs `git status`.
-    """
-    output = git("status", "--porcelain=v1", "-z", "--untracked-files=no", NOT_INSIDE, at=worktree)
-    return [shown(os.fsdecode(entry)) for entry in _entries(output)]
-
-
 def is_dirty(worktree: str) -> bool:
     """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files,
     also in repositories nested in it.
     """
-    options = ("--porcelain=v1", "-z", "--untracked-files=normal", NOT_INSIDE)
-    if git("status", *options, at=worktree):
+    if any(changed(worktree, untracked=True)):
         return True
     links = git("ls-files", "-s", "-z", at=worktree).split(b"\0")
     nested = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
@@ -204,17 +193,6 @@ def _is_dirty_inside(nested: Path) -> bool:
     except (pygit2.GitError, OSError, ValueError):
         return True
     return any(state not in (FileStatus.CURRENT, FileStatus.IGNORED) for state in states)
-
-
-def _entries(output: bytes) -> list[bytes]:
-    """Paths of `git status --porcelain=v1 -z`; a rename is followed by the old name."""
-    names, parts = [], iter(output.split(b"\0"))
-    for part in parts:
-        if part:
-            names.append(part[3:])
-            if part[:1] in b"RC" or part[1:2] in b"RC":
-                names.append(next(parts))
-    return names
 
 
 def _open(path: str, git_dir: str) -> pygit2.Repository:

@@ -17,6 +17,7 @@ import pygit2
 from actors.git.command import git, git_line
 from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
+from actors.git.examination import Clean, Dirty, Unknown, examine
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
 from actors.git.identity import Identity
@@ -101,10 +102,18 @@ def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
     head = git_line("rev-parse", "HEAD", at=path)
     settle(git_dir)
     problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
-    if is_dirty(path):
-        text = "there are changes that are not committed"
+    if text := _uncommitted(path):
         problems.insert(0, Problem("uncommitted", "", 0, text))
     return Checked(head, tuple(problems))
+
+
+def _uncommitted(path: str) -> str:
+    """Why the worktree is not clean, or is not known to be; "" when it is."""
+    match examine(path):
+        case Dirty(reason=reason) | Unknown(reason=reason):
+            return reason
+        case Clean():
+            return "there are changes that are not committed" if is_dirty(path) else ""
 
 
 def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[Problem, ...]:

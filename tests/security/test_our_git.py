@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from actors.git.changes import changed
 from actors.git.command import git
 from actors.git.environment import project_env
 from actors.git.examination import Dirty, Examination
 from actors.git.pins import pin
-from actors.git.repository import changed_files, is_dirty
+from actors.git.repository import is_dirty
 from bus import plan
 from tests.doors.kit import git as user_git
 from tests.doors.kit import make_repo
@@ -42,7 +43,7 @@ def trap(repo: Path, tmp_path: Path) -> Path:
 
 def test_no_filter_of_a_nested_repository_runs(repo: Path, trap: Path) -> None:
     """Hazard 59."""
-    assert changed_files(str(repo)) == []
+    assert list(changed(str(repo))) == []
     assert is_dirty(str(repo))  # by libgit2, which runs none
     assert not isinstance(Examination(str(repo)).look(0.0), Dirty)
     (repo / "new").write_text("n\n")

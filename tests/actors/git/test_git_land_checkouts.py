@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from actors.git.land import (
+    FilesInTheWay,
     Landed,
 )
 from tests.actors.git.git_repos import Repo, land_next
@@ -60,3 +61,30 @@ def test_strange_file_names(repo: Repo) -> None:
     assert isinstance(land_next(repo), Landed)
     assert repo.git("status", "--porcelain") == ""
     assert all((repo.path / name).read_text() == name for name in names)
+
+
+def test_line_ends_that_git_would_rewrite_are_not_in_the_way(repo: Repo) -> None:
+    """`text` came after a file with CRLF: git calls it modified, and nobody has touched it."""
+    repo.commit("CRLF", {"dos.txt": "one\r\ntwo\r\n"})
+    repo.write({".gitattributes": "*.txt text eol=crlf\n"})
+    repo.git("add", ".gitattributes")
+    repo.git("commit", "-q", "-m", "Rewrite line ends")
+    repo.branch("next", {"dos.txt": "one\r\nthree\r\n"})
+    file = repo.path / "dos.txt"
+    file.write_bytes(b"one\r\ntwo\r\n")
+    assert "dos.txt" in repo.git("status", "--porcelain")
+    assert isinstance(land_next(repo), Landed)
+    assert file.read_bytes() == b"one\r\nthree\r\n"
+
+
+def test_a_change_beside_line_ends_that_git_would_rewrite_is_in_the_way(repo: Repo) -> None:
+    repo.commit("CRLF", {"dos.txt": "one\r\ntwo\r\n"})
+    repo.write({".gitattributes": "*.txt text eol=crlf\n"})
+    repo.git("add", ".gitattributes")
+    repo.git("commit", "-q", "-m", "Rewrite line ends")
+    repo.branch("next", {"dos.txt": "one\r\nthree\r\n"})
+    repo.write({"dos.txt": "mine\r\ntwo\r\n"})
+    found = land_next(repo)
+    assert isinstance(found, FilesInTheWay)
+    assert found.files == ("dos.txt",)
+    assert (repo.path / "dos.txt").read_bytes() == b"mine\r\ntwo\r\n"

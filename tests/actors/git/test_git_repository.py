@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.git.branches import check_name, check_together
+from actors.git.changes import changed
 from actors.git.errors import RepositoryError, Rule
-from actors.git.repository import changed_files, is_dirty, survey
+from actors.git.repository import is_dirty, survey
 from tests.actors.git.git_repos import Repo
 
 
@@ -181,4 +182,4 @@ def test_dirty_means_changed_or_untracked_but_not_ignored(repo: Repo) -> None:
     assert not is_dirty(path)
     repo.write({"new.txt": "x"})
     assert is_dirty(path)
-    assert changed_files(path) == []
+    assert list(changed(path)) == []

@@ -267,3 +267,15 @@ def test_a_name_that_is_no_text_is_waived_as_it_is_shown(repo: Repo, home: Path)
     (found,) = {problem.path for problem in case.resolve({name: ONTO}).problems}
     assert found == r"caf\xe9.py"
     assert case.resolve({}, f"Merge #done\n\nDropped: {found}: not wanted").problems == ()
+
+
+def test_what_cannot_be_examined_is_not_a_resolution(case: Case) -> None:
+    case.resolve({"m.py": GOOD})
+    assert case.check().problems == ()
+    index = Path(case.repo.git("rev-parse", "--absolute-git-dir", at=case.path)) / "index"
+    index.write_bytes(b"no index")
+    (problem,) = check_worktree(
+        case.repo.git_dir, str(case.path), onto=case.onto, tip=case.tip
+    ).problems
+    assert problem.kind == "uncommitted"
+    assert "cannot be examined" in problem.text

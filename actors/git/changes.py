@@ -1,0 +1,48 @@
+"""What in a worktree differs from its HEAD."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.git.command import NOT_INSIDE, git
+
+
+def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
+    """Yield the files that differ from HEAD, in the index or on disk; with `untracked` also those,
+    and directories, that are neither tracked nor ignored. Runs `git status`.
+
+    A file whose bytes are those of the index is unchanged, though git may say that it would be
+    committed differently: its line ends, or a filter, were never applied to it.
+    """
+    others = f"--untracked-files={'normal' if untracked else 'no'}"
+    output = git("status", "--porcelain=v2", "-z", others, NOT_INSIDE, at=worktree)
+    parts = iter(output.split(b"\0"))
+    for part in parts:
+        match part[:1]:
+            case b"1":
+                _, xy, sub, _, mode, now, _, oid, name = part.split(b" ", 8)
+                same = xy == b".M" and sub == b"N..." and mode == now
+                if not (same and is_as_staged(Path(worktree, os.fsdecode(name)), oid)):
+                    yield os.fsdecode(name)
+            case b"2":
+                yield os.fsdecode(part.split(b" ", 9)[9])
+                yield os.fsdecode(next(parts))  # its name before
+            case b"u":
+                yield os.fsdecode(part.split(b" ", 10)[10])
+            case b"?":
+                yield os.fsdecode(part[2:])
+
+
+def is_as_staged(path: Path, oid: bytes) -> bool:
+    """Whether a regular file has the very bytes of a blob."""
+    try:
+        if path.is_symlink():
+            return False
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest().encode() == oid
