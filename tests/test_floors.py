@@ -44,8 +44,9 @@ runtime and that work on a home where no runtime serves."""
 
 
 def files(root: Path) -> list[Path]:
+    """The source files, without the package that a wheel puts around them."""
     found = [*root.glob("actors/**/*.py"), *root.glob("bus/*.py"), *root.glob("store/*.py")]
-    return sorted([*found, root / "run.py"])
+    return sorted([*(path for path in found if "installed" not in path.parts), root / "run.py"])
 
 
 def module_of(path: Path, root: Path) -> str:
@@ -72,6 +73,7 @@ def imports(path: Path, known: set[str]) -> set[str]:
     return found
 
 
+@functools.cache
 def arrows(root: Path) -> dict[str, set[str]]:
     """Module -> the modules that it imports."""
     named = {module_of(path, root): path for path in files(root)}

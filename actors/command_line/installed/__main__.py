@@ -5,10 +5,9 @@ import sys
 
 
 def place() -> str:
-    """The directory of the program: `callboard/app/` if installed, else the clone."""
+    """Return the directory of the program in the installed package."""
     here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib costs 5 ms
-    inside = os.path.join(here, "app")  # noqa: PTH118
-    return inside if os.path.isdir(inside) else os.path.dirname(here)  # noqa: PTH112, PTH120
+    return os.path.join(here, "app")  # noqa: PTH118
 
 
 def main() -> None:
