@@ -5,6 +5,7 @@ like any other: it ties the two files together all the same.
 """
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Callable
