@@ -30,6 +30,9 @@ from bus.results import TerminalBytes
 BACK = 256 * 1024
 """Bytes of earlier output that are shown at first: enough for any program to draw its screen."""
 WAIT = 20.0
+"""Seconds that the runtime may keep a request for output."""
+GIVE_MS = 3_000
+"""How long the runtime may take to give the keyboard to others."""
 LEAVE = (
     b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
     b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
@@ -249,7 +252,10 @@ class _Inside:
     def _left(self, said: str) -> int:
         """Give the window its size back, and say how the visit ended."""
         if not self._read_only:
-            self._send(TerminalGive(terminal=self._terminal, session=self._session))
+            given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
+            while self._socket.poll(GIVE_MS):
+                if requests.decode_reply(self._socket.recv()).id == given:
+                    break
         os.write(1, LEAVE + f"\r\n[{said}]\r\n".encode())
         self._socket.close()
         return DONE
