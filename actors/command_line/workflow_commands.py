@@ -97,7 +97,7 @@ def finish(
     from bus.requests import WorkflowStop
 
     row = order(home(), request, until, bad)
-    said = _said(row)
+    said = _said(row, getattr(request, "task", ""))
     if isinstance(request, WorkflowStop) and not row.tidied:
         said += "; its programs are being ended still"
     show(row, as_json, lambda _: said)
@@ -105,8 +105,11 @@ def finish(
         raise Stop(said, FAILED, command("why", row.id))
 
 
-def _said(row: "Workflow") -> str:
-    return f"{row.address} {row.status}" + (f": {row.reason}" if row.reason else "")
+def _said(row: "Workflow", asked: str = "") -> str:
+    """How what was `asked` about stands: the task of this address, else the workflow."""
+    name = asked.strip("/").split("/")[1] if asked.count("/") else ""
+    about = next((task for task in row.tasks if task.id == name), row)
+    return f"{about.address} {about.status}" + (f": {about.reason}" if about.reason else "")
 
 
 @main.command()

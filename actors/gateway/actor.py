@@ -22,6 +22,7 @@ from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock, requests
+from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, ConsoleAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller
@@ -289,6 +290,8 @@ class Gateway(CompanyActor):
         wanted = name.rstrip("/")
         if (exact := self.stage.reader.workflow(wanted)) is not None:
             return exact
+        if "/" in wanted:
+            raise self._below_a_workflow(wanted)
         matching = [id for id in self.stage.reader.workflow_ids() if id.startswith(wanted)]
         if not matching or not wanted:
             raise unknown("workflow", name)
@@ -298,6 +301,19 @@ class Gateway(CompanyActor):
         if workflow is None:
             raise unknown("workflow", name)
         return workflow
+
+    def _below_a_workflow(self, address: str) -> Refused:
+        """The refusal of a task or a terminal where a workflow is asked for."""
+        owner = self.workflow(addresses.workflow_of(address))
+        where = f"{owner.id}/{address.partition('/')[2]}/"
+        if where in [task.address for task in owner.tasks]:
+            what = "a task"
+        elif where in [terminal.address for terminal in owner.terminals()]:
+            what = "a terminal"
+        else:
+            return unknown("workflow", address)
+        message = f"{address} is {what}; its workflow is {owner.id}"
+        return Refused(404, "unknown", message, actions=[Action(Do.GET, owner.address)])
 
 
 def _allowed(envelope: Envelope) -> Caller:

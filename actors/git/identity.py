@@ -46,6 +46,21 @@ def identity(at: str) -> Identity:
     return Identity(found[1], found[2]) if found else CALLBOARD
 
 
+def can_commit(at: str) -> bool:
+    """Ask git whether a commit at a directory would have an author: without a name, as in many
+    containers, each commit of an agent fails."""
+    try:
+        git("var", "GIT_COMMITTER_IDENT", at=at)
+        git("var", "GIT_AUTHOR_IDENT", at=at)
+    except GitFailed:
+        return False
+    return True
+
+
+NO_IDENTITY: Final = "git knows no name and address to commit with: commits of agents will fail"
+HOW_TO_SET: Final = 'git config --global user.name "NAME"; git config --global user.email ADDRESS'
+
+
 def of_text(text: str) -> Identity | None:
     """Read what `str(identity)` wrote; None for anything else."""
     found = _TEXT.fullmatch(text)

@@ -15,6 +15,7 @@ import pygit2
 from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
+from actors.git import identity
 from actors.git.copies import to_copy
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import Survey, survey
@@ -64,6 +65,8 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
             f"{plan.target} is checked out with changed files; if the merge touches them it "
             "will not land: " + ", ".join(found.changed[:5])
         )
+    if not identity.can_commit(plan.repo):
+        warnings.append(f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}")
     if plan.orchestrator is not None:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
     order = [f"{t.id}/{n}" for t in plan.task for n in range(1, len(t.terminal) + 1)]

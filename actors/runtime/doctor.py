@@ -14,6 +14,7 @@ from actors.clis.profile import (
     version_is_verified,
 )
 from actors.clis.version import ask
+from actors.git import identity
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.action import Action, Do
@@ -30,7 +31,15 @@ def examine(home: Path) -> Report:
 
     Only what Callboard cannot do without makes the report not `ok`.
     """
-    found = [_python(), _git(), *_home(home), *_database(home), *_terminals(home), *_clis()]
+    found = [
+        _python(),
+        _git(),
+        *_identity(),
+        *_home(home),
+        *_database(home),
+        *_terminals(home),
+        *_clis(),
+    ]
     return Report(ok=all(item.state != "missing" for item in found), items=found)
 
 
@@ -47,6 +56,13 @@ def _git() -> Finding:
     if found is None:
         return _item("git", "missing", "install git 2.20 or newer")
     return _item(ask([found, "--version"]) or "git")
+
+
+def _identity() -> list[Finding]:
+    """Only what is missing is said; a repository may set an identity of its own."""
+    if shutil.which("git") is None or identity.can_commit(str(Path.home())):
+        return []
+    return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
 
 
 def _home(home: Path) -> list[Finding]:

@@ -285,3 +285,19 @@ def test_a_relative_program_is_taken_from_the_directory_of_the_plan(
     file.rename(tmp_path / "agents" / "plan.toml")
     code, _, err = call("check", str(tmp_path / "agents" / "plan.toml"))
     assert (code, "not installed" in err) == (2, True)
+
+
+def test_a_git_without_an_identity_is_said_before_anybody_works(
+    call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(plan_text(repo, {"a": [coder("x")]}))
+    said = "git knows no name and address"
+    assert said not in call("check", str(file))[1]
+    git(repo, "config", "--unset", "user.name")
+    git(repo, "config", "--unset", "user.email")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    (tmp_path / "config").write_text("[user]\n\tuseConfigOnly = true\n")
+    code, out, _ = call("check", str(file))
+    assert (code, said in out) == (0, True)
+    assert said in call("doctor")[1]
