@@ -24,6 +24,7 @@ writer meant it, outside quotes.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
@@ -109,13 +110,14 @@ _PRECEDENCE: Final = (Meaning.FAIL, Meaning.REVIEW, Meaning.DONE)
 _WORD: Final = re.compile(r"[(\[{<*_~（【]*#(done|review|fail)[)\]}>*_~.,;:!?…。，、；：！？）】]*")
 _HOLE: Final = "\ufffc"
 _QUOTED: Final = re.compile(
-    r"(?<!`)(?P<tick>`+)(?!`)[^`](?:.*?[^`])??(?P=tick)(?!`)"
+    r"(?P<ticks>`+)"
     r'|(?<!\w)"[^"]*"'
     r"|(?<!\w)'(?!\s)(?:[^']|(?<=\w)'(?=\w))*?(?<!\s)'(?!\w)"
     r"|‘(?:[^‘’]|(?<=\w)’(?=\w))*?’(?!\w)"
     r"|“[^“”]*”|«[^«»]*»|「[^「」]*」|『[^『』]*』",
     re.DOTALL,
 )
+_TICKS: Final = re.compile("`+")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _QUOTE_LINE: Final = re.compile(r" {0,3}>")
 _SQUASHED: Final = re.compile(r"commit [0-9a-f]{7,64}\b")
@@ -125,13 +127,13 @@ _LITERAL_NEWLINE: Final = re.compile(r"(?:\\r)?\\n")
 
 _MARKER: Final = re.compile(r" {0,3}---METADATA---\s*$")
 _PAIR: Final = re.compile(r" {0,3}([A-Za-z][A-Za-z0-9_-]*)\s*:(?:\s+(.*)|)$")
-_RULE: Final = re.compile(r" {0,3}-{3,}[A-Za-z ]*-*\s*$")
+_RULE: Final = re.compile(r" {0,3}-{3,}+[A-Za-z ]*+-*+\s*+$")
 _KEYS: Final = Block.__struct_fields__
 _REQUIRED: Final = ("workflow_id", "task_id", "terminal_id", "status")
 
 
 def parse(message: str) -> Verdict | None:
-    """Read one commit message. Pure; linear in practice; never raises."""
+    """Read one commit message. Pure; linear in its length; never raises."""
     if len(message) > LIMIT:
         return Malformed(f"the message is longer than {LIMIT} characters")
     lines = list(_own_lines(message))
@@ -179,19 +181,49 @@ def _own_lines(message: str) -> Iterator[str]:
 def _expand_literal_newlines(line: str) -> str:
     r"""Turn each `\n` typed as two characters into a line end, except inside quotes."""
     parts, position = [], 0
-    for quoted in _QUOTED.finditer(line):
-        parts.append(_LITERAL_NEWLINE.sub("\n", line[position : quoted.start()]))
-        parts.append(quoted[0])
-        position = quoted.end()
+    for start, end in _quoted(line):
+        parts.append(_LITERAL_NEWLINE.sub("\n", line[position:start]))
+        parts.append(line[start:end])
+        position = end
     parts.append(_LITERAL_NEWLINE.sub("\n", line[position:]))
     return "".join(parts)
 
 
 def _words(lines: list[str]) -> Iterator[str]:
     for paragraph in _paragraphs(lines):
-        for token in _QUOTED.sub(_HOLE, paragraph).split():
+        for token in _without_quotes(paragraph).split():
             if found := _WORD.fullmatch(token):
                 yield found[1]
+
+
+def _without_quotes(text: str) -> str:
+    parts: list[str] = []
+    position = 0
+    for start, end in _quoted(text):
+        parts += (text[position:start], _HOLE)
+        position = end
+    return "".join((*parts, text[position:]))
+
+
+def _quoted(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each quotation begins and ends. The time is linear in the text.
+
+    A run of backticks is closed by the next run of the same length; which that is, is looked up,
+    because a pattern would search the rest of the text for every run.
+    """
+    runs: dict[int, list[int]] = {}
+    for run in _TICKS.finditer(text):
+        runs.setdefault(len(run[0]), []).append(run.start())
+    position = 0
+    while found := _QUOTED.search(text, position):
+        start, position = found.span()
+        if found["ticks"] is not None:
+            same = runs[position - start]
+            closing = bisect(same, start)
+            if closing == len(same):
+                continue  # never closed: it quotes nothing
+            position = same[closing] + position - start
+        yield start, position
 
 
 def _paragraphs(lines: list[str]) -> Iterator[str]:

@@ -6,13 +6,12 @@ a misspelled key that is ignored is a plan that does something else (hazard 4's 
 """
 
 import re
-import tomllib
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bus import address
+from bus import address, toml
 from bus.converting import converter
 from bus.errors import Refused, malformed
 from bus.plan_lines import line_of
@@ -166,10 +165,10 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     try:
         if isinstance(source, bytes):
             source = source.decode()
-        raw = tomllib.loads(source) if isinstance(source, str) else source
+        raw = toml.loads(source) if isinstance(source, str) else source
     except UnicodeDecodeError as error:
         raise malformed("", f"the plan is not UTF-8: {error}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except toml.TomlError as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
         plan, found = collect(_with_defaults(raw), _SHAPE)

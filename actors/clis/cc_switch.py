@@ -9,7 +9,6 @@ written there, and no key is copied out: an imported provider says `cc-switch:AP
 import json
 import re
 import sqlite3
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from bus import toml
 from bus.user import expanded
 
 DEFAULT: Final = Path("~/.cc-switch")
@@ -144,8 +144,8 @@ def _facts(app: str, settings: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _codex_facts(settings: Mapping[str, Any]) -> tuple[str, str, str]:
     try:
-        config: dict[str, Any] = tomllib.loads(_text(settings, "config"))
-    except tomllib.TOMLDecodeError:
+        config: dict[str, Any] = toml.loads(_text(settings, "config"))
+    except toml.TomlError:
         return "", "", ""
     chosen = _table(_table(config, "model_providers"), _text(config, "model_provider"))
     key = _text(_table(settings, "auth"), "OPENAI_API_KEY")

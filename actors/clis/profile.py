@@ -10,13 +10,13 @@ Patterns are regular expressions, applied with `re.MULTILINE` to `Screen.text`.
 
 import copy
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
+from bus import toml
 from bus.converting import converter
 
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
@@ -237,8 +237,8 @@ def find_version(profile: Profile, output: str) -> str | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return toml.loads(path.read_text(encoding="utf-8"))
+    except (toml.TomlError, UnicodeDecodeError) as error:
         raise ProfileError(str(path), f"is not TOML: {error}") from error
     except OSError as error:
         raise ProfileError(str(path), f"cannot be read: {error.strerror}") from error

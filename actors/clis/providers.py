@@ -14,7 +14,6 @@ The user's providers are in `~/.config/callboard/providers.toml`, one table each
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ import msgspec
 
 from actors.clis import cc_switch
 from actors.clis.edit import Document, replace_file
+from bus import toml
 from bus.converting import converter
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
@@ -78,8 +78,8 @@ def load_providers(path: Path) -> dict[str, Provider]:
     if not path.exists():
         return {}
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = toml.loads(path.read_text(encoding="utf-8"))
+    except (toml.TomlError, UnicodeDecodeError) as error:
         raise ProviderError(str(path), f"is not TOML: {error}") from error
     except OSError as error:
         raise ProviderError(str(path), f"cannot be read: {error.strerror}") from error

@@ -116,11 +116,12 @@ def read_plan(plan: str) -> dict[str, str]:
 def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
     if repo is None:
         return fields
-    import tomllib
     from pathlib import Path
 
+    from bus import toml
+
     try:
-        decoded = tomllib.loads(fields["plan"])
-    except tomllib.TOMLDecodeError:
+        decoded = toml.loads(fields["plan"])
+    except toml.TomlError:
         return fields
     return {**fields, "plan": {**decoded, "repo": str(Path(repo).resolve())}}

@@ -1,0 +1,27 @@
+"""Parse TOML that somebody else wrote, in a time that its length bounds."""
+
+import re
+import tomllib
+from typing import Any, Final
+
+PARTS: Final = 100
+"""Parts of a dotted key at most: the parser's time grows with the square of their number."""
+
+_LONG_KEY: Final = re.compile(
+    r"(?<![\w-])(?:(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"  # PARTS
+)
+
+
+class TomlError(Exception):
+    """The text is not TOML, or nothing that is parsed here; the message says why."""
+
+
+def loads(text: str) -> dict[str, Any]:
+    """Return the tables of `text`. Raise `TomlError`, whatever the text."""
+    if found := _LONG_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise TomlError(f"a key has at most {PARTS} parts (line {line})")
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise TomlError(str(error) or "it is nested too deeply") from error
