@@ -27,7 +27,16 @@ class Order(Message, frozen=True):
 
 
 class AskTurn(Message, frozen=True):
-    """A terminal asks the launcher to be started; only one has the turn."""
+    """A terminal asks the launcher to be started; only one has the turn. `alone`: nobody else may
+    start before it is ready, for it reads the user's own configuration."""
+
+    terminal: str
+    incarnation: int
+    alone: bool = False
+
+
+class Started(Message, frozen=True):
+    """The program of the terminal runs, and it waits until it is ready."""
 
     terminal: str
     incarnation: int
@@ -96,6 +105,7 @@ AnyMessage = (
     | Order
     | AskTurn
     | YourTurn
+    | Started
     | TurnOver
     | Sweep
     | Swept

@@ -1,6 +1,7 @@
 """Forgetting: the facts of workflows that are over can be taken out of the journal.
 
-`seq` goes on as before; `events.replay` tells up to where facts may be missing.
+`seq` goes on as before; `events.replay` tells up to where facts may be missing. The space on the
+disk is given back; nothing is written while that is done.
 """
 
 from store.change import Insert, Purge
@@ -20,4 +21,5 @@ def compact(journal: Journal, reader: Reader) -> int:
                 Insert("meta", {"key": "compacted", "value": str(head)}, replace=True),
             ]
         )
+        journal.shrink()
     return before - reader.count_facts()

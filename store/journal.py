@@ -102,6 +102,16 @@ class Journal:
             self._call_writer()
         return future.result()
 
+    def shrink(self) -> None:
+        """Give the space of what was removed back to the file system. Blocks, as does every
+        commit meanwhile. Raises `StoreError` where the disk has no room for a copy."""
+        with self._writing:
+            try:
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise self._typed(error) from error
+
     def verify(self) -> None:
         """Look whether the files of the database are still there; the writer breaks if not.
 

@@ -11,6 +11,7 @@ it.
 """
 
 import logging
+import threading
 from typing import Any
 
 import msgspec
@@ -49,6 +50,12 @@ _ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: the next one waits for the decision on them."""
 
 
+class _Tidied(msgspec.Struct, frozen=True):
+    """The cleaning up has ended, with this error if it failed."""
+
+    error: Exception | None = None
+
+
 class Merger(CompanyActor):
     """One workflow's merge. Its handlers wait for a worker process, never for the tests."""
 
@@ -60,6 +67,7 @@ class Merger(CompanyActor):
         self._worker = OwnWorker(
             stage.workers, stage.timers, self.address, f"merge of {workflow}", MERGE_SECONDS
         )
+        self._tidying: threading.Thread | None = None
         self._in_line = True  # perhaps; if not, the first in line is told once too often
 
     def on_start(self) -> None:
@@ -226,9 +234,29 @@ class Merger(CompanyActor):
             self.stage.commit(self, [update, *changed.facts])
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, then end its actors."""
-        home = self.stage.paths.home
-        cleanup.tidy(row, home, scratch(home, self._id, "tested"))
+        """Clean up after a workflow that is over, in a thread of its own: to remove worktrees takes
+        minutes in a large repository."""
+        if self._tidying is not None and self._tidying.is_alive():
+            return
+        home, address, notify = self.stage.paths.home, self.address, self.stage.timers.notify
+
+        def tidy() -> None:
+            try:
+                cleanup.tidy(row, home, scratch(home, row.id, "tested"))
+            except Exception as error:  # noqa: BLE001 - the actor's, which raises it
+                notify(address, _Tidied(error))
+            else:
+                notify(address, _Tidied())
+
+        self._tidying = threading.Thread(target=tidy, name=f"tidy {row.id}", daemon=True)
+        self._tidying.start()
+
+    @handles(_Tidied)
+    def tidied(self, message: _Tidied) -> None:
+        """End the workflow's actors. Raises what the cleaning raised."""
+        self._tidying = None
+        if message.error is not None:
+            raise message.error
         self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
         self.supervisor.parent.terminate_child(self._id, block=False)
 

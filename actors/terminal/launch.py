@@ -17,12 +17,12 @@ from actors.supervision.errors import Fenced
 from actors.terminal import switching
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
-from actors.terminal.prepare import prepare
+from actors.terminal.prepare import is_isolated, prepare
 from actors.terminal.worktree import place
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
-from bus.messages import AskTurn, TurnOver, YourTurn
+from bus.messages import AskTurn, Started, TurnOver, YourTurn
 from bus.rows import Workflow
 from store.errors import StoreError
 
@@ -63,8 +63,9 @@ class Launch:
     def ask_turn(self, where: Path) -> None:
         """The working directory is there and set up: ask the launcher for the turn."""
         self._where = where
-        turn = AskTurn(self._port.at, self._port.row.incarnation)
-        self._port.stage.tell(addresses.LAUNCHER, turn)
+        port = self._port
+        alone = not is_isolated(port.asked, port.profile)
+        port.stage.tell(addresses.LAUNCHER, AskTurn(port.at, port.row.incarnation, alone))
 
     def refuse(self, message: YourTurn) -> None:
         """Give a turn back that is of no use."""
@@ -101,7 +102,10 @@ class Launch:
         if port.unverified is not None:
             port.observe(self._not_verified(port.unverified))
         session.start(needs.argv, needs.env, needs.cwd, *port.size)
-        return None if session.connected else session.exit()
+        if not session.connected:
+            return session.exit()
+        port.stage.tell(addresses.LAUNCHER, Started(port.at, port.row.incarnation))
+        return None
 
     def _workflow(self) -> Workflow:
         workflow = self._port.stage.reader.workflow(self._port.workflow_id)

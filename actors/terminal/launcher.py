@@ -1,8 +1,10 @@
 """The launcher: the one serial place.
 
-Terminals of all workflows are started one after another, first come, first served (hazard 52): the
-provider is switched, the program is started, and only when it is ready (or has failed) the next one
-has its turn.
+Terminals of all workflows are started one after another, first come, first served (hazard 52). A
+program that is isolated has a config home of its own, so the next one is started while it becomes
+ready; at most `IN_FLIGHT` programs are becoming ready at a time. A program that reads the user's
+own configuration, where its provider is switched on, is started alone: when no other is becoming
+ready, and nobody else before it is ready.
 
 It keeps nothing: after a restart every terminal that is `starting` asks again. A terminal
 for which a provider is switched on still has its turn, so nobody else reads what is there.
@@ -10,10 +12,15 @@ for which a provider is switched on still has its turn, so nobody else reads wha
 
 from collections import deque
 
+from actors.pty import records
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from actors.terminal import switching
-from bus.messages import AskTurn, Look, TurnOver, YourTurn
+from bus.messages import AskTurn, Look, Started, TurnOver, YourTurn
+from bus.rows import Terminal
+
+IN_FLIGHT = 8
+"""How many isolated programs may be becoming ready at a time."""
 
 
 class Launcher(CompanyActor):
@@ -23,38 +30,59 @@ class Launcher(CompanyActor):
         super().__init__(stage)
         self._queue: deque[AskTurn] = deque()
         self._turn: AskTurn | None = None
+        self._becoming_ready: set[tuple[str, int]] = set()
 
     def on_start(self) -> None:
         for terminal, incarnation in switching.pending(self.stage):
             row = self.stage.reader.terminal(terminal)
             mine = row is not None and row.incarnation == incarnation
             if row is not None and mine and row.alive and not (row.ready or row.gone):
-                self._turn = AskTurn(terminal, incarnation)
+                self._turn = AskTurn(terminal, incarnation, alone=True)
             else:
                 switching.put_back(self.stage, terminal, incarnation)
         for address in self.stage.reader.starting_terminals():
+            row = self.stage.reader.terminal(address)
+            if row is not None and self._runs(row):
+                self._becoming_ready.add((address, row.incarnation))
             self.stage.tell(address, Look())
+
+    def _runs(self, row: Terminal) -> bool:
+        """Whether its program was started by a former incarnation of the launcher's turn."""
+        directory = self.stage.paths.terminal_dir(row.address, row.incarnation)
+        alone = self._turn is not None and self._turn.terminal == row.address
+        return not alone and records.host_lives(directory) is True
 
     @handles(AskTurn)
     def ask(self, message: AskTurn) -> None:
         """Asking again (the asker was restarted) keeps the place, or the turn."""
-        if message == self._turn:
+        holds = self._turn is not None and _key(message) == _key(self._turn)
+        if holds or _key(message) in self._becoming_ready:
             self._grant(message)
-        elif message not in self._queue:
+        elif _key(message) not in map(_key, self._queue):
             self._queue.append(message)
+            self._next()
+
+    @handles(Started)
+    def started(self, message: Started) -> None:
+        """The next one may be started while this one becomes ready, unless it is alone."""
+        turn = self._turn
+        if turn is not None and _key(turn) == _key(message) and not turn.alone:
+            self._turn = None
+            self._becoming_ready.add(_key(message))
             self._next()
 
     @handles(TurnOver)
     def over(self, message: TurnOver) -> None:
-        mine = AskTurn(message.terminal, message.incarnation)
-        if mine in self._queue:
-            self._queue.remove(mine)
-        if mine == self._turn:
+        """It is ready, or will not be."""
+        mine = _key(message)
+        self._queue = deque(each for each in self._queue if _key(each) != mine)
+        self._becoming_ready.discard(mine)
+        if self._turn is not None and _key(self._turn) == mine:
             self._turn = None
-            self._next()
+        self._next()
 
     def _next(self) -> None:
-        while self._turn is None and self._queue:
+        while self._turn is None and self._queue and self._may_start(self._queue[0]):
             first = self._queue.popleft()
             row = self.stage.reader.terminal(first.terminal)
             waits = row is not None and row.alive and not row.ready
@@ -62,5 +90,13 @@ class Launcher(CompanyActor):
                 self._turn = first
                 self._grant(first)
 
+    def _may_start(self, first: AskTurn) -> bool:
+        """Nobody overtakes the first in the queue, also where it has to wait longer."""
+        return len(self._becoming_ready) < (1 if first.alone else IN_FLIGHT)
+
     def _grant(self, message: AskTurn) -> None:
         self.stage.tell(message.terminal, YourTurn(message.incarnation))
+
+
+def _key(message: AskTurn | Started | TurnOver) -> tuple[str, int]:
+    return message.terminal, message.incarnation

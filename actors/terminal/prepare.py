@@ -20,7 +20,7 @@ from actors.terminal import switching
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from actors.terminal.sandbox import limits
-from bus.plan import Plan
+from bus.plan import Plan, TerminalPlan
 from bus.rows import Workflow
 
 
@@ -49,13 +49,18 @@ def unverified_version(stage: Stage, profile: Profile) -> str | None:
     return unverified(profile, env, stage.paths.home / "versions.json")
 
 
+def is_isolated(asked: TerminalPlan, profile: Profile) -> bool:
+    """Return whether the program has a config home of its own."""
+    return "global" not in (asked.switch, profile.switch)
+
+
 def prepare(port: Port, workflow: Workflow, cwd: Path) -> Prepared:
     """Make the config home and set the provider. Raise `LaunchRefused`."""
     stage, row, asked, profile = port.stage, port.row, port.asked, port.profile
     try:
         provider = lookup.asked_for(port.plan, asked, f"{row.address}: provider")
         key, main_repo = lookup.key(provider), Path(workflow.git_dir).parent
-        isolated = "global" not in (asked.switch, profile.switch)
+        isolated = is_isolated(asked, profile)
         if profile.not_global and not isolated and provider is not None:
             raise LaunchRefused(f'switch = "global": {profile.not_global}')
         launch = config_home.prepare(

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from actors.pty.records import FoundHost, find_hosts
+from actors.terminal.launcher import IN_FLIGHT
 from tests.doors.acting import Acting, cli
 from tests.doors.kit import coder, done, git, plan_text
 from tests.doors.working import until
@@ -36,24 +38,68 @@ def handled(acting: Acting, address: str) -> int:
 def test_programs_are_launched_in_the_order_in_which_their_workflows_asked(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    """One that has its turn keeps it until it is ready; then those that have waited come before
-    its own workflow's next. Hazard 52.
+    """One that was started waits until it is ready beside the next; those that have waited come
+    before its own workflow's next. Hazard 52.
     """
     gate = tmp_path / "gate"
-    program = json.loads(cli("late").split("command = ")[1].split("\n")[0])
-    shell = f'while ! test -e {gate}; do sleep 0.05; done; exec "$@"'
-    late = cli("late", command=["sh", "-c", shell, "sh", *program], ready_timeout=600)
+    tail = late(gate)
     two = [{**coder("$ true"), "cli": "late"} for _ in range(2)]
     names = ["first", "second", "third"]
     for number, name in enumerate(names, 1):
-        submit(acting, name, plan_text(repo, {"a": two}, tail=late))
+        submit(acting, name, plan_text(repo, {"a": two}, tail=tail))
         acting.call("workflow.prepare", workflow=name)
         until(lambda n=number: handled(acting, "runtime/launcher/") >= n, "it asked for its turn")  # type: ignore[misc]
     assert facts(acting, "terminal.ready") == []
     gate.touch()
     until(lambda: all(status(acting, name) == "ready" for name in names), "all are ready")
-    order = [fact["address"] for fact in facts(acting, "terminal.ready")]
-    assert order[:3] == [f"{name}/a/1/" for name in names]
+    order = [found.directory.parts[-4] for found in hosts(acting)]
+    assert order[:3] == names
+
+
+def hosts(acting: Acting) -> list[FoundHost]:
+    """Those that have started their program, in that order."""
+    found = [each for each in find_hosts(acting.home.path / "terminals") if each.identity]
+    return sorted(found, key=lambda each: each.identity.started if each.identity else 0.0)
+
+
+def late(gate: Path, **more: Any) -> str:
+    """A program that is ready when the file is there."""
+    program = json.loads(cli("late").split("command = ")[1].split("\n")[0])
+    shell = f'while ! test -e {gate}; do sleep 0.05; done; exec "$@"'
+    return cli("late", command=["sh", "-c", shell, "sh", *program], ready_timeout=600, **more)
+
+
+def test_isolated_programs_become_ready_beside_each_other_up_to_a_number(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    for number in range(IN_FLIGHT + 1):
+        plan = plan_text(repo, {"a": [{**coder("$ true"), "cli": "late"}]}, tail=late(gate))
+        submit(acting, f"w{number}", plan)
+        acting.call("workflow.prepare", workflow=f"w{number}")
+    asked_and_started = IN_FLIGHT + 1 + IN_FLIGHT
+    until(lambda: handled(acting, "runtime/launcher/") >= asked_and_started, "so many started")
+    assert len(hosts(acting)) == IN_FLIGHT
+    gate.touch()
+    until(lambda: len(hosts(acting)) == IN_FLIGHT + 1, "the last one is started")
+
+
+def test_a_program_on_the_users_own_configuration_is_started_alone(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    gate, tail = tmp_path / "gate", late(tmp_path / "gate")
+    for name, more in {"first": {}, "alone": {"switch": "global"}, "last": {}}.items():
+        plan = plan_text(repo, {"a": [{**coder("$ true"), "cli": "late", **more}]}, tail=tail)
+        submit(acting, name, plan)
+        acting.call("workflow.prepare", workflow=name)
+        asked = {"first": 2, "alone": 3, "last": 4}[name]  # the first one has started, too
+        until(lambda n=asked: handled(acting, "runtime/launcher/") >= n, "it asked")  # type: ignore[misc]
+    assert len(hosts(acting)) == 1
+    gate.touch()
+    names = ["first", "alone", "last"]
+    until(lambda: all(status(acting, name) == "ready" for name in names), "all are ready")
+    ready = [fact["address"] for fact in facts(acting, "terminal.ready")]
+    assert ready == [f"{name}/a/1/" for name in names]
 
 
 def test_who_began_to_merge_first_lands_first_and_tests_once(

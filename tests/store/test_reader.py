@@ -1,6 +1,7 @@
 """The reader's queries and the rows of a submission."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -208,3 +209,24 @@ def test_a_moment_is_read_to_its_last_digit(two: Journal, reader: Reader, moment
     terminal = reader.terminal("demo/login/1/")
     assert terminal is not None
     assert terminal.working_clock == moment
+
+
+def test_compaction_gives_the_space_on_the_disk_back(
+    two: Journal, reader: Reader, database: Path
+) -> None:
+    """That of the database, and that of its log."""
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in database.parent.glob(f"{database.name}*"))
+
+    for start in range(0, 4_000, 500):
+        numbers = range(start, start + 500)
+        seen = [
+            CommitSeen(address="demo/login/", branch="b", commit=f"{n:040x}", subject="x" * 900)
+            for n in numbers
+        ]
+        two.commit(seen)
+    before = size()
+    two.commit(cancel("demo"))
+    assert compact(two, reader) > 4_000
+    assert size() < before / 4
