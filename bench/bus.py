@@ -34,7 +34,7 @@ class Counter(Actor):
         return messages.decode(item.payload)  # type: ignore[attr-defined]
 
     @handles(AskTurn)
-    def ask(self, message: AskTurn) -> None:
+    def ask(self, _message: AskTurn) -> None:
         self.rig.count += 1
         if self.rig.count >= self.rig.goal:
             self.rig.done.set()
@@ -145,7 +145,7 @@ def p50_of_trips(times: list[float]) -> float:
     return statistics.median(b - a for a, b in itertools.pairwise(times)) * 1e6
 
 
-def run(at: Path, quick: bool) -> list[Row]:
+def run(_at: Path, quick: bool) -> list[Row]:
     ours, bare = Rig(), Bare()
     rounds, count = (3, 5_000) if quick else (7, 30_000)
     try:

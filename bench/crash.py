@@ -31,7 +31,7 @@ class Fragile(Actor):
         raise message
 
     @handles(str)
-    def handle(self, message: str) -> None:
+    def handle(self, _message: str) -> None:
         self.done.set()
 
 
@@ -70,7 +70,7 @@ def pykkas(count: int) -> float:
     return statistics.median(taken) * 1e6
 
 
-def run(at: Path, quick: bool) -> list[Row]:
+def run(_at: Path, quick: bool) -> list[Row]:
     rounds, count = (3, 50) if quick else (7, 300)
     logging.disable(logging.CRITICAL)
     done = threading.Event()

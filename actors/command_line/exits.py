@@ -40,7 +40,7 @@ class Stop(click.ClickException):
             self._commands = [command_for(action) for action in self._actions]
         return self
 
-    def show(self, file: Any = None) -> None:
+    def show(self, _file: Any = None) -> None:
         say(f"error: {self.message}", err=True)
         for help in [*([self.help] if self.help else []), *self._commands]:
             say(f"help: {help}", err=True)

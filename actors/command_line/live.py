@@ -59,7 +59,7 @@ class Quiet:
 
     behind = False
 
-    def show(self, fact: AnyFact) -> None:
+    def show(self, _fact: AnyFact) -> None:
         return
 
     def catch_up(self) -> None:

@@ -32,13 +32,13 @@ class PrintedReport:
             for words, about in _TO_TYPE:
                 say(f"  {command(*words)}   # {about}")
 
-    def failed(self, home: Path, message: str, actions: Sequence[Action] = ()) -> None:
+    def failed(self, _home: Path, message: str, actions: Sequence[Action] = ()) -> None:
         """Print the error, and a command for each action."""
         say(f"error: {message}", err=True)
         for action in actions:
             say(f"help: {command_for(action)}", err=True)
 
-    def stopped(self, home: Path, terminals: int) -> None:
+    def stopped(self, _home: Path, terminals: int) -> None:
         """Print that the runtime has stopped, and how to go on if terminals do."""
         with suppress(OSError):
             if terminals:

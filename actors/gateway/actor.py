@@ -196,34 +196,34 @@ class Gateway(CompanyActor):
         return workflow, terminal
 
     @answer.register
-    def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
+    def _submit(self, request: requests.PlanSubmit, _client: str) -> Any:
         checked = check(request.plan, request.base)
         id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
 
     @answer.register
-    def _compact(self, request: requests.EventsCompact, client: str) -> Any:
+    def _compact(self, _request: requests.EventsCompact, _client: str) -> Any:
         return {"removed": compaction.compact(self.stage.journal, self.stage.reader)}
 
     @answer.register
-    def _stop(self, request: requests.RuntimeStop, client: str) -> Any:
+    def _stop(self, request: requests.RuntimeStop, _client: str) -> Any:
         self._control.request_stop("asked by a request", request.terminals)
         return {"pid": os.getpid(), "terminals": request.terminals}
 
     # ---- readings ------------------------------------------------------------------------
 
     @answer.register
-    def _check(self, request: requests.PlanCheck, client: str) -> Any:
+    def _check(self, request: requests.PlanCheck, _client: str) -> Any:
         return shown(check(request.plan, request.base))
 
     @answer.register
-    def _list(self, request: requests.WorkflowList, client: str) -> Any:
+    def _list(self, _request: requests.WorkflowList, _client: str) -> Any:
         found = [self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids()]
         return [row.without_tokens() for row in found if row is not None]
 
     @answer.register
-    def _get(self, request: requests.WorkflowGet, client: str) -> Any:
+    def _get(self, request: requests.WorkflowGet, _client: str) -> Any:
         return self.workflow(request.workflow).without_tokens()
 
     @answer.register
@@ -234,11 +234,11 @@ class Gateway(CompanyActor):
         return PENDING
 
     @answer.register
-    def _tree(self, request: requests.TreeInspect, client: str) -> Any:
+    def _tree(self, _request: requests.TreeInspect, _client: str) -> Any:
         return picture(self.stage, self._control.inspect())
 
     @answer.register
-    def _replay(self, request: requests.EventsReplay, client: str) -> Any:
+    def _replay(self, request: requests.EventsReplay, _client: str) -> Any:
         reader = self.stage.reader
         with reader.one_state():
             found = reader.bodies(request.after, request.limit, request.address)
@@ -249,7 +249,7 @@ class Gateway(CompanyActor):
             }
 
     @answer.register
-    def _snapshot(self, request: requests.Snapshot, client: str) -> Any:
+    def _snapshot(self, _request: requests.Snapshot, _client: str) -> Any:
         reader = self.stage.reader
         with reader.one_state():
             found = [reader.workflow(id) for id in reader.workflow_ids()]
@@ -257,7 +257,7 @@ class Gateway(CompanyActor):
             return {"seq": reader.head(), "workflows": workflows}
 
     @answer.register
-    def _why(self, request: requests.Why, client: str) -> Any:
+    def _why(self, request: requests.Why, _client: str) -> Any:
         where = addresses.normal(request.address)
         id, _, rest = where.partition("/")
         if id != "runtime":
@@ -282,7 +282,7 @@ class Gateway(CompanyActor):
         return {"address": where, "status": row.status, "reason": row.reason, "facts": facts}
 
     @answer.register
-    def _runtime(self, request: requests.RuntimeInfo, client: str) -> Any:
+    def _runtime(self, _request: requests.RuntimeInfo, _client: str) -> Any:
         return self._control.info()
 
     def workflow(self, name: str) -> Workflow:

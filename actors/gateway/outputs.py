@@ -90,7 +90,7 @@ class Outputs(CompanyActor):
         self._compare()
 
     @handles(LookAgain)
-    def look_again(self, message: LookAgain) -> None:
+    def look_again(self, _message: LookAgain) -> None:
         self._looks = False
         self._compare()
 

@@ -104,16 +104,16 @@ class Publisher(CompanyActor):
                 self._position.seq = seq
 
     @handles(_Joined)
-    def joined(self, message: _Joined) -> None:
+    def joined(self, _message: _Joined) -> None:
         self._greet()
         self._listen()
 
     @handles(_Moved)
-    def moved(self, message: _Moved) -> None:
+    def moved(self, _message: _Moved) -> None:
         self._greet()
 
     @handles(_Beat)
-    def beat(self, message: _Beat) -> None:
+    def beat(self, _message: _Beat) -> None:
         self._feed.heartbeat(self._position.seq)
         self._beat_later()
 

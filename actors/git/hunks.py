@@ -72,7 +72,7 @@ class Sides:
             return found is merged
         return (found.id, found.filemode) == (merged.id, merged.filemode)
 
-    def changed_in_result(self, repo: pygit2.Repository) -> list[str]:
+    def changed_in_result(self) -> list[str]:
         """Files of the result that are as neither side has them."""
         onto, tip = (
             {delta.new_file.path for delta in side.diff_to_tree(self.result).deltas}
@@ -81,7 +81,7 @@ class Sides:
         return sorted(onto & tip)
 
 
-def missing_hunks(repo: pygit2.Repository, sides: Sides) -> Iterator[Missing]:
+def missing_hunks(sides: Sides) -> Iterator[Missing]:
     """What the result lacks of either side, by file and line of that side."""
     renamed = _renames(sides.base, sides.result)
     for side, other in ((sides.onto, sides.tip), (sides.tip, sides.onto)):

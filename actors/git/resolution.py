@@ -132,7 +132,7 @@ def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[P
     waivers = _waivers(repo, onto, tip, head)
     missing = [
         Problem("missing", shown(item.path), item.line, shown(item.text))
-        for item in missing_hunks(repo, sides)
+        for item in missing_hunks(sides)
         if not any(_waives(waiver, item) for waiver in waivers)
     ]
     return (*_markers(repo, sides, onto), *missing)
@@ -150,7 +150,7 @@ def _markers(repo: pygit2.Repository, sides: Sides, onto: str) -> list[Problem]:
     How long a marker is, the attributes of `onto` say, as they did when the conflict was written.
     """
     problems = []
-    paths = sides.changed_in_result(repo)
+    paths = sides.changed_in_result()
     for path, marker in _markers_of(repo, onto, paths):
         known = {line for tree in (sides.onto, sides.tip) for line in sides.lines(tree, path) or ()}
         for number, line in enumerate(sides.lines(sides.result, path) or (), 1):

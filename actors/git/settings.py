@@ -26,7 +26,7 @@ def _is_on(value: str) -> bool:
     return value.lower() in _TRUE
 
 
-def _is_there(value: str) -> bool:
+def _is_there(_value: str) -> bool:
     return True
 
 

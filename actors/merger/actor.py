@@ -84,7 +84,7 @@ class Merger(CompanyActor):
         self.on_stop()
 
     @handles(Rest)
-    def rest(self, message: Rest) -> None:
+    def rest(self, _message: Rest) -> None:
         """End the worker process, which has had nothing to do."""
         self._worker.rest()
 
@@ -94,7 +94,7 @@ class Merger(CompanyActor):
             self._tests = None
 
     @handles(Look)
-    def look(self, message: Look) -> None:
+    def look(self, _message: Look) -> None:
         """Take the next step that the row asks for."""
         row = self._row()
         first = self._first_in_line(row)

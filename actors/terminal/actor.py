@@ -85,7 +85,7 @@ class TerminalActor(Hosted):
     # ---- convergence ---------------------------------------------------------------------
 
     @handles(Look)
-    def look(self, message: Look) -> None:
+    def look(self, _message: Look) -> None:
         """Read the row, and compare it with reality."""
         row = self.stage.reader.terminal(self.at)
         if row is None:
@@ -312,7 +312,7 @@ class TerminalActor(Hosted):
     # ---- the end -------------------------------------------------------------------------
 
     @handles(Swept)
-    def swept(self, message: Swept) -> None:
+    def swept(self, _message: Swept) -> None:
         """Every commit of the program is journaled: tell its end, or the end of its turn."""
         if self._departure.under_way and self.session is not None:
             self._departure.tell(self._delivery.unsure)

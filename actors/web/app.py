@@ -235,7 +235,7 @@ def _events(door: Door) -> Handler:
 # ---- beside the requests -------------------------------------------------------------------------
 
 
-async def _openapi(request: Request) -> Response:
+async def _openapi(_request: Request) -> Response:
     return Response(openapi.DOCUMENT, media_type="application/json")
 
 
@@ -261,7 +261,7 @@ def _login(door: Door) -> Handler:
 
 
 def _metrics(door: Door) -> Handler:
-    async def show(request: Request) -> Response:
+    async def show(_request: Request) -> Response:
         return PlainTextResponse(
             await metrics.collect(door.asking, door.hub), media_type=metrics.TYPE
         )
@@ -269,12 +269,12 @@ def _metrics(door: Door) -> Handler:
     return show
 
 
-async def _health(request: Request) -> Response:
+async def _health(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
 def _ready(door: Door) -> Handler:
-    async def ready(request: Request) -> Response:
+    async def ready(_request: Request) -> Response:
         await door.asking.ask(RuntimeInfo())
         return PlainTextResponse("ok\n")
 
@@ -284,7 +284,7 @@ def _ready(door: Door) -> Handler:
 # ---- errors --------------------------------------------------------------------------------------
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return refusal(error)
 

@@ -54,7 +54,7 @@ class WorkflowActor(CompanyActor):
         self.stage.tell(self.address, Look())
 
     @handles(Look)
-    def look(self, message: Look) -> None:
+    def look(self, _message: Look) -> None:
         """Decide on every observation that is not handled yet, oldest first."""
         _, handled = self.stage.reader.standing(self._id)
         branches_moved = False

@@ -16,7 +16,7 @@ _JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
 
 @singledispatch
-def command(order: requests.Command, draft: Draft) -> None:
+def command(order: requests.Command, _draft: Draft) -> None:
     raise TypeError(f"no command: {order!r}")
 
 
@@ -39,7 +39,7 @@ def _task(draft: Draft, address: str) -> Task:
 
 
 @command.register
-def _prepare(order: requests.WorkflowPrepare, draft: Draft) -> None:
+def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
     """From `created`, or again after a prepare that failed."""
     _require(draft, "not_created", WorkflowStatus.CREATED, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.PENDING for task in draft.workflow.tasks):
@@ -54,7 +54,7 @@ def _prepare(order: requests.WorkflowPrepare, draft: Draft) -> None:
 
 
 @command.register
-def _start(order: requests.WorkflowStart, draft: Draft) -> None:
+def _start(_order: requests.WorkflowStart, draft: Draft) -> None:
     _require(draft, "not_ready", WorkflowStatus.READY)
     draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON)
 
@@ -67,7 +67,7 @@ def _pause(order: requests.WorkflowPause, draft: Draft) -> None:
 
 
 @command.register
-def _resume(order: requests.WorkflowResume, draft: Draft) -> None:
+def _resume(_order: requests.WorkflowResume, draft: Draft) -> None:
     """What was frozen has its `timeout` from now on: it could not work."""
     _require(draft, "not_paused", WorkflowStatus.PAUSED)
     if draft.workflow.frozen:
@@ -78,7 +78,7 @@ def _resume(order: requests.WorkflowResume, draft: Draft) -> None:
 
 
 @command.register
-def _stop(order: requests.WorkflowStop, draft: Draft) -> None:
+def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     """Ends the programs; branches and uncommitted work are kept."""
     final = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
     _require(draft, "already_over", *(s for s in WorkflowStatus if s not in final))
@@ -258,7 +258,7 @@ def _awaits_person(draft: Draft, task: Task) -> None:
 
 
 @command.register
-def _continue(order: requests.MergeContinue, draft: Draft) -> None:
+def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
     """After a resolution by hand: judge what is in the worktree (each asking anew, so what
     was told of the one before is forgotten). After a failed merge, or in place of its
     repair: merge and test the branches again.
@@ -298,7 +298,7 @@ def _continue(order: requests.MergeContinue, draft: Draft) -> None:
 
 
 @command.register
-def _abort(order: requests.MergeAbort, draft: Draft) -> None:
+def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
     """Give the merge up: `failed`, branches and target untouched."""
     _require(draft, "not_merging", WorkflowStatus.MERGING)
     _not_landing(draft)

@@ -34,9 +34,7 @@ def set_next_to_work(draft: Draft) -> bool:
         ):
             if task.status == TaskStatus.PENDING:
                 draft.move_task(task, TaskStatus.RUNNING, f"{terminal.address} is set to work")
-            _instruct(
-                draft, terminal, first_instruction(draft.plan, draft.workflow, task, terminal)
-            )
+            _instruct(draft, terminal, first_instruction(draft.plan, task, terminal))
             return True
     return False
 

@@ -18,7 +18,7 @@ def duty_of(task: Task, terminal: Terminal) -> Duty:
     return Duty.CODE_FOR_REVIEW if later and later[0].role == "reviewer" else Duty.CODE
 
 
-def first_instruction(plan: Plan, workflow: Workflow, task: Task, terminal: Terminal) -> str:
+def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:
     """The text of a terminal's first step in this incarnation."""
     duty = duty_of(task, terminal)
     where = f"Callboard task {task.address} ({task.name}), branch {task.branch}."
