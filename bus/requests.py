@@ -66,6 +66,8 @@ class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
 class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     plan: str | dict[str, Any]
     base: str = ""
+    environment: dict[str, str] = {}
+    salt: str = ""
 
 
 class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):

@@ -125,3 +125,13 @@ def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
     except toml.TomlError:
         return fields
     return {**fields, "plan": {**decoded, "repo": str(Path(repo).resolve())}}
+
+
+def own_environment() -> dict[str, Any]:
+    """What `plan.submit` is told of this process's environment."""
+    import secrets
+
+    from bus.environment import digests
+
+    salt = secrets.token_hex(16)
+    return {"environment": digests(salt), "salt": salt}

@@ -6,6 +6,7 @@ from typing import Any
 
 from actors.command_line import live, streams, tables
 from actors.command_line.daemon import ensure
+from actors.command_line.options import own_environment
 from actors.command_line.printing import say, say_json
 from actors.command_line.program import command
 from actors.command_line.waiting import merge_of_person
@@ -42,7 +43,7 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
     served = ensure(home)
     with _client(home, served) as client:
         seq = client.ask(RuntimeInfo()).head
-        submitted = client.ask(PlanSubmit(**plan))
+        submitted = client.ask(PlanSubmit(**plan, **own_environment()))
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
     return _shown(_Follower(home, submitted.id, seq, as_json, drives=True), as_json)

@@ -12,6 +12,7 @@ from actors.command_line.options import (
     home,
     home_option,
     json_option,
+    own_environment,
     read_plan,
     show,
     with_repo,
@@ -81,7 +82,7 @@ def submit(plan: str, repo: str | None, as_json: bool) -> None:
     """Submit a plan; it is then `created`."""
     from bus.requests import PlanSubmit
 
-    result = ask(PlanSubmit(**with_repo(read_plan(plan), repo)))
+    result = ask(PlanSubmit(**with_repo(read_plan(plan), repo), **own_environment()))
     show(result, as_json, lambda r: "\n".join([r.id, *(f"note: {w}" for w in r.warnings)]))
 
 

@@ -23,6 +23,7 @@ from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock, requests
 from bus.action import Action, Do
+from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, ConsoleAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller
@@ -200,7 +201,8 @@ class Gateway(CompanyActor):
         checked = check(request.plan, request.base)
         id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
-        return {"id": id, "workflow": id, "address": f"{id}/", "warnings": checked.warnings}
+        warnings = [*checked.warnings, *_of_environment(request)]
+        return {"id": id, "workflow": id, "address": f"{id}/", "warnings": warnings}
 
     @answer.register
     def _compact(self, _request: requests.EventsCompact, _client: str) -> Any:
@@ -326,3 +328,16 @@ def _allowed(envelope: Envelope) -> Caller:
             message += "; an agent has no voice here but its commits"
         raise Refused(403, "not_allowed", message)
     return caller
+
+
+def _of_environment(request: requests.PlanSubmit) -> list[str]:
+    """Name the variables in which the client's environment differs from this process's."""
+    names = differing(request.environment, request.salt)
+    if not names:
+        return []
+    shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    return [
+        "the runtime's environment counts for agents, setup and tests, and not that of this "
+        f"shell; these differ: {shown} (to use this shell's: end the runtime with down, and "
+        "start it here; terminals go on)"
+    ]

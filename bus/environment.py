@@ -1,0 +1,32 @@
+"""Whose environment counts: the runtime's, for everything it starts. A client says what its own is,
+as digests, so that a difference can be told at once and no value leaves the client.
+"""
+
+import fnmatch
+import hashlib
+import os
+from collections.abc import Mapping
+
+_SESSION = (
+    "_", "SHLVL", "PWD", "OLDPWD", "PS1", "PS2", "COLUMNS", "LINES", "TERM*", "COLORTERM",
+    "WINDOWID",    "SSH_*", "XDG_*", "DBUS_*", "DISPLAY", "WAYLAND_*", "TMUX*", "STY", "VTE_*", "KITTY_*", "GPG_*",
+    "INVOCATION_ID", "JOURNAL_STREAM", "CALLBOARD_*", "PYTHON*", "PYTEST_*", "LS_COLORS", "HIST*",
+)  # fmt: skip
+"""Variables of a terminal or a login, which differ from window to window and change no work."""
+
+
+def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return a digest of the value of each variable that may change the work."""
+    return {
+        name: hashlib.sha256(f"{salt}\0{name}\0{value}".encode("utf-8", "replace")).hexdigest()[:16]
+        for name, value in environment.items()
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in _SESSION)
+    }
+
+
+def differing(
+    sent: Mapping[str, str], salt: str, environment: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Return the variables of a client that this process has not, or with another value."""
+    own = digests(salt, environment)
+    return sorted(name for name, digest in sent.items() if own.get(name) != digest)
