@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 _SESSION = (
     "_", "SHLVL", "PWD", "OLDPWD", "PS1", "PS2", "COLUMNS", "LINES", "TERM*", "COLORTERM",
-    "WINDOWID",    "SSH_*", "XDG_*", "DBUS_*", "DISPLAY", "WAYLAND_*", "TMUX*", "STY", "VTE_*", "KITTY_*", "GPG_*",
+    "WINDOWID",
+    "SSH_*", "XDG_*", "DBUS_*", "DISPLAY", "WAYLAND_*", "TMUX*", "STY", "VTE_*", "KITTY_*", "GPG_*",
     "INVOCATION_ID", "JOURNAL_STREAM", "CALLBOARD_*", "PYTHON*", "PYTEST_*", "LS_COLORS", "HIST*",
 )  # fmt: skip
 """Variables of a terminal or a login, which differ from window to window and change no work."""
