@@ -29,7 +29,7 @@ from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registe
 _SIZE = "conflict-marker-size"
 _USUAL = 7
 _LONGEST = 1_000
-_WAIVER = "Dropped:"
+WAIVER = "Dropped:"
 
 
 class Materialized(msgspec.Struct, frozen=True):
@@ -179,10 +179,10 @@ def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[st
     walker.hide(onto)
     walker.hide(tip)
     return [
-        line.strip().removeprefix(_WAIVER).strip()
+        line.strip().removeprefix(WAIVER).strip()
         for commit in walker
         for line in commit.raw_message.decode(errors="replace").splitlines()
-        if line.strip().startswith(_WAIVER)
+        if line.strip().startswith(WAIVER)
     ]
 
 

@@ -38,6 +38,9 @@ def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
             resolution.check_resolution, row.git_dir, onto=merge.start, tip=tip, head=commit
         )
     texts = [problem.text for problem in problems]
+    if missing := {problem.path: None for problem in problems if problem.kind == "missing"}:
+        lines = ", ".join(f"`{resolution.WAIVER} {path}: REASON`" for path in missing)
+        texts.append(f"to leave such a change out on purpose, commit with a line for it: {lines}")
     return ResolutionJudged(address=row.address, commit=commit, problems=texts)
 
 

@@ -91,6 +91,8 @@ def test_the_merge_terminal_resolves_after_it_was_told_what_is_wrong(
     assert "feat/b conflicts in: same" in first
     assert "conflict marker" in second
     assert "same" in third
+    assert "`Dropped: FILE: REASON`" in first
+    assert "commit with a line for it: `Dropped: same: REASON`" in third
     judged = acting.facts("merge.resolution")
     assert [bool(fact["problems"]) for fact in judged] == [True, True, False]
     assert terminal(row, "merge")["status"] == "completed"

@@ -65,7 +65,8 @@ def merge_instruction(workflow: Workflow, problem: str) -> str:
         parts.append(
             f"Merging {merge.branch} conflicts in: {', '.join(merge.files)}. The worktree "
             f"{merge.worktree} holds the conflict; resolve it so that nothing of either side "
-            "is lost."
+            "is lost. To leave a change out on purpose, as when one side is taken whole, name "
+            "each such file in the commit message, on a line of its own: `Dropped: FILE: REASON`."
         )
     if problem:
         parts.append(cut(problem))
