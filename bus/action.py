@@ -26,6 +26,7 @@ class Do(StrEnum):
     CONTINUE_MERGE = "merge.continue"
     ABORT_MERGE = "merge.abort"
     ANSWER = "terminal.answer"
+    SEND = "terminal.send"
     EVENTS = "events.replay"
     WHY = "why"
     STOP_RUNTIME = "runtime.stop"

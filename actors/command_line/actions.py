@@ -17,6 +17,7 @@ _WORDS = {
     Do.CONTINUE_MERGE: "merge {} --continue",
     Do.ABORT_MERGE: "merge {} --abort",
     Do.ANSWER: "answer {} CHOICE",
+    Do.SEND: "send {} TEXT",
     Do.EVENTS: "events {}",
     Do.WHY: "why {}",
     Do.STOP_RUNTIME: "down",

@@ -1,4 +1,4 @@
-"""Commands on one terminal: `screen`, `logs`, `attach`."""
+"""Commands on one terminal: `screen`, `logs`, `attach`, `send`."""
 
 import sys
 
@@ -57,3 +57,19 @@ def attach(terminal: str, read_only: bool, detach_key: str) -> None:
             "attach needs a terminal on standard input and output", USAGE, f"logs {terminal}"
         )
     sys.exit(enter(home(), terminal, read_only, bytes([ord(letter) - ord("a") + 1])))
+
+
+@main.command()
+@click.argument("terminal")
+@click.argument("text")
+@json_option
+@home_option
+def send(terminal: str, text: str, as_json: bool) -> None:
+    """Give a terminal that works its next instruction: a text, or `-` to read it from stdin."""
+    from bus.requests import TerminalSend
+
+    words = sys.stdin.read() if text == "-" else text
+    if not words.strip():
+        raise Stop("TEXT: must say something", USAGE)
+    done = ask(TerminalSend(terminal=terminal, text=words))
+    show(done, as_json, lambda _: f"{terminal} gets it as its next instruction")

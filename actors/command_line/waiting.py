@@ -68,12 +68,20 @@ def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
         choices = [command("answer", where, choice) for choice in (asked.choices if asked else [])]
         if choices:
             return [Wait(f"{where} asks: {text}", choices)]
-        return [Wait(f"{where} asks, without choices: {text}", [command("why", where)])]
+        return [Wait(f"{where} asks, without choices: {text}", _ways_on(terminal))]
     if terminal.idle:
-        return [Wait(f"{where} has stopped: {one_line(terminal.idle)}", [command("retry", where)])]
+        steps = [command("send", where, "TEXT"), *_ways_on(terminal)]
+        return [Wait(f"{where} has stopped: {one_line(terminal.idle)}", steps)]
     if terminal.stalled:
-        return [Wait(f"{where} has been silent for long", [command("why", where)])]
+        return [Wait(f"{where} shows nothing new for long", _ways_on(terminal))]
     return []
+
+
+def _ways_on(terminal: Terminal) -> list[str]:
+    """Enter it, or start it again; the terminal of the merge has no task to retry."""
+    where = terminal.address.rstrip("/")
+    again = [command("retry", where)] if terminal.task else []
+    return [command("attach", where), *again]
 
 
 def _question(text: str) -> str:

@@ -174,6 +174,13 @@ ROUTES: tuple[Route, ...] = (
         body=True,
     ),
     Route(
+        method="POST",
+        path="/api/terminals/{terminal:path}/send",
+        request=requests.TerminalSend,
+        summary="Give a terminal its next instruction",
+        body=True,
+    ),
+    Route(
         method="GET",
         path="/api/why/{address:path}",
         request=requests.Why,

@@ -47,24 +47,31 @@ def _text(shown: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("workflow", "command"),
+    ("workflow", "commands"),
     [
         (_workflow("created"), "prepare demo"),
         (_workflow("ready"), "start demo"),
         (_workflow("paused"), "resume demo"),
         (_workflow("failed"), "why demo"),
-        (_workflow("running", _terminal(blocked="Go on?")), "why demo/a/1"),
-        (_workflow("running", _terminal(stalled=True)), "why demo/a/1"),
+        (_workflow("running", _terminal(blocked="Go on?")), "attach demo/a/1, retry demo/a/1"),
+        (_workflow("running", _terminal(stalled=True)), "attach demo/a/1, retry demo/a/1"),
+        (
+            _workflow("running", _terminal(idle="No commit counts.")),
+            "send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1",
+        ),
         (_workflow("merging", merge=_MERGE), "merge demo --continue"),
         (
-            _workflow("merging", merge_terminal=_terminal(address="demo/merge/", blocked="Go?")),
-            "why demo/merge",
+            _workflow(
+                "merging",
+                merge_terminal=_terminal(address="demo/merge/", task="", blocked="Go?"),
+            ),
+            "attach demo/merge",
         ),
     ],
 )
-def test_what_waits_for_a_person_has_its_command(workflow: Workflow, command: str) -> None:
+def test_what_waits_for_a_person_has_its_commands(workflow: Workflow, commands: str) -> None:
     (wait,) = waits(workflow)
-    assert wait.commands == [f"python run.py {command}"]
+    assert wait.commands == [f"python run.py {words}" for words in commands.split(", ")]
     shown = _text(tables.ps([_workflow("running", _terminal()), workflow]))
     assert shown.splitlines()[0] == "waits for you"
 

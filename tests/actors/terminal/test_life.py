@@ -1,4 +1,7 @@
-"""A screen lives when it shows something new; what blinks, spins or counts is not new."""
+"""A screen lives when it shows something new; what blinks, spins or counts is not new.
+
+Hazard 67.
+"""
 
 import pytest
 

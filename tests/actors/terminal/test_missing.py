@@ -1,4 +1,7 @@
-"""What a terminal is told is missing: each way of not finishing, in a real repository."""
+"""What a terminal is told is missing: each way of not finishing, in a real repository.
+
+Hazard 68.
+"""
 
 import os
 import subprocess

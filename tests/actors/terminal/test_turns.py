@@ -1,4 +1,7 @@
-"""The end of a turn without a commit that counts: told, and then a person is asked."""
+"""The end of a turn without a commit that counts: told, and then a person is asked.
+
+Hazards 67, 68.
+"""
 
 import json
 from collections.abc import Callable
