@@ -6,6 +6,13 @@ What is stored in a column has a CHECK constraint made from its enum.
 from enum import StrEnum
 
 
+class Role(StrEnum):
+    """What a terminal does in its task."""
+
+    CODER = "coder"
+    REVIEWER = "reviewer"
+
+
 class MergeRefusal(StrEnum):
     """Why a merge ended without landing."""
 

@@ -14,6 +14,7 @@ import msgspec
 from bus import address, toml
 from bus.converting import converter
 from bus.errors import Refused, malformed
+from bus.kinds import Role
 from bus.plan_lines import line_of
 from bus.plan_problems import Problem, Shape, collect, spelled
 
@@ -27,7 +28,6 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
-Role = Literal["coder", "reviewer"]
 Sandbox = Literal["worktree", "off"]
 
 
@@ -43,7 +43,7 @@ class TerminalPlan(_Strict):
 
     cli: Text
     instruction: Instruction
-    role: Role = "coder"
+    role: Role = Role.CODER
     provider: str = ""
     model: str = ""
     auto_confirm: AutoConfirm = "bypass"
@@ -259,7 +259,7 @@ def _beyond_types(plan: Plan) -> list[Problem]:
         for j, terminal in enumerate(task.terminal):
             if not terminal.instruction.strip():
                 problem("must say something", "task", i, "terminal", j, "instruction")
-        if task.terminal[0].role == "reviewer":
+        if task.terminal[0].role == Role.REVIEWER:
             problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
     for index, pattern in enumerate(plan.copy):
         parts = PurePosixPath(pattern).parts

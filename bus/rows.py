@@ -2,7 +2,8 @@
 
 import msgspec
 
-from bus.status import LIVE_TERMINAL, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.kinds import Role
+from bus.status import LIVE_TERMINAL, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
 class Terminal(msgspec.Struct, kw_only=True):
@@ -21,7 +22,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     address: str
     task: str
     position: int
-    role: str
+    role: Role
     cli: str
     status: TerminalStatus
     reason: str = ""
@@ -100,54 +101,58 @@ class Task(msgspec.Struct, kw_only=True):
 class Merge(msgspec.Struct, kw_only=True):
     """How far the merge has come.
 
-    `round` counts its builds; `base`, `commit`: the result `commit` was built on the target's tip
-    `base`; `runs` of the tests on it, `tested` the last was green. `resolved`: a commit that
-    resolves a conflict or mends a red tree. `repairs` counts the merge terminals of one conflict;
-    `problem` is why it failed last, with the evidence.
+    `round` counts its builds. A build makes `commit` on the target's tip `base`; `commit_time`
+    is the time that the merge commits of this round carry. `runs` counts the runs of the tests
+    on it, and `tested` says that the last was green. `queued` is when the workflow joined the
+    line of those that merge into one target.
 
-    `waits`: "" the merger goes on; `conflict` a resolution; `repair` the merge terminal's
-    work on a red tree; `checking` the merger's judgement of `resolved`; `by_hand` its
-    judgement of what a person left in the worktree; `landing` the target is being moved
-    (set by the merger as a compare-and-swap from ""); `checkout` it has landed, and a person
-    is to free a checkout that could not follow.
+    `files` and `branch` are those in conflict. `worktree` is the scratch worktree of a conflict
+    or a repair, whose branch began at `start`. `resolution` is the commit that resolves the
+    conflict, and `repaired` the one that mends a red tree. `repairs` counts the merge terminals
+    that worked on it. `problem` is why the merge failed last, with the evidence.
 
-    `worktree` is the scratch worktree of a conflict or a repair, whose branch began at
-    `start`; `at` is the time that this round's merge commits carry, and its place in the line
-    of those that merge into one target; `told` names the last step the merger has told, so
-    that none is told twice.
+    `told` names the last step of which the merger has told the fact, so that none is told twice.
     """
 
     round: int = 0
+    stage: MergeStage = MergeStage.IDLE
     base: str = ""
     commit: str = ""
+    commit_time: str = ""
     runs: int = 0
     tested: bool = False
-    waits: str = ""
-    resolved: str = ""
+    queued: str = ""
     files: list[str] = []
     branch: str = ""
     worktree: str = ""
     start: str = ""
-    at: str = ""
-    told: str = ""
+    resolution: str = ""
+    repaired: str = ""
     repairs: int = 0
     problem: str = ""
-
-    def step(self, fact: str) -> str:
-        """What `told` says once the merger has told a `fact` of this kind here."""
-        return f"{self.round}/{self.runs}/{self.waits}/{self.resolved}/{fact}"
+    told: str = ""
 
     @property
-    def staged(self) -> bool:
-        """The scratch worktree holds what the merge terminal is to work on: the merger has
-        put the red tree there.
-        """
-        return self.waits != "repair" or (bool(self.worktree) and self.start == self.commit)
+    def carried(self) -> str:
+        """The commit of a resolution or a repair, which the next build goes on from; "" for
+        none."""
+        return self.repaired or self.resolution
+
+    def step(self, fact: str) -> str:
+        """Return what `told` is when the merger has told a `fact` of this kind here."""
+        return f"{self.round}/{self.runs}/{self.stage}/{self.carried}/{fact}"
+
+    @property
+    def laid_out(self) -> bool:
+        """The scratch worktree holds what the merge terminal is to work on. (In `repair` the
+        merger has to check the red tree out first.)"""
+        in_place = bool(self.worktree) and self.start == self.commit
+        return self.stage != MergeStage.REPAIR or in_place
 
     @property
     def asks(self) -> bool:
         """The merge terminal is to resolve a conflict or to mend a red tree."""
-        return self.waits in ("conflict", "repair")
+        return self.stage in (MergeStage.CONFLICT, MergeStage.REPAIR)
 
     @property
     def red(self) -> bool:

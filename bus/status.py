@@ -47,6 +47,32 @@ class TerminalStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class MergeStage(StrEnum):
+    """What a merge does or waits for."""
+
+    IDLE = "idle"
+    """Nothing is being merged: the workflow is not `merging`."""
+    BUILDING = "building"
+    """The merger merges the branches."""
+    TESTING = "testing"
+    """The merger tests the merged tree; a green one is landed next."""
+    LANDING = "landing"
+    """The merger moves the target. Nobody can stop or abort it."""
+    CONFLICT = "conflict"
+    """A resolution is awaited, from the merge terminal or a person."""
+    REPAIR = "repair"
+    """The merge terminal mends a red tree."""
+    CHECKING = "checking"
+    """The merger checks the commit of the merge terminal."""
+    BY_HAND = "by_hand"
+    """The merger checks what a person left in the worktree of the conflict."""
+    CHECKOUT = "checkout"
+    """It has landed; a person is to free a checkout that could not follow."""
+
+
+IN_LINE = frozenset({MergeStage.BUILDING, MergeStage.TESTING, MergeStage.LANDING})
+"""It is the merger's turn. Workflows with one target take turns in these (hazard 52)."""
+
 FINAL_WORKFLOW = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED})
 """A workflow leaves these no more; a failed one may be repaired."""
 

@@ -3,15 +3,17 @@
 Plain data made by the pure core and by the actors, carried out by the journal.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
 
 import msgspec
 
 from bus.facts import Fact, TaskMoved, TerminalMoved, WorkflowMoved
 from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from store.columns import MergeColumns, WorkflowColumns
 
-Table = Literal["workflow", "task", "terminal", "cursor", "commit", "actorstate", "meta"]
+Table = Literal["workflow", "merge", "task", "terminal", "cursor", "commit", "actorstate", "meta"]
 
 Status = WorkflowStatus | TaskStatus | TerminalStatus
 
@@ -22,11 +24,15 @@ _MOVED: dict[str, type[Any]] = {
 }
 KEYS = {
     "workflow": "id",
+    "merge": "workflow",
     "task": "address",
     "terminal": "address",
     "actorstate": "address",
     "meta": "key",
 }
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -72,6 +78,28 @@ class Update(msgspec.Struct, frozen=True):
     expect: dict[str, Any] = {}
 
 
+def update_workflow(
+    id: str, expect: WorkflowColumns | None = None, **sets: Unpack[WorkflowColumns]
+) -> Update:
+    """Change columns of a workflow's row, if those of `expect` still hold."""
+    return Update("workflow", id, as_stored(sets), as_stored(expect or {}))
+
+
+def update_merge(
+    workflow: str, expect: MergeColumns | None = None, **sets: Unpack[MergeColumns]
+) -> Update:
+    """Change columns of the merge of a workflow, if those of `expect` still hold."""
+    return Update("merge", workflow, as_stored(sets), as_stored(expect or {}))
+
+
+def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns as the database holds them: a list is JSON text."""
+    return {
+        name: _encode(value).decode() if isinstance(value, list) else value
+        for name, value in columns.items()
+    }
+
+
 class Insert(msgspec.Struct, frozen=True):
     """A new row. `Duplicate` where its key is taken; with `replace`, taken over."""
 
@@ -80,18 +108,11 @@ class Insert(msgspec.Struct, frozen=True):
     replace: bool = False
 
 
-class Delete(msgspec.Struct, frozen=True):
-    """The row with this key, if it is there."""
-
-    table: Table
-    key: str
-
-
 class Purge(msgspec.Struct, frozen=True):
     """The facts of these workflows, which are over."""
 
     workflows: list[str]
 
 
-Operation = Move | Update | Insert | Delete | Purge | Fact
+Operation = Move | Update | Insert | Purge | Fact
 """A bare fact is appended as it is."""

@@ -6,8 +6,9 @@ stands. Steps are never edited once released.
 
 from collections.abc import Callable
 
-from peewee import SqliteDatabase
+from peewee import IntegrityError, SqliteDatabase
 
+from store.own_merge_table import give_merge_its_table
 from store.tables import TABLES
 
 
@@ -56,14 +57,26 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_accepted,
     _add_turns,
     _add_author,
+    give_merge_its_table,
 )
 
 VERSION = len(STEPS)
 
 
 def migrate(database: SqliteDatabase) -> None:
-    """All missing steps in one transaction: a crash leaves the old schema."""
-    with database.atomic("EXCLUSIVE"):
-        for step in STEPS[database.pragma("user_version") :]:
-            step(database)
-        database.pragma("user_version", VERSION)
+    """Take all missing steps in one transaction: a crash leaves the old schema.
+
+    Foreign keys are off meanwhile, so that a step can make a table anew, and are checked before
+    the end of the transaction. Raises `IntegrityError` if one is broken.
+    """
+    database.pragma("foreign_keys", 0)
+    try:
+        with database.atomic("EXCLUSIVE"):
+            version = database.pragma("user_version")
+            for step in STEPS[version:]:
+                step(database)
+            if version < VERSION and database.execute_sql("PRAGMA foreign_key_check").fetchone():
+                raise IntegrityError("a foreign key is broken")
+            database.pragma("user_version", VERSION)
+    finally:
+        database.pragma("foreign_keys", 1)

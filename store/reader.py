@@ -26,18 +26,20 @@ from peewee import FloatField, Model, SqliteDatabase
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.plan import Plan, TerminalPlan
-from bus.status import WorkflowStatus
+from bus.status import IN_LINE, WorkflowStatus
 from store.damage import damaged, is_damage
 from store.database import open_database
-from store.tables import Task, Terminal, Workflow
+from store.tables import Merge, Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 # Not strict: SQLite's booleans are 0 and 1.
 _workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
+_merge = msgspec.json.Decoder(rows.Merge, strict=False).decode
 _task = msgspec.json.Decoder(rows.Task, strict=False).decode
 _terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
 _position = attrgetter("position")
+_IN_LINE = ", ".join(f"'{stage}'" for stage in sorted(IN_LINE))
 
 
 class _Numbered(msgspec.Struct):
@@ -115,12 +117,13 @@ class Reader:
 
     def workflow(self, id: str) -> rows.Workflow | None:
         """One workflow whole, or None."""
-        found: dict[str, list[bytes]] = {"workflow": [], "task": [], "terminal": []}
+        found: dict[str, list[bytes]] = {"workflow": [], "merge": [], "task": [], "terminal": []}
         for table, body in self._sql(_whole_workflow(), id):
             found[table].append(body)
         if not found["workflow"]:
             return None
         workflow = self._sound(_workflow, found["workflow"][0])
+        workflow.merge = self._sound(_merge, found["merge"][0])
         workflow.tasks = [self._sound(_task, body) for body in found["task"]]
         terminals = [self._sound(_terminal, body) for body in found["terminal"]]
         by_task: dict[str, list[rows.Terminal]] = {}
@@ -139,9 +142,9 @@ class Reader:
         return [
             id
             for (id,) in self._sql(
-                "SELECT id FROM workflow WHERE tidied = 0 AND status = 'merging'"
-                " AND merge_waits IN ('', 'landing') AND git_dir = ? AND target = ?"
-                " ORDER BY merge_at, rowid",
+                "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
+                " WHERE tidied = 0 AND status = 'merging' AND git_dir = ? AND target = ?"
+                f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid",
                 *(git_dir, target),
             )
         ]
@@ -152,8 +155,8 @@ class Reader:
         """
         return self._sql(
             "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
-            " UNION ALL SELECT id || '/merge/', '', merge_start,"
-            " merge_worktree FROM workflow WHERE id = ? AND merge_worktree != ''",
+            " UNION ALL SELECT workflow || '/merge/', '', start, worktree"
+            " FROM merge WHERE workflow = ? AND worktree != ''",
             *(id, id),
         )
 
@@ -287,9 +290,9 @@ class Reader:
         return bytes(found[0][0]) if found else None
 
 
-def _pairs(row: type[msgspec.Struct], table: type[Model], prefix: str = "") -> list[str]:
+def _pairs(row: type[msgspec.Struct], table: type[Model]) -> list[str]:
     """`'name', value` for each field of `row` that is a column of `table`."""
-    found = {name: table._meta.columns.get(prefix + name) for name in row.__struct_fields__}  # noqa: SLF001
+    found = {name: table._meta.columns.get(name) for name in row.__struct_fields__}  # noqa: SLF001
     return [f"'{name}', {_value(column)}" for name, column in found.items() if column is not None]
 
 
@@ -302,7 +305,7 @@ def _value(column: Any) -> str:
     return f"ifnull({name}, '')" if column.null else name
 
 
-_JSON = {"forecast", "merge_files"}
+_JSON = {"forecast", "files"}
 """Columns that hold JSON themselves."""
 
 
@@ -322,11 +325,11 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
 @cache
 def _whole_workflow() -> str:
     """One statement, so one committed state; the rows in no order."""
-    merge = _object(*_pairs(rows.Merge, Workflow, "merge_"))
     own = _pairs(rows.Workflow, Workflow)
     return " UNION ALL ".join(
         [
-            _rows(Workflow, "id", *own, "'address', id || '/'", f"'merge', {merge}"),
+            _rows(Workflow, "id", *own, "'address', id || '/'"),
+            _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
             _rows(Task, "workflow", *_pairs(rows.Task, Task)),
             _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
         ]

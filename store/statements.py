@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from bus.facts import Fact, TerminalMoved
-from store.change import KEYS, Delete, Insert, Move, Operation, Purge, Update
+from store.change import KEYS, Insert, Move, Operation, Purge, Update
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -48,8 +48,6 @@ def run(execute: Execute, operation: Operation) -> Fact | None:
             _swap(execute, table, sets, where)
         case Insert(table, values, replace):
             execute(_insert(table, tuple(values), replace), tuple(values.values()))
-        case Delete(table, key):
-            execute(f'DELETE FROM "{table}" WHERE "{KEYS[table]}" = ?', (key,))
         case Purge(workflows):
             marks = ", ".join("?" * len(workflows))
             execute(f"DELETE FROM fact WHERE workflow IN ({marks})", workflows)

@@ -39,6 +39,7 @@ def submission(
                 "created": created,
             },
         ),
+        Insert("merge", {"workflow": id}),
         WorkflowMoved(
             address=address.workflow(id),
             old=None,

@@ -19,12 +19,14 @@ from peewee import (
     TextField,
 )
 
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.kinds import Role
+from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
-def _status(enum: type[StrEnum], default: StrEnum) -> TextField:
-    words = ", ".join(f"'{status}'" for status in enum)
-    return TextField(constraints=[Check(f"status IN ({words})"), SQL(f"DEFAULT '{default}'")])
+def _word(name: str, enum: type[StrEnum], default: StrEnum) -> TextField:
+    """A column that holds a word of the enum."""
+    words = ", ".join(f"'{word}'" for word in enum)
+    return TextField(constraints=[Check(f"{name} IN ({words})"), SQL(f"DEFAULT '{default}'")])
 
 
 def _text() -> TextField:
@@ -39,11 +41,14 @@ def _flag(default: int = 0) -> BooleanField:
     return BooleanField(constraints=[SQL(f"DEFAULT {default}")])
 
 
-class Workflow(Model):
-    """`handled`: the seq of the last observation decided on (the durable mailbox's position).
+def _list() -> TextField:
+    """A column that holds a list as JSON."""
+    return TextField(constraints=[SQL("DEFAULT '[]'")])
 
-    `plan`: the plan as JSON. The `merge_…` columns are the merge's progress.
-    """
+
+class Workflow(Model):
+    """`handled`: the seq of the last observation decided on (the durable mailbox's
+    position). `plan`: the plan as JSON."""
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -52,31 +57,41 @@ class Workflow(Model):
     author = _text()
     target = TextField()
     plan = BlobField()
-    status = _status(WorkflowStatus, WorkflowStatus.CREATED)
+    status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)
     reason = _text()
     handled = _number()
     created = _text()
     frozen = _flag()
-    merge_round = _number()
-    merge_base = _text()
-    merge_commit = _text()
-    merge_runs = _number()
-    merge_tested = _flag()
-    merge_waits = _text()
-    merge_resolved = _text()
-    merge_files = TextField(constraints=[SQL("DEFAULT '[]'")])
-    merge_branch = _text()
-    merge_worktree = _text()
-    merge_start = _text()
-    merge_at = _text()
-    merge_told = _text()
     tidied = _flag()
-    merge_repairs = _number()
-    merge_problem = _text()
-    forecast = TextField(constraints=[SQL("DEFAULT '[]'")])
+    forecast = _list()
 
     class Meta:
         indexes = ((("tidied",), False),)
+
+
+class Merge(Model):
+    """The merge of a workflow, from its submission on: how far it has come."""
+
+    workflow = ForeignKeyField(
+        Workflow, column_name="workflow", primary_key=True, on_delete="CASCADE", backref="merges"
+    )
+    stage = _word("stage", MergeStage, MergeStage.IDLE)
+    round = _number()
+    base = _text()
+    commit = _text()
+    commit_time = _text()
+    runs = _number()
+    tested = _flag()
+    queued = _text()
+    files = _list()
+    branch = _text()
+    worktree = _text()
+    start = _text()
+    resolution = _text()
+    repaired = _text()
+    repairs = _number()
+    problem = _text()
+    told = _text()
 
 
 class Task(Model):
@@ -88,7 +103,7 @@ class Task(Model):
     name = TextField()
     position = IntegerField()
     branch = TextField()
-    status = _status(TaskStatus, TaskStatus.PENDING)
+    status = _word("status", TaskStatus, TaskStatus.PENDING)
     reason = _text()
     base = _text()
     tip = _text()
@@ -114,10 +129,10 @@ class Terminal(Model):
         Task, column_name="task", null=True, on_delete="CASCADE", backref="terminals"
     )
     position = IntegerField()
-    role = TextField()
+    role = _word("role", Role, Role.CODER)
     cli = TextField()
     plan = BlobField()
-    status = _status(TerminalStatus, TerminalStatus.NOT_STARTED)
+    status = _word("status", TerminalStatus, TerminalStatus.NOT_STARTED)
     reason = _text()
     incarnation = _number()
     token = _text()
@@ -194,4 +209,4 @@ class Meta(Model):
     value = TextField()
 
 
-TABLES = (Workflow, Task, Terminal, Fact, Cursor, Commit, ActorState, Meta)
+TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Meta)

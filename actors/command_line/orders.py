@@ -10,6 +10,7 @@ from bus.client import Client
 from bus.facts import ResolutionJudged, WorkflowMoved
 from bus.requests import Command, MergeContinue, WorkflowGet, WorkflowStop
 from bus.rows import Workflow
+from bus.status import MergeStage
 from bus.subscriber import Subscriber
 
 SILENCE_SECONDS = 1.0
@@ -53,7 +54,8 @@ def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> 
 
 
 def _has_conflict(client: Client, name: str) -> bool:
-    return client.ask(WorkflowGet(workflow=name)).merge.waits == "conflict"
+    row = client.ask(WorkflowGet(workflow=name))
+    return row.merge.stage == MergeStage.CONFLICT
 
 
 def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
@@ -70,7 +72,9 @@ def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
                 said = f"{name}/ has a conflict still in {row.merge.worktree}:\n{wrong}"
                 raise Stop(said, FAILED, command("why", name))
             return row
-        if isinstance(fact, WorkflowMoved) or (fact is None and row.merge.waits != "by_hand"):
+        if isinstance(fact, WorkflowMoved) or (
+            fact is None and row.merge.stage != MergeStage.BY_HAND
+        ):
             return row
 
 

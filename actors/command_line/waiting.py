@@ -6,7 +6,9 @@ from typing import NamedTuple
 from actors.command_line.facts import one_line
 from actors.command_line.program import command
 from bus.facts import TerminalBlocked
+from bus.kinds import Role
 from bus.rows import Task, Terminal, Workflow
+from bus.status import MergeStage
 
 Questions = Mapping[str, TerminalBlocked]
 """The newest question of each terminal that is blocked, by its address."""
@@ -40,7 +42,7 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
     if workflow.status == "failed":
         found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", [command("why", id)]))
     if merge_of_person(workflow):
-        landed, where = workflow.merge.waits == "checkout", workflow.merge.worktree
+        landed, where = workflow.merge.stage == MergeStage.CHECKOUT, workflow.merge.worktree
         what = "landed, but for a checkout" if landed else f"a conflict in {where}"
         found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))
     return found
@@ -52,7 +54,7 @@ def _of_task(workflow: Workflow, task: Task) -> list[Wait]:
         return [Wait(f"{address} failed: {one_line(task.reason)}", [command("retry", address)])]
     at_work = ("waiting", "running", "starting")
     if task.status == "review_pending" and not any(
-        t.role == "reviewer" and t.status in at_work for t in task.terminals
+        t.role == Role.REVIEWER and t.status in at_work for t in task.terminals
     ):
         return [Wait(f"{address} asks for review", [command("approve", address)])]
     return []
@@ -92,7 +94,7 @@ def _question(text: str) -> str:
 
 def merge_of_person(workflow: Workflow) -> bool:
     """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
-    helper, waits = workflow.merge_terminal, workflow.merge.waits
+    helper, stage = workflow.merge_terminal, workflow.merge.stage
     at_work = helper is not None and (helper.alive or helper.wanted)
-    asks = waits == "checkout" or (waits == "conflict" and not at_work)
+    asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)
     return workflow.status == "merging" and asks

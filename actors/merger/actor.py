@@ -12,7 +12,7 @@ it.
 
 import logging
 import threading
-from typing import Any
+from typing import Unpack
 
 import msgspec
 
@@ -35,16 +35,15 @@ from bus.facts import Fact, MergeBehind, MergeConflict, MergeRefused, MergeTeste
 from bus.kinds import MergeRefusal
 from bus.messages import Look
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, WorkflowStatus
-from store.change import Update
+from bus.status import FINAL_WORKFLOW, MergeStage, WorkflowStatus
+from store.change import update_merge, update_workflow
+from store.columns import MergeColumns
 from store.errors import LostRace
 
 log = logging.getLogger("callboard.merger")
 
 MERGE_SECONDS = 600.0
 """The time limit for one step of a merge in its worker. Each `git` in it has a shorter one."""
-
-_encode = msgspec.json.Encoder().encode
 
 _ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: the next one waits for the decision on them."""
@@ -136,30 +135,26 @@ class Merger(CompanyActor):
         return line[:1] == [row.id]
 
     def _step(self, row: Workflow, first: bool) -> None:
-        match row.merge.waits:
-            case "" if first:
-                self._go_on(row)
-            case "checking" | "by_hand":
+        match row.merge.stage:
+            case MergeStage.BUILDING if first:
+                self._build(row)
+            case MergeStage.TESTING if first and not row.merge.tested:
+                self._test(row)
+            case MergeStage.TESTING if first:
+                self._begin_landing(row)
+            case MergeStage.CHECKING | MergeStage.BY_HAND:
                 self._tell(row, check(row, self._worker))
-            case "repair":
+            case MergeStage.REPAIR:
                 self._prepare_repair(row)
-            case "landing":
+            case MergeStage.LANDING:
                 self._land(row)
-
-    def _go_on(self, row: Workflow) -> None:
-        if not row.merge.commit:
-            self._build(row)
-        elif not row.merge.tested:
-            self._test(row)
-        else:
-            self._begin_landing(row)
 
     # ---- the steps -----------------------------------------------------------------------
 
     def _build(self, row: Workflow) -> None:
         built = build(row, self._worker, self.stage.paths.home)
         if isinstance(built, ResolvedByGit):
-            self._take(row, merge_resolved=built.commit)
+            self._take(row, resolution=built.commit, repaired="")
         else:
             self._tell(row, built)
 
@@ -196,18 +191,15 @@ class Merger(CompanyActor):
 
     def _begin_landing(self, row: Workflow) -> None:
         """Claim the landing, so that nobody can stop or abort it: the target may have moved
-        already when a crash cuts it.
-        """
-        expect = {
-            "merge_waits": "",
-            "merge_round": row.merge.round,
-            "merge_commit": row.merge.commit,
-            "status": WorkflowStatus.MERGING,
+        already when a crash cuts it."""
+        expect: MergeColumns = {
+            "stage": MergeStage.TESTING,
+            "round": row.merge.round,
+            "commit": row.merge.commit,
         }
         try:
-            self.stage.commit(
-                self, [Update("workflow", self._id, {"merge_waits": "landing"}, expect)]
-            )
+            claim = update_merge(self._id, expect, stage=MergeStage.LANDING)
+            self.stage.commit(self, [claim])
         except LostRace:
             self.stage.tell(self.address, Look())
             return
@@ -220,17 +212,16 @@ class Merger(CompanyActor):
     def _prepare_repair(self, row: Workflow) -> None:
         """Lay the red tree out for the merge terminal, or let the terminal look at it."""
         helper = row.merge_terminal
-        if not row.merge.staged:
+        if not row.merge.laid_out:
             laid_out = lay_out(row, self.stage.paths.home)
-            self._take(row, merge_worktree=laid_out.worktree, merge_start=laid_out.start)
+            self._take(row, worktree=laid_out.worktree, start=laid_out.start)
         elif helper is not None and not helper.gone:
             self.stage.tell(helper.address, Look())
 
     def _look_ahead(self, row: Workflow) -> None:
         changed = self._forecasts.look(row)
         if changed is not None:
-            text = _encode(changed.foreseen).decode()
-            update = Update("workflow", self._id, {"forecast": text})
+            update = update_workflow(self._id, forecast=changed.foreseen)
             self.stage.commit(self, [update, *changed.facts])
 
     def _tidy(self, row: Workflow) -> None:
@@ -257,7 +248,7 @@ class Merger(CompanyActor):
         self._tidying = None
         if message.error is not None:
             raise message.error
-        self.stage.commit(self, [Update("workflow", self._id, {"tidied": True})])
+        self.stage.commit(self, [update_workflow(self._id, tidied=True)])
         self.supervisor.parent.terminate_child(self._id, block=False)
 
     # ---- reading and storing ---------------------------------------------------------------
@@ -274,22 +265,17 @@ class Merger(CompanyActor):
         key = merge.step(type(fact).__name__)
         if merge.told == key:
             return
-        expect = {
-            "merge_told": merge.told,
-            "merge_round": merge.round,
-            "status": WorkflowStatus.MERGING,
-        }
-        update = Update("workflow", self._id, {"merge_told": key}, expect)
+        expect: MergeColumns = {"told": merge.told, "round": merge.round, "stage": merge.stage}
         try:
-            self.stage.commit(self, [update, fact])
+            self.stage.commit(self, [update_merge(self._id, expect, told=key), fact])
         except LostRace:
             self.stage.tell(self.address, Look())
 
-    def _take(self, row: Workflow, **columns: Any) -> None:
+    def _take(self, row: Workflow, **columns: Unpack[MergeColumns]) -> None:
         """Change columns of the merge without a fact, unless its row has changed; look again."""
-        expect = {"merge_told": row.merge.told, "merge_waits": row.merge.waits}
+        expect: MergeColumns = {"told": row.merge.told, "stage": row.merge.stage}
         try:
-            self.stage.commit(self, [Update("workflow", self._id, columns, expect)])
+            self.stage.commit(self, [update_merge(self._id, expect, **columns)])
         except LostRace as lost:
             log.info("%s: %s", self.address, lost)
         self.stage.tell(self.address, Look())

@@ -76,17 +76,17 @@ def _request(row: Workflow) -> merging.MergeRequest:
     """
     branches = [(task.branch, task.name) for task in row.tasks]
     tips = {task.branch: task.accepted for task in row.tasks}
-    time = int(datetime.fromisoformat(row.merge.at).timestamp())
+    time = int(datetime.fromisoformat(row.merge.commit_time).timestamp())
     author = of_text(row.author)
     request = merging.plan_merge(
         row.git_dir, row.target, branches, time=time, tips=tips, author=author
     )
-    resolved = row.merge.resolved
-    if not resolved:
+    carried = row.merge.carried
+    if not carried:
         return request
-    if descends(pygit2.Repository(row.git_dir), request.base, resolved):
-        return msgspec.structs.replace(request, base=resolved)
-    first = merging.MergeBranch("callboard", resolved, "resolved conflicts")
+    if descends(pygit2.Repository(row.git_dir), request.base, carried):
+        return msgspec.structs.replace(request, base=carried)
+    first = merging.MergeBranch("callboard", carried, "resolved conflicts")
     return msgspec.structs.replace(request, branches=(first, *request.branches))
 
 
@@ -117,7 +117,7 @@ def _lay_out(
         author=request.author,
         at_onto=stays,
     )
-    if made.resolved is not None and made.resolved != row.merge.resolved:
+    if made.resolved is not None and made.resolved != row.merge.carried:
         return ResolvedByGit(made.resolved)
     return MergeConflict(
         address=row.address,

@@ -9,6 +9,7 @@ from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
 from bus.facts import ResolutionJudged
 from bus.rows import Workflow
+from bus.status import MergeStage
 
 
 class LaidOut(msgspec.Struct, frozen=True):
@@ -26,9 +27,9 @@ def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
     """
     merge = row.merge
     tip = next((task.accepted for task in row.tasks if task.branch == merge.branch), "")
-    commit = merge.resolved
+    commit = merge.carried
     problems: tuple[resolution.Problem, ...] = ()
-    if merge.waits == "by_hand":
+    if merge.stage == MergeStage.BY_HAND:
         checked = worker.call(
             resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
         )

@@ -16,6 +16,7 @@ from actors.terminal.prepare import profile_for, unverified_version
 from actors.terminal.screens import Screens
 from bus import address as addresses
 from bus.facts import Fact
+from bus.kinds import Role
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
@@ -98,7 +99,7 @@ class Ground(CompanyActor):
         if self.row.task:
             return True
         workflow = self.stage.reader.workflow(self.workflow_id)
-        return workflow is not None and workflow.merge.staged
+        return workflow is not None and workflow.merge.laid_out
 
     # ---- what it sees ----------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ def _nothing_wanted(address: str) -> Terminal:
         address=address,
         task="",
         position=0,
-        role="",
+        role=Role.CODER,
         cli="",
         status=TerminalStatus.NOT_STARTED,
     )

@@ -147,8 +147,8 @@ class WorkflowActor(CompanyActor):
                 case Move(table="workflow"):
                     merge = True
                     terminals |= {t.address for t in self._row().terminals() if not t.gone}
-                case Update(table="workflow", sets=sets):
-                    merge = merge or any(name.startswith("merge_") for name in sets)
+                case Update(table="merge"):
+                    merge = True
         for address in sorted(terminals):
             self._look_at_terminal(address)
         if merge:

@@ -205,14 +205,15 @@ class Scene:
     def _rows(self) -> dict[str, Any]:
         """The rows' columns, but for those that name times, ids and this directory."""
         rows = {}
-        for table, key in (("workflow", "id"), ("task", "address"), ("terminal", "address")):
+        keys = {"workflow": "id", "merge": "workflow", "task": "address", "terminal": "address"}
+        for table, key in keys.items():
             for row in self.query(f"SELECT * FROM {table}"):
                 kept = {name: _plain(value) for name, value in row.items() if name not in _VARY}
                 rows[f"{table} {row[key]}"] = kept
         return rows
 
 
-_VARY = {"repo", "git_dir", "plan", "handled", "created", "merge_at", "merge_worktree"} | {
+_VARY = {"repo", "git_dir", "plan", "handled", "created", "queued", "commit_time"} | {
     "worktree", "token", "instruction", "working_since", "working_clock", "base", "tip",
 }  # fmt: skip
 

@@ -37,14 +37,14 @@ def test_a_person_resolves_it_and_is_told_what_is_wrong_before(acting: Acting, r
     assert any("conflict marker" in problem for problem in first["problems"])
     (where / "same").write_text("two\n")
     git(where, "commit", "-q", "-a", "-m", "loses one side")
-    acting.until(lambda row: row["merge"]["waits"] == "conflict")
+    acting.until(lambda row: row["merge"]["stage"] == "conflict")
     acting.again()
     assert acting.home.run("merge", "demo", "--continue").returncode == 1
     second = acting.fact("merge.resolution", 2)
     assert any("same" in problem for problem in second["problems"])
     (where / "same").write_text("one\ntwo\n")
     git(where, "commit", "-q", "-a", "-m", "both")
-    acting.until(lambda row: row["merge"]["waits"] == "conflict")
+    acting.until(lambda row: row["merge"]["stage"] == "conflict")
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
     assert (repo / "same").read_text() == "one\ntwo\n"
@@ -67,7 +67,7 @@ def test_a_merge_is_given_up_and_taken_up_again(acting: Acting, repo: Path) -> N
     (where / "same").write_text("one\n")
     git(where, "add", "-A")
     git(where, "commit", "-q", "-m", "one is enough", "-m", "Dropped: same: says the same")
-    acting.until(lambda row: row["merge"]["waits"] == "conflict")
+    acting.until(lambda row: row["merge"]["stage"] == "conflict")
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
     assert (repo / "same").read_text() == "one\n"

@@ -96,7 +96,7 @@ def test_a_fact_that_is_no_fact_is_damage(filled: Path) -> None:
 
 @pytest.mark.parametrize(
     ("column", "wrong"),
-    [("reason", b"\xffbytes"), ("merge_files", "[half"), ("merge_files", "[1]"),
+    [("reason", b"\xffbytes"), ("files", "[half"), ("files", "[1]"),
      ("forecast", "none"), ("handled", "many")],
 )  # fmt: skip
 def test_a_row_that_holds_what_was_never_written_is_damage(
@@ -107,7 +107,8 @@ def test_a_row_that_holds_what_was_never_written_is_damage(
         journal.commit(submission(id, plan, "then", "/git"))
     journal.close()
     with closing(sqlite3.connect(database)) as raw:
-        raw.execute(f"UPDATE workflow SET {column} = ? WHERE id = 'demo'", (wrong,))
+        table, key = ("merge", "workflow") if column == "files" else ("workflow", "id")
+        raw.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = 'demo'", (wrong,))
         raw.commit()
     reader = Reader(database)
     try:

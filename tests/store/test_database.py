@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peewee import SqliteDatabase
+from peewee import Model, SqliteDatabase
 
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store import migrations
+from store import columns, migrations, tables
 from store.database import create_or_migrate, open_database
 from store.errors import Unusable, Unwritable
 from store.journal import Journal
@@ -252,3 +252,21 @@ def test_a_task_s_id_and_branch_are_its_own_in_a_workflow(plain: sqlite3.Connect
             with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
                 plain.execute(more, (f"w/{id}2/", "w", id, id, 2, branch))
     plain.execute(more, ("w/u/", "w", "u", "u", 2, "c"))
+
+
+COLUMNS = {
+    tables.Workflow: columns.WorkflowColumns,
+    tables.Merge: columns.MergeColumns,
+    tables.Task: columns.TaskColumns,
+    tables.Terminal: columns.TerminalColumns,
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_columns_that_a_change_may_name_are_in_the_table(table: type[Model]) -> None:
+    assert COLUMNS[table].__annotations__.keys() <= table._meta.columns.keys()  # noqa: SLF001
+
+
+def test_every_column_of_a_merge_may_be_changed() -> None:
+    names = columns.MergeColumns.__annotations__.keys() | {"workflow"}
+    assert names == tables.Merge._meta.columns.keys()  # noqa: SLF001

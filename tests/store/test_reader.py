@@ -9,7 +9,7 @@ from bus import plan as plans
 from bus.facts import CommitSeen, RuntimeStarted, TaskMoved, TerminalMoved, WorkflowMoved
 from bus.plan import HelperPlan, Plan
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Insert, Move, Operation, Update
+from store.change import Insert, Move, Operation, Update, update_merge
 from store.compaction import compact
 from store.journal import Journal
 from store.reader import Reader
@@ -129,7 +129,7 @@ def test_what_is_starting_and_watched_is_read_from_the_rows(two: Journal, reader
     not_started, starting = TerminalStatus.NOT_STARTED, TerminalStatus.STARTING
     two.commit([Move("terminal", "demo/login/1/", not_started, starting)])
     two.commit([Update("task", "demo/login/", {"base": "b", "worktree": "/w"})])
-    two.commit([Update("workflow", "demo", {"merge_worktree": "/m", "merge_start": "s"})])
+    two.commit([update_merge("demo", worktree="/m", start="s")])
     assert reader.starting_terminals() == ["demo/login/1/"]
     assert reader.watched("demo") == [
         ("demo/login/", "feat/login", "b", "/w"),
@@ -191,7 +191,8 @@ ANY_TEXT = [
 def test_any_text_is_read_as_it_was_written(two: Journal, reader: Reader, text: str) -> None:
     two.commit(
         [
-            Update("workflow", "demo", {"reason": text, "merge_problem": text}, {}),
+            Update("workflow", "demo", {"reason": text}),
+            update_merge("demo", problem=text),
             Update("task", "demo/login/", {"issues": text}, {}),
             Update("terminal", "demo/login/1/", {"instruction": text}, {}),
         ]

@@ -9,7 +9,7 @@ from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
 from bus.plan import HelperPlan
 from bus.rows import Task
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 _BY_PERSON = "asked by a person"
 _JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
@@ -88,21 +88,20 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     for task in draft.workflow.tasks:
         if task.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
             draft.move_task(task, TaskStatus.CANCELLED, "the workflow was stopped")
-    draft.set_merge(waits="")
+    draft.set_merge(stage=MergeStage.IDLE)
     draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON, frozen=False)
 
 
 def _not_landing(draft: Draft) -> None:
     """What is being landed cannot be called back; it is over in a moment, or when a person has
-    freed the checkout that it waits for.
-    """
-    if draft.workflow.merge.waits == "checkout":
+    freed the checkout that it waits for."""
+    if draft.workflow.merge.stage == MergeStage.CHECKOUT:
         raise illegal(
             "landing",
             f"{draft.workflow.address} has landed on {draft.workflow.target}, but for a checkout",
             actions=[Action(Do.CONTINUE_MERGE, draft.workflow.address)],
         )
-    if draft.workflow.merge.waits == "landing":
+    if draft.workflow.merge.stage == MergeStage.LANDING:
         raise illegal(
             "landing",
             f"{draft.workflow.address} is landing on {draft.workflow.target} now",
@@ -135,7 +134,7 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
         outcomes.start_error_terminal(draft, task, helper)
     if not failed:
         draft.move_workflow(WorkflowStatus.MERGING, "repair of the merge")
-        draft.set_merge(waits="repair", files=[], branch="")
+        draft.set_merge(stage=MergeStage.REPAIR, files=[], branch="")
         outcomes.start_merge_terminal(draft, helper, workflow.merge.problem)
 
 
@@ -275,11 +274,11 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
             f"not every task of {workflow.address} has completed",
             actions=[Action(Do.GET, workflow.address)],
         )
-    waits = workflow.merge.waits
-    if workflow.status == WorkflowStatus.MERGING and waits == "checkout":
-        draft.set_merge(waits="landing", told="")
+    stage = workflow.merge.stage
+    if workflow.status == WorkflowStatus.MERGING and stage == MergeStage.CHECKOUT:
+        draft.set_merge(stage=MergeStage.LANDING, told="")
         return
-    if workflow.status == WorkflowStatus.MERGING and waits not in ("conflict", "repair"):
+    if workflow.status == WorkflowStatus.MERGING and not workflow.merge.asks:
         raise illegal(
             "not_waiting",
             f"the merge of {workflow.address} goes on by itself; it waits for nobody",
@@ -288,8 +287,8 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
     helper = workflow.merge_terminal
     if helper is not None:
         outcomes.cancel(draft, helper, "a person goes on with the merge")
-    if waits == "conflict":
-        draft.set_merge(waits="by_hand", told="")
+    if stage == MergeStage.CONFLICT:
+        draft.set_merge(stage=MergeStage.BY_HAND, told="")
         return
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON)
@@ -302,7 +301,7 @@ def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
     """Give the merge up: `failed`, branches and target untouched."""
     _require(draft, "not_merging", WorkflowStatus.MERGING)
     _not_landing(draft)
-    draft.set_merge(resolved="")
+    draft.set_merge(resolution="", repaired="")
     outcomes.fail_merge(
         draft,
         "the merge was given up by a person",

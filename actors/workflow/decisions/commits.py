@@ -9,6 +9,7 @@ from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of, rejection, waiting
 from bus.commit_words import Duty, Meaning
 from bus.facts import CommitRejected, CommitSeen, CommitWaits, RefRewritten
+from bus.kinds import Role
 from bus.rows import Task, Terminal
 from bus.status import TaskStatus, WorkflowStatus
 
@@ -116,9 +117,9 @@ def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal
     for key, name in fact.names.items():
         if name not in expected[key]:
             return f"it names {key} {name!r}, but {worker.address} works on this branch"
-    if task is not None and worker.role == "reviewer" and fact.verdict == Meaning.REVIEW:
+    if task is not None and worker.role == Role.REVIEWER and fact.verdict == Meaning.REVIEW:
         return "a reviewer answers with #done or #fail"
-    if worker.role != "reviewer" and fact.verdict in (Meaning.PASS, Meaning.REJECT):
+    if worker.role != Role.REVIEWER and fact.verdict in (Meaning.PASS, Meaning.REJECT):
         return f"{fact.verdict} is the word of a reviewer, and {worker.address} is none"
     return ""
 
@@ -126,9 +127,9 @@ def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal
 def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> None:
     said = f"commit {fact.commit[:12]}: {fact.subject}"
     match fact.verdict:
-        case Meaning.DONE | Meaning.PASS if worker.role == "reviewer":
+        case Meaning.DONE | Meaning.PASS if worker.role == Role.REVIEWER:
             outcomes.accept(draft, task, worker, fact.commit, worker.address, said)
-        case Meaning.FAIL | Meaning.REJECT if worker.role == "reviewer":
+        case Meaning.FAIL | Meaning.REJECT if worker.role == Role.REVIEWER:
             outcomes.send_back(draft, task, worker, fact.issues or fact.subject)
         case Meaning.DONE:
             outcomes.complete(draft, task, worker, fact.commit, said)

@@ -3,16 +3,19 @@ operation that stores it.
 """
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 import msgspec
 
 from bus.facts import Fact
+from bus.kinds import Role
 from bus.peer import NOBODY, Caller
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Move, Operation, Update
+from store.change import Move, Operation, Update, update_merge
+from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 from store.errors import IllegalTransition
 from store.transitions import is_legal
 
@@ -63,34 +66,34 @@ class Draft:
 
     # ---- changing ----------------------------------------------------------------------
 
-    def move_workflow(self, new: WorkflowStatus, reason: str, **sets: Any) -> None:
+    def move_workflow(
+        self, new: WorkflowStatus, reason: str, **sets: Unpack[WorkflowColumns]
+    ) -> None:
         self._move("workflow", self.workflow, new, reason, sets)
 
-    def move_task(self, task: Task, new: TaskStatus, reason: str, **sets: Any) -> None:
+    def move_task(
+        self, task: Task, new: TaskStatus, reason: str, **sets: Unpack[TaskColumns]
+    ) -> None:
         self._move("task", task, new, reason, sets)
 
     def move_terminal(
-        self, terminal: Terminal, new: TerminalStatus, reason: str, **sets: Any
+        self, terminal: Terminal, new: TerminalStatus, reason: str, **sets: Unpack[TerminalColumns]
     ) -> None:
         self._move("terminal", terminal, new, reason, _calm(sets))
 
-    def set_merge(self, **sets: Any) -> None:
-        """Columns of the merge's progress, by their names in `bus.rows.Merge`.
-
-        Each change of `waits` is a compare-and-swap: the merger sets it to `landing`.
-        """
-        columns = {f"merge_{name}": value for name, value in sets.items()}
-        if "files" in sets:
-            columns["merge_files"] = msgspec.json.encode(sets["files"]).decode()
-        expect = {"merge_waits": self.workflow.merge.waits} if "waits" in sets else {}
-        self.operations.append(Update("workflow", self.workflow.id, columns, expect))
+    def set_merge(self, **sets: Unpack[MergeColumns]) -> None:
+        """Change columns of the merge. Each change of `stage` is a compare-and-swap, because the
+        merger changes it to `landing`."""
+        merge = self.workflow.merge
+        expect: MergeColumns = {"stage": merge.stage} if "stage" in sets else {}
+        self.operations.append(update_merge(self.workflow.id, expect, **sets))
         for name, value in sets.items():
-            setattr(self.workflow.merge, name, value)
+            setattr(merge, name, value)
 
-    def set_task(self, task: Task, **sets: Any) -> None:
+    def set_task(self, task: Task, **sets: Unpack[TaskColumns]) -> None:
         self._set("task", task.address, task, sets)
 
-    def set_terminal(self, terminal: Terminal, **sets: Any) -> None:
+    def set_terminal(self, terminal: Terminal, **sets: Unpack[TerminalColumns]) -> None:
         self._set("terminal", terminal.address, terminal, _calm(sets))
 
     def insert(self, operations: list[Operation], terminal: Terminal) -> None:
@@ -111,17 +114,17 @@ class Draft:
     def tell(self, fact: Fact) -> None:
         self.operations.append(fact)
 
-    def _set(self, table: Any, key: str, row: Any, sets: dict[str, Any]) -> None:
+    def _set(self, table: Any, key: str, row: Any, sets: Mapping[str, Any]) -> None:
         changed = {name: value for name, value in sets.items() if getattr(row, name) != value}
         for name, value in changed.items():
             setattr(row, name, value)
         if changed:
             self.operations.append(Update(table, key, changed))
 
-    def _move(self, table: Any, row: Any, new: Any, reason: str, sets: dict[str, Any]) -> None:
+    def _move(self, table: Any, row: Any, new: Any, reason: str, sets: Mapping[str, Any]) -> None:
         if not is_legal(row.status, new):
             raise IllegalTransition(f"{row.address}: {row.status} -> {new} is no legal step")
-        move = Move(table, row.address, row.status, new, reason, sets, self.caller)
+        move = Move(table, row.address, row.status, new, reason, dict(sets), self.caller)
         self.operations.append(move)
         row.status = new
         row.reason = reason
@@ -129,7 +132,7 @@ class Draft:
             setattr(row, name, value)
 
 
-def _calm(sets: dict[str, Any]) -> dict[str, Any]:
+def _calm(sets: TerminalColumns) -> TerminalColumns:
     """A program that is to end waits for nobody any more."""
     if sets.get("alive") is False:
         return {**sets, "blocked": "", "stalled": False, "idle": ""}
@@ -156,7 +159,7 @@ def new_helper(address: str, task: str, position: int, cli: str) -> Terminal:
         address=address,
         task=task,
         position=position,
-        role="coder",
+        role=Role.CODER,
         cli=cli,
         status=TerminalStatus.NOT_STARTED,
     )

@@ -1,5 +1,6 @@
 """Whose turn it is: questions about the terminals of one task, answered from its rows."""
 
+from bus.kinds import Role
 from bus.rows import Task, Terminal
 from bus.status import TaskStatus, TerminalStatus
 
@@ -50,7 +51,7 @@ def next_in_line(task: Task) -> Terminal | None:
     for terminal in task.line:
         if passed(terminal) or under_review(task, terminal):
             continue
-        if task.status == TaskStatus.REVIEW_PENDING and terminal.role != "reviewer":
+        if task.status == TaskStatus.REVIEW_PENDING and terminal.role != Role.REVIEWER:
             return None
         return terminal
     return None
@@ -65,10 +66,10 @@ def last_coder(task: Task) -> Terminal:
     """The one whose work a completed task ended with."""
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
         return task.error
-    return next(t for t in reversed(task.line) if t.role != "reviewer")
+    return next(t for t in reversed(task.line) if t.role != Role.REVIEWER)
 
 
 def coder_before(task: Task, judge: Terminal) -> Terminal | None:
     """The coder whose work `judge` judges without having been asked with `#review`."""
     before = task.line[: task.line.index(judge)]
-    return next((t for t in reversed(before) if t.role != "reviewer"), None)
+    return next((t for t in reversed(before) if t.role != Role.REVIEWER), None)

@@ -12,10 +12,10 @@ from bus import facts
 from bus.action import Action, Do
 from bus.commit_words import Meaning
 from bus.rows import Terminal
-from bus.status import TerminalStatus, WorkflowStatus
+from bus.status import IN_LINE, MergeStage, TerminalStatus, WorkflowStatus
 
-_ASKED = {"conflict", "repair", "checking"}
-"""What the merge waits for while the word is with the merge terminal."""
+_ASKED = {MergeStage.CONFLICT, MergeStage.REPAIR, MergeStage.CHECKING}
+"""The stages in which commits of the merge terminal count."""
 
 
 def _is_merging(draft: Draft) -> bool:
@@ -24,7 +24,7 @@ def _is_merging(draft: Draft) -> bool:
 
 def _goes_on(draft: Draft) -> bool:
     """It is the merger's turn: what it observes is news."""
-    return _is_merging(draft) and draft.workflow.merge.waits in ("", "landing")
+    return _is_merging(draft) and draft.workflow.merge.stage in IN_LINE
 
 
 def _continue(draft: Draft) -> Action:
@@ -41,7 +41,7 @@ def worker(draft: Draft) -> Terminal | None:
 
 def asked(draft: Draft) -> Terminal | None:
     """The merge terminal while the word is with it."""
-    return worker(draft) if draft.workflow.merge.waits in _ASKED else None
+    return worker(draft) if draft.workflow.merge.stage in _ASKED else None
 
 
 def is_asked_for_work(draft: Draft) -> bool:
@@ -54,12 +54,18 @@ def is_asked_for_work(draft: Draft) -> bool:
 
 def started(fact: facts.MergeStarted, draft: Draft) -> None:
     if _goes_on(draft) and fact.commit != draft.workflow.merge.commit:
-        draft.set_merge(base=fact.base, commit=fact.commit, runs=0, tested=draft.plan.test is None)
+        draft.set_merge(
+            stage=MergeStage.TESTING,
+            base=fact.base,
+            commit=fact.commit,
+            runs=0,
+            tested=draft.plan.test is None,
+        )
 
 
 def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
     if _goes_on(draft) and fact.old == draft.workflow.merge.base:
-        outcomes.restart_merge(draft, at=draft.workflow.merge.at)
+        outcomes.restart_merge(draft, queued=draft.workflow.merge.queued)
 
 
 def refused(fact: facts.MergeRefused, draft: Draft) -> None:
@@ -83,7 +89,7 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
         draft.move_terminal(helper, TerminalStatus.COMPLETED, "its result landed", alive=False)
     elif helper is not None:
         outcomes.cancel(draft, helper, "the merge landed without it")
-    draft.set_merge(waits="")
+    draft.set_merge(stage=MergeStage.IDLE)
     how = "tested" if fact.tested else "not tested: the plan has no test"
     draft.move_workflow(
         WorkflowStatus.COMPLETED, f"{fact.new[:12]} landed on {fact.target} ({how})"
@@ -92,9 +98,9 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
 
 def behind(fact: facts.MergeBehind, draft: Draft) -> None:
     """Landed, but for a checkout: that waits for a person, as a conflict does."""
-    if not _is_merging(draft) or draft.workflow.merge.waits != "landing":
+    if not _is_merging(draft) or draft.workflow.merge.stage != MergeStage.LANDING:
         return
-    draft.set_merge(waits="checkout", problem=fact.message)
+    draft.set_merge(stage=MergeStage.CHECKOUT, problem=fact.message)
     lines = [f"{fact.commit[:12]} has landed on {fact.target}; {fact.message}"]
     for path in fact.checkouts:
         lines.append(f"{path} is still at the commit before; git is locked there until then")
@@ -116,12 +122,13 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     if not _goes_on(draft):
         return
     draft.set_merge(
-        waits="conflict",
+        stage=MergeStage.CONFLICT,
         files=fact.files,
         branch=fact.branch,
         worktree=fact.worktree,
         start=fact.start,
-        resolved="",
+        resolution="",
+        repaired="",
     )
     helper, present = draft.plan.merge, worker(draft)
     if present is not None:
@@ -136,7 +143,10 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
     """`#done`: the merger judges the result. `#fail`: it is left to a person."""
     if fact.verdict == Meaning.DONE:
-        draft.set_merge(waits="checking", resolved=fact.commit)
+        if draft.workflow.merge.files:
+            draft.set_merge(stage=MergeStage.CHECKING, resolution=fact.commit, repaired="")
+        else:
+            draft.set_merge(stage=MergeStage.CHECKING, resolution="", repaired=fact.commit)
     else:
         helper_failed(draft, worker, f"gave up: {fact.subject}\n{fact.issues}".strip())
 
@@ -144,13 +154,15 @@ def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal)
 def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
     """A resolution without problems is merged on; another is told to whoever made it."""
     merge = draft.workflow.merge
-    asked = merge.waits == "by_hand" or (
-        merge.waits == "checking" and fact.commit == merge.resolved
+    asked = merge.stage == MergeStage.BY_HAND or (
+        merge.stage == MergeStage.CHECKING and fact.commit == merge.carried
     )
     if not _is_merging(draft) or not asked:
         return
     if not fact.problems:
-        outcomes.restart_merge(draft, resolved=fact.commit, repairs=0)
+        if merge.stage == MergeStage.BY_HAND:
+            draft.set_merge(resolution=fact.commit, repaired="")
+        outcomes.restart_merge(draft, repairs=0)
         return
     text = "the result cannot be taken:\n" + "\n".join(f"- {p}" for p in fact.problems)
     if not _tell_wrong(draft, text):
@@ -167,7 +179,8 @@ def _tell_wrong(draft: Draft, text: str) -> bool:
             helper, TerminalStatus.FAILED, f"failed {helper.rejections + 1} times", alive=False
         )
         return False
-    draft.set_merge(waits="conflict" if draft.workflow.merge.files else "repair", resolved="")
+    stage = MergeStage.CONFLICT if draft.workflow.merge.files else MergeStage.REPAIR
+    draft.set_merge(stage=stage, resolution="", repaired="")
     outcomes.tell_worker(draft, helper, cut(text), helper.rejections + 1)
     return True
 
@@ -178,7 +191,7 @@ def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
     After its word, while nothing is asked of it, that is no failure; else the merge is left to a
     person.
     """
-    spoke = draft.workflow.merge.waits not in ("conflict", "repair")
+    spoke = not draft.workflow.merge.asks
     if spoke and helper.status == TerminalStatus.RUNNING:
         draft.move_terminal(
             helper, TerminalStatus.COMPLETED, f"has answered; {reason}", alive=False
@@ -192,7 +205,7 @@ def _to_person(draft: Draft, evidence: str) -> None:
     """A conflict waits in its worktree; a red tree that nobody mended has failed."""
     merge = draft.workflow.merge
     if merge.files:
-        draft.set_merge(waits="conflict", resolved="")
+        draft.set_merge(stage=MergeStage.CONFLICT, resolution="", repaired="")
         outcomes.offer(
             draft,
             [draft.workflow.address],

@@ -3,7 +3,7 @@
 Each function takes a draft and moves it one whole step; `settle` does what follows.
 """
 
-from typing import Any
+from typing import Unpack
 
 from actors.workflow.decisions import line
 from actors.workflow.decisions.draft import Draft, new_helper
@@ -14,7 +14,8 @@ from bus.commit_words import Duty, instructions
 from bus.facts import RepairOffered, TaskReopened
 from bus.plan import HelperPlan
 from bus.rows import Task, Terminal
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from store.columns import MergeColumns, TaskColumns
 from store.submission import helper_plan, terminal_rows
 
 _FINAL = {TerminalStatus.COMPLETED, TerminalStatus.FAILED, TerminalStatus.CANCELLED}
@@ -57,7 +58,7 @@ def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> 
 
     From then on `commit` is what lands of it.
     """
-    done = {"accepted": commit, "speaker": speaker, "issues": ""}
+    done: TaskColumns = {"accepted": commit, "speaker": speaker, "issues": ""}
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
         draft.move_task(task, TaskStatus.COMPLETED, f"repaired: {reason}", **done)
     elif task.reopened or all(line.passed(t) for t in task.line):
@@ -232,20 +233,31 @@ def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) 
     helper = draft.workflow.merge_terminal
     if helper is not None:
         cancel(draft, helper, first_line(reason))
-    draft.set_merge(waits="", problem=cut(f"{reason}\n{evidence}"))
+    draft.set_merge(stage=MergeStage.IDLE, problem=cut(f"{reason}\n{evidence}"))
     draft.move_workflow(WorkflowStatus.FAILED, first_line(reason))
     offer(draft, [draft.workflow.address], evidence, actions)
 
 
-def restart_merge(draft: Draft, **also: Any) -> None:
-    """The next build begins from the target's present tip.
+def restart_merge(draft: Draft, **also: Unpack[MergeColumns]) -> None:
+    """Begin the next build, from the target's present tip.
 
-    `at` is its place in the line of those that merge into one target: the last one, unless the
-    place it had is given.
+    The workflow joins the line of those that merge into its target at the end, unless `queued`
+    gives it the place that it had.
     """
-    anew = {"base": "", "commit": "", "runs": 0, "tested": False, "waits": "", "files": []}
-    anew |= {"branch": "", "at": draft.now, "round": draft.workflow.merge.round + 1}
-    draft.set_merge(**{**anew, **also})
+    anew: MergeColumns = {
+        "stage": MergeStage.BUILDING,
+        "round": draft.workflow.merge.round + 1,
+        "base": "",
+        "commit": "",
+        "commit_time": draft.now,
+        "runs": 0,
+        "tested": False,
+        "queued": draft.now,
+        "files": [],
+        "branch": "",
+    }
+    anew.update(also)
+    draft.set_merge(**anew)
 
 
 def offer_task_repair(draft: Draft, failed: list[Task]) -> None:

@@ -1,6 +1,7 @@
 """What is typed to a terminal: its task, and the words it must commit with."""
 
 from bus.commit_words import Duty, instructions
+from bus.kinds import Role
 from bus.plan import Plan, TaskPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus
@@ -12,10 +13,10 @@ CONTEXT = 6_000
 def duty_of(task: Task, terminal: Terminal) -> Duty:
     if terminal.name == "error":
         return Duty.REPAIR
-    if terminal.role == "reviewer":
+    if terminal.role == Role.REVIEWER:
         return Duty.REVIEW
     later = task.line[task.line.index(terminal) + 1 :]
-    return Duty.CODE_FOR_REVIEW if later and later[0].role == "reviewer" else Duty.CODE
+    return Duty.CODE_FOR_REVIEW if later and later[0].role == Role.REVIEWER else Duty.CODE
 
 
 def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:

@@ -8,6 +8,7 @@ from actors.command_line.picture import Story, picture
 from actors.command_line.tables import forecasts
 from actors.command_line.times import when
 from bus import facts
+from bus.kinds import Role
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -26,7 +27,7 @@ def workflow(count: int, blocked: int = 0, status: str = "running") -> Workflow:
             address=f"{address}1/",
             task=address,
             position=1,
-            role="coder",
+            role=Role.CODER,
             cli="claude",
             status=TerminalStatus.RUNNING if number % 2 else TerminalStatus.COMPLETED,
             alive=bool(number % 2),

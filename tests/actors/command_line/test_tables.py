@@ -14,9 +14,9 @@ from bus.facts import AnyFact
 from bus.kinds import MergeRefusal
 from bus.results import Chain
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
-_MERGE = Merge(waits="conflict", worktree="/home/w/.merge-1")
+_MERGE = Merge(stage=MergeStage.CONFLICT, worktree="/home/w/.merge-1")
 
 
 def _terminal(**values: Any) -> Terminal:

@@ -56,7 +56,7 @@ def test_a_filter_that_hangs_after_the_target_moved_is_said_once_and_a_person_go
     git(repo, "config", "filter.own.required", "true")
     git(repo, "config", "filter.own.clean", "cat")
     name = start(served, plan_text(repo, {"a": [done("f", "landed")]}))
-    served.until(name, lambda row: row["merge"]["waits"] == "checkout")
+    served.until(name, lambda row: row["merge"]["stage"] == "checkout")
     (behind,) = facts(served, "merge.behind")
     assert behind["checkouts"] == [str(repo)]
     assert ("a filter may be hanging" in behind["message"]) == (how == "hangs")

@@ -1,19 +1,16 @@
 """Short words to set a scene in the simulated world of these tests."""
 
-from typing import Any, Literal
+from typing import Any
 
 from bus import requests
 from bus.facts import Fact
+from bus.kinds import Role
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import TerminalStatus, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_world import World
 
 ERROR = HelperPlan(cli="fixer")
 MERGE = HelperPlan(cli="resolver")
-
-
-def _role(word: str) -> Literal["coder", "reviewer"]:
-    return "reviewer" if word == "reviewer" else "coder"
 
 
 def plan(*lines: str, **settings: Any) -> Plan:
@@ -25,9 +22,7 @@ def plan(*lines: str, **settings: Any) -> Plan:
             id=id,
             branch=f"feat/{id}",
             terminal=[
-                TerminalPlan(
-                    cli="claude", role=_role(word), instruction=f"{id}: work of the {word}"
-                )
+                TerminalPlan(cli="claude", role=Role(word), instruction=f"{id}: work of the {word}")
                 for word in line.split()
             ],
         )

@@ -12,8 +12,8 @@ from bus.facts import Fact
 from bus.kinds import MergeRefusal
 from bus.plan import Plan
 from bus.rows import Task, Terminal
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Operation, Update
+from bus.status import IN_LINE, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Operation, Update, update_merge
 from store.submission import submission
 from tests.actors.workflow.decisions.decisions_rules import check, command_of
 from tests.actors.workflow.decisions.decisions_state import apply
@@ -48,6 +48,10 @@ class Staged:
     def status(self) -> WorkflowStatus:
         """The workflow's status now. (A type checker would narrow the attribute for good.)"""
         return self.state.status
+
+    def stage(self) -> MergeStage:
+        """The stage of the merge now."""
+        return self.state.merge.stage
 
     # ---- the durable mailbox ---------------------------------------------------------
 
@@ -193,9 +197,9 @@ class Staged:
         merge = self.state.merge
         if self.state.status != W.MERGING or any(f.address == "demo/" for f in self.queue):
             return []
-        if merge.waits in ("checking", "by_hand"):
+        if merge.stage in (MergeStage.CHECKING, MergeStage.BY_HAND):
             return [("accepts the resolution", self.judge), ("finds fault", self.find_fault)]
-        if merge.waits not in ("", "landing"):
+        if merge.stage not in IN_LINE:
             return []
         if not merge.commit:
             return [
@@ -219,7 +223,7 @@ class Staged:
         """
         key = self.state.merge.step(type(fact).__name__)
         assert key != self.state.merge.told, f"told before, so never again: {key}"
-        self.store([Update("workflow", "demo", {"merge_told": key}), fact])
+        self.store([update_merge("demo", told=key), fact])
 
     def build(self) -> None:
         self.commits += 1
@@ -261,7 +265,7 @@ class Staged:
 
     def judge(self, *problems: str) -> None:
         self.commits += 1
-        commit = self.state.merge.resolved or f"{self.commits:040x}"
+        commit = self.state.merge.carried or f"{self.commits:040x}"
         fact = facts.ResolutionJudged(address="demo/", commit=commit, problems=list(problems))
         self._tell(fact)
 
@@ -272,8 +276,8 @@ class Staged:
         """The merger takes the target as its own before it moves it."""
         merge = self.state.merge
         assert self.plan.test is None or merge.commit in self.green, "an untested tree lands"
-        if merge.waits == "":
-            self.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+        if merge.stage == MergeStage.TESTING:
+            self.store([update_merge("demo", stage=MergeStage.LANDING)])
         fact = facts.MergeLanded(
             address="demo/", target="main", old=merge.base, new=merge.commit, tested=True
         )
@@ -281,8 +285,8 @@ class Staged:
 
     def land_but(self) -> None:
         """A filter hangs in the user's checkout after the target has moved."""
-        if self.state.merge.waits == "":
-            self.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+        if self.state.merge.stage == MergeStage.TESTING:
+            self.store([update_merge("demo", stage=MergeStage.LANDING)])
         fact = facts.MergeBehind(
             address="demo/",
             target="main",

@@ -44,6 +44,7 @@ def apply(
 
 def _rows(state: Workflow) -> dict[tuple[str, str], Any]:
     rows: dict[tuple[str, str], Any] = {("workflow", state.id): state}
+    rows["merge", state.id] = state.merge
     rows |= {("task", task.address): task for task in state.tasks}
     return rows | {("terminal", t.address): t for t in state.terminals()}
 
@@ -66,25 +67,17 @@ def _move(state: Workflow, move: Move) -> Fact:
 def _update(state: Workflow, update: Update) -> None:
     row = _rows(state)[update.table, update.key]
     for name, value in update.expect.items():
-        if _get(row, name) != value:
-            raise LostRace(f"{update.key}: {name} is {_get(row, name)!r}, not {value!r}")
+        if getattr(row, name) != value:
+            raise LostRace(f"{update.key}: {name} is {getattr(row, name)!r}, not {value!r}")
     for name, value in update.sets.items():
         _set(row, name, value)
-
-
-def _get(row: Any, column: str) -> Any:
-    if column.startswith("merge_"):
-        return getattr(row.merge, column.removeprefix("merge_"))
-    return getattr(row, column)
 
 
 def _set(row: Any, column: str, value: Any) -> None:
     if column == "plan":  # a terminal's plan is no part of its shown row
         return
-    if column == "merge_files":
+    if column == "files":
         value = msgspec.json.decode(value)
-    if column.startswith("merge_"):
-        row, column = row.merge, column.removeprefix("merge_")
     assert hasattr(row, column), column
     setattr(row, column, value)
 
@@ -96,6 +89,8 @@ def _insert(state: Workflow | None, insert: Insert) -> Workflow:
             **values, address=f"{values['id']}/", status=WorkflowStatus.CREATED, merge=Merge()
         )
     assert state is not None
+    if insert.table == "merge":
+        return state
     if insert.table == "task":
         state.tasks.append(Task(**values, status=TaskStatus.PENDING, terminals=[]))
         return state

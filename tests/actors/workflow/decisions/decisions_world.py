@@ -10,7 +10,7 @@ from functools import partial
 from actors.workflow.decisions import line
 from bus import facts, requests
 from bus.rows import Terminal
-from bus.status import FINAL_TASK, WorkflowStatus
+from bus.status import FINAL_TASK, MergeStage, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
 from tests.actors.workflow.decisions.decisions_stage import VERDICTS, P, Staged, Step, T, W
 
@@ -128,7 +128,7 @@ class World(Staged):
             case W.FAILED:
                 self.check_offer()
             case W.MERGING:
-                asked = state.merge.waits in ("conflict", "checkout")
+                asked = state.merge.stage in (MergeStage.CONFLICT, MergeStage.CHECKOUT)
                 by_person = asked and self.offer is not None
                 assert working or by_person, "the merge waits for nobody"
             case W.RUNNING:

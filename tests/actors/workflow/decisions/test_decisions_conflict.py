@@ -6,7 +6,7 @@ from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts
 from bus.action import Action, Do
 from bus.plan import HelperPlan
-from bus.status import TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, TerminalStatus, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_scene import (
     ABORT,
     CONTINUE,
@@ -24,7 +24,7 @@ def test_a_conflict_stays_merging_and_is_offered_to_a_person_with_its_worktree()
     world = merging("coder", "coder")
     observes(world, "finds a conflict")
     assert world.status() == WorkflowStatus.MERGING
-    assert world.state.merge.waits == "conflict"
+    assert world.stage() == MergeStage.CONFLICT
     assert world.state.merge.files == ["a.py"]
     assert world.offer is not None
     assert "a.py" in world.offer.evidence
@@ -41,16 +41,16 @@ def test_continue_lets_the_merger_judge_what_a_person_left_and_then_goes_on() ->
     observes(world, "finds a conflict")
     world.state.merge.told = "1/0/by_hand//ResolutionJudged"
     orders(world, CONTINUE)
-    assert world.state.merge.waits == "by_hand"
+    assert world.stage() == MergeStage.BY_HAND
     assert world.state.merge.told == "", "each judgement that is asked for is told"
     observes(world, "finds fault")
-    assert world.state.merge.waits == "conflict"
+    assert world.stage() == MergeStage.CONFLICT
     assert world.offer is not None
     assert "conflict markers" in world.offer.evidence
     orders(world, CONTINUE)
     observes(world, "accepts the resolution")
-    assert world.state.merge.waits == ""
-    assert world.state.merge.resolved
+    assert world.stage() == MergeStage.BUILDING
+    assert world.state.merge.carried
     world.finish()
     assert world.status() == WorkflowStatus.COMPLETED
 
@@ -60,11 +60,11 @@ def test_abort_fails_the_workflow_and_continue_merges_anew() -> None:
     observes(world, "finds a conflict")
     orders(world, ABORT)
     assert world.status() == WorkflowStatus.FAILED
-    assert world.state.merge.waits == ""
+    assert world.stage() == MergeStage.IDLE
     assert not world.merger_steps()
     orders(world, CONTINUE)
     observes(world, "finds a conflict")
-    assert world.state.merge.waits == "conflict"
+    assert world.stage() == MergeStage.CONFLICT
 
 
 def test_repair_after_an_abort_says_that_continue_is_the_way() -> None:
@@ -80,9 +80,9 @@ def test_with_merge_in_the_plan_its_terminal_resolves_where_the_conflict_stands(
     assert "a.py" in terminal.instruction
     assert "/tmp/scratch" in terminal.instruction
     merge_says(world, "done")
-    assert world.state.merge.waits == "checking"
+    assert world.stage() == MergeStage.CHECKING
     observes(world, "accepts the resolution")
-    assert world.state.merge.resolved
+    assert world.state.merge.carried
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
     assert world.status() == WorkflowStatus.COMPLETED
@@ -95,7 +95,7 @@ def test_a_resolution_with_faults_is_told_and_tried_again_limited() -> None:
         merge_says(world, "done")
         observes(world, "finds fault")
         assert "conflict markers" in world.find("demo/merge/").instruction, n
-        assert world.state.merge.waits == "conflict"
+        assert world.stage() == MergeStage.CONFLICT
     merge_says(world, "done")
     observes(world, "finds fault")
     assert world.find("demo/merge/").status == TerminalStatus.FAILED
@@ -125,7 +125,7 @@ def test_a_merge_terminal_that_ends_after_its_word_has_not_failed() -> None:
     world.exit(world.find("demo/merge/"))
     world.settle(merger=False)
     assert world.find("demo/merge/").status == TerminalStatus.COMPLETED
-    assert world.state.merge.waits == "checking"
+    assert world.stage() == MergeStage.CHECKING
     world.finish()
     assert world.status() == WorkflowStatus.COMPLETED
 
@@ -158,10 +158,10 @@ def test_a_merge_terminal_that_fails_leaves_the_conflict_to_a_person(how: str) -
             world.time_out(terminal)
     world.settle()
     assert world.find("demo/merge/").status == TerminalStatus.FAILED
-    assert (world.state.status, world.state.merge.waits) == ("merging", "conflict")
+    assert (world.state.status, world.stage()) == ("merging", "conflict")
     assert world.offer is not None
     orders(world, CONTINUE)
-    assert world.state.merge.waits == "by_hand"
+    assert world.stage() == MergeStage.BY_HAND
 
 
 def test_the_merge_terminal_is_started_as_often_as_its_attempts_say() -> None:
@@ -180,18 +180,18 @@ def test_a_person_may_take_the_conflict_from_the_merge_terminal() -> None:
     world = resolving()
     orders(world, CONTINUE)
     assert world.find("demo/merge/").status == TerminalStatus.CANCELLED
-    assert world.state.merge.waits == "by_hand"
+    assert world.stage() == MergeStage.BY_HAND
 
 
 def test_a_judgement_of_an_older_resolution_is_not_taken() -> None:
     world = resolving()
     merge_says(world, "done")
-    old = world.state.merge.resolved
+    old = world.state.merge.carried
     merge_says(world, "done")
     world.store([facts.ResolutionJudged(address="demo/", commit=old, problems=[])])
     world.drain()
-    assert world.state.merge.waits == "checking"
-    assert world.state.merge.resolved != old
+    assert world.stage() == MergeStage.CHECKING
+    assert world.state.merge.carried != old
 
 
 def test_a_conflict_told_twice_starts_one_merge_terminal() -> None:

@@ -6,8 +6,8 @@ from actors.workflow.decisions.decide import decide
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import facts, requests
 from bus.action import Action, Do
-from bus.status import TerminalStatus, WorkflowStatus
-from store.change import Update
+from bus.status import MergeStage, TerminalStatus, WorkflowStatus
+from store.change import update_merge
 from store.errors import LostRace
 from tests.actors.workflow.decisions.decisions_scene import (
     ABORT,
@@ -86,10 +86,10 @@ def test_repair_of_red_starts_the_error_terminal_on_the_merged_tree_with_the_out
     terminal = world.find("demo/merge/")
     assert (terminal.status, terminal.cli) == ("running", "fixer")
     assert "1 failed" in terminal.instruction
-    assert world.state.merge.waits == "repair"
+    assert world.stage() == MergeStage.REPAIR
     assert not world.merger_steps()
     merge_says(world, "done")
-    assert world.state.merge.waits == "checking"
+    assert world.stage() == MergeStage.CHECKING
     observes(world, "accepts the resolution")
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
@@ -192,7 +192,7 @@ def test_what_is_landing_cannot_be_stopped_or_given_up() -> None:
     world = merging("coder")
     observes(world, "builds")
     observes(world, "tests green")
-    world.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+    world.store([update_merge("demo", stage=MergeStage.LANDING)])
     for order in (STOP, ABORT, CONTINUE):
         assert not world.order(order)
     observes(world, "lands")
@@ -224,7 +224,7 @@ def test_a_stop_that_crosses_the_landing_loses_the_race(order: requests.Command)
     observes(world, "builds")
     observes(world, "tests green")
     decided = decide(world.state, world.plan, order, token="t", now="now")
-    world.store([Update("workflow", "demo", {"merge_waits": "landing"})])
+    world.store([update_merge("demo", stage=MergeStage.LANDING)])
     with pytest.raises(LostRace):
         world.store(decided)
 

@@ -7,7 +7,7 @@ from bus import facts, requests
 from bus.commit_words import Duty, instructions
 from bus.errors import Refused
 from bus.rows import Terminal
-from bus.status import TerminalStatus
+from bus.status import MergeStage, TerminalStatus
 from store.change import Update
 from tests.actors.workflow.decisions.decisions_scene import (
     PAUSE,
@@ -51,7 +51,7 @@ def test_the_merge_terminal_is_told_only_while_it_is_asked_for_work() -> None:
     world = resolving()
     ends_turn(world, world.find("demo/merge/"))
     assert world.find("demo/merge/").step == 2
-    world.state.merge.waits = "checking"
+    world.state.merge.stage = MergeStage.CHECKING
     ends_turn(world, world.find("demo/merge/"), step=2)
     assert world.find("demo/merge/").step == 2
 

@@ -5,13 +5,13 @@
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus import requests
+from bus.kinds import Role
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import WorkflowStatus
 from tests.actors.workflow.decisions.decisions_stage import Step
@@ -25,7 +25,7 @@ BEGINNINGS = (
 )
 """A walk begins where all went well up to here, so that the late states are seen too."""
 
-ROLES: tuple[Literal["coder", "reviewer"], ...] = ("coder", "reviewer", "coder")
+ROLES = (Role.CODER, Role.REVIEWER, Role.CODER)
 
 
 @st.composite

@@ -1,0 +1,77 @@
+"""The columns of the rows that others than the journal change, with their types.
+
+A change names them as keyword arguments (`update_merge("demo", stage=MergeStage.LANDING)`), which
+the type checker checks; a test compares them with the tables.
+"""
+
+from typing import TypedDict
+
+from bus.rows import Forecast
+from bus.status import MergeStage
+
+
+class WorkflowColumns(TypedDict, total=False):
+    """What changes in a workflow's row beside its status."""
+
+    handled: int
+    frozen: bool
+    tidied: bool
+    forecast: list[Forecast]
+
+
+class MergeColumns(TypedDict, total=False):
+    """What changes in a merge's row; see `bus.rows.Merge`."""
+
+    stage: MergeStage
+    round: int
+    base: str
+    commit: str
+    runs: int
+    tested: bool
+    resolution: str
+    repaired: str
+    files: list[str]
+    branch: str
+    worktree: str
+    start: str
+    queued: str
+    commit_time: str
+    told: str
+    repairs: int
+    problem: str
+
+
+class TaskColumns(TypedDict, total=False):
+    """What changes in a task's row beside its status."""
+
+    base: str
+    tip: str
+    accepted: str
+    speaker: str
+    worktree: str
+    rounds: int
+    repairs: int
+    issues: str
+
+
+class TerminalColumns(TypedDict, total=False):
+    """What changes in a terminal's row beside its status."""
+
+    incarnation: int
+    token: str
+    wanted: bool
+    alive: bool
+    ready: bool
+    gone: bool
+    step: int
+    instruction: str
+    sent: int
+    delivered: int
+    blocked: str
+    stalled: bool
+    rejections: int
+    working_since: str
+    working_clock: float
+    ended: int
+    nudges: int
+    idle: str

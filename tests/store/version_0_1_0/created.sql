@@ -1,0 +1,6 @@
+INSERT INTO workflow VALUES ('demo', 'demo', '/nowhere', '', 'main', CAST('{"name":"demo","repo":"/nowhere","task":[{"id":"a","branch":"feat/a","terminal":[{"cli":"claude","instruction":"a: work of the coder"}]}],"test":["pytest"],"max_terminals":8}' AS BLOB), 'created', '', 0, '2026-11-22T12:00:00.000000Z', 0, 0, '', '', 0, 0, '', '', '[]', '', '', '', '', '', 0, 0, '', '[]');
+INSERT INTO task VALUES ('demo/a/', 'demo', 'a', 'a', 1, 'feat/a', 'pending', '', '', '', '', 0, 0, '');
+INSERT INTO terminal VALUES ('demo/a/1/', 'demo', 'demo/a/', 1, 'coder', 'claude', CAST('{"cli":"claude","instruction":"a: work of the coder"}' AS BLOB), 'not_started', '', 0, '', 0, 0, 0, 1, 0, '', 0, 0, '', 0, 0, '', 0.0);
+INSERT INTO fact VALUES (1, 'demo', 'demo/', 0, CAST('{"type":"workflow.status","seq":1,"at":"2026-11-29T09:12:41.304670Z","address":"demo/","old":null,"new":"created","reason":"submitted"}' AS BLOB));
+INSERT INTO fact VALUES (2, 'demo', 'demo/a/', 0, CAST('{"type":"task.status","seq":2,"at":"2026-11-29T09:12:41.304670Z","address":"demo/a/","old":null,"new":"pending","reason":"submitted"}' AS BLOB));
+INSERT INTO fact VALUES (3, 'demo', 'demo/a/1/', 0, CAST('{"type":"terminal.status","seq":3,"at":"2026-11-29T09:12:41.304670Z","address":"demo/a/1/","old":null,"new":"not_started","reason":"submitted","incarnation":0}' AS BLOB));
