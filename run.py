@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Callboard's stage door: the command line, and nothing else
-(`actors/command_line/commands.py`, which Python keeps compiled; a script is compiled at each
-start).
+"""The entry of Callboard's command line.
+
+The commands are in `actors/command_line/`, which Python keeps compiled; it compiles a script anew
+at each start.
 """
 
 import gc
@@ -16,8 +17,10 @@ gc.enable()
 
 
 def start(installed: bool = False) -> None:
-    """Run the command line under the name that it was started with: as this script or a module,
-    or as the `installed` command. Ends the process."""
+    """Run the command line, then end the process.
+
+    It gets the name that it was started with: this script, a module, or the `installed` command.
+    """
     name = installed_as() if installed else started_as()
     streams.secure()
     try:

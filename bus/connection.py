@@ -63,8 +63,11 @@ def home_from(option: str | None) -> Path:
 
 
 def make_private(home: Path) -> None:
-    """Make the home, or close one that is open to others. Raise `PermissionError` where it, or
-    anything that the runtime would believe in it, belongs to another user."""
+    """Make the home, or close one that is open to others.
+
+    Raise `PermissionError` where it, or anything that the runtime would believe in it, belongs to
+    another user.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     was_open = home.stat().st_mode & 0o077
     places = [home]

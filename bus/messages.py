@@ -27,8 +27,10 @@ class Order(Message, frozen=True):
 
 
 class AskTurn(Message, frozen=True):
-    """A terminal asks the launcher to be started; only one has the turn. `alone`: nobody else may
-    start before it is ready, for it reads the user's own configuration."""
+    """A terminal asks the launcher to be started; only one has the turn.
+
+    `alone`: nobody else may start before it is ready, for it reads the user's own configuration.
+    """
 
     terminal: str
     incarnation: int

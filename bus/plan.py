@@ -182,8 +182,10 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
 
 
 def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
-    """The plan with `[defaults]` in each terminal that does not say otherwise. What has not the
-    form of a plan stays as it is, to be refused where it stands."""
+    """The plan with `[defaults]` in each terminal that does not say otherwise.
+
+    What has not the form of a plan stays as it is, to be refused where it stands.
+    """
     defaults = raw.get("defaults") if isinstance(raw, dict) else None
     if not isinstance(defaults, dict) or not set(defaults) <= set(Defaults.__struct_fields__):
         return raw

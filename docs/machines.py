@@ -12,6 +12,7 @@ BEGIN, END = "<!-- machines -->", "<!-- end machines -->"
 
 
 def diagrams() -> str:
+    """Return the diagrams of all state machines as Markdown."""
     parts = []
     for name, table in (("Workflow", WORKFLOW), ("Task", TASK), ("Terminal", TERMINAL)):
         steps = [

@@ -30,6 +30,7 @@ PASTED = re.compile(rb"\x1b\[200~(.*?)\x1b\[201~", re.DOTALL)
 
 
 def show(text: str = "", end: str = "\r\n") -> None:
+    """Print a text in raw mode."""
     sys.stdout.write(text.replace("\n", "\r\n") + end)
     sys.stdout.flush()
 
@@ -69,6 +70,7 @@ class Keyboard:
                 self._pending = self._pending[1:]
 
     def key(self) -> bytes:
+        """Wait for a key, and return its bytes."""
         while not self._pending:
             self._more()
         size = 3 if self._pending.startswith(b"\x1b[") else 1
@@ -92,6 +94,7 @@ def choose(keyboard: Keyboard, question: str, choices: list[str]) -> str:
 
 
 def carry_out(keyboard: Keyboard, instruction: str) -> None:
+    """Carry out the lines of an instruction."""
     lines = iter(instruction.split("\n"))
     show("* Working (esc to interrupt)")
     for line in lines:
@@ -111,6 +114,7 @@ def carry_out(keyboard: Keyboard, instruction: str) -> None:
 
 
 def run(command: str, given: str = "") -> None:
+    """Run a shell command, and show it with its output."""
     show(f"$ {command}")
     done = subprocess.run(
         ["sh", "-c", command], input=given, capture_output=True, text=True, check=False
@@ -119,6 +123,7 @@ def run(command: str, given: str = "") -> None:
 
 
 def directive(keyboard: Keyboard, words: str) -> None:
+    """Carry out one directive."""
     name, _, rest = words.partition(" ")
     if name == "ask":
         question, *choices = [part.strip() for part in rest.split("|")]
@@ -137,6 +142,7 @@ def own_lines() -> str:
 
 
 def main() -> None:
+    """Wait for instructions and carry them out."""
     keyboard = Keyboard()
     before = termios.tcgetattr(0)
     tty.setraw(0)

@@ -8,14 +8,18 @@ all_counted = threading.Event()
 
 
 class Counter(Actor):
+    """Counts texts that are numbers, and fails at others."""
+
     @handles(str)
     def count(self, text: str) -> None:
+        """Count one text. Raise `ValueError` if it is no number."""
         print(f"incarnation {self.incarnation} counts {int(text)}")
         if text == "3":
             all_counted.set()
 
 
 def report(event: Event) -> None:
+    """Print what the supervisor reports."""
     print(f"  {type(event).__name__} {event.address}#{event.incarnation}")
 
 

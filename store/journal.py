@@ -103,8 +103,11 @@ class Journal:
         return future.result()
 
     def shrink(self) -> None:
-        """Give the space of what was removed back to the file system. Blocks, as does every
-        commit meanwhile. Raises `StoreError` where the disk has no room for a copy."""
+        """Give the space of what was removed back to the file system.
+
+        Blocks, as does every commit meanwhile. Raises `StoreError` where the disk has no room for a
+        copy.
+        """
         with self._writing:
             try:
                 self._connection.execute("VACUUM")

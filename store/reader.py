@@ -217,8 +217,10 @@ class Reader:
         return int(found[0][0]) if found else 0
 
     def proof(self, *words: str) -> str:
-        """A token for what these words name, made with this database's secret. It is the same
-        again after a restart, and nobody can make it who cannot read the database."""
+        """A token for what these words name, made with this database's secret.
+
+        It is the same again after a restart, and nobody can make it who cannot read the database.
+        """
         ((secret,),) = self._sql("SELECT value FROM meta WHERE key = 'secret'")
         said = "\0".join(words).encode()
         return hmac.new(str(secret).encode(), said, hashlib.sha256).hexdigest()[:32]

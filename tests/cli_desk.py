@@ -1,5 +1,7 @@
-"""One real CLI at work: a repository with a linked worktree, a user, the fake model, and the
-program started as Callboard starts it.
+"""One real CLI at work.
+
+A repository with a linked worktree, a user, the fake model, and the program started as Callboard
+starts it.
 """
 
 import subprocess
@@ -72,8 +74,10 @@ class Desk:
         return is_ready(self.profile, screen) and not is_busy(self.profile, screen)
 
     def deliver(self, program: Driven, text: str) -> Screen:
-        """Hand `text` in and look: without evidence of a turn after a while, Enter once more
-        (a busy machine makes programs miss it). Returns the screen before.
+        """Hand `text` in and look.
+
+        Without evidence of a turn after a while, Enter once more (a busy machine makes programs
+        miss it). Returns the screen before.
         """
         before = program.wait(self.ready)
         program.write(hand_in(self.profile, before, text))

@@ -25,8 +25,10 @@ class Missing(Exception):
 
 
 def cli_path(name: str) -> str:
-    """A PATH with the CLI on it: the user's, or one below `$CALLBOARD_TEST_CLIS` (where npm or pip
-    installed some), or our own cache. Raises `Missing`.
+    """A PATH with the CLI on it.
+
+    The user's, or one below `$CALLBOARD_TEST_CLIS` (where npm or pip installed some), or our own
+    cache. Raises `Missing`.
     """
     below = Path(os.environ.get("CALLBOARD_TEST_CLIS") or "/nonexistent")
     places = [below / "node_modules/.bin", below / f"{name}-venv/bin"]

@@ -117,8 +117,10 @@ class Tool:
 
 
 class Turn:
-    """What a request asks for, whatever its API: the texts of the user's last turn, the shell
-    tool if there is one, and whether the last thing said is a tool's result.
+    """What a request asks for, whatever its API.
+
+    The texts of the user's last turn, the shell tool if there is one, and whether the last thing
+    said is a tool's result.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
-"""How the fake model says a text or calls a tool, in each API: the events of a stream (`say_…`)
-and the whole answer (`whole_…`).
+"""How the fake model says a text or calls a tool, in each API.
+
+The events of a stream (`say_…`) and the whole answer (`whole_…`).
 """
 
 import json

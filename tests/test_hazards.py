@@ -35,7 +35,7 @@ def functions(file: Path) -> dict[str, str]:
 
 
 def named(docstring: str) -> set[int]:
-    """The hazards of `Hazard 12.` and of `Hazards 2, 20.`"""
+    """Return the numbers in `Hazard 12.` and in `Hazards 2, 20.` of a docstring."""
     found = re.findall(r"\bHazards? (\d+(?:, \d+)*)\.", docstring)
     return {int(number) for numbers in found for number in numbers.split(", ")}
 

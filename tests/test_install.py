@@ -1,5 +1,8 @@
-"""Callboard from a wheel: beside packages that have the names of its parts, in a clean
-environment, as a command and as a module."""
+"""Callboard from a wheel.
+
+Beside packages that have the names of its parts, in a clean environment, as a command and as a
+module.
+"""
 
 import os
 import subprocess

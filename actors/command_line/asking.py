@@ -38,8 +38,11 @@ def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
 
 
 def is_recent(row: Workflow, facts_of: Callable[[Workflow], list[AnyFact]], now: datetime) -> bool:
-    """Whether a workflow is not over, or ended within a day. `facts_of` gives its facts, newest
-    first; it is asked only for workflows that are over and were made earlier than that."""
+    """Whether a workflow is not over, or ended within a day.
+
+    `facts_of` gives its facts, newest first; it is asked only for workflows that are over and were
+    made earlier than that.
+    """
     created = read(row.created)
     if row.status not in FINAL_WORKFLOW or created is None or now - created < _SHOWN:
         return True

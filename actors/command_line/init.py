@@ -21,8 +21,10 @@ _SECRETS = (".env", ".env.local", ".env.test")
 
 
 def write_plan(directory: Path) -> Path:
-    """Write a plan that `check` accepts into the directory, never over a file. Raises `Stop` and
-    `Refused`."""
+    """Write a plan that `check` accepts into the directory, never over a file.
+
+    Raises `Stop` and `Refused`.
+    """
     place = directory.resolve()
     if not place.is_dir():
         raise Stop(f"{place} is not a directory", USAGE)

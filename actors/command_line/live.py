@@ -35,8 +35,10 @@ _MAY_WAIT = (
 
 
 class View(Protocol):
-    """Shows facts as they come, inside a `with`. `behind` says that `catch_up` is due, when no
-    more facts come for a moment."""
+    """Shows facts as they come, inside a `with`.
+
+    `behind` says that `catch_up` is due, when no more facts come for a moment.
+    """
 
     behind: bool
 
@@ -74,7 +76,8 @@ class Quiet:
 
 class Lines(Quiet):
     """Prints a line for each fact, and one for each thing that begins to wait for a person: for
-    pipes and files."""
+    pipes and files.
+    """
 
     def __init__(self, client: Client, name: str, drives: bool) -> None:
         self._client = client
@@ -98,8 +101,11 @@ class Lines(Quiet):
 
 
 class Progress(Quiet):
-    """Redraws one picture of the workflow: for a terminal. The picture is drawn once a second
-    by a thread of Rich, from the newest row, so that times go on."""
+    """Redraws one picture of the workflow: for a terminal.
+
+    The picture is drawn once a second by a thread of Rich, from the newest row, so that times go
+    on.
+    """
 
     def __init__(self, client: Client, name: str, drives: bool) -> None:
         self._client = client

@@ -22,8 +22,11 @@ _AT_WORK = ("starting", "waiting", "running")
 
 @dataclass
 class Story:
-    """What the facts told that no row holds. `drives`: this process prepares and starts the
-    workflow itself, so that neither waits for a person."""
+    """What the facts told that no row holds.
+
+    `drives`: this process prepares and starts the workflow itself, so that neither waits for a
+    person.
+    """
 
     drives: bool = False
     newest: list[str] = field(default_factory=list)

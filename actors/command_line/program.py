@@ -23,7 +23,8 @@ def started_as() -> str:
 
 def installed_as() -> str:
     """The installed command as it can be typed: its name if the shell finds it by that, else its
-    path."""
+    path.
+    """
     import shlex
 
     path = sys.argv[0]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 
 class Project(NamedTuple):
-    """The command of the tests, what prepares a fresh worktree, and the file that says so. Empty
-    lists: none was found."""
+    """The command of the tests, what prepares a fresh worktree, and the file that says so.
+
+    Empty lists: none was found.
+    """
 
     test: list[str]
     setup: list[str]

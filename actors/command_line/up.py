@@ -50,8 +50,10 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
 
 
 def follow_workflow(home: Path, name: str) -> int:
-    """`follow`: the view of `up` on a workflow that is there. 0 when it landed, 1 when it stopped
-    before."""
+    """`follow`: the view of `up` on a workflow that is there.
+
+    0 when it landed, 1 when it stopped before.
+    """
     streams.go_on_without_reader()
     with _client(home, connection.read(home)) as client:
         seq = client.ask(RuntimeInfo()).head
@@ -81,8 +83,10 @@ def _client(home: Path, served: connection.Connection) -> Client:
 
 
 class _Follower:
-    """Follows a workflow to its end, also across runtimes that end and come back. `drives`: it
-    also prepares and starts the workflow."""
+    """Follows a workflow to its end, also across runtimes that end and come back.
+
+    `drives`: it also prepares and starts the workflow.
+    """
 
     def __init__(self, home: Path, name: str, seq: int, as_json: bool, *, drives: bool) -> None:
         self.name = name

@@ -75,6 +75,7 @@ class Gateway(CompanyActor):
 
     @handles(Envelope)
     def request(self, envelope: Envelope) -> None:
+        """Answer a request, or pass it on to the actor that answers it."""
         client, frame = envelope.sender, envelope.payload
         self._control.note_request()
         try:

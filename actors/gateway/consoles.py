@@ -101,10 +101,12 @@ class Consoles(CompanyActor):
         self._numbers = itertools.count(1)
 
     def on_stop(self) -> None:
+        """Close the links to all terminals."""
         for terminal in list(self._open):
             self._close(terminal)
 
     def on_failure(self, *_: object) -> None:
+        """Close the links to all terminals."""
         self.on_stop()
 
     @handles(ConsoleAsk)

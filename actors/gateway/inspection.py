@@ -1,5 +1,6 @@
-"""The tree as `tree.inspect` shows it: the machinery's records, and for each terminal the
-memory of its host process.
+"""The answer to `tree.inspect`.
+
+It has the records of the supervisors, and for each terminal the memory of its host process.
 """
 
 from typing import Any

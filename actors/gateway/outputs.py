@@ -77,10 +77,12 @@ class Outputs(CompanyActor):
         self._looks = False
 
     def on_stop(self) -> None:
+        """Close the links to all terminals."""
         for terminal in list(self._shown):
             self._leave(terminal)
 
     def on_failure(self, *_: object) -> None:
+        """Close the links to all terminals."""
         self.on_stop()
 
     @handles(Wanted)
@@ -91,6 +93,7 @@ class Outputs(CompanyActor):
 
     @handles(LookAgain)
     def look_again(self, _message: LookAgain) -> None:
+        """Compare what is followed with the terminals that run now."""
         self._looks = False
         self._compare()
 
@@ -165,8 +168,10 @@ class Outputs(CompanyActor):
         shown.session.do(lambda link: link.follow(offset))
 
     def _show(self, terminal: str, shown: Shown, offset: int, data: bytes) -> None:
-        """Hand a piece to the publisher, and pause. What came in the same burst is asked for
-        again after the pause, or left out."""
+        """Hand a piece to the publisher, and pause.
+
+        What came in the same burst is asked for again after the pause, or left out.
+        """
         if shown.offset < 0 or not data:
             return
         piece = Piece(terminal, offset, data)

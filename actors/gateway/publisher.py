@@ -60,6 +60,7 @@ class Publisher(CompanyActor):
         self._wanted: frozenset[str] = frozenset()
 
     def on_start(self) -> None:
+        """Open the feed, and start the heartbeat."""
         notify, address = self.stage.timers.notify, self.address
         self._feed = Feed(
             self.stage.bus.context,
@@ -75,6 +76,7 @@ class Publisher(CompanyActor):
 
     @handles(Committed)
     def committed(self, message: Committed) -> None:
+        """Publish facts, from the journal if they do not follow on the last one."""
         if message.facts[0].fact.seq != self._position.seq + 1:
             self._catch_up()
         else:
@@ -105,15 +107,18 @@ class Publisher(CompanyActor):
 
     @handles(_Joined)
     def joined(self, _message: _Joined) -> None:
+        """Tell new subscribers where the feed stands."""
         self._greet()
         self._listen()
 
     @handles(_Moved)
     def moved(self, _message: _Moved) -> None:
+        """Tell new subscribers where the feed stands."""
         self._greet()
 
     @handles(_Beat)
     def beat(self, _message: _Beat) -> None:
+        """Publish a heartbeat."""
         self._feed.heartbeat(self._position.seq)
         self._beat_later()
 
@@ -132,10 +137,12 @@ class Publisher(CompanyActor):
         self._timer = self.stage.timers.after(HEARTBEAT_SECONDS, address, _Beat())
 
     def on_stop(self) -> None:
+        """Publish what is stored but not published, then close the feed."""
         self._catch_up()
         self._close()
 
     def on_failure(self, *_: object) -> None:
+        """Close the feed."""
         self._close()
 
     def _close(self) -> None:

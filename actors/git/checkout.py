@@ -250,7 +250,8 @@ class Checkout:
 
     def _is_as_staged(self, info: bytes, name: bytes) -> bool:
         """Whether a file that git calls modified has the bytes and the mode that are staged: only
-        its line ends would be rewritten."""
+        its line ends would be rewritten.
+        """
         old, new, oid, _, status = info.removeprefix(b":").split(b" ")
         return (
             status == b"M" and old == new and is_as_staged(Path(self.path, os.fsdecode(name)), oid)

@@ -48,7 +48,8 @@ def identity(at: str) -> Identity:
 
 def can_commit(at: str) -> bool:
     """Ask git whether a commit at a directory would have an author: without a name, as in many
-    containers, each commit of an agent fails."""
+    containers, each commit of an agent fails.
+    """
     try:
         git("var", "GIT_COMMITTER_IDENT", at=at)
         git("var", "GIT_AUTHOR_IDENT", at=at)

@@ -25,7 +25,8 @@ def own_git_dir(checkout: str | Path) -> Path | None:
 
 def explicit(at: str) -> dict[str, str]:
     """Variables that keep git in the checkout `at`, whatever the configuration says of bare
-    repositories and other worktrees. None for a directory that is not the root of a checkout."""
+    repositories and other worktrees. None for a directory that is not the root of a checkout.
+    """
     git_dir = own_git_dir(at)
     if git_dir is None:
         return {}
@@ -45,8 +46,11 @@ def place_within(repo: str | Path) -> Path:
 
 
 def main_workdir(git_dir: str, repo: str = "") -> str | None:
-    """The user's own checkout; None for a bare repository. `repo` is a directory in it, or in
-    another worktree: without it, a checkout apart from its git directory may not be found."""
+    """The user's own checkout; None for a bare repository.
+
+    `repo` is a directory in it, or in another worktree: without it, a checkout apart from its git
+    directory may not be found.
+    """
     home = Path(git_dir).resolve()
     named = _configured(home)
     if named is not None:
@@ -59,8 +63,10 @@ def main_workdir(git_dir: str, repo: str = "") -> str | None:
 
 
 def is_bare(git_dir: str) -> bool:
-    """Whether it has no checkout of its own. One that has an index was checked out, whoever set
-    `core.bare` afterwards."""
+    """Whether it has no checkout of its own.
+
+    One that has an index was checked out, whoever set `core.bare` afterwards.
+    """
     config = pygit2.Config(str(Path(git_dir, "config")))
     bare = "core.bare" in config and config.get_bool("core.bare")
     return bare and not Path(git_dir, "index").exists()

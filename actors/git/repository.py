@@ -148,7 +148,9 @@ def find_git_dir(path: str) -> str:
 
 def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
     """The directories in which `branch` is checked out: the user's clone, linked worktrees.
-    `repo` as for `main_workdir`."""
+
+    `repo` as for `main_workdir`.
+    """
     state = RefScanner(git_dir).scan()
     ref = HEADS + branch
     spots = []
@@ -163,7 +165,8 @@ def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
 
 def worktree_path(git_dir: str, name: str) -> str | None:
     """Where the linked worktree called `name` is; None when it is gone, or when its `.git` sends
-    git to another place."""
+    git to another place.
+    """
     try:
         text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
     except OSError:

@@ -11,7 +11,8 @@ from actors.git.writing import writers
 
 def release(git_dir: str, *refs: str, places: tuple[str, ...] = ()) -> None:
     """Remove the locks of these refs (full names, or `HEAD`), unless a git works in the git
-    directory or in one of `places`, or that cannot be found out."""
+    directory or in one of `places`, or that cannot be found out.
+    """
     locks = [lock for ref in refs if (lock := Path(git_dir, f"{ref}.lock")).is_file()]
     if locks and all(writers(place, git_dir) == [] for place in (git_dir, *places)):
         for lock in locks:

@@ -166,7 +166,8 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
 
 def _stay_inside(git_dir: str, path: str) -> None:
     """See that a git which is started at `path`, ours or an agent's, works there and not in the
-    user's checkout. Raises `RepositoryError` DISPLACED."""
+    user's checkout. Raises `RepositoryError` DISPLACED.
+    """
     if _acts_at(path):
         return
     own = f"{own_git_dir(path)}/config.worktree"  # it counts where extensions.worktreeConfig is on

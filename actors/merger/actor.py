@@ -190,8 +190,10 @@ class Merger(CompanyActor):
             self._tell(row, fact)
 
     def _begin_landing(self, row: Workflow) -> None:
-        """Claim the landing, so that nobody can stop or abort it: the target may have moved
-        already when a crash cuts it."""
+        """Claim the landing, so that nobody can stop or abort it.
+
+        A crash may cut it short when the target has moved already.
+        """
         expect: MergeColumns = {
             "stage": MergeStage.TESTING,
             "round": row.merge.round,
@@ -225,8 +227,10 @@ class Merger(CompanyActor):
             self.stage.commit(self, [update, *changed.facts])
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, in a thread of its own: to remove worktrees takes
-        minutes in a large repository."""
+        """Clean up after a workflow that is over, in a thread of its own.
+
+        Removing the worktrees of a large repository takes minutes.
+        """
         if self._tidying is not None and self._tidying.is_alive():
             return
         home, address, notify = self.stage.paths.home, self.address, self.stage.timers.notify

@@ -71,8 +71,9 @@ def target_missing(row: Workflow) -> MergeRefused:
 
 
 def _request(row: Workflow) -> merging.MergeRequest:
-    """Merge the accepted commit of each branch on the target's tip, or on a resolution that
-    contains the tip.
+    """Merge the accepted commit of each branch on the tip of the target.
+
+    If there is a resolution that contains the tip, merge on that.
     """
     branches = [(task.branch, task.name) for task in row.tasks]
     tips = {task.branch: task.accepted for task in row.tasks}

@@ -1,5 +1,6 @@
-"""Cleaning up after a workflow that is over: what may be lost is pinned to a ref before anything
-is removed (hazards 47, 51).
+"""Cleaning up after a workflow that is over.
+
+What could be lost is pinned to a ref before anything is removed (hazards 47, 51).
 """
 
 import contextlib
@@ -18,9 +19,11 @@ log = logging.getLogger("callboard.merger")
 
 
 def tidy(row: Workflow, home: Path, tested: Path) -> None:
-    """A task's worktree goes only when it is clean and merged; else its state is pinned, and it
-    stays. The scratch worktrees of the merge go, pinned before; that of the tests (`tested`)
-    just goes. What cannot be cleaned up stays, and is said.
+    """Remove the worktrees of a workflow that is over.
+
+    A task's worktree is removed only if it is clean and merged; otherwise its state is pinned, and
+    it stays. The scratch worktrees of the merge are pinned and removed, and that of the tests
+    (`tested`) is removed. What cannot be removed stays, and is logged.
     """
     tip = read_ref(row.git_dir, HEADS + row.target) or ""
     landed = row.status == WorkflowStatus.COMPLETED

@@ -40,8 +40,9 @@ class Forecasts:
         self._compared: dict[Pair, Pair] = {}
 
     def look(self, row: Workflow) -> Changed | None:
-        """Compare the pairs of which a branch has moved since the last look; return the change,
-        if there is one.
+        """Compare the pairs of branches of which one has moved since the last look.
+
+        Return the change, if there is one.
         """
         tips = _live_tips(row)
         known: _Foreseen = {(f.branches[0], f.branches[1]): f.files for f in row.forecast}

@@ -1,5 +1,7 @@
-"""The previewer: what the merge of a workflow would give, in its own time, so that nobody waits
-at the gateway for a large repository, nor a preview for a merge that goes on.
+"""The previewer, which computes what the merge of a workflow would give.
+
+It is an actor of its own, so that the gateway does not wait for a large repository, and a preview
+does not wait for a merge.
 """
 
 import logging
@@ -25,6 +27,7 @@ class Previewer(CompanyActor):
 
     @handles(Preview)
     def answer(self, message: Preview) -> None:
+        """Make a preview and answer the client with it."""
         try:
             result = self._preview(message.workflow)
         except Refused as error:
@@ -54,6 +57,7 @@ class Previewer(CompanyActor):
             self.stage.workers.dismiss(worker)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """Answer a preview that failed or was cut short."""
         message = self.decode(item)
         if isinstance(message, Preview):
             self._broken(message, error)

@@ -1,5 +1,7 @@
-"""The scratch worktrees of a merge: where a conflict is laid out, where a red tree is mended, and
-where the tests run. They are in the home, beside the worktrees of the tasks.
+"""The scratch worktrees of a merge, beside the worktrees of the tasks in the home.
+
+In one a conflict is laid out, in one a tree with failing tests is repaired, and in one the tests
+run.
 """
 
 import logging

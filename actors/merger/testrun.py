@@ -82,8 +82,9 @@ class TestRun:
         self._since = self._began() or clock.awake()
 
     def begin(self) -> MergeTested | None:
-        """Start the run, take over one that an earlier incarnation started, or connect again
-        after the connection was lost.
+        """Start the run, or connect to it if it runs already.
+
+        An earlier incarnation may have started it, or the connection may have been lost.
         """
         if self._session.connected:
             return None

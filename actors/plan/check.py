@@ -74,8 +74,9 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
 
 
 def _place_programs(plan: Plan, base: str) -> None:
-    """Make the programs of `[cli.X]` that are given as a relative path (`./agent`, `bin/agent`)
-    absolute: they are beside the plan, and terminals start elsewhere.
+    """Make relative paths of the programs of `[cli.X]` absolute.
+
+    They (`./agent`, `bin/agent`) are relative to the plan, and terminals start elsewhere.
     """
     for table in plan.cli.values():
         command = table.get("command")

@@ -10,8 +10,10 @@ from actors.terminal.ground import Ground
 
 
 class Hosted(Ground):
-    """A terminal's actor with at most one host. `session` is None while none was looked for; a
-    session may be there and not be connected."""
+    """A terminal's actor with at most one host.
+
+    `session` is None while none was looked for; a session may be there and not be connected.
+    """
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)

@@ -10,8 +10,11 @@ from bus.rows import Workflow
 
 
 def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
-    """Return what the terminal's program may write and see. Raise `LaunchRefused` where no sandbox
-    can be made: a program that was to have one does not run without."""
+    """Return what the terminal's program may write and see.
+
+    Raise `LaunchRefused` where no sandbox can be made: a program that was to have one does not run
+    without.
+    """
     if trouble := sandbox.trouble():
         raise LaunchRefused(f'sandbox = "worktree": {trouble}; or set sandbox = "off"')
     common = Path(workflow.git_dir)

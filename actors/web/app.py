@@ -191,8 +191,9 @@ def _body(route: Route, kind: str, raw: bytes) -> dict[str, Any]:
 
 
 def _keep_to_profiles(plan: Any) -> None:
-    """A browser's session submits plans that name existing profiles and providers only: a page
-    that got hold of it must not run programs of its own. Raises `Refused` (403).
+    """Refuse a browser's plan that does not name existing profiles and providers only.
+
+    A page that got hold of the session must not run programs of its own. Raise `Refused` (403).
     """
     if not isinstance(plan, dict):
         raise Refused(403, "not_opened", "a browser's session submits a plan as JSON, not as TOML")

@@ -142,8 +142,9 @@ class _Visit:
         return _bytes_of(await self._asking.ask(request))
 
     async def _welcome(self, offset: int) -> int:
-        """Say where the output stands; return where it begins for this client: at `offset`,
-        or near the end for -1.
+        """Tell the client where the output stands.
+
+        Return where it begins for this client: at `offset`, or near the end for -1.
         """
         found = await self._read(0, 0.0)
         self._incarnation = found.incarnation

@@ -97,8 +97,9 @@ class Hub:
         self._task = asyncio.create_task(self._follow(), name="feed")
 
     async def _follow(self) -> None:
-        """Take every fact once and in order: from the feed, or from the journal where one is
-        missing.
+        """Take every fact once and in order.
+
+        They come from the feed, and from the journal where one is missing.
         """
         await self._catch_up(newest_only=True)
         self._started.set()

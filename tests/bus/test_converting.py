@@ -1,5 +1,7 @@
-"""msgspec learns a type at its first use, and a second thread that uses the type meanwhile
-kills the process (SIGSEGV; bus/converting.py). So the house learns every type at import.
+"""Every type is learned by msgspec at import.
+
+msgspec learns a type at its first use. A second thread that uses the type meanwhile kills the
+process (SIGSEGV; bus/converting.py).
 """
 
 import ast
@@ -26,8 +28,9 @@ thread, and their imports wait so that `--help` is quick."""
 
 
 def late(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and name of each use that may learn a type, or import a module that learns some,
-    when threads are running.
+    """Yield line and name of each use that may learn a type when threads are running.
+
+    That includes imports of modules that learn some.
     """
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

@@ -1,5 +1,7 @@
-"""Random, repeatable disaster: several workflows in one home while runtime, hosts, agents
-and test runs are killed with SIGKILL, and everything is stopped and continued.
+"""Random, repeatable disaster.
+
+Several workflows in one home while runtime, hosts, agents and test runs are killed with SIGKILL,
+and everything is stopped and continued.
 
 A seed gives the plan of kills; when exactly they strike is the machine's business.
 """
@@ -270,8 +272,9 @@ class Chaos:
 
 
 def processes_of(home: Path) -> list[str]:
-    """Command lines of processes that have to do with a home: by arguments, directory, or the
-    token of one of its terminals. Linux; elsewhere by token only.
+    """Command lines of processes that have to do with a home.
+
+    By arguments, directory, or the token of one of its terminals. Linux; elsewhere by token only.
     """
     tokens = {
         found.identity.token

@@ -80,8 +80,10 @@ class Disk:
             os.close(fd)
 
     def unmount(self) -> None:
-        """Return when the file system is gone: a mount while a process that was killed still has a
-        file of it open would find it as it was in memory.
+        """Return when the file system is gone.
+
+        A mount while a process that was killed still has a file of it open would find it as it was
+        in memory.
         """
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
         for _ in range(400):

@@ -1,5 +1,6 @@
-"""A small real workflow that is run once without and once with a death of its runtime, and
-what of it must be the same both times.
+"""A small real workflow that is run with and without a death of its runtime.
+
+This module also says what must be the same both times.
 
 Two tasks, one with a review; a merge, its tests, the landing. The agents are programs in
 real terminals; each notes in a transcript what it was told to do, so that an instruction
@@ -99,8 +100,9 @@ class Scene:
         return True
 
     def play(self, doom: str = "", timeout: float = 90.0) -> None:
-        """Submit, prepare, start, wait for the end; whenever the runtime is dead, start one
-        that is not doomed.
+        """Submit, prepare, start, wait for the end.
+
+        Whenever the runtime is dead, start one that is not doomed.
         """
         self.serve(doom)
         deadline = time.monotonic() + timeout

@@ -1,6 +1,8 @@
-"""A `git` for the path in front of the real one: kills the runtime around the one ref update
-that lands. `$DOOM` is `ref.before` or `ref.after`; with `.all` at its end everything that
-works on the landing dies with the runtime, as when the power fails.
+"""A `git` for the path in front of the real one.
+
+Kills the runtime around the one ref update that lands. `$DOOM` is `ref.before` or `ref.after`; with
+`.all` at its end everything that works on the landing dies with the runtime, as when the power
+fails.
 """
 
 import os

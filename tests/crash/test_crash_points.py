@@ -1,6 +1,8 @@
-"""Proof by exhaustion: the runtime is killed with SIGKILL at every durable step and around
-every effect of a small workflow, started again, and must come to the same end as if nothing
-had happened: rows, refs, the landed tree, facts, and what the agents were told.
+"""Proof by exhaustion.
+
+The runtime is killed with SIGKILL at every durable step and around every effect of a small
+workflow, started again, and must come to the same end as if nothing had happened: rows, refs, the
+landed tree, facts, and what the agents were told.
 
 All points (some 170, about a quarter of an hour; `CRASH_JOBS=4` runs four at a time):
 

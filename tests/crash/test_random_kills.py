@@ -1,5 +1,7 @@
-"""Seeded random chaos: several workflows at once, and SIGKILL for runtime, hosts, agents and
-test runs. A short set of seeds runs always; as many as one likes by hand:
+"""Seeded random chaos.
+
+Several workflows at once, and SIGKILL for runtime, hosts, agents and test runs. A short set of
+seeds runs always; as many as one likes by hand:
 
     CHAOS_SEEDS=1000:1300 python -m pytest -m long tests/crash/test_random_kills.py
 """

@@ -1,5 +1,6 @@
-"""Acting at the doors, for the tests of what goes wrong: requests over the bus and waiting
-for facts, without a new process for every look.
+"""Acting at the doors, for the tests of what goes wrong.
+
+Requests over the bus and waiting for facts, without a new process for every look.
 """
 
 import json

@@ -1,5 +1,7 @@
-"""What the tests at the doors share: a real repository, a plan whose agents are scripted
-programs in real terminals, and the command line as a user types it.
+"""What the tests at the doors share.
+
+A real repository, a plan whose agents are scripted programs in real terminals, and the command line
+as a user types it.
 """
 
 import json
@@ -167,8 +169,9 @@ class Home:
     def until(
         self, is_true: Callable[[dict[str, Any]], Any], workflow: str = "demo", timeout: float = 60
     ) -> dict[str, Any]:
-        """The workflow's row once `is_true(row)`; looked at after every fact, and now and then
-        for what no fact tells.
+        """The workflow's row once `is_true(row)`.
+
+        Looked at after every fact, and now and then for what no fact tells.
         """
         served = connection.read(self.path)
         end = time.monotonic() + timeout

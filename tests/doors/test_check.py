@@ -1,5 +1,7 @@
-"""`check`: every kind of plan and repository that is wrong is refused before anything is
-started: exit 2, the key's path, the rule, and what helps. The same words at `submit` and `up`.
+"""`check`.
+
+Every kind of plan and repository that is wrong is refused before anything is started: exit 2, the
+key's path, the rule, and what helps. The same words at `submit` and `up`.
 
 The command line runs in this process here, which makes a hundred plans affordable.
 """

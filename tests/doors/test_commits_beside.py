@@ -1,5 +1,6 @@
-"""A word that an agent commits in its worktree, but not on its branch, is seen at once, counts
-for nothing, and is said to be in the wrong place.
+"""A completion that is committed on another branch of the worktree counts for nothing.
+
+It is seen at once, and the agent is told that it is in the wrong place.
 """
 
 from collections.abc import Iterator

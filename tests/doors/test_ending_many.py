@@ -32,8 +32,9 @@ def stubborn(acting: Acting, repo: Path, tmp_path: Path) -> Acting:
 
 
 def asked(tmp_path: Path) -> list[int]:
-    """How many were there when each was asked to end: one less each time, down to one, if each
-    were waited for before the next is asked.
+    """How many were there when each was asked to end.
+
+    One less each time, down to one, if each were waited for before the next is asked.
     """
     return [int(line) for line in (tmp_path / "asked").read_text().split()]
 

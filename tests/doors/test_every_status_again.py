@@ -1,5 +1,6 @@
-"""The runtime is killed at every status that is not final, and around the typing of an instruction;
-the next one goes on from there.
+"""The runtime is killed at every status that is not final, and around the typing of an instruction.
+
+The next one goes on from there.
 """
 
 import json

@@ -1,5 +1,7 @@
-"""The feed is a cache of the journal: whoever follows it ends with the same facts, however
-slow, late or restarted he is, and whatever happens to the runtime meanwhile.
+"""The feed is a cache of the journal.
+
+Whoever follows it ends with the same facts, however slow, late or restarted he is, and whatever
+happens to the runtime meanwhile.
 """
 
 import threading

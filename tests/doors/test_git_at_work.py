@@ -1,5 +1,7 @@
-"""Nothing is judged while git is still writing: a completion that a second look would accept is
-accepted, and one that cannot be examined is neither accepted nor rejected.
+"""Nothing is judged while git is still writing.
+
+A completion that a second look would accept is accepted, and one that cannot be examined is neither
+accepted nor rejected.
 """
 
 from pathlib import Path

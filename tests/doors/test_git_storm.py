@@ -1,5 +1,6 @@
-"""Commits are told exactly once, whatever git does to the branches and wherever the runtime
-was meanwhile: through the doors, with real repositories.
+"""Commits are told exactly once, whatever git does and wherever the runtime was meanwhile.
+
+Through the doors, with real repositories.
 """
 
 import subprocess
@@ -163,8 +164,9 @@ def _told(home: Home, task: str) -> list[tuple[str, str]]:
 
 
 class Storm:
-    """A thousand commits over twenty branches in about a second, as one `git fast-import`:
-    each round is a commit on every branch, and moves all the refs.
+    """A thousand commits over twenty branches in about a second, as one `git fast-import`.
+
+    Each round is a commit on every branch, and moves all the refs.
     """
 
     def __init__(self, repo: Path, ids: list[str]) -> None:
@@ -228,8 +230,10 @@ class Storm:
 def test_a_thousand_commits_in_a_second_over_twenty_branches_are_told_once_each(
     home: Home, repo: Path, tmp_path: Path, kills: int
 ) -> None:
-    """Killed: once in the middle of the storm, which goes on meanwhile, and once while the
-    next runtime reads what it missed. Hazard 1.
+    """Killed.
+
+    Once in the middle of the storm, which goes on meanwhile, and once while the next runtime reads
+    what it missed. Hazard 1.
     """
     ids = [f"t{number}" for number in range(BRANCHES)]
     watched = Watched(home, repo, tmp_path, ids)

@@ -1,5 +1,6 @@
-"""Looking, and how the command line answers: one JSON document, exit codes, names that are
-shortened, `--home` before and after the command.
+"""Looking, and how the command line answers.
+
+One JSON document, exit codes, names that are shortened, `--home` before and after the command.
 """
 
 import json

@@ -38,8 +38,9 @@ def handled(acting: Acting, address: str) -> int:
 def test_programs_are_launched_in_the_order_in_which_their_workflows_asked(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:
-    """One that was started waits until it is ready beside the next; those that have waited come
-    before its own workflow's next. Hazard 52.
+    """One that was started waits until it is ready beside the next.
+
+    Those that have waited come before its own workflow's next. Hazard 52.
     """
     gate = tmp_path / "gate"
     tail = late(gate)

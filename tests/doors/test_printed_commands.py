@@ -1,5 +1,7 @@
-"""Every command that is printed can be typed as it is printed, from where the user is, and
-works. Hazard 71."""
+"""Every command that is printed can be typed as it is printed, from where the user is, and works.
+
+Hazard 71.
+"""
 
 import re
 import shlex
@@ -63,8 +65,10 @@ def test_commands_of_a_failure_a_question_and_a_review_work_as_printed(
 
 
 def test_commands_of_errors_are_understood(home: Home, repo: Path, tmp_path: Path) -> None:
-    """A command that helps may wait for another step; it is never misspelled or without its
-    address."""
+    """A command that helps may wait for another step.
+
+    It is never misspelled or without its address.
+    """
     plan = tmp_path / "a plan.toml"
     plan.write_text(plan_text(repo, {"a": [done("a")]}))
     served = home.serve()

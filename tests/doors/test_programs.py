@@ -1,5 +1,7 @@
-"""What a program gets: its environment, a worktree that is set up, its instruction as it was
-written, and a place where nobody else works any more.
+"""What a program gets.
+
+Its environment, a worktree that is set up, its instruction as it was written, and a place where
+nobody else works any more.
 """
 
 import json

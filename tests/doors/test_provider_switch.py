@@ -1,5 +1,6 @@
-"""Providers at the doors: where they are found, and a provider switched in the CLI's own files
-while a program starts.
+"""Providers at the doors.
+
+Where they are found, and a provider switched in the CLI's own files while a program starts.
 """
 
 import json
@@ -130,8 +131,9 @@ def test_providers_are_listed_without_their_keys_and_taken_over_from_cc_switch(
 
 
 class OldCli:
-    """A program that reads its configuration at the start, from the user's home, where nothing
-    can move it. It notes what it read; `slow`: it reads only once a file is there.
+    """A program that reads its configuration at the start, from a place that cannot be moved.
+
+    It notes what it read. With `slow` it reads only when a file is there.
     """
 
     def __init__(self, user: Path, gate: Path | None = None) -> None:

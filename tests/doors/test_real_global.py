@@ -1,5 +1,7 @@
-"""`switch = "global"` with real CLIs and the runtime: the work is done with the terminal's own
-provider, and the user's files are as they were, also when the runtime is killed meanwhile.
+"""`switch = "global"` with real CLIs and the runtime.
+
+The work is done with the terminal's own provider, and the user's files are as they were, also when
+the runtime is killed meanwhile.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Real CLIs and the runtime where something is out of the ordinary: another version, first-run
-dialogs, hostile instructions, programs left behind.
+"""Real CLIs and the runtime where something is out of the ordinary.
+
+Another version, first-run dialogs, hostile instructions, programs left behind.
 """
 
 import json

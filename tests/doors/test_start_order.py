@@ -1,5 +1,6 @@
-"""Serial start, parallel run: who is started when, what a launch that fails leaves behind, and
-that a stop leaves no process.
+"""Serial start, parallel run.
+
+Who is started when, what a launch that fails leaves behind, and that a stop leaves no process.
 """
 
 import itertools

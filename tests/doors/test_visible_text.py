@@ -1,5 +1,6 @@
-"""What outsiders write is shown in the user's terminal and never obeyed: a plan's text, commit
-subjects, file names, the output of tests and the screens of agents.
+"""What outsiders write is shown in the user's terminal and never obeyed.
+
+A plan's text, commit subjects, file names, the output of tests and the screens of agents.
 """
 
 import json

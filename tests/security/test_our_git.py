@@ -1,5 +1,7 @@
-"""F4, F5, F1: what our own git does for an agent: nothing with our keys, in nobody's repository
-but the one it was asked about, and on the objects that a clone gets.
+"""F4, F5, F1.
+
+What our own git does for an agent: nothing with our keys, in nobody's repository but the one it was
+asked about, and on the objects that a clone gets.
 """
 
 import os

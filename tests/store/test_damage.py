@@ -1,5 +1,6 @@
-"""A page in the middle of the file is damaged: who reads there is told, nothing is made up,
-and all the rest goes on.
+"""A page in the middle of the file is damaged.
+
+Who reads there is told, nothing is made up, and all the rest goes on.
 """
 
 import os

@@ -1,5 +1,7 @@
-"""Databases of version 0.1.0, in every status and in each stage of a merge: they get this program's
-schema, and their workflows go on."""
+"""Databases of version 0.1.0 get this program's schema, and their workflows go on.
+
+There is one in every status, and in each stage of a merge.
+"""
 
 import re
 import sqlite3
@@ -168,8 +170,10 @@ def test_the_schema_is_that_of_a_new_database(tmp_path: Path) -> None:
 
 
 def schema(path: Path) -> dict[str, object]:
-    """Columns, checks, foreign keys and indexes of each table; a column that was added later
-    stands last, so their order does not count."""
+    """Return columns, checks, foreign keys and indexes of each table.
+
+    A column that was added later stands last, so their order does not count.
+    """
     found: dict[str, object] = {}
     with closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")

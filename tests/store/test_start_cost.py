@@ -1,5 +1,6 @@
-"""What a start costs depends on what is live, not on what has been (hazard 28): no query of a
-start walks through the journal, the commits, or the rows of workflows that are over.
+"""What a start costs depends on what is live, not on what has been (hazard 28).
+
+No query of a start walks through the journal, the commits, or the rows of workflows that are over.
 """
 
 import sqlite3

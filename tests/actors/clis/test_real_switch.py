@@ -1,5 +1,6 @@
-"""A provider switched in the user's own files (`switch = "global"`), with the real CLIs: what
-arrives is of the terminal's provider, also after the files were put back and changed again.
+"""A provider switched in the user's own files (`switch = "global"`), with the real CLIs.
+
+What arrives is of the terminal's provider, also after the files were put back and changed again.
 """
 
 import json

@@ -1,5 +1,7 @@
-"""In a config home of its own a real CLI still has what its user has: MCP servers, skills, slash
-commands, a memory, and a login that stays the user's when its token is renewed.
+"""In a config home of its own a real CLI still has what its user has.
+
+MCP servers, skills, slash commands, a memory, and a login that stays the user's when its token is
+renewed.
 """
 
 from pathlib import Path

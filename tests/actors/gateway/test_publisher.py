@@ -1,5 +1,6 @@
-"""Who joins the feed of a runtime in silence hears at once what there is, and not with the next
-heartbeat: here that never comes.
+"""A subscriber that joins a silent runtime learns at once where the feed stands.
+
+It does not wait for the next heartbeat, which never comes here.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Whatever bytes a repository holds, they are read, and what is told of them can be stored and
-sent: names, dates, encodings, sizes, control characters, reflogs, file names.
+"""Repositories with any bytes are read, and facts of them can be stored and sent.
+
+The bytes are in names, dates, encodings, sizes, control characters, reflogs and file names.
 """
 
 import subprocess

@@ -1,5 +1,6 @@
-"""A merge whose driver or filter hangs: the others go on, and it ends in a state that can be
-read.
+"""A merge whose driver or filter hangs.
+
+The others go on, and it ends in a state that can be read.
 """
 
 from pathlib import Path

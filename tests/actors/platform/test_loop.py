@@ -1,6 +1,4 @@
-"""The event loop outlives whatever its callbacks do, and what breaks there is not kept from the
-actor it belongs to.
-"""
+"""The event loop outlives its callbacks, and an actor learns of its errors there."""
 
 import os
 import sqlite3
@@ -123,8 +121,10 @@ def test_where_the_loop_breaks_the_runtime_gives_up_and_says_why(
 def test_what_cannot_be_said_to_a_host_fails_its_actor_and_not_in_silence(
     served: Served, tmp_path: Path
 ) -> None:
-    """An instruction that no frame holds: typed in the loop's thread, it would be lost there
-    while the row goes on saying `running`. Hazard 20.
+    """An instruction that no frame holds.
+
+    Typed in the loop's thread, it would be lost there while the row goes on saying `running`.
+    Hazard 20.
     """
     repo = make_repo(tmp_path / "repo")
     text = plan_text(repo, {"a": [coder("@ sleep 600\n")], "b": [done("b")]})

@@ -58,8 +58,9 @@ def check(facts: list[dict[str, Any]], names: list[str], where: Path) -> None:
 def test_each_actor_of_a_running_workflow_may_fail_once_in_turn(
     served: Served, tmp_path: Path
 ) -> None:
-    """The first workflow runs without faults; in the second every actor is hit as soon as
-    it shows life. Hazard 20.
+    """The first workflow runs without faults.
+
+    In the second every actor is hit as soon as it shows life. Hazard 20.
     """
     calm = submit(served, tmp_path, 0)
     served.client.call("workflow.prepare", workflow=calm)

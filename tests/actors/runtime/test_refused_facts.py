@@ -1,5 +1,7 @@
-"""The database refuses one fact for a while: nothing that was not stored counts as told, and
-the supervisor knows. The refusal is SQLite's own, by a trigger that another program made.
+"""The database refuses one fact for a while.
+
+Nothing that was not stored counts as told, and the supervisor knows. The refusal is SQLite's own,
+by a trigger that another program made.
 """
 
 from pathlib import Path

@@ -30,8 +30,9 @@ os.read(0, 1)
 
 
 def box(name: str, enters: int) -> str:
-    """A CLI that takes an instruction at the `enters`th Enter; until then it stands in its
-    input box, and the screen looks neither ready nor busy.
+    """A CLI that takes an instruction at the `enters`th Enter.
+
+    Until then it stands in its input box, and the screen looks neither ready nor busy.
     """
     script = DEAF_BOX.replace("ENTERS", str(enters))
     return cli(name, command=[sys.executable, "-c", script])

@@ -1,5 +1,6 @@
-"""Every way in which git makes a commit, again and again: no completion is refused that a second
-look would accept. Hazard 55.
+"""Every way in which git makes a commit, again and again.
+
+No completion is refused that a second look would accept. Hazard 55.
 """
 
 import os

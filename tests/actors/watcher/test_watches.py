@@ -1,5 +1,6 @@
-"""One watch a repository, shared: who listens hears of every change, and only from when it
-listens until it leaves.
+"""One watch a repository, shared.
+
+Who listens hears of every change, and only from when it listens until it leaves.
 """
 
 import queue

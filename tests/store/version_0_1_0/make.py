@@ -52,8 +52,10 @@ def inside(directory: Path) -> None:
 
 
 def _dump(path: Path) -> tuple[str, str]:
-    """Return the statements that make the schema, and those that fill it. Bytes, all of them JSON
-    here, are written as text."""
+    """Return the statements that make the schema, and those that fill it.
+
+    Bytes, all of them JSON here, are written as text.
+    """
     with closing(sqlite3.connect(path)) as database:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         made = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
@@ -91,8 +93,10 @@ def _play(path: Path, scene: Callable[[], object]) -> None:
 
 
 def _scenes() -> dict[str, Callable[[], object]]:
-    """A workflow in each status, and a merge in each of its stages; `…_told` ends with a fact of
-    the merger on which nobody has decided yet."""
+    """Return a workflow in each status, and a merge in each of its stages.
+
+    `…_told` ends with a fact of the merger on which nobody has decided yet.
+    """
     import decisions_scene as s
 
     status = s.WorkflowStatus

@@ -14,8 +14,10 @@ MERGE = HelperPlan(cli="resolver")
 
 
 def plan(*lines: str, **settings: Any) -> Plan:
-    """A plan with one task a line of roles: `plan("coder reviewer", "coder")` has the
-    tasks `a` and `b`. It has a test unless told otherwise.
+    """A plan with one task a line of roles.
+
+    `plan("coder reviewer", "coder")` has the tasks `a` and `b`. It has a test unless told
+    otherwise.
     """
     tasks = [
         TaskPlan(

@@ -1,5 +1,6 @@
-"""A simulated stage for decisions: the durable mailbox, and terminals and a merger that do what
-they are told to.
+"""A simulated stage for decisions.
+
+The durable mailbox, and terminals and a merger that do what they are told to.
 """
 
 import copy
@@ -46,7 +47,7 @@ class Staged:
         self._stored(first, told)
 
     def status(self) -> WorkflowStatus:
-        """The workflow's status now. (A type checker would narrow the attribute for good.)"""
+        """Return the workflow's status now. A type checker would narrow the attribute."""
         return self.state.status
 
     def stage(self) -> MergeStage:

@@ -105,8 +105,9 @@ class World(Staged):
     # ---- the two great questions ------------------------------------------------------------
 
     def settle(self, merger: bool = True) -> None:
-        """Let all happen that happens by itself, until only agents and persons can act;
-        without the merger, also it waits.
+        """Let all happen that happens by itself, until only agents and persons can act.
+
+        Without the merger, also it waits.
         """
         for _ in range(300):
             steps = self.must(merger)

@@ -1,5 +1,7 @@
-"""Random walks of a simulated world: whatever happens, in whatever order, every rule of
-`decisions_world.check` holds, nothing is ever stuck, and from everywhere it can land.
+"""Random walks of a simulated world.
+
+Whatever happens, in whatever order, every rule of `decisions_world.check` holds, nothing is ever
+stuck, and from everywhere it can land.
 """
 
 import random
