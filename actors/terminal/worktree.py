@@ -5,12 +5,11 @@ the repository and nobody else may wait for that. Each step may be repeated afte
 the same. Runs in the terminal actor's thread.
 """
 
-import shutil
 from pathlib import Path
 
 from actors.git import worktrees
 from actors.git.command import GitLate
-from actors.git.copies import to_copy
+from actors.git.copies import copy_into, to_copy
 from actors.git.errors import RepositoryError
 from actors.git.refs import HEADS, read_ref
 from actors.platform import disk
@@ -88,10 +87,7 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
 def _copy(repo: Path, worktree: Path, plan: Plan) -> None:
     """Copy the files that the plan's `copy` names from the user's checkout."""
     for name in to_copy(repo, plan.copy):
-        target = worktree / name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repo / name, target)
+        copy_into(repo, worktree, name)
 
 
 def _merge_worktree(workflow: Workflow) -> Path:
