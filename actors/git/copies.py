@@ -6,18 +6,36 @@ from pathlib import Path
 
 
 def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
-    """Return the files that the patterns match, relative to the checkout.
+    """Return the files that the patterns match, relative to `repo`, the plan's place.
 
-    A link that leads out of the checkout, or into its `.git`, is none of them.
+    A directory stands for all files below it. A link that leads out of there, or into a `.git`, is
+    none of them.
     """
     root = repo.resolve()
     found = {
-        source.relative_to(repo)
+        path.relative_to(repo)
         for pattern in patterns
-        for source in repo.glob(pattern)
-        if source.is_file() and _is_inside(source.resolve(), root)
+        for path in _files(repo, pattern)
+        if _is_inside(path.resolve(), root)
     }
     return sorted(name for name in found if ".git" not in name.parts)
+
+
+def without_match(repo: Path, patterns: list[str]) -> list[str]:
+    """Return the patterns that match no file."""
+    return [pattern for pattern in patterns if not to_copy(repo, [pattern])]
+
+
+def copy_all(repo: Path, place: Path, patterns: list[str]) -> None:
+    """Copy the files that the patterns match. Raise as `copy_into`."""
+    for name in to_copy(repo, patterns):
+        copy_into(repo, place, name)
+
+
+def _files(repo: Path, pattern: str) -> list[Path]:
+    found = list(repo.glob(pattern))
+    below = [path for each in found if each.is_dir() for path in each.rglob("*")]
+    return [path for path in (*found, *below) if path.is_file()]
 
 
 def copy_into(repo: Path, worktree: Path, name: Path) -> None:

@@ -69,9 +69,16 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
     guard(git_dir, home, path)
     _ensure_branch(git_dir, branch, base, owner)
     name = registered(git_dir, path)
-    if name is not None and not _is_complete(git_dir, name):
-        _discard(git_dir, path, name)
+    there = os.path.lexists(path)
+    if name is not None and not (there and _is_complete(git_dir, name)):
+        _discard(git_dir, path, name)  # unfinished, or somebody removed it: its branch has the work
         name = None
+    elif there and name is not None and own_git_dir(path) is None:
+        raise RepositoryError(
+            Rule.NOT_OURS,
+            f"the worktree {path} has lost its .git",
+            f"git --git-dir={quote(git_dir)} worktree repair {quote(path)}",
+        )
     if name is None:
         _refuse_other_checkout(git_dir, branch)
         name = make(git_dir, path, branch, mark=f"{owner} {base}\n")

@@ -6,12 +6,15 @@ the whole process group, and outlives the runtime.
 
 import logging
 import os
+import shlex
 from pathlib import Path
 
 import msgspec
 
 from actors.git import land as landing
+from actors.git.copies import copy_all
 from actors.git.environment import project_env
+from actors.git.places import place_within
 from actors.platform.loop import Timer
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -41,6 +44,16 @@ _ROUND = 1_000
 def run_number(row: Workflow) -> int:
     """Return the number of the run that the merge is at."""
     return row.merge.round * _ROUND + row.merge.runs + 1
+
+
+def _command(plan: Plan) -> list[str]:
+    """Return the plan's test, after its set-up: the tree is a new one each time."""
+    test = plan.test or []
+    if plan.setup is None:
+        return test
+    failed = '{ s=$?; echo "setup failed with status $s"; exit "$s"; }'
+    line = f"{shlex.join(plan.setup)} < /dev/null || {failed}; exec {shlex.join(test)}"
+    return ["sh", "-c", line]
 
 
 class TestsDue(msgspec.Struct, frozen=True):
@@ -143,8 +156,11 @@ class TestRun:
         self._worker.call(
             landing.checkout_tree, row.git_dir, home, str(self._path), row.merge.commit
         )
+        place = self._path / place_within(row.repo)
+        place.mkdir(parents=True, exist_ok=True)
+        copy_all(Path(row.repo), place, self._plan.copy)
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
-        self._session.start(self._plan.test or [], env, self._path, 40, 120)
+        self._session.start(_command(self._plan), env, place, 40, 120)
         if not self._session.connected:
             self._look_again()
 

@@ -16,16 +16,20 @@ from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.git import identity
-from actors.git.copies import to_copy
+from actors.git.copies import to_copy, without_match
 from actors.git.errors import RepositoryError, Rule
+from actors.git.places import place_within
 from actors.git.repository import Survey, survey
 from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.errors import malformed
 from bus.plan import Plan, decode
+from bus.requests import MAX_FRAME
 from bus.results import CheckedPlan, CheckedTask
 from bus.user import NoHomeDirectory, expanded
 
+ROOM = 4_096
+"""Bytes of a request beside the plan it submits."""
 _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 
 
@@ -40,6 +44,8 @@ class Checked(msgspec.Struct, frozen=True):
 
 def check(source: str | dict[str, Any], base: str) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`."""
+    if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
+        raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
     plan = decode(source)
     try:
         repo = expanded(plan.repo)
@@ -55,11 +61,16 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     _place_programs(plan, base)
     found = _survey(plan)
     _check_sandbox(plan)
+    _check_place(plan, found)
     warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
+    warnings += [
+        f"copy: {pattern!r} matches no file in {plan.repo}; nothing is copied"
+        for pattern in without_match(Path(plan.repo), plan.copy)
+    ]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
     elif "/" not in plan.test[0] and shutil.which(plan.test[0]) is None:
-        warnings.insert(0, f"test: {plan.test[0]!r} is not on the PATH; no tree will be green")
+        raise malformed("test[0]", f"{plan.test[0]!r} is not on the PATH; no tree would be green")
     if found.changed:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
@@ -71,6 +82,14 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
     order = [f"{t.id}/{n}" for t in plan.task for n in range(1, len(t.terminal) + 1)]
     return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def _check_place(plan: Plan, found: Survey) -> None:
+    """The plan's place in the repository is in every worktree, so it must be in the target."""
+    place = place_within(plan.repo)
+    tree = pygit2.Repository(found.git_dir)[found.target_oid].peel(pygit2.Tree)
+    if place.parts and place.as_posix() not in tree:
+        raise malformed("repo", f"{place} is not a directory of branch {plan.target!r}")
 
 
 def _place_programs(plan: Plan, base: str) -> None:
@@ -152,7 +171,7 @@ def _exposed(plan: Plan) -> list[str]:
     return [
         f"copy: {name} is not ignored by git; a terminal may commit it"
         for name in to_copy(Path(plan.repo), plan.copy)
-        if not pygit2.Repository(plan.repo).path_is_ignored(str(name))
+        if not pygit2.Repository(plan.repo).path_is_ignored(str(place_within(plan.repo) / name))
     ]
 
 

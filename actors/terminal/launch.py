@@ -90,9 +90,11 @@ class Launch:
         """
         self._owes_turn = True
         where = self._where
-        if where is None or not where.is_dir():
+        if where is None:
             self.turn_over()
             return Done()
+        if not where.is_dir():  # asking for another turn would ask for ever
+            return Failed(f"{where} was there and is gone")
         self.began = True
         return self.attempt(lambda: self._start(session, where))
 

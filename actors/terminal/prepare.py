@@ -20,6 +20,7 @@ from actors.terminal import switching
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from actors.terminal.sandbox import limits
+from actors.terminal.worktree import working_directory
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Workflow
 
@@ -54,7 +55,7 @@ def is_isolated(asked: TerminalPlan, profile: Profile) -> bool:
     return "global" not in (asked.switch, profile.switch)
 
 
-def prepare(port: Port, workflow: Workflow, cwd: Path) -> Prepared:
+def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
     """Make the config home and set the provider. Raise `LaunchRefused`."""
     stage, row, asked, profile = port.stage, port.row, port.asked, port.profile
     try:
@@ -68,18 +69,19 @@ def prepare(port: Port, workflow: Workflow, cwd: Path) -> Prepared:
             provider,
             port.directory / "home",
             os.environ,
-            cwd,
+            worktree,
             main_repo,
             key=key,
             bypass=asked.auto_confirm == "bypass",
             isolated=isolated,
         )
         if provider is not None and not isolated:
-            known = config_home.placeholders(provider, key, launch.home, cwd, main_repo)
+            known = config_home.placeholders(provider, key, launch.home, worktree, main_repo)
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
     except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
+    cwd = working_directory(worktree, port.plan)
     if asked.sandbox == "off":
         return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
-    argv = sandbox.wrapped(launch.argv, limits(port, workflow, cwd))
+    argv = sandbox.wrapped(launch.argv, limits(port, workflow, worktree))
     return Prepared(argv=argv, env=sandbox.without_ways_out(launch.env), cwd=cwd)

@@ -19,7 +19,7 @@ from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
-from actors.terminal.worktree import is_set_up, mark_set_up
+from actors.terminal.worktree import is_set_up, mark_set_up, working_directory
 from bus import clock
 
 log = logging.getLogger("callboard.terminal")
@@ -180,7 +180,8 @@ class SetUp:
         env = config_home.environment(Profile(name="setup"), os.environ, own_provider=True)
         argv = [*_NO_INPUT, *(self._port.plan.setup or [])]
         try:
-            session.start(argv, {**env, "TERM": "dumb"}, where, *self._port.size)
+            place = working_directory(where, self._port.plan)
+            session.start(argv, {**env, "TERM": "dumb"}, place, *self._port.size)
         except OSError:
             self.forget()
             raise

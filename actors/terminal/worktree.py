@@ -9,8 +9,9 @@ from pathlib import Path
 
 from actors.git import worktrees
 from actors.git.command import GitLate
-from actors.git.copies import copy_into, to_copy
+from actors.git.copies import copy_all
 from actors.git.errors import RepositoryError
+from actors.git.places import place_within
 from actors.git.refs import HEADS, read_ref
 from actors.platform import disk
 from actors.terminal.errors import LaunchRefused
@@ -38,6 +39,13 @@ def place(port: Port, workflow: Workflow) -> Path:
         ) from late
     except OSError as error:
         raise LaunchRefused(str(error)) from error
+
+
+def working_directory(worktree: Path, plan: Plan) -> Path:
+    """Return the plan's place in a worktree, as `repo` has it in the user's checkout."""
+    directory = worktree / place_within(plan.repo)
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def set_up_mark(worktree: Path) -> Path:
@@ -69,6 +77,8 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
         intent = {"base": base, "tip": base, "worktree": str(path)}
         port.commit([Update("task", task.address, intent, {"base": ""})])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        set_up_mark(path).unlink(missing_ok=True)
     worktrees.add(
         workflow.git_dir,
         str(port.stage.paths.home),
@@ -78,16 +88,10 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
         owner=workflow.id,
     )
     if not is_set_up(path):
-        _copy(Path(workflow.repo), path, port.plan)
+        copy_all(Path(workflow.repo), working_directory(path, port.plan), port.plan.copy)
         if not port.plan.setup:
             mark_set_up(path)
     return path
-
-
-def _copy(repo: Path, worktree: Path, plan: Plan) -> None:
-    """Copy the files that the plan's `copy` names from the user's checkout."""
-    for name in to_copy(repo, plan.copy):
-        copy_into(repo, worktree, name)
 
 
 def _merge_worktree(workflow: Workflow) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.git.copies import to_copy
 from actors.plan.check import check
 from bus.errors import Refused
 from tests.doors.checking import good, refused, state
@@ -231,11 +232,32 @@ def test_a_plan_without_tests_is_said_loudly(
 def test_tests_that_cannot_start_are_said_before_anybody_works(
     call: Call, plan: Callable[[str | bytes], str], repo: Path
 ) -> None:
-    code, out, _ = call("check", plan(good(repo, head='test = ["not-here", "-q"]')))
-    assert code == 0
-    assert "note: test: 'not-here' is not on the PATH" in out
+    code, _, errors = call("check", plan(good(repo, head='test = ["not-here", "-q"]')))
+    assert code == 2
+    assert "test[0]" in errors
+    assert "'not-here' is not on the PATH" in errors
     in_the_tree = good(repo, head='test = ["./not-here"]')
     assert "note:" not in call("check", plan(in_the_tree))[1]
+
+
+def test_a_plan_that_no_request_holds_is_refused_by_the_check_too(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    code, _, errors = call("check", plan(good(repo) + "#" * (1 << 20)))
+    assert code == 2
+    assert "too large" in errors
+
+
+def test_what_copy_does_not_find_is_said(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path
+) -> None:
+    (repo / ".gitignore").write_text(".env\nsecrets/\n")
+    (repo / "secrets" / "deep").mkdir(parents=True)
+    (repo / "secrets" / "deep" / "key").write_text("k")
+    out = call("check", plan(good(repo, head='copy = ["nothing*", "secrets"]')))[1]
+    assert "'nothing*' matches no file" in out
+    assert "'secrets'" not in out
+    assert to_copy(repo, ["secrets"]) == [Path("secrets/deep/key")]
 
 
 # ---- the same plans at a runtime -----------------------------------------------------------
