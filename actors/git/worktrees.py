@@ -82,6 +82,10 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
     if name is None:
         _refuse_other_checkout(git_dir, branch)
         name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
+    else:  # a git that was killed with its program must not keep the next one from committing
+        admin = str(Path(git_dir, "worktrees", name))
+        release(admin, "index", "HEAD", places=(path,))
+        release(git_dir, HEADS + branch, places=(path, admin))
     settle(git_dir, path)
     tip = read_ref(git_dir, HEADS + branch)
     if tip is None:

@@ -208,7 +208,7 @@ def test_the_contract_s_sample_is_a_plan_where_its_programs_are(
     call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: Path
 ) -> None:
     (repo / "plan.toml").write_text(SAMPLE)
-    monkeypatch.setenv("PATH", programs(tmp_path / "bin", "claude", "mine"))
+    monkeypatch.setenv("PATH", programs(tmp_path / "bin", "claude", "mine", "python"))
     monkeypatch.delenv("GLM_API_KEY", raising=False)
     code, out, err = call("check", str(repo / "plan.toml"), "--json")
     assert code == 0, err

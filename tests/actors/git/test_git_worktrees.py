@@ -304,3 +304,33 @@ def test_a_lock_that_a_killed_git_left_on_our_own_refs_is_removed(repo: Repo, ho
     base = repo.oid("main")
     made = add(repo.git_dir, str(home), str(home / "w"), branch="task", base=base, owner="demo")
     assert made.tip == base
+
+
+def test_locks_that_a_killed_agent_left_are_removed_for_the_next(repo: Repo, home: Path) -> None:
+    """Hazard 63."""
+    where, base = home / "w", repo.oid("main")
+    for _ in range(2):
+        made = add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
+        repo.commit("work", {"f": "x"}, at=where)
+        admin = Path(repo.git_dir, "worktrees", made.name)
+        for lock in (admin / "index.lock", admin / "HEAD.lock"):
+            lock.touch()
+        Path(repo.git_dir, "refs/heads/t.lock").touch()
+    add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
+    repo.commit("more", {"g": "x"}, at=where)
+
+
+def test_a_worktree_that_somebody_removed_is_made_again_with_its_commits(
+    repo: Repo, home: Path
+) -> None:
+    """Its registration is compared with the disk. Hazard 65."""
+    where, base = home / "w", repo.oid("main")
+    add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
+    tip = repo.commit("work", {"f": "x"}, at=where)
+    shutil.rmtree(where)
+    made = add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
+    assert (made.tip, (where / "f").read_text()) == (tip, "x")
+    (where / ".git").unlink()
+    with pytest.raises(RepositoryError, match="worktree repair"):
+        add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
+    assert (where / "f").exists()
