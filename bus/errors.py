@@ -53,6 +53,15 @@ class Refused(Exception):  # an answer, not a defect
         return where + self.body.message
 
 
+class Explained(Exception):
+    """A rule that a user broke, and what the user can do. Raised by parts that know no requests;
+    answered with 400."""
+
+    rule: str
+    message: str
+    help: str
+
+
 def illegal(
     reason: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
 ) -> Refused:

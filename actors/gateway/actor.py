@@ -12,12 +12,11 @@ from typing import Any, Protocol
 import msgspec
 
 from actors.gateway.inspection import picture
-from actors.git.errors import RepositoryError
 from actors.plan.check import check, check_cli, shown
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
-from actors.system.replies import broken, damaged
+from actors.system.replies import DEFECT, refusal
 from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
@@ -31,7 +30,6 @@ from bus.router import Envelope
 from bus.rows import Terminal, Workflow
 from bus.status import FINAL_WORKFLOW
 from store import compaction
-from store.errors import Damaged, StoreError
 
 log = logging.getLogger("callboard.gateway")
 
@@ -87,18 +85,11 @@ class Gateway(CompanyActor):
         try:
             self._caller = caller
             result = self.answer(request, client)
-        except Refused as error:
-            self.stage.replies.refuse(client, request.id, error)
-        except Damaged as error:
-            self.stage.replies.refuse(client, request.id, damaged(error))
-        except StoreError as error:
-            self.stage.replies.refuse(client, request.id, Refused(503, "store", str(error)))
-        except RepositoryError as error:
-            failure = illegal(error.rule, error.message, help=error.help)
+        except Exception as error:  # a request must not end the gateway
+            failure = refusal("the request", error)
+            if failure.body.code == DEFECT:
+                log.exception("a request broke: %r", request)
             self.stage.replies.refuse(client, request.id, failure)
-        except Exception as error:
-            log.exception("a request broke: %r", request)
-            self.stage.replies.refuse(client, request.id, broken("the request", error))
         else:
             if result is not PENDING:
                 self.stage.replies.reply(client, request.id, result)
@@ -107,7 +98,7 @@ class Gateway(CompanyActor):
         """A request that broke the gateway is answered all the same."""
         if isinstance(item, Envelope):
             self.stage.replies.refuse(
-                item.sender, requests.id_of(item.payload), broken("the request", error)
+                item.sender, requests.id_of(item.payload), refusal("the request", error)
             )
 
     @singledispatchmethod

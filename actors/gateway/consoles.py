@@ -19,7 +19,7 @@ from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Resize
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.pty.window import COLUMNS, ROWS
 from actors.supervision.actor import handles
-from actors.system.replies import broken
+from actors.system.replies import refusal
 from actors.system.stage import CompanyActor, Stage
 from bus.errors import Refused, illegal, unknown
 from bus.facts import TerminalGiven, TerminalTaken
@@ -142,7 +142,7 @@ class Consoles(CompanyActor):
         """A request that broke this actor is answered all the same."""
         message = self.decode(item)
         if isinstance(message, ConsoleAsk):
-            self._refuse(message, broken(f"the request on {message.request.terminal}", error))
+            self._refuse(message, refusal(f"the request on {message.request.terminal}", error))
 
     def _refuse(self, message: ConsoleAsk, error: Refused) -> None:
         self.stage.replies.refuse(message.client, message.request.id, error)

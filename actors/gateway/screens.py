@@ -7,7 +7,7 @@ from actors.clis.judging import look
 from actors.platform.workers import WorkerLate
 from actors.pty import window
 from actors.supervision.actor import handles
-from actors.system.replies import broken
+from actors.system.replies import refusal
 from actors.system.stage import CompanyActor
 from bus.errors import Refused, illegal, unknown
 from bus.messages import ScreenAsk
@@ -44,7 +44,7 @@ class ScreenReader(CompanyActor):
         """A request that broke this actor is answered all the same."""
         message = self.decode(item)
         if isinstance(message, ScreenAsk):
-            failure = broken(f"the screen of {message.terminal}", error)
+            failure = refusal(f"the screen of {message.terminal}", error)
             self.stage.replies.refuse(message.client, message.id, failure)
 
 

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from actors.git.names import shown
+from bus.errors import Explained
 
 
 class Rule(StrEnum):
@@ -31,8 +32,10 @@ class Rule(StrEnum):
     DISPLACED = "displaced"
 
 
-class RepositoryError(Exception):
+class RepositoryError(Explained):
     """A repository, branch or path is not as it must be. `help` is what the user can do."""
+
+    rule: Rule
 
     def __init__(self, rule: Rule, message: str, help: str) -> None:
         super().__init__(shown(f"{message} ({help})"))

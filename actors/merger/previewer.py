@@ -7,13 +7,11 @@ does not wait for a merge.
 import logging
 from typing import Any
 
-from actors.git.errors import RepositoryError
 from actors.git.merge import plan_merge, preview
-from actors.platform.workers import WorkerLate
 from actors.supervision.actor import handles
-from actors.system.replies import broken
+from actors.system.replies import DEFECT, refusal
 from actors.system.stage import CompanyActor
-from bus.errors import Refused, illegal, unknown
+from bus.errors import unknown
 from bus.messages import Preview
 
 log = logging.getLogger("callboard.previewer")
@@ -30,17 +28,11 @@ class Previewer(CompanyActor):
         """Make a preview and answer the client with it."""
         try:
             result = self._preview(message.workflow)
-        except Refused as error:
-            self.stage.replies.refuse(message.client, message.id, error)
-        except RepositoryError as error:
-            failure = illegal(error.rule, error.message, help=error.help)
-            self.stage.replies.refuse(message.client, message.id, failure)
-        except WorkerLate as error:
-            failure = Refused(503, "too_long", f"{message.workflow}/: {error}")
-            self.stage.replies.refuse(message.client, message.id, failure)
         except Exception as error:  # a repository that cannot be read must not end the runtime
-            log.exception("the preview of %s broke", message.workflow)
-            self._broken(message, error)
+            failure = refusal(f"the preview of {message.workflow}/", error)
+            if failure.body.code == DEFECT:
+                log.exception("the preview of %s broke", message.workflow)
+            self.stage.replies.refuse(message.client, message.id, failure)
         else:
             self.stage.replies.reply(message.client, message.id, result)
 
@@ -60,8 +52,5 @@ class Previewer(CompanyActor):
         """Answer a preview that failed or was cut short."""
         message = self.decode(item)
         if isinstance(message, Preview):
-            self._broken(message, error)
-
-    def _broken(self, message: Preview, error: BaseException) -> None:
-        failure = broken(f"the preview of {message.workflow}/", error)
-        self.stage.replies.refuse(message.client, message.id, failure)
+            failure = refusal(f"the preview of {message.workflow}/", error)
+            self.stage.replies.refuse(message.client, message.id, failure)

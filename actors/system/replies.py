@@ -6,15 +6,19 @@ it, also when the actor fails or is stopped before it has handled the request.
 
 from typing import Any, Protocol
 
+from actors.platform.workers import WorkerLate
 from actors.supervision.stopping import DidNotStop
 from bus import address as addresses
 from bus import messages, requests
 from bus.action import Action, Do
-from bus.errors import Refused, illegal
+from bus.errors import Explained, Refused, illegal
 from bus.messages import Answer, Order
 from bus.router import Envelope
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
-from store.errors import Damaged, StoreError
+from store.errors import Damaged, LostRace, StoreError
+
+DEFECT = 500
+"""The code of a reply to a request whose handler has a defect, or met a damaged database."""
 
 
 class Sender(Protocol):
@@ -78,15 +82,28 @@ class Replies:
         return Refused(503, "stopping", f"{workflow}/ is being ended; nothing was done")
 
 
-def broken(what: str, error: BaseException) -> Refused:
-    """Make the error reply for a request whose handler failed or was cut short by the shutdown.
+def refusal(what: str, error: BaseException) -> Refused:
+    """Make the error reply for a request whose handler raised, or was cut short by the shutdown.
 
-    `what` names the request in a sentence: "the preview of demo/".
+    This is the one mapping from errors to replies. `what` names the request in a sentence: "the
+    preview of demo/". Code 500 is a defect; the caller logs it.
     """
-    if isinstance(error, DidNotStop):
-        return Refused(503, "stopping", f"{what} was not ended in time: the runtime is stopping")
-    if isinstance(error, Damaged):
-        return damaged(error)
+    match error:
+        case Refused():
+            return error
+        case Explained():
+            return illegal(error.rule, error.message, help=error.help)
+        case WorkerLate():
+            return Refused(503, "too_long", f"{what}: {error}")
+        case DidNotStop():
+            said = f"{what} was not ended in time: the runtime is stopping"
+            return Refused(503, "stopping", said)
+        case Damaged():
+            return damaged(error)
+        case LostRace():
+            return Refused(409, "lost_race", str(error))
+        case StoreError():
+            return Refused(503, "store", str(error))
     return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
 
 

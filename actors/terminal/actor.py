@@ -25,7 +25,7 @@ from actors.pty.events import (
 from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.supervision.actor import handles
-from actors.system.replies import broken
+from actors.system.replies import refusal
 from actors.system.stage import Stage
 from actors.terminal.delivery import Blocked, Delivery
 from actors.terminal.exit import Departure, remove_config_home
@@ -370,7 +370,7 @@ class TerminalActor(Hosted):
         """Answer the person whose message broke this actor."""
         message = self.decode(item)
         if isinstance(message, Answer):
-            failure = broken(f"the answer to {self.at}", error)
+            failure = refusal(f"the answer to {self.at}", error)
             self.stage.replies.refuse(message.client, message.id, failure)
 
     # ---- letting go ------------------------------------------------------------------------

@@ -8,13 +8,12 @@ changed. It keeps no state: every decision is made on the rows as they are.
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Any
 
 from actors.supervision.actor import handles
 from actors.supervision.errors import AlreadyPresent, AlreadyStarted, Restarting, Running
 from actors.supervision.spec import ChildSpec
-from actors.system.replies import broken
+from actors.system.replies import refusal
 from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
@@ -79,9 +78,7 @@ class WorkflowActor(CompanyActor):
             self.stage.replies.refuse(message.client, request.id, error)
             return
         except StoreError as error:
-            lost = isinstance(error, LostRace)
-            code = HTTPStatus.CONFLICT if lost else HTTPStatus.SERVICE_UNAVAILABLE
-            failure = Refused(code, "lost_race" if lost else "store", str(error))
+            failure = refusal(f"the command on {self.address}", error)
             self.stage.replies.refuse(message.client, request.id, failure)
             self._answered = message
             raise
@@ -98,7 +95,7 @@ class WorkflowActor(CompanyActor):
         """
         message = self.decode(item)
         if isinstance(message, Order) and message != self._answered:
-            failure = broken(f"the command on {self.address}", error)
+            failure = refusal(f"the command on {self.address}", error)
             self.stage.replies.refuse(message.client, message.request.id, failure)
 
     def _row(self) -> Workflow:
