@@ -28,6 +28,7 @@ from actors.git.history import (
     moves,
 )
 from actors.git.names import read_name
+from actors.git.reflog import entries
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
@@ -280,14 +281,20 @@ class Watcher(CompanyActor):
     ) -> list[Operation]:
         """Return the facts of the commits that were not told yet.
 
-        `copies` says that a rebase may have written them again; their facts then say when they were
-        first written.
+        A commit is told once. Two agents may make the same one, byte for byte and in the same
+        second: then it is told of each branch on which git noted that it was made. `copies` says
+        that a rebase may have written them again; their facts then say when they were first
+        written.
         """
-        seen = self.stage.reader.seen_commits(self._workflow, [c.oid for c in commits])
+        names = [name for c in commits for name in (c.oid, f"{branch.address} {c.oid}")]
+        seen = self.stage.reader.seen_commits(self._workflow, names)
         change: list[Operation] = []
         for commit in commits:
-            if commit.oid not in seen:
-                change.append(Insert("commit", {"workflow": self._workflow, "commit": commit.oid}))
+            own = f"{branch.address} {commit.oid}"
+            new = {commit.oid, own} - seen
+            if commit.oid in new or (own in new and self._made_here(branch, commit.oid)):
+                rows = [{"workflow": self._workflow, "commit": name} for name in sorted(new)]
+                change += [Insert("commit", row) for row in rows]
                 fact = fact_of(branch, commit)
                 if fact.verdict and not fact.problem:
                     self._examine(branch, fact)
@@ -295,6 +302,11 @@ class Watcher(CompanyActor):
                     fact.written = utc(commit.written)
                 change.append(fact)
         return change
+
+    def _made_here(self, branch: Branch, oid: str) -> bool:
+        """Whether git noted that the commit was made on this branch, not moved to it."""
+        noted = entries(self._git_dir, branch.ref)
+        return any(new == oid and said.startswith("commit") for new, said in noted)
 
     def _examine(self, branch: Branch, fact: CommitSeen) -> None:
         """Add to the fact what git shows against the verdict (hazard 10).

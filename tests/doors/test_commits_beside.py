@@ -3,6 +3,8 @@
 It is seen at once, and the agent is told that it is in the wrong place.
 """
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,33 @@ def test_a_word_beside_the_branch_is_rejected(
     problems = [f["problem"] for f in watched.facts if f["type"] == "commit.seen"]
     assert problems == [f"it was made on {where}; this task's branch is feat/a"]
     assert git(watched.repo, "rev-parse", "feat/a") == git(watched.repo, "rev-parse", "main")
+
+
+def test_two_tasks_that_make_the_same_commit_are_both_done(watched: Watched) -> None:
+    same = {"GIT_AUTHOR_DATE": "@1700000000 +0000", "GIT_COMMITTER_DATE": "@1700000000 +0000"}
+    for name in ("a", "b"):
+        worktree = watched.worktrees[name]
+        (worktree / "same.txt").write_text("same\n")
+        git(worktree, "add", "-A")
+        command = ["git", "commit", "-q", "-m", "The same #done"]
+        subprocess.run(command, cwd=worktree, env={**os.environ, **same}, check=True)
+    for name in ("a", "b"):
+        watched.until(type="task.status", address=f"demo/{name}/", new="completed")
+    told = [f["commit"] for f in watched.facts if f["type"] == "commit.seen"]
+    assert len(told) == 2
+    assert len(set(told)) == 1
+
+
+def test_a_branch_that_is_moved_to_another_task_s_commit_is_not_done(watched: Watched) -> None:
+    """Hazard 1."""
+    one, two = watched.worktrees["a"], watched.worktrees["b"]
+    git(one, "commit", "-q", "--allow-empty", "-m", "Mine #done")
+    watched.until(type="task.status", address="demo/a/", new="completed")
+    git(two, "reset", "-q", "--hard", "feat/a")
+    git(two, "commit", "-q", "--allow-empty", "-m", "Not done yet")
+    watched.until(type="commit.seen", address="demo/b/")
+    seen = [f for f in watched.facts if f["type"] == "commit.seen" and f["address"] == "demo/b/"]
+    assert [f["subject"] for f in seen] == ["Not done yet"]
 
 
 @pytest.mark.parametrize("mend", [["merge", "-q", "--ff-only"], ["reset", "-q", "--hard"]])
