@@ -1,8 +1,14 @@
 """What the store refuses, typed. A caller sees every one of them (hazards 14, 18)."""
 
+from collections.abc import Sequence
+
+from bus.action import Action
+
 
 class StoreError(Exception):
-    """Base. Nothing of the change that raised it was stored."""
+    """Base. Nothing of the change that raised it was stored. `actions` are next steps that help."""
+
+    actions: Sequence[Action] = ()
 
 
 class IllegalTransition(StoreError):
@@ -31,3 +37,7 @@ class Damaged(StoreError):
 
 class Unusable(StoreError):
     """The database cannot be opened: corrupt, from a newer version, not writable."""
+
+    def __init__(self, message: str, actions: Sequence[Action] = ()) -> None:
+        super().__init__(message)
+        self.actions = actions

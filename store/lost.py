@@ -5,6 +5,7 @@ running, and its worktrees full of work, with nobody who knows of them.
 import shlex
 from pathlib import Path
 
+from bus.action import Action, Do
 from store.errors import Unusable
 from store.presence import is_there
 
@@ -13,7 +14,7 @@ def require_database(home: Path) -> None:
     """Raises `Unusable` where the home has worktrees or terminals and no database."""
     said = lost_database(home)
     if said:
-        raise Unusable(said)
+        raise Unusable(said, [Action(Do.END_TERMINALS)])
 
 
 def lost_database(home: Path) -> str:
@@ -33,8 +34,8 @@ def lost_database(home: Path) -> str:
     return (
         f"{home} has {' and '.join(left)}, and no database ({path} is missing or empty)\n"
         f"help: to go on: {back}\n"
-        f"help: to begin anew: python run.py down --terminals --home {shlex.quote(str(home))}, "
-        f"then move away: {aside} (work that was not committed is in the worktrees)"
+        f"help: to begin anew: end its terminals, then move away: {aside} "
+        "(work that was not committed is in the worktrees)"
     )
 
 

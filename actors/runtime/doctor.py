@@ -88,7 +88,8 @@ def _database(home: Path) -> list[Finding]:
     path = home / "callboard.db"
     lost, *ways = lost_database(home).split("\n")
     if lost:
-        return [_item(lost, "missing", "; ".join(way.removeprefix("help: ") for way in ways))]
+        help = "; ".join(way.removeprefix("help: ") for way in ways)
+        return [_item(lost, "missing", help, Do.END_TERMINALS)]
     if not path.exists():
         return []
     try:

@@ -55,7 +55,10 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
     except HomeBusy as busy:
         report.failed(home, str(busy), [Action(Do.LIST)])
         _exit(_CANNOT_SERVE)
-    except (StoreError, OSError) as error:
+    except StoreError as error:
+        report.failed(home, str(error), error.actions)
+        _exit(_CANNOT_SERVE)
+    except OSError as error:
         report.failed(home, str(error))
         _exit(_CANNOT_SERVE)
     signals = EndSignals(runtime.request_stop)
