@@ -1,4 +1,4 @@
-"""Which branch names are possible, alone and side by side."""
+"""Check branch names: each by itself, and against other branches."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -9,12 +9,13 @@ import pygit2
 from actors.git.errors import RepositoryError, Rule
 
 _COMPONENT: Final = 250
-"""Bytes of one part of a name: a file name holds 255, and git needs five for `.lock`."""
+"""Most bytes of one part of a name: a file name holds 255, and git needs five for `.lock`."""
 
 
 def check_name(name: str) -> None:
-    """Refuse a branch name that git would refuse (`git check-ref-format --branch`), and `@`,
-    which means HEAD wherever it is used.
+    """Refuse a branch name that git would refuse, and `@`. Raise `RepositoryError`.
+
+    Git's rules are those of `git check-ref-format --branch`. `@` means HEAD to git's commands.
     """
     ref = f"refs/heads/{name}"
     bad = (
@@ -33,10 +34,10 @@ def check_name(name: str) -> None:
 
 
 def check_together(names: Iterable[str], existing: Mapping[str, str], *, ignore_case: bool) -> None:
-    """Refuse names that cannot stand beside each other or beside the existing branches.
+    """Refuse names that exclude each other or an existing branch. Raise `RepositoryError`.
 
-    Git keeps a branch as a file, so `a` and `a/b` exclude each other, and on a file system that
-    ignores case so do `a` and `A`. `existing` maps branch names (without `refs/heads/`) to ids.
+    Git keeps a branch as a file, so `a` and `a/b` exclude each other. On a file system that ignores
+    case, `a` and `A` do, too. `existing` maps branch names (without `refs/heads/`) to ids.
     """
     taken = {_fold(name, ignore_case): name for name in existing}
     for name in names:

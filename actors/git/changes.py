@@ -1,4 +1,4 @@
-"""What in a worktree differs from its HEAD."""
+"""Find the files of a worktree that differ from its HEAD."""
 
 import hashlib
 import os
@@ -9,11 +9,12 @@ from actors.git.command import NOT_INSIDE, git
 
 
 def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
-    """Yield the files that differ from HEAD, in the index or on disk; with `untracked` also those,
-    and directories, that are neither tracked nor ignored. Runs `git status`.
+    """Yield the files that differ from HEAD, in the index or on disk, by `git status`.
 
-    A file whose bytes are those of the index is unchanged, though git may say that it would be
-    committed differently: its line ends, or a filter, were never applied to it.
+    With `untracked`, yield also the files and directories that are neither tracked nor ignored.
+
+    A file with the very bytes of the index counts as unchanged. Git may call it modified, because
+    line-end conversion or a filter would change it when it is committed.
     """
     others = f"--untracked-files={'normal' if untracked else 'no'}"
     output = git("status", "--porcelain=v2", "-z", others, NOT_INSIDE, at=worktree)
@@ -35,7 +36,7 @@ def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
 
 
 def is_as_staged(path: Path, oid: bytes) -> bool:
-    """Whether a regular file has the very bytes of a blob."""
+    """Return whether `path` is a regular file with the very bytes of blob `oid`."""
     try:
         if path.is_symlink():
             return False

@@ -1,5 +1,5 @@
 # ruff: noqa: PTH118 (this runs at every event; strings are much faster than Path)
-"""Which directories must be watched, and which names in them matter."""
+"""Which directories a watch must cover, and which entries of them matter."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ class Kind(Enum):
     TOP = auto()
     """The common git directory."""
     REFS = auto()
-    """`refs`, for the day `refs/heads` is made anew."""
+    """`refs`, because `refs/heads` may be removed and made anew."""
     HEADS = auto()
     """`refs/heads` or a directory below."""
     WORKTREES = auto()
@@ -30,13 +30,14 @@ _NAMES = {
 
 
 ANYTHING: Final = "*"
-"""Instead of a branch's name: something else changed, or nobody can say what."""
+"""Stands in place of a branch's name when something else changed, or it is unknown what did."""
 
 
 def changed_ref(kind: Kind, place: str, name: str) -> str:
-    """Whose value a change of the entry `name` can change: a branch's full name, `ANYTHING`, or
-    "" when it is none that `RefScanner` reads. `place` is the directory, from the git
-    directory on.
+    """Return what may have changed when the directory entry `name` changed.
+
+    That is a branch's full name, `ANYTHING`, or "" for an entry that `RefScanner` does not read.
+    `kind` and `place` describe the entry's directory; `place` is relative to the git directory.
     """
     if kind is Kind.HEADS:
         return "" if name.endswith(".lock") else f"{place}/{name}"
@@ -44,10 +45,11 @@ def changed_ref(kind: Kind, place: str, name: str) -> str:
 
 
 def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:
-    """All of them, parents first. A directory is listed only after it was yielded.
+    """Yield all directories to watch, parents first.
 
-    So a caller that sets its watch before it asks for the next one misses nothing: what is made
-    before the listing is listed, and what is made after it is an event (hazard 12).
+    A directory is listed only after it was yielded. So a caller that watches each directory before
+    it asks for the next one misses none: a subdirectory made before the listing is listed, and one
+    made after it causes an event (hazard 12).
     """
     yield git_dir, Kind.TOP
     refs = os.path.join(git_dir, "refs")

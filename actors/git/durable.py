@@ -1,4 +1,4 @@
-"""Make a repository durable before anybody is told what is in it."""
+"""Sync a repository to the disk before its contents are reported."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ from actors.platform import disk
 
 
 def settle(git_dir: str, *places: str) -> None:
-    """Write objects, packs, refs and reflogs to the disk, whoever wrote them (libgit2, git, the
-    agents), and the files of these worktrees or checkouts. Raises `OSError`.
+    """Sync objects, packs, refs and reflogs to the disk. Raise `OSError`.
+
+    It does not matter who wrote them: libgit2, git or an agent. `places` are worktrees or
+    checkouts whose files are synced, too.
     """
     disk.sync(git_dir, Path(git_dir, "objects"), *places)

@@ -1,4 +1,4 @@
-"""The environment of programs that run code of the repository: our own git, and tests."""
+"""The environment variables of our own git and of the tests, which run code of the repository."""
 
 import fnmatch
 import os
@@ -7,8 +7,9 @@ from typing import Final
 
 from bus.plan import Plan
 
-# What git itself treats as local to one repository (`git rev-parse --local-env-vars`). Callboard
-# may be started from a hook or from `git rebase --exec`, where these point somewhere else.
+# The variables that git treats as local to one repository (`git rev-parse --local-env-vars`).
+# Callboard may be started from a hook or from `git rebase --exec`, where they name another
+# repository.
 LOCAL_VARIABLES: Final = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -30,9 +31,9 @@ LOCAL_VARIABLES: Final = frozenset(
     }
 )
 
-# What our own git gets of the user's environment. The repository's filters, merge drivers and
-# hooks run in it: they find the user's programs, identity, agents for signing and network, and
-# no key of a provider.
+# The variables of the user's environment that our own git gets. The repository's filters, merge
+# drivers and hooks get them, too: they find the user's programs, identity, agents (SSH, GnuPG) and
+# network settings, but no key of a provider.
 PASSED: Final = tuple(
     name
     for line in (
@@ -48,18 +49,18 @@ PASSED: Final = tuple(
 )
 
 MORE: Final = "CALLBOARD_GIT_ENV"
-"""The user's variable with further names, or patterns of names, that git gets; by commas."""
+"""The variable in which a user lists more names, or patterns, that git gets; by commas."""
 
 SECRET: Final = (
     *("*TOKEN*", "*API_KEY*", "*APIKEY*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*CREDENTIAL*"),
     *("*ACCESS_KEY*", "*PRIVATE_KEY*", "*AUTH_KEY*", "AWS_*", "ANTHROPIC_*", "OPENAI_*"),
 )
-"""Names of variables that hold keys, mostly. Tests get those of them that the plan names in
-`test_env`, and no other."""
+"""Patterns of names of variables that usually hold keys. Tests get only those of these variables
+that the plan names in `test_env`."""
 
 
 def git_env() -> dict[str, str]:
-    """Return what our own git gets of the runtime's environment."""
+    """Return the variables of the runtime's environment that our own git gets."""
     more = [name.strip() for name in os.environ.get(MORE, "").split(",") if name.strip()]
     return {
         name: value
@@ -69,9 +70,11 @@ def git_env() -> dict[str, str]:
 
 
 def project_env(plan: Plan) -> dict[str, str]:
-    """Return the runtime's environment without what looks like a key, without the keys of the
-    plan's providers, and without the variables that point git at another repository. What the
-    plan names in `test_env` passes.
+    """Return the environment of a plan's tests.
+
+    It is the runtime's environment without variables that look like keys (`SECRET`), without the
+    keys of the plan's providers, and without the variables that point git at another repository.
+    Variables that the plan names in `test_env` always pass.
     """
     provider_keys = {provider.api_key_env for provider in plan.provider.values()}
     return {

@@ -1,4 +1,4 @@
-"""The one error of this package that a user can cause: a rule was broken, here is what helps."""
+"""The error that a user can cause: it names the rule that was broken and says what helps."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from bus.errors import Explained
 
 
 class Rule(StrEnum):
-    """Which rule; stable, so that callers and tests can tell them apart."""
+    """The rule that was broken. The values are stable: callers and tests compare them."""
 
     GIT_MISSING = "git_missing"
     NOT_THERE = "not_there"
@@ -33,7 +33,7 @@ class Rule(StrEnum):
 
 
 class RepositoryError(Explained):
-    """A repository, branch or path is not as it must be. `help` is what the user can do."""
+    """A repository, branch or path breaks a rule. `help` says what the user can do."""
 
     rule: Rule
 

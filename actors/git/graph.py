@@ -1,6 +1,6 @@
-"""How commits hang together.
+"""Questions about the commit graph: ancestors, merge bases, reachable commits.
 
-Asked of libgit2, which is quick; of `git`, where libgit2 cannot read a commit that git can.
+libgit2 answers them, because it is fast. Where it cannot read a commit, `git` is asked.
 """
 
 import pygit2
@@ -10,12 +10,12 @@ from actors.git.command import git, git_line
 
 
 def exists(repo: pygit2.Repository, oid: str) -> bool:
-    """Whether the object is there. It is not read."""
+    """Return whether the object is there, without reading it."""
     return oid in repo.odb
 
 
 def descends(repo: pygit2.Repository, base: str, tip: str) -> bool:
-    """Whether `tip` is `base` or has it among its ancestors; False when either is missing."""
+    """Return whether `tip` is `base` or descends from it; False when either is missing."""
     if not exists(repo, base) or not exists(repo, tip):
         return False
     if base == tip:
@@ -28,7 +28,7 @@ def descends(repo: pygit2.Repository, base: str, tip: str) -> bool:
 
 
 def merge_base(repo: pygit2.Repository, one: str, other: str) -> str | None:
-    """Return the commit at which two histories parted; None when they share none."""
+    """Return the best common ancestor of two commits; None when they have none."""
     try:
         found = repo.merge_base(one, other)
     except pygit2.GitError:
@@ -37,7 +37,7 @@ def merge_base(repo: pygit2.Repository, one: str, other: str) -> str | None:
 
 
 def reachable(repo: pygit2.Repository, tip: str, hidden: list[str]) -> set[str]:
-    """Return the commits that `tip` reaches and none of `hidden` does."""
+    """Return the commits that are reachable from `tip` and from none of `hidden`."""
     try:
         walker = repo.walk(tip, SortMode.NONE)
         for oid in hidden:

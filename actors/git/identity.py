@@ -1,4 +1,4 @@
-"""Whose name a merge carries: the user's, as git knows it at the user's checkout."""
+"""The author of merges: the user, as git identifies the user at a checkout."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _TEXT: Final = re.compile(r"(.+) <(.*)>", re.DOTALL)
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A name and an address."""
+    """A name and an email address."""
 
     name: str
     email: str
@@ -21,7 +21,7 @@ class Identity(msgspec.Struct, frozen=True):
         return f"{self.name} <{self.email}>"
 
     def variables(self) -> dict[str, str]:
-        """Return the variables by which git takes it for author and committer."""
+        """Return the environment variables that make this the author and the committer."""
         return {
             f"GIT_{role}_{key}": value
             for role in ("AUTHOR", "COMMITTER")
@@ -33,10 +33,10 @@ CALLBOARD: Final = Identity("Callboard", "callboard@localhost")
 
 
 def identity(at: str) -> Identity:
-    """Ask git who commits at a checkout; Callboard where the user has set nobody.
+    """Return the identity with which the user commits at a checkout, or `CALLBOARD` if none is set.
 
-    Git itself is asked, because conditional includes (`includeIf`) may set it; an address that git
-    would make up from the machine's name does not count.
+    Git itself is asked, because conditional includes (`includeIf`) may set the identity. An address
+    that git would make up from the machine's name does not count.
     """
     try:
         output = git("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", at=at)
@@ -47,8 +47,9 @@ def identity(at: str) -> Identity:
 
 
 def can_commit(at: str) -> bool:
-    """Ask git whether a commit at a directory would have an author: without a name, as in many
-    containers, each commit of an agent fails.
+    """Return whether git can commit at a directory.
+
+    Without a name, as in many containers, each commit of an agent fails.
     """
     try:
         git("var", "GIT_COMMITTER_IDENT", at=at)
@@ -63,6 +64,6 @@ HOW_TO_SET: Final = 'git config --global user.name "NAME"; git config --global u
 
 
 def of_text(text: str) -> Identity | None:
-    """Read what `str(identity)` wrote; None for anything else."""
+    """Parse the text that `str(identity)` gives; return None for any other text."""
     found = _TEXT.fullmatch(text)
     return Identity(found[1], found[2]) if found else None

@@ -1,8 +1,8 @@
-"""Where a repository's files are: its git directory, its main checkout, a place within it.
+"""Find a repository's directories: its git directory, its main checkout, a path within it.
 
-Git derives these from settings that anybody who can write the shared configuration may change
-(`core.bare`, `core.worktree`). So they are derived from what lies on the disk, and `command.git` is
-told them explicitly (`explicit`).
+Git derives them from the settings `core.bare` and `core.worktree`, which any program that writes
+the shared configuration may change. So Callboard derives them from the files on disk, and
+`command.git` passes them to git (`explicit`).
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import pygit2
 
 
 def own_git_dir(checkout: str | Path) -> Path | None:
-    """The git directory that the `.git` of this directory is, links to, or names; else None."""
+    """Return the git directory that `.git` in this directory is, links to or names, or None."""
     dot = Path(checkout, ".git")
     try:
         if dot.is_dir():
@@ -24,8 +24,10 @@ def own_git_dir(checkout: str | Path) -> Path | None:
 
 
 def explicit(at: str) -> dict[str, str]:
-    """Variables that keep git in the checkout `at`, whatever the configuration says of bare
-    repositories and other worktrees. None for a directory that is not the root of a checkout.
+    """Return environment variables that make git work in the checkout `at`.
+
+    They override `core.bare` and `core.worktree`. The result is empty for a directory that is not
+    the root of a checkout.
     """
     git_dir = own_git_dir(at)
     if git_dir is None:
@@ -34,22 +36,22 @@ def explicit(at: str) -> dict[str, str]:
 
 
 def root_of(repo: str | Path) -> Path | None:
-    """The checkout in which this directory lies: the nearest one above it that has a `.git`."""
+    """Return the root of the checkout around this directory; None when there is none."""
     start = Path(repo).resolve()
     return next((each for each in (start, *start.parents) if own_git_dir(each)), None)
 
 
 def place_within(repo: str | Path) -> Path:
-    """The way from the checkout's root to this directory: `packages/web`, or `.`."""
+    """Return the path from the checkout's root to this directory: `packages/web`, or `.`."""
     root = root_of(repo)
     return Path() if root is None else Path(repo).resolve().relative_to(root)
 
 
 def main_workdir(git_dir: str, repo: str = "") -> str | None:
-    """The user's own checkout; None for a bare repository.
+    """Return the user's own checkout; None for a bare repository.
 
-    `repo` is a directory in it, or in another worktree: without it, a checkout apart from its git
-    directory may not be found.
+    `repo` is a directory in that checkout or in another worktree. Without it, a checkout that is
+    not the parent of its git directory may not be found.
     """
     home = Path(git_dir).resolve()
     named = _configured(home)
@@ -63,9 +65,9 @@ def main_workdir(git_dir: str, repo: str = "") -> str | None:
 
 
 def is_bare(git_dir: str) -> bool:
-    """Whether it has no checkout of its own.
+    """Return whether the repository has no checkout of its own.
 
-    One that has an index was checked out, whoever set `core.bare` afterwards.
+    A repository with an index has a checkout, even if `core.bare` was set afterwards.
     """
     config = pygit2.Config(str(Path(git_dir, "config")))
     bare = "core.bare" in config and config.get_bool("core.bare")
@@ -73,7 +75,7 @@ def is_bare(git_dir: str) -> bool:
 
 
 def _configured(git_dir: Path) -> Path | None:
-    """The directory that `core.worktree` names, if it is a checkout of this repository."""
+    """Return the directory that `core.worktree` names, if it is a checkout of this repository."""
     for file in ("config.worktree", "config"):
         try:
             config = pygit2.Config(str(git_dir / file))

@@ -1,4 +1,4 @@
-"""The watch for systems that cannot tell: reads all refs and compares."""
+"""The watch for systems that report no changes: it reads all refs and compares them."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ PERIOD: Final = 2.0
 
 
 class PollingWatch:
-    """Same interface as the others, but `period` says that it must be asked."""
+    """A `RefWatch` without a file descriptor: the owner calls `drain` every `period` seconds."""
 
     period: float | None = PERIOD
 
@@ -18,11 +18,13 @@ class PollingWatch:
         self._last = self._scanner.scan()
 
     def fileno(self) -> int | None:
+        """Return None: there is no descriptor to wait for."""
         return None
 
     def drain(self) -> set[str]:
+        """Return `ANYTHING` if a ref has changed since the last call."""
         before, self._last = self._last, self._scanner.scan()
         return {ANYTHING} if before != self._last else set()
 
     def close(self) -> None:
-        pass
+        """Do nothing: there is no descriptor to release."""

@@ -1,4 +1,4 @@
-"""What a program must write of a repository to commit on one branch, and what it must not."""
+"""Which paths of a repository a program must be able to write to commit on one branch."""
 
 from pathlib import Path
 
@@ -8,11 +8,17 @@ from actors.git.refs import HEADS
 def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], list[Path]]:
     """Return (writable, read-only) paths for a commit in a linked worktree.
 
-    Writable: the worktree, the objects, the worktree's own administrative directory, and the
-    directories of the branch's ref and of its log ("" for a detached HEAD). (A ref is replaced by
-    renaming a lock file beside it, so the directory must be writable: branches that share it share
-    this.) Read-only: the files that say where the repository is. Configuration, hooks, `info` and
-    the other refs are in neither list. Raises `OSError`, `ValueError`.
+    Writable: the worktree, the objects, the worktree's own admin directory, and the directories of
+    the branch's ref and of its log. Git replaces a ref by renaming a lock file beside it, so the
+    whole directory must be writable, and with it the other branches in that directory. An empty
+    `branch` means a detached HEAD.
+
+    Read-only: the files that say where the repository is. Configuration, hooks, `info` and the
+    other refs are in neither list.
+
+    Raises:
+        OSError: A directory cannot be made, or the worktree's `.git` cannot be read.
+        ValueError: The worktree's `.git` does not name a git directory.
     """
     ref = Path(HEADS + branch)
     places = [common / ref.parent, common / "logs" / ref.parent] if branch else []
@@ -26,7 +32,7 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
 
 
 def _admin(worktree: Path) -> Path:
-    """The administrative directory of a linked worktree. Raises `OSError`, `ValueError`."""
+    """Return the admin directory of a linked worktree. Raise `OSError` or `ValueError`."""
     text = (worktree / ".git").read_text()
     if not text.startswith("gitdir: "):
         raise ValueError(f"{worktree}/.git does not name a git directory")

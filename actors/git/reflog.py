@@ -1,4 +1,4 @@
-"""What git noted of a ref, newest first. Read from the file: its words may be any bytes."""
+"""Read the reflog of a ref, newest entry first, from its file: messages may be any bytes."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Final
 
 _LINE: Final = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) [^\t]*\t?(.*)")
 _BYTES: Final = 2 << 20
-"""So much of the file's end is read: thousands of entries."""
+"""How many bytes are read from the file's end: thousands of entries."""
 
 
 def entries(git_dir: str, ref: str) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,9 @@
-"""A work tree that holds only what git must see of one commit to merge as if it stood there.
+"""A temporary work tree that gives `git merge-tree` the attributes of a commit.
 
 Git reads `.gitattributes` from the files of the work tree, not from the commits that it merges. So
-the attributes of the commit are written into an empty directory; and the whole commit is, where the
-attributes name a merge driver that is configured, because a driver is a program that may lie in the
-repository.
+the attribute files of the commit are written into an empty directory. If the attributes name a
+merge driver that is configured, the whole commit is checked out there, because the driver may be a
+program of the repository.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ Files = tuple[tuple[str, bytes], ...]
 
 
 class Attributes:
-    """The attribute files of a repository's trees. Remembers each directory; for one thread."""
+    """The attribute files in a repository's commits, cached by git tree. For one thread."""
 
     def __init__(self, repo: pygit2.Repository) -> None:
         self._repo = repo
@@ -57,7 +57,7 @@ class Attributes:
 
 
 class Room:
-    """The work tree; `git` runs in it, on the repository's objects."""
+    """A temporary work tree. `git` runs in it and uses the repository's objects."""
 
     def __init__(self, git_dir: str, path: str) -> None:
         self._git_dir = git_dir
@@ -65,7 +65,7 @@ class Room:
         self.options: tuple[str, ...] = ()
 
     def git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
-        """Run `git ARGS` here. See `command.git`."""
+        """Run `git ARGS` in the room. See `command.git`."""
         env = {
             "GIT_DIR": self._git_dir,
             "GIT_WORK_TREE": self.path,
@@ -80,7 +80,8 @@ def room(
 ) -> Iterator[Room]:
     """Make a room for one commit, and remove it afterwards.
 
-    Unless it `runs_drivers`, each merge driver is replaced by one that keeps what is there.
+    Without `runs_drivers`, each merge driver is replaced by one that keeps the version of the side
+    merged into.
     """
     files = attributes.of(commit)
     with tempfile.TemporaryDirectory(prefix="callboard-") as directory:
@@ -101,8 +102,9 @@ def room(
 
 
 def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
-    """Return the names of the merge drivers that are configured and that the attributes of the
-    commit, the repository or the user name.
+    """Return the names of the configured merge drivers that some attribute file names.
+
+    The files are those of the commit, of the repository (`info/attributes`) and of the user.
     """
     texts = [text for _, text in files]
     known = _settings(made, r"^(core\.attributesfile|merge\..*\.driver)$")
@@ -115,6 +117,6 @@ def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
 
 
 def _settings(made: Room, pattern: str) -> dict[str, str]:
-    """The settings whose name (section and key in lower case) matches."""
+    """Return the settings whose name (section and key in lower case) matches `pattern`."""
     lines = split0(made.git("config", "-z", "--get-regexp", pattern, codes=(0, 1)))
     return {key: value for key, _, value in (line.partition("\n") for line in lines)}

@@ -1,8 +1,10 @@
-"""The user's git settings that could change a result: which are honoured, pinned, or said.
+"""Which of the user's git settings Callboard honours, overrides or reports.
 
-`command.PINNED` are given to every git that Callboard runs itself, whatever the user has set;
-`SAID` are told by `check` where the user has set them, because Callboard does otherwise. All others
-are honoured: git reads them. docs/git-settings.md says why, setting by setting.
+- `command.PINNED` overrides the user's settings for every git that Callboard itself runs.
+- `SAID` lists the settings that Callboard does not follow; `check` reports those the user has set.
+- All others are honoured, because git reads them.
+
+docs/git-settings.md gives the reason for each setting.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +13,14 @@ from typing import Final
 from actors.git.command import git, split0
 
 FOR_AGENTS: Final = {
-    "core.commentChar": ";",  # a line that begins with `#done` is no comment
+    "core.commentChar": ";",  # so that a line that begins with `#done` is not a comment
     "core.fsync": "objects,reference",
     "core.fsyncMethod": "batch",
 }
-"""Given to the programs of terminals. What an agent commits is on the disk when its `git` ends:
-otherwise a power cut leaves empty objects, which git takes for what it has and never writes again.
+"""Settings for the programs of terminals.
+
+With `core.fsync`, an agent's commit is on the disk when its `git` ends. Otherwise a power cut could
+leave empty object files, which git takes for existing objects and never writes again.
 """
 
 _TRUE: Final = {"", "true", "yes", "on", "1"}
@@ -31,7 +35,7 @@ def _is_there(_value: str) -> bool:
 
 
 def for_agents() -> dict[str, str]:
-    """Return `FOR_AGENTS` as variables of the environment."""
+    """Return `FOR_AGENTS` as environment variables."""
     found = {"GIT_CONFIG_COUNT": str(len(FOR_AGENTS))}
     for number, (key, value) in enumerate(FOR_AGENTS.items()):
         found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -65,11 +69,11 @@ SAID: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
         "Callboard's merges into the target do not use these options",
     ),
 }
-"""By name (section and key in lower case): when it is said, and what."""
+"""By name (section and key in lower case): the values that are reported, and the sentence."""
 
 
 def notes(at: str, target: str) -> Iterator[str]:
-    """Yield a sentence for each setting that is in force at a checkout and that is `SAID`."""
+    """Yield the sentence of each setting in `SAID` that is in force at a checkout."""
     known = _settings(at)
     for key, (matters, sentence) in SAID.items():
         name = key.format(target=target)
@@ -78,9 +82,10 @@ def notes(at: str, target: str) -> Iterator[str]:
 
 
 def _settings(at: str) -> dict[str, str]:
-    """The user's settings, the last value of each; a key without a value is "", which means true.
+    """Return the user's settings, the last value of each.
 
-    Those of the command line are ours.
+    A key without a value maps to "", which means true. Settings of the command line are left out:
+    they are Callboard's own.
     """
     words = split0(git("config", "-z", "--list", "--show-scope", at=at))
     lines = [
