@@ -10,8 +10,9 @@ import msgspec
 
 
 class Do(StrEnum):
-    """What an action does: the type of a request, or one of the local steps at the end, for
-    which no runtime is asked.
+    """What an action does.
+
+    Each value is the type of a request, except those in `LOCAL`: these steps need no runtime.
     """
 
     LIST = "workflow.list"
@@ -38,14 +39,14 @@ class Do(StrEnum):
 
 
 LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.END_TERMINALS})
-"""The steps that are no request: they start, check, mend or empty a runtime's home."""
+"""The steps that are not requests: they start, check, mend or empty a runtime's home."""
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One step.
+    """One next step.
 
-    `address` is what it acts on, "" for the runtime itself; `fields` are further fields of the
-    request, such as the `cli` of a repair.
+    `address` is what the step acts on, "" for the runtime itself. `fields` are further fields of
+    the request, such as the `cli` of a repair.
     """
 
     do: Do

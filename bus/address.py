@@ -1,4 +1,4 @@
-"""Addresses: paths ending in `/`, one for everything that can be named.
+"""Addresses: paths that end in `/`, one for each actor and each thing in a plan.
 
 >>> task("demo", "login")
 'demo/login/'
@@ -19,20 +19,20 @@ CONSOLES = "runtime/consoles/"
 SCREENS = "runtime/screens/"
 OUTPUTS = "runtime/outputs/"
 OUTPUT = "output/"
-"""Live output stands on the feed below this, before the terminal's address."""
+"""Prefix of the feed topics that carry live output; the terminal's address follows it."""
 WORKFLOWS = "runtime/workflows/"
 
 RESERVED_WORKFLOWS = frozenset({"runtime", "output", "client"})
-"""First parts of addresses that are not workflows; a plan of such a name gets `-2`."""
+"""First parts of addresses that are not workflows. A plan with such a name gets the suffix `-2`."""
 
 RESERVED_TASKS = frozenset({"merge", "error", "watcher", "merger"})
-"""Second parts that name something else than a task."""
+"""Second parts of addresses that do not name a task."""
 
 SLUG = r"[a-z0-9][a-z0-9-]*"
 
 
 def slug(name: str) -> str:
-    """A workflow's id from its plan's name; `plan` where nothing of it can be kept.
+    """Return a workflow's id, made from its plan's name; `plan` if no character can be kept.
 
     >>> slug("Login & i18n!")
     'login-i18n'
@@ -41,43 +41,50 @@ def slug(name: str) -> str:
 
 
 def workflow(name: str) -> str:
+    """Return the address of a workflow."""
     return f"{name}/"
 
 
 def task(workflow: str, name: str) -> str:
+    """Return the address of a task."""
     return f"{workflow}/{name}/"
 
 
 def terminal(workflow: str, task: str, position: int | str) -> str:
+    """Return the address of a terminal; `position` counts from 1 within its task."""
     return f"{workflow}/{task}/{position}/"
 
 
 def merge_terminal(workflow: str) -> str:
+    """Return the address of a workflow's merge terminal."""
     return f"{workflow}/merge/"
 
 
 def watcher(workflow: str) -> str:
+    """Return the address of a workflow's git watcher."""
     return f"{WORKFLOWS}{workflow}/watcher/"
 
 
 def merger(workflow: str) -> str:
+    """Return the address of a workflow's merger."""
     return f"{WORKFLOWS}{workflow}/merger/"
 
 
 def supervisor(workflow: str) -> str:
+    """Return the address of a workflow's supervisor."""
     return f"{WORKFLOWS}{workflow}/"
 
 
 def normal(address: str) -> str:
-    """With the last `/`, which people may leave out."""
+    """Return the address with its final `/`, which people may leave out."""
     return address if address.endswith("/") or not address else address + "/"
 
 
 def workflow_of(address: str) -> str:
-    """The first part: the workflow's id, or `runtime`."""
+    """Return the first part of an address: a workflow's id, or `runtime`."""
     return address.split("/", 1)[0]
 
 
 def task_of(address: str) -> str:
-    """The task a terminal belongs to, as an address: the first two parts."""
+    """Return the address of a terminal's task: the first two parts."""
     return "/".join(address.split("/")[:2]) + "/"

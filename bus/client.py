@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 LOOK_SECONDS = 0.5
-"""How often a client that waits looks whether the runtime still serves."""
+"""Interval at which a waiting client checks whether the runtime still serves."""
 
 
 class NoAnswer(Exception):
@@ -25,7 +25,7 @@ class NoAnswer(Exception):
 
 
 class Client:
-    """Sends one request after another. Belongs to one thread.
+    """Sends one request after another. Only one thread may use it.
 
     >>> with Client("ipc:///…/requests") as client:          # doctest: +SKIP
     ...     client.ask(WorkflowGet(workflow="demo")).status
@@ -35,8 +35,10 @@ class Client:
     def __init__(
         self, endpoint: str, timeout: float = 30.0, serves: Callable[[], bool] = lambda: True
     ) -> None:
-        """`serves` says whether a runtime still serves; it is called twice a second while a
-        request waits for its answer.
+        """Connect to the requests socket at `endpoint`; `timeout` is in seconds.
+
+        `serves` says whether a runtime still serves. It is called twice a second while a request
+        waits for its answer.
         """
         self._timeout = timeout
         self._serves = serves
@@ -52,9 +54,9 @@ class Client:
         return socket
 
     def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
-        """Send a request and return its typed result; `timeout` in seconds.
+        """Send a request and return its typed result; `timeout` is in seconds.
 
-        Raises `Refused` with the runtime's error, or `NoAnswer`.
+        Raise `Refused` with the runtime's error, or `NoAnswer`.
         """
         number = next(self._numbers)
         kind = str(request.__struct_config__.tag)
@@ -68,12 +70,14 @@ class Client:
         return msgspec.json.decode(self._exchange(type, number, frame, timeout))
 
     def _exchange(self, type: str, number: int, frame: bytes, timeout: float | None) -> bytes:
-        """Send a frame and wait for the reply to `number`. Returns its result as JSON."""
+        """Send a frame, wait for the reply to `number`, and return its result as JSON."""
         self._socket.send(frame)
         wait = self._timeout if timeout is None else timeout
         while self._wait(wait):
             reply = requests.decode_reply(self._socket.recv())
-            unread = reply.id is None and not reply.ok  # too large to be looked at for its id
+            unread = (
+                reply.id is None and not reply.ok
+            )  # the request was too large for its id to be read
             if reply.id != number and not unread:
                 continue
             if reply.ok:
@@ -87,7 +91,7 @@ class Client:
                 help=error.help,
                 actions=error.actions,
             )
-        # A request nobody has taken yet must not be carried out when nobody waits any more.
+        # Closing the socket drops a request that is still queued: nobody waits for its answer now.
         self._socket.close()
         self._socket = self._connected()
         if not self._serves():
@@ -95,7 +99,7 @@ class Client:
         raise NoAnswer(f"{type}: no answer within {wait:g} s")
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for a frame; False after `seconds`, or where the runtime has ended."""
+        """Wait for a frame; return False after `seconds`, or if the runtime has ended."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._socket.poll(int(min(left, LOOK_SECONDS) * 1000)):
@@ -105,6 +109,7 @@ class Client:
         return bool(self._socket.poll(0))
 
     def close(self) -> None:
+        """Close the socket and its context."""
         self._socket.close()
         self._context.term()
 

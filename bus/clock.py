@@ -1,13 +1,12 @@
-"""The two clocks. Only this module reads the one on the wall.
+"""The two clocks. Only this module reads the wall clock.
 
-`wall` is what facts and commits are dated with, for people. It jumps: the network corrects
-it, a person sets it, a laptop wakes up. So nothing waits by it, and nothing that counts is
-reckoned from it.
+`wall` dates facts and commits, for people. It jumps: the network corrects it, a person sets it, a
+laptop wakes up. So no wait and no limit uses it.
 
-`awake` is what limits are counted with: it never jumps, is the same in every process until
-the machine starts anew, and stands still while the machine sleeps (`CLOCK_MONOTONIC`). A
-reading may be stored: it outlives the runtime, and a reading of an earlier boot belongs to
-a program that is gone.
+`awake` measures limits. It never jumps, it is the same in every process until the machine reboots,
+and it stands still while the machine sleeps (`CLOCK_MONOTONIC`). A reading may be stored, because
+it stays valid when the runtime restarts. A reading of an earlier boot belongs to a program that is
+gone.
 """
 
 import time
@@ -15,23 +14,24 @@ from datetime import UTC, datetime
 
 
 def wall() -> datetime:
+    """Return the wall clock's time, in UTC."""
     return datetime.now(UTC)
 
 
 def stamp() -> str:
-    """`wall` as the facts write it: RFC 3339 with microseconds and `Z`."""
+    """Return `wall` in the form of facts: RFC 3339 with microseconds and `Z`."""
     return wall().isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def awake() -> float:
-    """Seconds since some moment before the machine's start."""
+    """Return the seconds since some moment before the machine's start, not counting sleep."""
     return time.monotonic()
 
 
 def awake_since(reading: float) -> float:
-    """Seconds since a reading of `awake`.
+    """Return the seconds since a reading of `awake`.
 
-    0 where it says nothing: none was taken (0), or it was taken in an earlier boot and is yet to
-    come in this one.
+    Return 0 if no reading was taken (`reading` is 0), or if the reading lies in the future because
+    it was taken in an earlier boot.
     """
     return max(0.0, awake() - reading) if reading else 0.0

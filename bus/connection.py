@@ -1,7 +1,8 @@
 """The home and its connection file: how a client finds the runtime.
 
-`connection.json` (0600) is there while a runtime serves. A left-over one, of a runtime
-that was killed, is recognised by the lock on the home, which dies with its holder.
+`connection.json` (0600) exists while a runtime serves. A runtime that was killed leaves its file
+behind. Such a file is recognised by the lock on the home, which the kernel releases when its holder
+ends.
 """
 
 import fcntl
@@ -16,9 +17,9 @@ VERSION = 1
 
 
 class Connection(msgspec.Struct, omit_defaults=True):
-    """Where to connect: ZeroMQ endpoints, and the token of the doors that want one.
+    """Where to connect: ZeroMQ endpoints, and the token for the doors that require one.
 
-    `http` is the web door's address, "" where it is closed.
+    `http` is the web door's address, "" if that door is closed.
     """
 
     version: int
@@ -30,8 +31,11 @@ class Connection(msgspec.Struct, omit_defaults=True):
 
 
 class WebDoor(msgspec.Struct, frozen=True):
-    """What the web door's process is told when it is started: where the runtime is, the token
-    it wants, the values of `Host` that name it, and the files of TLS ("" for none).
+    """What the web door's process is told when it starts.
+
+    `requests` and `feed` are the runtime's endpoints, `token` is the token that the door requires,
+    and `hosts` are the values of the header `Host` that name it. `certificate` and `key` are the
+    files of TLS, "" for none.
     """
 
     requests: str
@@ -53,8 +57,10 @@ class NoRuntime(Exception):
 
 
 def home_from(option: str | None) -> Path:
-    """`--home`, else `$CALLBOARD_HOME`, else `$XDG_STATE_HOME/callboard`, else
-    `~/.local/state/callboard`. Absolute; it need not exist. Raises `NoHomeDirectory`.
+    """Return the absolute path of the home, which need not exist.
+
+    It is `--home`, else `$CALLBOARD_HOME`, else `$XDG_STATE_HOME/callboard`, else
+    `~/.local/state/callboard`. Raise `NoHomeDirectory`.
     """
     if option or (option := os.environ.get("CALLBOARD_HOME")):
         return expanded(option).resolve()
@@ -63,9 +69,9 @@ def home_from(option: str | None) -> Path:
 
 
 def make_private(home: Path) -> None:
-    """Make the home, or close one that is open to others.
+    """Create the home with mode 0700, or take other users' access to it away.
 
-    Raise `PermissionError` where it, or anything that the runtime would believe in it, belongs to
+    Raise `PermissionError` if the home, or a file in it that the runtime would trust, belongs to
     another user.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,7 +91,7 @@ def make_private(home: Path) -> None:
 
 
 def write(home: Path, connection: Connection) -> None:
-    """Atomic, readable by the owner alone."""
+    """Write the connection file atomically, readable by the owner alone."""
     path = home / "connection.json"
     draft = path.with_suffix(".tmp")
     draft.touch(mode=0o600)
@@ -94,11 +100,12 @@ def write(home: Path, connection: Connection) -> None:
 
 
 def remove(home: Path) -> None:
+    """Remove the connection file, if there is one."""
     (home / "connection.json").unlink(missing_ok=True)
 
 
 def read(home: Path) -> Connection:
-    """Raises `NoRuntime` where none serves."""
+    """Return the connection of the runtime that serves. Raise `NoRuntime` if none does."""
     path = home / "connection.json"
     try:
         connection = _decode(path.read_bytes())
@@ -112,15 +119,17 @@ def read(home: Path) -> Connection:
 
 
 def hold(home: Path) -> int | None:
-    """The exclusive lock on a home, as an open file descriptor, or None where another
-    process holds it. It ends with the process, however that ends.
+    """Take the exclusive lock on a home.
+
+    Return it as an open file descriptor, or None if another process holds the lock. The lock ends
+    with the process, however that ends.
     """
     fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while not _try(fd, fcntl.LOCK_EX):
         if not _try(fd, fcntl.LOCK_SH):
             os.close(fd)
             return None
-        # Only those who ask `is_held` hold it, and they let go at once.
+        # Only callers of `is_held` hold the lock, shared and for a moment: try again.
         fcntl.flock(fd, fcntl.LOCK_UN)
     os.truncate(fd, 0)
     os.write(fd, str(os.getpid()).encode())
@@ -128,7 +137,7 @@ def hold(home: Path) -> int | None:
 
 
 def holder(home: Path) -> str:
-    """The pid of the process that holds the home, for messages."""
+    """Return the pid of the process that holds the home, or `unknown`, for messages."""
     try:
         return (home / "lock").read_text().strip() or "unknown"
     except OSError:
@@ -136,6 +145,7 @@ def holder(home: Path) -> str:
 
 
 def is_held(home: Path) -> bool:
+    """Return whether a process holds the home."""
     try:
         fd = os.open(home / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -147,7 +157,7 @@ def is_held(home: Path) -> bool:
 
 
 def _try(fd: int, kind: int) -> bool:
-    """Take the lock if it can be had now."""
+    """Take the lock without waiting; return whether it was free."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,11 +1,12 @@
-"""Checked structs from plain data: a converter is made where its type is declared.
+"""Converters from plain data to checked structs, made where their types are declared.
 
-msgspec learns a type at its first use: it puts what it knows about a struct (or dataclass)
-on the class, and fills it in afterwards, in Python code that other threads run between. A
-second thread that uses the type meanwhile reads what is not there yet, and the process dies
-of SIGSEGV. So every type is learned at import, by one thread: decoders and converters are
-made at module level only (`tests/bus/test_converting.py`), never `msgspec.json.decode(…, type=…)`
-or `msgspec.convert` in a function.
+msgspec inspects a type at its first use. It puts its description of a struct (or dataclass) on the
+class and fills it in afterwards, in Python code during which other threads may run. A second thread
+that uses the type meanwhile reads the incomplete description, and the process dies of SIGSEGV.
+
+So one thread inspects every type, at import: decoders and converters are made at module level only
+(`tests/bus/test_converting.py`). No function may call `msgspec.json.decode(…, type=…)` or
+`msgspec.convert`.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,6 @@ T = TypeVar("T")
 
 
 def converter(kind: type[T], *, strict: bool = True) -> Callable[[Any], T]:
-    """`msgspec.convert` to `kind`, which is learned here and now."""
+    """Return `msgspec.convert` bound to `kind`, which msgspec inspects during this call."""
     msgspec.json.Decoder(kind)
     return partial(msgspec.convert, type=kind, strict=strict)

@@ -1,5 +1,7 @@
-"""Whose environment counts: the runtime's, for everything it starts. A client says what its own is,
-as digests, so that a difference can be told at once and no value leaves the client.
+"""Comparison of a client's environment with the runtime's.
+
+The runtime starts every program with its own environment. A client sends digests of its variables,
+so the runtime can report differences at once and no value leaves the client.
 """
 
 import fnmatch
@@ -13,11 +15,11 @@ _SESSION = (
     "SSH_*", "XDG_*", "DBUS_*", "DISPLAY", "WAYLAND_*", "TMUX*", "STY", "VTE_*", "KITTY_*", "GPG_*",
     "INVOCATION_ID", "JOURNAL_STREAM", "CALLBOARD_*", "PYTHON*", "PYTEST_*", "LS_COLORS", "HIST*",
 )  # fmt: skip
-"""Variables of a terminal or a login, which differ from window to window and change no work."""
+"""Variables of a terminal or a login. They differ between windows and do not affect the work."""
 
 
 def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return a digest of the value of each variable that may change the work."""
+    """Return a digest of the value of each variable that may affect the work."""
     return {
         name: hashlib.sha256(f"{salt}\0{name}\0{value}".encode("utf-8", "replace")).hexdigest()[:16]
         for name, value in environment.items()
@@ -28,6 +30,6 @@ def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str,
 def differing(
     sent: Mapping[str, str], salt: str, environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """Return the variables of a client that this process has not, or with another value."""
+    """Return the client's variables that this process lacks or has with another value."""
     own = digests(salt, environment)
     return sorted(name for name, digest in sent.items() if own.get(name) != digest)

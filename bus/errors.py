@@ -1,4 +1,4 @@
-"""Refused requests, and the error body that every door shows for one.
+"""Refused requests, and the error body with which every door reports them.
 
 `{"code": 400, "reason": "not_ready", "message": "…", "path": "task[0].branch",
 "actions": [{"do": "why", "address": "demo/"}]}`.
@@ -15,8 +15,8 @@ from bus.action import Action, Do
 class ErrorBody(msgspec.Struct, omit_defaults=True):
     """The `error` of a reply.
 
-    `code` follows HTTP, `reason` is a word for programs, `message` a sentence for people, `path`
-    the field at fault. `actions` are the steps of Callboard that help; `help` is advice outside
+    `code` is an HTTP status, `reason` a word for programs, `message` a sentence for people, and
+    `path` the field at fault. `actions` are steps in Callboard that help; `help` is advice outside
     Callboard, such as a git command.
     """
 
@@ -31,8 +31,8 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
 class Refused(Exception):  # an answer, not a defect
     """A request that is answered with an error.
 
-    Any part between the gateway and the journal may raise it; the gateway makes the reply. Nothing
-    has been changed.
+    Any part between the gateway and the journal may raise it, and the gateway turns it into the
+    reply. The request has changed nothing.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class Refused(Exception):  # an answer, not a defect
 
 
 class Explained(Exception):
-    """A rule that a user broke, and what the user can do. Raised by parts that know no requests;
-    answered with 400."""
+    """A rule that a user broke, and what the user can do.
+
+    Parts that do not know requests raise it; the reply has code 400.
+    """
 
     rule: str
     message: str
@@ -65,18 +67,18 @@ class Explained(Exception):
 def illegal(
     reason: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
 ) -> Refused:
-    """400: the request is not allowed in this state."""
+    """Return a refusal with code 400: the request is not allowed in this state."""
     return Refused(HTTPStatus.BAD_REQUEST, reason, message, help=help, actions=actions)
 
 
 def unknown(what: str, name: str, *, actions: Sequence[Action] = (Action(Do.LIST),)) -> Refused:
-    """404: nothing has this name."""
+    """Return a refusal with code 404: nothing has this name."""
     return Refused(HTTPStatus.NOT_FOUND, "unknown", f"no {what} {name!r}", actions=actions)
 
 
 def malformed(
     path: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
 ) -> Refused:
-    """422: the request or the plan is wrong; `path` names the field."""
+    """Return a refusal with code 422: the field `path` of a request or plan is wrong."""
     code = HTTPStatus.UNPROCESSABLE_ENTITY
     return Refused(code, "malformed", message, path=path, help=help, actions=actions)

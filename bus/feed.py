@@ -1,8 +1,8 @@
-"""The feed: a PUB socket that shows every fact, one frame `ADDRESS SPACE JSON`.
+"""The feed: a PUB socket that sends every fact as one frame, `ADDRESS SPACE JSON`.
 
-The feed is a cache of the journal: what a slow or late subscriber misses it gets by
-`events.replay` (`bus.subscriber` does it alone), and the heartbeat with the journal's
-head shows a loss even in silence.
+The feed may lose facts; the journal does not. A slow or late subscriber gets what it missed with
+`events.replay` (`bus.subscriber` does so by itself). The heartbeat carries the journal's head, so a
+subscriber notices a loss even if no further fact follows.
 """
 
 import threading
@@ -17,26 +17,28 @@ from bus.gate import Gate
 HEARTBEAT_SECONDS = 5.0
 
 WAITING_FRAMES = 20_000
-"""Frames kept for one subscriber that does not read; what comes then is dropped for it
-alone, and its memory here is bounded."""
+"""Frames kept for one subscriber that does not read.
+
+Further frames are dropped for that subscriber alone, which bounds the memory it takes here.
+"""
 
 
 _JOINED, _LEFT = b"\x01", b"\x00"
-"""How a subscription begins, and the end of one (RFC 29)."""
+"""First byte of a frame that subscribes, and of one that unsubscribes (ZeroMQ RFC 29)."""
 _OUTPUT = OUTPUT.encode()
 
 
 class Heartbeat(msgspec.Struct, tag="heartbeat", tag_field="type"):
-    """`head`: the seq of the newest fact that was published."""
+    """A sign of life; `head` is the seq of the newest published fact."""
 
     head: int
 
 
 class Feed:
-    """The publishing socket (XPUB, which sees who joins).
+    """The publishing socket: an XPUB, because that reports new subscriptions.
 
-    Used by one thread, the one that made it, and by the gate, which opens and shuts its endpoint.
-    `on_used` is called where that may have used up the descriptor's edge.
+    Only the thread that made it may use it, and the gate, which opens and shuts its endpoint.
+    `on_used` is called after the gate's use, because that may reset the edge of `fileno`.
     """
 
     def __init__(
@@ -49,30 +51,33 @@ class Feed:
         self._socket = context.socket(zmq.XPUB)
         self._socket.sndhwm = WAITING_FRAMES
         self._socket.linger = 200
-        self._socket.xpub_verbose = True  # also who joins as another one did before
+        self._socket.xpub_verbose = (
+            True  # report a subscription even if another subscriber has the same
+        )
         self._using = threading.Lock()
         self.outputs: frozenset[str] = frozenset()
-        """The addresses below which somebody wants terminals' output, as of the last `greet`."""
+        """Addresses below which a subscriber wants terminal output, as of the last `greet`."""
         self._gate = gate
         self._entrance = gate.open(self._socket, endpoint, self._using, on_used)
 
     def fileno(self) -> int:
-        """Readable when `greet` is due; of no other use (zmq_getsockopt: ZMQ_FD)."""
+        """Return a descriptor that is readable when `greet` is due, and only that (`ZMQ_FD`)."""
         return int(self._socket.getsockopt(zmq.FD))
 
     def publish(self, address: str, body: bytes) -> None:
-        """Never blocks: PUB drops for a subscriber whose queue is full."""
+        """Send one fact. Never block: PUB drops it for a subscriber whose queue is full."""
         with self._using:
             self._socket.send(address.encode() + b" " + body)
 
     def heartbeat(self, head: int) -> None:
-        """Say how far the feed is; to be called every `HEARTBEAT_SECONDS`."""
+        """Publish the journal's head. The owner calls this every `HEARTBEAT_SECONDS`."""
         self.publish(RUNTIME, msgspec.json.encode(Heartbeat(head)))
 
     def greet(self, head: int) -> None:
-        """A heartbeat at once if somebody (re)joined: what was published before passed them
-        by, and what comes from now on does not. To be called when `fileno` is readable, and
-        after publishing, which uses that up.
+        """Send a heartbeat at once if a subscriber has joined or rejoined.
+
+        It missed every earlier fact and gets every later one. The owner calls this when `fileno` is
+        readable, and after publishing, which resets its edge.
         """
         joined = False
         with self._using:
@@ -84,7 +89,7 @@ class Feed:
             self.heartbeat(head)
 
     def _note(self, word: bytes) -> None:
-        """Note a subscription to terminals' output, or the end of the last one to a topic."""
+        """Note a new subscription to terminal output, or the end of a topic's last one."""
         topic = word[1:]
         if not topic.startswith(_OUTPUT):
             return
@@ -95,5 +100,6 @@ class Feed:
             self.outputs -= {below}
 
     def close(self) -> None:
+        """Close the socket and its endpoint."""
         self._gate.forget(self._entrance)
         self._socket.close()
