@@ -90,12 +90,6 @@ def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]
     return [(text.encode(), 0)]
 
 
-def marked_choice(profile: Profile, screen: Screen) -> str | None:
-    """The label the marker stands on, or None where there is no list."""
-    listed = selection(screen, profile.markers)
-    return listed.labels[listed.marked] if listed else None
-
-
 def match_label(label: str, choices: list[str]) -> str:
     """The one choice meant by `label`: exactly, else without regard to case, else as the only
     one that begins with it. A number is not a label. Raises `NoSuchChoice`.

@@ -9,14 +9,12 @@ still wrong (hazard 50). After that the merge goes on from that commit
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pygit2
 
 from actors.git.command import git, git_line
 from actors.git.durable import settle
-from actors.git.errors import RepositoryError, Rule
 from actors.git.examination import Clean, Dirty, Unknown, examine
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
@@ -195,11 +193,3 @@ def _waives(waiver: str, item: Missing) -> bool:
         return rest == "" or rest[0].isspace()
     number = rest[1:].split(":")[0].strip()
     return not number.isdigit() or int(number) == item.line
-
-
-def in_progress(git_dir: str, path: str) -> bool:
-    """Whether a merge laid out at `path` waits for its commit."""
-    name = registered(git_dir, path)
-    if name is None:
-        raise RepositoryError(Rule.NOT_OURS, f"{path} is not a worktree", "merge again")
-    return Path(git_dir, "worktrees", name, "MERGE_HEAD").exists()

@@ -11,7 +11,6 @@ from actors.clis.keys import (
     hand_in,
     harmless,
     keys_for_choice,
-    marked_choice,
     match_label,
     paste,
 )
@@ -78,7 +77,6 @@ def test_a_label_is_found_where_it_moved_to() -> None:
     asked = " Do you want to proceed?\n"
     assert keys_for_choice(drawn(asked + " ❯ 1. No\n   2. Yes"), "Yes", profile)[0][0] == DOWN
     assert keys_for_choice(drawn(asked + "   1. Yes\n ❯ 2. No"), "Yes", profile)[0][0] == UP
-    assert marked_choice(profile, drawn(asked + "   1. Yes\n ❯ 2. No")) == "No"
 
 
 @pytest.mark.parametrize("label", ["1", "", "Maybe", "Y"])

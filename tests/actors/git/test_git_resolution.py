@@ -10,7 +10,6 @@ from actors.git.resolution import (
     Materialized,
     check_resolution,
     check_worktree,
-    in_progress,
     materialize,
 )
 from tests.actors.git.git_repos import Repo
@@ -61,6 +60,11 @@ def case(repo: Repo, home: Path) -> Case:
     return case
 
 
+def waits_for_commit(case: Case) -> bool:
+    """Whether a merge that was laid out is not committed yet."""
+    return Path(case.repo.git_dir, "worktrees", case.path.name, "MERGE_HEAD").exists()
+
+
 def kinds(checked: Checked) -> list[tuple[str, str]]:
     return [(problem.kind, problem.path) for problem in checked.problems]
 
@@ -69,7 +73,7 @@ def test_a_conflict_is_laid_out_with_markers_and_merge_head(case: Case) -> None:
     text = (case.path / "m.py").read_text()
     assert "<<<<<<<" in text
     assert case.repo.oid("MERGE_HEAD", at=case.path) == case.tip
-    assert in_progress(case.repo.git_dir, str(case.path))
+    assert waits_for_commit(case)
     case.repo.write({"m.py": "half done\n"}, at=case.path)
     assert case.lay_out().resolved is None
     assert (case.path / "m.py").read_text() == "half done\n"
@@ -80,7 +84,7 @@ def test_an_unfinished_layout_is_made_anew(case: Case) -> None:
     (Path(case.repo.git_dir) / "worktrees" / name / "callboard").write_text("scratch\n")
     case.repo.git("merge", "--abort", at=case.path)
     case.lay_out()
-    assert in_progress(case.repo.git_dir, str(case.path))
+    assert waits_for_commit(case)
 
 
 def test_another_merge_in_the_same_place_is_refused(case: Case) -> None:
@@ -94,7 +98,7 @@ def test_a_good_resolution_has_no_problems_and_the_merge_goes_on_from_it(case: C
     checked = case.resolve({"m.py": GOOD})
     assert checked.problems == ()
     assert case.lay_out().resolved == checked.head
-    assert not in_progress(case.repo.git_dir, str(case.path))
+    assert not waits_for_commit(case)
     case.repo.branch("third", {"third.py": "3\n"})
     branches = [(name, "") for name in ("onto", "tip", "third")]
     request = plan_merge(case.repo.git_dir, "main", branches, time=1, base=checked.head)
