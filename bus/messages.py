@@ -84,6 +84,15 @@ class Preview(Message, frozen=True):
     workflow: str
 
 
+class DiffAsk(Message, frozen=True):
+    """A request for the diff of a task; the reply goes to `client`."""
+
+    client: str
+    id: Id
+    task: str
+    text: bool
+
+
 class ConsoleAsk(Message, frozen=True):
     """A request of `caller` on a terminal, whose address is whole and exists; the reply goes to
     `client`.
@@ -113,6 +122,7 @@ AnyMessage = (
     | Swept
     | Answer
     | Preview
+    | DiffAsk
     | ConsoleAsk
     | ScreenAsk
 )

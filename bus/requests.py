@@ -121,6 +121,12 @@ class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
     """What is to be mended; blanks would tell the coder nothing."""
 
 
+class TaskDiff(_OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
+    """`stat`: only the files and their lines, not the diff itself."""
+
+    stat: bool = False
+
+
 class MergePreview(_OfWorkflow[list[results.BranchPreview]], kw_only=True, tag="merge.preview"):
     pass
 
@@ -250,6 +256,7 @@ AnyRequest = (
     | WorkflowList
     | WorkflowGet
     | MergePreview
+    | TaskDiff
     | TerminalAnswer
     | TerminalOutput
     | TerminalInput

@@ -104,6 +104,32 @@ class BranchPreview(msgspec.Struct):
     unrelated: bool = False
 
 
+class FileChange(msgspec.Struct):
+    """A file that a branch changes, with its lines added and removed. `old_path` is its name
+    before a rename.
+    """
+
+    path: str
+    added: int
+    removed: int
+    binary: bool = False
+    old_path: str = ""
+
+
+class TaskDiff(msgspec.Struct):
+    """What a task's branch changes against its base, committed or not. `untracked` files are named
+    only; `cut` says that `text`, the diff itself, was longer than a mebibyte.
+    """
+
+    task: str
+    base: str
+    tip: str
+    files: list[FileChange]
+    untracked: list[str] = []
+    text: str = ""
+    cut: bool = False
+
+
 class Answered(msgspec.Struct):
     """The label of the choice that was typed."""
 

@@ -1,4 +1,4 @@
-"""Commands that read and change nothing: `ps`, `tree`, `why`, `events`."""
+"""Commands that read and change nothing: `ps`, `tree`, `why`, `events`, `diff`."""
 
 import click
 
@@ -63,3 +63,16 @@ def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_js
     from actors.command_line.events import print_events
 
     print_events(home(), address, after, follow, types, as_json)
+
+
+@main.command()
+@click.argument("task")
+@click.option("--stat", is_flag=True, help="Only the files, and their lines added and removed.")
+@json_option
+@home_option
+def diff(task: str, stat: bool, as_json: bool) -> None:
+    """What a task's branch changes against its base, committed or not."""
+    from actors.command_line import tables
+    from bus.requests import TaskDiff
+
+    show(ask(TaskDiff(task=task, stat=stat)), as_json, tables.diff)

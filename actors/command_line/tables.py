@@ -12,7 +12,15 @@ from rich.tree import Tree
 from actors.command_line.facts import carried, foreseen, line, one_line
 from actors.command_line.program import command
 from actors.command_line.waiting import Questions, Wait, waits
-from bus.results import BranchPreview, Chain, CheckedPlan, Node, Report
+from bus.results import (
+    BranchPreview,
+    Chain,
+    CheckedPlan,
+    FileChange,
+    Node,
+    Report,
+    TaskDiff,
+)
 from bus.rows import Task, Terminal, Workflow
 
 _COLOURS = {
@@ -195,6 +203,22 @@ def _preview(branch: BranchPreview) -> str:
     files = f"{count} file{'' if count == 1 else 's'}"
     named = f": {', '.join(branch.changes)}" if count else ""
     return f"{branch.branch}: merges, {files}{named}"
+
+
+def diff(found: TaskDiff) -> str:
+    """Return what a branch changes: the diff itself if it was asked for, else a line a file."""
+    if found.text:
+        lines = found.text.split("\n")
+    else:
+        lines = [_file(file) for file in found.files] or ["no file differs from the base"]
+    lines += ["the diff was cut after 1 MiB"] if found.cut else []
+    lines += [f"not tracked: {name}" for name in found.untracked]
+    return "\n".join(lines)
+
+
+def _file(file: FileChange) -> str:
+    name = f"{file.old_path} -> {file.path}" if file.old_path else file.path
+    return f"{name} | " + ("binary" if file.binary else f"+{file.added} -{file.removed}")
 
 
 def providers(found: list[dict[str, Any]]) -> Any:

@@ -24,7 +24,7 @@ from bus import clock, requests
 from bus.action import Action, Do
 from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, ConsoleAsk, Message, Order, Preview, ScreenAsk
+from bus.messages import Answer, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
@@ -225,6 +225,16 @@ class Gateway(CompanyActor):
         workflow = self.workflow(request.workflow)
         if not self.stage.tell(addresses.PREVIEWER, Preview(client, request.id, workflow.id)):
             raise Refused(503, "stopping", "the runtime is stopping")
+        return PENDING
+
+    @answer.register
+    def _diff(self, request: requests.TaskDiff, client: str) -> Any:
+        workflow = self.workflow(addresses.workflow_of(request.task))
+        where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
+        terminal = self.stage.reader.terminal(where)
+        task = terminal.task if terminal is not None and terminal.task else where
+        ask = DiffAsk(client, request.id, task, text=not request.stat)
+        self._pass(addresses.PREVIEWER, ask)
         return PENDING
 
     @answer.register

@@ -5,14 +5,21 @@ does not wait for a merge.
 """
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
+from actors.git.branch_diff import branch_diff
 from actors.git.merge import plan_merge, preview
 from actors.supervision.actor import handles
 from actors.system.replies import DEFECT, refusal
 from actors.system.stage import CompanyActor
-from bus.errors import unknown
-from bus.messages import Preview
+from bus import address as addresses
+from bus.errors import illegal, unknown
+from bus.messages import DiffAsk, Preview
+from bus.results import TaskDiff
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = logging.getLogger("callboard.previewer")
 
@@ -26,15 +33,25 @@ class Previewer(CompanyActor):
     @handles(Preview)
     def answer(self, message: Preview) -> None:
         """Make a preview and answer the client with it."""
+        what = f"the preview of {message.workflow}/"
+        self._answer(message.client, message.id, what, lambda: self._preview(message.workflow))
+
+    @handles(DiffAsk)
+    def diff(self, message: DiffAsk) -> None:
+        """Compare a task's branch with its base and answer the client."""
+        what = f"the diff of {message.task}"
+        self._answer(message.client, message.id, what, lambda: self._diff(message))
+
+    def _answer(self, client: str, id: Any, what: str, make: Callable[[], Any]) -> None:
         try:
-            result = self._preview(message.workflow)
+            result = make()
         except Exception as error:  # a repository that cannot be read must not end the runtime
-            failure = refusal(f"the preview of {message.workflow}/", error)
+            failure = refusal(what, error)
             if failure.body.code == DEFECT:
-                log.exception("the preview of %s broke", message.workflow)
-            self.stage.replies.refuse(message.client, message.id, failure)
+                log.exception("%s broke", what)
+            self.stage.replies.refuse(client, id, failure)
         else:
-            self.stage.replies.reply(message.client, message.id, result)
+            self.stage.replies.reply(client, id, result)
 
     def _preview(self, id: str) -> Any:
         workflow = self.stage.reader.workflow(id)
@@ -42,15 +59,33 @@ class Previewer(CompanyActor):
             raise unknown("workflow", id)
         branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
+        return self._compute(preview, asked)
+
+    def _diff(self, message: DiffAsk) -> TaskDiff:
+        workflow = self.stage.reader.workflow(addresses.workflow_of(message.task))
+        tasks = workflow.tasks if workflow is not None else []
+        task = next((task for task in tasks if task.address == message.task), None)
+        if workflow is None or task is None:
+            raise unknown("task", message.task)
+        if not task.base:
+            raise illegal("no_branch", f"{task.address} has no branch yet")
+        found = self._compute(
+            branch_diff, workflow.git_dir, task.worktree, task.base, task.tip, message.text
+        )
+        found.task = task.address
+        return found
+
+    def _compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the function in a worker process of its own, which its limit ends."""
         worker = self.stage.workers.hire("preview", PREVIEW_SECONDS)
         try:
-            return worker.call(preview, asked)
+            return worker.call(function, *args, **kwargs)
         finally:
             self.stage.workers.dismiss(worker)
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """Answer a preview that failed or was cut short."""
+        """Answer a request that failed or was cut short."""
         message = self.decode(item)
-        if isinstance(message, Preview):
-            failure = refusal(f"the preview of {message.workflow}/", error)
+        if isinstance(message, Preview | DiffAsk):
+            failure = refusal("the request", error)
             self.stage.replies.refuse(message.client, message.id, failure)

@@ -133,6 +133,12 @@ ROUTES: tuple[Route, ...] = (
     _task_command("approve", requests.TaskApprove, "Accept work that waits for review"),
     _task_command("reject", requests.TaskReject, "Send work back with a reason", body=True),
     Route(
+        method="GET",
+        path="/api/tasks/{task:path}/diff",
+        request=requests.TaskDiff,
+        summary="Show what a task's branch changes",
+    ),
+    Route(
         method="POST",
         path="/api/terminals/{terminal:path}/answer",
         request=requests.TerminalAnswer,

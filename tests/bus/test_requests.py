@@ -27,6 +27,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "task.retry": {"task": "w/t"},
     "task.approve": {"task": "w/t"},
     "task.reject": {"task": "w/t", "reason": "r"},
+    "task.diff": {"task": "w/t", "stat": True},
     "merge.preview": {"workflow": "w"},
     "merge.continue": {"workflow": "w"},
     "merge.abort": {"workflow": "w"},
