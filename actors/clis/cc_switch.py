@@ -1,9 +1,9 @@
-"""Providers of an existing cc-switch, read where they are.
+"""Read the providers of an existing cc-switch installation.
 
 cc-switch keeps them in `~/.cc-switch/cc-switch.db` (SQLite, table `providers`: `id`, `app_type`,
-`name`, `settings_config` as JSON), before version 3.8 in `~/.cc-switch/config.json`. Nothing is
-written there, and no key is copied out: an imported provider says `cc-switch:APP/ID`, and
-`key_from` reads the key at launch.
+`name`, `settings_config` as JSON). Before version 3.8 it kept them in `~/.cc-switch/config.json`.
+This module only reads these files. It copies no key: an imported provider refers to its key as
+`cc-switch:APP/ID`, and `key_from` reads the key at launch.
 """
 
 import json
@@ -25,14 +25,14 @@ APPS: Final = ("claude", "codex", "gemini", "opencode")
 
 
 class CcSwitchError(Exception):
-    """cc-switch's data is not there, or is not what its version should hold. Names no key."""
+    """The data of cc-switch is missing or malformed. The message holds no key."""
 
 
 class Entry(msgspec.Struct, frozen=True):
     """One provider of cc-switch.
 
-    `reference` is what `key_from` takes, empty where it has no key (the CLI's own login).
-    `is_current`: the one cc-switch has switched on for `app`.
+    `reference` is the argument for `key_from`. It is empty if the provider has no key and uses the
+    CLI's own login. `is_current` is true for the provider that cc-switch has switched on for `app`.
     """
 
     app: str
@@ -45,8 +45,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def read_entries(path: Path | None = None) -> list[Entry]:
-    """The providers for the CLIs we know that have an address, from a database, a `config.json`
-    or the directory that holds one. Raises `CcSwitchError`.
+    """Return the providers that have an address and belong to one of `APPS`.
+
+    `path` is a database, a `config.json`, or the directory that holds one of them. Raise
+    `CcSwitchError` if it cannot be read.
     """
     entries = []
     for app, ident, name, settings, is_current in _rows(_found(path)):
@@ -58,7 +60,7 @@ def read_entries(path: Path | None = None) -> list[Entry]:
 
 
 def key_from(reference: str, path: Path | None = None) -> str:
-    """The key a reference points to, read now. Raises `CcSwitchError`."""
+    """Read the key that a reference points to. Raise `CcSwitchError` if there is none."""
     app, _, ident = reference.removeprefix(PREFIX).partition("/")
     for row_app, row_id, _, settings, _ in _rows(_found(path)):
         if (row_app, row_id) == (app, ident):
@@ -102,7 +104,11 @@ def _sqlite_rows(path: Path) -> list[Row]:
 
 
 def _json_rows(path: Path) -> list[Row]:
-    """Version 2 has one manager an app, version 1 only Claude's at the top."""
+    """Return the rows of a `config.json`.
+
+    Version 2 of the format has one manager for each app. Version 1 has only that of Claude, at the
+    top level.
+    """
     root = _object(path, path.read_text(encoding="utf-8", errors="replace"))
     managers = {"claude": root} if "providers" in root else root
     rows: list[Row] = []
@@ -126,7 +132,7 @@ def _object(path: Path, text: str) -> dict[str, Any]:
 
 
 def _facts(app: str, settings: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(base_url, model, key) of an app's settings; empty where there is none."""
+    """Return `(base_url, model, key)` of an app's settings. A missing value is `""`."""
     env = _table(settings, "env")
     if app == "claude":
         key = _text(env, "ANTHROPIC_AUTH_TOKEN") or _text(env, "ANTHROPIC_API_KEY")
@@ -164,5 +170,5 @@ def _text(value: Mapping[str, Any], key: str) -> str:
 
 
 def slug(text: str) -> str:
-    """A provider's name from a title: lower-case letters, digits and `-`; may come out empty."""
+    """Make a provider's name from a title: lower-case letters, digits and `-`. It may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,9 +1,9 @@
-"""Changing a few keys of somebody's configuration file and nothing else.
+"""Change some keys of a user's configuration file and leave the rest as it is.
 
-Pure functions from text to text, and one that puts a file in place. TOML keeps its comments and
-order (tomlkit). JSON keeps its order, indentation and unknown keys; comments are read (JSONC) but
-cannot be kept, so whoever edits a file in place keeps a backup. `ConfigError` where a file is not
-what its name says.
+The functions are pure, from text to text, except for `replace_file`. TOML keeps its comments and
+its order (tomlkit). JSON keeps its order, its indentation and unknown keys. Comments in JSON
+(JSONC) are accepted but lost, so a caller that edits a file in place must keep a backup. A file
+that does not have the expected format raises `ConfigError`.
 """
 
 import fnmatch
@@ -20,7 +20,7 @@ import tomlkit.exceptions
 
 Format = Literal["json", "toml"]
 _ABSENT: Final = object()
-# A string, or what only JSONC has: comments, and a comma before a closing bracket.
+# Matches a string, or what JSONC adds to JSON: a comment, or a comma before a closing bracket.
 _JSONC: Final = re.compile(
     r'(?P<kept>"(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])',
     re.DOTALL,
@@ -28,11 +28,11 @@ _JSONC: Final = re.compile(
 
 
 class ConfigError(Exception):
-    """A configuration file that cannot be read or does not have the shape its keys need."""
+    """A configuration file cannot be parsed, or a key's parent in it is not a table."""
 
 
 class Document:
-    """A parsed file: look up, set and remove keys by their path, then write it out again."""
+    """A parsed configuration file whose keys are read, set and removed by their path."""
 
     def __init__(self, text: str, kind: Format) -> None:
         self._kind = kind
@@ -42,17 +42,20 @@ class Document:
         self.root: MutableMapping[str, Any] = _parse(text, kind)
 
     def get(self, path: tuple[str, ...]) -> Any:
-        """The value there as plain data; raises `KeyError` where there is none."""
+        """Return the value at `path` as plain data. Raise `KeyError` if there is none."""
         value = _at(self.root, path)
         return value.unwrap() if hasattr(value, "unwrap") else value
 
     def plain(self) -> dict[str, Any]:
-        """The whole as plain data."""
+        """Return the whole document as plain data."""
         whole: Any = self.root
         return dict(whole.unwrap() if hasattr(whole, "unwrap") else whole)
 
     def set(self, path: tuple[str, ...], value: Any) -> None:
-        """Put `value` there, making the tables on the way."""
+        """Set the value at `path`, creating missing tables.
+
+        Raise `ConfigError` if a parent is not a table.
+        """
         table = self.root
         for at, key in enumerate(path[:-1]):
             if key not in table:
@@ -64,7 +67,7 @@ class Document:
         self._done[path] = value
 
     def remove(self, path: tuple[str, ...]) -> None:
-        """Take the key away, and the tables that became empty by it. Absent is well."""
+        """Remove the key, and the tables that this empties. Ignore a key that is not there."""
         self._done[path] = _ABSENT
         tables = [self.root]
         for key in path[:-1]:
@@ -78,7 +81,7 @@ class Document:
                 del tables[depth - 1][path[depth - 1]]
 
     def matching(self, pattern: str) -> list[tuple[str, ...]]:
-        """The paths that fit a dotted pattern; each part may hold `*` (`env.ANTHROPIC_*`)."""
+        """Return the paths that match a dotted pattern; a part may hold `*` (`env.ANTHROPIC_*`)."""
         found: list[tuple[tuple[str, ...], Any]] = [((), self.root)]
         for part in pattern.split("."):
             found = [
@@ -91,8 +94,10 @@ class Document:
         return [path for path, _ in found]
 
     def dump(self) -> str:
-        """The file's text, read once more to see that every change is in it (tomlkit can lose a
-        key that is put in before another is taken out). Raises `ConfigError` if not.
+        """Return the text of the changed document.
+
+        The text is parsed again to check that it holds every change, because tomlkit can lose a key
+        that was set before another was removed. Raise `ConfigError` if a change is missing.
         """
         if self._kind == "toml":
             text = tomlkit.dumps(self.root)
@@ -110,7 +115,7 @@ class Document:
 
 
 def edited(text: str, kind: Format, values: Mapping[str, Any], drop: Iterable[str] = ()) -> str:
-    """`text` without the keys that fit `drop` and with `values` merged in."""
+    """Return `text` without the keys that match `drop` and with `values` merged in."""
     document = Document(text, kind)
     for pattern in drop:
         for path in document.matching(pattern):
@@ -121,7 +126,7 @@ def edited(text: str, kind: Format, values: Mapping[str, Any], drop: Iterable[st
 
 
 def leaves(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
-    """(path, value) of everything in nested tables that is not itself a table with keys."""
+    """Return the `(path, value)` pairs of nested tables. An empty table counts as a value."""
     found: list[tuple[tuple[str, ...], Any]] = []
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -132,7 +137,7 @@ def leaves(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
 
 
 def replace_file(path: Path, data: bytes, mode: int) -> None:
-    """Replace a file in one step, on disk before it takes the old one's place."""
+    """Replace a file atomically. The new data is synced to disk before the rename."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -175,7 +180,7 @@ def _parse(text: str, kind: Format) -> MutableMapping[str, Any]:
 
 
 def _indent_of(text: str) -> int | str | None:
-    """The indentation the file uses; two blanks for a new one."""
+    """Return the indentation that the file uses, or 2 if it has none."""
     found = re.search(r"\{\s*\n([ \t]+)\S", text)
     if found:
         return found[1] if "\t" in found[1] else len(found[1])

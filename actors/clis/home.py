@@ -1,11 +1,11 @@
-"""Everything one terminal's program starts with: a config home of its own, arguments, environment.
+"""Prepare the launch of one terminal's program: its config home, arguments and environment.
 
-    DIR/            0700, made by `prepare`, removed by `cleanup`
+    DIR/            mode 0700, made by `prepare`, removed by `cleanup`
     DIR/config/     the program's config home, seeded from the user's own
     DIR/tmp/        its TMPDIR
 
-Two terminals of one CLI thus have two providers at the same time, and the user's own files are
-only read. Nothing here starts anything.
+Each terminal has its own config home, so two terminals of one CLI can use two providers at the same
+time. The user's own files are only read. This module does not start the program.
 """
 
 import fnmatch
@@ -30,10 +30,10 @@ _MARK: Final = ".callboard-home"
 _MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
-# What a program gets of the user's environment: who and where the user is, how to reach the
-# network and sign, which toolchains to find. Git's identity passes; what would point git at
-# another repository (GIT_DIR, GIT_INDEX_FILE, GIT_WORK_TREE) does not, nor does any secret that
-# is not named here or in the profile's `keep`.
+# The variables of the user's environment that a program gets: the user and the locale, network and
+# signing, toolchains. Git's identity is passed. Variables that point git at another repository
+# (GIT_DIR, GIT_INDEX_FILE, GIT_WORK_TREE) are not, and neither is any secret that is not named here
+# or in the profile's `keep`.
 PASSED: Final = tuple(
     name
     for line in (
@@ -52,13 +52,14 @@ PASSED: Final = tuple(
 
 
 class LaunchError(Exception):
-    """A launch that cannot be prepared: what and why, without secrets."""
+    """A launch cannot be prepared. The message says what and why, and holds no secret."""
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """What to start, in which environment (its own, complete), and which `files` were made.
+    """How to start a program, and which files were made for it.
 
-    The environment may hold a key: it is not shown by `repr`.
+    `env` is the program's complete environment. It may hold a key, so `repr` does not show it.
+    `home` is the program's config home.
     """
 
     argv: list[str]
@@ -82,11 +83,11 @@ def prepare(
     bypass: bool = False,
     isolated: bool = True,
 ) -> Launch:
-    """Make `directory` and say how to start `profile`'s program in it.
+    """Make `directory` and return how to start the profile's program with it.
 
-    `key` is the provider's (`providers.key_of`). Not `isolated`, the program keeps the user's own
-    config home, into which `switch.switch_on` writes the provider. Calling it again renews the
-    same directory. Raises `LaunchError`.
+    `key` is the provider's key (`providers.key_of`). Without `isolated`, the program uses the
+    user's own config home, into which `switch.switch_on` writes the provider. A second call renews
+    the same directory. Raise `LaunchError` if the launch cannot be prepared.
     """
     if not profile.command:
         raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
@@ -122,7 +123,7 @@ def prepare(
 def argv_of(
     profile: Profile, provider: Provider | None, known: Mapping[str, str], bypass: bool
 ) -> list[str]:
-    """The command line. Raises `LaunchError` where it needs what the provider does not have."""
+    """Return the command line. Raise `LaunchError` if the provider lacks a value that it needs."""
     path = f"cli.{profile.name}"
     argv = strictly_filled(f"{path}.command", profile.command, known)
     which = "bypass_args" if bypass else "ask_args"
@@ -137,7 +138,7 @@ def argv_of(
 def provider_env(
     profile: Profile, provider: Provider | None, known: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that give the provider, with the key."""
+    """Return the variables that set the provider, including its key."""
     env: dict[str, str] = {}
     if provider is not None and provider.base_url:
         env |= filled(profile.provider.env, known)
@@ -149,10 +150,10 @@ def provider_env(
 def environment(
     profile: Profile, user_env: Mapping[str, str], *, own_provider: bool
 ) -> dict[str, str]:
-    """The user's variables a program gets, with a terminal and a UTF-8 locale.
+    """Return the user's variables that a program gets, with a terminal type and a UTF-8 locale.
 
-    `keep` (the CLI's own login and settings by environment) passes only where no other provider is
-    set.
+    The variables in the profile's `keep` (the CLI's own login and settings) are passed only without
+    `own_provider`, that is, if the terminal has no provider with an address.
     """
     names = list(PASSED) + ([] if own_provider else list(profile.keep))
     env = {
@@ -171,13 +172,16 @@ def environment(
 
 
 def _login_place(profile: Profile, user_env: Mapping[str, str]) -> dict[str, str]:
-    """Where the user's own program keeps its logins; an empty value is its default place."""
+    """Return the variable that says where the user's own program keeps its logins.
+
+    An empty value stands for the default directory.
+    """
     name = profile.home.login_env
     return {name: user_env.get(name, user_env.get(profile.home.env, ""))} if name else {}
 
 
 def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
-    """Who commits in the worktree, as git's variables; empty where git knows nobody."""
+    """Return git's identity in the worktree as variables, without values that git does not know."""
     found: dict[str, str] = {}
     for key in ("name", "email"):
         asked = ["git", "-C", str(worktree), "config", "--get", f"user.{key}"]
@@ -189,10 +193,9 @@ def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
 
 
 def cleanup(directory: Path) -> None:
-    """Remove what `prepare` made.
+    """Remove the directory that `prepare` made; do nothing if there is none.
 
-    Absent is well; a directory `prepare` did not make is refused with `LaunchError`. Links are
-    removed, never what they point to.
+    Links are removed, never followed. Raise `LaunchError` if `prepare` did not make the directory.
     """
     if not directory.exists():
         return
@@ -204,8 +207,10 @@ def cleanup(directory: Path) -> None:
 
 
 def filled(template: Any, known: Mapping[str, str]) -> Any:
-    """`template` with its placeholders replaced, in keys and values; an entry of which a
-    placeholder has no value is left out. Unknown placeholders stay as they are.
+    """Return `template` with the placeholders in its keys and values replaced.
+
+    A table entry with a placeholder that has no value is left out. Unknown placeholders stay as
+    they are.
     """
     if isinstance(template, Mapping):
         pairs = ((k, v) for k, v in template.items() if not _lacking(k, known))
@@ -219,7 +224,7 @@ def filled(template: Any, known: Mapping[str, str]) -> Any:
 def placeholders(
     provider: Provider | None, key: str | None, home: Path, worktree: Path, main_repo: Path
 ) -> dict[str, str]:
-    """The placeholders' values; an empty one means there is none."""
+    """Return the placeholders' values. An empty value means that there is none."""
     git_dir = _git_dir(worktree)
     known = dict.fromkeys(("model", "base_url", "base_url_v1", "base_url_root"), "")
     known |= {"home": str(home), "worktree": str(worktree), "main_repo": str(main_repo)}
@@ -234,7 +239,7 @@ def placeholders(
 
 
 def _git_dir(worktree: Path) -> Path:
-    """Where git keeps a worktree's own state; a linked one names it in its `.git` file."""
+    """Return git's directory of a worktree. In a linked worktree, the file `.git` names it."""
     link = worktree / ".git"
     if link.is_file():
         return (worktree / link.read_text().removeprefix("gitdir:").strip()).resolve()
@@ -250,6 +255,7 @@ def _fill(text: str, known: Mapping[str, str]) -> str:
 
 
 def strictly_filled(path: str, args: tuple[str, ...], known: Mapping[str, str]) -> list[str]:
+    """Return `args` with placeholders replaced. Raise `LaunchError` if one has no value."""
     for index, arg in enumerate(args):
         for name in _PLACEHOLDER.findall(arg):
             if known.get(name) == "":
@@ -258,7 +264,10 @@ def strictly_filled(path: str, args: tuple[str, ...], known: Mapping[str, str]) 
 
 
 def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: bool) -> list[Path]:
-    """Copies and links of the user's own files; what the user does not have is left out."""
+    """Copy and link the user's own files into the config home; return the files made.
+
+    Files that the user does not have are left out.
+    """
     files: list[Path] = []
     for name in profile.seed.copy:
         source = original(profile, name, user_env)
@@ -280,7 +289,7 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
 
 
 def original(profile: Profile, name: str, user_env: Mapping[str, str]) -> Path | None:
-    """Where the user's own copy of a file of the config home is."""
+    """Return the path of the user's own copy of a file of the config home; None if unknown."""
     moved = user_env.get(profile.home.env) if profile.home.env else None
     if moved:
         return Path(moved) / profile.home.inside / name
@@ -298,14 +307,14 @@ def _at_home(path: str, user_home: Path) -> Path:
 
 
 class Edit(msgspec.Struct):
-    """What is changed in one configuration file, in this order: `drop`, then `values`."""
+    """The changes of one configuration file: first `drop`, then `values`."""
 
     format: Format
     drop: list[str] = []
     values: list[dict[str, Any]] = []
 
     def apply(self, text: str) -> str:
-        """The file's new text. Raises `ConfigError`."""
+        """Return the file's new text. Raise `ConfigError` if it cannot be changed."""
         for at, values in enumerate(self.values or [{}]):
             text = edited(text, self.format, values, () if at else self.drop)
         return text
@@ -314,7 +323,7 @@ class Edit(msgspec.Struct):
 def provider_edits(
     profile: Profile, provider: Provider | None, known: Mapping[str, str]
 ) -> dict[str, Edit]:
-    """What gives the provider to the program, by file of the config home."""
+    """Return the edits that set the provider, by file of the config home."""
     sets: list[SetKeys] = []
     drops: tuple[Drop, ...] = ()
     if provider is not None and provider.base_url:
@@ -339,7 +348,7 @@ def _edits(sets: Iterable[SetKeys], known: Mapping[str, str]) -> dict[str, Edit]
 def _write_keys(
     profile: Profile, provider: Provider | None, home: Path, known: Mapping[str, str]
 ) -> list[Path]:
-    """Merge the seed's and the provider's keys into the files of the config home."""
+    """Merge the seed's and the provider's keys into the config home; return the files written."""
     files: list[Path] = []
     for edits in (_edits(profile.seed.set, known), provider_edits(profile, provider, known)):
         for name, edit in edits.items():
@@ -355,7 +364,7 @@ def _write_keys(
 
 
 def _write(path: Path, data: bytes) -> Path:
-    """Write a private file, never through a link somebody else may have put there."""
+    """Write a private file. Replace a link at `path` instead of following it."""
     _make_private(path.parent)
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,10 +1,10 @@
-"""Judging a terminal: its output on disk, rendered and read.
+"""Judge a terminal: render its output on disk and read the screen.
 
-Runs in a worker process, because rendering is slow (about 1 MB/s).
+This runs in a worker process, because rendering is slow (about 1 MB/s).
 
-The worker keeps the screens it has rendered and goes on from there. It is not only faster: some
-programs (codex) never draw a whole screen again, only what differs, so that what was drawn
-before a long turn is on the screen and far back in the output.
+The worker keeps the screens that it has rendered and adds only new output. This is faster, and some
+programs need it: codex never redraws a whole screen, only what differs. Text drawn before a long
+turn is still on its screen, but far back in the output.
 """
 
 from collections import OrderedDict
@@ -23,18 +23,21 @@ from actors.pty import output
 T = TypeVar("T")
 
 WINDOW = 128 * 1024
-"""Bytes of output a screen nobody has kept is made from: most programs redraw within far less."""
+"""Bytes of output that a new screen is rendered from. Most programs redraw within far less."""
 DEEP = 1024 * 1024
-"""Bytes it is made from where those show nothing the profile knows, and the most that is rendered
-on top of a screen that was kept."""
+"""Bytes for a second try, if a screen from `WINDOW` shows nothing the profile knows. It is also the
+most that is rendered on top of a kept screen."""
 DEEPEST = 4 * DEEP
-"""Bytes it is made from where those show nothing either: 45 minutes of codex at work."""
+"""Bytes for the third and last try: 45 minutes of codex at work."""
 KEEP: Final = 32
-"""Screens that are kept, of the terminals looked at last. Each takes about 1 MB."""
+"""How many screens are kept: those of the terminals read last. Each takes about 1 MB."""
 
 
 class _Kept(msgspec.Struct):
-    """A screen as it was at the offset `end`. `whole`: nothing drawn before can be missing."""
+    """A rendered screen after the output up to the offset `end`.
+
+    `whole` says that the screen lacks nothing that was drawn before, or that no deeper look is due.
+    """
 
     reader: ScreenReader
     size: tuple[int, int]
@@ -47,10 +50,10 @@ _before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # of
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a screen says: see `actors.clis.recognise` and `actors.clis.obstacle`.
+    """What a screen shows, as read by `actors.clis.recognise` and `actors.clis.obstacle`.
 
-    `text` is its lines without the empty ones at the end; `end` the offset of the output it was
-    made from.
+    `text` is the screen's lines without empty ones at its start and end. `end` is the offset up to
+    which the output was rendered.
     """
 
     text: str
@@ -63,12 +66,12 @@ class Judgement(msgspec.Struct, frozen=True):
 
     @property
     def readable(self) -> bool:
-        """False where the screen could not be read in time; then `text` says why."""
+        """False if the screen could not be read in time; `text` then says why."""
         return self.end >= 0
 
 
 def look(directory: Path, rows: int, columns: int, end: int | None = None) -> tuple[Screen, int]:
-    """The screen after the output up to `end` (None: all there is), and that offset."""
+    """Return the screen after the output up to `end` (None: all of it), and that offset."""
     last = output.size(directory) if end is None else end
     kept = _kept.get(directory)
     if kept is None or kept.size != (rows, columns) or not 0 <= last - kept.end <= DEEP:
@@ -86,7 +89,7 @@ def _rendered(directory: Path, rows: int, columns: int, last: int) -> tuple[Scre
 
 
 def _begun(directory: Path, rows: int, columns: int, last: int, window: int) -> _Kept:
-    """An empty screen, `window` before `last`."""
+    """Keep and return an empty screen that starts `window` bytes before the offset `last`."""
     first = output.start(directory)
     start = max(first, last - window)
     kept = _Kept(ScreenReader(rows, columns), (rows, columns), start, whole=start == 0)
@@ -95,7 +98,10 @@ def _begun(directory: Path, rows: int, columns: int, last: int, window: int) -> 
 
 
 def _advance(directory: Path, kept: _Kept, last: int) -> None:
-    """Render what has come since. Where some of that was dropped, the rest is still newer."""
+    """Render the output from `kept.end` to `last`.
+
+    If part of it was dropped from disk, render the rest: it is still newer.
+    """
     start, data = output.read(directory, kept.end, last - kept.end)
     kept.reader.feed(data)
     kept.whole = kept.whole and start == kept.end
@@ -111,7 +117,10 @@ def _keep(kept: OrderedDict[Path, T], directory: Path, value: T) -> None:
 
 
 def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen:
-    """The screen at an offset that is asked for again and again while a turn is looked for."""
+    """Return the screen at the offset `end`.
+
+    It is cached, because waiting for the begin of a turn asks for the same screen again and again.
+    """
     known = _before.get(directory)
     if known is None or known[0] != (end, rows, columns):
         known = ((end, rows, columns), look(directory, rows, columns, end)[0])
@@ -120,10 +129,10 @@ def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen
 
 
 def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> tuple[Screen, int]:
-    """The newest screen.
+    """Return the newest screen and its offset.
 
-    Where it shows nothing the profile knows and was begun in the middle of the output, once more
-    from further back.
+    If the screen was begun in the middle of the output and shows nothing that the profile knows,
+    render it again from further back.
     """
     screen, end = look(directory, rows, columns)
     kept = _kept[directory]
@@ -133,7 +142,7 @@ def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> 
         kept = _begun(directory, rows, columns, end, depth)
         _advance(directory, kept, end)
         screen = kept.reader.screen
-    kept.whole = True  # as far as anybody looks
+    kept.whole = True  # no deeper look is due
     return screen, end
 
 
@@ -145,7 +154,7 @@ def _says_something(profile: Profile, screen: Screen) -> bool:
 def judge(
     profile: Profile, directory: Path, rows: int, columns: int, before: int | None = None
 ) -> Judgement:
-    """Read the newest screen. `began` compares with the screen at offset `before`."""
+    """Judge the newest screen. Set `began` by comparing it with the screen at offset `before`."""
     earlier = None if before is None else _screen_before(directory, rows, columns, before)
     screen, end = _look_deeper(profile, directory, rows, columns)
     began = False
@@ -165,20 +174,22 @@ def judge(
 
 
 def shown(screen: Screen) -> str:
+    """Return the lines of a screen without empty ones at its start and end."""
     return "\n".join(line.rstrip() for line in screen.lines).strip("\n")
 
 
 def writes_for(
     profile: Profile, directory: Path, rows: int, columns: int, text: str
 ) -> list[Write]:
-    """What to write to hand `text` in, as this program takes it on its present screen."""
+    """Return the writes that submit `text` to the program on its newest screen."""
     return hand_in(profile, look(directory, rows, columns)[0], text)
 
 
 class Step(msgspec.Struct, frozen=True):
     """The next writes towards an answer, made from the screen at the offset `end`.
 
-    `moves`: they only move the marker, and the screen has to be looked at again before it is taken.
+    `moves` says that they only move the marker. The caller must then read the screen again before
+    the next step.
     """
 
     writes: list[Write]
@@ -187,8 +198,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def step_towards(profile: Profile, directory: Path, rows: int, columns: int, label: str) -> Step:
-    """What to write next to choose `label` on the newest screen: never an Enter together with a
-    move, because what a move did is only known from the screen. Raises `NoSuchChoice`.
+    """Return the next writes to choose `label` on the newest screen.
+
+    A step never holds both a move and Enter, because only the screen shows what a move did. Raise
+    `NoSuchChoice` if the label is not on the screen.
     """
     screen, end = look(directory, rows, columns)
     writes = keys_for_choice(screen, label, profile)

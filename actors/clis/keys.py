@@ -1,7 +1,7 @@
-"""What is written to a terminal to hand in a text or to answer a question.
+"""Make the input that submits a text to a terminal's program or answers its question.
 
-Everything returns writes: `(bytes, milliseconds to wait after them)`. The waits matter: programs
-swallow an Enter that arrives together with a paste or an arrow key.
+The functions return writes: `(bytes, milliseconds to wait after them)`. The waits matter, because
+programs swallow an Enter that arrives together with a paste or an arrow key.
 """
 
 import re
@@ -24,7 +24,7 @@ _HARMFUL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class NoSuchChoice(Exception):
-    """The label is not on the screen, or fits several; `choices` are the labels that are."""
+    """A label is not on the screen, or matches several. `choices` are the labels on the screen."""
 
     def __init__(self, label: str, choices: list[str]) -> None:
         shown = ", ".join(repr(choice) for choice in choices) or "none"
@@ -34,8 +34,10 @@ class NoSuchChoice(Exception):
 
 
 def harmless(text: str) -> str:
-    """`text` with line ends as `\\n` and every control character but tab and newline as a
-    visible one (ESC becomes `␛`), so that no text can end a paste or press a key.
+    r"""Return `text` without control characters, so that it cannot end a paste or press a key.
+
+    Line ends become `\n`. Every control character except tab and newline becomes a visible
+    character (ESC becomes `␛`).
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _HARMFUL.sub(lambda found: _visible(ord(found[0])), text)
@@ -48,9 +50,9 @@ def _visible(code: int) -> str:
 
 
 def paste(text: str, bracketed: bool = True, enter_delay_ms: int = 300) -> list[Write]:
-    """The writes that hand `text` in: a bracketed paste, then Enter apart.
+    """Return the writes that submit `text`: a bracketed paste, then a separate Enter.
 
-    Without `bracketed`, for a program that reads lines, the text goes as one line.
+    Without `bracketed`, for a program that reads lines, the text is joined into one line.
     """
     safe = harmless(text).strip("\n")
     if bracketed:
@@ -61,15 +63,17 @@ def paste(text: str, bracketed: bool = True, enter_delay_ms: int = 300) -> list[
 
 
 def hand_in(profile: Profile, screen: Screen, text: str) -> list[Write]:
-    """`paste` the way this program takes it on this screen."""
+    """Return the writes that submit `text`, as the profile and the screen require."""
     bracketed = profile.submit.bracketed == "always" or screen.bracketed_paste
     return paste(text, bracketed, profile.submit.enter_delay_ms)
 
 
 def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]:
-    """The writes that answer the question on `screen` with `label`: arrow keys from the marked
-    option to that label and Enter, or what is typed for it. Take the newest screen, and look
-    again between the arrow keys and Enter (`judging.step_towards`). Raises `NoSuchChoice`.
+    """Return the writes that answer the question on `screen` with `label`.
+
+    They are arrow keys from the marked option to the label and Enter, or the text that is typed for
+    the label. Pass the newest screen, and read the screen again between the arrow keys and Enter
+    (`judging.step_towards`). Raise `NoSuchChoice` if the label is not on the screen.
     """
     prompt = find_prompt(profile, screen)
     choices = prompt.choices if prompt else []
@@ -91,8 +95,10 @@ def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]
 
 
 def match_label(label: str, choices: list[str]) -> str:
-    """The one choice meant by `label`: exactly, else without regard to case, else as the only
-    one that begins with it. A number is not a label. Raises `NoSuchChoice`.
+    """Return the one choice that `label` means.
+
+    An exact match comes first, then a match that ignores case, then the only choice that begins
+    with the label. A number is not a label. Raise `NoSuchChoice` if not exactly one choice matches.
     """
     wanted = " ".join(label.split()).casefold()
     if label in choices:

@@ -1,4 +1,4 @@
-"""Which profile or provider a plan means by a name: its own, else the user's."""
+"""Find the profile or the provider that a plan names: the plan's own, else the user's."""
 
 import os
 from collections.abc import Mapping
@@ -25,12 +25,18 @@ USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
 
 
 def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Profile]:
-    """Return all profiles by name: built in, of the user, of the plan. Raises `ProfileError`."""
+    """Return all profiles by name: built-in, the user's and the plan's.
+
+    Raise `ProfileError` if one is not valid.
+    """
     return load(file_of_user(USER_PROFILES), of_plan or {})
 
 
 def of_user() -> dict[str, Provider]:
-    """Raises `ProviderError`, which names the file and the key's path."""
+    """Return the user's providers by name.
+
+    Raise `ProviderError`, which names the file and the path of the key, if one is not valid.
+    """
     path = file_of_user(USER_PROVIDERS)
     try:
         return load_providers(path) if path is not None else {}
@@ -39,7 +45,10 @@ def of_user() -> dict[str, Provider]:
 
 
 def named(plan: Plan, name: str, path: str) -> Provider:
-    """The provider `name`, which the plan's key `path` asks for. Raises `ProviderError`."""
+    """Return the provider `name`. Raise `ProviderError` if there is none or it is not valid.
+
+    `path` is the key of the plan that names the provider; the error reports it.
+    """
     if name in plan.provider:
         table = msgspec.to_builtins(plan.provider[name])
         try:
@@ -56,7 +65,10 @@ def named(plan: Plan, name: str, path: str) -> Provider:
 
 
 def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provider | None:
-    """What a terminal of the plan is to use; None: the CLI's own. Raises `ProviderError`."""
+    """Return the provider and model of a terminal of the plan; None for the CLI's own.
+
+    Raise `ProviderError` if the provider is missing or not valid.
+    """
     if not asked.provider:
         return Provider(name="", model=asked.model) if asked.model else None
     found = named(plan, asked.provider, path)
@@ -64,12 +76,12 @@ def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provid
 
 
 def key(made: Provider | None) -> str | None:
-    """Its key, read where the runtime runs. Raises `ProviderError`."""
+    """Return the provider's key, read in this process. Raise `ProviderError` if it is missing."""
     return key_of(made, os.environ) if made is not None else None
 
 
 def without_key(made: Provider) -> list[str]:
-    """Why its key cannot be read here, as a warning."""
+    """Return a warning if the provider's key cannot be read in this process."""
     try:
         key(made)
     except ProviderError as error:
@@ -78,7 +90,10 @@ def without_key(made: Provider) -> list[str]:
 
 
 def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
-    """What can be shown of providers: never a key, only where it is and whether it is there."""
+    """Return the providers as data to show.
+
+    It never holds a key, only where the key is kept and why it cannot be read.
+    """
     return [
         {
             "name": made.name,
@@ -92,9 +107,10 @@ def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
 
 
 def take_over(source: Path | None) -> dict[str, Any]:
-    """Add what cc-switch has to the user's providers; its keys stay where they are.
+    """Add the providers of cc-switch to the user's. Their keys stay in cc-switch.
 
-    Raises `CcSwitchError`, `ProviderError`.
+    Providers with a name that exists already are not changed. Raise `CcSwitchError` or
+    `ProviderError` if a source cannot be read.
     """
     path = expanded(USER_PROVIDERS)
     of_user()

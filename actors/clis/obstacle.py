@@ -1,9 +1,8 @@
-"""What takes the keyboard of a terminal away from the program that was started in it.
+"""Detect a tool that reads the terminal's keyboard in place of the agent.
 
-A tool that the program runs may ask for a password, page its output, or open an editor. Then the
-program's own screen may still say that it is busy, and an instruction would be typed into the
-wrong thing. Pure; only the row of the cursor and the last rows are looked at, because a model may
-write anything above them.
+A tool that the agent runs may ask for a password, page its output, or open an editor. The screen
+may then still look busy, and an instruction would be typed into the tool. The functions are pure.
+They read only the cursor's row and the last rows, because a model may write anything above them.
 """
 
 import re
@@ -14,7 +13,7 @@ from actors.clis.screen import Screen
 
 
 class Obstacle(StrEnum):
-    """What waits for keys in the program's place."""
+    """The kind of tool that waits for keys in place of the agent."""
 
     PASSWORD = "password"
     PAGER = "pager"
@@ -38,7 +37,7 @@ _TILDES: Final = 3
 
 
 def find_obstacle(screen: Screen) -> Obstacle | None:
-    """What waits for keys on a quiet screen, or None."""
+    """Return what waits for keys on a quiet screen, or None."""
     lines = screen.lines
     at_cursor = lines[screen.cursor[0]] if screen.cursor[0] < len(lines) else ""
     written = [line for line in lines if line.strip()]
@@ -46,7 +45,7 @@ def find_obstacle(screen: Screen) -> Obstacle | None:
     if _is_editor(written):
         return Obstacle.EDITOR
     if at_cursor.strip() != last.strip():
-        return None  # the keys go elsewhere
+        return None  # the cursor is not on the last written row
     if _SECRET.search(at_cursor):
         return Obstacle.PASSWORD
     if _PAGER.match(last):

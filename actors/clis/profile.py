@@ -1,9 +1,9 @@
-"""What Callboard knows about a CLI, as data.
+"""Describe each CLI as data: its profile.
 
-A profile says how one program is started, recognised, spoken to, given a provider and ended.
-The built-in ones are in `profiles.toml` beside this file. A user changes or adds some in
-`~/.config/callboard/profiles.toml`, a plan under `[cli.NAME]`: tables are merged key by key,
-lists and values are replaced. A profile nobody built in needs only `command`.
+A profile says how to start a program, read its screen, type into it, set its provider and end it.
+The built-in profiles are in `profiles.toml` beside this file. A user changes or adds profiles in
+`~/.config/callboard/profiles.toml`, a plan does so under `[cli.NAME]`. Tables are merged key by
+key; lists and values are replaced. A new profile needs only `command`.
 
 Patterns are regular expressions, applied with `re.MULTILINE` to `Screen.text`.
 """
@@ -28,7 +28,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used: `path` is the key (`cli.mine.ready`), `rule` what it broke."""
+    """A profile is not valid. `path` is the key (`cli.mine.ready`), `rule` the rule it breaks."""
 
     def __init__(self, path: str, rule: str) -> None:
         super().__init__(f"{path}: {rule}")
@@ -37,16 +37,16 @@ class ProfileError(Exception):
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a profile; keys it does not have are errors."""
+    """A table of a profile. An unknown key in it is an error."""
 
 
 class PromptRule(_Table, frozen=True):
-    """A question the program is known to ask.
+    r"""A question that the program is known to ask.
 
-    `answer` is a regular expression for the label to choose (anchored at the label's start, case
-    ignored); without one a person is asked. `typed` maps labels to what is typed for them, where
-    the screen shows no list to choose from; a line is ended with `\\r`. A `dangerous` one is never
-    answered automatically.
+    `answer` is a regular expression for the label to choose, anchored at the label's start and
+    ignoring case. Without it a person is asked. `typed` maps labels to the text that is typed for
+    them, if the screen shows no list to choose from; end a line with `\r`. A `dangerous` question
+    is never answered automatically.
     """
 
     name: str
@@ -57,11 +57,11 @@ class PromptRule(_Table, frozen=True):
 
 
 class Submit(_Table, frozen=True):
-    """How text is handed in.
+    """How text is submitted to the program.
 
-    `bracketed`: `always`, or `asked` (when the program asked for bracketed paste; otherwise the
-    text goes as one line). `enter_delay_ms` passes between text and Enter. `evidence` matches what
-    a turn leaves on the screen (beside the busy pattern).
+    `bracketed` is `always` or `asked`. With `asked`, the text is pasted if the program asked for
+    bracketed paste, and typed as one line otherwise. `enter_delay_ms` is the time between text and
+    Enter. `evidence` matches what a turn leaves on the screen, in addition to the busy pattern.
     """
 
     bracketed: Literal["always", "asked"] = "asked"
@@ -72,7 +72,8 @@ class Submit(_Table, frozen=True):
 class SetKeys(_Table, frozen=True):
     """Values merged into a configuration `file` of the config home.
 
-    Keys and values may hold placeholders; a value of which a placeholder has no value is left out.
+    Keys and values may hold placeholders. An entry with a placeholder that has no value is left
+    out.
     """
 
     file: str
@@ -81,8 +82,9 @@ class SetKeys(_Table, frozen=True):
 
 
 class Source(_Table, frozen=True):
-    """A `file` of the config home whose original is elsewhere (`~/…`) when the user has not moved
-    the config home by its variable.
+    """A `file` of the config home whose original is elsewhere, at `original` (`~/…`).
+
+    It applies only if the user has not moved the config home by its variable.
     """
 
     file: str
@@ -90,13 +92,14 @@ class Source(_Table, frozen=True):
 
 
 class Home(_Table, frozen=True):
-    """The config home: the variable that moves it and the user's own one.
+    """The program's config home.
 
-    Where `env` is empty the program cannot be given a home of its own by one. `inside` is where,
-    below the directory the variable names, the files of `user` are found (`.gemini`). `also`:
-    further variables that belong to a home of its own. `login_env`: the variable that says where
-    the program keeps its logins, if that can be elsewhere; it is set to the user's own home, so
-    that a token the program renews is the user's as well.
+    `env` is the variable that moves it; without one, no variable moves it. `user` is the user's own
+    config home. `inside` is the subdirectory of the directory in `env` that holds the files of
+    `user` (`.gemini`). `also` are further variables to set for a separate config home. `login_env`
+    is the variable that says where the program keeps its logins, if that can be elsewhere. It is
+    set to the user's own config home, so that a token that the program renews is renewed for the
+    user too.
     """
 
     env: str = ""
@@ -107,14 +110,18 @@ class Home(_Table, frozen=True):
 
 
 class Seed(_Table, frozen=True):
-    """What a new config home starts with, relative to the user's.
+    """The initial files of a new config home, by their paths relative to the user's.
 
-    `copy`: files the program may change; `link`: shared (skills, commands, logins of MCP servers);
-    `link_inside`: directories of the home's own, in which the program writes, with links to what
-    the user's hold; `login`: credentials, linked only when no provider with a key of its own is
-    set. Linked files must be ones the program writes in place: over a link it renames a new file,
-    and the user is left with a token that was renewed elsewhere. `set`: keys that keep first-run
-    dialogs away.
+    - `copy`: files that the program may change.
+    - `link`: shared files (skills, commands, logins of MCP servers).
+    - `link_inside`: directories that the program writes in. The new home has its own, with links to
+      the entries of the user's.
+    - `login`: credentials, linked only if the terminal has no provider with an address.
+    - `elsewhere`: files whose original is not in the user's config home.
+    - `set`: keys that prevent first-run dialogs.
+
+    Link only files that the program writes in place. A program that renames a new file over the
+    link leaves the user with an old token.
     """
 
     copy: tuple[str, ...] = ()
@@ -126,8 +133,9 @@ class Seed(_Table, frozen=True):
 
 
 class Drop(_Table, frozen=True):
-    """Keys of the user's that are taken out of a `file` where a provider is set, because they
-    would win over it: dotted paths, parts may hold `*` (`env.ANTHROPIC_*`).
+    """Keys that are removed from a `file` if a provider is set, because they would override it.
+
+    Each is a dotted path; its parts may hold `*` (`env.ANTHROPIC_*`).
     """
 
     file: str
@@ -135,9 +143,12 @@ class Drop(_Table, frozen=True):
 
 
 class ProviderKeys(_Table, frozen=True):
-    """How a provider is given: `env` for the process, `args` for the command line (never the
-    key), `set` for files of the config home; `model_*` the same where it names a model. An entry
-    of which a placeholder has no value is left out.
+    """How a provider is set.
+
+    `env` is for the process, `args` for the command line (never the key), `set` for files of the
+    config home. `drop` removes keys that would override the provider. `model_*` are used in
+    addition if the provider names a model. An entry with a placeholder that has no value is left
+    out.
     """
 
     env: dict[str, str] = {}
@@ -150,9 +161,10 @@ class ProviderKeys(_Table, frozen=True):
 
 
 class Exit(_Table, frozen=True):
-    """How it is asked to end: `text` handed in like an instruction, or `keys` written as they are.
+    """How the program is asked to end.
 
-    `codes`: exit codes and what they mean, beside 0.
+    `text` is submitted like an instruction; `keys` are written as they are. `codes` are exit codes
+    and their meaning, in addition to 0.
     """
 
     text: str = ""
@@ -161,9 +173,10 @@ class Exit(_Table, frozen=True):
 
 
 class Version(_Table, frozen=True):
-    """`args` make the program print its version, `pattern` finds it there (group 1).
+    """How the program's version is found.
 
-    `verified` are the versions this profile was run with.
+    `args` make the program print its version. Group 1 of `pattern` matches it. `verified` are the
+    versions with which this profile was tested.
     """
 
     args: tuple[str, ...] = ("--version",)
@@ -172,14 +185,22 @@ class Version(_Table, frozen=True):
 
 
 class Profile(_Table, frozen=True):
-    """One CLI.
+    """The description of one CLI.
 
-    Only `command` must be given (for `custom` by the plan). A program without a `ready` pattern is
-    ready when it is quiet. `bypass_args` make it ask nothing; `ask_args` are given where it may ask
-    (a sandbox's openings, say). `env` is set, `unset` never passed on; `keep` are the user's
-    variables it reads its own login from (names, may hold `*`). `git_identity`: it hides the user's
-    git configuration from its tools, so that commits need author and committer by environment.
-    `not_global` says why `switch = "global"` would give it the wrong provider; it is then refused.
+    Only `command` is required; for `custom` the plan has it.
+
+    - `bypass_args` make the program ask nothing. `ask_args` are used if it may ask; they open a
+      sandbox, for example.
+    - `ready` matches a screen that takes an instruction. Without it, the program is ready when it
+      is quiet. `busy` matches the screen of a running turn.
+    - `markers` are the characters that mark an option in a list.
+    - `env` are variables to set. Those in `unset` are never passed on. `keep` names the user's
+      variables that hold the CLI's own login. Names may hold `*`.
+    - `git_identity` says that the program hides the user's git configuration from its tools.
+      Author and committer of commits are then set by variables.
+    - `ready_timeout` is in seconds.
+    - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
+      `switch = "global"` is refused.
     """
 
     name: str
@@ -211,8 +232,10 @@ _convert = converter(Profile)
 def load(
     user_file: Path | None = None, plan_overrides: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Profile]:
-    """All profiles by name: built-in, changed by `user_file` (when it exists), changed by the
-    plan's `cli` table. Raises `ProfileError` with the key's path and the rule.
+    """Return all profiles by name.
+
+    `user_file`, if it exists, changes the built-in profiles. The plan's table `cli` changes the
+    result. Raise `ProfileError` with the key's path and the rule if a profile is not valid.
     """
     tables = _read(BUILT_IN)
     if user_file is not None and user_file.exists():
@@ -222,15 +245,15 @@ def load(
 
 
 def version_is_verified(profile: Profile, version: str | None) -> bool:
-    """Whether the profile's facts were seen with this version.
+    """Return whether the profile was tested with this version.
 
-    Where none is listed (a program of the user's own) the user's word counts.
+    A profile that lists no versions (a program of the user's own) is trusted.
     """
     return not profile.version.verified or version in profile.version.verified
 
 
 def find_version(profile: Profile, output: str) -> str | None:
-    """The version in what the version command printed, or None."""
+    """Return the version in the output of the version command, or None."""
     found = re.search(profile.version.pattern, output)
     return found[1] if found else None
 
@@ -287,7 +310,7 @@ def _as_profile_error(path: str, error: msgspec.ValidationError) -> ProfileError
 
 
 def _check(path: str, profile: Profile) -> None:
-    """The rules types cannot say."""
+    """Check the rules that types cannot express. Raise `ProfileError`."""
     if not profile.command and profile.name != "custom":
         raise ProfileError(f"{path}.command", "missing: the program and its arguments, a list")
     if profile.command and not profile.command[0]:

@@ -1,9 +1,9 @@
-"""Model endpoints a terminal may use, and where their keys come from.
+"""Read the model endpoints that terminals may use, and their keys.
 
-A provider names its key, it never holds it: `api_key_env` is a variable of the user's
-environment; `api_key_from = "cc-switch:APP/ID"` points into cc-switch's own database, where the
-key stays. Keys are read at launch and live in the program's environment only (or in a 0600 file
-of its config home where the program cannot do otherwise).
+A provider refers to its key and never holds it. `api_key_env` names a variable of the user's
+environment. `api_key_from = "cc-switch:APP/ID"` refers to cc-switch's own database, where the key
+stays. Keys are read at launch. They are kept only in the program's environment, or in a file of its
+config home with mode 0600 if the program needs that.
 
 The user's providers are in `~/.config/callboard/providers.toml`, one table each:
 
@@ -31,7 +31,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class ProviderError(Exception):
-    """A provider that cannot be used: `path` is the key (`glm.base_url`), `rule` what it broke."""
+    """A provider is not valid. `path` is the key (`glm.base_url`), `rule` the rule it breaks."""
 
     def __init__(self, path: str, rule: str) -> None:
         super().__init__(f"{path}: {rule}")
@@ -40,10 +40,10 @@ class ProviderError(Exception):
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One endpoint.
+    """One model endpoint.
 
-    `base_url` as the CLI's makers write it; empty leaves the CLI's own endpoint and login and only
-    sets the `model`.
+    `base_url` is written as the CLI's documentation writes it. If it is empty, the CLI keeps its
+    own endpoint and login, and only the `model` is set.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def base_url_v1(self) -> str:
-        """With `/v1` where the address has no path of its own (OpenAI's way)."""
+        """The address with `/v1` added if it has no path (OpenAI's convention)."""
         return self._bare + ("" if urlsplit(self._bare).path else "/v1")
 
     @property
     def base_url_root(self) -> str:
-        """Without `/v1` at its end (Anthropic's way)."""
+        """The address without `/v1` at its end (Anthropic's convention)."""
         return self._bare.removesuffix("/v1")
 
     @property
@@ -71,9 +71,9 @@ _convert = converter(Provider)
 
 
 def load_providers(path: Path) -> dict[str, Provider]:
-    """The providers of a TOML file, by name; none where it does not exist.
+    """Return the providers of a TOML file by name; none if the file does not exist.
 
-    Raises `ProviderError` with the key's path and the rule.
+    Raise `ProviderError` with the key's path and the rule if one is not valid.
     """
     if not path.exists():
         return {}
@@ -87,7 +87,7 @@ def load_providers(path: Path) -> dict[str, Provider]:
 
 
 def provider(name: str, table: object) -> Provider:
-    """A checked provider from its table. Raises `ProviderError`."""
+    """Make a provider from its table. Raise `ProviderError` if it is not valid."""
     if not _NAME.match(name):
         raise ProviderError(name, "a name is letters, digits, `.`, `_` and `-`")
     if not isinstance(table, Mapping):
@@ -123,9 +123,9 @@ def _check(made: Provider) -> None:
 
 
 def key_of(made: Provider, env: Mapping[str, str], database: Path | None = None) -> str | None:
-    """The key, read now from where it lives; None where the provider names none.
+    """Read the provider's key; return None if the provider names none.
 
-    Raises `ProviderError` where what it names is not there. The key is in no message.
+    Raise `ProviderError` if the named key is missing. No message holds the key.
     """
     if made.api_key_env:
         value = env.get(made.api_key_env, "")
@@ -143,9 +143,9 @@ def key_of(made: Provider, env: Mapping[str, str], database: Path | None = None)
 
 
 def import_cc_switch(path: Path | None = None) -> dict[str, Provider]:
-    """cc-switch's providers by name (`APP-NAME`), their keys left where they are.
+    """Return cc-switch's providers by name (`APP-NAME`), without their keys.
 
-    Read-only. Raises `cc_switch.CcSwitchError`.
+    Nothing is written. Raise `cc_switch.CcSwitchError` if cc-switch's data cannot be read.
     """
     found: dict[str, Provider] = {}
     for entry in cc_switch.read_entries(path):
@@ -158,9 +158,9 @@ def import_cc_switch(path: Path | None = None) -> dict[str, Provider]:
 
 
 def add_providers(path: Path, providers: Mapping[str, Provider]) -> list[str]:
-    """Add those whose names are new to a providers file, which keeps its comments and order.
+    """Add the providers with new names to a providers file; return the names added.
 
-    Returns the names added. The file is 0600; it holds no keys.
+    The file keeps its comments and its order. It has mode 0600 and holds no keys.
     """
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     document = Document(text, "toml")

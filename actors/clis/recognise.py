@@ -1,9 +1,9 @@
-"""What a rendered screen says: ready, busy, or asking.
+"""Recognise the state of a rendered screen: ready, busy, or asking a question.
 
-Pure functions, no clock: whoever calls them decides how long a screen must have been quiet.
+The functions are pure and use no clock. The caller decides how long a screen must be quiet.
 
-A question is read off the screen as a list of labels. Those a profile knows are `known`; any
-other selection list or yes/no question is reported all the same, so that a person is asked.
+A question is read from the screen as a list of labels. A question that the profile describes is
+`known`. Any other selection list or yes/no question is reported too, so that a person is asked.
 """
 
 import re
@@ -14,11 +14,11 @@ import msgspec
 from actors.clis.profile import Profile, PromptRule
 from actors.clis.screen import Screen
 
-_EDGES: Final = "│┃║┆╎▌▐█▏▕"  # what boxes are drawn with, left and right of a line
+_EDGES: Final = "│┃║┆╎▌▐█▏▕"  # characters that draw the left and right side of a box
 _UNSELECTED: Final = "○◯◦☐"
-_CHOSEN: Final = "✔✓"  # behind the option that is in force now; no part of its label
+_CHOSEN: Final = "✔✓"  # follows the option that is in force; not part of its label
 _NUMBER: Final = re.compile(r"(\d{1,2})[.)]\s+")
-_GAP: Final = 3  # rows of description between two options
+_GAP: Final = 3  # most rows of description between two options
 _YES_NO: Final = re.compile(
     r"[\[(]\s*(?P<yes>y(?:es)?)\s*/\s*(?P<no>n(?:o)?)\b[^\])]*[\])]\s*:?\s*\S{0,3}\s*\Z",
     re.IGNORECASE,
@@ -31,8 +31,10 @@ ENTER_LABEL: Final = "Enter"
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """A selection list as it stands on a screen: labels from top to bottom, the index of the
-    marked one, and the row (from 0) of the first.
+    """A selection list on a screen.
+
+    `labels` go from top to bottom. `marked` is the index of the marked label. `row` is the row of
+    the first label, from 0.
     """
 
     labels: list[str]
@@ -41,10 +43,10 @@ class Choices(msgspec.Struct, frozen=True):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """A question that waits.
+    """A question that waits for an answer.
 
-    `name` is the profile's rule or `unknown`; `text` the part of the screen that asks; `choices`
-    the labels to answer with; `answer` the label the profile would choose, or None.
+    `name` is the profile's rule or `unknown`. `text` is the part of the screen that asks. `choices`
+    are the labels to answer with. `answer` is the label that the profile would choose, or None.
     """
 
     name: str
@@ -56,23 +58,26 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 def is_busy(profile: Profile, screen: Screen) -> bool:
-    """Whether a turn runs."""
+    """Return whether a turn is running."""
     return bool(profile.busy) and _end(profile.busy, screen) >= 0
 
 
 def is_ready(profile: Profile, screen: Screen) -> bool:
-    """Whether the program takes an instruction: its ready pattern is there and no question below
-    it. It stays true while a turn runs: idle is ready and not busy.
+    """Return whether the program takes an instruction.
+
+    The screen must match the ready pattern and show no question below the match. This stays true
+    while a turn is running; an idle program is ready and not busy.
     """
     return _ready_end(profile, screen) >= 0 and find_prompt(profile, screen) is None
 
 
 def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
-    """The question on a screen, or None. Call it on a quiet screen: half-drawn lists mislead.
+    """Return the question on a screen, or None.
 
-    What stands above the ready pattern is history, not a question: a model may write anything.
-    A question nobody described is looked for only where the program is not busy, and where the
-    ready pattern matches only on the last row.
+    Call it only on a quiet screen, because half-drawn lists mislead it. Text above the match of the
+    ready pattern is ignored, because a model may write anything there. A question that the profile
+    does not describe is found only if the program is not busy. If the ready pattern matches, such a
+    question must be a yes/no question or a request for Enter, on a row below the match.
     """
     ready_end = _ready_end(profile, screen)
     for rule in profile.prompts:
@@ -92,11 +97,11 @@ def find_prompt(profile: Profile, screen: Screen) -> Prompt | None:
 
 
 def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Prompt) -> str | None:
-    """The label to answer with unasked, or None: ask a person.
+    """Return the label to answer with automatically, or None to ask a person.
 
-    `bypass` starts the program with its own flag; what it still asks is treated as under `known`. A
-    dangerous question, one the profile does not know, and one whose expected label is not on the
-    screen go to a person.
+    With `bypass`, the program is started with its own flag; what it still asks is treated as with
+    `known`. A person is asked if the question is dangerous, if the profile does not know it, or if
+    the expected label is not on the screen.
     """
     if auto_confirm == "never" or prompt.dangerous or not prompt.known:
         return None
@@ -104,8 +109,10 @@ def answer_policy(auto_confirm: Literal["never", "known", "bypass"], prompt: Pro
 
 
 def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
-    """Whether a turn began between two screens, one from before Enter: the program is busy, asks
-    something, or what a turn leaves behind (`submit.evidence`) is new.
+    """Return whether a turn began between two screens. `before` is from before Enter.
+
+    It did if the program is busy, asks a question, or shows new evidence of a turn
+    (`submit.evidence`).
     """
     if is_busy(profile, after) or find_prompt(profile, after) is not None:
         return True
@@ -117,7 +124,7 @@ def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
 
 
 def choices_of(profile: Profile, screen: Screen, rule: PromptRule | None) -> list[str]:
-    """The labels one may answer with."""
+    """Return the labels that may be chosen on the screen."""
     if rule is not None and rule.typed:
         return list(rule.typed)
     listed = selection(screen, profile.markers)
@@ -127,7 +134,7 @@ def choices_of(profile: Profile, screen: Screen, rule: PromptRule | None) -> lis
 
 
 def typed_choices(screen: Screen) -> dict[str, str]:
-    """What may be typed where a question ends in `(y/n)` or asks for Enter: label to text."""
+    """Return the text to type for each label, if a question ends in `(y/n)` or asks for Enter."""
     asked = _YES_NO.search(screen.text) or _SPELLED_YES_NO.search(screen.text)
     if asked:
         return {asked["yes"]: asked["yes"] + "\r", asked["no"]: asked["no"] + "\r"}
@@ -135,8 +142,9 @@ def typed_choices(screen: Screen) -> dict[str, str]:
 
 
 def selection(screen: Screen, markers: str) -> Choices | None:
-    """The lowest selection list on the screen: two options or more in one column, one of them
-    marked. None where there is no such list.
+    """Return the lowest selection list on the screen, or None.
+
+    A selection list has at least two options in one column, one of them marked.
     """
     for row in range(len(screen.lines) - 1, -1, -1):
         option = _marked_option(screen.lines[row], markers)
@@ -153,7 +161,7 @@ def selection(screen: Screen, markers: str) -> Choices | None:
 
 
 def _marked_option(line: str, markers: str) -> tuple[int, bool, str] | None:
-    """Column, numbered or not, and label of an option with the marker before it."""
+    """Return column, whether numbered, and label of an option that follows a marker, or None."""
     body = line.lstrip(" " + _EDGES)
     if not body or body[0] not in markers:
         return None
@@ -169,9 +177,10 @@ def _option(line: str, column: int) -> tuple[int, bool, str] | None:
 
 
 def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, str]]:
-    """(distance, label) of the unmarked options in `column`, going away from the marked one.
+    """Return `(distance, label)` of the unmarked options in `column`, nearest first.
 
-    Rows that are blank or indented deeper belong to an option; anything else ends the list.
+    `lines` go away from the marked option. A row that is indented deeper belongs to an option, and
+    so does a blank row in a numbered list. Any other row ends the list.
     """
     found: list[tuple[int, str]] = []
     gap = 0
@@ -191,7 +200,7 @@ def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, s
 
 
 def _ready_end(profile: Profile, screen: Screen) -> int:
-    """Where the ready pattern's last match ends, -1 without one; 0 where there is no pattern."""
+    """Return the end of the ready pattern's last match; -1 if none, 0 if there is no pattern."""
     return _end(profile.ready, screen) if profile.ready else 0
 
 
@@ -208,5 +217,5 @@ def _chosen(rule: PromptRule, labels: list[str]) -> str | None:
 
 
 def _around(screen: Screen) -> str:
-    """The lower part of the screen's text, where questions are asked."""
+    """Return the last 25 lines of the screen's text, where questions are asked."""
     return "\n".join(screen.text.splitlines()[-25:])

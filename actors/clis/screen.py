@@ -1,13 +1,13 @@
-"""What a person would see: terminal output bytes turned into lines of text.
+"""Render the bytes of a terminal's output as lines of text.
 
 Programs are judged by their *rendered* screen, never by their bytes: a redraw repeats text, a
-cursor move hides it. pyte keeps the grid. Its parser is not used, because it raises on or
-misreads sequences today's CLIs send (private CSI, colon SGR, DCS, APC); `ScreenReader` splits
-the stream itself, hands pyte only what a grid needs, and drops the rest. Colours are dropped
-too: patterns are applied to text.
+cursor move hides it. pyte keeps the grid. Its parser is not used, because it fails on or misreads
+sequences that today's CLIs send (private CSI, colon SGR, DCS, APC). `ScreenReader` splits the
+stream itself, passes to pyte only what a grid needs, and drops the rest. Colours are dropped too,
+because patterns are applied to text.
 
-Nothing here raises on any input. It is slow (about 1 MB/s) and plain data in and out, so it may
-run in a worker process; `render` of the last part of a log is the usual call.
+No input makes this module raise. Rendering is slow (about 1 MB/s). It takes and returns plain data,
+so it can run in a worker process.
 """
 
 import codecs
@@ -26,8 +26,8 @@ COLS: Final = 120
 _LONGEST_SEQUENCE: Final = 256  # characters of one CSI; longer ones are garbage
 _LARGEST_NUMBER: Final = 9999
 
-# One alternative a kind of token; the order matters. Strings (OSC, DCS, APC, PM, SOS) end the
-# match at their introducer: their content is skipped by `_in_string`, however long it is.
+# One alternative for each kind of token; the order matters. Of a string (OSC, DCS, APC, PM, SOS)
+# only the introducer is matched. `_skip_string` skips the content, however long it is.
 _TOKEN: Final = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9f])"
@@ -91,11 +91,11 @@ _TWO_NUMBERS: Final = frozenset("Hfr")
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """One picture of a terminal.
+    """The visible text of a terminal at one moment.
 
-    `lines` has one string a row, without trailing blanks (but the cursor's row reaches to the
-    cursor, so that a prompt such as `"> "` keeps its blank). `cursor` is (row, column), both from
-    0. `bracketed_paste`: the program asked for it.
+    `lines` has one string for each row, without trailing blanks. The cursor's row is padded up to
+    the cursor, so that a prompt such as `"> "` keeps its blank. `cursor` is (row, column), both
+    from 0. `bracketed_paste` says that the program asked for it.
     """
 
     lines: list[str]
@@ -109,9 +109,9 @@ class Screen(msgspec.Struct, frozen=True):
 
 
 class ScreenReader:
-    """Takes output in pieces of any size and shows the screen after each.
+    """Renders output that arrives in pieces of any size.
 
-    A character or an escape sequence cut in two by the pieces is kept until the rest comes.
+    A character or an escape sequence that is cut in two is kept until the rest arrives.
     """
 
     def __init__(self, rows: int = ROWS, cols: int = COLS) -> None:
@@ -124,7 +124,7 @@ class ScreenReader:
         self._bracketed_paste = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of output. Never raises."""
+        """Render the next bytes of output. This never raises."""
         text = self._rest + self._decode(data)
         self._rest = ""
         at = 0
@@ -132,12 +132,12 @@ class ScreenReader:
             at = self._skip_string(text, at) if self._in_string else self._token(text, at)
 
     def resize(self, rows: int, cols: int) -> None:
-        """Follow a change of the window's size."""
+        """Set the size of the screen."""
         self._grid.resize(rows, cols)
 
     @property
     def screen(self) -> Screen:
-        """The screen now, as plain data."""
+        """The present screen, as plain data."""
         row, col = min(self._grid.cursor.y, self._grid.lines - 1), self._grid.cursor.x
         lines = [self._line(y) for y in range(self._grid.lines)]
         if lines[row]:
@@ -145,9 +145,12 @@ class ScreenReader:
         return Screen(lines, (row, col), self._bracketed_paste)
 
     def _line(self, y: int) -> str:
-        """One row; the empty cell behind a wide character is left out, an orphan is a blank."""
+        """Return the text of one row.
+
+        The empty cell after a wide character is left out. An empty cell elsewhere is a blank.
+        """
         row, out, after_wide = self._grid.buffer[y], [], False
-        written = max(row, default=-1) + 1  # pyte keeps no cells that nobody wrote to
+        written = max(row, default=-1) + 1  # pyte keeps only cells that were written to
         for x in range(min(written, self._grid.columns)):
             data = row[x].data
             if not data:
@@ -166,7 +169,7 @@ class ScreenReader:
             if _UNFINISHED.match(text, at) and len(text) - at <= _LONGEST_SEQUENCE:
                 self._rest = text[at:]
                 return len(text)
-            return at + 1  # a sequence no terminal knows: without its ESC the rest is text
+            return at + 1  # an unknown sequence: drop its ESC and take the rest as text
         kind = found.lastgroup
         try:
             if kind == "text":
@@ -179,16 +182,16 @@ class ScreenReader:
                 self._do(_ESCAPES.get(found["one"]))
             elif kind == "final" and not found["between"]:
                 self._csi(found["params"], found["final"])
-        except Exception:  # noqa: BLE001  # a fault of the grid must not end the reader
+        except Exception:  # noqa: BLE001  # an error in pyte must not end the reader
             self._grid.cursor.x = min(max(self._grid.cursor.x, 0), self._grid.columns)
             self._grid.cursor.y = min(max(self._grid.cursor.y, 0), self._grid.lines - 1)
         return found.end()
 
     def _skip_string(self, text: str, at: int) -> int:
-        """Skip to the end of an OSC, DCS, APC, PM or SOS string.
+        r"""Skip to the end of an OSC, DCS, APC, PM or SOS string; return where the text goes on.
 
-        An ESC ends it and begins the next sequence (usually the terminator `ESC \\`); BEL ends only
-        an OSC.
+        An ESC ends the string and begins the next sequence (usually the terminator `ESC \`). BEL
+        ends only an OSC.
         """
         while found := _STRING_END.search(text, at):
             at = found.end()
@@ -204,8 +207,10 @@ class ScreenReader:
             method(*numbers)
 
     def _draw(self, text: str) -> None:
-        """Draw what has a width. pyte drops the rest of a text after a character without one
-        (a variation selector, a joiner), so those go first.
+        """Draw the characters that have a width.
+
+        Characters without a width (a variation selector, a joiner) are removed first, because pyte
+        drops the text after them.
         """
         drawn = "".join(c for c in text if wcwidth(c) > 0)
         if drawn:
@@ -214,7 +219,7 @@ class ScreenReader:
 
     def _csi(self, params: str, final: str) -> None:
         if not _NUMBERS.match(params):
-            return  # private (`>`, `=`, `<`) or with colons: nothing a grid needs
+            return  # private (`>`, `=`, `<`) or with colons: the grid does not need it
         private = params.startswith("?")
         numbers = [min(int(n or 0), _LARGEST_NUMBER) for n in params.lstrip("?").split(";")]
         first = max(numbers[0], 1)
@@ -264,10 +269,9 @@ class ScreenReader:
 
 
 def render(data: bytes, rows: int = ROWS, cols: int = COLS) -> Screen:
-    """The screen after `data`, read from its beginning.
+    """Render `data` on an empty screen and return the screen.
 
-    Begin at any offset of a log: the first full redraw puts a picture that began in the middle
-    right.
+    `data` may begin at any offset of a log: the first full redraw corrects the screen.
     """
     reader = ScreenReader(rows, cols)
     reader.feed(data)

@@ -1,16 +1,18 @@
-"""The global provider switch: the user's own configuration files, for a program that has no config
-home one can move.
+"""Switch the provider in the user's own configuration files.
 
-    switched = switch_on(profile, provider, known, user_env, journal)   # write
+This is for a program whose config home cannot be moved:
+
+    switched = switch_on(profile, provider, known, user_env, journal)   # write the files
     …start the program, wait until it is ready and has read them…
-    switch_off(switched)                                                # put back
+    switch_off(switched)                                                # restore the files
 
-Before a file is touched, its old bytes and what will change go to a journal file (0600) in the
-Callboard home, so that `restore_pending` puts everything back after a crash. Putting back is exact
-where nobody else wrote the file meanwhile; otherwise only our own keys are undone. Keys of
-providers are not written into the user's files where the program reads them from its environment.
+Before a file is changed, its old bytes and the changes are written to a journal file (mode 0600) in
+the Callboard home. After a crash, `restore_pending` restores everything from it. If nobody else
+wrote the file meanwhile, it gets its old bytes back. Otherwise only Callboard's own keys are
+undone. A provider's key is not written into the user's files if the program reads it from its
+environment.
 
-One switch at a time, across all workflows: whoever calls this is the one serial place.
+Only one switch may be on at a time, across all workflows. The caller must ensure this.
 """
 
 import base64
@@ -32,7 +34,7 @@ Outcome = Literal["restored", "undone", "untouched", "left"]
 
 
 class _Key(msgspec.Struct, frozen=True):
-    """One key that was changed: before and after; absent where `had` / `has` is false."""
+    """One changed key. `old` counts only if `had`, `new` only if `has`."""
 
     path: list[str]
     had: bool
@@ -55,16 +57,20 @@ _decode_files = msgspec.json.Decoder(list[_File]).decode
 
 
 class Switched(msgspec.Struct, frozen=True):
-    """A switch that is on: its journal file and the configuration files it changed."""
+    """A switch that is on: its journal file and the configuration files that it changed."""
 
     journal: Path
     files: list[Path]
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What became of one file: `restored` to its old bytes, our keys `undone` in what others
-    wrote meanwhile, `untouched` (it already was as before), or `left` because it can no longer be
-    read; the old bytes then stay in the journal, whose name ends in `.left`.
+    """The outcome for one file.
+
+    - `restored`: it has its old bytes again.
+    - `undone`: somebody else wrote it meanwhile; only Callboard's keys were undone.
+    - `untouched`: it already was as before.
+    - `left`: it can no longer be parsed and was not changed. Its old bytes stay in the journal
+      file, whose name then ends in `.left`.
     """
 
     path: Path
@@ -78,10 +84,10 @@ def switch_on(
     user_env: Mapping[str, str],
     journal: Path,
 ) -> Switched:
-    """Write the provider into the user's own files of `profile`.
+    """Write the provider into the user's own configuration files of `profile`.
 
-    `known` are `home.placeholders`, `journal` is a directory in the Callboard home. Raises
-    `LaunchError`; then nothing is changed.
+    `known` is the result of `home.placeholders`. `journal` is a directory in the Callboard home.
+    Raise `LaunchError` and leave the files as they were if one cannot be changed.
     """
     files: list[_File] = []
     written: list[tuple[Path, bytes, int]] = []
@@ -111,12 +117,12 @@ def switch_on(
 
 
 def switch_off(switched: Switched) -> list[Restored]:
-    """Put the files back. Called twice, or after `restore_pending`, it does nothing."""
+    """Restore the files. A second call, or one after `restore_pending`, does nothing."""
     return _restore(switched.journal) if switched.journal.exists() else []
 
 
 def restore_pending(journal: Path) -> list[Restored]:
-    """Put back what a crash left switched, the newest first. Call it before anything is started."""
+    """Undo the switches that a crash left on, newest first. Call it before starting any program."""
     notes = sorted(journal.glob(f"*{_SUFFIX}"), key=lambda note: note.stat().st_mtime_ns)
     return [done for note in reversed(notes) for done in _restore(note)]
 
@@ -147,7 +153,7 @@ def _restore(note: Path) -> list[Restored]:
     try:
         files = _decode_files(note.read_bytes())
     except msgspec.DecodeError:
-        note.rename(note.with_name(note.name + ".left"))  # torn: written before any file was
+        note.rename(note.with_name(note.name + ".left"))  # torn: no file was changed yet
         return []
     done = [Restored(Path(file.path), _put_back(file)) for file in files]
     if any(item.outcome == "left" for item in done):
@@ -170,7 +176,7 @@ def _put_back(file: _File) -> Outcome:
         return "restored"
     try:
         document = Document((now or b"").decode(), file.format)
-        for key in sorted(file.keys, key=lambda key: key.had):  # first out, then in
+        for key in sorted(file.keys, key=lambda key: key.had):  # first remove, then restore
             _undo(document, key)
         replace_file(path, document.dump().encode(), file.mode)
     except (ConfigError, UnicodeDecodeError):
@@ -179,7 +185,7 @@ def _put_back(file: _File) -> Outcome:
 
 
 def _undo(document: Document, key: _Key) -> None:
-    """Give a key its old value back, unless somebody gave it another one since."""
+    """Restore the old value of a key, unless somebody else changed it meanwhile."""
     path = tuple(key.path)
     try:
         now = (True, document.get(path))

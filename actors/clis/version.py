@@ -1,7 +1,7 @@
-"""Which version of a CLI is installed.
+"""Find the installed version of a CLI.
 
-Asking a program takes a second or three, so the answer is kept for each program file (its path,
-time and size), in a file of the Callboard home.
+Asking a program takes 1 to 3 s, so the answer is cached in a file of the Callboard home, by the
+program file's path, time and size.
 """
 
 import contextlib
@@ -17,14 +17,15 @@ from actors.clis.edit import replace_file
 from actors.clis.profile import Profile, find_version, version_is_verified
 
 SECONDS: Final = 15.0
-"""How long a program may take to say its version."""
+"""How long a program may take to print its version."""
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
-    """The version where the profile was not verified with it (`""`: it cannot be found out);
-    None where all is well. A profile that lists no versions is its user's own word.
+    """Return the installed version if the profile was not tested with it, else None.
+
+    The result is `""` if the version is unknown. A profile that lists no versions is trusted.
     """
     if not profile.version.verified:
         return None
@@ -33,7 +34,7 @@ def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | N
 
 
 def installed(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
-    """The version of the program that `env` finds, asked once for each program file."""
+    """Return the version of the program that `env` finds, or None. It is cached in `cache`."""
     found = shutil.which(profile.command[0], path=env.get("PATH")) if profile.command else None
     if found is None:
         return None
@@ -53,7 +54,7 @@ def installed(profile: Profile, env: Mapping[str, str], cache: Path) -> str | No
 
 
 def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
-    """What a program prints, stripped; empty where it does not run or does not end."""
+    """Run a program and return its output, stripped; empty if it does not start or end in time."""
     try:
         done = subprocess.run(
             argv,
