@@ -1,11 +1,12 @@
-"""The terminal's actor: it makes one program be what its row says.
+"""The terminal actor makes one program match its row.
 
-The row is the intent (alive or not, which instruction); the host and its files are the reality.
-`_converge` compares them and takes the next step. Start, restart after a failure and recovery
-after a reboot are this one function. What is learned becomes a fact, stored together with the
-column that says so, so that nothing is told twice.
+The row is the intent: whether the program is to be alive, and which instruction it has. The host
+and its files are the reality. `_converge` compares the two and takes the next step; it serves the
+start, the restart after a failure and the recovery after a reboot. The actor stores each
+observation as a fact, in one transaction with the column that records it, so no fact is stored
+twice.
 
-The parts do the work. They know nothing of each other: the actor alone wires them.
+The parts do the work. A part does not know the others; only the actor connects them.
 """
 
 import logging
@@ -48,15 +49,15 @@ from bus.status import TerminalStatus
 log = logging.getLogger("callboard.terminal")
 
 GRACE_MS = 5_000
-"""Between TERM and KILL of a program that is to end."""
+"""Milliseconds between TERM and KILL when a program is ended."""
 PROBE_SECONDS = 1.0
-"""Until a probe that failed is repeated."""
+"""Seconds until a failed probe of the host is repeated."""
 
 
 class TerminalActor(Hosted):
     """One terminal of a workflow.
 
-    The handler of a launch waits for its worktree and its host.
+    A handler that launches the program waits for its worktree and its host.
     """
 
     def __init__(self, stage: Stage, address: str) -> None:
@@ -73,20 +74,23 @@ class TerminalActor(Hosted):
         self._departure = Departure(self)
 
     def on_start(self) -> None:
+        """Read the row, and have this actor look at it."""
         super().on_start()
         self._look_again()
 
     def on_stop(self) -> None:
+        """Let go of the host; the program goes on running."""
         self._let_go()
 
     def on_failure(self, *_: object) -> None:
+        """Let go of the host; the program goes on running."""
         self._let_go()
 
     # ---- convergence ---------------------------------------------------------------------
 
     @handles(Look)
     def look(self, _message: Look) -> None:
-        """Read the row, and compare it with reality."""
+        """Read the row and take the next step towards it; stop if there is no row."""
         row = self.stage.reader.terminal(self.at)
         if row is None:
             self.stop()
@@ -127,11 +131,11 @@ class TerminalActor(Hosted):
             self._freeze.obey()
 
     def _find(self) -> None:
-        """Compare with reality: is there a host, did it end, was it never started?"""
+        """Look for the host of this incarnation, and act on what is found."""
         session = self.new_session()
         found = session.look()
         if found is Found.FOREIGN and not self.row.ready:
-            session.set_aside()  # somebody put it there before we came
+            session.set_aside()  # left by a host that is not of this incarnation
             found = Found.NEVER
         match found:
             case Found.ALIVE:
@@ -146,7 +150,7 @@ class TerminalActor(Hosted):
             case Found.NEVER if self.row.ready:  # it ran, and its files are gone
                 self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
             case Found.NEVER if self.row.alive and not self.may_begin:
-                self._let_go_link()  # the merger says when
+                self._let_go_link()  # the merger tells when it may begin
             case Found.NEVER if self.row.alive:
                 self._heed(self._launch.attempt(self._reach_turn))
             case Found.NEVER if not self._set_up.ends_what_runs():
@@ -165,9 +169,9 @@ class TerminalActor(Hosted):
     # ---- launch --------------------------------------------------------------------------
 
     def _reach_turn(self) -> Outcome:
-        """Make the working directory, have it set up, ask for the turn.
+        """Make the working directory, have it set up, and ask for the turn.
 
-        What is there already is quick, so this may be repeated.
+        A step that is already done takes little time, so this may be repeated.
         """
         where = self._launch.make_place()
         if self._set_up.is_wanted(where):
@@ -177,7 +181,7 @@ class TerminalActor(Hosted):
 
     @handles(YourTurn)
     def your_turn(self, message: YourTurn) -> None:
-        """Start the program, unless it is started or not wanted any more."""
+        """Start the program, unless it has been started or is not wanted any more."""
         session = self.session
         if session is None or self._set_up.under_way or not self._launch.is_wanted(message):
             self._launch.refuse(message)
@@ -190,10 +194,11 @@ class TerminalActor(Hosted):
 
     @handles(SetUpSaid)
     def set_up_said(self, message: SetUpSaid) -> None:
+        """Act on an event of the set-up's host."""
         self._heed(self._set_up.heard(message))
 
     def _heed(self, outcome: Outcome) -> None:
-        """Go on after a step of the launch."""
+        """Continue after a step of the launch."""
         match outcome:
             case Done():
                 self._look_again()
@@ -264,6 +269,7 @@ class TerminalActor(Hosted):
             self._look_again()
 
     def listen(self) -> None:
+        """Ask the host to report silences, counted from now."""
         soon = not self.row.ready or self._prompts.answering
         times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._silence.limit_ms]
         self.send(lambda link: link.quiet(times))
@@ -271,9 +277,9 @@ class TerminalActor(Hosted):
     # ---- looks at the screen -----------------------------------------------------------
 
     def _look_at_screen(self, ms: int) -> None:
-        """Judge the screen once, and pass that on.
+        """Judge the screen once, and pass the judgement to the parts.
 
-        The program has written nothing for `ms`; with 0 it may be writing now.
+        The program has written nothing for `ms` milliseconds; with 0 it may be writing now.
         """
         if self.row.ready and not self.row.alive:
             return
@@ -296,12 +302,12 @@ class TerminalActor(Hosted):
             self._delivery.converge()
 
     def _quiet_since_turn(self) -> None:
-        """The program has been quiet for `idle_after` since the end of its turn."""
+        """Have the watcher sweep: since the turn ended, `idle_after` has passed in quiet."""
         if self._turn.is_due(*self._looks.judge(self._delivery.before, 0)):
             self.stage.tell(addresses.watcher(self.workflow_id), Sweep(self.at))
 
     def _look_for_turn(self) -> None:
-        """Look for the turn that the newest instruction began."""
+        """Check whether the newest instruction has begun a turn."""
         if self._delivery.before is None:
             return
         seen, still = self._looks.judge(self._delivery.before, 0)
@@ -313,7 +319,7 @@ class TerminalActor(Hosted):
 
     @handles(Swept)
     def swept(self, _message: Swept) -> None:
-        """Every commit of the program is journaled: tell its end, or the end of its turn."""
+        """Tell the end of the program, or of its turn: all its commits are journaled."""
         if self._departure.under_way and self.session is not None:
             self._departure.tell(self._delivery.unsure)
             self._launch.turn_over()
@@ -326,7 +332,7 @@ class TerminalActor(Hosted):
 
     @handles(Due)
     def due(self, message: Due) -> None:
-        """A timer has run out. One of a former incarnation is dropped."""
+        """Handle a timer that has run out. Drop one of a former incarnation."""
         if message.incarnation != self.row.incarnation or self.session is None:
             return
         works = self.row.status == TerminalStatus.RUNNING
@@ -357,17 +363,17 @@ class TerminalActor(Hosted):
 
     @handles(Answer)
     def answer(self, message: Answer) -> None:
-        """A person's answer to the prompt on the screen."""
+        """Give a person's answer to the prompt on the screen."""
         self._find_host()
         self._prompts.answered_by_person(message, self.judge())
 
     def _find_host(self) -> None:
-        """A message may come before the first look."""
+        """Look for the host if nothing has done so yet: an answer may arrive first."""
         if self.session is None:
             self._converge()
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """Answer the person whose message broke this actor."""
+        """Answer the person whose message made this actor fail."""
         message = self.decode(item)
         if isinstance(message, Answer):
             failure = refusal(f"the answer to {self.at}", error)
@@ -381,7 +387,7 @@ class TerminalActor(Hosted):
             self._looks.unwatch()
 
     def _let_go(self) -> None:
-        """Forget this incarnation's host; what runs goes on running."""
+        """Forget this incarnation and its host; the program goes on running."""
         self._launch.began = False
         self._freeze.forget()
         self._set_up.forget()

@@ -1,9 +1,9 @@
-"""Delivery: an instruction is typed once, and it is told whether a turn began.
+"""Delivery: type an instruction once, and tell whether it began a turn.
 
-The host types an input at most once for each key, and remembers the keys as long as it lives.
-With `incarnation:step` as the key an instruction is typed exactly once, also across crashes of
-the runtime. The screen shows whether the program took it. If nothing shows a new turn, Enter is
-pressed once more; then `instruction.unconfirmed` is told. It is never typed again (hazards 21,
+The host types an input at most once for each key, and remembers its keys as long as it lives. The
+key is `incarnation:step`, so an instruction is typed exactly once, even across crashes of the
+runtime. The screen shows whether the program took it. If it shows no new turn, Enter is pressed
+once more; then `instruction.unconfirmed` is told. The instruction is never typed again (hazards 21,
 29).
 """
 
@@ -18,19 +18,19 @@ from bus.facts import InstructionDelivered, InstructionSent, InstructionUnconfir
 from bus.status import TerminalStatus
 
 EVIDENCE_SECONDS = 1.0
-"""Between looks for a new turn."""
+"""Seconds between two looks for a new turn."""
 ENTER_AT, LOOKS = 4, 16
-"""The look at which Enter is pressed again, and the look after which it is given up."""
+"""The look at which Enter is pressed again, and the look after which no more follow."""
 
 
 class Blocked(msgspec.Struct, frozen=True):
-    """The instruction was not typed, because of what the screen shows."""
+    """The instruction was not typed, because of the screen `seen`."""
 
     seen: Judgement
 
 
 class Delivery:
-    """The part that hands instructions in. In the actor's thread."""
+    """The part that delivers instructions. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -38,7 +38,7 @@ class Delivery:
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._typing = 0
         self._before: int | None = None
         self._looks = 0
@@ -46,8 +46,10 @@ class Delivery:
     # ---- typing --------------------------------------------------------------------------
 
     def converge(self) -> None:
-        """Ask the host about the newest step: it is typed if it was not (nothing new while the
-        workflow is paused), and a turn is looked for if none was seen.
+        """Ask the host about the newest step if it is not typed, or its turn was not seen.
+
+        `key_known` handles the answer: it types the step, or looks for its turn. While the workflow
+        is paused, nothing new is typed.
         """
         port, row = self._port, self._port.row
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
@@ -60,7 +62,8 @@ class Delivery:
     def key_known(self, event: KeyKnown) -> Blocked | None:
         """Type the step if the host has not typed it.
 
-        If it is typing it now, wait for its acknowledgement.
+        If the host is typing it now, wait for its acknowledgement. Return `Blocked` if the screen
+        does not take an instruction.
         """
         port, row = self._port, self._port.row
         if event.key != self._key(row.step):
@@ -77,12 +80,12 @@ class Delivery:
         return None
 
     def acknowledged(self, event: Acknowledged) -> None:
-        """The host has typed it, now or before."""
+        """Note that the host has typed the step, now or before."""
         if event.key == self._key(self._port.row.step) and event.result != Result.REFUSED:
             self._typed(event.offset)
 
     def _type(self, step: int, text: str) -> Blocked | None:
-        """Type nothing into a question, or into a screen that the profile does not know."""
+        """Type the step, unless the screen shows a question or is unknown to the profile."""
         port = self._port
         seen = port.judge()
         if seen.prompt is not None or is_unrecognised(port.profile, port.row.ready, seen):
@@ -97,7 +100,7 @@ class Delivery:
         return None
 
     def _typed(self, offset: int) -> None:
-        """The newest step is typed: tell it once, then look for the turn it began."""
+        """Tell once that the newest step is typed; then look for the turn it began."""
         port = self._port
         self._before = offset
         self._looks = 0
@@ -123,8 +126,9 @@ class Delivery:
 
     @property
     def before(self) -> int | None:
-        """The end of the output when the step was typed, while the turn it begins is looked for:
-        what is judged is to be compared with the screen at that offset.
+        """The end of the output when the step was typed, while its turn is looked for; else None.
+
+        The screen is judged by a comparison with the screen at that offset.
         """
         row = self._port.row
         looked_for = row.delivered < row.step <= row.sent
@@ -144,9 +148,9 @@ class Delivery:
             self._tell_delivered()
 
     def due(self, seen: Judgement) -> bool:
-        """It is time to look for a turn, in `seen`, judged from `before`.
+        """Look for a turn in `seen`, which is judged from `before`.
 
-        Return whether it was told that there is none, after `LOOKS` looks.
+        Return True if there was none in `LOOKS` looks and that was told now.
         """
         if self.before is None:
             return False
@@ -169,10 +173,11 @@ class Delivery:
         return True
 
     def answered(self) -> None:
-        """The terminal's work was taken: no better evidence of a turn is needed.
+        """Tell that the step was delivered, because the terminal's work was accepted.
 
-        If the runtime died between the typing and its record, the host is asked; if the host is
-        gone too, the work alone shows that the instruction was typed.
+        No better evidence of a turn is needed. If the runtime died between the typing and its
+        record, the host is asked. If the host is gone too, the work alone shows that the
+        instruction was typed.
         """
         row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)

@@ -1,4 +1,4 @@
-"""What a part of a terminal's actor raises."""
+"""The exceptions that the parts of a terminal's actor raise."""
 
 
 class LaunchRefused(Exception):

@@ -1,7 +1,7 @@
-"""Exit: the end of a program is told once, and after everything the program did.
+"""Exit: tell the end of a program once, after everything that the program did.
 
 The last thing a program does may be its `#done`. So the watcher sweeps the refs before the exit
-becomes a fact; it is asked again until it answers.
+becomes a fact. The watcher is asked again until it answers.
 """
 
 import logging
@@ -18,13 +18,13 @@ from bus.messages import Sweep
 log = logging.getLogger("callboard.terminal")
 
 SWEEP_SECONDS = 3.0
-"""Until the watcher is asked again for a sweep that it did not answer."""
+"""Seconds until the watcher is asked again for a sweep that it did not answer."""
 
 
 def remove_config_home(port: Port) -> None:
     """Remove the config home of this incarnation.
 
-    What cannot be removed is logged and stays for `clean`: it is no reason to fail.
+    A failure is only logged; the files stay for `clean`.
     """
     try:
         config_home.cleanup(port.directory / "home")
@@ -33,24 +33,24 @@ def remove_config_home(port: Port) -> None:
 
 
 class Departure:
-    """The part that tells how a program ended. In the actor's thread."""
+    """The part that tells how a program ended. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._exit: Exit | None = None
         self._screen = ""
 
     @property
     def under_way(self) -> bool:
-        """The program has ended, and that is not told yet."""
+        """Whether the program has ended and its end is not told yet."""
         return self._exit is not None
 
     def has_ended(self, ended: Exit) -> None:
-        """Have every commit of the program journaled first; meanwhile read its last screen."""
+        """Have every commit of the program journaled first; read its last screen meanwhile."""
         if self._exit is None:
             self._exit = ended
             self.ask_sweep()
@@ -58,15 +58,18 @@ class Departure:
             self._screen = self._port.judge().text if ran else ""
 
     def ask_sweep(self) -> None:
-        """Ask for the sweep, and again if no answer comes: a watcher that failed forgets it."""
+        """Ask the watcher for the sweep, and again after `SWEEP_SECONDS` without an answer.
+
+        A watcher that failed has forgotten the request.
+        """
         port = self._port
         port.stage.tell(addresses.watcher(port.workflow_id), Sweep(port.at))
         port.after(Timer.SWEEP, SWEEP_SECONDS)
 
     def tell(self, unsure: int) -> None:
-        """The sweep is done: tell the end, and remove the config home.
+        """Tell the end of the program after the sweep, and remove the config home.
 
-        `unsure` is the step of which nobody knows whether it was typed.
+        `unsure` is the step whose delivery is unknown; 0 if there is none.
         """
         ended, at, incarnation = self._exit, self._port.at, self._port.row.incarnation
         if ended is None:
@@ -91,7 +94,7 @@ class Departure:
         remove_config_home(self._port)
 
     def never_came(self) -> None:
-        """Tell the end of a program that was to be ended before it was started."""
+        """Tell the end of a program that was ended before it was started."""
         incarnation = self._port.row.incarnation
         self._tell(
             TerminalExited(address=self._port.at, incarnation=incarnation, kind="never_started")

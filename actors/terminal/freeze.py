@@ -1,4 +1,4 @@
-"""`pause --freeze` stops a program with its whole session; `resume` lets it go on."""
+"""`pause --freeze` stops a program with its whole session; `resume` continues it."""
 
 import signal
 
@@ -8,24 +8,25 @@ from actors.terminal.port import Port
 
 
 class Freeze:
-    """The part that obeys a freeze. In the actor's thread."""
+    """The part that freezes and continues the program. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._frozen: bool | None = False
 
     def adopt(self) -> None:
-        """See whether the program that was found is stopped: a signal to a session costs its host
-        a look at every process there is. Raise `OSError`.
+        """Note whether the program of an adopted host is stopped. Raise `OSError`.
+
+        This saves needless signals: for each signal to a session the host examines every process.
         """
         self._frozen = records.is_stopped(records.read_identity(self._port.directory))
 
     def obey(self) -> None:
-        """Stop the session or let it go on, if the workflow says so and it is not so."""
+        """Stop or continue the session if the workflow says so and its state differs."""
         port = self._port
         _, frozen = port.stage.reader.pause_of(port.workflow_id)
         if frozen != self._frozen:

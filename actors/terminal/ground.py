@@ -1,4 +1,4 @@
-"""The base of a terminal's actor: it is the `Port` that the actor's parts are given."""
+"""The base of a terminal's actor: it implements the `Port` that the parts are given."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 
 class Ground(CompanyActor):
-    """The row of a terminal, its plan, its screen, its timers, and a way to store what is seen.
+    """The row, the plan, the screen and the timers of a terminal, and the storing of facts.
 
-    All of it is used in the actor's thread. `row` is read in `on_start`.
+    Used in the actor's thread only. `on_start` reads `row`.
     """
 
     def __init__(self, stage: Stage, address: str) -> None:
@@ -46,22 +46,25 @@ class Ground(CompanyActor):
         self._timers: dict[Timer, loop.Timer] = {}
 
     def on_start(self) -> None:
+        """Read the row."""
         self.row = self.stage.reader.terminal(self.at) or self.row
 
     # ---- timers --------------------------------------------------------------------------
 
     def after(self, timer: Timer, seconds: float) -> None:
-        """Send this actor `Due(timer)` after `seconds`; replaces one that runs."""
+        """Send this actor `Due(timer)` after `seconds`; replace a timer that runs."""
         self.cancel(timer)
         where, due = self.address, Due(timer, self.row.incarnation)
         self._timers[timer] = self.stage.timers.after(seconds, where, due)
 
     def cancel(self, timer: Timer) -> None:
+        """Stop a timer, if it runs."""
         running = self._timers.pop(timer, None)
         if running is not None:
             running.cancel()
 
     def cancel_all(self) -> None:
+        """Stop every timer."""
         for timer in list(self._timers):
             self.cancel(timer)
 
@@ -69,33 +72,44 @@ class Ground(CompanyActor):
 
     @cached_property
     def plan(self) -> Plan:
+        """The workflow's plan."""
         return self.stage.reader.plan(self.workflow_id)
 
     @cached_property
     def asked(self) -> TerminalPlan:
+        """What the plan says of this terminal."""
         return self.stage.reader.terminal_plan(self.at)
 
     @cached_property
     def profile(self) -> Profile:
+        """The profile of the terminal's CLI. Raise `LaunchRefused` if there is none."""
         return profile_for(self.plan, self.row.cli)
 
     @cached_property
     def unverified(self) -> str | None:
+        """The version of the program, if the profile was not verified with it; else None."""
         return unverified_version(self.stage, self.profile)
 
     def read_again(self) -> None:
-        """Forget the plan's words and the size: another incarnation may be another program."""
+        """Forget the window's size and what was read of the plan for this terminal.
+
+        Another incarnation may run another program.
+        """
         self.size = (ROWS, COLUMNS)
         for name in ("asked", "profile", "unverified"):
             self.__dict__.pop(name, None)
 
     @property
     def auto_confirm(self) -> AutoConfirm:
+        """The policy for prompts: `never` if the version of the program is unverified."""
         return self.asked.auto_confirm if self.unverified is None else "never"
 
     @property
     def may_begin(self) -> bool:
-        """A task's terminal may always begin; that of the merge waits for its worktree."""
+        """Whether the terminal may begin.
+
+        A task's terminal always may; that of the merge waits for its worktree.
+        """
         if self.row.task:
             return True
         workflow = self.stage.reader.workflow(self.workflow_id)
@@ -105,24 +119,31 @@ class Ground(CompanyActor):
 
     @property
     def directory(self) -> Path:
+        """The directory of this incarnation's host."""
         return self.stage.paths.terminal_dir(self.at, self.row.incarnation)
 
     def judge(self, before: int | None = None) -> Judgement:
+        """Judge the newest screen, compared with the screen at offset `before`."""
         return self._screens.judge(self.profile, self.directory, self.size, before)
 
     def read_screen(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function(profile, directory, rows, columns, *args)` in a worker process.
+
+        Raise `Unreadable`, or what the function raises.
+        """
         return self._screens.read(function, self.profile, self.directory, self.size, *args)
 
     def commit(self, change: Sequence[Operation]) -> None:
+        """Store a change in the actor's name. Raise `StoreError`, or `Fenced`."""
         self.stage.commit(self, change)
 
     def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
         """Store `fact` and set `columns` in one transaction, and read the row again.
 
-        The transaction requires that the incarnation and the old values of `columns` are
-        unchanged, and, with `while_alive`, that the program is to be alive. Return False if they
-        are not: the fact was told before, or is of an incarnation that is over. Raise
-        `StoreError`, or `Fenced`.
+        The transaction requires that the incarnation and the old values of `columns` are unchanged
+        and, with `while_alive`, that the program is to be alive. Return False if that is not so:
+        the fact was told before, or belongs to a former incarnation. Raise `StoreError`, or
+        `Fenced`.
         """
         row = self.row
         fence: dict[str, Any] = {"incarnation": row.incarnation}
@@ -140,7 +161,7 @@ class Ground(CompanyActor):
 
 
 def _nothing_wanted(address: str) -> Terminal:
-    """The row of an actor that outlives its terminal's row."""
+    """Return a stand-in for the row of a terminal that has none."""
     return Terminal(
         address=address,
         task="",

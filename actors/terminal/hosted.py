@@ -12,7 +12,7 @@ from actors.terminal.ground import Ground
 class Hosted(Ground):
     """A terminal's actor with at most one host.
 
-    `session` is None while none was looked for; a session may be there and not be connected.
+    `session` is None until a host was looked for. A session need not be connected.
     """
 
     def __init__(self, stage: Stage, address: str) -> None:
@@ -21,10 +21,11 @@ class Hosted(Ground):
 
     @property
     def connected(self) -> bool:
+        """Whether the session is connected to its host."""
         return self.session is not None and self.session.connected
 
     def new_session(self) -> Session:
-        """The session of the row's incarnation; what its host says comes as `HostSaid`."""
+        """Make the session of the row's incarnation. Its host's events arrive as `HostSaid`."""
         where, row = self.address, self.row
         self.session = Session(
             self.stage.loop,
@@ -44,11 +45,15 @@ class Hosted(Ground):
         return session is not None
 
     def send(self, action: Callable[[Link], None]) -> None:
+        """Run `action` with the link to the host, in the loop's thread. Drop it without a link.
+
+        Raise `LookupError` if there is no session.
+        """
         if self.session is None:
             raise LookupError(f"{self.at} has no session")
         self.session.do(action)
 
     def note_size(self, rows: int, columns: int) -> None:
-        """The window has this size."""
+        """Record the size of the window."""
         self.size = (rows, columns)
         window.note(self.directory, rows, columns)

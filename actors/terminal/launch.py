@@ -1,7 +1,7 @@
-"""Launch: the worktree first, then the turn with the launcher, until the program is ready or has
-failed to become so.
+"""Launch: make the worktree, take the turn with the launcher, and start the program.
 
-The worktree may take minutes (a filter of the repository may hang), and nobody else waits for it.
+The turn lasts until the program is ready, or has failed to become ready. Making the worktree may
+take minutes, because a filter of the repository may hang; no other terminal waits for it.
 """
 
 import logging
@@ -32,19 +32,19 @@ T = TypeVar("T")
 
 
 class Launch:
-    """The part that brings a program up. In the actor's thread."""
+    """The part that starts a program. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self._owes_turn = True
         self._where: Path | None = None
         self.began = False
-        """This actor started the host that runs: hearing of it is no news."""
+        """Whether this actor started the host that runs: then its welcome is no adoption."""
 
     def attempt(self, step: Callable[[], T]) -> T | Failed:
-        """Carry out a step of the launch.
+        """Carry out a step of the launch. If it raises, return `Failed` with the reason.
 
-        What it raises is why the launch failed, except where nothing can be stored.
+        `StoreError` and `Fenced` are raised: then the failure could not be stored either.
         """
         try:
             return step()
@@ -61,19 +61,19 @@ class Launch:
         return place(self._port, self._workflow())
 
     def ask_turn(self, where: Path) -> None:
-        """The working directory is there and set up: ask the launcher for the turn."""
+        """Ask the launcher for the turn; the working directory `where` is set up."""
         self._where = where
         port = self._port
         alone = not is_isolated(port.asked, port.profile)
         port.stage.tell(addresses.LAUNCHER, AskTurn(port.at, port.row.incarnation, alone))
 
     def refuse(self, message: YourTurn) -> None:
-        """Give a turn back that is of no use."""
+        """Give back a turn that is of no use."""
         turn = TurnOver(self._port.at, message.incarnation)
         self._port.stage.tell(addresses.LAUNCHER, turn)
 
     def is_wanted(self, message: YourTurn) -> bool:
-        """Whether the incarnation that asked for the turn is still to be started."""
+        """Return whether the incarnation that asked for the turn is still to be started."""
         row = self._port.stage.reader.terminal(self._port.at)
         return (
             row is not None
@@ -85,15 +85,16 @@ class Launch:
     def take_turn(self, session: Session) -> Exit | Done | Failed | None:
         """Start the program.
 
-        Return how it ended if it has ended already, `Done` if its working directory must be made
-        first (the turn was granted to a former incarnation of the actor), None if it runs.
+        Return its `Exit` if it has ended already, `Failed` if the launch failed, None if it runs.
+        Return `Done` if its working directory must be made first, because the turn was granted to a
+        former incarnation of the actor.
         """
         self._owes_turn = True
         where = self._where
         if where is None:
             self.turn_over()
             return Done()
-        if not where.is_dir():  # asking for another turn would ask for ever
+        if not where.is_dir():  # asking for another turn would never end
             return Failed(f"{where} was there and is gone")
         self.began = True
         return self.attempt(lambda: self._start(session, where))
@@ -128,7 +129,7 @@ class Launch:
     def failed(self, reason: str, session: Session | None) -> None:
         """Tell, once, that the program did not start or did not become ready.
 
-        A program that runs is ended when the workflow has decided so.
+        A program that runs is ended later, when the workflow has decided so.
         """
         port, row = self._port, self._port.row
         runs = session is not None and (
@@ -140,7 +141,10 @@ class Launch:
         self.turn_over()
 
     def turn_over(self) -> None:
-        """Give the turn back, also one that a former incarnation of this actor had."""
+        """Give the turn back, and put back the files that were switched for it.
+
+        The turn may have been that of a former incarnation of this actor.
+        """
         port = self._port
         if self._owes_turn:
             self._owes_turn = False
@@ -149,7 +153,7 @@ class Launch:
             port.stage.tell(addresses.LAUNCHER, turn)
 
     def judge_ready(self, seen: Judgement) -> None:
-        """Tell that the program is ready if a quiet screen shows so."""
+        """Tell that the program is ready, if the quiet screen `seen` shows it."""
         if not seen.ready:
             return
         port = self._port
@@ -165,14 +169,14 @@ class Launch:
         port.listen()
 
     def expect_ready(self) -> None:
-        """The program has its `ready_timeout`, from now on."""
+        """Start the program's `ready_timeout` now."""
         self._port.after(Timer.READY, self._port.profile.ready_timeout)
 
     def not_ready(self, seen: Judgement) -> Failed | None:
-        """Its time is up, which a question that waits for a person does not fail.
+        """Fail the launch after `ready_timeout`, unless a question waits for a person.
 
-        The others have their turn meanwhile, unless the provider of this one is switched on for
-        all.
+        While it waits, other terminals may have the turn, unless the provider of this one is
+        switched on globally.
         """
         port, limit = self._port, self._port.profile.ready_timeout
         if not (port.row.blocked and seen.prompt is not None):

@@ -1,13 +1,14 @@
-"""The launcher: the one serial place.
+"""The launcher: it grants the turn to start a program to one terminal at a time.
 
-Terminals of all workflows are started one after another, first come, first served (hazard 52). A
-program that is isolated has a config home of its own, so the next one is started while it becomes
-ready; at most `IN_FLIGHT` programs are becoming ready at a time. A program that reads the user's
-own configuration, where its provider is switched on, is started alone: when no other is becoming
-ready, and nobody else before it is ready.
+Terminals of all workflows are started in the order of their requests (hazard 52). An isolated
+program has a config home of its own, so the next program is started while it becomes ready; at most
+`IN_FLIGHT` programs are becoming ready at a time. A program that reads the user's own
+configuration, where its provider is switched on, is started alone: when no other is becoming ready,
+and no other is started before it is ready.
 
-It keeps nothing: after a restart every terminal that is `starting` asks again. A terminal
-for which a provider is switched on still has its turn, so nobody else reads what is there.
+The launcher stores nothing: after a restart every terminal that is `starting` asks again. A
+terminal for which a provider is switched on keeps its turn, so that no other program reads that
+configuration.
 """
 
 from collections import deque
@@ -24,7 +25,7 @@ IN_FLIGHT = 8
 
 
 class Launcher(CompanyActor):
-    """Grants turns. Its handlers never wait."""
+    """The actor that grants turns. Its handlers never wait."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -33,6 +34,7 @@ class Launcher(CompanyActor):
         self._becoming_ready: set[tuple[str, int]] = set()
 
     def on_start(self) -> None:
+        """Restore the state from the disk and the rows, and have starting terminals ask again."""
         for terminal, incarnation in switching.pending(self.stage):
             row = self.stage.reader.terminal(terminal)
             mine = row is not None and row.incarnation == incarnation
@@ -47,14 +49,17 @@ class Launcher(CompanyActor):
             self.stage.tell(address, Look())
 
     def _runs(self, row: Terminal) -> bool:
-        """Whether its program was started by a former incarnation of the launcher's turn."""
+        """Return whether the program was started before this launcher, and not alone."""
         directory = self.stage.paths.terminal_dir(row.address, row.incarnation)
         alone = self._turn is not None and self._turn.terminal == row.address
         return not alone and records.host_lives(directory) is True
 
     @handles(AskTurn)
     def ask(self, message: AskTurn) -> None:
-        """Asking again (the asker was restarted) keeps the place, or the turn."""
+        """Queue a request for the turn.
+
+        A terminal that was restarted asks again, and keeps its position or its turn.
+        """
         holds = self._turn is not None and _key(message) == _key(self._turn)
         if holds or _key(message) in self._becoming_ready:
             self._grant(message)
@@ -64,7 +69,7 @@ class Launcher(CompanyActor):
 
     @handles(Started)
     def started(self, message: Started) -> None:
-        """The next one may be started while this one becomes ready, unless it is alone."""
+        """Start the next one while this one becomes ready, unless this one is started alone."""
         turn = self._turn
         if turn is not None and _key(turn) == _key(message) and not turn.alone:
             self._turn = None
@@ -73,7 +78,7 @@ class Launcher(CompanyActor):
 
     @handles(TurnOver)
     def over(self, message: TurnOver) -> None:
-        """It is ready, or will not be."""
+        """End the turn of a terminal that is ready, or will not become so."""
         mine = _key(message)
         self._queue = deque(each for each in self._queue if _key(each) != mine)
         self._becoming_ready.discard(mine)
@@ -91,7 +96,7 @@ class Launcher(CompanyActor):
                 self._grant(first)
 
     def _may_start(self, first: AskTurn) -> bool:
-        """Nobody overtakes the first in the queue, also where it has to wait longer."""
+        """Return whether the first in the queue may start. No other overtakes it."""
         return len(self._becoming_ready) < (1 if first.alone else IN_FLIGHT)
 
     def _grant(self, message: AskTurn) -> None:

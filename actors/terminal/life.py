@@ -1,8 +1,8 @@
-"""Whether a screen lives: what changes on it, beside what blinks, spins or counts.
+"""Whether a screen changes, apart from what blinks, spins or counts.
 
-A program may write all the time and still do nothing: it blinks a mark above its question, turns
-a spinner, or counts down to its next try. So the rendered rows of several frames are compared.
-Pure; the caller says what time it is.
+A program may write all the time and still do nothing: it blinks a mark above its question, turns a
+spinner, or counts down to its next try. So the rendered rows of several frames are compared. Pure;
+the caller passes the time.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 FRAMES: Final = 8
-"""Earlier texts of a row that are remembered. One of them again is no news."""
+"""How many earlier texts of a row are remembered. One of them again is no change."""
 
 _NUMBERS: Final = re.compile(r"\d+")
 _SPINNERS: Final = re.compile(r"[·✢✳✶✻✽*●○◉◎•∙◐◓◑◒◴◷◶◵|/\\\-…\u2800-\u28ff\s]+")
@@ -23,7 +23,7 @@ class Life:
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._rows: list[deque[str]] = []
         self._since: float | None = None
 
@@ -42,10 +42,13 @@ class Life:
             self._since = now
 
     def still(self, now: float) -> float:
-        """Seconds since the screen last showed something new; 0 before the first frame."""
+        """Return the seconds since the screen last showed something new.
+
+        Before the first frame that is 0.
+        """
         return now - self._since if self._since is not None else 0.0
 
 
 def _standing(row: str) -> str:
-    """What of a row can tell something new."""
+    """Return the row without spinners and with each number as 0."""
     return _SPINNERS.sub(" ", _NUMBERS.sub("0", row)).strip()

@@ -1,8 +1,8 @@
-"""When a screen is looked at, and for how long what it shows has stood still.
+"""When a screen is looked at, and for how long it has shown nothing new.
 
-The host tells of silences. A program that writes without a pause is never silent, so its screen is
-judged also while it moves, at a bounded rate. While nothing comes nobody wakes: the host is asked
-for the next output, and the first piece of it starts the looks again.
+The host reports silences. A program that writes without a pause is never silent, so its screen is
+judged also while it changes, at a bounded rate. While there is no output, nothing wakes the actor:
+the host is asked to report the next output, and its first piece starts the looks again.
 """
 
 import time
@@ -15,15 +15,15 @@ from bus import clock
 from bus.status import TerminalStatus
 
 LOOK_SECONDS = 2.0
-"""Between two looks at a screen that moves."""
+"""Seconds between two looks at a screen that changes."""
 LONGEST = 30.0
-"""The same where nothing new has been seen for long."""
+"""Seconds between two looks, at most, if nothing new has been seen for long."""
 SHARE = 40.0
-"""A look that took a second is not repeated for so many: the terminals share one worker."""
+"""The pause after a look, as a multiple of its duration: the terminals share one worker."""
 
 
 class Looks:
-    """The part that looks at the screen. In the actor's thread."""
+    """The part that looks at the screen. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -31,16 +31,16 @@ class Looks:
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._life.forget()
         self._cost = 0.0
         self._end = -1
         self._watching = False
 
     def judge(self, before: int | None, ms: int) -> tuple[Judgement, int]:
-        """The newest screen, and for how many milliseconds it has shown nothing new.
+        """Return the newest screen, and for how many milliseconds it has shown nothing new.
 
-        The program has written nothing for `ms`; `before` is as in `Port.judge`.
+        The program has written nothing for `ms` milliseconds; `before` is as in `Port.judge`.
         """
         begun = time.monotonic()
         seen = self._port.judge(before=before)
@@ -53,29 +53,29 @@ class Looks:
     # ---- while it moves --------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Look at the screen also while it moves, from now on."""
+        """From now on look at the screen also while it changes."""
         if not self._watching:
             self._watching = True
             self._port.after(Timer.LOOK, LOOK_SECONDS)
 
     def unwatch(self) -> None:
-        """The connection to the host is lost."""
+        """End the watch: the connection to the host is lost."""
         self._watching = False
 
     def rest(self, offset: int) -> None:
-        """Nothing has come for a while. Look again after output from `offset` on."""
+        """Stop looking until there is output after `offset`."""
         if self._watching:
             self._port.cancel(Timer.LOOK)
             self._port.send(lambda link: link.follow(offset))
 
     def output_came(self) -> None:
-        """The program writes again."""
+        """Look again: the program writes."""
         self._port.send(lambda link: link.follow(None))
         if self._watching:
             self._port.after(Timer.LOOK, LOOK_SECONDS)
 
     def is_due(self) -> bool:
-        """It is time for a look. Return whether there is something new to be looked at."""
+        """Schedule the next look; return whether there is new output to look at now."""
         row = self._port.row
         if not row.alive or (row.ready and row.status != TerminalStatus.RUNNING):
             self._watching = False

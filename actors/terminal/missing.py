@@ -1,7 +1,7 @@
 """What is missing for a terminal's work to count, as git shows it: plain sentences.
 
-A terminal whose turn has ended has committed nothing that counts. It is told what is seen, so that
-it can mend that. Reads only. Runs in the terminal actor's thread.
+They are told to a terminal whose turn ended without a commit that counts, so that it can correct
+that. Reads only. `turn` calls this in a worker process.
 """
 
 import re
@@ -16,7 +16,7 @@ from actors.git.refs import HEADS
 from bus.commit_words import parse
 
 SHOWN: Final = 8
-"""Files, commits or branches that are named."""
+"""How many files, commits or branches are named."""
 
 NOTHING_COUNTS: Final = "Your turn has ended, but no commit of yours counts yet."
 
@@ -26,8 +26,8 @@ _ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
 class Place(msgspec.Struct, frozen=True):
     """Where a terminal works, and since when.
 
-    `base` is the commit its branch began at; `others` are the branches of the workflow's other
-    tasks.
+    `base` is the commit at which its branch began; `others` are the branches of the workflow's
+    other tasks.
     """
 
     worktree: str
@@ -38,17 +38,17 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def second(self) -> int:
-        """The time in whole seconds, as git keeps the times of commits."""
+        """`since` in whole seconds, as git keeps the times of commits."""
         return int(datetime.fromisoformat(self.since).timestamp())
 
     @property
     def newer(self) -> str:
-        """Git's option for the commits made since then."""
+        """Git's option that selects the commits made since `since`."""
         return f"--since=@{self.second}"
 
 
 def missing(place: Place) -> str:
-    """What is missing, as sentences for the terminal."""
+    """Return what is missing, as sentences for the terminal."""
     try:
         found = list(_findings(place))
     except (GitUnknown, OSError) as error:
@@ -72,7 +72,7 @@ def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,)) -> list[str]
 
 
 def _head(place: Place) -> Iterator[str]:
-    """The worktree stands on another branch, or on none."""
+    """Report a worktree on another branch, or on none."""
     head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
     if head == HEADS + place.branch:
         return
@@ -81,7 +81,7 @@ def _head(place: Place) -> Iterator[str]:
 
 
 def _commits(place: Place) -> Iterator[str]:
-    """Commits on the branch since the terminal was set to work, none of which counts."""
+    """Report commits of the terminal on its branch, none of which counts."""
     span = f"{place.base}..{HEADS}{place.branch}" if place.base else HEADS + place.branch
     output = git("log", "-z", "--format=%h%n%B", place.newer, span, "--", at=place.worktree)
     commits = [text.partition("\n") for text in split0(output)]
@@ -105,7 +105,10 @@ def _changes(place: Place) -> Iterator[str]:
 
 
 def _stashes(place: Place) -> Iterator[str]:
-    """The stash is one for all worktrees; an entry names the branch it was made on."""
+    """Report work in a stash.
+
+    All worktrees share one stash; an entry names the branch on which it was made.
+    """
     entries = _lines(place, "stash", "list", "--format=%gd %gs", place.newer)
     mine = [e.split()[0] for e in entries if re.search(rf" on {re.escape(place.branch)}:", e)]
     if mine:
@@ -113,7 +116,7 @@ def _stashes(place: Place) -> Iterator[str]:
 
 
 def _elsewhere(place: Place) -> Iterator[str]:
-    """Branches that got a commit since, and belong to no other task."""
+    """Report new commits on branches that belong to no other task."""
     heads = _lines(
         place, "for-each-ref", "--format=%(refname:short)%00%(committerdate:unix)", HEADS
     )
@@ -129,15 +132,13 @@ def _elsewhere(place: Place) -> Iterator[str]:
 
 
 def _is_ahead(place: Place, branch: str) -> bool:
-    """Whether a branch has commits, made since the terminal was set to work, that its own branch
-    has not.
-    """
+    """Return whether `branch` has commits since `since` that the terminal's branch has not."""
     span = f"{HEADS}{place.branch}..{HEADS}{branch}"
     return bool(_lines(place, "log", "-1", "--format=%h", place.newer, span, "--"))
 
 
 def _identity(place: Place) -> Iterator[str]:
-    """Git knows no author, so every commit fails."""
+    """Report that git knows no author, so that every commit fails."""
     if _lines(place, "config", "--get", "user.useConfigOnly", codes=(0, 1)) != ["true"]:
         return
     if not _lines(place, "config", "--get", "user.email", codes=(0, 1)):

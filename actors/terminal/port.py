@@ -1,8 +1,8 @@
-"""What a part of a terminal's actor may see and do.
+"""The interface through which the parts of a terminal's actor see and act.
 
-Each part (launch, set-up, delivery, prompts, silence, exit, timeout) is given a `Port`. No part
-knows the actor or another part: it returns what the actor is to do next, and the actor alone
-wires the parts together.
+Each part (launch, set-up, delivery, prompts, looks, silence, timeout, turn, freeze, exit) is given
+a `Port`. No part knows the actor or another part. A part returns what the actor is to do next; only
+the actor connects the parts.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,31 +30,31 @@ class Timer(StrEnum):
     SWEEP = "sweep"
     """Ask the watcher for its sweep again."""
     SET_UP = "set_up"
-    """The set-up has had its time."""
+    """End a set-up that takes too long."""
     PROBE = "probe"
-    """Look for the host again, which could not be examined."""
+    """Look again for the host, which could not be examined."""
     READY = "ready"
-    """The program has had its `ready_timeout`."""
+    """Examine a program that is not ready after its `ready_timeout`."""
     QUIET = "quiet"
-    """Judge a screen that may have come to rest before the host was asked about silences."""
+    """Judge a screen that may have come to rest before the host was asked to report silences."""
     LOOK = "look"
-    """Judge a screen that may be moving."""
+    """Judge a screen that may be changing."""
     IDLE = "idle"
-    """The program has been quiet for `idle_after` since the end of its turn."""
+    """Examine a program that has been quiet for `idle_after` since the end of its turn."""
     STALL = "stall"
-    """Ask the host about silences again: this one was not long enough to be told."""
+    """Ask the host again to report silences: the last one was too short to be told."""
     SCREEN = "screen"
     """Try again to read a screen that could not be read in time."""
     TIMEOUT = "timeout"
-    """The terminal has worked for its `timeout`."""
+    """Tell that the terminal has worked for its `timeout`."""
     ANSWER = "answer"
-    """A person's answer has had its time."""
+    """Give up a person's answer that takes too long."""
     EVIDENCE = "evidence"
     """Look again for the turn that the newest instruction began."""
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A timer of this incarnation has run out. Put into a mailbox of the same process."""
+    """A timer of this incarnation has run out. Sent within the process."""
 
     timer: Timer
     incarnation: int
@@ -65,7 +65,7 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The launch has failed, and why."""
+    """The launch has failed for `reason`."""
 
     reason: str
 
@@ -74,28 +74,32 @@ class Port(Protocol):
     """The side of a terminal's actor that its parts see. Used in the actor's thread only."""
 
     @property
-    def stage(self) -> Stage: ...
+    def stage(self) -> Stage:
+        """The services of the runtime."""
 
     @property
     def at(self) -> str:
         """The terminal's address."""
 
     @property
-    def workflow_id(self) -> str: ...
+    def workflow_id(self) -> str:
+        """The id of the terminal's workflow."""
 
     @property
     def row(self) -> Terminal:
-        """As it was last read; `observe` reads it again."""
+        """The row as it was last read; `observe` reads it again."""
 
     @property
-    def plan(self) -> Plan: ...
+    def plan(self) -> Plan:
+        """The workflow's plan."""
 
     @property
     def asked(self) -> TerminalPlan:
         """What the plan says of this terminal."""
 
     @property
-    def profile(self) -> Profile: ...
+    def profile(self) -> Profile:
+        """The profile of the terminal's CLI."""
 
     @property
     def unverified(self) -> str | None:
@@ -107,7 +111,7 @@ class Port(Protocol):
 
     @property
     def may_begin(self) -> bool:
-        """Whether what it is to work on is there."""
+        """Whether the thing that the terminal is to work on is there."""
 
     @property
     def directory(self) -> Path:
@@ -115,11 +119,13 @@ class Port(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of its window."""
+        """Rows and columns of the window."""
 
     def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
-        """Store a fact of this incarnation together with the columns that say it was told; with
-        `while_alive` only if the program is to be alive. Return False if that is not so.
+        """Store a fact of this incarnation, and set the columns that record it.
+
+        With `while_alive` this is done only if the program is to be alive. Return False if nothing
+        was stored.
         """
 
     def commit(self, change: Sequence[Operation]) -> None:
@@ -132,13 +138,13 @@ class Port(Protocol):
         """Stop a timer, if it runs."""
 
     def judge(self, before: int | None = None) -> Judgement:
-        """Read the newest screen."""
+        """Judge the newest screen, compared with the screen at offset `before`."""
 
     def read_screen(self, function: Callable[..., T], *args: Any) -> T:
         """Call `function(profile, directory, rows, columns, *args)` in a worker process."""
 
     def send(self, action: Callable[[Link], None]) -> None:
-        """Say something to the host. Without a connection it is dropped."""
+        """Run `action` with the link to the host, in the loop's thread. Drop it without a link."""
 
     def listen(self) -> None:
-        """Ask the host to tell of silences, counted from now."""
+        """Ask the host to report silences, counted from now."""

@@ -1,7 +1,7 @@
 """What a program needs besides its worktree: its config home, its provider, its command line.
 
-Runs in the terminal actor's thread, in its turn with the launcher: one at a time across all
-workflows. Each step may be repeated after a crash and ends the same.
+Runs in the terminal actor's thread during its turn with the launcher, so one at a time across all
+workflows. Each step may be repeated after a crash, with the same result.
 """
 
 import os
@@ -26,7 +26,7 @@ from bus.rows import Workflow
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What `Session.start` is given."""
+    """The arguments for `Session.start`."""
 
     argv: list[str]
     env: dict[str, str]
@@ -34,7 +34,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 def profile_for(plan: Plan, cli: str) -> Profile:
-    """The profile of this name. Raise `LaunchRefused` if there is none."""
+    """Return the profile of this name. Raise `LaunchRefused` if there is none."""
     try:
         profiles = lookup.profiles(plan.cli)
     except ProfileError as error:
@@ -45,7 +45,7 @@ def profile_for(plan: Plan, cli: str) -> Profile:
 
 
 def unverified_version(stage: Stage, profile: Profile) -> str | None:
-    """The installed version if the profile was not verified with it; else None."""
+    """Return the installed version if the profile was not verified with it; else None."""
     env = config_home.environment(profile, os.environ, own_provider=True)
     return unverified(profile, env, stage.paths.home / "versions.json")
 

@@ -1,6 +1,7 @@
-"""Prompts: a question that waits is answered by policy if the profile knows it and the plan
-allows it. Any other is shown to a person within seconds. A question never completes or ends
-anything (hazards 32, 33).
+"""Prompts: answer a question by policy, or show it to a person.
+
+A question is answered by policy if the profile knows it and the plan allows it. Any other is shown
+to a person within seconds. A question never completes or ends anything (hazards 32, 33).
 """
 
 from typing import Any
@@ -19,13 +20,13 @@ from bus.messages import Answer
 from bus.peer import By, Caller
 
 ANSWER_SECONDS = 20.0
-"""Until an answer is given up, if the screen never comes to rest."""
+"""Seconds until an answer is given up because the screen never comes to rest."""
 STEPS = 4
-"""Moves of a list's marker before a person is asked."""
+"""How often a list's marker is moved before a person is asked."""
 
 
 class _Answer(msgspec.Struct):
-    """An answer on its way: the marker is moved first, then looked at, then taken."""
+    """An answer under way: the marker is moved, its position is checked, Enter is pressed."""
 
     label: str
     caller: Caller
@@ -38,12 +39,12 @@ Asked = tuple[str, tuple[str, ...]]
 
 
 def _asked(prompt: Prompt) -> Asked:
-    """What makes two questions the same one."""
+    """Return the identity of a question: its name and its choices."""
     return prompt.name, tuple(prompt.choices)
 
 
 class Prompts:
-    """The part that looks for questions. In the actor's thread."""
+    """The part that handles questions. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -51,7 +52,7 @@ class Prompts:
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._give_up(f"{self._port.at} has ended, or is looked at anew")
         self._answered = -1
         self._last: Asked | None = None
@@ -59,7 +60,7 @@ class Prompts:
 
     @property
     def answering(self) -> bool:
-        """Whether the marker is on its way: then the next quiet screen is wanted soon."""
+        """Whether an answer is under way; then the next quiet screen is wanted soon."""
         return self._answer is not None
 
     # ---- a quiet screen --------------------------------------------------------------------
@@ -67,10 +68,10 @@ class Prompts:
     def consider(self, seen: Judgement, ms: int, looking: bool) -> None:
         """Handle a screen that has been quiet for `ms`: report a new prompt, or clear an old one.
 
-        While `looking` for a turn, a screen the profile does not know is no news.
+        While `looking` for a turn, a screen that the profile does not know is not reported.
         """
         if self._pressing:
-            return  # the screen is from before
+            return  # the screen is from before the input
         if seen.prompt is None:
             self._asks_nothing(seen, ms, looking)
         elif self._answer is not None:
@@ -93,7 +94,7 @@ class Prompts:
     def _asks(self, prompt: Prompt, seen: Judgement, ms: int) -> None:
         label = answer_policy(self._port.auto_confirm, prompt)
         if label is not None and ms < PROMPT_MS and _asked(prompt) == self._last:
-            return  # a slow program still shows what it was answered; Enter would go to the next
+            return  # a slow program still shows this question; Enter would answer the next one
         if label is not None and seen.end != self._answered:
             self._answer = _Answer(label, Caller(By.POLICY))
             self._go_on(self._answer, seen)
@@ -101,7 +102,7 @@ class Prompts:
             self._tell_blocked(prompt)
 
     def keeps_from_typing(self, seen: Judgement) -> None:
-        """An instruction waits, and this screen does not take it: show a person why."""
+        """Show a person the screen that does not take an instruction."""
         if seen.prompt is not None:
             self.consider(seen, UNKNOWN_MS, looking=True)
         elif self._port.row.blocked != seen.text:
@@ -120,7 +121,7 @@ class Prompts:
     # ---- answering -------------------------------------------------------------------------
 
     def answered_by_person(self, message: Answer, seen: Judgement) -> None:
-        """`answer T CHOICE`: choose by label, on the screen as it is now."""
+        """Choose by label, as `answer T CHOICE` asks, on the screen as it is now."""
         at, refusal = self._port.at, ""
         if self._answer is not None:
             refusal = f"{at} is being answered: {self._answer.label}"
@@ -137,12 +138,12 @@ class Prompts:
         self._go_on(self._answer, seen)
 
     def too_late(self) -> None:
-        """An answer has had its time: tell the person who waits for it."""
+        """Give up an answer that takes too long, and tell the person who waits for it."""
         self._pressing = b""
         self._give_up(f"the screen of {self._port.at} does not come to rest; look at it again")
 
     def _go_on(self, answer: _Answer, seen: Judgement) -> None:
-        """One step towards the answer.
+        """Take one step towards the answer.
 
         The screen is judged again after each move of the marker, because lists differ in how they
         take keys (hazard 33).
@@ -168,7 +169,7 @@ class Prompts:
     def _take(self, answer: _Answer, step: Step) -> None:
         """Press Enter on the choice.
 
-        The key is the question's place in the output, so that it is answered once.
+        The key holds the offset of the question in the output, so that it is answered once.
         """
         port, incarnation = self._port, self._port.row.incarnation
         fact = TerminalAnswered(
@@ -192,17 +193,17 @@ class Prompts:
         self._port.send(lambda link: link.type(pressed, step.writes))
 
     def pressed(self, key: bytes) -> None:
-        """The host has typed it: the next quiet screen shows what it did."""
+        """Note that the host has typed `key`: the next quiet screen shows the effect."""
         if key == self._pressing:
             self._pressing = b""
             self._port.listen()
 
     def reconnected(self) -> None:
-        """What was on its way may have been lost with the link; the screen tells."""
+        """Forget an input that may have been lost with the link; the screen shows its effect."""
         self._pressing = b""
 
     def _give_up(self, why: str) -> None:
-        """The answer was not given: tell the person who asked for it."""
+        """Drop the answer, and tell the person who asked for it."""
         answer, self._answer = self._answer, None
         self._port.cancel(Timer.ANSWER)
         if answer is not None and answer.client:
@@ -211,5 +212,5 @@ class Prompts:
 
 
 def _unknown(seen: Judgement) -> Prompt:
-    """What a person is shown of a screen without a question that is known."""
+    """Return the prompt that shows a person a screen without a known question."""
     return Prompt("unrecognised" if seen.readable else "unreadable", seen.text, [])

@@ -12,8 +12,8 @@ from bus.rows import Workflow
 def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
     """Return what the terminal's program may write and see.
 
-    Raise `LaunchRefused` where no sandbox can be made: a program that was to have one does not run
-    without.
+    Raise `LaunchRefused` if no sandbox can be made: a program that is to have one does not run
+    without it.
     """
     if trouble := sandbox.trouble():
         raise LaunchRefused(f'sandbox = "worktree": {trouble}; or set sandbox = "off"')
@@ -34,7 +34,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
 
 
 def _worktree(cwd: Path) -> Path:
-    """The root of the worktree that the program works in."""
+    """Return the root of the worktree that contains `cwd`. Raise `LaunchRefused` if none does."""
     for place in (cwd, *cwd.parents):
         if (place / ".git").exists():
             return place

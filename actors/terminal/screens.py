@@ -1,4 +1,4 @@
-"""Reading one terminal's screen: in a worker process, with a limit on the time it may take."""
+"""Read one terminal's screen in a worker process, within a time limit."""
 
 import logging
 import time
@@ -14,23 +14,23 @@ from actors.terminal.errors import Unreadable
 log = logging.getLogger("callboard.terminal")
 
 QUIET_MS: Final = 300
-"""A screen is judged when nothing has come for so long."""
+"""Milliseconds without output after which a screen is judged."""
 PROMPT_MS: Final = 1_500
-"""A working program that is silent for so long may be asking something."""
+"""Milliseconds of silence after which a working program may be asking something."""
 UNKNOWN_MS: Final = 5_000
-"""A screen that the profile does not know is shown to a person after so long a silence."""
+"""Milliseconds of silence after which a person is shown a screen that the profile does not know."""
 UNREADABLE_SECONDS = 120.0
-"""A screen that could not be read in time is tried again after so long."""
+"""Seconds until a screen that could not be read in time is tried again."""
 
 T = TypeVar("T")
 
 
 class Screens:
-    """The reader of one terminal's screen. In the actor's thread.
+    """The reader of one terminal's screen. Used in the actor's thread.
 
-    A screen that takes too long (a pattern that backtracks without end) is not tried again for
-    `UNREADABLE_SECONDS`, because the other terminals wait for the same worker. `try_later` is
-    then called with that time.
+    A screen may take too long, because a pattern backtracks without end. It is not tried again for
+    `UNREADABLE_SECONDS`, because the other terminals wait for the same worker; `try_later` is
+    called with that time.
     """
 
     def __init__(self, at: str, worker: Worker, try_later: Callable[[float], None]) -> None:
@@ -43,10 +43,10 @@ class Screens:
     def judge(
         self, profile: Profile, directory: Path, size: tuple[int, int], before: int | None
     ) -> Judgement:
-        """The newest screen, compared with that at offset `before`.
+        """Judge the newest screen, compared with the screen at offset `before`.
 
-        One that cannot be read in time shows nothing the profile knows; its text says why, and its
-        `end` is -1.
+        If it cannot be read in time, return a judgement that shows nothing the profile knows: its
+        text gives the reason, and its `end` is -1.
         """
         try:
             return self.read(judge, profile, directory, size, before)
@@ -61,9 +61,9 @@ class Screens:
         size: tuple[int, int],
         *args: Any,
     ) -> T:
-        """`function(profile, directory, rows, columns, *args)` in the worker process.
+        """Call `function(profile, directory, rows, columns, *args)` in the worker process.
 
-        Raises `Unreadable`, or what the function raises.
+        Raise `Unreadable`, or what the function raises.
         """
         if time.monotonic() < self._unreadable_until:
             raise Unreadable(self._failure)
@@ -81,10 +81,10 @@ class Screens:
 
 
 def is_unrecognised(profile: Profile, ready: bool, seen: Judgement) -> bool:
-    """Whether a quiet screen shows nothing the profile knows.
+    """Return whether a quiet screen shows nothing that the profile knows.
 
-    `ready`: the program was ready before. Where the profile has no `busy` pattern, a working
-    program may look like that.
+    `ready` says that the program was ready before. If the profile has no `busy` pattern, a working
+    program may look like that, so its readable screen does not count as unrecognised.
     """
     if seen.ready or seen.busy or seen.prompt is not None or not seen.text.strip():
         return False

@@ -1,8 +1,8 @@
-"""Set-up: what the plan runs once in each new worktree (`npm ci`), under a host of its own.
+"""Set-up: the command that the plan runs once in each new worktree (`npm ci`), under a host.
 
-The host gives what a terminal has: output on disk within bounds, the exit status, the end of all
-it started, and a run that survives the runtime. A run belongs to the task: each of its terminals
-that needs it follows it, one starts it, and each hears how it ended.
+The host gives it what a terminal has: output on disk within bounds, the exit status, the end of all
+processes that it started, and a run that survives the runtime. A run belongs to the task. One of
+the terminals that need it starts it, the others follow it, and each is told how it ended.
 """
 
 import logging
@@ -25,29 +25,29 @@ from bus import clock
 log = logging.getLogger("callboard.terminal")
 
 SETUP_SECONDS = 600.0
-"""The time limit of a run."""
+"""The time limit of a run, in seconds."""
 GRACE_MS = 5_000
-"""Between TERM and KILL of a run that is to end."""
+"""Milliseconds between TERM and KILL when a run is ended."""
 TAIL = 2_000
-"""Bytes of the output's end that are told when it failed."""
+"""Bytes at the end of the output that are told if a run failed."""
 PROBE_SECONDS = 1.0
-"""Until a host that did not answer is looked at again."""
+"""Seconds until a host that did not answer is looked at again."""
 _NO_INPUT = ["sh", "-c", 'exec "$@" < /dev/null', "setup"]
-"""The run has a terminal, but nobody types there."""
+"""The run has a terminal, but its input is empty."""
 
 
 class SetUpSaid(msgspec.Struct, frozen=True):
-    """An event of the host of a set-up. Put into a mailbox of the same process."""
+    """An event of the host of a set-up. Sent within the process."""
 
     said: HostSaid
 
 
 Outcome = Done | Failed | None
-"""How a run ended; None: it goes on."""
+"""How a run ended; None while it goes on."""
 
 
 class SetUp:
-    """The part that has a worktree set up. In the actor's thread."""
+    """The part that has a worktree set up. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -57,13 +57,14 @@ class SetUp:
 
     @property
     def under_way(self) -> bool:
+        """Whether this actor follows a run."""
         return self._session is not None
 
     def is_wanted(self, where: Path) -> bool:
-        """Whether the worktree is still to be set up.
+        """Return whether the worktree is still to be set up. Raise `LaunchRefused`.
 
-        Never that of a merge, and not again if the last run ended well while no runtime looked.
-        Raise `LaunchRefused`.
+        The worktree of a merge is never set up. A run that ended well while no runtime was there is
+        not repeated.
         """
         port = self._port
         if not (port.row.task and port.plan.setup) or is_set_up(where):
@@ -75,7 +76,7 @@ class SetUp:
         return True
 
     def begin(self, where: Path) -> Outcome:
-        """Start a run, or follow the one that goes on. Raise `OSError`, `LaunchRefused`."""
+        """Start a run, or follow the one that goes on. Raise `OSError`, or `LaunchRefused`."""
         self._where, self._too_late = where, False
         number, found = self._newest()
         if found is Found.ALIVE:
@@ -93,7 +94,7 @@ class SetUp:
         return None
 
     def converge(self) -> Outcome:
-        """A run goes on while a terminal is wanted that needs it."""
+        """If the terminal is to end, end the run, or leave it to other terminals that need it."""
         if self._port.row.alive or self._session is None:
             return None
         if self._is_needed():
@@ -103,8 +104,10 @@ class SetUp:
         return None
 
     def ends_what_runs(self) -> bool:
-        """The terminal is to end before it was started: end the run first that a former
-        incarnation of the actor began, unless another terminal needs it.
+        """End a run that a former incarnation of the actor began, unless another terminal needs it.
+
+        Called for a terminal that is to end before it was started. Return whether there is such a
+        run.
         """
         number, found = self._newest()
         if found is not Found.ALIVE or self._is_needed():
@@ -115,13 +118,13 @@ class SetUp:
         return True
 
     def too_late(self) -> None:
-        """The run has had its time: end it."""
+        """End a run that has exceeded its time limit."""
         self._too_late = True
         if self._session is not None:
             self._session.do(lambda link: link.end(GRACE_MS))
 
     def heard(self, message: SetUpSaid) -> Outcome:
-        """Act on what the host of the run says."""
+        """Act on an event of the run's host."""
         if self._session is None or message.said.incarnation != self._session.incarnation:
             return None
         match message.said.event:
@@ -148,7 +151,7 @@ class SetUp:
         return f"{self._port.row.task}setup/"
 
     def _newest(self) -> tuple[int, Found]:
-        """The last run of this task, and what is known of it. Raise `LaunchRefused`."""
+        """Return the number of this task's last run, and its state. Raise `LaunchRefused`."""
         top = self._port.stage.paths.terminal_dir(self._address, 0).parent
         numbers = [int(path.name) for path in top.glob("*") if path.name.isdigit()]
         if not numbers:
@@ -189,7 +192,7 @@ class SetUp:
     def _follow(self, session: Session) -> None:
         """Connect to the run.
 
-        A host that begins or ends just now does not answer: it is looked at again soon.
+        A host that is just starting or ending does not answer; it is looked at again soon.
         """
         try:
             session.connect()
@@ -199,7 +202,7 @@ class SetUp:
             self._port.after(Timer.PROBE, PROBE_SECONDS)
 
     def _is_needed(self) -> bool:
-        """Whether a terminal of this task is still to be started."""
+        """Return whether a terminal of this task is still to be started."""
         workflow = self._port.stage.reader.workflow(self._port.workflow_id)
         task = self._port.row.task
         return workflow is not None and any(

@@ -1,4 +1,4 @@
-"""Silence: a program that shows nothing new for `stall_after` seconds is told of.
+"""Silence: tell of a program that shows nothing new for `stall_after` seconds.
 
 Silence never ends or completes anything (hazards 17, 34).
 """
@@ -10,21 +10,21 @@ from bus.facts import TerminalStalled
 
 
 class Silence:
-    """The part that tells of a long silence. In the actor's thread."""
+    """The part that tells of a long silence. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
 
     @property
     def limit_ms(self) -> int:
-        """The silence that is too long."""
+        """The milliseconds of silence that are too long."""
         return int(self._port.plan.stall_after * 1000)
 
     def is_too_long(self, ms: int) -> bool:
-        """Whether the terminal, which works, has been silent for too long.
+        """Return whether the silence of a working terminal is too long, and not told yet.
 
-        The silence counts from the moment it was set to work, and not in a pause; a shorter one is
-        measured again.
+        The silence counts from the moment at which the terminal was set to work, and not during a
+        pause. A shorter one is measured again later.
         """
         port, limit = self._port, self._port.plan.stall_after
         worked = min(ms / 1000, clock.awake_since(port.row.working_clock))

@@ -1,10 +1,10 @@
 """The global provider switch, for the time of one launch.
 
-A terminal with `switch = "global"` writes its provider into the CLI's own files when its turn
-with the launcher begins and puts them back when the turn is over: the program has read them
-by then, or has failed. What is switched stands on disk below the home, by terminal and
-incarnation, so that a crash at any time ends with the files put back: by the terminal, if it
-still has its turn, otherwise by the launcher.
+A terminal with `switch = "global"` writes its provider into the CLI's own files when its turn with
+the launcher begins. It puts them back when the turn is over: by then the program has read them, or
+has failed. A record of each switch is kept on disk below the home, by terminal and incarnation. So
+the files are put back after a crash at any time: by the terminal, if it still has its turn,
+otherwise by the launcher.
 """
 
 import logging
@@ -32,7 +32,7 @@ def write(
     provider: Provider,
     known: Mapping[str, str],
 ) -> None:
-    """Switch the user's own files of this CLI. Raises `LaunchError`; then nothing is changed."""
+    """Switch the user's own files of this CLI. Raise `LaunchError`; then nothing is changed."""
     put_back(stage, terminal, incarnation)
     directory = _directory(stage, terminal, incarnation)
     switch.switch_on(profile, provider, known, os.environ, directory)
@@ -41,7 +41,7 @@ def write(
 def put_back(stage: Stage, terminal: str, incarnation: int) -> None:
     """Undo what this incarnation switched, if anything.
 
-    A file that cannot be written now is said, and tried again when the next runtime starts.
+    A file that cannot be written now is logged, and tried again when the next runtime starts.
     """
     directory = _directory(stage, terminal, incarnation)
     if not directory.exists():
@@ -57,12 +57,12 @@ def put_back(stage: Stage, terminal: str, incarnation: int) -> None:
 
 
 def is_on(stage: Stage, terminal: str, incarnation: int) -> bool:
-    """Whether this incarnation has switched the user's files."""
+    """Return whether this incarnation has switched the user's files."""
     return _directory(stage, terminal, incarnation).exists()
 
 
 def pending(stage: Stage) -> Iterator[tuple[str, int]]:
-    """Terminal and incarnation of whatever is switched."""
+    """Yield terminal and incarnation of each switch that is not undone."""
     top = stage.paths.home / "switched"
     for note in sorted(top.rglob("*.switch.json")):
         *address, incarnation = note.parent.relative_to(top).parts

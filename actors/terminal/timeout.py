@@ -1,4 +1,4 @@
-"""The `timeout` of a terminal: how long it may work, from the moment it gets its instruction."""
+"""The `timeout` of a terminal: how long it may work after it was given its instruction."""
 
 from actors.terminal.port import Port, Timer
 from bus import clock
@@ -6,14 +6,14 @@ from bus.facts import TimedOut
 
 
 class Timeout:
-    """The part that measures the time a terminal works. In the actor's thread."""
+    """The part that measures how long a terminal works. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self._since: float | None = None
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._since = None
 
     def arm(self) -> None:
@@ -26,8 +26,8 @@ class Timeout:
     def due(self) -> None:
         """Tell that the time is up.
 
-        A frozen program has time: it begins anew when the workflow goes on, which sets its
-        `working_clock`.
+        A frozen program does not use up its time: the time begins anew when the workflow is
+        resumed, which sets `working_clock`.
         """
         port, limit = self._port, self._port.asked.timeout
         _, frozen = port.stage.reader.pause_of(port.workflow_id)

@@ -1,8 +1,8 @@
-"""Turns: the end of a turn is told, and what follows if nothing that counts was committed by then.
+"""Turns: tell the end of a turn, and act if it ended without a commit that counts.
 
 After `idle_after` seconds of quiet the terminal is told what is missing, at most `nudges` times;
-then it waits for a person. A password prompt, a pager or an editor takes no instruction: it waits
-for a person at once. Nothing is ever completed here.
+then it waits for a person. A password prompt, a pager or an editor takes no instruction, so it
+waits for a person at once. This part never completes anything.
 """
 
 from actors.clis.judging import Judgement
@@ -15,25 +15,25 @@ from bus.rows import Workflow
 from bus.status import TerminalStatus
 
 MISSING_SECONDS = 20.0
-"""The time limit for examining the worktree."""
+"""The time limit for examining the worktree, in seconds."""
 
 
 class Turn:
-    """The part that watches turns. In the actor's thread."""
+    """The part that watches turns. Runs in the actor's thread."""
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self.forget()
 
     def forget(self) -> None:
-        """Another incarnation begins, or the actor lets go of this one."""
+        """Reset: another incarnation begins, or the actor lets go of this one."""
         self._waiting = False
         self._asked: Judgement | None = None
         self._told = 0
-        """The last step of which it was told that nothing counts."""
+        """The last step for which the terminal was told that nothing counts."""
 
     def consider(self, seen: Judgement, ms: int) -> None:
-        """Look at a screen that has stood still for `ms`: has the turn ended, or gone on?"""
+        """Note whether a screen that has stood still for `ms` shows the end of the turn."""
         port, row = self._port, self._port.row
         if not self._is_over(seen, ms):
             self._go_on(seen)
@@ -45,9 +45,9 @@ class Turn:
             self._wait()
 
     def is_due(self, seen: Judgement, ms: int) -> bool:
-        """`idle_after` has passed.
+        """Handle the end of `idle_after`; return whether the watcher is to sweep now.
 
-        Return whether the watcher is to sweep now, so that no commit that was just made is missed.
+        The sweep makes sure that no commit that was just made is missed.
         """
         self._waiting = False
         paused, _ = self._port.stage.reader.pause_of(self._port.workflow_id)
@@ -56,19 +56,19 @@ class Turn:
             return False
         if self._port.row.idle or self._told >= self._port.row.step:
             return False
-        self._wait()  # the answer may never come
+        self._wait()  # the watcher may never answer
         self._asked = None if paused else seen
         return not paused
 
     @property
     def awaits_sweep(self) -> bool:
-        """Whether the watcher's answer is for this part."""
+        """Whether this part waits for the watcher's answer."""
         return self._asked is not None
 
     def swept(self) -> None:
-        """Every commit is journaled.
+        """Tell a terminal that is still at work what is missing, or ask for a person.
 
-        If the terminal is still at work, tell it what is missing, or ask for a person.
+        Every commit is journaled by now.
         """
         port, row, seen = self._port, self._port.row, self._asked
         self._asked = None
@@ -97,10 +97,10 @@ class Turn:
         port.observe(idle, while_alive=True, idle=what)
 
     def _is_over(self, seen: Judgement, ms: int) -> bool:
-        """Whether a program with a step to do has stopped: at its prompt, or at an obstacle.
+        """Return whether a program with a step to do has stopped, at its prompt or at an obstacle.
 
-        One whose profile has no `busy` pattern may be at work behind its prompt: only a long
-        silence tells.
+        A program whose profile has no `busy` pattern may be at work behind its prompt; only a long
+        silence shows that it has stopped.
         """
         port, row = self._port, self._port.row
         works = row.status == TerminalStatus.RUNNING and row.alive and row.step > 0
@@ -113,7 +113,7 @@ class Turn:
         return ms >= (PROMPT_MS if port.profile.busy else int(port.plan.stall_after * 1000))
 
     def _go_on(self, seen: Judgement) -> None:
-        """The turn goes on, or another has begun."""
+        """Note that the turn goes on, or that another has begun."""
         port, row = self._port, self._port.row
         self._asked = None
         if self._waiting:
@@ -128,8 +128,9 @@ class Turn:
         self._port.after(Timer.IDLE, self._port.plan.idle_after)
 
     def _missing(self, workflow: Workflow) -> str:
-        """What is missing, examined in a process of its own: a filter of the repository may
-        hang.
+        """Return what is missing, examined in a worker process.
+
+        A filter of the repository may hang.
         """
         port = self._port
         task = next((t for t in workflow.tasks if t.address == port.row.task), None)

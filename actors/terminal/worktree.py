@@ -1,8 +1,8 @@
 """Where a program works: the worktree of its task, or the scratch worktree of the merge.
 
-It is made before the terminal has its turn with the launcher, because git may hang in a filter of
-the repository and nobody else may wait for that. Each step may be repeated after a crash and ends
-the same. Runs in the terminal actor's thread.
+It is made before the terminal has its turn with the launcher: git may hang in a filter of the
+repository, and no other terminal is to wait for that. Each step may be repeated after a crash, with
+the same result. Runs in the terminal actor's thread.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from store.change import Update
 
 
 def place(port: Port, workflow: Workflow) -> Path:
-    """Create the program's working directory if it is missing; return it.
+    """Create the program's worktree if it is missing; return it.
 
     Raise `LaunchRefused`, or `StoreError`.
     """
@@ -42,32 +42,39 @@ def place(port: Port, workflow: Workflow) -> Path:
 
 
 def working_directory(worktree: Path, plan: Plan) -> Path:
-    """Return the plan's place in a worktree, as `repo` has it in the user's checkout."""
+    """Return the plan's directory in a worktree; create it if it is missing.
+
+    It has the same path there as `repo` has in the user's checkout.
+    """
     directory = worktree / place_within(plan.repo)
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 def set_up_mark(worktree: Path) -> Path:
-    """The file that says that a worktree is set up."""
+    """Return the file that marks a worktree as set up."""
     return worktree.with_name(f".{worktree.name}.set-up")
 
 
 def mark_set_up(worktree: Path) -> None:
-    """Say that the worktree is set up: after a power cut, too, what set it up is there."""
+    """Mark the worktree as set up, durably.
+
+    The worktree is synced first, so its files are there even after a power cut.
+    """
     disk.sync(worktree)
     disk.write_durably(set_up_mark(worktree), b"")
 
 
 def is_set_up(worktree: Path) -> bool:
+    """Return whether the worktree is set up."""
     return set_up_mark(worktree).exists()
 
 
 def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
     """Make the task's branch and worktree.
 
-    The intent (base and path) is stored before anything is made, so that a crash in between ends
-    with the same branch.
+    The intent (base and path) is stored first, so that a crash in between ends with the same
+    branch.
     """
     base, path = task.base, port.stage.paths.worktree(task.address)
     if not base:
@@ -95,7 +102,7 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
 
 
 def _merge_worktree(workflow: Workflow) -> Path:
-    """The scratch worktree, in which the merger has put the conflict or the red tree."""
+    """Return the scratch worktree, in which the merger has put the conflict or the red tree."""
     path = Path(workflow.merge.worktree)
     if not workflow.merge.worktree or not path.exists():
         raise LaunchRefused("the scratch worktree of the merge is not there")
