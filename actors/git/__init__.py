@@ -1,27 +1,31 @@
 """Git: refs, commits, worktrees and merges of one repository.
 
-Plain functions, plain data in and out (paths as `str`, object ids as 40 hex digits, `msgspec`
-structs), no threads and no state but a watcher's file descriptor. A repository is named by its
-*common* git directory (`Survey.git_dir`), so it does not matter from which worktree it was found.
+The package has plain functions with plain data in and out: paths as `str`, object ids as 40 hex
+digits, `msgspec` structs. It has no threads, and no state but a watch's file descriptor. A
+repository is named by its *common* git directory (`Survey.git_dir`), so it does not matter from
+which worktree it was found.
 
-    repository  open and examine a repository for a plan; `branches`: which names are possible
-    worktrees   a task's branch and worktree: make, remove
+    repository  open and examine a repository for a plan; `branches`: check names of branches
+    places      find the git directory and the main checkout on the disk
+    worktrees   make and remove a task's branch and worktree; `copies`: files that go into it
     pins        keep the state of a worktree under refs/callboard/
-    examination is a worktree clean, dirty or unknown? by its `changes`, while nobody is `writing`
-    refs        what every branch and worktree points at, now
-    watch       when to look again: inotify, kqueue or polling over the `directories` that matter
-    history     what a move of a ref means, by the `commits`, their `graph` and the `reflog`
-    merge       branches merged in order, in memory; forecast, preview; `conflicts`: their kinds
-    automerge   one merge as git makes it, in a `room` with the attributes of a commit
-    identity    whose name a merge carries
-    settings    which of the user's settings are honoured, pinned or said
-    names       names of any bytes as text
-    resolution  a conflict laid out for someone to resolve, and its check, `hunks` by hunks
-    land        a tested commit becomes the target; checkout brings a clone's files along
-    durable     what is written is on the disk before it is told
-    command     how the `git` program is run
+    examination say whether a worktree is clean, by its `changes`, while no git is `writing` there
+    refs        read what every branch and worktree points at now
+    watch       say when to look again: inotify, kqueue or polling; `directories`: what they cover
+    history     explain a ref change by the `commits`, their `graph` and the `reflog`
+    merge       merge branches in order, in memory; forecast, preview; `conflicts`: their kinds
+    automerge   make one merge as git does, in a `room` with the attributes of a commit
+    identity    find the author of merges
+    settings    say which of the user's settings are honoured, overridden or reported
+    names       turn names of any bytes into text
+    resolution  lay out a conflict for someone to resolve, and check the result by its `hunks`
+    land        set the target to a tested commit; `checkout`: update the files of a checkout
+    reach       say which paths a commit on one branch writes to
+    durable     sync a repository to the disk
+    stale       remove lock files that killed gits left
+    command     run the `git` program, in the scrubbed `environment`
 
-What needs the user's filters (LFS, line ends), attributes or hooks, and every merge, runs the `git`
-program; what only reads objects uses libgit2. Our own commits run no hooks; `land` runs
-`reference-transaction`.
+Whatever needs the user's filters (LFS, line ends), attributes or hooks runs the `git` program, and
+so does every merge. Code that only reads objects uses libgit2. Our own commits run no hooks; `land`
+runs `reference-transaction`.
 """

@@ -1,8 +1,8 @@
-"""The merge of two commits as git makes it, in memory: a tree, or the files in conflict.
+"""Merge two commits as git does, in memory; the result is a tree and the files in conflict.
 
-`git merge-tree --write-tree` is the merge of `git merge` without a checkout: it follows renames of
-directories, and reads attributes, merge drivers and the user's settings. A git older than 2.38 does
-not have it; then libgit2 merges, which knows none of these.
+`git merge-tree --write-tree` merges as `git merge` does, but without a checkout. It follows renames
+of directories and honours attributes, merge drivers and the user's settings (hazard 74). A git
+older than 2.38 does not have it. Then libgit2 merges, which does none of this.
 """
 
 import os
@@ -27,10 +27,10 @@ _SUBMODULE: Final = "160000"
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """What became of a merge."""
+    """The result of a merge."""
 
     tree: str
-    """Files in conflict are not there, or have conflict markers."""
+    """The object id of the tree. Files in conflict are missing or have conflict markers."""
     conflicts: tuple[ConflictFile, ...]
     paths: frozenset[str]
     """All names of the files in conflict, as `os.fsdecode` reads them."""
@@ -38,14 +38,16 @@ class Merged(msgspec.Struct, frozen=True):
 
 @cache
 def is_able() -> bool:
-    """Whether this `git` has `merge-tree --write-tree`."""
+    """Return whether this `git` has `merge-tree --write-tree`."""
     found = re.search(r"(\d+)\.(\d+)", git_line("--version", at="/"))
     return found is not None and (int(found[1]), int(found[2])) >= _ENOUGH
 
 
 def unattached(git_dir: str) -> pygit2.Repository:
-    """Open only the objects of a repository. libgit2 reads the index of the user's checkout before
-    it merges, also where that is in a format (split, sparse) that it does not know.
+    """Open only the objects of a repository, so that libgit2 can merge in it.
+
+    In a whole repository, libgit2 reads the index of the user's checkout before it merges, and
+    fails if the index has a format that it does not know (split, sparse).
     """
     repo = pygit2.Repository()
     repo.set_odb(pygit2.Odb(str(Path(git_dir, "objects"))))
@@ -53,17 +55,17 @@ def unattached(git_dir: str) -> pygit2.Repository:
 
 
 class Automerge:
-    """Merges in one repository. For one thread."""
+    """The merges of one repository. For one thread."""
 
     def __init__(self, repo: pygit2.Repository, git_dir: str, runs_drivers: bool = True) -> None:
-        """`runs_drivers`: merge drivers of the repository run; else each keeps what is there."""
+        """Run merge drivers only with `runs_drivers`; without it, each keeps the side `onto`."""
         self._repo = repo
         self._git_dir = git_dir
         self._runs_drivers = runs_drivers
         self._attributes = Attributes(repo)
 
     def merge(self, onto: str, tip: str) -> Merged:
-        """Merge `tip` into `onto`, which share a commit. Raises `GitFailed` when git cannot."""
+        """Merge `tip` into `onto`; they must have a merge base. Raise `GitFailed` if git cannot."""
         if not is_able():
             return self._by_library(onto, tip)
         options = ("--write-tree", "-z", "--messages")
@@ -84,7 +86,7 @@ class Automerge:
 
 
 Stage = tuple[str, int, bool]
-"""Path, stage (1 where they parted, 2 merged into, 3 the branch), whether it is a submodule."""
+"""Path, stage (1 merge base, 2 side merged into, 3 branch), whether it is a submodule."""
 
 
 def _stages(parts: list[str]) -> Iterator[Stage]:
@@ -97,7 +99,7 @@ def _stages(parts: list[str]) -> Iterator[Stage]:
 
 
 def _messages(parts: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The paths of each message, and its kind."""
+    """Yield the paths and the kind of each message."""
     rest = iter(parts)
     for count in rest:
         if not count:
@@ -111,7 +113,7 @@ def _messages(parts: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
 def _conflicts(
     stages: list[Stage], messages: list[tuple[tuple[str, ...], str]]
 ) -> tuple[ConflictFile, ...]:
-    """One entry for each file; the names that a rename has given it are one file's."""
+    """Return one entry for each file; all names of a renamed file make one entry."""
     names = {path: [path] for path, _, _ in stages}
     for paths, kind in messages:
         known = [path for path in paths if path in names]
@@ -138,6 +140,7 @@ def _conflicts(
 
 
 def kind_of_stages(paths: list[str], stages: list[Stage]) -> Kind:
+    """Return the kind of the conflict of one file, which has the names `paths`."""
     mine = [(stage, is_submodule) for path, stage, is_submodule in stages if path in paths]
     return kind_of(
         {stage for stage, _ in mine},

@@ -1,13 +1,13 @@
 """Run the `git` program: scrubbed environment, no prompts, hooks only on request, a time limit.
 
-Every end of a git process is one of three:
+A git process ends in one of three ways (hazard 62):
 
 - *done*: it exited with one of the expected codes;
 - *refused* (`GitRefused`): it exited by itself and stated a reason that the caller listed in
-  `refusals`. Git changed nothing, and the caller may act on that;
-- *unknown* (`GitUnknown`): everything else. It was killed, ran out of memory or disk, took too
-  long (`GitLate`), or said something else. What it did is not known, and is never taken for
-  success or for a refusal.
+  `refusals`. Git changed nothing, and the caller may rely on that;
+- *unknown* (`GitUnknown`): anything else. It was killed, ran out of memory or disk, took too long
+  (`GitLate`), or stated another reason. What it did is not known. The caller must take it neither
+  for a success nor for a refusal.
 """
 
 import os
@@ -30,7 +30,7 @@ _ALWAYS: Final = {
     "GIT_MERGE_AUTOEDIT": "no",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",  # a clone does not get them: what is read is what is stored
+    "GIT_NO_REPLACE_OBJECTS": "1",  # read the stored objects: a clone does not get replacements
 }
 PINNED: Final = {
     "advice.detachedHead": "false",
@@ -50,26 +50,26 @@ PINNED: Final = {
     "worktree.guessRemote": "false",
     "worktree.useRelativePaths": "false",
 }
-"""Settings of every git that runs here, whatever the user has set (docs/git-settings.md)."""
+"""Settings of every git that Callboard runs; they override the user's (docs/git-settings.md)."""
 _OPTIONS: Final = tuple(f"{key}={value}" for key, value in PINNED.items())
 NOT_INSIDE: Final = "--ignore-submodules=dirty"
-"""For each command that compares files: the worktree of a nested repository is not looked into.
-Git would run a git in there, which obeys the nested repository's own configuration and runs its
-filters; no setting forbids that, because `.gitmodules` may say otherwise."""
+"""Option of each command that compares files: do not look into nested repositories' worktrees.
+Otherwise git runs a git there, which obeys the nested repository's own configuration and runs its
+filters. No setting can forbid that, because `.gitmodules` overrides it (hazard 59)."""
 
 _NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
 
 
 GIT_SECONDS: Final = 240.0
-"""What one `git` may take: less than a call of a worker process (`actors.system.stage`)."""
+"""Time limit of one `git`: shorter than that of a worker process's call (`actors.system.stage`)."""
 HOOK_SECONDS: Final = 60.0
-"""The same where the user's hooks run."""
+"""Time limit of a `git` that runs the user's hooks."""
 _GRACE: Final = 2.0
-"""Seconds between TERM, at which git takes its lock files away, and KILL."""
+"""Seconds between SIGTERM, at which git removes its lock files, and SIGKILL."""
 
 
 class GitFailed(Exception):
-    """The `git` program did not do what it was asked to; raised as one of the two below."""
+    """The `git` program failed. Always raised as `GitRefused` or `GitUnknown`."""
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: str) -> None:
         super().__init__(f"git {' '.join(args[:2])} ended with {code}: {stderr.strip()}")
@@ -78,15 +78,15 @@ class GitFailed(Exception):
 
 
 class GitRefused(GitFailed):
-    """Git stated one of the reasons that the caller knows, and changed nothing."""
+    """Git stated one of the reasons in `refusals`, and changed nothing."""
 
 
 class GitUnknown(GitFailed):
-    """Git ended in any other way: what it did is unknown."""
+    """Git ended in any other way. What it did is unknown."""
 
 
 class GitLate(GitUnknown):
-    """It took too long and was ended, with all it had started."""
+    """Git took too long and was ended, with all the processes that it had started."""
 
     def __init__(self, args: tuple[str, ...], seconds: float) -> None:
         super().__init__(args, -1, f"it took longer than {seconds:g} s and was ended")
@@ -102,14 +102,25 @@ def git(
     refusals: str = "",
     everywhere: bool = False,
 ) -> bytes:
-    """Run `git ARGS` in directory `at` and return what it prints.
+    """Run `git ARGS` in directory `at` and return its output.
 
-    In the root of a checkout git is told that it is there, so that no configuration sends it to
-    another one; with `everywhere` it looks for itself, as an agent's git does. `env` adds
-    variables; `hooks` lets the user's hooks run; `codes` are the exit codes that mean done;
-    `refusals` is a regular expression for the error messages by which git refuses. Raises
-    `GitRefused` or `GitUnknown` (see above), and `FileNotFoundError` when there is no `git` or no
-    `at`.
+    If `at` is the root of a checkout, git is told to work there, so that no configuration sends it
+    to another one.
+
+    Args:
+        args: The arguments of `git`.
+        at: The directory.
+        stdin: The input.
+        env: Further environment variables.
+        hooks: Let the user's hooks run, with the limit `HOOK_SECONDS`.
+        codes: The exit codes that mean done.
+        refusals: A regular expression for the error messages by which git refuses.
+        everywhere: Let git find its repository and worktree itself, as an agent's git does.
+
+    Raises:
+        GitRefused: Git stated one of the `refusals`.
+        GitUnknown: Git ended in any other way.
+        FileNotFoundError: There is no `git`, or no `at`.
     """
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
@@ -135,10 +146,10 @@ def git(
 def run(
     command: list[str], stdin: bytes, env: Mapping[str, str], limit: float
 ) -> tuple[int, bytes, bytes]:
-    """Run a program to its end: exit code, output, errors.
+    """Run a program to its end; return its exit code, output and error output.
 
-    Raises `subprocess.TimeoutExpired` after `limit` seconds, when it has been ended with all it had
-    started.
+    After `limit` seconds, end it with all the processes that it started, and raise
+    `subprocess.TimeoutExpired`.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -155,15 +166,15 @@ def run(
 def git_line(
     *args: str, at: str, env: Mapping[str, str] | None = None, codes: tuple[int, ...] = (0,)
 ) -> str:
-    """Run `git ARGS` and return its one line of output."""
+    """Run `git ARGS` and return its single line of output. See `git`."""
     return os.fsdecode(git(*args, at=at, env=env, codes=codes)).rstrip("\n")
 
 
 def split0(output: bytes) -> list[str]:
-    """The names in NUL-separated output (`-z`)."""
+    """Return the names in NUL-separated output (`-z`)."""
     return [os.fsdecode(name) for name in output.split(b"\0") if name]
 
 
 def is_installed() -> bool:
-    """Whether there is a `git` program on the path."""
+    """Return whether there is a `git` program on the path."""
     return shutil.which("git") is not None

@@ -1,8 +1,8 @@
-"""One commit, read from its bytes.
+"""Read commits from their bytes.
 
-Git stores what it is given: any bytes for a name, any number for a date, any word for an encoding.
-libgit2 refuses some of that, Python some more. Here everything that is a commit can be read, and
-the text that comes out can be stored and sent.
+Git stores any bytes as a name, any number as a date and any word as an encoding. libgit2 refuses
+some of these, and Python refuses more. This module reads every commit, and the text that it
+returns can always be stored and sent (hazard 73).
 """
 
 import re
@@ -13,9 +13,9 @@ import pygit2
 from pygit2.enums import ObjectType
 
 _NAME: Final = 200
-"""Characters of an author that are kept."""
+"""Most characters of an author that are kept."""
 _MESSAGE: Final = 1 << 20
-"""Bytes of a message that are read; nobody's words are that long."""
+"""Most bytes of a message that are read."""
 _WHO: Final = re.compile(rb"(.*?)\s*<([^>]*)>?(?:.*?(-?\d{1,20})(?: [+-]\d+)?)?\s*$", re.DOTALL)
 _OID: Final = re.compile(r"[0-9a-f]{40}")
 _MOST: Final = (1 << 63) - 1
@@ -29,15 +29,15 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     """`Name <email>`."""
     author_key: bytes
-    """The author's line as it stands: a rebase keeps it to the byte."""
+    """The raw author line of the commit; a rebase keeps its exact bytes."""
     written: int
-    """Author's time, seconds since 1970, which a rebase or an amend keeps."""
+    """Author time in seconds since 1970; a rebase or an amend keeps it."""
     message: str
     is_merge: bool
 
 
 def read(repo: pygit2.Repository, oid: str) -> Commit | None:
-    """Return the commit of this id; None when there is no such object, or it is no commit."""
+    """Return the commit with this id; None if there is no such object, or it is not a commit."""
     try:
         kind, data = repo.read(oid)
     except (KeyError, ValueError):
@@ -74,9 +74,9 @@ def _time(line: bytes) -> int:
 
 
 def _text(raw: bytes, encoding: bytes) -> str:
-    """Decode bytes of a commit. Whatever encoding it names, the result is valid Unicode."""
+    """Decode bytes of a commit to valid Unicode, whatever encoding the commit names."""
     try:
         text = raw.decode(encoding.decode("ascii"), "replace")
-    except (LookupError, ValueError):  # no such encoding, or one that refuses
+    except (LookupError, ValueError):  # unknown encoding, or one that cannot decode these bytes
         text = raw.decode("utf-8", "replace")
     return text.encode("utf-8", "replace").decode()

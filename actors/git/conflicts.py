@@ -1,4 +1,4 @@
-"""Files in conflict: which, and what kind."""
+"""The files in conflict of a merge, and the kinds of conflict."""
 
 from enum import StrEnum
 
@@ -12,25 +12,25 @@ from actors.git.names import shown
 
 
 class Kind(StrEnum):
-    """How two sides came to disagree about a file."""
+    """What the two sides of a merge did to a file."""
 
     BOTH_MODIFIED = "both_modified"
     BOTH_ADDED = "both_added"
     DELETED_BY_US = "deleted_by_us"
-    """The side merged into (target and earlier branches) deleted what the branch changed."""
+    """The side merged into (target and earlier branches) deleted a file that the branch changed."""
     DELETED_BY_THEM = "deleted_by_them"
-    """The branch deleted what the other side changed."""
+    """The branch deleted a file that the other side changed."""
     RENAMED = "renamed"
-    """Renamed on one or both sides to names that do not fit together."""
+    """The file has different names on the sides, because one or both renamed it."""
     BINARY = "binary"
-    """Both changed a file that is not text."""
+    """Both sides changed a file that is not text."""
     SUBMODULE = "submodule"
 
 
 class ConflictFile(msgspec.Struct, frozen=True):
-    """One file.
+    """One file in conflict.
 
-    `paths` has further names when the sides know it by different ones. The names are for people
+    `paths` has all its names, several if the sides have different ones. The names are for people
     (`names.shown`).
     """
 
@@ -40,14 +40,14 @@ class ConflictFile(msgspec.Struct, frozen=True):
 
 
 def conflict_files(index: pygit2.Index) -> tuple[ConflictFile, ...]:
-    """The conflicts of a merge that was done in memory, sorted by path."""
+    """Return the conflicts of a merge made in memory, sorted by path."""
     found: ConflictCollection | None = index.conflicts
     files = [_file(*entry) for entry in found or ()]
     return tuple(sorted(files, key=lambda file: file.path))
 
 
 def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
-    """The paths that `tip` changed since it parted from `base`; both names of a rename."""
+    """Return the paths that `tip` changed since its merge base with `base`; both of a rename."""
     start = merge_base(repo, base, tip)
     if start is None:
         return set()
@@ -56,8 +56,10 @@ def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
 
 
 def kind_of(stages: set[int], *, names: int, is_submodule: bool) -> Kind:
-    """Tell the kind by the stages that a file has (1 where they parted, 2 merged into, 3 the
-    branch), over the number of names that the sides know it by.
+    """Return the kind of a conflict.
+
+    `stages` are the file's stages in the index: 1 is the merge base, 2 the side merged into, 3 the
+    branch. `names` is how many names the file has on the sides.
     """
     if is_submodule:
         return Kind.SUBMODULE
@@ -73,7 +75,7 @@ def kind_of(stages: set[int], *, names: int, is_submodule: bool) -> Kind:
         case [1, 2]:
             return Kind.DELETED_BY_THEM
         case _:
-            return Kind.RENAMED  # one half of a rename that went two ways
+            return Kind.RENAMED  # one name of a file that each side renamed differently
 
 
 def _file(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
-    """Return the files that the patterns match, relative to `repo`, the plan's place.
+    """Return the files that the patterns match, relative to `repo`, the plan's directory.
 
-    A directory stands for all files below it. A link that leads out of there, or into a `.git`, is
-    none of them.
+    A directory that matches stands for all files below it. Links that lead out of `repo` or into a
+    `.git` are left out.
     """
     root = repo.resolve()
     found = {
@@ -27,7 +27,7 @@ def without_match(repo: Path, patterns: list[str]) -> list[str]:
 
 
 def copy_all(repo: Path, place: Path, patterns: list[str]) -> None:
-    """Copy the files that the patterns match. Raise as `copy_into`."""
+    """Copy the files that the patterns match. Raise as `copy_into` does."""
     for name in to_copy(repo, patterns):
         copy_into(repo, place, name)
 
@@ -39,7 +39,7 @@ def _files(repo: Path, pattern: str) -> list[Path]:
 
 
 def copy_into(repo: Path, worktree: Path, name: Path) -> None:
-    """Copy one file; leave what is there. Raise `OSError` where a link leaves the worktree."""
+    """Copy one file unless it exists. Raise `OSError` if a link would lead out of the worktree."""
     target = worktree / name
     if os.path.lexists(target):
         return

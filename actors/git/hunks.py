@@ -1,10 +1,11 @@
-"""Is each side's work still there? Lines counted, file by file.
+"""Check that a merge has the changes of both sides, by counting lines in each file.
 
-A line of a side counts as kept when the result has it as often as it must: as often as that side
-has it, less what the other side removed. White space does not matter, nor do lines without a
-letter or digit. A line that the resolver wrote new counts for each line whose words it has in
-order, so `import a, b, c` keeps both `import a, b` and `import a, c`. A removed line must be gone.
-Files on which the automatic merge and the result agree need no look.
+A line that a side added counts as kept if the result has it often enough: as often as that side
+has it, less the copies that the other side removed. A line that a side removed must be gone.
+
+White space is ignored, and so are lines without a letter or digit. A new line of the resolver
+counts for each line whose words it has in the same order: `import a, b, c` keeps both `import a, b`
+and `import a, c`. Files that are as the automatic merge made them are not checked.
 """
 
 import re
@@ -24,7 +25,7 @@ _SHOWN: Final = 3
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A hunk, or a whole file (`line` 0), of one side that the result does not have."""
+    """A hunk, or a whole file (`line` 0), of one side that the result lacks."""
 
     path: str
     line: int
@@ -32,7 +33,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Sides:
-    """The four trees of a merge: where the sides parted, the two, and what became of them."""
+    """The four trees of a merge: the merge base, the two sides, and the result."""
 
     def __init__(
         self, repo: pygit2.Repository, base: pygit2.Tree, onto: str, tip: str, head: str
@@ -51,20 +52,20 @@ class Sides:
 
     @classmethod
     def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> "Sides":
-        """Read the trees; sides without a common commit parted at the empty tree."""
+        """Read the trees. For sides without a merge base, the base is the empty tree."""
         base = merge_base(repo, onto, tip)
         tree = repo[base if base is not None else repo.TreeBuilder().write()].peel(pygit2.Tree)
         return cls(repo, tree, onto, tip, head)
 
     def lines(self, tree: pygit2.Tree, path: str) -> list[str] | None:
-        """The lines of a text file; None when there is no such file, or it is not text."""
+        """Return the lines of a text file; None if there is no such file, or it is not text."""
         found = _entry(tree, path)
         if not isinstance(found, pygit2.Blob) or found.is_binary:
             return None
         return found.data.decode(errors="replace").splitlines()
 
     def agrees(self, path: str) -> bool:
-        """Whether the result is what the automatic merge makes of this file."""
+        """Return whether the result has this file as the automatic merge made it."""
         if path in self._conflicts:
             return False
         found, merged = _entry(self.result, path), _entry(self._automatic, path)
@@ -73,7 +74,7 @@ class Sides:
         return (found.id, found.filemode) == (merged.id, merged.filemode)
 
     def changed_in_result(self) -> list[str]:
-        """Files of the result that are as neither side has them."""
+        """Return the files of the result that differ from both sides."""
         onto, tip = (
             {delta.new_file.path for delta in side.diff_to_tree(self.result).deltas}
             for side in (self.onto, self.tip)
@@ -82,7 +83,7 @@ class Sides:
 
 
 def missing_hunks(sides: Sides) -> Iterator[Missing]:
-    """What the result lacks of either side, by file and line of that side."""
+    """Yield the changes of either side that the result lacks, by file and line of that side."""
     renamed = _renames(sides.base, sides.result)
     for side, other in ((sides.onto, sides.tip), (sides.tip, sides.onto)):
         others_names = _renames(sides.base, other)
@@ -151,7 +152,7 @@ def _missing_in_file(
 
 
 def _is_within(tokens: list[str], lines: list[list[str]]) -> bool:
-    """Whether some line has these tokens, in this order."""
+    """Return whether one of `lines` has all these tokens in this order."""
     for line in lines:
         rest = iter(line)
         if all(token in rest for token in tokens):

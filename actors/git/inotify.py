@@ -9,8 +9,8 @@ from inotify_simple import INotify, flags
 
 from actors.git.directories import ANYTHING, Kind, changed_ref, watched_directories
 
-# A ref changes when its lock file is renamed (MOVED_TO); CLOSE_WRITE is for programs that write
-# in place, as go-git does.
+# A ref changes when its lock file is renamed (MOVED_TO). CLOSE_WRITE is for programs that write in
+# place, such as go-git.
 _MASK: Final = (
     flags.CREATE
     | flags.MOVED_TO
@@ -22,13 +22,16 @@ _MASK: Final = (
     | flags.DONT_FOLLOW
 )
 _WHERE: Final = flags.MOVE_SELF | flags.ONLYDIR
-"""For the directories above: who moves one of them away takes the repository along, and the
-watches stay with what was moved."""
+"""For the directories above the repository. Moving one of them moves the repository, too, and the
+watches stay with the moved directories."""
 _LOOK_AGAIN: Final = flags.ISDIR | flags.IGNORED | flags.Q_OVERFLOW
 
 
 class InotifyWatch:
-    """Raises `OSError` when the user's inotify watches or instances are used up."""
+    """A `RefWatch` by inotify.
+
+    Making one raises `OSError` when the user's inotify watches or instances are used up.
+    """
 
     period: float | None = None
 
@@ -44,10 +47,11 @@ class InotifyWatch:
             raise
 
     def fileno(self) -> int | None:
+        """Return the inotify descriptor."""
         return int(self._inotify.fileno())
 
     def drain(self) -> set[str]:
-        """See `RefWatch`. After the kernel dropped events everything counts as changed."""
+        """See `RefWatch`. If the kernel dropped events, the result has `ANYTHING`."""
         changed: set[str] = set()
         look_again = False
         for event in self._inotify.read(timeout=0):
@@ -65,16 +69,20 @@ class InotifyWatch:
         return changed - {""}
 
     def close(self) -> None:
+        """Release the descriptor."""
         self._inotify.close()
 
     def _watch_place(self) -> None:
-        """A directory that may not be read cannot be watched; the reconcile is the net."""
+        """Watch the directories above for moves, except those that may not be read.
+
+        The watcher's periodic reconcile finds a move that is missed here.
+        """
         for above in Path(self._git_dir).parents:
             with contextlib.suppress(OSError):
                 self._inotify.add_watch(str(above), _WHERE)
 
     def _cover(self) -> None:
-        """Watch what is not watched yet; for a directory that is, the kernel changes nothing."""
+        """Watch all directories. For one that is watched already, the kernel changes nothing."""
         for path, kind in watched_directories(self._git_dir):
             try:
                 place = path.removeprefix(self._git_dir).lstrip("/")

@@ -1,7 +1,8 @@
 """The watch for macOS: a kqueue over the directories that hold refs.
 
-kqueue tells that a directory changed, not what in it, so `drain` says `ANYTHING`, more often than
-it needs to. Written from the manual page; not yet run on a Mac by its author.
+kqueue reports that a directory changed, but not which entry. So `drain` returns `ANYTHING`, also
+for changes that do not matter. The module was written from the manual page; its author has not run
+it on a Mac.
 """
 
 import os
@@ -14,7 +15,10 @@ from actors.git.directories import ANYTHING, watched_directories
 if sys.platform == "darwin":
 
     class KqueueWatch:
-        """Holds one descriptor for each watched directory; raises `OSError` when out of them."""
+        """A `RefWatch` by kqueue, with one descriptor for each watched directory.
+
+        Its methods raise `OSError` when the process has no more descriptors.
+        """
 
         period: float | None = None
 
@@ -25,9 +29,11 @@ if sys.platform == "darwin":
             self._cover()
 
         def fileno(self) -> int | None:
+            """Return the kqueue descriptor."""
             return self._queue.fileno()
 
         def drain(self) -> set[str]:
+            """Return `ANYTHING` if a watched directory has changed."""
             changed = False
             while self._queue.control(None, 64, 0):
                 changed = True
@@ -36,6 +42,7 @@ if sys.platform == "darwin":
             return {ANYTHING} if changed else set()
 
         def close(self) -> None:
+            """Release all descriptors."""
             for _, descriptor in self._open.values():
                 os.close(descriptor)
             self._open.clear()
@@ -43,8 +50,8 @@ if sys.platform == "darwin":
 
         def _cover(self) -> None:
             seen = set()
-            # The generator lists a directory after its watch stands, so a directory that is made
-            # meanwhile is either listed or reported.
+            # The generator lists a directory only after it is watched, so a subdirectory that is
+            # made meanwhile is either listed or reported.
             for path, _ in watched_directories(self._git_dir):
                 seen.add(path)
                 self._watch(path)

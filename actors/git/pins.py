@@ -1,7 +1,7 @@
 """Keep the state of a worktree, uncommitted work included, under `refs/callboard/`.
 
-The worktree and its index are not touched: a copy of the index takes the changes up, so its file
-stats are still good and only changed files are read.
+The worktree and its index are not changed. The changes are staged in a copy of the index: the copy
+keeps the file stats, so only changed files are read.
 """
 
 import os
@@ -34,16 +34,17 @@ class Pin(msgspec.Struct, frozen=True):
     ref: str
     oid: str
     unpinned: tuple[str, ...]
-    """Directories that are repositories of their own: git keeps no more than their HEAD."""
+    """Nested repositories: the pin keeps their HEAD, but nothing that is not committed there."""
 
 
 def pin(git_dir: str, worktree: str, name: str) -> Pin:
     """Write the state of `worktree` as a commit to `refs/callboard/NAME`.
 
-    The commit's tree has every changed and untracked (not ignored) file as it lies on disk,
-    conflict markers included; its parents are HEAD and the commits being merged. With nothing
-    uncommitted the pin is HEAD itself. An older pin of that name stays reachable as a further
-    parent. Durable on return. Hooks do not run. Raises `GitFailed` when a file cannot be read:
+    The commit's tree has every changed and untracked (not ignored) file as it is on disk, conflict
+    markers included. Its parents are HEAD and the commits being merged. With nothing uncommitted
+    the pin is HEAD itself. An older pin of that name stays reachable as a further parent.
+
+    The pin is durable on return. Hooks do not run. Raise `GitFailed` when a file cannot be read;
     then nothing is pinned.
     """
     ref = f"refs/callboard/{name}"
@@ -83,7 +84,7 @@ def _tree_of(worktree: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _add_all(worktree: str, env: Mapping[str, str]) -> None:
-    """`git add -A`, which would look into nested repositories and run their filters."""
+    """Stage all changes as `git add -A` does, but run no filters of nested repositories."""
     listed = git("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", at=worktree, env=env)
     names = sorted({name.rstrip(b"/") for name in listed.split(b"\0") if name})
     stdin = b"".join(name + b"\0" for name in names)
@@ -91,7 +92,7 @@ def _add_all(worktree: str, env: Mapping[str, str]) -> None:
 
 
 def _nested(worktree: str, tree: str) -> tuple[str, ...]:
-    """Repositories inside the worktree whose own state would be lost with it."""
+    """Return the nested repositories whose uncommitted work the pin does not keep."""
     links = [
         line.split("\t", 1)[1]
         for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=worktree)).split("\0")
@@ -106,7 +107,7 @@ def _merge_heads(worktree: str) -> list[str]:
 
 
 def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> bool:
-    """Whether `oid` is a pin of just this state, as a repeated call finds it."""
+    """Return whether `oid` is a pin of exactly this state, made by an earlier call."""
     commit = repo[oid].peel(pygit2.Commit)
     ids = [str(parent) for parent in commit.parent_ids]
     return str(commit.tree_id) == tree and ids[: len(parents)] == parents

@@ -1,9 +1,9 @@
 # ruff: noqa: PTH118, PTH208 (this runs at every event; strings are much faster than Path)
-"""What every branch and every worktree points at, now: values to compare, read from the files.
+"""Read what every branch and worktree points at now, from the files of the repository.
 
-`RefScanner` reads loose refs first and `packed-refs` after them. Git writes a packed ref
-before it deletes the loose one, so in this order a ref that exists is never missed (hazard 11).
-What is written while we read may or may not be seen; the watcher's next event brings us back.
+`RefScanner` reads loose refs first and `packed-refs` after them. Git writes a packed ref before it
+deletes the loose one, so this order never misses a ref that exists (hazard 11). A change that is
+made during the scan may or may not be seen; the watch reports it, and the caller scans again.
 """
 
 import os
@@ -18,30 +18,30 @@ HEADS: Final = "refs/heads/"
 _OID: Final = re.compile(r"[0-9a-f]{40}")
 _SYMBOLIC: Final = "ref: "
 _DEPTH: Final = 5
-"""Symbolic refs that point at symbolic refs: git follows five."""
+"""How many symbolic refs in a row are followed: five, as git does."""
 
 
 class RefState(msgspec.Struct, frozen=True):
-    """The values of one moment, nearly."""
+    """The refs of a repository, read one after another and not at one instant."""
 
     heads: dict[str, str]
     """Full ref name to object id. A symbolic branch has the id of what it points at."""
     worktrees: dict[str, str]
-    """Linked worktree's name (in `worktrees/`) to its HEAD: a full ref name, or an object id."""
+    """Name of a linked worktree (in `worktrees/`) to its HEAD: a full ref name or an object id."""
     head: str
     """HEAD of the main checkout: a full ref name or an object id; empty if unreadable."""
     broken: tuple[str, ...] = ()
-    """Branches that cannot be followed.
+    """Branches that cannot be resolved.
 
-    Their file is not a ref (empty after a power cut), they point nowhere, or their name is not
-    UTF-8.
+    Their file is not a ref (it may be empty after a power cut), they point at a missing ref, or
+    their name is not UTF-8.
     """
     whole: bool = True
-    """All branches and worktrees were read, not only those that were asked for."""
+    """True if all branches and worktrees were read, False if only those asked for."""
 
 
 class RefScanner:
-    """Reads the refs of one repository; remembers `packed-refs` while its stat is the same."""
+    """A reader of one repository's refs. It caches `packed-refs` while its stat is the same."""
 
     def __init__(self, git_dir: str) -> None:
         self._git_dir = git_dir
@@ -49,15 +49,16 @@ class RefScanner:
         self._packed: dict[str, str] = {}
 
     def look(self, refs: Collection[str], worktrees: Collection[str]) -> RefState:
-        """The values of these branches (full names) and worktrees, and of the branches that the
-        worktrees are on; nothing else is read, however many there are. `head` is empty. Where a
-        branch is symbolic everything is read. Raises `FileNotFoundError` without a repository.
+        """Read only these branches (full names) and worktrees, and the worktrees' branches.
+
+        The result's `head` is empty. If one of the branches is symbolic, everything is read, as by
+        `scan`. Raise `FileNotFoundError` if there is no repository.
         """
         found = self._read_worktrees(worktrees)
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
         loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
         packed = self._read_packed()
-        values = {  # an empty file is a broken ref, whatever was packed before
+        values = {  # an empty file is a broken ref, even if it is packed, too
             name: packed.get(name, "") if (text := loose[name]) is None else text for name in names
         }
         if any(value.startswith(_SYMBOLIC) for value in values.values()):
@@ -71,7 +72,7 @@ class RefScanner:
         return RefState(heads=heads, worktrees=found, head="", broken=broken, whole=False)
 
     def scan(self) -> RefState:
-        """Read everything. About 20 microseconds a loose ref; packed ones cost when they change."""
+        """Read all refs. A loose ref takes about 20 µs; packed ones are read when they change."""
         loose: dict[str, str] = {}
         _read_tree(os.path.join(self._git_dir, "refs", "heads"), HEADS, loose)
         values = {**self._read_packed(), **loose}
@@ -113,7 +114,7 @@ class RefScanner:
 
 
 def read_ref(git_dir: str, ref: str) -> str | None:
-    """The object id of one full ref name, symbolic refs followed; None when there is none."""
+    """Return the object id of a ref (full name), following symbolic refs; None if there is none."""
     for _ in range(_DEPTH):
         text = _read(os.path.join(git_dir, ref))
         if text is None:
@@ -136,7 +137,7 @@ def _packed_value(git_dir: str, ref: str) -> str | None:
 
 
 def _packed_lines(text: str) -> list[tuple[str, str]]:
-    """`(ref, oid)` for each branch; comments (`#`) and peeled tags (`^`) are other lines."""
+    """Return `(ref, oid)` of each branch; skip comments (`#`) and peeled tags (`^`)."""
     return [
         (line[41:], line[:40])
         for line in text.split("\n")
@@ -176,7 +177,7 @@ def _target(text: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a name can be said in JSON; what is not UTF-8 was read as surrogates."""
+    """Return whether a name can be written as JSON: bytes that are not UTF-8 are surrogates."""
     return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 

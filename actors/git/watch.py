@@ -1,14 +1,14 @@
-"""When to look at the refs again: a file descriptor for someone's event loop.
+"""Say when to read the refs again, by a file descriptor for the caller's event loop.
 
     watch = open_watch(git_dir)
-    state = scanner.scan()             # after the watch stands, so nothing falls between
+    state = scanner.scan()             # after the watch is set, so no change is missed
     ... watch.fileno() is readable ...
     if watch.drain():
         state = scanner.scan()         # compare values, not events
 
-`drain` says only what may have changed. What an event means is never asked: git writes
-a lock file, renames it, packs, deletes and makes directories in many orders, and the values on
-disk after the event are the truth (hazards 11, 12).
+`drain` says only what may have changed. The events themselves are not interpreted: git writes and
+renames lock files, packs refs, and makes and deletes directories in many orders. Only the values
+on disk after the event count (hazards 11, 12).
 """
 
 import sys
@@ -24,18 +24,20 @@ if sys.platform == "linux":
 
 
 class RefWatch(Protocol):
-    """What every kind of watch offers. Belongs to one thread."""
+    """The interface of every watch. For one thread."""
 
     period: float | None
-    """Seconds after which the owner must call `drain` by itself; None: wait for the descriptor."""
+    """Seconds between the owner's calls of `drain`; None to wait for the descriptor instead."""
 
     def fileno(self) -> int | None:
-        """Readable when there is something to drain; None for a watch that must be polled."""
+        """Return the descriptor, readable when there are events; None for a watch to be polled."""
 
     def drain(self) -> set[str]:
-        """Take all pending events; the full names of the branches that may have changed, and
-        `ANYTHING` for whatever else may have. No wait. Raises `OSError` where the repository is
-        gone or the system has no more watches; then it is of no use any more.
+        """Take all pending events, without waiting; return what may have changed.
+
+        The result has the full names of branches, and `ANYTHING` for any other change. Raise
+        `OSError` if the repository is gone or the system has no more watches; the watch is then of
+        no more use.
         """
 
     def close(self) -> None:
@@ -43,10 +45,11 @@ class RefWatch(Protocol):
 
 
 def open_watch(git_dir: str) -> RefWatch:
-    """The best watch for this machine: inotify, kqueue, or polling when the system has no more.
+    """Return the best watch for this machine: inotify, kqueue or polling.
 
-    `git_dir` is the common directory. Polling is also what is left when the limits on inotify
-    watches or instances (`fs.inotify.max_user_*`) are used up by other programs.
+    `git_dir` is the common git directory. Polling is used on other systems, and when the system has
+    no more watches: other programs may have used up the limits `fs.inotify.max_user_*`. Raise
+    `OSError` if `git_dir` is not a directory and inotify or kqueue fails there.
     """
     try:
         if sys.platform == "linux":

@@ -1,10 +1,9 @@
 # ruff: noqa: PTH115, PTH116, PTH118, PTH119, PTH208 (strings are much faster than Path)
-"""Is git writing in this worktree? The question before a worktree is judged.
+"""Find out whether a git is writing in a worktree, before the worktree is examined.
 
-Git does most things in several steps. `git commit -a` moves the branch first and replaces the
-index after it; a cherry-pick of three commits moves the branch three times; a hook runs between
-two steps and may take its time. What git leaves while it works are lock files, state files, and
-its own process.
+Most git commands work in several steps. `git commit -a` moves the branch first and replaces the
+index afterwards. A cherry-pick of three commits moves the branch three times. A hook may run for
+long between two steps. While git works, its lock files, its state files and its process show it.
 """
 
 import os
@@ -23,7 +22,7 @@ OPERATIONS: Final = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase or am",
 }
-"""State in a worktree's git directory that stands until the operation has ended."""
+"""Files in a worktree's git directory that exist until an operation has ended, and its name."""
 
 _READERS: Final = frozenset(
     {
@@ -35,28 +34,28 @@ _READERS: Final = frozenset(
         *("show-ref", "status", "upload-pack", "var", "whatchanged"),
     }
 )
-"""Commands that change neither the index nor HEAD, and may run for long (a pager, a network)."""
+"""Commands that change neither the index nor HEAD. Some run for long (a pager, the network)."""
 _WITH_VALUE: Final = frozenset(
     {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--super-prefix"}
 )
 
 Stamp = tuple[int, int, int]
-"""Inode, time of change in nanoseconds, size: equal while nobody writes."""
+"""Inode, modification time in nanoseconds, size. Equal stamps mean that nobody wrote."""
 
 
 class Signs(msgspec.Struct, frozen=True):
-    """What shows that git works in a worktree. Equal values: nothing went on between the two."""
+    """What shows that git works in a worktree. Equal signs mean that nothing happened between."""
 
     locks: tuple[tuple[str, Stamp], ...]
-    """Lock files of the index, by path."""
+    """Path and stamp of each lock file of the index."""
     operations: tuple[tuple[str, Stamp], ...]
-    """Names of `OPERATIONS` that are under way, or were left."""
+    """Path and stamp of each file of `OPERATIONS`, whether its operation runs or was left."""
     index: Stamp | None
     head: str
 
 
 def signs(admin: str) -> Signs:
-    """Look at `admin`, a worktree's own git directory. Raises `OSError` when it cannot be read."""
+    """Read the signs in `admin`, a worktree's own git directory. Raise `OSError` if it cannot be."""
     names = sorted(os.listdir(admin))
     locks = [n for n in names if n == "index.lock" or n.startswith("next-index-")]
     return Signs(
@@ -68,10 +67,11 @@ def signs(admin: str) -> Signs:
 
 
 def writers(worktree: str, admin: str) -> list[int] | None:
-    """Return the git processes that work in the worktree and may change it.
+    """Return the ids of the git processes that work in the worktree and may change it.
 
-    Git runs in the top directory of the worktree, so its working directory tells. The processes of
-    its hooks are not named: git waits for them. None: this system does not tell (no /proc).
+    Git changes to the top directory of the worktree, so its working directory shows where it works.
+    Processes of hooks are left out, because their git waits for them and is listed. The result is
+    None on a system without /proc.
     """
     if not family.LINUX:
         return None
@@ -107,7 +107,10 @@ def _is_git(pid: str) -> bool:
 
 
 def _is_at(pid: str, places: list[str], files: set[tuple[int, int] | None]) -> bool:
-    """By the directory itself, too: a sandbox may show it under another path."""
+    """Return whether a process works in one of `places`, by the path or the identity of its cwd.
+
+    In a sandbox the same directory may have another path.
+    """
     link = f"/proc/{pid}/cwd"
     try:
         at = os.readlink(link)
@@ -125,7 +128,7 @@ def _file(path: str) -> tuple[int, int] | None:
 
 
 def _reads(pid: str) -> bool:
-    """Whether its command line names a command that only reads."""
+    """Return whether the command line names a git command that only reads."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = os.fsdecode(file.read()).split("\0")
