@@ -13,6 +13,7 @@ which worktree it was found.
     refs        read what every branch and worktree points at now
     watch       say when to look again: inotify, kqueue or polling; `directories`: what they cover
     history     explain a ref change by the `commits`, their `graph` and the `reflog`
+    branch_diff compare a task's branch with its base
     merge       merge branches in order, in memory; forecast, preview; `conflicts`: their kinds
     automerge   make one merge as git does, in a `room` with the attributes of a commit
     identity    find the author of merges

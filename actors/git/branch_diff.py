@@ -1,4 +1,4 @@
-"""What a task's branch changes against its base, committed or not."""
+"""Compare a task's branch with its base, uncommitted changes included."""
 
 import os
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from actors.git.names import shown
 from bus.results import FileChange, TaskDiff
 
 LIMIT = 1 << 20
-"""Bytes of a diff's text; the rest is cut, and that is said."""
+"""Most bytes of a diff's text. The rest is cut, and `TaskDiff.cut` is set."""
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", NOT_INSIDE)
 
 
 def branch_diff(git_dir: str, worktree: str, base: str, tip: str, text: bool) -> TaskDiff:
     """Compare a worktree with its base; without a worktree, compare the branch's tip.
 
-    Files that are not tracked are named and not shown. `text` asks for the diff itself. Runs in a
-    worker process, because a filter of the repository may hang. Raises `GitFailed`.
+    Untracked files are named, but not compared. `text` asks for the text of the diff. Run this in a
+    worker process, because a filter of the repository may hang. Raise `GitFailed`.
     """
     there = (Path(worktree) / ".git").exists() if worktree else False
     place, what = (worktree, (base,)) if there else (git_dir, (base, tip))
@@ -37,7 +37,7 @@ def branch_diff(git_dir: str, worktree: str, base: str, tip: str, text: bool) ->
 
 
 def _files(output: bytes) -> Iterator[FileChange]:
-    """Yield the files of `--numstat -z`; a rename has its names in two parts of their own."""
+    """Yield the files in the output of `--numstat -z`, where a rename has two more parts."""
     parts = iter(output.split(b"\0"))
     for part in parts:
         if not part:

@@ -1,21 +1,25 @@
-"""Bring a checkout of the target from one commit to its descendant, without touching what is mine.
+"""Update a checkout of the target from one commit to its descendant; keep the user's changes.
 
-A checkout here is the user's clone or any worktree. The order makes every instant safe:
+A checkout is the user's clone or any worktree. The steps are safe to be killed between:
 
-1. `lock`: an intent file (old, new) in the checkout's git directory, then `index.lock` as a hard
-   link to it, or as a file of the same bytes where there are no links. So a lock left by a crash is
-   provably ours, and no other git changes the index.
-2. `in_the_way`: every path that would change must be as it was in `old`, or as in `new` already.
-3. (the caller moves the ref)
-4. `bring`: files are written aside and renamed into place, so each is old or new, never half; the
-   index comes last, by one rename. Killed anywhere, `bring` again ends the same.
-5. `unlock`: the lock goes first, the intent after it.
+1. `lock` writes an intent file (target, old, new) to the checkout's git directory. Then it makes
+   `index.lock` as a hard link to the intent, or as a file of the same bytes on a file system
+   without hard links. So a lock that a crash leaves is provably ours, and no other git changes the
+   index.
+2. `in_the_way` checks that every path to be changed is as in `old`, or already as in `new`.
+3. The caller moves the ref.
+4. `bring` writes files aside and renames each into place, so each is old or new and never half
+   written. It replaces the index last, by one rename. If it is killed, a repeated call has the same
+   result.
+5. `unlock` removes the lock first and the intent after it.
 
-A file that changes between 2 and 4 is left as its user has it, and shows as modified. The same
-holds for an index entry, when a person took our lock away after a crash and staged a file; all
-other entries follow, because the next commit would take back what a stale entry has.
-Sparse checkouts: files outside the cone stay outside; files new to the repository are written.
-Submodules: the index moves, the submodule's own checkout does not (`git submodule update`).
+A file that changes between steps 2 and 4 is left as the user has it, and git shows it as modified.
+After a crash, a person may remove our lock and stage a file. Its index entry is left, too. All
+other entries are set to `new`: with a stale entry, the next commit would undo the landed change.
+
+Sparse checkouts: files outside the cone are not written; files new to the repository are.
+Submodules: the index entry is updated, but not the submodule's own checkout
+(`git submodule update`).
 """
 
 import contextlib
@@ -37,14 +41,14 @@ from actors.platform import disk
 _INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What `link` says on a file system without hard links (exFAT, some network shares)."""
+"""Errors of `link` on a file system without hard links (exFAT, some network shares)."""
 _READ_TREE_REFUSALS: Final = (
     "Cannot merge|would be overwritten|would lose untracked|resolve your current index first"
 )
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """What a landing is about to do; stands in the checkout's git directory until it is done."""
+    """What a landing is about to do; stored in the checkout's git directory until it is done."""
 
     target: str
     old: str
@@ -84,24 +88,24 @@ class Checkout:
         self._aside = self._admin / f"{_INTENT}.d"
 
     def intent(self) -> Intent | None:
-        """The landing that was begun here and not ended."""
+        """Return the landing that began here and has not ended; None if there is none."""
         try:
             return _decode_intent(self._intent.read_bytes())
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError:  # torn by a power cut, so before the ref was moved
+        except msgspec.DecodeError:  # torn by a power cut, so the ref has not moved yet
             self.unlock()
             return None
 
     def rebasing(self) -> str | None:
-        """The branch (full ref) that a rebase here will write when it ends; HEAD is detached."""
+        """Return the branch (full ref) that a rebase here will set when it ends; None for none."""
         for name in ("rebase-merge", "rebase-apply"):
             with contextlib.suppress(FileNotFoundError):
                 return read_name(self._admin / name / "head-name")
         return None
 
     def lock(self, intent: Intent) -> None:
-        """Declare the intent and take the index lock; raises `Locked`. Ours already: fine."""
+        """Store the intent and take the index lock, unless it is ours already. Raise `Locked`."""
         standing = self.intent()
         if standing not in (None, intent):
             raise Locked(str(self._lock))  # an earlier landing that has not ended here
@@ -118,7 +122,7 @@ class Checkout:
             raise Locked(str(self._lock)) from None
 
     def _take_lock(self) -> None:
-        """Make the lock file, which shows whose it is. Raises `FileExistsError`."""
+        """Make the lock file so that it proves to be ours. Raise `FileExistsError`."""
         try:
             os.link(self._intent, self._lock)
         except OSError as error:
@@ -128,14 +132,14 @@ class Checkout:
                 file.write(self._intent.read_bytes())
 
     def unlock(self) -> None:
-        """Forget the intent. Without one, nothing happens."""
+        """Remove our lock, then the intent. A lock without an intent is not ours and stays."""
         shutil.rmtree(self._aside, ignore_errors=True)
         if self._is_our_lock():
             self._lock.unlink()
         self._intent.unlink(missing_ok=True)
 
     def in_the_way(self, old: str, new: str) -> list[str]:
-        """The files that keep the checkout from going from `old` to `new`; empty when none does."""
+        """Return the files that keep the checkout from being updated from `old` to `new`."""
         changes = self._changes(old, new)
         names = {change.path for change in changes}
         gone = {change.path for change in changes if change.status == "D"}
@@ -154,16 +158,16 @@ class Checkout:
             dirty_new = self._dirty()
         for change in changes:
             tag = tags.get(change.path, "H")
-            if tag.islower():  # assume-unchanged: git was told not to look, so we do not know
+            if tag.islower():  # assume-unchanged: git does not look, so its state is unknown
                 blocked.add(change.path)
             elif tag != "S" and not change.is_submodule:
                 blocked |= self._blocked_by(change, dirty_old, dirty_new, gone)
         return sorted(blocked)
 
     def bring(self, old: str, new: str) -> list[str]:
-        """Make files and index those of `new`; return files left alone because they changed since.
+        """Update files and index to `new`; return the files left alone because they changed.
 
-        To be called between `lock` and `unlock`, after the ref has moved; may be repeated.
+        Call it between `lock` and `unlock`, after the ref has moved. It may be repeated.
         """
         pending = self._staged(new)  # index entries that are `new` already are done
         changes = [change for change in self._changes(old, new) if change.path in pending]
@@ -186,12 +190,12 @@ class Checkout:
             self._write_aside(wanted)
             kept += self._delete([c.path for c in mine if c.status == "D"], dirty_old)
             kept += self._place(wanted, dirty_old, tags)
-            with contextlib.suppress(GitUnknown):  # it spares git a look at the files later on
+            with contextlib.suppress(GitUnknown):  # it only saves git from reading the files later
                 self._refresh()
             os.replace(self._scratch, self._index)  # noqa: PTH105
         return kept
 
-    # What git says. All of it reads a copy of the index, so that its file stats are still good.
+    # Questions to git. With a copy of the index, file stats are kept and the index is not changed.
 
     @property
     def _scratch(self) -> Path:
@@ -231,7 +235,7 @@ class Checkout:
         ]
 
     def _staged(self, commit: str) -> set[str]:
-        """Paths whose index entry differs from `commit`."""
+        """Return the paths whose index entry differs from `commit`."""
         command = ("diff-index", "--cached", "--name-only", "-z", "--no-renames", commit)
         return set(split0(git(*command, at=self.path)))
 
@@ -239,7 +243,7 @@ class Checkout:
         self._git("update-index", "-q", "--refresh", codes=(0, 1))
 
     def _dirty(self) -> set[str]:
-        """Paths whose file differs from the scratch index, or is missing."""
+        """Return the paths whose file differs from the scratch index, or is missing."""
         self._refresh()
         output = self._git("diff-files", "--raw", "-z", "--no-renames", NOT_INSIDE).split(b"\0")
         return {
@@ -249,8 +253,9 @@ class Checkout:
         }
 
     def _is_as_staged(self, info: bytes, name: bytes) -> bool:
-        """Whether a file that git calls modified has the bytes and the mode that are staged: only
-        its line ends would be rewritten.
+        """Return whether a file that git calls modified has the staged bytes and mode.
+
+        In such a file, only the line ends would be rewritten.
         """
         old, new, oid, _, status = info.removeprefix(b":").split(b" ")
         return (
@@ -258,7 +263,7 @@ class Checkout:
         )
 
     def _tags(self) -> dict[str, str]:
-        """`S` skip-worktree, lower case assume-unchanged, by path."""
+        """Return the tag of each path: `S` is skip-worktree, lower case is assume-unchanged."""
         lines = split0(self._git("ls-files", "-v", "-z"))
         return {line[2:]: line[0] for line in lines}
 
@@ -268,7 +273,7 @@ class Checkout:
     def _read_entries(self, old: str, new: str, pending: set[str]) -> list[str]:
         """Set the entries of `pending` to `new`, one by one, in the scratch index.
 
-        An entry that differs from `old` was staged by a person: it stays, and is returned.
+        An entry that differs from `old` was staged by a person: it is kept, and its path returned.
         """
         staged = self._staged(old) & pending
         follow = sorted(pending - staged)
@@ -282,14 +287,14 @@ class Checkout:
         return sorted(staged)
 
     def _tree(self, commit: str) -> list[str]:
-        """`MODE TYPE OID<TAB>PATH` of every file of a commit."""
+        """Return `MODE TYPE OID<TAB>PATH` of every file of a commit."""
         return split0(git("ls-tree", "-r", "-z", commit, at=self.path))
 
     def _feed(self, *args: str, lines: list[str]) -> None:
         self._git(*args, stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
 
     def _is_our_lock(self) -> bool:
-        """A hard link to the intent; where the file system has none, a file of the same bytes."""
+        """Return whether the lock is a hard link to the intent, or a file of the same bytes."""
         try:
             if self._lock.samefile(self._intent):
                 return True
@@ -298,7 +303,7 @@ class Checkout:
         except FileNotFoundError:
             return False
 
-    # What lies on disk.
+    # Files on disk.
 
     def _blocked_by(
         self, change: Change, dirty_old: set[str], dirty_new: set[str], gone: set[str]
@@ -325,7 +330,7 @@ class Checkout:
         return os.path.lexists(Path(self.path, path))
 
     def _wrong_parent(self, path: str) -> str | None:
-        """The part of `path` that must be a directory and is a file or a symbolic link."""
+        """Return the parent of `path` that is a file or a symbolic link; None if there is none."""
         for parent in reversed(Path(path).parents[:-1]):
             real = Path(self.path, parent)
             if real.is_symlink() or (real.exists() and not real.is_dir()):
@@ -339,17 +344,17 @@ class Checkout:
                 continue
             file = Path(self.path, path)
             if file.is_dir() and not file.is_symlink():
-                continue  # `new` has a directory here, and a crash came after it was made
+                continue  # `new` has a directory here, made before a crash
             if self._exists(path):
                 if path in dirty_old:
                     kept.append(path)
                     continue
                 file.unlink()
-            self._prune(file)  # also for a file that was deleted before a crash
+            self._prune(file)  # also if the file was deleted before a crash
         return kept
 
     def _prune(self, file: Path) -> None:
-        """Remove the directories that `file` has left empty."""
+        """Remove the parent directories that are empty without `file`."""
         for parent in file.parents:
             if parent == Path(self.path):
                 return
@@ -365,13 +370,16 @@ class Checkout:
         return self._aside / "files"
 
     def _write_aside(self, paths: list[str]) -> None:
-        """Git's filters run here, and may hang or fail, while nothing has been changed."""
+        """Write the files of `paths` aside.
+
+        Git's filters run here and may hang or fail; nothing in the checkout has changed yet.
+        """
         names = b"\0".join(os.fsencode(path) for path in paths)
         prefix = f"--prefix={self._new_files}/"
         self._git("checkout-index", "-q", "-z", "--stdin", prefix, stdin=names)
 
     def _place(self, paths: list[str], dirty_old: set[str], tags: dict[str, str]) -> list[str]:
-        """Rename what was written aside into its place."""
+        """Rename the files written aside into place; return those that were left alone."""
         kept = []
         for path in paths:
             is_old = path in tags and path not in dirty_old

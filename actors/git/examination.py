@@ -1,9 +1,12 @@
-"""Is a worktree clean? Three answers: clean, dirty, and unknown.
+"""Examine whether a worktree is clean. The answer is clean, dirty or unknown (hazard 55).
 
-`Examination.look` takes one look and waits for nothing. It answers `Unknown` while git writes, and
-where `git status` cannot run; the caller looks again. A worktree is clean when nothing differs
-from HEAD and nobody writes; it is dirty when the same changes were seen twice and nobody wrote in
-between. A lock file whose writer is gone stops neither answer, and is named in it.
+`Examination.look` looks once and does not wait:
+
+- `Clean`: nothing differs from HEAD, and no git writes.
+- `Dirty`: the same changes were seen twice, and no git wrote between.
+- `Unknown`: a git writes, or `git status` cannot run. The caller looks again.
+
+A lock file whose writer is gone does not prevent an answer; the answer names it.
 """
 
 import time
@@ -20,29 +23,29 @@ from actors.git.writing import OPERATIONS, Signs, signs, writers
 TWICE: Final = 0.25
 """Seconds between the two looks at the same changes."""
 LEFT: Final = 1.0
-"""Seconds after which a lock file that does not change, and that no git process may have made, was
-left by a process that is gone."""
+"""Seconds after which a lock file that does not change counts as left by a dead process, if no git
+process may hold it."""
 LEFT_UNSEEN: Final = 10.0
-"""The same where the system does not tell which processes there are."""
+"""The same on a system that does not tell which git processes run."""
 PATIENCE: Final = 10.0
-"""Seconds that a git process may stay in a clean worktree and change nothing (a hook that hangs,
-an editor that stands open) until the worktree counts as clean."""
+"""Seconds after which a git process that changes nothing is ignored: it may have a hook that hangs
+or an open editor."""
 
 
 class Clean(msgspec.Struct, frozen=True):
-    """All is committed. `left` names the lock file that a dead process left, "" for none."""
+    """Everything is committed. `left` is the lock file that a dead process left, "" for none."""
 
     left: str = ""
 
 
 class Dirty(msgspec.Struct, frozen=True):
-    """Something is not committed, or an operation is not ended; `reason` is a sentence."""
+    """Something is not committed, or an operation has not ended; `reason` is a sentence."""
 
     reason: str
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """No answer yet. `failed`: git could not examine the worktree, and waiting may not help."""
+    """There is no answer yet. `failed`: the worktree cannot be read; waiting may not help."""
 
     reason: str
     failed: bool = False
@@ -55,16 +58,16 @@ _AGAIN: Final = 0.05
 
 
 def examine(worktree: str, patience: float = PATIENCE) -> Verdict:
-    """Look until there is an answer, for so many seconds. Blocks: for a worker process."""
+    """Look until there is an answer, at most `patience` seconds. Blocks; for a worker process."""
     looks = Examination(worktree)
     end = time.monotonic() + patience
     while isinstance(found := looks.look(time.monotonic()), Unknown) and time.monotonic() < end:
-        time.sleep(_AGAIN)  # the end of another program's writing tells nobody
+        time.sleep(_AGAIN)  # no event tells that another program has stopped writing
     return found
 
 
 class Examination:
-    """The looks at one worktree until there is an answer. For one thread."""
+    """One examination of a worktree, which takes several looks. For one thread."""
 
     def __init__(self, worktree: str) -> None:
         self._worktree = worktree
@@ -74,7 +77,7 @@ class Examination:
         self._changes_since = 0.0
 
     def look(self, now: float) -> Verdict:
-        """Look once. `now` is on a clock that only goes forward, in seconds."""
+        """Look once. `now` is the time of a monotonic clock, in seconds."""
         try:
             return self._look(now)
         except (OSError, GitFailed) as error:
@@ -122,7 +125,7 @@ def _reason(found: Signs, changes: list[str], left: str) -> str:
 
 
 def _admin(worktree: str) -> str:
-    """The worktree's own git directory. Read at each look: it may have been mended."""
+    """Return the worktree's own git directory. Read it at each look: it may have been repaired."""
     path = Path(worktree, ".git")
     if path.is_dir():
         return str(path)

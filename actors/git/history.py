@@ -1,13 +1,19 @@
-"""What a move of a ref means, commit by commit. Values are compared, never events.
+"""Explain a ref change: its kind, and the commits that belong to it.
 
-Which commits belong to a move. Only those on the *first-parent* line of the ref: merging `main`
-into a task's branch brings one commit, the merge, and not other people's `#done` (hazard 1). A
-fast-forward has no merge commit, so the tips of the target and of the other tasks are given as
-`others`, and what they reach is not ours, with one exception: a commit that the ref's own reflog
-records as made here (`commit`, `cherry-pick`, …). So neither a branch that merges ours before we
-looked, nor ours that swallows another, changes who said what. A helper branch of the agent's own
-counts when it is fast-forwarded into the task's branch; merged with a merge commit, the word must
-stand in that commit's message.
+The old and the new value of the ref are compared; events are not used.
+
+These commits belong to a ref change:
+
+- Only commits on the *first-parent* line of the ref. Merging `main` into a task's branch brings one
+  commit, the merge, and not other people's `#done` (hazard 1).
+- A fast-forward has no merge commit. So the caller gives the tips of the target and of the other
+  tasks as `others`, and commits reachable from them do not belong to the change.
+- Commits that the ref's own reflog records as made on it (`commit`, `cherry-pick`, …) belong to it,
+  even if they are reachable from `others` (hazard 3).
+
+So a commit is assigned to the branch on which it was made, also when another branch merges it
+before the watcher looks. An agent's own helper branch counts if it is fast-forwarded into the
+task's branch. If it is merged with a merge commit, the verdict must be in that commit's message.
 """
 
 import re
@@ -29,36 +35,37 @@ _STRAIGHT: Final = 64
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
-    """The ref is new, or back. `commits` are those no other ref reaches, oldest first."""
+    """The ref was made, or made again."""
 
     new: str
     commits: tuple[Commit, ...]
+    """Those that are not reachable from `others`, oldest first."""
 
 
 class Advanced(msgspec.Struct, frozen=True, tag="advanced"):
-    """The old commit is an ancestor of the new one."""
+    """The ref moved forward: the old commit is an ancestor of the new one."""
 
     old: str
     new: str
     commits: tuple[Commit, ...]
-    """Oldest first. Empty when all of them are someone else's."""
+    """Oldest first. Empty when all of them belong to other refs."""
 
 
 class Rewritten(msgspec.Struct, frozen=True, tag="rewritten"):
-    """History was changed: the old commit is not an ancestor of the new one, or is gone."""
+    """History was rewritten: the old commit is not an ancestor of the new one, or is gone."""
 
     kind: str
     """`amend` | `rebase` | `reset` (back to an ancestor) | `force` (anything else)."""
     old: str
     new: str
     merge_base: str | None
-    """None when there is none, or the old commit is no longer in the repository."""
+    """None if there is none, or if the old commit is no longer in the repository."""
     new_commits: tuple[Commit, ...]
-    """What was not reachable before, oldest first."""
+    """Those that were not reachable from the old commit, oldest first."""
 
 
 class Deleted(msgspec.Struct, frozen=True, tag="deleted"):
-    """The ref is gone."""
+    """The ref was deleted."""
 
     old: str
 
@@ -73,12 +80,12 @@ def moves(
     new: str | None,
     others: Sequence[str] = (),
 ) -> Move | None:
-    """What happened to `ref` (full name) between two values; None when they are equal.
+    """Return what happened to `ref` (full name) between two values; None if they are equal.
 
-    `others` are object ids whose history is not this ref's: the tips of the target and of the
-    other tasks' branches. A created ref without `others` has no commits: with nothing to compare
-    to, all of history would be news. Objects that are gone are treated as unrelated. `new` must
-    exist; a `KeyError` says that it does not (a corrupt repository).
+    `others` are object ids whose history does not belong to this ref: the tips of the target and of
+    the other tasks' branches. Objects that are gone are treated as unrelated. For a new ref without
+    `others` there are no commits, because otherwise all of its history would count as new. Raise
+    `KeyError` if `new` is missing, as in a corrupt repository.
     """
     if old == new:
         return None
@@ -104,16 +111,16 @@ class FileChange(msgspec.Struct, frozen=True):
 
     path: str
     status: str
-    """`A` | `M` | `D` | `R` | `C` | `T`."""
+    """The letter of git: `A` | `M` | `D` | `R` | `C` | `T`."""
     added: int
-    """Lines; 0 for binary files."""
+    """Number of lines; 0 for binary files."""
     removed: int
     old_path: str
-    """Differs from `path` for a rename or copy."""
+    """The name before; differs from `path` for a rename or a copy."""
 
 
 class DiffStat(msgspec.Struct, frozen=True):
-    """What a branch changed since it left its base."""
+    """What a branch changed since its merge base."""
 
     range: str
     """For `git diff`: `base...tip`."""
@@ -121,7 +128,7 @@ class DiffStat(msgspec.Struct, frozen=True):
 
 
 def diff_stat(repo: pygit2.Repository, base: str, tip: str) -> DiffStat:
-    """Files and line counts from the merge base of the two to `tip`: what a reviewer judges."""
+    """Return the files and line counts from the merge base of the two to `tip`, for a review."""
     start = merge_base(repo, base, tip) or base
     diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))
     diff.find_similar()
@@ -144,7 +151,10 @@ def _commits(
     foreign: list[str],
     straight: Sequence[Commit] = (),
 ) -> tuple[Commit, ...]:
-    """The first-parent line down from `new`, without what `hidden` reaches, oldest first."""
+    """Return the first-parent line down to `new`, oldest first.
+
+    Commits reachable from `hidden` are left out, and so are those of other refs (module docstring).
+    """
     line = straight or _first_parents(repo, new, reachable(repo, new, hidden))
     if foreign and line:
         ours = reachable(repo, new, [*hidden, *foreign])
@@ -164,9 +174,10 @@ def _first_parents(repo: pygit2.Repository, new: str, within: set[str]) -> list[
 
 
 def _straight(repo: pygit2.Repository, old: str, new: str) -> list[Commit]:
-    """The commits from `new` down to `old`, newest first, when no merge lies between.
+    """Return the commits from `new` down to `old`, newest first, or [] if there is a merge between.
 
-    Nearly every move is one or a few plain commits; for those no history need be searched.
+    Nearly every ref change is one or a few plain commits. For these, history need not be searched.
+    More than `_STRAIGHT` commits give [], too.
     """
     line: list[Commit] = []
     oid = new
@@ -180,7 +191,7 @@ def _straight(repo: pygit2.Repository, old: str, new: str) -> list[Commit]:
 
 
 def _made_here(repo: pygit2.Repository, ref: str) -> set[str]:
-    """Commits that the reflog says were made on this branch; none when it has no reflog."""
+    """Return the commits that the reflog records as made on this branch."""
     newest = islice(entries(repo.path, ref), _REFLOG_LIMIT)
     return {oid for oid, message in newest if _MADE_HERE.match(message)}
 
@@ -204,7 +215,7 @@ def _kind(repo: pygit2.Repository, ref: str, old: str, new: str, base: str | Non
 
 
 def _last_message(repo: pygit2.Repository, ref: str, new: str) -> str:
-    """The reflog's word on how the ref came to `new`; empty when it has none."""
+    """Return the reflog's message for the change to `new`; empty if it has none."""
     oid, message = next(entries(repo.path, ref), ("", ""))
     return message if oid == new else ""
 

@@ -1,16 +1,16 @@
-"""A tested commit becomes the target: one compare-and-swap, then the checkouts follow.
+"""Land a tested commit: set the target by one compare-and-swap, then update its checkouts.
 
-`land` may be killed anywhere and called again with the same arguments: either the target and its
-checkouts are untouched, or the target is the new commit and the repeated call completes the
-checkouts. Between crash and repetition a checkout may be locked (`index.lock`); `recover` alone
-also ends that, and belongs to the start of every runtime.
+`land` may be killed at any step and called again with the same arguments (hazard 49). Either the
+target and its checkouts are unchanged, or the target is the new commit and the repeated call
+completes the checkouts. Until then, a checkout may stay locked (`index.lock`). `recover` also
+completes or takes back such a landing, without landing anything else.
 
-A power cut is a kill that also loses what was not synced: the objects are durable before the ref
-moves, the intent before that, and the ref with the checkouts before the intent is forgotten.
+A power cut also loses what was not synced. So the intent is made durable first, then the objects,
+then the ref moves. The intent is removed only after the ref and the checkouts are durable.
 
-The ref is moved by `git update-ref`, so a `reference-transaction` hook of the user runs and may
-refuse (`RefRefused`). `pre-receive`, `update` and branch protection live on servers and see
-nothing; `pre-commit`, `pre-merge-commit` and the like do not run for what we land.
+`git update-ref` moves the ref, so a `reference-transaction` hook of the user runs and may refuse
+(`RefRefused`). `pre-receive`, `update` and branch protection are for servers and do not apply.
+`pre-commit`, `pre-merge-commit` and similar hooks do not run for a landing.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ from actors.git.stale import release
 from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registered
 
 LOCK_WAIT: Final = 2.0
-"""Seconds to wait for another program's index lock; an editor's `git status` takes it briefly."""
+"""Seconds to wait for another program's index lock. An editor's `git status` holds it briefly."""
 _UPDATE_REF_REFUSALS: Final = "aborted by hook|File exists|but expected"
 
 
@@ -45,38 +45,38 @@ class Landed(msgspec.Struct, frozen=True, tag="landed"):
 
     oid: str
     checkouts: tuple[str, ...]
-    """Directories that were brought along by this call."""
+    """Directories of the checkouts that this call updated."""
     kept: tuple[str, ...]
-    """Files there that changed in the last instant and were left alone."""
+    """Files there that were left alone, because they changed during the landing."""
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """What `recover` ended: checkouts it completed, and files it left as their user has them."""
+    """What `recover` did: checkouts it completed, and files it left as the user has them."""
 
     checkouts: tuple[str, ...]
     kept: tuple[str, ...]
     behind: tuple[tuple[str, str], ...] = ()
-    """Checkouts that could not follow, each with the lock that another git holds there."""
+    """Checkouts that could not be updated, each with the lock of another git there."""
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """How far a landing came that could not end."""
+    """How far a landing came that did not end."""
 
     moved: bool
-    """The target has the new commit: it has landed."""
+    """The target contains the new commit: it has landed."""
     behind: tuple[str, ...]
-    """Checkouts that did not follow. They stay locked, so that nobody commits the old state by
-    mistake, until `land` is called again."""
+    """Checkouts that were not updated. They stay locked until `land` is called again, so that
+    nobody commits the old state by mistake."""
 
 
 class TargetMoved(msgspec.Struct, frozen=True, tag="target_moved"):
-    """The target is not at the expected commit: merge again on `actual` (None: it is gone)."""
+    """The target is not at the expected commit. Merge again on `actual`; None if it is gone."""
 
     actual: str | None
 
 
 class FilesInTheWay(msgspec.Struct, frozen=True, tag="files_in_the_way"):
-    """The target is checked out with changed or untracked files where new ones must go."""
+    """In a checkout of the target, changed or untracked files are where new ones must go."""
 
     checkout: str
     files: tuple[str, ...]
@@ -85,7 +85,7 @@ class FilesInTheWay(msgspec.Struct, frozen=True, tag="files_in_the_way"):
 class TargetLocked(msgspec.Struct, frozen=True, tag="target_locked"):
     """Another git holds the index or the ref, or the user is rebasing the target.
 
-    `lock` is the lock's file, or a sentence.
+    `lock` is the lock file, git's message, or words that name what holds the target.
     """
 
     lock: str
@@ -98,14 +98,14 @@ class RefRefused(msgspec.Struct, frozen=True, tag="ref_refused"):
 
 
 class NotForward(msgspec.Struct, frozen=True, tag="not_forward"):
-    """The new commit does not descend from the expected one; landing would lose commits."""
+    """The new commit does not descend from the expected one, so landing would lose commits."""
 
     old: str
     new: str
 
 
 class Behind(msgspec.Struct, frozen=True, tag="behind"):
-    """The target is `oid`, and checkouts did not follow: another git holds `lock` there."""
+    """The target is `oid`, but checkouts were not updated: another git holds `lock` there."""
 
     oid: str
     checkouts: tuple[str, ...]
@@ -117,10 +117,10 @@ Landing = Landed | Behind | TargetMoved | FilesInTheWay | TargetLocked | RefRefu
 
 @contextlib.contextmanager
 def _alone(git_dir: str) -> Iterator[None]:
-    """One landing at a time in a repository.
+    """Allow one landing at a time in a repository.
 
-    A worker whose runtime was killed may still be in the middle of one; whoever comes next waits
-    for its end.
+    A worker process whose runtime was killed may still be landing; the next caller waits for its
+    end.
     """
     fd = os.open(git_dir, os.O_RDONLY)
     try:
@@ -140,23 +140,26 @@ def land(
     author: Identity | None = None,
     repo: str = "",
 ) -> Landing:
-    """Move branch `target` from `old` to `new` (object ids); `message` and `author` are for the
-    reflog. `repo` is a directory in a checkout of the repository (`places.main_workdir`).
+    """Move branch `target` from `old` to `new` (object ids), and update its checkouts.
+
+    `message` and `author` are for the reflog. `repo` is a directory in a checkout of the repository
+    (`places.main_workdir`).
     """
     with _alone(git_dir):
         return _land(git_dir, target, old, new, message, author, repo)
 
 
 def recover(git_dir: str, repo: str = "") -> Recovered:
-    """End every landing that a crash has cut: finish it if its ref moved, else take it back."""
+    """End each landing that a crash interrupted: complete it if the ref moved, else undo it."""
     with _alone(git_dir):
         return _recover(git_dir, repo)
 
 
 def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
-    """After a `land` of `new` that could not end.
+    """Return how far a `land` of `new` came that did not end.
 
-    Unless the target has moved, what it had locked is free again. Runs nothing of the repository's.
+    If the target has not moved, unlock the checkouts. No program of the repository (filter, hook)
+    runs.
     """
     with _alone(git_dir):
         now = read_ref(git_dir, HEADS + target)
@@ -183,7 +186,7 @@ def _land(
         paths = tuple(path for path, _ in done.behind)
         return Behind(new, paths, done.behind[0][1])
     if actual == new:
-        settle(git_dir)  # it may have moved just before a crash
+        settle(git_dir)  # a crash may have come right after the ref moved
         return Landed(new, done.checkouts, done.kept)
     if actual != old:
         return TargetMoved(actual)
@@ -203,7 +206,7 @@ def _land(
             spot.unlock()
         return refusal
     kept = [shown(f"{spot.path}/{file}") for spot in spots for file in spot.bring(old, new)]
-    settle(git_dir, *(spot.path for spot in spots))  # the intents go only after this
+    settle(git_dir, *(spot.path for spot in spots))  # before the intents are removed
     for spot in spots:
         spot.unlock()
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
@@ -223,7 +226,7 @@ def _recover(git_dir: str, repo: str) -> Recovered:
         if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
             try:
                 spot.lock(intent)
-            except Locked as locked:  # a person took our lock away and holds another one
+            except Locked as locked:  # a person removed our lock, and another git holds one
                 behind.append((path, locked.path))
                 continue
             kept += [shown(f"{path}/{file}") for file in spot.bring(intent.old, intent.new)]
@@ -234,10 +237,11 @@ def _recover(git_dir: str, repo: str) -> Recovered:
 
 
 def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:
-    """A scratch worktree, detached at `oid`, with nothing in it but that commit: tests run here.
+    """Make a scratch worktree for tests, with exactly the files of commit `oid`; return its name.
 
-    What an earlier call left at `path` is discarded, whatever it holds; a worktree that anybody
-    works in is refused (`RepositoryError` PATH_IN_THE_WAY). Returns the worktree's name.
+    It is detached at `oid` (hazard 45). A scratch worktree that an earlier call left at `path` is
+    discarded with all its files. Raise `RepositoryError` PATH_IN_THE_WAY if someone works in the
+    worktree there.
     """
     guard(git_dir, home, path)
     name = registered(git_dir, path)
@@ -267,14 +271,14 @@ def _lock(spot: Checkout, intent: Intent) -> None:
         except Locked:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.02)  # another program's lock file: its removal tells nobody
+            time.sleep(0.02)  # no event tells that another program removed its lock file
 
 
 def _swap(
     git_dir: str, target: str, old: str, new: str, message: str, author: Identity | None
 ) -> TargetMoved | TargetLocked | RefRefused | None:
     ref = HEADS + target
-    settle(git_dir)  # no power cut may leave a target whose objects are lost
+    settle(git_dir)  # a power cut must not leave a target without its objects
     try:
         git(
             *("update-ref", "-m", message, ref, new, old),

@@ -1,12 +1,12 @@
-"""Merge branches in order, in memory: no checkout, no ref, only objects.
+"""Merge branches in order, in memory: only objects are written, no checkout and no ref.
 
-The same `MergeRequest` always gives the same object ids (the time and the author are part of it),
-so a merge that was cut is redone to the same end. `plan_merge` reads the tips and makes the
-request; journal it, then `merge_branches`.
+`plan_merge` reads the tips and makes a `MergeRequest`. The caller stores the request in the journal
+and then calls `merge_branches`. The same request always gives the same object ids, because it has
+the time and the author. So an interrupted merge can be repeated, with the same result.
 
-Merges and previews are git's own (`automerge`). A forecast asks libgit2 first, which costs a tenth,
-and git only where libgit2 sees a conflict; it runs no merge drivers. LFS files are compared as
-pointers.
+Merges and previews are made by git (`automerge`). A forecast asks libgit2 first, which takes a
+tenth of the time, and git only if libgit2 finds a conflict. A forecast runs no merge drivers. LFS
+files are compared as pointers.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ class MergeBranch(msgspec.Struct, frozen=True):
     name: str
     tip: str
     title: str
-    """For the subject: `Merge NAME: TITLE`; empty for none."""
+    """For the subject `Merge NAME: TITLE`; may be empty."""
 
 
 class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a merge depends on."""
+    """Everything on which a merge depends."""
 
     git_dir: str
     target: str
@@ -45,11 +45,11 @@ class MergeRequest(msgspec.Struct, frozen=True, kw_only=True):
     branches: tuple[MergeBranch, ...]
     author: Identity
     time: int
-    """Seconds since 1970, the time of every commit made."""
+    """Time of every commit that is made, in seconds since 1970."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A branch that merged. `commit` is None when its tip was there already."""
+    """A branch that was merged. `commit` is None if its tip was contained already."""
 
     branch: str
     tip: str
@@ -57,7 +57,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class MergeResult(msgspec.Struct, frozen=True, tag="merged"):
-    """All branches are in `result`, a descendant of `base`."""
+    """All branches are merged: `result` contains them, and descends from `base`."""
 
     base: str
     steps: tuple[Step, ...]
@@ -65,7 +65,7 @@ class MergeResult(msgspec.Struct, frozen=True, tag="merged"):
 
 
 class Conflict(msgspec.Struct, frozen=True, tag="conflict"):
-    """`branch` does not merge into `onto`, which has the branches of `steps`."""
+    """`branch` conflicts with `onto`, which contains the branches of `steps`."""
 
     base: str
     steps: tuple[Step, ...]
@@ -73,12 +73,12 @@ class Conflict(msgspec.Struct, frozen=True, tag="conflict"):
     branch: str
     tip: str
     with_branches: tuple[str, ...]
-    """Who touched the same files: branches merged before, else the target."""
+    """The branches merged before that changed the same files; if there are none, the target."""
     files: tuple[ConflictFile, ...]
 
 
 class Unrelated(msgspec.Struct, frozen=True, tag="unrelated"):
-    """`branch` shares no commit with the target (or a shallow clone has cut it off)."""
+    """`branch` has no merge base with the target, perhaps because the clone is shallow."""
 
     base: str
     branch: str
@@ -98,12 +98,19 @@ def plan_merge(
     tips: Mapping[str, str] | None = None,
     author: Identity | None = None,
 ) -> MergeRequest:
-    """Read the tips of the target and of each `(branch, title)`.
+    """Make a request: read the tips of the target and of each branch.
 
-    `tips` names the commit to merge of a branch, whatever the branch holds by now. `base`
-    replaces the target's tip when a person's merge is gone on from. Without an
-    `author` it is who commits in the repository now. Raises `RepositoryError` TARGET_MISSING for a
-    ref that is not there.
+    Args:
+        git_dir: The common git directory.
+        target: The branch that `base` is the tip of.
+        branches: `(branch, title)` of each branch, in order.
+        time: Time of the commits, in seconds since 1970.
+        base: The commit to merge onto instead of the target's tip, such as a person's resolution.
+        tips: The commits to merge for some branches, instead of their present tips.
+        author: The author of the commits; by default the identity that git finds now.
+
+    Raises:
+        RepositoryError: TARGET_MISSING, for a branch that does not exist.
     """
     fixed = tips or {}
     return MergeRequest(
@@ -120,9 +127,9 @@ def plan_merge(
 
 
 def merge_branches(request: MergeRequest) -> MergeOutcome:
-    """Merge one after another, each onto the last result, until done or in conflict.
+    """Merge the branches one after another, each onto the last result, until one conflicts.
 
-    A result is durable on return.
+    A `MergeResult` is durable on return.
     """
     repo = pygit2.Repository(request.git_dir)
     auto = Automerge(repo, request.git_dir)
@@ -139,7 +146,7 @@ def merge_branches(request: MergeRequest) -> MergeOutcome:
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What would happen to one branch: the files it changes and those in conflict."""
+    """What a merge would do with one branch: the files it changes, and those in conflict."""
 
     branch: str
     changes: tuple[str, ...]
@@ -149,9 +156,10 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 def preview(request: MergeRequest) -> tuple[Preview, ...]:
-    """Predict every branch in order. One in conflict is told and left out of what follows.
+    """Predict the merge of each branch, in order. A branch in conflict is left out of later ones.
 
-    Writes objects that nothing refers to (the next `git gc` takes them), no refs and no files.
+    Only objects are written, no refs and no files. Nothing refers to the objects, so a later
+    `git gc` removes them.
     """
     repo = pygit2.Repository(request.git_dir)
     auto = Automerge(repo, request.git_dir)
@@ -177,18 +185,18 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
 
 
 def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
-    """The files in which two live branches conflict with each other; empty when they merge."""
+    """Return the files in which two tips conflict with each other; empty if they merge."""
     repo = pygit2.Repository(git_dir)
     if merge_base(repo, tip_a, tip_b) is None:
         return ()
-    with contextlib.suppress(pygit2.GitError):  # it cannot read one of them; git can
+    with contextlib.suppress(pygit2.GitError):  # libgit2 cannot read one of them, but git can
         if not conflict_files(unattached(git_dir).merge_commits(tip_a, tip_b)):
             return ()
     return Automerge(repo, git_dir, runs_drivers=False).merge(tip_a, tip_b).conflicts
 
 
 def message(branch: MergeBranch, target: str) -> str:
-    """The message of a merge commit."""
+    """Return the message of a merge commit."""
     subject = f"Merge {branch.name}: {branch.title}" if branch.title else f"Merge {branch.name}"
     return f"{' '.join(subject.split())}\n\nMerged into {target} by Callboard.\n"
 
@@ -234,7 +242,7 @@ def _culprits(
     steps: list[Step],
     paths: frozenset[str],
 ) -> tuple[str, ...]:
-    """Which of the branches merged before touched the files in conflict; else the target."""
+    """Return the branches merged before that changed files in conflict, or else the target."""
     names = tuple(
         step.branch
         for step in steps

@@ -1,16 +1,17 @@
-"""Open a repository for a plan, and say everything about it that could stop the plan.
+"""Examine a repository for a plan: refuse what stops the plan, note what a user should know.
 
-Stated behaviours. Refused, each with its rule: no `git`, not there, not a repository, bare, no
-commit, owned by someone else, reftable, sha256, partial clone, unknown format extension, damaged,
-target missing. Allowed, and told in `Survey.notes`:
+Refused, each with its `Rule`: no `git`, no such path, not a repository, bare, no commit, owned by
+another user, reftable, sha256, partial clone, unknown format extension, damaged, target missing.
 
-- *detached HEAD*: the target is named by the plan, HEAD does not matter;
+Allowed; `Survey` tells of most of these, in `notes` or in `changed`:
+
+- *detached HEAD*: the plan names the target, so HEAD does not matter;
 - *a dirty checkout of the target*: agents work elsewhere; `land` refuses if files are in the way;
-- *shallow*: task branches start at the target's tip, so every merge base is there. A branch from
-  before the boundary has no base and is refused by the merge (`Unrelated`);
-- *a linked worktree* given as the repository, also of a bare one: the common directory is used;
-- *submodules*: a task's worktree has them empty until someone runs `git submodule update`;
-- *LFS*: worktrees are made by the `git` program, so its filters run if they are installed.
+- *a shallow clone*: task branches start at the target's tip, so every merge base is there. A branch
+  from before the boundary has no merge base, and the merge refuses it (`Unrelated`);
+- *a linked worktree* given as the repository: its common git directory is used;
+- *submodules*: they are empty in a task's worktree until someone runs `git submodule update`;
+- *LFS*: the `git` program makes the worktrees, so its filters run if they are installed.
 """
 
 import os
@@ -38,31 +39,31 @@ _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository as found."""
+    """What `survey` found out about a repository."""
 
     git_dir: str
-    """The common git directory: the name of the repository for every function here."""
+    """The common git directory, by which every function of this package names the repository."""
     workdir: str | None
-    """The user's own checkout; None when only linked worktrees exist."""
+    """The user's own checkout; None if there are only linked worktrees."""
     target: str
     """Branch name, without `refs/heads/`."""
     target_oid: str
     checkouts: tuple[str, ...]
     """Directories in which the target is checked out."""
     changed: tuple[str, ...]
-    """Tracked files changed in those, as absolute paths. No reason to refuse to start."""
+    """Changed tracked files in `checkouts`, as absolute paths. They do not stop a plan."""
     existing: dict[str, str]
-    """Those of the asked branches that exist already: name to object id."""
+    """Those of the plan's branches that exist already: name to object id."""
     author: str
-    """Whose name the merges carry, as `Name <address>`."""
+    """The author of the merges, as `Name <address>`."""
     notes: tuple[str, ...]
-    """What a user should know and may ignore."""
+    """Sentences that a user should know and may ignore."""
 
 
 def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
     """Examine the repository at or above `path` for a plan that lands on `target`.
 
-    Raises `RepositoryError`. Reads only.
+    `branches` are the plan's branches. Nothing is written. Raise `RepositoryError`.
     """
     try:
         return _survey(path, target, branches)
@@ -122,9 +123,9 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
 
 
 def find_git_dir(path: str) -> str:
-    """The common git directory of the repository at or above `path`.
+    """Return the common git directory of the repository at or above `path`.
 
-    Raises `RepositoryError` for a path, or a repository format, that we cannot read.
+    Raise `RepositoryError` if there is none, or if its format cannot be read.
     """
     if not Path(path).exists():
         raise RepositoryError(Rule.NOT_THERE, f"{path} does not exist", "check the path")
@@ -147,9 +148,9 @@ def find_git_dir(path: str) -> str:
 
 
 def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
-    """The directories in which `branch` is checked out: the user's clone, linked worktrees.
+    """Return the directories in which `branch` is checked out: the user's clone, linked worktrees.
 
-    `repo` as for `main_workdir`.
+    `repo` is as for `main_workdir`.
     """
     state = RefScanner(git_dir).scan()
     ref = HEADS + branch
@@ -164,8 +165,9 @@ def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
 
 
 def worktree_path(git_dir: str, name: str) -> str | None:
-    """Where the linked worktree called `name` is; None when it is gone, or when its `.git` sends
-    git to another place.
+    """Return the directory of the linked worktree called `name`.
+
+    The result is None if the worktree is gone, or if its `.git` names another git directory.
     """
     try:
         text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
@@ -177,8 +179,9 @@ def worktree_path(git_dir: str, name: str) -> str | None:
 
 
 def is_dirty(worktree: str) -> bool:
-    """Whether anything would be lost with `worktree`: changed or untracked, not ignored, files,
-    also in repositories nested in it.
+    """Return whether files are changed or untracked in `worktree`, or in a nested repository.
+
+    Ignored files do not count.
     """
     if any(changed(worktree, untracked=True)):
         return True
@@ -188,7 +191,7 @@ def is_dirty(worktree: str) -> bool:
 
 
 def _is_dirty_inside(nested: Path) -> bool:
-    """The same of a nested repository. libgit2 runs no filters; what it cannot read is dirty."""
+    """Return whether a nested repository is dirty, or cannot be read. libgit2 runs no filters."""
     if not (nested / ".git").exists():
         return False
     try:
@@ -226,7 +229,7 @@ def _open(path: str, git_dir: str) -> pygit2.Repository:
 
 
 def _check_format(git_dir: Path) -> None:
-    """Say plainly which format is the trouble; libgit2 has one message for all."""
+    """Refuse unsupported formats, each with its own message; libgit2 has one message for all."""
     try:
         config = pygit2.Config(str(git_dir / "config"))
     except OSError:

@@ -1,9 +1,9 @@
-"""A conflict laid out in a worktree for someone to resolve, and the check of what he made of it.
+"""Lay out a conflict in a worktree for an agent or a person to resolve, and check the resolution.
 
-`materialize` runs the real `git merge` in a scratch worktree, so markers, `MERGE_HEAD` and tools
-are as everyone knows them. Whoever resolves it commits there; `check_worktree` then says what is
-still wrong (hazard 50). After that the merge goes on from that commit
-(`plan_merge(…, base=Checked.head)`; branches that are in already make no further commit).
+`materialize` runs the real `git merge` in a scratch worktree, so conflict markers and `MERGE_HEAD`
+are there as usual, and the usual tools work. The resolver commits there. `check_worktree` then
+returns the remaining problems (hazard 50). The merge goes on from the resolver's commit, by
+`plan_merge(…, base=Checked.head)`; branches that it contains already get no further commit.
 """
 
 import os
@@ -35,7 +35,7 @@ class Materialized(msgspec.Struct, frozen=True):
 
     path: str
     resolved: str | None
-    """The merge commit when `git` found no conflict where libgit2 did: nobody is needed."""
+    """The merge commit if it exists already, as when `git merge` found no conflict; else None."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -45,13 +45,13 @@ class Problem(msgspec.Struct, frozen=True):
     """`uncommitted` | `not_merged` | `markers` | `missing`."""
     path: str
     line: int
-    """In the file as the side that lost something has it; 0 for the whole file."""
+    """For `markers` in the result, else in the side that lost something; 0 for a whole file."""
     text: str
-    """A sentence for whoever resolves."""
+    """A sentence for the resolver."""
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A resolution and what is wrong with it; nothing when `problems` is empty."""
+    """A resolution and its problems. It is good if there are none."""
 
     head: str
     problems: tuple[Problem, ...]
@@ -68,13 +68,13 @@ def materialize(
     author: Identity,
     at_onto: bool = False,
 ) -> Materialized:
-    """Lay the merge of `tip` into `onto` out at `path`.
+    """Lay out the merge of `tip` into `onto` in a worktree at `path`.
 
-    Again: what is there already stays. `at_onto`: the worktree stands there, clean and at `onto`,
-    because someone works in it.
+    A repeated call leaves the worktree as it is. With `at_onto`, the worktree exists already, clean
+    and at `onto`, because someone works in it; the merge is made there.
 
-    Raises `RepositoryError` PATH_IN_THE_WAY when another merge, or anything else that someone may
-    have worked on, is there: `worktrees.remove` pins and removes it.
+    Raise `RepositoryError` PATH_IN_THE_WAY if another merge is there, or anything else in which
+    someone may have worked. `worktrees.remove` pins and removes it.
     """
     guard(git_dir, home, path)
     mark = f"merge {onto} {tip}\n"
@@ -84,7 +84,7 @@ def materialize(
     if name is None or not at_onto:
         if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
             discard(git_dir, home, path)
-        # Until the merge stands the worktree is only scratch, which a repeated call makes anew.
+        # Until the merge is laid out, the worktree is only scratch: a repeated call makes it anew.
         name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
     env = author.variables()
     options = ("--no-ff", "--no-commit", "-m", message)
@@ -96,7 +96,7 @@ def materialize(
 
 
 def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
-    """Check what stands in the worktree: everything committed, and the commit a good resolution."""
+    """Check that everything in the worktree is committed and its HEAD is a good resolution."""
     head = git_line("rev-parse", "HEAD", at=path)
     settle(git_dir)
     problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
@@ -106,7 +106,7 @@ def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
 
 
 def _uncommitted(path: str) -> str:
-    """Why the worktree is not clean, or is not known to be; "" when it is."""
+    """Return why the worktree is not clean or not known to be; "" if it is clean."""
     match examine(path):
         case Dirty(reason=reason) | Unknown(reason=reason):
             return reason
@@ -117,9 +117,11 @@ def _uncommitted(path: str) -> str:
 def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[Problem, ...]:
     """Check commit `head` as the merge of `onto` and `tip`.
 
-    It must descend from both; no file may have conflict markers that neither side had; and what
-    either side changed since they parted must be in it, or be named in a commit message of the
-    resolution by a line `Dropped: PATH: REASON` (`Dropped: PATH:LINE: REASON` for one hunk).
+    - It must descend from both.
+    - No file may have conflict markers that neither side had.
+    - It must have the changes of both sides since their merge base. A change may be missing if a
+      commit message of the resolution names it in a line `Dropped: PATH: REASON`, or
+      `Dropped: PATH:LINE: REASON` for one hunk.
     """
     repo = pygit2.Repository(git_dir)
     for side in (onto, tip):
@@ -143,9 +145,9 @@ def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
 
 
 def _markers(repo: pygit2.Repository, sides: Sides, onto: str) -> list[Problem]:
-    """Conflict markers in files that are as neither side has them.
+    """Return the conflict markers in files that differ from both sides.
 
-    How long a marker is, the attributes of `onto` say, as they did when the conflict was written.
+    The attributes of `onto` give the length of a marker, as they did when git wrote the conflict.
     """
     problems = []
     paths = sides.changed_in_result()
@@ -172,7 +174,7 @@ def _markers_of(
 
 
 def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[str]:
-    """What follows `Dropped:` in the messages of the resolution's own commits."""
+    """Return the texts after `Dropped:` in the messages of the resolution's own commits."""
     walker = repo.walk(head)
     walker.hide(onto)
     walker.hide(tip)

@@ -1,16 +1,16 @@
-"""A task's branch and worktree: made under Callboard's home, removed only when nothing is lost.
+"""Make a task's branch and worktree in Callboard's home; remove them without losing work.
 
-`add` and `remove` may be killed anywhere and called again. What makes that safe:
+`add` and `remove` may be killed at any step and called again. This is safe, because:
 
-- the branch is ours when `refs/callboard/OWNER/base/BRANCH` holds the expected base. Both refs
-  come in one transaction; a branch that is only a name for the base commit is harmless to adopt;
-- a worktree is complete when its mark stands in its admin directory. The mark is written last, and
-  an agent starts after it, so an unmarked worktree holds nobody's work and is made anew;
-- a removal begins by renaming the directory away, so there are no half-deleted worktrees that
-  look changed.
+- A branch is ours if `refs/callboard/OWNER/base/BRANCH` holds the expected base. Both refs are made
+  in one transaction. A branch that points at the base commit is adopted: it has no work of its own.
+- A worktree is complete if its mark is in its admin directory. The mark is written last, and an
+  agent starts only after it. So an unmarked worktree holds no work, and is made anew.
+- A removal first renames the directory. So a half-deleted worktree is never taken for one with
+  changes.
 
-The user's hooks do not run here (a failing `post-checkout` must not stop a plan); they do apply to
-what agents commit, with the identity of the user's own configuration.
+The user's hooks do not run here: a failing `post-checkout` must not stop a plan. They do run when
+agents commit, with the identity of the user's own configuration.
 """
 
 import contextlib
@@ -38,40 +38,41 @@ from actors.git.stale import release
 from actors.platform import disk
 
 SCRATCH: Final = "scratch\n"
-"""The mark of a worktree that nobody works in."""
+"""The mark of a scratch worktree, in which nobody works."""
 _MARK: Final = "callboard"
 _ZERO: Final = "0" * 40
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
-    """A linked worktree of ours."""
+    """A linked worktree that Callboard made."""
 
     path: str
     name: str
-    """Its name in the repository's `worktrees/`, as `RefState.worktrees` has it."""
+    """Its name in the repository's `worktrees/`, as in `RefState.worktrees`."""
     branch: str
     base: str
     tip: str
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """A worktree is gone; `pin` says where its state is kept, None when nothing had to be."""
+    """A worktree was removed. `pin` is where its state is kept; None if no pin was needed."""
 
     pin: Pin | None
 
 
 def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: str) -> Worktree:
-    """Make branch and worktree, or finish making them; the same call again changes nothing.
+    """Make the branch and the worktree, or finish making them. A repeated call changes nothing.
 
-    `base` is the object id at which the branch starts, `owner` the workflow's id. Raises
-    `RepositoryError`: BRANCH_EXISTS (not ours), BRANCH_CHECKED_OUT, PATH_IN_THE_WAY, NOT_OURS.
+    `base` is the object id at which the branch starts, `owner` the workflow's id. Raise
+    `RepositoryError`: BRANCH_EXISTS (and is not ours), BRANCH_CHECKED_OUT, PATH_IN_THE_WAY,
+    NOT_OURS, DISPLACED.
     """
     guard(git_dir, home, path)
     _ensure_branch(git_dir, branch, base, owner)
     name = registered(git_dir, path)
     there = os.path.lexists(path)
     if name is not None and not (there and _is_complete(git_dir, name)):
-        _discard(git_dir, path, name)  # unfinished, or somebody removed it: its branch has the work
+        _discard(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
         name = None
     elif there and name is not None and own_git_dir(path) is None:
         raise RepositoryError(
@@ -82,7 +83,7 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
     if name is None:
         _refuse_other_checkout(git_dir, branch)
         name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
-    else:  # a git that was killed with its program must not keep the next one from committing
+    else:  # locks of a git that was killed must not keep the next one from committing
         admin = str(Path(git_dir, "worktrees", name))
         release(admin, "index", "HEAD", places=(path,))
         release(git_dir, HEADS + branch, places=(path, admin))
@@ -96,10 +97,12 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
 def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str) -> Removed:
     """Remove the worktree at `path`; keep its branch.
 
-    Unless it is clean (nothing changed, nothing untracked) and all of its commits are reachable
-    from `merged_into` (an object id), its state is pinned first. Ignored files go with it. Nothing
-    there: nothing to do. Raises `RepositoryError`: NOT_OURS for what is not a registered worktree
-    under the home, NESTED_REPOSITORY when it holds a repository that a pin cannot keep.
+    The state is pinned first as `refs/callboard/PIN_AS`, unless the worktree is clean (nothing
+    changed, nothing untracked) and all of its commits are reachable from `merged_into`, an object
+    id. Ignored files are removed. If there is no worktree, nothing happens.
+
+    Raise `RepositoryError`: NOT_OURS if `path` is not a registered worktree under the home,
+    NESTED_REPOSITORY if it holds a repository that a pin cannot keep.
     """
     guard(git_dir, home, path)
     name = registered(git_dir, path)
@@ -124,13 +127,13 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
 
 
 def nothing_to_lose(git_dir: str, path: str, merged_into: str) -> bool:
-    """Whether it is clean, and all of its commits are reachable from `merged_into`."""
+    """Return whether a worktree is clean and all its commits are reachable from `merged_into`."""
     name = registered(git_dir, path)
     return name is not None and _nothing_to_lose(git_dir, path, name, merged_into)
 
 
 def guard(git_dir: str, home: str, path: str) -> None:
-    """Refuse any path that is not strictly inside `home`, or that holds the repository."""
+    """Refuse a path not strictly inside `home`, or above the repository, by `RepositoryError`."""
     real, root = Path(path).resolve(), Path(home).resolve()
     repository = Path(git_dir).resolve()
     if root not in real.parents or real == repository or real in repository.parents:
@@ -140,7 +143,7 @@ def guard(git_dir: str, home: str, path: str) -> None:
 
 
 def registered(git_dir: str, path: str) -> str | None:
-    """The name under which the repository knows the worktree at `path`."""
+    """Return the name under which the worktree at `path` is registered; None if it is not."""
     wanted = Path(path).resolve() / ".git"
     for gitdir in Path(git_dir, "worktrees").glob("*/gitdir"):
         try:
@@ -166,7 +169,7 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
     if name is None:
         raise AssertionError("git registers what it adds")
     _stay_inside(git_dir, path)
-    if detach:  # what is tested or merged is the commit, whole
+    if detach:  # tests and merges need the whole commit
         Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
     sparse = ("-c", "core.sparseCheckout=false") if detach else ()
     reset = (*sparse, "reset", "-q", "--hard", "--no-recurse-submodules")
@@ -176,8 +179,10 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
 
 
 def _stay_inside(git_dir: str, path: str) -> None:
-    """See that a git which is started at `path`, ours or an agent's, works there and not in the
-    user's checkout. Raises `RepositoryError` DISPLACED.
+    """Make sure that a git started at `path` works there, and not in the user's checkout.
+
+    This holds for our own git and for an agent's. Raise `RepositoryError` DISPLACED if the
+    repository's settings prevent it.
     """
     if _acts_at(path):
         return
@@ -193,7 +198,7 @@ def _stay_inside(git_dir: str, path: str) -> None:
 
 
 def _acts_at(path: str) -> bool:
-    """Git itself says where it would act."""
+    """Return whether git, started at `path`, works there. Git itself is asked."""
     said = git(
         *("rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir"),
         at=path,
@@ -206,7 +211,10 @@ def _acts_at(path: str) -> bool:
 
 @contextlib.contextmanager
 def _alone(git_dir: str) -> Iterator[None]:
-    """Two that add at once read each other's half-written registrations, and fail."""
+    """Lock out other calls of `git worktree add` by Callboard in this repository.
+
+    Two at the same time read each other's half-written registrations, and fail.
+    """
     fd = os.open(Path(git_dir, "objects"), os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -216,9 +224,10 @@ def _alone(git_dir: str) -> Iterator[None]:
 
 
 def set_mark(git_dir: str, name: str, mark: str) -> None:
-    """Say in one step that the worktree is complete, and what it is for.
+    """Mark the worktree as complete, with its purpose, in one atomic step.
 
-    Its files are durable before: after a power cut a mark must not stand over files that are empty.
+    Unless it is a scratch worktree, its files are made durable first: after a power cut, a mark
+    must not be there while files are empty.
     """
     if mark != SCRATCH:
         place = worktree_path(git_dir, name)
@@ -227,7 +236,7 @@ def set_mark(git_dir: str, name: str, mark: str) -> None:
 
 
 def mark_of(git_dir: str, name: str) -> str | None:
-    """What `make` wrote for this worktree; None when it is unfinished or not ours."""
+    """Return the mark of this worktree; None if it is unfinished or not ours."""
     try:
         return Path(git_dir, "worktrees", name, _MARK).read_text()
     except FileNotFoundError:
@@ -235,7 +244,7 @@ def mark_of(git_dir: str, name: str) -> str | None:
 
 
 def discard(git_dir: str, home: str, path: str) -> None:
-    """Remove a scratch worktree with all it holds. Only for what nobody works in."""
+    """Remove a scratch worktree with all its files. Only for worktrees in which nobody works."""
     guard(git_dir, home, path)
     name = registered(git_dir, path)
     if Path(path).exists() and name is None:
@@ -298,7 +307,7 @@ def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bo
 
 
 def _discard(git_dir: str, path: str, name: str | None) -> None:
-    """Take the directory away in one step, then its registration, then its files."""
+    """Rename the directory away in one step, then remove its registration, then its files."""
     trash = f"{path}.removing"
     if Path(trash).exists():
         shutil.rmtree(trash)

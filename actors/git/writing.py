@@ -22,7 +22,7 @@ OPERATIONS: Final = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase or am",
 }
-"""Files in a worktree's git directory that exist until an operation has ended, and its name."""
+"""Files in a worktree's git directory that exist until an operation ends, and its name."""
 
 _READERS: Final = frozenset(
     {
@@ -44,7 +44,7 @@ Stamp = tuple[int, int, int]
 
 
 class Signs(msgspec.Struct, frozen=True):
-    """What shows that git works in a worktree. Equal signs mean that nothing happened between."""
+    """What shows that git works in a worktree. Equal signs mean that nothing has happened."""
 
     locks: tuple[tuple[str, Stamp], ...]
     """Path and stamp of each lock file of the index."""
@@ -55,7 +55,7 @@ class Signs(msgspec.Struct, frozen=True):
 
 
 def signs(admin: str) -> Signs:
-    """Read the signs in `admin`, a worktree's own git directory. Raise `OSError` if it cannot be."""
+    """Read the signs in `admin`, a worktree's own git directory. Raise `OSError` if that fails."""
     names = sorted(os.listdir(admin))
     locks = [n for n in names if n == "index.lock" or n.startswith("next-index-")]
     return Signs(
