@@ -1,1 +1,1 @@
-"""What a person types: the commands, clients of the runtime."""
+"""The command line: the commands that a person types. They are clients of the runtime."""

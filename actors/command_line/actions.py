@@ -1,4 +1,4 @@
-"""Next steps as commands: the command line's words for `bus.action`."""
+"""Spell the actions of `bus.action` as commands of the command line."""
 
 from actors.command_line.program import command
 from bus.action import Action, Do
@@ -29,7 +29,7 @@ _WORDS = {
 
 
 def command_for(action: Action) -> str:
-    """The command that does `action`, to be typed as it stands."""
+    """Return the command that does `action`, ready to be copied into a shell."""
     address = action.address.rstrip("/")
     words = [word.format(address) for word in _WORDS[action.do].split()]
     options = [word for name, value in action.fields.items() for word in (f"--{name}", value)]
@@ -37,7 +37,7 @@ def command_for(action: Action) -> str:
 
 
 def with_help(report: Report) -> Report:
-    """The report of the doctor with its actions spelled out in `help`."""
+    """Add the actions of each item to its `help`, as commands; return the same report."""
     for item in report.items:
         helps = [item.help] if item.help else []
         item.help = "; ".join([*helps, *map(command_for, item.actions)])

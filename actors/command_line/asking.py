@@ -1,4 +1,7 @@
-"""What a view of workflows shows and no row holds: questions with their choices, and ends."""
+"""Ask the runtime for what the views of workflows show and no row holds.
+
+These are the choices of open questions, and the time at which a workflow ended.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,11 +14,11 @@ from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 
 _SHOWN = timedelta(days=1)
-"""So long a workflow is shown after its end."""
+"""How long a workflow is shown after its end."""
 
 
 def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBlocked]:
-    """The newest question of each terminal that is blocked, by its address."""
+    """Return the newest question of each blocked terminal, by the terminal's address."""
     found = {}
     for workflow in workflows:
         for terminal in workflow.terminals():
@@ -28,7 +31,7 @@ def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBl
 
 
 def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
-    """Those that are not over, or ended within a day."""
+    """Return the workflows that are not over or ended within a day."""
     now = datetime.now(UTC)
 
     def facts_of(row: Workflow) -> list[AnyFact]:
@@ -38,10 +41,10 @@ def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
 
 
 def is_recent(row: Workflow, facts_of: Callable[[Workflow], list[AnyFact]], now: datetime) -> bool:
-    """Whether a workflow is not over, or ended within a day.
+    """Return whether a workflow is not over or ended within a day.
 
-    `facts_of` gives its facts, newest first; it is asked only for workflows that are over and were
-    made earlier than that.
+    `facts_of` returns the facts of a workflow, newest first. It is called only if the workflow is
+    over and was created more than a day ago.
     """
     created = read(row.created)
     if row.status not in FINAL_WORKFLOW or created is None or now - created < _SHOWN:

@@ -1,7 +1,8 @@
-"""Enter a terminal: its output on this one, this one's keys to its program.
+"""Attach the person's terminal to a terminal of Callboard.
 
-Two processes share the work. The inner one talks to the runtime; the outer one waits for it and
-puts the person's terminal back as it was, so that even a `kill -9` leaves no broken terminal.
+The program's output is shown here, and keys typed here are sent to the program. Two processes share
+the work. The inner one talks to the runtime. The outer one waits for the inner one and restores the
+person's terminal. If one of them is killed with `kill -9`, the other still restores the terminal.
 """
 
 import contextlib
@@ -28,16 +29,16 @@ from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalRe
 from bus.results import TerminalBytes
 
 BACK = 256 * 1024
-"""Bytes of earlier output that are shown at first: enough for any program to draw its screen."""
+"""Bytes of earlier output that are shown at first: enough for a program to draw its screen."""
 WAIT = 20.0
-"""Seconds that the runtime may keep a request for output."""
+"""Seconds that the runtime may hold a request for output."""
 GIVE_MS = 3_000
-"""How long the runtime may take to give the keyboard to others."""
+"""Milliseconds that the runtime may take to give the keyboard to others."""
 LEAVE = (
     b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
     b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
 )
-"""Ends every mode that a program may have set."""
+"""A sequence that ends every mode that a program may have set."""
 
 _QUESTION = re.compile(
     rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\?[0-9;]{0,20}\$p|\?u|1[4-8]t|2[01]t|>[0-9;]{0,8}q)"
@@ -46,19 +47,19 @@ _QUESTION = re.compile(
     rb"|\x1bP(?:\+q|\$q)[^\x1b]{0,4096}\x1b\\"
     rb"|\x1bZ"
 )
-"""Questions to the terminal: its host has answered them, and this terminal must not answer a second
-time. OSC 52 would write to the person's clipboard."""
+"""Questions to the terminal. They are removed, because the host has answered them and this terminal
+must not answer again. OSC 52 is removed because it would write to the person's clipboard."""
 _CUT = re.compile(rb"\x1b(?:\[[?>=]?[0-9;$]{0,40}|[\]P][^\x07\x1b]{0,4096}\x1b?)?\Z")
 
 
 class Outlet:
-    """What the person's terminal gets: the output without questions to it."""
+    """Filters the output for the person's terminal: removes questions to the terminal."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what can be shown now; a sequence cut at the end waits for the next piece."""
+        """Return what can be shown now. A sequence cut at the end is kept for the next call."""
         data = self._rest + data
         cut = _CUT.search(data, max(0, len(data) - 8192))
         self._rest = data[cut.start() :] if cut is not None else b""
@@ -68,9 +69,9 @@ class Outlet:
 
 
 def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
-    """Enter a terminal until the person leaves or its program ends.
+    """Enter a terminal until the person leaves or its program ends; return the exit code.
 
-    Returns the exit code. Raises `Refused` where there is no such terminal.
+    `leave` is the byte of the key that leaves. Raise `Refused` if there is no such terminal.
     """
     served = connection.read(home)
     with Client(served.requests) as client:
@@ -96,7 +97,7 @@ def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
 
 
 def _restore(before: list[object]) -> None:
-    """Put the person's terminal back as it was."""
+    """Restore the modes and the attributes of the person's terminal."""
     with contextlib.suppress(OSError):
         os.write(1, LEAVE)
     with contextlib.suppress(termios.error):
@@ -117,7 +118,7 @@ def _inner(endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: i
 
 
 class _Inside:
-    """One visit: one socket to the runtime, one loop over it and the keyboard."""
+    """One visit to a terminal: a loop over one socket to the runtime and the keyboard."""
 
     def __init__(
         self, endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int
@@ -133,13 +134,13 @@ class _Inside:
         self._offset = 0
         self._incarnation = 0
         self._asked = 0
-        self._sizes: set[int] = set()  # their refusal is no news: somebody else has the window
+        self._sizes: set[int] = set()  # a refusal of these is not shown: another has the window
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 500
 
     def run(self) -> int:
-        """Show and type until it is over. Returns the exit code."""
+        """Show output and send keys until the visit is over; return the exit code."""
         self._socket.connect(self._endpoint)
         winch, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -169,7 +170,7 @@ class _Inside:
     # ---- output --------------------------------------------------------------------------
 
     def _draw_past(self) -> None:
-        """Show the newest output, in the modes that the program has set by then."""
+        """Show the newest output, after setting the modes that the program had set before it."""
         on: dict[int, bool] = {}
         past: list[TerminalBytes] = []
         with Client(self._endpoint) as client:
@@ -194,7 +195,7 @@ class _Inside:
         )
 
     def _answers(self) -> str | None:
-        """Take what the runtime has answered. Returns why it is over, None if it is not."""
+        """Handle the replies of the runtime. Return why the visit is over, or None."""
         while self._socket.poll(0):
             reply = requests.decode_reply(self._socket.recv())
             if reply.id != self._asked:
@@ -205,7 +206,7 @@ class _Inside:
                 return reply.error.message if reply.error else "the runtime refuses"
             piece = _decode_piece(reply.result)
             if self._incarnation not in (0, piece.incarnation):
-                self._offset = 0  # another program runs there now
+                self._offset = 0  # the terminal has a new program
             if piece.data:
                 self._show(piece)
             if piece.ended:
@@ -216,7 +217,7 @@ class _Inside:
     # ---- input ---------------------------------------------------------------------------
 
     def _keys(self, data: bytes) -> bool:
-        """Type what the person typed. Returns False when the person leaves."""
+        """Send the typed keys to the program. Return False if the person leaves."""
         at = data.find(self._leave)
         typed = data if at < 0 else data[:at]
         if typed and not self._read_only:
@@ -232,7 +233,7 @@ class _Inside:
         return at < 0 and bool(data)
 
     def _resize(self) -> None:
-        """Give the program this terminal's window."""
+        """Give the program's window the size of the person's terminal."""
         if self._read_only:
             return
         found = fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8)
@@ -250,7 +251,7 @@ class _Inside:
         return self._number
 
     def _left(self, said: str) -> int:
-        """Give the window its size back, and say how the visit ended."""
+        """Let the window return to its size, and print how the visit ended."""
         if not self._read_only:
             given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
             while self._socket.poll(GIVE_MS):

@@ -1,9 +1,9 @@
-"""All commands of the command line, gathered in one group.
+"""All commands of the command line, in one group.
 
-Every command says what it did and exits 0 (done), 1 (the thing asked for failed), 2 (wrong
-usage or plan), 3 (no runtime, or the home is busy) or 4 (refused in this state). With `--json`
-it prints one JSON document. Imports stand inside the commands, so that `--help` is quick; of
-the standard library, too, what click has not imported (`pathlib` costs 5 ms).
+Every command prints what it did and exits with 0 (done), 1 (what was asked for failed), 2 (wrong
+usage or plan), 3 (no runtime, or the home is busy) or 4 (refused in this state). With `--json` it
+prints one JSON document. Imports are inside the commands, so that `--help` is quick. This holds for
+modules of the standard library too, if click has not imported them (`pathlib` costs 5 ms).
 """
 
 from actors.command_line import (

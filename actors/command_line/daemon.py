@@ -1,7 +1,7 @@
-"""The runtime as a process, from outside: see that one serves, end it.
+"""Start and end the runtime's process from outside.
 
-Apart from `actors.runtime.serve`, which is the runtime itself: who only gives it an order need not
-load it.
+This is separate from `actors.runtime.serve`, the runtime itself, so that a command need not load
+it.
 """
 
 import os
@@ -20,8 +20,8 @@ from bus.requests import RuntimeStop
 from bus.results import EndedRuntime
 
 IDLE_EXIT = 900.0
-"""Seconds after which a runtime that `up` or `demo` started ends by itself when no workflow
-is unfinished and nobody asks anything."""
+"""A runtime that `up` or `demo` started ends by itself after so many seconds without a request and
+without an unfinished workflow."""
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
@@ -29,9 +29,9 @@ _RUN = Path(__file__).resolve().parents[2] / "run.py"
 
 
 def ensure(home: Path) -> connection.Connection:
-    """The runtime that serves this home; one is started in the background if none does.
+    """Return the connection to the runtime of this home; start one in the background if needed.
 
-    Raises `NoRuntime` with its last words when it does not come up.
+    Raise `NoRuntime` with the output of the process if it does not start in time.
     """
     try:
         return connection.read(home)
@@ -56,18 +56,18 @@ def ensure(home: Path) -> connection.Connection:
             busy = process.poll() == 3 and connection.is_held(home)
             if process.poll() is not None and not busy:
                 break
-        # The runtime that comes up may be another's (3: the home is busy just now), of which
-        # nothing but this file tells.
+        # Another process may have started a runtime for this home (3: the home is busy). Only the
+        # connection file says when that one serves.
         time.sleep(0.02)
     words = log.read_bytes()[start:].decode(errors="replace").strip()
     raise NoRuntime(home, words or "it did not start in time")
 
 
 def down(home: Path, terminals: bool) -> EndedRuntime:
-    """End the runtime (and its terminals) and wait until it is gone.
+    """End the runtime, with `terminals` its terminals too, and wait until it is gone.
 
-    Without a runtime, `terminals` still ends what is left running; else `NoRuntime`. `ended` is
-    False where something of what was to end is still there.
+    If there is no runtime, end the terminals that are left, or raise `NoRuntime` without
+    `terminals`. In the result, `ended` is False if something that was to end is still running.
     """
     try:
         served = connection.read(home)
@@ -87,7 +87,7 @@ def down(home: Path, terminals: bool) -> EndedRuntime:
 
 
 def _wait_gone(pid: int, home: Path) -> bool:
-    """Until the process that serves has ended; with it goes its lock. False: it has not."""
+    """Wait until the serving process has ended and its lock is free. Return False on timeout."""
     deadline = time.monotonic() + _STOP_SECONDS
     while connection.is_held(home) and connection.holder(home) == str(pid):
         if time.monotonic() >= deadline:

@@ -1,7 +1,7 @@
-"""The demo: the main job on a sample repository, with scripted agents in real terminals.
+"""Run the demo: a sample plan on a sample repository, with scripted agents in real terminals.
 
-Two tasks in parallel: `greet` with a coder and a reviewer, `farewell` with a coder. Their
-branches are merged, the sample's tests run on the merged tree, and it lands on `main`.
+Two tasks run in parallel: `greet` with a coder and a reviewer, `farewell` with a coder. Their
+branches are merged, the sample's tests run on the merge, and the merge lands on `main`.
 """
 
 import subprocess
@@ -117,7 +117,10 @@ $ git add -A && git commit -q -m "Say goodbye #done"
 
 
 def run_demo(home: str | None, directory: str | None) -> int:
-    """Make the sample, run it, say what to look at. 0 only when it landed."""
+    """Make the sample, run it and print what to look at.
+
+    Return the exit code, 0 only if the workflow landed.
+    """
     place = Path(directory or tempfile.mkdtemp(prefix="callboard-demo-")).resolve()
     repo = place / "sample"
     if repo.exists():
@@ -128,7 +131,7 @@ def run_demo(home: str | None, directory: str | None) -> int:
     plan.write_text(plan_text(repo))
     where = home_from(home) if home else place / "home"
     was_serving = is_held(where)
-    click.get_current_context().find_root().obj = str(where)  # the commands it prints need it
+    click.get_current_context().find_root().obj = str(where)  # for the commands that are printed
     say(f"sample repository: {repo}\nplan: {plan}\nhome: {where}\n")
     try:
         code = run_plan(where, {"plan": plan.read_text(), "base": str(place)}, as_json=False)
@@ -146,7 +149,7 @@ def run_demo(home: str | None, directory: str | None) -> int:
 
 
 def _end(home: Path) -> None:
-    """A demo leaves nothing running."""
+    """End the runtime that the demo started, and its terminals."""
     try:
         down(home, terminals=True)
     except NoRuntime as gone:
@@ -154,6 +157,7 @@ def _end(home: Path) -> None:
 
 
 def plan_text(repo: Path) -> str:
+    """Return the demo's plan as TOML."""
     import json
 
     return _PLAN.format(
@@ -165,7 +169,7 @@ def plan_text(repo: Path) -> str:
 
 
 def make_sample(repo: Path) -> None:
-    """A real repository with a real test suite and one commit on `main`."""
+    """Make a git repository with a test suite and one commit on `main`."""
     repo.mkdir(parents=True)
     for name, text in _FILES.items():
         (repo / name).write_text(text)

@@ -1,4 +1,4 @@
-"""The command line's entry: the group of all commands, and the option that names the home."""
+"""The entry of the command line: the group of all commands, and the option `--home`."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The facts there are, and those that come, for a person or a program that reads them."""
+"""Print the stored facts, and new facts as they come."""
 
 import signal
 from collections.abc import Iterator
@@ -18,7 +18,11 @@ from bus.subscriber import Subscriber
 def print_events(
     home: Path, address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool
 ) -> None:
-    """`events`: one JSON list, or a line each; with `follow` for ever, a line each."""
+    """Print facts: one JSON list with `as_json`, else one line each.
+
+    With `follow`, go on with new facts until Ctrl-C, one line each. Raise `Refused` if a type is
+    unknown.
+    """
     for name in types:
         if name not in FACT_TYPES:
             raise malformed(
@@ -34,7 +38,7 @@ def print_events(
             for fact in [] if as_json else facts:
                 say(line(fact))
             return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it wherever it is, in silence
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, without a message
     subscriber = Subscriber(served.feed, served.requests, after, wanted)
     try:
         for fact in subscriber:
@@ -47,7 +51,7 @@ def print_events(
 
 
 def replay(client: Client, address: str, after: int) -> Iterator[AnyFact]:
-    """Every fact there is, page by page."""
+    """Yield every stored fact after the seq `after`, asking for one page at a time."""
     while page := client.ask(EventsReplay(after=after, limit=1000, address=address)).facts:
         yield from page
         after = page[-1].seq
@@ -58,7 +62,7 @@ def _is(fact: AnyFact, types: tuple[str, ...]) -> bool:
 
 
 def _resolve(client: Client, address: str) -> str:
-    """An address as the journal knows it; a prefix of a workflow's id will do."""
+    """Return the full form of an address, whose workflow may be shortened to a prefix."""
     if not address or workflow_of(address) == "runtime":
         return normal(address)
     row = client.ask(WorkflowGet(workflow=workflow_of(address)))

@@ -1,6 +1,6 @@
-"""How a command ends: its exit code, and an error as people read it.
+"""The exit codes of commands, and errors as people read them.
 
-Imports stand inside `as_stop`, so that `run.py --help` is quick.
+Imports are inside the functions, so that `run.py --help` is quick.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,9 @@ DONE, FAILED, USAGE, NO_RUNTIME, REFUSED = range(5)
 
 
 class Stop(click.ClickException):
-    """An error for people: what happened, where, and the commands that help.
+    """An error for people: what happened, where, and what helps.
 
-    `help` is advice as it is printed; `actions` are steps of Callboard, which are printed as
-    commands.
+    `help` is printed as it is. `actions` are steps of Callboard and are printed as commands.
     """
 
     def __init__(
@@ -33,7 +32,10 @@ class Stop(click.ClickException):
         self._commands: list[str] = []
 
     def spelled(self) -> "Stop":
-        """Spell the actions as commands, inside the click context that knows how."""
+        """Spell the actions as commands and return self.
+
+        Call it inside the click context, which knows how the program was started.
+        """
         if self._actions:
             from actors.command_line.actions import command_for
 
@@ -41,12 +43,14 @@ class Stop(click.ClickException):
         return self
 
     def show(self, _file: Any = None) -> None:
+        """Print the error and what helps to standard error."""
         say(f"error: {self.message}", err=True)
         for help in [*([self.help] if self.help else []), *self._commands]:
             say(f"help: {help}", err=True)
 
 
 def as_stop(error: Exception) -> Stop:
+    """Return the `Stop` for a known error; raise any other error again."""
     from bus.action import Action, Do
     from bus.client import NoAnswer
     from bus.connection import NoRuntime

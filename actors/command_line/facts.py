@@ -1,4 +1,4 @@
-"""Facts as a person reads them: one line each, and the texts that a fact carries."""
+"""Show facts to a person: one line each, and the longer texts that a fact carries."""
 
 from actors.command_line.actions import command_for
 from actors.command_line.times import when
@@ -7,12 +7,16 @@ from bus.facts import AnyFact, fact_type
 
 
 def line(fact: AnyFact) -> str:
-    """`17 12:00:00Z terminal.status demo/login/1/ waiting -> running: gets its instruction`."""
+    """Return a fact as one line.
+
+    For example `17 12:00:00Z terminal.status demo/login/1/ waiting -> running: gets its
+    instruction`.
+    """
     return f"{fact.seq:>5} {when(fact.at)} {fact_type(fact):<22} {fact.address} {said(fact)}"
 
 
 def said(fact: AnyFact) -> str:
-    """What a fact says beyond its type and address, on one line."""
+    """Return what a fact says beyond its type and address, on one line."""
     match fact:
         case facts.WorkflowMoved() | facts.TaskMoved() | facts.TerminalMoved():
             old = f"{fact.old} -> " if fact.old else ""
@@ -71,6 +75,7 @@ def _ended(fact: facts.TerminalExited) -> str:
 
 
 def foreseen(branches: list[str], files: list[str]) -> str:
+    """Return a forecast of a merge as a sentence. Without `files` there is no conflict."""
     names = " and ".join(branches)
     if not files:
         return f"{names} would merge again"
@@ -78,12 +83,13 @@ def foreseen(branches: list[str], files: list[str]) -> str:
 
 
 def one_line(text: str, limit: int = 200) -> str:
+    """Return `text` as one printable line of at most `limit` characters."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def carried(fact: AnyFact) -> list[str]:
-    """The texts a fact has beyond its line: what was on the screen, what a test printed."""
+    """Return the longer texts of a fact, such as a screen or the output of a test."""
     texts = [getattr(fact, name, "") for name in ("evidence", "screen", "tail", "text", "issues")]
     if isinstance(fact, facts.MergeTested):
         texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")

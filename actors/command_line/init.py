@@ -1,4 +1,4 @@
-"""`init`: write a plan for the repository one stands in."""
+"""Write a first plan for a repository, for the command `init`."""
 
 import json
 import subprocess
@@ -17,13 +17,13 @@ from bus.address import slug
 NAME = "callboard.toml"
 
 _SECRETS = (".env", ".env.local", ".env.test")
-"""Files that programs need and git ignores."""
+"""Files that programs often need and git often ignores."""
 
 
 def write_plan(directory: Path) -> Path:
-    """Write a plan that `check` accepts into the directory, never over a file.
+    """Write a plan that `check` accepts into the directory; return its path.
 
-    Raises `Stop` and `Refused`.
+    An existing file is never overwritten. Raise `Stop` or `Refused` if no plan can be written.
     """
     place = directory.resolve()
     if not place.is_dir():
@@ -42,7 +42,10 @@ def write_plan(directory: Path) -> Path:
 def plan_text(
     place: Path, target: str, project: Project, clis: list[str], copied: list[str]
 ) -> str:
-    """The plan, with a comment for each choice."""
+    """Return the text of the plan, with a comment for each choice.
+
+    Raise `Stop` if no CLI is installed.
+    """
     if not clis:
         raise Stop("no AI coding CLI is installed that Callboard knows", FAILED, command("doctor"))
     others = f"  # installed too: {', '.join(clis[1:])}" if clis[1:] else ""
@@ -93,7 +96,7 @@ def _toml(value: str | list[str]) -> str:
 
 
 def _target(place: Path) -> str:
-    """The branch that is checked out. Raises `Stop` outside a repository."""
+    """Return the branch that is checked out. Raise `Stop` if there is none."""
     try:
         return _git(place, "symbolic-ref", "--short", "HEAD")
     except subprocess.CalledProcessError as error:
@@ -102,7 +105,10 @@ def _target(place: Path) -> str:
 
 
 def _copied(place: Path) -> list[str]:
-    """The ignored files that the user wants in each worktree; without a terminal, none."""
+    """Return the ignored files that the user wants in each worktree.
+
+    The user is asked for each file. Without a terminal, the result is empty.
+    """
     found = []
     for name in _SECRETS:
         if (place / name).is_file() and _is_ignored(place, name) and _wanted(name):

@@ -1,4 +1,4 @@
-"""Following a workflow: the views that `up` and `follow` show while it runs."""
+"""The views that `up` and `follow` show while a workflow runs."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ from bus.requests import WorkflowGet
 from bus.rows import Workflow
 
 _LOOK_SECONDS = 0.2
-"""The row is asked for so often at most, however many facts come."""
+"""The shortest time between two requests for the row, however many facts come."""
 
 _MAY_WAIT = (
     facts.TaskMoved,
@@ -35,16 +35,18 @@ _MAY_WAIT = (
 
 
 class View(Protocol):
-    """Shows facts as they come, inside a `with`.
+    """A view shows facts as they come. It is used inside a `with`.
 
-    `behind` says that `catch_up` is due, when no more facts come for a moment.
+    `behind` says that the caller must call `catch_up` when no facts have come for a moment.
     """
 
     behind: bool
 
-    def show(self, fact: AnyFact) -> None: ...
+    def show(self, fact: AnyFact) -> None:
+        """Show a fact."""
 
-    def catch_up(self) -> None: ...
+    def catch_up(self) -> None:
+        """Show the newest state of the workflow."""
 
     def __enter__(self) -> Self: ...
 
@@ -57,14 +59,16 @@ class View(Protocol):
 
 
 class Quiet:
-    """Shows nothing."""
+    """A view that shows nothing."""
 
     behind = False
 
     def show(self, _fact: AnyFact) -> None:
+        """Do nothing."""
         return
 
     def catch_up(self) -> None:
+        """Do nothing."""
         return
 
     def __enter__(self) -> Self:
@@ -75,8 +79,9 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """Prints a line for each fact, and one for each thing that begins to wait for a person: for
-    pipes and files.
+    """A view for pipes and files that prints each fact as a line.
+
+    It also prints what begins to wait for a person.
     """
 
     def __init__(self, client: Client, name: str, drives: bool) -> None:
@@ -86,6 +91,7 @@ class Lines(Quiet):
         self._waiting: set[str] = set()
 
     def show(self, fact: AnyFact) -> None:
+        """Print the fact, and what begins to wait for a person with it."""
         self._story.note(fact)
         say(line(fact))
         if isinstance(fact, _MAY_WAIT):
@@ -101,10 +107,10 @@ class Lines(Quiet):
 
 
 class Progress(Quiet):
-    """Redraws one picture of the workflow: for a terminal.
+    """A view for a terminal that redraws one picture of the workflow.
 
-    The picture is drawn once a second by a thread of Rich, from the newest row, so that times go
-    on.
+    A thread of Rich draws the picture from the newest row once a second, so that the times in it
+    advance.
     """
 
     def __init__(self, client: Client, name: str, drives: bool) -> None:
@@ -129,13 +135,14 @@ class Progress(Quiet):
         self._live.stop()
 
     def show(self, fact: AnyFact) -> None:
+        """Note the fact, and redraw unless that was done less than 0.2 s ago."""
         self._story.note(fact)
         self.behind = True
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Ask for the row and redraw."""
+        """Ask for the row and redraw the picture."""
         self._row = self._client.ask(WorkflowGet(workflow=self._name))
         self.behind, self._looked = False, time.monotonic()
         self._live.refresh()
@@ -148,5 +155,8 @@ class Progress(Quiet):
 
 
 def follow_view(client: Client, name: str, drives: bool) -> View:
-    """The view for this output; `drives` says that this process also starts the workflow."""
+    """Return the view that suits standard output.
+
+    `drives` says that this process also prepares and starts the workflow.
+    """
     return (Progress if sys.stdout.isatty() else Lines)(client, name, drives)

@@ -1,4 +1,4 @@
-"""Print a terminal's output: as text for people and `grep`, or as its bytes."""
+"""Print a terminal's output, as text for people and `grep` or as its bytes."""
 
 import codecs
 import re
@@ -17,18 +17,18 @@ _CONTROL = re.compile(
 )
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]*\x1b?|[ -/]*)?\Z")
 _LONGEST = 4096
-"""An escape sequence that is not finished after so many characters is no sequence."""
+"""The length in characters after which an unfinished escape sequence is taken as text."""
 
 
 class PlainText:
-    """Takes a terminal's output piece by piece and gives it back as lines of text."""
+    """Turns a terminal's output, piece by piece, into lines of text."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._rest = ""
 
     def feed(self, data: bytes) -> str:
-        """Return the text of a piece; a sequence cut at its end waits for the next."""
+        """Return the text of a piece. A sequence cut at its end is kept for the next call."""
         text = self._rest + self._decode(data)
         cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST))
         self._rest = text[cut.start() :] if cut is not None else ""
@@ -39,7 +39,10 @@ class PlainText:
 
 
 def print_logs(home: Path, terminal: str, follow: bool, raw: bool) -> None:
-    """Print the output there is, and with `follow` what comes. Raises `Refused`."""
+    """Print a terminal's output so far, and new output with `follow`.
+
+    Raise `Refused` if there is no such terminal.
+    """
     out = sys.stdout.buffer
     plain = PlainText()
     at = 0

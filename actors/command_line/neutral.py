@@ -1,4 +1,4 @@
-"""Rich's output with visible text only: styles and the controls of Rich itself pass."""
+"""Print with Rich, but only visible text. Styles and Rich's own control codes are kept."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def console() -> Console:
 
 
 class Neutral:
-    """A renderable whose text is made visible after it was laid out.
+    """A renderable whose text is made visible after its layout.
 
-    `console` does this to whatever it prints; what a live display draws passes it by and is wrapped
-    by hand.
+    `console` wraps everything that it prints in this class. A live display bypasses that, so its
+    content must be wrapped explicitly.
     """
 
     def __init__(self, inner: RenderableType) -> None:

@@ -1,5 +1,6 @@
-"""What the commands of the stage door share: the home they mean, the runtime they ask, what they
-print. Imports stand inside the functions, so that `run.py --help` is quick.
+"""What the commands share: finding the home, asking the runtime, printing the result.
+
+Imports are inside the functions, so that `run.py --help` is quick.
 """
 
 import os
@@ -23,7 +24,7 @@ R = TypeVar("R")
 
 
 class Door(click.Group):
-    """Turns the program's refusals into exit codes; without a command it serves."""
+    """The group of all commands. It turns errors into messages and exit codes."""
 
     def make_context(
         self,
@@ -32,15 +33,17 @@ class Door(click.Group):
         parent: click.Context | None = None,
         **more: Any,
     ) -> click.Context:
+        """Make the context, with the width of help texts set."""
         return super().make_context(info_name, args, parent, **{"terminal_width": width(), **more})
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raise `Stop` for an error that people are to read."""
         try:
             return super().invoke(ctx)
         except Stop as stop:
             raise stop.spelled() from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # who read our output has gone: click ends without a word
+            raise  # click handles these; a broken pipe ends in silence
         except KeyboardInterrupt:
             raise Stop("interrupted; what runs goes on", FAILED, command("ps")) from None
         except Exception as error:
@@ -48,7 +51,10 @@ class Door(click.Group):
 
 
 def width() -> int:
-    """Of a help text: click's own rule, for which it would import `shutil` (3 ms of 45)."""
+    """Return the width of help texts.
+
+    This follows click's own rule. Click would import `shutil` for it, which costs 3 ms of 45.
+    """
     try:
         columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(1).columns
     except (ValueError, OSError):
@@ -57,7 +63,7 @@ def width() -> int:
 
 
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--home` may stand after the command too; the nearer one counts."""
+    """Let `--home` be given after the command too; that one overrides the one before it."""
 
     def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
         if value:
@@ -71,12 +77,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def home() -> "Path":
+    """Return the home that this command acts on."""
     from bus.connection import home_from
 
     return home_from(click.get_current_context().find_root().obj)
 
 
 def client() -> "Client":
+    """Return a client of the home's runtime. Raise `NoRuntime` if there is none."""
     from bus.client import Client
     from bus.connection import is_held, read
 
@@ -84,12 +92,16 @@ def client() -> "Client":
 
 
 def ask(request: "Request[R]") -> "R":
-    """Ask the runtime of the home. Raises `Refused`, `NoRuntime`, `NoAnswer`."""
+    """Ask the runtime of the home; return its result.
+
+    Raise `Refused`, `NoRuntime` or `NoAnswer`.
+    """
     with client() as door:
         return door.ask(request)
 
 
 def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
+    """Print a result as JSON, or as the text or renderable that `text` makes of it."""
     if as_json:
         say_json(result, pretty=True)
         return
@@ -101,7 +113,10 @@ def show(result: Any, as_json: bool, text: Callable[[Any], Any]) -> None:
 
 
 def read_plan(plan: str) -> dict[str, str]:
-    """The plan file as a request's fields; `-` is standard input."""
+    """Read a plan file and return it as a request's fields; `-` is standard input.
+
+    Raise `Stop` if it cannot be read.
+    """
     from pathlib import Path
 
     path = Path(plan)
@@ -114,6 +129,7 @@ def read_plan(plan: str) -> dict[str, str]:
 
 
 def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
+    """Return the fields of a plan with its repository replaced by `repo`, if given."""
     if repo is None:
         return fields
     from pathlib import Path
@@ -128,7 +144,7 @@ def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
 
 
 def own_environment() -> dict[str, Any]:
-    """What `plan.submit` is told of this process's environment."""
+    """Return the fields of `plan.submit` that describe this process's environment."""
     import secrets
 
     from bus.environment import digests

@@ -1,4 +1,4 @@
-"""Giving a workflow a command, and waiting for what comes of it."""
+"""Send a command to a workflow and wait for its outcome."""
 
 import time
 from pathlib import Path
@@ -14,16 +14,18 @@ from bus.status import MergeStage
 from bus.subscriber import Subscriber
 
 SILENCE_SECONDS = 1.0
-"""After so long without a fact the row is asked for, which tells whether a runtime is there."""
+"""After so long without a fact, the row is asked for. That shows whether a runtime is there."""
 _ANSWER_SECONDS = 15.0
 
 _TIDY_SECONDS = 60.0
 
 
 def order(home: Path, request: Command, until: tuple[str, ...], bad: tuple[str, ...]) -> Workflow:
-    """Send a command and wait until the workflow's status is one of `until` or `bad` (without
-    `until`: do not wait). Return its row. Raises `Refused`, `NoRuntime`, `NoAnswer`; `Stop` if
-    a resolution is not accepted.
+    """Send a command, wait for the workflow's status, and return its row.
+
+    Wait until the status is one of `until` or `bad`; without `until`, do not wait for a status.
+    Raise `Stop` if the resolution of a conflict is not accepted, else `Refused`, `NoRuntime` or
+    `NoAnswer`.
     """
     served = connection.read(home)
     with Client(served.requests, serves=lambda: connection.is_held(home)) as client:
@@ -45,7 +47,7 @@ def order(home: Path, request: Command, until: tuple[str, ...], bad: tuple[str, 
 
 
 def _wait(client: Client, subscriber: Subscriber, name: str, ends: set[str]) -> Workflow:
-    """Wait for one of the statuses `ends`. Raises `NoAnswer` when the runtime is gone."""
+    """Wait for one of the statuses `ends`. Raise `NoAnswer` if the runtime is gone."""
     while (row := _row(client, name)).status not in ends:
         fact = subscriber.next(SILENCE_SECONDS)
         while fact is not None and not isinstance(fact, WorkflowMoved):
@@ -59,9 +61,9 @@ def _has_conflict(client: Client, name: str) -> bool:
 
 
 def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
-    """Wait until the merger has judged what a person left in the worktree.
+    """Wait until the merger has judged a person's resolution of a conflict.
 
-    Raises `Stop` with what is wrong.
+    Raise `Stop` with the problems if it is not accepted.
     """
     while True:
         fact = subscriber.next(SILENCE_SECONDS)
@@ -83,11 +85,12 @@ def _row(client: Client, name: str) -> Workflow:
 
 
 def _wait_tidied(client: Client, row: Workflow) -> Workflow:
-    """Wait until every program of a stopped workflow is gone (TERM, a grace of 5 s, KILL) and
-    what was not committed is pinned; 60 s at most.
+    """Wait, at most 60 s, until a stopped workflow is tidied.
+
+    Then all its programs are gone (TERM, 5 s later KILL) and its uncommitted changes are pinned.
     """
     deadline = time.monotonic() + _TIDY_SECONDS
     while not row.tidied and time.monotonic() < deadline:
-        time.sleep(0.05)  # no fact tells it: the workflow's story has ended before
+        time.sleep(0.05)  # no fact reports it: the workflow's last fact came before
         row = _row(client, row.id)
     return row

@@ -1,6 +1,7 @@
-"""The live view of a workflow as lines: what waits first, then what runs, then what happened.
+"""Draw the live view of a workflow: what waits, then what runs, then the newest facts.
 
-Pure: a row, what the facts told, the time and the size of the screen make the lines.
+The functions are pure. The lines depend on a row, the noted facts, the time and the size of the
+screen.
 """
 
 from dataclasses import dataclass, field
@@ -22,10 +23,10 @@ _AT_WORK = ("starting", "waiting", "running")
 
 @dataclass
 class Story:
-    """What the facts told that no row holds.
+    """What is known from facts and not from rows.
 
-    `drives`: this process prepares and starts the workflow itself, so that neither waits for a
-    person.
+    `drives` says that this process prepares and starts the workflow itself, so that neither step
+    waits for a person.
     """
 
     drives: bool = False
@@ -35,13 +36,13 @@ class Story:
     testing_since: str = ""
 
     def waits(self, row: Workflow) -> list[Wait]:
-        """What waits for a person."""
+        """Return what waits for a person."""
         if self.drives and row.status in ("created", "ready"):
             return []
         return waits(row, self.questions)
 
     def note(self, fact: AnyFact) -> None:
-        """Take a fact in."""
+        """Note a fact."""
         self.newest = [*self.newest[1 - _NEWEST :], line(fact)]
         match fact:
             case facts.TerminalBlocked():
@@ -55,7 +56,7 @@ class Story:
 
 
 def picture(row: Workflow, story: Story, now: datetime, width: int, height: int) -> list[Text]:
-    """Lines that fit: each within `width`, all of them within `height`."""
+    """Return the lines of the view, at most `height` of at most `width` columns."""
     top = [_head(row, story, now)]
     waiting = story.waits(row)
     if waiting:
@@ -77,7 +78,7 @@ def picture(row: Workflow, story: Story, now: datetime, width: int, height: int)
 
 
 def _folded(lines: list[Text], width: int) -> list[Text]:
-    """Commands are wrapped, not cut: they are to be copied."""
+    """Wrap the lines of commands instead of cutting them, so that they can be copied."""
     found: list[Text] = []
     for text in lines:
         plain = text.plain
@@ -111,7 +112,7 @@ def _runs(task: Task) -> bool:
 
 
 def _running(task: Task, story: Story, now: datetime) -> Text:
-    """A task that is worked on: by whom, how long, and its newest commit."""
+    """Return the line of a task at work: its terminal, for how long, and its newest commit."""
     at_work = [t for t in task.terminals if t.status in _AT_WORK and not t.gone]
     chosen = next((t for t in at_work if t.status == "running"), at_work[0])
     text = f"  {_terminal(chosen, now)}"
@@ -128,7 +129,7 @@ def _terminal(terminal: Terminal, now: datetime) -> str:
 
 
 def _rest(row: Workflow) -> list[str]:
-    """The tasks that nobody works on, counted by status."""
+    """Return a line that counts the tasks not at work by status; no line if there are none."""
     counts: dict[str, int] = {}
     for task in row.tasks:
         if not _runs(task):

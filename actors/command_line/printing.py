@@ -1,6 +1,7 @@
-"""Printing: every text of the command line leaves the process here, and only visible text does.
+"""Print the texts of the command line, as visible text only.
 
-Imports stand inside the functions, so that `--help` is quick.
+Every text that a command prints goes through this module. Imports are inside the functions, so that
+`--help` is quick.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ def say_json(value: Any, *, pretty: bool = False) -> None:
 
 
 def print_rich(renderable: Any) -> None:
-    """Print a renderable of Rich."""
+    """Print a Rich renderable."""
     from actors.command_line.neutral import console
 
     console().print(renderable)

@@ -1,6 +1,6 @@
-"""How this program was started, so that the commands it prints can be typed as they stand.
+"""Spell commands as this program was started, so that they can be copied into a shell.
 
-Imports stand inside the functions, so that `--help` is quick.
+Imports are inside the functions, so that `--help` is quick.
 """
 
 import os
@@ -12,8 +12,9 @@ _DEFAULT = "python run.py"
 
 
 def started_as() -> str:
-    """The words that started this process, up to the first argument of ours: `python run.py`,
-    `python -m callboard`, as they were typed.
+    """Return the words that started this process, without the arguments of the command line.
+
+    They are as the user typed them: `python run.py`, or `python -m callboard`.
     """
     import shlex
 
@@ -22,9 +23,7 @@ def started_as() -> str:
 
 
 def installed_as() -> str:
-    """The installed command as it can be typed: its name if the shell finds it by that, else its
-    path.
-    """
+    """Return the installed command: its name if the shell finds it by name, else its path."""
     import shlex
 
     path = sys.argv[0]
@@ -39,22 +38,23 @@ def installed_as() -> str:
 
 
 def spelling() -> str:
-    """The name under which the command line runs; `python run.py` outside of a command."""
+    """Return the name under which the command line runs; `python run.py` outside a command."""
     context = click.get_current_context(silent=True)
     name = context.find_root().info_name if context is not None else None
     return _DEFAULT if name in (None, "run.py") else str(name)
 
 
 def given_home() -> str | None:
-    """The home that the user named with `--home`, if any."""
+    """Return the home that the user named with `--home`, if any."""
     context = click.get_current_context(silent=True)
     home: str | None = context.find_root().obj if context is not None else None
     return home
 
 
 def command(*words: str) -> str:
-    """A command of this program, to be copied into a shell as it stands: in the spelling it was
-    started with, and with `--home` if one was given.
+    """Return a command of this program that can be copied into a shell.
+
+    It is spelled as the program was started, with `--home` if one was given.
 
     >>> command("why", "demo/a")
     'python run.py why demo/a'

@@ -1,4 +1,4 @@
-"""Which tests a project has, by the files that stand in its directory."""
+"""Recognise the test command of a project by the files in its directory."""
 
 import json
 import re
@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 
 class Project(NamedTuple):
-    """The command of the tests, what prepares a fresh worktree, and the file that says so.
+    """How to test a project.
 
-    Empty lists: none was found.
+    `test` is the test command, `setup` the command that prepares a new worktree. Either is empty if
+    none was found. `why` is the name of the file that they were recognised by.
     """
 
     test: list[str]
@@ -19,7 +20,7 @@ class Project(NamedTuple):
 
 
 def recognise(place: Path) -> Project:
-    """The first kind of project whose files are there."""
+    """Return the test command and setup of the first kind of project whose files exist."""
     for kind in _KINDS:
         found = kind(place)
         if found is not None:
@@ -84,7 +85,7 @@ def _make(place: Path) -> Project | None:
 
 
 def _by_file(name: str, *test: str) -> Callable[[Path], Project | None]:
-    """A kind of project that one file gives away."""
+    """Return a function that recognises a kind of project by one file."""
 
     def kind(place: Path) -> Project | None:
         return Project(list(test), [], name) if (place / name).is_file() else None

@@ -1,4 +1,4 @@
-"""Read a terminal's output, piece by piece, from where the caller stands."""
+"""Read a terminal's output piece by piece, from an offset."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,15 @@ from bus.requests import TerminalOutput
 from bus.results import TerminalBytes
 
 PIECE = 1 << 17
-"""Bytes asked for at once."""
+"""Bytes asked for in one request."""
 WAIT = 20.0
-"""Seconds that the runtime may keep a request for output that is still to come."""
+"""Seconds that the runtime may hold a request until new output comes."""
 
 
 def pieces(client: Client, terminal: str, offset: int, follow: bool) -> Iterator[TerminalBytes]:
-    """Yield the output from `offset` on: what there is, and with `follow` what comes until the
-    program ends. A piece may begin later than the one before ended: the rest was dropped.
+    """Yield the output from `offset` on; with `follow`, also new output until the program ends.
+
+    A piece may begin after the end of the one before; the output between them was dropped.
     """
     wait = WAIT if follow else 0.0
     while True:

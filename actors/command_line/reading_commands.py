@@ -12,7 +12,7 @@ from actors.command_line.options import ask, client, home, home_option, json_opt
 @json_option
 @home_option
 def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
-    """What runs; what waits for a person stands on top."""
+    """List the workflows; show first what waits for a person."""
     from actors.command_line import tables
     from actors.command_line.asking import questions, recent
     from bus.requests import WorkflowGet, WorkflowList
@@ -32,7 +32,7 @@ def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
 @json_option
 @home_option
 def tree(as_json: bool) -> None:
-    """The supervisor tree."""
+    """Show the supervision tree."""
     from actors.command_line import tables
     from bus.requests import TreeInspect
 
@@ -44,7 +44,7 @@ def tree(as_json: bool) -> None:
 @json_option
 @home_option
 def why(address: str, as_json: bool) -> None:
-    """The facts behind a status, newest first."""
+    """Show the facts behind a status, newest first."""
     from actors.command_line import tables
     from bus.requests import Why
 
@@ -59,7 +59,7 @@ def why(address: str, as_json: bool) -> None:
 @json_option
 @home_option
 def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:
-    """The feed: every fact, in order."""
+    """Print every fact, in order."""
     from actors.command_line.events import print_events
 
     print_events(home(), address, after, follow, types, as_json)
@@ -71,7 +71,7 @@ def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_js
 @json_option
 @home_option
 def diff(task: str, stat: bool, as_json: bool) -> None:
-    """What a task's branch changes against its base, committed or not."""
+    """Show what a task's branch changes against its base, committed or not."""
     from actors.command_line import tables
     from bus.requests import TaskDiff
 

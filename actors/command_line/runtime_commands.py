@@ -1,4 +1,4 @@
-"""Commands on the runtime and on what is installed: `serve`, `down`, `demo`, `doctor`, …"""
+"""Commands on the runtime and on the installation: `serve`, `down`, `demo`, `doctor` and others."""
 
 import os
 import sys
@@ -56,7 +56,7 @@ def down(terminals: bool, as_json: bool) -> None:
 @click.option("--dir", "directory", metavar="DIR", help="Where to put the sample; kept.")
 @home_option
 def demo(directory: str | None) -> None:
-    """The main job on a sample repository, with scripted agents in real terminals."""
+    """Run a sample plan, with scripted agents in real terminals."""
     from actors.command_line.demo import run_demo
 
     sys.exit(run_demo(click.get_current_context().find_root().obj, directory))
@@ -67,7 +67,7 @@ def demo(directory: str | None) -> None:
 @json_option
 @home_option
 def doctor(mend: bool, as_json: bool) -> None:
-    """What is installed, what is missing, what runs, and what mends it."""
+    """Check what is installed, missing and running, and say what helps."""
     from actors.command_line import tables
     from actors.command_line.actions import with_help
     from actors.runtime import local
@@ -84,7 +84,7 @@ def doctor(mend: bool, as_json: bool) -> None:
 @home_option
 @click.pass_context
 def providers(ctx: click.Context, as_json: bool) -> None:
-    """Your providers (~/.config/callboard/providers.toml), and whether their keys are there."""
+    """List your providers (~/.config/callboard/providers.toml) and check their keys."""
     if ctx.invoked_subcommand is None:
         from actors.command_line import tables
         from actors.runtime import local
@@ -111,7 +111,7 @@ def import_providers(source: str | None, as_json: bool) -> None:
 @json_option
 @home_option
 def compact(as_json: bool) -> None:
-    """Forget the facts of finished workflows; `seq` goes on."""
+    """Remove the facts of finished workflows; `seq` goes on."""
     from bus.requests import EventsCompact
 
     result = ask(EventsCompact())

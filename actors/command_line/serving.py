@@ -1,4 +1,4 @@
-"""What `serve` prints."""
+"""Print what happens to the runtime, for the command `serve`."""
 
 import os
 import sys
@@ -19,11 +19,12 @@ _TO_TYPE = (
 
 
 class PrintedReport:
-    """Prints what happens to the runtime. A closed terminal window is no error."""
+    """Prints what happens to the runtime. A terminal window closed before the end is no error."""
 
     def started(self, home: Path, url: str) -> None:
-        """Print that the runtime serves the home, how to end it, and the URL of the web door; on
-        a terminal also what to type in another window.
+        """Print that the runtime serves the home, how to end it, and the URL of its HTTP server.
+
+        On a terminal, also print commands to type in another window.
         """
         say(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it")
         if url:

@@ -1,7 +1,7 @@
-"""The standard streams: a closed or full one does not stop what a command does.
+"""Secure the standard streams, so that a closed or full one does not stop a command.
 
-A closed stream is worse than a silent one: the next file that is opened, perhaps the database, gets
-its number, and `print` writes into it.
+A closed stream is dangerous: the next file that is opened, perhaps the database, gets its file
+descriptor, and `print` writes into that file.
 """
 
 import io
@@ -11,7 +11,10 @@ from typing import TextIO
 
 
 class _Steady(io.FileIO):
-    """Remembers the first error of writing, and goes on without writing."""
+    """A stream that remembers its first write error and discards everything after it.
+
+    If `reader_may_go` is false, a broken pipe raises instead.
+    """
 
     error: OSError | None = None
     reader_may_go = False
@@ -35,30 +38,30 @@ _made: list[_Steady] = []
 
 
 def secure() -> None:
-    """Open the standard streams that are closed, and have the others go on after an error."""
+    """Open standard streams that are closed, and make the output streams go on after an error."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, `fd`
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout, sys.stderr = _steady(1, sys.stdout), _steady(2, sys.stderr)
 
 
 def go_on_without_reader() -> None:
-    """Do not end where the program that reads the output ends: the work goes on."""
+    """Let the command go on if the program that reads its output ends."""
     for raw in _made:
         raw.reader_may_go = True
 
 
 def finish(code: object) -> object:
-    """Write out what is left; return the exit code, 1 instead of 0 where output was lost."""
+    """Flush the streams and return the exit code, 1 instead of 0 if output was lost."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            continue  # whoever read it has gone
+            continue  # its reader is gone
     lost = next((raw for raw in _made if raw.fileno() == 1 and raw.error is not None), None)
     if lost is None or isinstance(lost.error, BrokenPipeError):
         return code
@@ -68,7 +71,7 @@ def finish(code: object) -> object:
 
 def _steady(fd: int, stream: TextIO | None) -> TextIO:
     if stream is not None and not isinstance(stream, io.TextIOWrapper):
-        return stream  # of a test
+        return stream  # a test has replaced it
     raw = _Steady(fd, "wb", closefd=False)
     _made[:] = [*(each for each in _made if each.fileno() != fd), raw]
     if stream is None:

@@ -1,4 +1,4 @@
-"""What the reading commands show: tables and trees, made from the structs of `bus/`."""
+"""Make the tables and trees that commands print from the structs of `bus/`."""
 
 from shlex import quote
 from typing import Any
@@ -38,7 +38,10 @@ _COLOURS = {
 
 
 def ps(workflows: list[Workflow], questions: Questions | None = None, hidden: int = 0) -> Any:
-    """Everything under way; what waits for a person first. `hidden` workflows are left out."""
+    """Return what waits for a person, then a tree of each workflow.
+
+    `hidden` is how many workflows were left out.
+    """
     if not workflows and not hidden:
         return f"no workflow yet: {command('up', 'PLAN')}"
     waiting = [wait for workflow in workflows for wait in waits(workflow, questions)]
@@ -52,12 +55,12 @@ def ps(workflows: list[Workflow], questions: Questions | None = None, hidden: in
 
 
 def _wait(wait: Wait) -> Text:
-    """What waits and its command on one line; further choices on a line each."""
+    """Return what waits and its first command on one line, then each further command on one."""
     return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
 
 
 def waiting_lines(waiting: list[Wait]) -> list[Text]:
-    """A heading, what waits, and below it each command on a line of its own."""
+    """Return a heading and what waits, each with its commands on lines of their own below."""
     lines = [Text("waits for you", style="bold yellow")]
     for wait in waiting:
         lines.append(Text(f"  {wait.what}"))
@@ -66,7 +69,7 @@ def waiting_lines(waiting: list[Wait]) -> list[Text]:
 
 
 def workflow_tree(workflow: Workflow) -> Tree:
-    """A workflow with its tasks and their terminals."""
+    """Return the tree of a workflow, its tasks and their terminals."""
     title = f"[bold]{workflow.address}[/] {_status(workflow.status)}"
     tree = Tree(title + _reason(workflow))
     for task in workflow.tasks:
@@ -87,7 +90,7 @@ _MOST_FORECASTS = 5
 
 
 def forecasts(workflow: Workflow) -> list[str]:
-    """The conflicts that are foreseen; many branches that touch the same files are one line."""
+    """Return the foreseen conflicts, at most 6 lines. Those in the same files share one line."""
     alike: dict[tuple[str, ...], dict[str, None]] = {}
     for pair in workflow.forecast:
         alike.setdefault(tuple(pair.files), {}).update(dict.fromkeys(pair.branches))
@@ -109,7 +112,7 @@ def _terminal_line(terminal: Terminal) -> str:
 
 
 def _marks(terminal: Terminal) -> str:
-    """What is observed beside the status, while the status says that a program is wanted."""
+    """Return what was observed of a terminal whose program is to run, beside its status."""
     if not terminal.live:
         return ""
     marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
@@ -128,7 +131,7 @@ def _reason(row: Workflow | Task | Terminal) -> str:
 
 
 def tree(node: Node) -> Tree:
-    """The supervisor tree."""
+    """Return the supervision tree."""
     root = Tree(_node(node))
     _add(root, node)
     return root
@@ -162,7 +165,7 @@ def _node(node: Node) -> str:
 
 
 def check(plan: CheckedPlan) -> Any:
-    """What a plan would run."""
+    """Return what a plan would run."""
     table = Table("task", "branch", "terminals, in turn", box=None, pad_edge=False)
     for task in plan.tasks:
         table.add_row(task.id, escape(task.branch), escape(" -> ".join(task.terminals)))
@@ -174,7 +177,7 @@ def check(plan: CheckedPlan) -> Any:
 
 
 def why(chain: Chain) -> Any:
-    """The chain of facts, newest first, with what each carries."""
+    """Return the chain of facts, newest first, each with its longer texts."""
     if not chain.facts:
         return f"no facts about {chain.address}"
     lines: list[Any] = []
@@ -189,7 +192,7 @@ def why(chain: Chain) -> Any:
 
 
 def preview(branches: list[BranchPreview]) -> Any:
-    """What the merge of each branch would do, a line each."""
+    """Return what the merge of each branch would do, one line each."""
     return escape("\n".join(map(_preview, branches)) or "no branch yet")
 
 
@@ -206,7 +209,7 @@ def _preview(branch: BranchPreview) -> str:
 
 
 def diff(found: TaskDiff) -> str:
-    """Return what a branch changes: the diff itself if it was asked for, else a line a file."""
+    """Return what a branch changes: the diff if it was asked for, else one line for each file."""
     if found.text:
         lines = found.text.split("\n")
     else:
@@ -222,7 +225,7 @@ def _file(file: FileChange) -> str:
 
 
 def providers(found: list[dict[str, Any]]) -> Any:
-    """The user's providers, and where their keys come from."""
+    """Return a table of the user's providers and where their keys come from."""
     if not found:
         return f"no providers; `{command('providers', 'import')}` takes over those of cc-switch"
     table = Table("name", "address", "model", "key", box=None)
@@ -233,7 +236,7 @@ def providers(found: list[dict[str, Any]]) -> Any:
 
 
 def doctor(report: Report) -> Any:
-    """What the doctor found, a line each."""
+    """Return what the doctor found, one line each."""
     table = Table(box=None, pad_edge=False, show_header=False)
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
     for item in report.items:
@@ -242,7 +245,7 @@ def doctor(report: Report) -> Any:
 
 
 def outcome(row: Workflow) -> str:
-    """The last words of `up`: what there is to look at, or what goes on."""
+    """Return the outcome of a workflow, with commands to look at it or to go on."""
     if row.status == "completed":
         return (
             f"{row.address} completed: {row.reason}\n"

@@ -14,7 +14,7 @@ from actors.command_line.options import ask, home, home_option, json_option, sho
 @json_option
 @home_option
 def screen(terminal: str, as_json: bool) -> None:
-    """What a terminal's screen shows now."""
+    """Show a terminal's screen."""
     from bus.requests import TerminalScreen
     from bus.visible import visible
 
@@ -28,7 +28,7 @@ def screen(terminal: str, as_json: bool) -> None:
 @click.option("--raw", is_flag=True, help="The bytes as the program wrote them.")
 @home_option
 def logs(terminal: str, follow: bool, raw: bool) -> None:
-    """A terminal's output as text; what drives the terminal is left out."""
+    """Print a terminal's output as text, without control sequences."""
     from actors.command_line.logs import print_logs
 
     print_logs(home(), terminal, follow, raw)
@@ -65,7 +65,7 @@ def attach(terminal: str, read_only: bool, detach_key: str) -> None:
 @json_option
 @home_option
 def send(terminal: str, text: str, as_json: bool) -> None:
-    """Give a terminal that works its next instruction: a text, or `-` to read it from stdin."""
+    """Give a working terminal its next instruction; `-` reads it from standard input."""
     from bus.requests import TerminalSend
 
     words = sys.stdin.read() if text == "-" else text

@@ -1,12 +1,13 @@
-"""Times as a person reads them: local, with their zone, and how long ago."""
+"""Format times for a person: in local time with the zone, or as a duration."""
 
 from datetime import UTC, datetime
 
 
 def when(at: str, now: datetime | None = None) -> str:
-    """A fact's time on the clock of this machine, with its zone; the date if it is not today.
+    """Return a stored time in this machine's zone, with the date if it is not today.
 
-    `2026-11-29T12:00:00Z` is `13:00:00+01:00` in Berlin, and `12:00:00Z` where the zone is UTC.
+    `2026-11-29T12:00:00Z` becomes `13:00:00+01:00` in Berlin, and `12:00:00Z` in UTC. Text that is
+    not a time is returned as it is.
     """
     there = read(at)
     if there is None:
@@ -20,7 +21,7 @@ def when(at: str, now: datetime | None = None) -> str:
 
 
 def read(at: str) -> datetime | None:
-    """A stored time; None for "" and for what is no time."""
+    """Parse a stored time. Return None if the text is not a time."""
     try:
         there = datetime.fromisoformat(at)
     except ValueError:
@@ -29,13 +30,13 @@ def read(at: str) -> datetime | None:
 
 
 def since(at: str, now: datetime) -> str:
-    """How long ago a stored time was; "" if there is none."""
+    """Return how long before `now` a stored time was; "" if the text is not a time."""
     there = read(at)
     return duration((now - there).total_seconds()) if there else ""
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the two largest units that matter.
+    """Return a duration in its two largest units.
 
     >>> [duration(s) for s in (7, 252, 7500, 180000)]
     ['7 s', '4 min 12 s', '2 h 5 min', '2 d 2 h']

@@ -1,4 +1,4 @@
-"""Following a workflow from outside: submit, prepare, start, wait, show."""
+"""Run a plan or follow a workflow to its end, for the commands `up` and `follow`."""
 
 import time
 from pathlib import Path
@@ -30,13 +30,14 @@ _OVER = {"completed", "failed", "cancelled"}
 _TOO_LATE = {400, 409}
 _STOPPING = 503
 _QUIET_SECONDS = 0.25
-"""After so long without a fact the view is redrawn."""
+"""The view is redrawn after so long without a fact."""
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
-    """`up`: the whole way of one plan. 0 when it landed, 1 when it stopped before.
+    """Submit, prepare, start and follow a plan to its end.
 
-    A plan that is wrong is refused before a runtime, or even a home, is made for it.
+    Return the exit code: 0 if the workflow landed, 1 if it stopped before. Raise `Refused` if the
+    plan is not valid, before a runtime or a home is made for it.
     """
     streams.go_on_without_reader()
     local.check(plan["plan"], plan["base"])
@@ -50,9 +51,9 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
 
 
 def follow_workflow(home: Path, name: str) -> int:
-    """`follow`: the view of `up` on a workflow that is there.
+    """Follow an existing workflow to its end, in the view of `up`.
 
-    0 when it landed, 1 when it stopped before.
+    Return the exit code: 0 if the workflow landed, 1 if it stopped before.
     """
     streams.go_on_without_reader()
     with _client(home, connection.read(home)) as client:
@@ -65,7 +66,7 @@ def follow_workflow(home: Path, name: str) -> int:
 
 
 def _shown(follower: "_Follower", as_json: bool) -> int:
-    """Follow to the end, and show what came of it; return the exit code."""
+    """Follow the workflow to its end and print the outcome; return the exit code."""
     row = follower.follow()
     if row is None:
         again = command("follow", follower.name)
@@ -83,9 +84,9 @@ def _client(home: Path, served: connection.Connection) -> Client:
 
 
 class _Follower:
-    """Follows a workflow to its end, also across runtimes that end and come back.
+    """Follows a workflow to its end, even if the runtime ends and another one starts.
 
-    `drives`: it also prepares and starts the workflow.
+    `drives` says that it also prepares and starts the workflow.
     """
 
     def __init__(self, home: Path, name: str, seq: int, as_json: bool, *, drives: bool) -> None:
@@ -97,7 +98,10 @@ class _Follower:
         self._started = False
 
     def follow(self) -> Workflow | None:
-        """Return the row at the end, or when the merge waits for a person; None at Ctrl-C."""
+        """Follow to the end, or until the merge waits for a person.
+
+        Return the row, or None after Ctrl-C.
+        """
         try:
             while True:
                 try:
@@ -112,7 +116,7 @@ class _Follower:
             return None
 
     def _await_runtime(self) -> None:
-        """Say that nobody serves, and return when a runtime does."""
+        """Wait until a runtime serves. Print that none does."""
         said = False
         while True:
             try:
@@ -125,14 +129,14 @@ class _Follower:
                         f"does this when one serves: {command('serve')}",
                         err=True,
                     )
-                time.sleep(LOOK_SECONDS)  # no event of another process's start can be awaited
+                time.sleep(LOOK_SECONDS)  # the start of another process gives no event to wait for
             else:
                 if said:
                     say("a runtime serves again", err=True)
                 return
 
     def _with(self, served: connection.Connection) -> Workflow:
-        """Follow with one runtime. Raises `NoAnswer` or `NoRuntime` when it has ended."""
+        """Follow with one runtime; return the row. Raise `NoAnswer` or `NoRuntime` if it ends."""
         with _client(self._home, served) as client:
             subscriber = Subscriber(served.feed, served.requests, self._seq, self.name)
             view = self._view(client)
@@ -152,7 +156,10 @@ class _Follower:
         return live.follow_view(client, self.name, self._drives)
 
     def _is_over(self, client: Client, subscriber: Subscriber, view: live.View) -> bool:
-        """Show the next fact; whether the workflow is over, or waits for a person in its merge."""
+        """Show the next fact.
+
+        Return whether the workflow is over or its merge waits for a person.
+        """
         fact = subscriber.next(_QUIET_SECONDS if view.behind else LOOK_SECONDS)
         if fact is None and view.behind:
             view.catch_up()
@@ -173,7 +180,10 @@ class _Follower:
         return row.status in _OVER or merge_of_person(row)
 
     def _go_on(self, client: Client, row: Workflow) -> None:
-        """Give the command that is next. Another one may have been faster."""
+        """Send the next command, if this process drives the workflow.
+
+        A refusal is ignored if another client was faster.
+        """
         if not self._drives:
             return
         try:

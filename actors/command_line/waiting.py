@@ -1,4 +1,4 @@
-"""What of a workflow waits for a person, and the commands that go on."""
+"""Find what waits for a person in a workflow, and the commands that go on."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from bus.rows import Task, Terminal, Workflow
 from bus.status import MergeStage
 
 Questions = Mapping[str, TerminalBlocked]
-"""The newest question of each terminal that is blocked, by its address."""
+"""The newest question of each blocked terminal, by the terminal's address."""
 
 _FIRST_STEPS = {
     "created": ("waits to be prepared", "prepare"),
@@ -22,14 +22,14 @@ _TASKS_GO_ON = ("running", "paused")
 
 
 class Wait(NamedTuple):
-    """One thing that waits, in a sentence, and the commands to choose from."""
+    """One thing that waits for a person: a sentence, and the commands to choose from."""
 
     what: str
     commands: list[str]
 
 
 def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
-    """What waits for a person, in the order of the tasks."""
+    """Return what waits for a person, in the order of the tasks."""
     id, found = workflow.id, []
     for task in workflow.tasks:
         found += _of_task(workflow, task)
@@ -80,20 +80,27 @@ def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
 
 
 def _ways_on(terminal: Terminal) -> list[str]:
-    """Enter it, or start it again; the terminal of the merge has no task to retry."""
+    """Return the commands to enter a terminal and to retry it.
+
+    The merge's terminal has no task and cannot be retried.
+    """
     where = terminal.address.rstrip("/")
     again = [command("retry", where)] if terminal.task else []
     return [command("attach", where), *again]
 
 
 def _question(text: str) -> str:
-    """The line of a prompt that asks; else its first one."""
+    """Return the first line of a prompt with a question mark, else its first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return next((line for line in lines if "?" in line), lines[0] if lines else "")
 
 
 def merge_of_person(workflow: Workflow) -> bool:
-    """A conflict, and no merge terminal is at it; or a checkout that cannot follow."""
+    """Return whether the merge waits for a person.
+
+    It does after a conflict that no merge terminal works on, or if the user's checkout of the
+    target cannot follow the landing.
+    """
     helper, stage = workflow.merge_terminal, workflow.merge.stage
     at_work = helper is not None and (helper.alive or helper.wanted)
     asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)

@@ -1,4 +1,4 @@
-"""Commands that give a plan or a workflow something to do: `up`, `start`, `approve`, …"""
+"""Commands that change a plan or a workflow: `up`, `start`, `approve` and others."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("directory", metavar="[DIR]", default=".")
 def init(directory: str) -> None:
-    """Write a plan for the repository one stands in; never over a file."""
+    """Write a first plan for a repository; never overwrite a file."""
     from pathlib import Path
 
     from actors.command_line.init import write_plan
@@ -43,7 +43,7 @@ def init(directory: str) -> None:
 @json_option
 @home_option
 def check(plan: str, repo: str | None, as_json: bool) -> None:
-    """Validate a plan and show what would run; starts nothing."""
+    """Validate a plan and show what would run; start nothing."""
     from actors.command_line import tables
     from actors.runtime import local
 
@@ -79,7 +79,7 @@ def follow(workflow: str) -> None:
 @json_option
 @home_option
 def submit(plan: str, repo: str | None, as_json: bool) -> None:
-    """Submit a plan; it is then `created`."""
+    """Submit a plan, without preparing or starting it."""
     from bus.requests import PlanSubmit
 
     result = ask(PlanSubmit(**with_repo(read_plan(plan), repo), **own_environment()))
@@ -107,7 +107,7 @@ def finish(
 
 
 def _said(row: "Workflow", asked: str = "") -> str:
-    """How what was `asked` about stands: the task of this address, else the workflow."""
+    """Return the status of the task at the address `asked`, else of the workflow."""
     name = asked.strip("/").split("/")[1] if asked.count("/") else ""
     about = next((task for task in row.tasks if task.id == name), row)
     return f"{about.address} {about.status}" + (f": {about.reason}" if about.reason else "")
@@ -141,7 +141,7 @@ def start(workflow: str, as_json: bool) -> None:
 @json_option
 @home_option
 def resume(workflow: str, as_json: bool) -> None:
-    """Go on after a pause."""
+    """Resume a paused workflow."""
     from bus.requests import WorkflowResume
 
     finish(WorkflowResume(workflow=workflow), as_json)
@@ -152,7 +152,7 @@ def resume(workflow: str, as_json: bool) -> None:
 @json_option
 @home_option
 def stop(workflow: str, as_json: bool) -> None:
-    """End a workflow's terminals; its branches are kept."""
+    """End a workflow's terminals; keep its branches."""
     from bus.requests import WorkflowStop
 
     finish(WorkflowStop(workflow=workflow), as_json, until=("cancelled",))
@@ -164,7 +164,7 @@ def stop(workflow: str, as_json: bool) -> None:
 @json_option
 @home_option
 def pause(workflow: str, freeze: bool, as_json: bool) -> None:
-    """Type nothing new and start nothing; what runs goes on."""
+    """Pause a workflow: type and start nothing new; running programs go on."""
     from bus.requests import WorkflowPause
 
     finish(WorkflowPause(workflow=workflow, freeze=freeze), as_json)
@@ -225,7 +225,7 @@ def reject(task: str, reason: str, as_json: bool) -> None:
 @json_option
 @home_option
 def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool) -> None:
-    """Predict, go on with, or give up a merge; it starts by itself when all tasks are done."""
+    """Preview, continue or abort a merge; it starts by itself when all tasks are done."""
     from actors.command_line import tables
     from bus.requests import MergeAbort, MergeContinue, MergePreview
 
@@ -245,7 +245,7 @@ def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool)
 @json_option
 @home_option
 def answer(terminal: str, choice: str, as_json: bool) -> None:
-    """Reply to the prompt a terminal is blocked at, by the label of a choice."""
+    """Answer a terminal's prompt with the label of a choice."""
     from bus.requests import TerminalAnswer
 
     result = ask(TerminalAnswer(terminal=terminal, choice=choice))

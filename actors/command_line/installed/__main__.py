@@ -11,7 +11,7 @@ def place() -> str:
 
 
 def main() -> None:
-    """The console script `callboard`."""
+    """Run the console script `callboard`."""
     sys.path.insert(0, place())
     import run
 
