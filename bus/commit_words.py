@@ -1,26 +1,26 @@
 # ruff: noqa: RUF001, RUF002 (typographic quotes and full-width brackets are meant)
-"""What a commit message says to Callboard: `#done`, `#review`, `#fail`, or a metadata block.
+r"""What a commit message says to Callboard: `#done`, `#review`, `#fail`, or a metadata block.
 
-A commit is the only word a terminal gives, so reading it must be dull and exact. `parse` answers
+A terminal reports through its commits alone, so they are read by exact rules. `parse` returns
 
-- `None`: the message says nothing to us; the commit is seen and changes nothing;
-- `Spoken(meaning)`: one word, or one well-formed block;
-- `Malformed(reason)`: there is a block and it is wrong. Never a guess, and never the words beside
-  it: the block wins, so a broken block is answered with its reason.
+- `None` if the message has no word that counts and no block: the commit changes nothing;
+- `Spoken(meaning)` for a word, or for one well-formed block;
+- `Malformed(reason)` for a wrong block, or a message that is too long. A block takes precedence
+  over words, so the words beside a wrong block do not count, and nothing is guessed.
 
-A word counts when it stands alone between blanks; brackets, `*`, `_`, `~` around it and punctuation
-after it do no harm (`(#done)`, `**#done**`, `#done.`). Words are case-sensitive. What is quoted
-does not count, because it is someone else's word:
+A word counts if it stands alone between blanks. Brackets, `*`, `_` and `~` around it, and
+punctuation after it, are allowed (`(#done)`, `**#done**`, `#done.`). Words are case-sensitive.
+Quoted text does not count, because others wrote it:
 
 - '…', "…", `…`, “…”, ‘…’, «…», 「…」, 『…』 within one paragraph. An apostrophe (don't, users')
-  opens nothing, and a quote that is never closed is no quote;
-- lines that begin with `>`; code fences (``` or ~~~), an unclosed one to the end of the message;
+  opens no quotation, and a quotation that is never closed is none;
+- lines that begin with `>`; code fences (``` or ~~~), of which an unclosed one extends to the end;
 - messages of other commits: the indented log below a `commit <hex>` line (`git merge --squash`),
   the shortlog in a merge message (`merge.log`), the subject after `fixup!`, `squash!`, `amend!`.
-  A bullet list of subjects, as a rebase or a web page squashes them, is text like any other.
+  A bullet list of subjects, as made by a rebase or a web page that squashes, is ordinary text.
 
-A message typed on one line with a literal backslash-n (`-m "Title\\n\\n#done"`) is read as its
-writer meant it, outside quotes.
+In a message of one line, a literal `\n` outside quotations is read as a line end
+(`-m "Title\n\n#done"`).
 """
 
 import re
@@ -34,24 +34,24 @@ import msgspec
 from bus.converting import converter
 
 LIMIT: Final = 64 * 1024
-"""Characters of a message that we read; a longer one is `Malformed`."""
+"""Longest message that is read, in characters; a longer one is `Malformed`."""
 
 
 class Meaning(StrEnum):
-    """What the writer of a commit wants to happen."""
+    """What a commit reports."""
 
     DONE = "done"
     """The work is complete: `#done`, or status `completed`."""
     REVIEW = "review"
     """The work asks for review: `#review`."""
     FAIL = "fail"
-    """The terminal gives up: `#fail`, or status `failed`. From a reviewer: a rejection."""
+    """The terminal gives up, or a reviewer rejects: `#fail`, or status `failed`."""
     PASS = "pass"
     """A review accepts: status `review_pass`."""
     REJECT = "reject"
     """A review sends the work back: status `review_reject`."""
     CHECKPOINT = "checkpoint"
-    """Not finished, only saved: status `checkpoint`."""
+    """The work is saved and not finished: status `checkpoint`."""
 
 
 class Status(StrEnum):
@@ -67,8 +67,9 @@ class Status(StrEnum):
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """A metadata block. `status` alone decides; `next_action` is a remark for people.
 
-    So an absent `next_action` is plain completion (hazard 4), and "not finished yet" is said with
-    `checkpoint`. The ids are only copied: who may speak for which terminal is judged elsewhere.
+    So a block with `completed` and no `next_action` is a completion (hazard 4), and unfinished work
+    has `checkpoint`. The ids are copied unchecked: other code decides which terminal a commit may
+    speak for.
     """
 
     workflow_id: str
@@ -77,19 +78,19 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     severity: str | None = None
     issues: str | None = None
-    """One issue a line."""
+    """One issue in each line."""
     next_action: str | None = None
 
 
 class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
-    """The message says one thing; `block` is there when it was said with one."""
+    """The message has one meaning; `block` is the metadata block that gave it, if any."""
 
     meaning: Meaning
     block: Block | None = None
 
 
 class Malformed(msgspec.Struct, frozen=True, tag="malformed"):
-    """The message has a metadata block that cannot be believed; `reason` is for its writer."""
+    """The message is too long or has a wrong metadata block; `reason` is for its writer."""
 
     reason: str
 
@@ -133,7 +134,7 @@ _REQUIRED: Final = ("workflow_id", "task_id", "terminal_id", "status")
 
 
 def parse(message: str) -> Verdict | None:
-    """Read one commit message. Pure; linear in its length; never raises."""
+    """Return what a commit message says. Pure, linear in its length, raises nothing."""
     if len(message) > LIMIT:
         return Malformed(f"the message is longer than {LIMIT} characters")
     lines = list(_own_lines(message))
@@ -147,7 +148,7 @@ def parse(message: str) -> Verdict | None:
 
 
 def _own_lines(message: str) -> Iterator[str]:
-    """The lines the writer speaks for: quoted lines come out empty, the others as they are."""
+    """Yield the lines of a message, with an empty line in place of each quoted one."""
     text = message.replace("\r\n", "\n").replace("\r", "\n")
     if "\n" not in text.strip():
         text = _expand_literal_newlines(text)
@@ -206,10 +207,10 @@ def _without_quotes(text: str) -> str:
 
 
 def _quoted(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each quotation begins and ends. The time is linear in the text.
+    """Yield where each quotation begins and ends, in time linear in the text.
 
-    A run of backticks is closed by the next run of the same length; which that is, is looked up,
-    because a pattern would search the rest of the text for every run.
+    The next run of backticks of the same length closes a run. It is looked up in a table: a pattern
+    would search the rest of the text for every run.
     """
     runs: dict[int, list[int]] = {}
     for run in _TICKS.finditer(text):
@@ -239,10 +240,10 @@ def _paragraphs(lines: list[str]) -> Iterator[str]:
 def _read_block(lines: list[str]) -> Verdict:
     """Read the lines after the marker.
 
-    The block goes on over blank lines while known keys follow (agents write one `-m` a line). It
-    ends at a rule (`---`), at a git trailer (`Signed-off-by: …`), or at a blank line before
-    anything else (tools append their own footers). Unknown lower-case keys are ignored: additions
-    are free. Lines that are indented or begin with `- ` belong to the key above.
+    The block continues over blank lines while known keys follow (agents write one `-m` for each
+    line). It ends at a rule (`---`), at a git trailer (`Signed-off-by: …`), or at a blank line that
+    something else follows (tools append footers). Unknown lower-case keys are ignored, so that keys
+    can be added. Lines that are indented or begin with `- ` or `* ` belong to the key above.
     """
     fields: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -291,18 +292,18 @@ def _to_block(fields: dict[str, str]) -> Verdict:
 
 
 class Duty(StrEnum):
-    """What a terminal is there to do, as far as the words it must commit with are concerned."""
+    """The kinds of work that differ in the words to commit with."""
 
     CODE = "code"
     """Write code; nobody reviews it."""
     CODE_FOR_REVIEW = "code_for_review"
-    """Write code that the next terminal, or a person, judges."""
+    """Write code that the next terminal, or a person, reviews."""
     REVIEW = "review"
-    """Judge the work on this branch."""
+    """Review the work on this branch."""
     MERGE = "merge"
-    """Resolve the conflicts of the merge that stands in this worktree."""
+    """Resolve the conflicts of the unfinished merge in this worktree."""
     REPAIR = "repair"
-    """Mend what failed."""
+    """Repair what failed."""
 
 
 _ENDINGS: Final[dict[Duty, tuple[tuple[str, str], ...]]] = {
@@ -355,11 +356,11 @@ _ENDINGS: Final[dict[Duty, tuple[tuple[str, str], ...]]] = {
 
 
 def instructions(duty: Duty) -> str:
-    """The text to append to an instruction: which commits to make, as shell commands.
+    """Return the text to append to an instruction: which commits to make, as shell commands.
 
-    The word stands at the end of the subject, because an editor session strips lines that begin
-    with `#`. The messages stand in double quotes, so a shell makes of each exactly the message
-    that `parse` understands, while this text pasted whole into a message says nothing.
+    Each word stands at the end of its subject, because an editor session strips lines that begin
+    with `#`. Each message stands in double quotes. A shell removes them, and `parse` understands
+    the message; if the whole text is pasted into a message, its quoted words do not count.
     """
     parts = [
         "How to report: your commits are the only thing that is read."

@@ -1,11 +1,10 @@
 """Facts: what happened, as typed structs.
 
-The journal stores each with its `seq`; the publisher sends it as `ADDRESS SPACE JSON`.
+The journal stores each with its `seq`, and the publisher sends it as `ADDRESS SPACE JSON`.
 
-`seq` and `at` are given by the journal's writer inside the transaction that stores
-the fact; they are 0 and "" before. A class whose `observed` is true is an
-observation: the workflow actor of its address decides on it. The others are
-consequences, for whoever watches.
+The journal sets `seq` and `at` inside the transaction that stores the fact; before, they are 0 and
+"". A class whose `observed` is true is an observation: the workflow actor of its address decides on
+it. The other facts are consequences, for clients that follow the feed.
 """
 
 from typing import Any, ClassVar, get_args
@@ -31,8 +30,10 @@ class Fact(msgspec.Struct, tag_field="type", kw_only=True):
 
 
 class WorkflowMoved(Fact, kw_only=True, tag="workflow.status"):
-    """`by` is who caused it, a `bus.peer.By` or "" for the runtime; `peer` what the system
-    says of that process.
+    """A workflow changed its status.
+
+    `by` is who caused it: a `bus.peer.By`, or "" for the runtime. `peer` is what the system reports
+    about that process.
     """
 
     old: WorkflowStatus | None
@@ -43,7 +44,7 @@ class WorkflowMoved(Fact, kw_only=True, tag="workflow.status"):
 
 
 class TaskMoved(Fact, kw_only=True, tag="task.status"):
-    """`by` and `peer` as in `WorkflowMoved`."""
+    """A task changed its status; `by` and `peer` are as in `WorkflowMoved`."""
 
     old: TaskStatus | None
     new: TaskStatus
@@ -53,7 +54,7 @@ class TaskMoved(Fact, kw_only=True, tag="task.status"):
 
 
 class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
-    """`by` and `peer` as in `WorkflowMoved`."""
+    """A terminal changed its status; `by` and `peer` are as in `WorkflowMoved`."""
 
     old: TerminalStatus | None
     new: TerminalStatus
@@ -69,11 +70,11 @@ class TerminalMoved(Fact, kw_only=True, tag="terminal.status"):
 class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     """A new commit on a task's branch.
 
-    `address` is the task. `verdict` is what its message says (a `bus.commit_words.Meaning`, "" for
-    nothing); `problem` why it cannot count, as its message or git shows it; `issues` a reviewer's
-    or a failing coder's words; `written`, where history was rewritten, the time the author first
-    wrote it (a rebase copies others' words), "" otherwise. `note` is what git showed that does not
-    count against it: a lock file of a process that is gone.
+    `address` is the task. `verdict` is what the message says: a `bus.commit_words.Meaning`, or ""
+    for nothing. `problem` is why the commit cannot count, according to its message or to git.
+    `issues` are the words of a reviewer or of a failing coder. `written` is the author's time if
+    history was rewritten (a rebase copies others' words), otherwise "". `note` is what git showed
+    that does not count against the commit: a lock file of a process that is gone.
     """
 
     observed = True
@@ -91,8 +92,10 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
 
 
 class CommitWaits(Fact, kw_only=True, tag="commit.waits"):
-    """A completion is neither accepted nor rejected yet, for `reason`: git still writes in the
-    worktree, or (`failed`) git cannot examine it; then the terminal is told.
+    """A completion is neither accepted nor rejected yet, for `reason`.
+
+    Either git still writes in the worktree, or git cannot examine it (`failed`); then the terminal
+    is told.
     """
 
     observed = True
@@ -104,7 +107,7 @@ class CommitWaits(Fact, kw_only=True, tag="commit.waits"):
 
 
 class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):
-    """A completion that was not accepted; the terminal is told `reason`."""
+    """A completion was not accepted; the terminal is told `reason`."""
 
     branch: str
     commit: str
@@ -113,8 +116,10 @@ class CommitRejected(Fact, kw_only=True, tag="commit.rejected"):
 
 
 class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
-    """History of a watched branch was changed: `amend`, `rebase`, `reset`, `force`,
-    `deleted`, `created`. `old`/`new` are commit ids or "".
+    """The history of a watched branch was changed.
+
+    `kind` is `amend`, `rebase`, `reset`, `force`, `deleted` or `created`. `old` and `new` are
+    commit ids or "".
     """
 
     observed = True
@@ -126,9 +131,9 @@ class RefRewritten(Fact, kw_only=True, tag="ref.rewritten"):
 
 
 class TaskReopened(Fact, kw_only=True, tag="task.reopened"):
-    """The branch has moved to `commit` after `accepted` was accepted.
+    """The branch moved on to `commit` after `accepted` was accepted.
 
-    Nothing later than `accepted` lands before it is accepted too.
+    No later commit lands before it is accepted too.
     """
 
     accepted: str
@@ -140,8 +145,9 @@ class TaskReopened(Fact, kw_only=True, tag="task.reopened"):
 
 
 class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
-    """The program shows its ready pattern on a quiet screen, `seconds` after its host
-    started it.
+    """The program shows its ready pattern on a quiet screen.
+
+    `seconds` is the time since its host started it.
     """
 
     observed = True
@@ -151,8 +157,9 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
 
 
 class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
-    """The program's version (`""`: unknown) is none its profile was verified with: its
-    prompts are not answered by themselves.
+    """The program's profile was not verified with this `version` ("" if unknown).
+
+    No rule answers the prompts of such a program.
     """
 
     incarnation: int
@@ -162,7 +169,7 @@ class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
 
 
 class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
-    """The program could not be started or did not get ready; `screen` is its last."""
+    """The program could not be started or did not become ready; `screen` is its last screen."""
 
     observed = True
 
@@ -175,8 +182,8 @@ class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):
     """The program and its process group are gone.
 
     `kind`: `exited` (status = code), `signaled` (status = signal), `exec_failed` (status = errno),
-    `lost` (the host died and took the status with it). `unsure` is the step of an instruction of
-    which nobody is left to say whether it was typed; 0: there is none.
+    `lost` (the host died, so the status is unknown). `unsure` is the step of an instruction whose
+    delivery is unknown because its host is gone; 0 if there is none.
     """
 
     observed = True
@@ -199,6 +206,8 @@ class TerminalAdopted(Fact, kw_only=True, tag="terminal.adopted"):
 
 
 class InstructionSent(Fact, kw_only=True, tag="instruction.sent"):
+    """The text of an instruction was typed into the terminal."""
+
     incarnation: int
     step: int
     bytes: int
@@ -214,8 +223,8 @@ class InstructionDelivered(Fact, kw_only=True, tag="instruction.delivered"):
 class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
     """The text was sent and no new turn was seen; it is not typed again.
 
-    Without an `instruction.sent` before it: the runtime died before it could note whether it was
-    typed, and the host, which knew, died too.
+    If no `instruction.sent` precedes this fact, it is unknown whether the text was typed: the
+    runtime died before it stored that, and the host died too.
     """
 
     incarnation: int
@@ -226,8 +235,8 @@ class InstructionUnconfirmed(Fact, kw_only=True, tag="instruction.unconfirmed"):
 class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
     """A prompt waits for a person.
 
-    `prompt` is the profile's name of it, `unknown`, or `unrecognised` where a quiet screen is
-    neither ready nor busy nor a question.
+    `prompt` is the profile's name for it, or `unknown`, or `unrecognised` for a quiet screen that
+    is neither ready nor busy nor a question.
     """
 
     incarnation: int
@@ -237,15 +246,17 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
 
 
 class TurnEnded(Fact, kw_only=True, tag="turn.ended"):
-    """The program is no longer busy with the instruction `step`, and takes another."""
+    """The program is no longer busy with the instruction `step` and can take another."""
 
     incarnation: int
     step: int
 
 
 class TurnWithoutCommit(Fact, kw_only=True, tag="turn.without_commit"):
-    """The program has been quiet for `idle_after` since its turn ended, and nothing that counts
-    was committed. It is told `missing` as an instruction.
+    """A turn ended without a commit that counts.
+
+    The program has been quiet for the plan's `idle_after` since then. It gets `missing` as an
+    instruction.
     """
 
     observed = True
@@ -256,9 +267,11 @@ class TurnWithoutCommit(Fact, kw_only=True, tag="turn.without_commit"):
 
 
 class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
-    """The terminal waits for a person: its turn has ended without a commit that counts, after as
-    many instructions as `nudges` allows, or its screen takes no instruction (`obstacle`:
-    `password`, `pager` or `editor`; "" otherwise).
+    """The terminal waits for a person.
+
+    Either its turn has ended without a commit that counts and the plan's `nudges` are used up, or
+    its screen takes no instruction. `obstacle` is then `password`, `pager` or `editor`; otherwise
+    it is "".
     """
 
     incarnation: int
@@ -269,7 +282,7 @@ class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
 
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
-    """The screen has shown nothing new for `seconds`; what blinks, spins or counts is not new."""
+    """The screen has shown nothing new for `seconds`; blinking, spinners, counters do not count."""
 
     incarnation: int
     seconds: float
@@ -277,7 +290,7 @@ class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
 
 
 class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
-    """A prompt was answered: `by` is `person` or `policy`; `peer` as in `WorkflowMoved`."""
+    """A prompt was answered; `by` is `person` or `policy`, `peer` is as in `WorkflowMoved`."""
 
     incarnation: int
     choice: str
@@ -286,9 +299,9 @@ class TerminalAnswered(Fact, kw_only=True, tag="terminal.answered"):
 
 
 class TerminalTaken(Fact, kw_only=True, tag="terminal.taken"):
-    """Somebody types into the terminal from now on; `by` and `peer` as in `WorkflowMoved`.
+    """A session began to type into the terminal; `by` and `peer` are as in `WorkflowMoved`.
 
-    What is typed is not stored.
+    The typed text is not stored.
     """
 
     incarnation: int
@@ -297,19 +310,19 @@ class TerminalTaken(Fact, kw_only=True, tag="terminal.taken"):
 
 
 class TerminalGiven(Fact, kw_only=True, tag="terminal.given"):
-    """Nobody types into the terminal any more."""
+    """No session types into the terminal any more."""
 
     incarnation: int
 
 
 class TerminalResumed(Fact, kw_only=True, tag="terminal.resumed"):
-    """Blocked, stalled or idle no more."""
+    """The terminal is no longer blocked, stalled or idle."""
 
     incarnation: int
 
 
 class TargetMoved(Fact, kw_only=True, tag="merge.target_moved"):
-    """The target is not where the merge was built: it is built again on `new`."""
+    """The target moved after the merge was built on `old`; it is built again on `new`."""
 
     observed = True
 
@@ -331,7 +344,7 @@ class TimedOut(Fact, kw_only=True, tag="terminal.timeout"):
 
 
 class MergeStarted(Fact, kw_only=True, tag="merge.started"):
-    """The branches are merged, in order, on `base`; `commit` is the tree to test."""
+    """The branches were merged in order on `base`; `commit` is the result, to be tested."""
 
     observed = True
 
@@ -342,7 +355,7 @@ class MergeStarted(Fact, kw_only=True, tag="merge.started"):
 
 
 class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
-    """`worktree` holds the conflict for whoever resolves it."""
+    """A merge has a conflict; `worktree` holds it for the person or agent that resolves it."""
 
     observed = True
 
@@ -356,8 +369,8 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):
     """The plan's tests ran on `commit`.
 
-    `status` is the exit code, `output` the directory whose files, in order of their names, are all
-    of its output.
+    `status` is the exit code. `output` is a directory whose files, in the order of their names,
+    hold the whole output.
     """
 
     observed = True
@@ -374,7 +387,7 @@ class MergeTested(Fact, kw_only=True, tag="merge.tested"):
 
 
 class ResolutionJudged(Fact, kw_only=True, tag="merge.resolution"):
-    """A resolution of a conflict was checked: `problems` is empty where it is accepted."""
+    """A resolution of a conflict was checked; `problems` is empty if it is accepted."""
 
     observed = True
 
@@ -383,7 +396,7 @@ class ResolutionJudged(Fact, kw_only=True, tag="merge.resolution"):
 
 
 class MergeRefused(Fact, kw_only=True, tag="merge.refused"):
-    """The merge ended without landing; `message` says why in a sentence."""
+    """The merge ended without landing; `message` gives the reason in a sentence."""
 
     observed = True
 
@@ -393,6 +406,8 @@ class MergeRefused(Fact, kw_only=True, tag="merge.refused"):
 
 
 class MergeLanded(Fact, kw_only=True, tag="merge.landed"):
+    """The target was set from `old` to the merge `new`."""
+
     observed = True
 
     target: str
@@ -402,8 +417,10 @@ class MergeLanded(Fact, kw_only=True, tag="merge.landed"):
 
 
 class MergeBehind(Fact, kw_only=True, tag="merge.behind"):
-    """`commit` has landed, but these checkouts of the target could not be brought along: a
-    filter hangs or fails, say. Git's index there stays locked until the merge is continued.
+    """`commit` has landed, but these checkouts of the target could not be updated.
+
+    A filter may hang or fail there, for instance. Git's index of such a checkout stays locked until
+    the merge is continued.
     """
 
     observed = True
@@ -415,16 +432,16 @@ class MergeBehind(Fact, kw_only=True, tag="merge.behind"):
 
 
 class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
-    """Two live branches would conflict now (`files` empty: no more)."""
+    """Two live branches would conflict now in `files`; empty if they no longer do."""
 
     branches: list[str]
     files: list[str]
 
 
 class RepairOffered(Fact, kw_only=True, tag="repair.offered"):
-    """What failed, the evidence, and the steps that go on.
+    """Something failed and can be repaired: what, the evidence, and the steps that go on.
 
-    `commands`: the same steps as text, in the journal of version 0.1.0 only.
+    `commands` holds the same steps as text, in journals of version 0.1.0 only.
     """
 
     failed: list[str]
@@ -437,12 +454,14 @@ class RepairOffered(Fact, kw_only=True, tag="repair.offered"):
 
 
 class ActorFailed(Fact, kw_only=True, tag="actor.failed"):
+    """An incarnation of an actor ended with an error."""
+
     incarnation: int
     error: str
 
 
 class ActorFailing(Fact, kw_only=True, tag="actor.failing"):
-    """An actor of a workflow fails again and again. It is started again ever more slowly."""
+    """An actor of a workflow fails repeatedly. It is restarted with a growing back-off."""
 
     observed = True
 
@@ -452,15 +471,21 @@ class ActorFailing(Fact, kw_only=True, tag="actor.failing"):
 
 
 class ActorRestarted(Fact, kw_only=True, tag="actor.restarted"):
+    """A supervisor started an actor again."""
+
     incarnation: int
 
 
 class RuntimeStarted(Fact, kw_only=True, tag="runtime.started"):
+    """A runtime began to serve this home."""
+
     pid: int
     version: str
 
 
 class RuntimeStopped(Fact, kw_only=True, tag="runtime.stopped"):
+    """The runtime ended."""
+
     reason: str
 
 
@@ -513,10 +538,10 @@ encode_fact = msgspec.json.Encoder().encode
 
 
 def fact_type(fact: Fact) -> str:
-    """The wire name, such as `terminal.status`."""
+    """Return the wire name of a fact's type, such as `terminal.status`."""
     tag: Any = fact.__struct_config__.tag
     return str(tag)
 
 
 FACT_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyFact))
-"""The wire names of all facts there are."""
+"""The wire names of all facts."""

@@ -1,9 +1,9 @@
 """The gate: where clients connect, and how many may.
 
-It keeps each endpoint reachable, except where the process has no room for further connections:
-libzmq aborts the process when it cannot accept one. Then the socket's file is renamed, and a client
-that connects waits until others have left. Where the file was removed by somebody, the endpoint is
-bound again. Who is connected notices nothing: to unbind a socket would cut its connections.
+The gate keeps each endpoint reachable while the process has room for further connections. Without
+room it renames the socket's file, because libzmq aborts the process if it cannot accept a
+connection. A new client then waits until others have left. If somebody removed the file, the gate
+binds the endpoint again. Connected clients notice neither; unbinding a socket would cut them off.
 
 One thread reads the monitors of the sockets.
 """
@@ -22,21 +22,23 @@ log = logging.getLogger("callboard.bus")
 Socket = zmq.Socket[bytes]
 
 FULL_MS = 1_000
-"""Milliseconds until a full gate looks again whether there is room."""
+"""Milliseconds between a full gate's checks for room."""
 WAVE = 8
-"""Clients that may wait to be accepted; with more, each tries again after a tenth of a second.
-So not too many get in before the gate is shut."""
+"""Clients that may wait to be accepted; any further one retries after 0.1 s.
+
+This bounds how many get in before the gate is shut.
+"""
 LATER = 16
-"""Connections that must be possible before a full gate opens again."""
+"""Free connections that a full gate needs before it opens again."""
 CLOSE_SECONDS = 2.0
-"""What the thread may take to let go of a monitor."""
+"""Longest wait for the thread to close a monitor."""
 
 
 class Entrance:
-    """One socket and the endpoint where clients look for it.
+    """One socket and the endpoint to which clients connect.
 
-    `lock` is held while the socket is used; `on_used` is called after each use, because that resets
-    the edge of its descriptor.
+    `lock` is held while the socket is used. `on_used` is called after each use, because a use
+    resets the edge of the socket's descriptor (`ZMQ_FD`).
     """
 
     def __init__(
@@ -49,14 +51,14 @@ class Entrance:
         self.shut = False
         self.leaving = False
         self.left = threading.Event()
-        self._inode: int | None = None  # of the file that clients look for
+        self._inode: int | None = None  # of the file to which clients connect
         socket.backlog = WAVE
         self.monitor: Socket = socket.get_monitor_socket(zmq.Event.ACCEPTED)
 
     def bind(self) -> None:
-        """Listen at `endpoint`, also where an earlier listener has lost its file.
+        """Listen at `endpoint`, even if an earlier listener has lost its file.
 
-        Raises `ZMQError`.
+        Raise `ZMQError`.
         """
         with self.lock:
             self.socket.bind(self.endpoint)
@@ -65,15 +67,15 @@ class Entrance:
 
     @property
     def is_lost(self) -> bool:
-        """Clients do not find it where they look."""
+        """Whether the socket's file was removed or replaced, so that clients cannot connect."""
         path = _path(_aside(self.endpoint) if self.shut else self.endpoint)
         return path is not None and _inode(path) != self._inode
 
     def keep_out(self, shut: bool) -> None:
-        """Let nobody in any more, or again. Who is connected stays."""
+        """Stop letting new clients in (`shut`), or start again. Connected clients stay."""
         here, aside = _path(self.endpoint), _path(_aside(self.endpoint))
         if here is not None and aside is not None and shut != self.shut:
-            with suppress(OSError):  # lost: it is bound again when there is room
+            with suppress(OSError):  # the file is lost: `look` binds again when there is room
                 (here if shut else aside).rename(aside if shut else here)
             self.shut = shut
 
@@ -81,8 +83,8 @@ class Entrance:
 class Gate:
     """All entrances of this process.
 
-    Any thread may call; `room` says how many more connections there is room for, and is called in
-    any thread.
+    Any thread may call its methods. `room` returns how many further connections fit, and is called
+    in any thread.
     """
 
     def __init__(self, room: Callable[[], int] = lambda: 1 << 30) -> None:
@@ -106,7 +108,7 @@ class Gate:
         lock: threading.Lock,
         on_used: Callable[[], None] = lambda: None,
     ) -> Entrance:
-        """Listen for clients. Raises `ZMQError` where the endpoint cannot be bound."""
+        """Listen for clients. Raise `ZMQError` if the endpoint cannot be bound."""
         entrance = Entrance(socket, endpoint, lock, on_used)
         try:
             entrance.bind()
@@ -120,7 +122,7 @@ class Gate:
         return entrance
 
     def look(self) -> None:
-        """Make each endpoint reachable again whose file was removed; look for room."""
+        """Measure the room, and bind each endpoint again whose file was removed."""
         with self._lock:
             self._measure()
             for entrance in self._entrances:
@@ -128,15 +130,15 @@ class Gate:
                     self._bind(entrance)
 
     def move(self, old: str, new: str) -> None:
-        """Listen in another directory from now on. Whoever is connected stays connected."""
+        """Listen in the directory `new` instead of `old`. Connected clients stay connected."""
         with self._lock:
             for entrance in self._entrances:
                 entrance.endpoint = entrance.endpoint.replace(old, new)
                 self._bind(entrance)
 
     def forget(self, entrance: Entrance) -> None:
-        """Its socket is about to be closed, and takes the listener with it."""
-        with entrance.lock:  # first: libzmq would wait for ever to tell a monitor that is closed
+        """Release an entrance before its owner closes the socket, which ends the listener."""
+        with entrance.lock:  # first: libzmq would wait for ever to send to a closed monitor
             entrance.socket.disable_monitor()
         with self._lock:
             entrance.leaving = True
@@ -150,7 +152,7 @@ class Gate:
             log.warning("%s cannot be opened: %s", entrance.endpoint, error)
 
     def stop(self) -> None:
-        """End the thread, after every entrance was forgotten."""
+        """End the thread. Call this after `forget` for every entrance."""
         self._going = False
         self._rouse()
         self._thread.join()
@@ -189,11 +191,11 @@ class Gate:
                     self._measure()
 
     def _let_go(self) -> None:
-        """Of those that leave; their monitors are used by this thread alone."""
+        """Close the monitors of the leaving entrances; only this thread may use monitors."""
         with self._lock:
             for entrance in [e for e in self._entrances if e.leaving]:
                 self._entrances.remove(entrance)
-                entrance.keep_out(False)  # or its file would stay behind
+                entrance.keep_out(False)  # else the renamed file would stay behind
                 entrance.monitor.close(0)
                 entrance.left.set()
 
@@ -209,12 +211,12 @@ class Gate:
 
 
 def _path(endpoint: str) -> Path | None:
-    """The file of an `ipc` endpoint."""
+    """Return the file of an `ipc` endpoint; None for another transport."""
     return Path(endpoint.removeprefix("ipc://")) if endpoint.startswith("ipc://") else None
 
 
 def _aside(endpoint: str) -> str:
-    """Where the file of a full endpoint is."""
+    """Return the endpoint under which the socket's file is kept while the gate is shut."""
     return f"{endpoint}-full"
 
 

@@ -1,6 +1,6 @@
-"""The kinds and reasons that facts and rows choose from, spelled once (hazard 13).
+"""The enums of facts and rows that are no status, spelled once (hazard 13).
 
-What is stored in a column has a CHECK constraint made from its enum.
+A column that stores one has a CHECK constraint made from its enum.
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
-"""What actors say to each other over the bus: small tagged structs, in msgpack.
+"""The messages between actors: small tagged structs, in msgpack.
 
-Most are a mere `Look`: the rows and the journal say what is to be done, so a message that
-is lost, doubled or late does no harm.
+Most of them are a `Look`. The rows and the journal say what is to be done, so a message that is
+lost, repeated or late does no harm.
 """
 
 import msgspec
@@ -15,11 +15,11 @@ class Message(msgspec.Struct, tag=True, frozen=True):
 
 
 class Look(Message, frozen=True):
-    """Something you act on has changed: read it, and go on."""
+    """Something that the receiver acts on has changed: read it, and go on."""
 
 
 class Order(Message, frozen=True):
-    """A command of `caller` for a workflow actor; the answer goes to `client`."""
+    """A command of `caller` for a workflow actor; the reply goes to `client`."""
 
     client: str
     request: Command
@@ -27,9 +27,10 @@ class Order(Message, frozen=True):
 
 
 class AskTurn(Message, frozen=True):
-    """A terminal asks the launcher to be started; only one has the turn.
+    """A terminal asks the launcher for its turn to start.
 
-    `alone`: nobody else may start before it is ready, for it reads the user's own configuration.
+    With `alone`, no other terminal may start before this one is ready, because it reads the user's
+    own configuration.
     """
 
     terminal: str
@@ -38,33 +39,33 @@ class AskTurn(Message, frozen=True):
 
 
 class Started(Message, frozen=True):
-    """The program of the terminal runs, and it waits until it is ready."""
+    """The terminal's program runs and is not ready yet."""
 
     terminal: str
     incarnation: int
 
 
 class YourTurn(Message, frozen=True):
-    """The launcher's answer, when all before it are ready or have failed."""
+    """The launcher's answer to `AskTurn`: the terminal may start its program now."""
 
     incarnation: int
 
 
 class TurnOver(Message, frozen=True):
-    """The terminal is ready, or will not be."""
+    """The launch is over: the terminal is ready, or it failed."""
 
     terminal: str
     incarnation: int
 
 
 class Sweep(Message, frozen=True):
-    """Ask the watcher to look at the refs now and say so to `asker` when it is journaled."""
+    """Ask the watcher to read the refs now. `asker` gets `Swept` once the facts are stored."""
 
     asker: str
 
 
 class Swept(Message, frozen=True):
-    """Every commit that was there before the `Sweep` is in the journal."""
+    """Every commit that existed before the `Sweep` is in the journal."""
 
 
 class Answer(Message, frozen=True):
@@ -77,7 +78,7 @@ class Answer(Message, frozen=True):
 
 
 class Preview(Message, frozen=True):
-    """A person's question what the merge of a workflow would give; the reply goes to `client`."""
+    """A request to preview the merge of a workflow; the reply goes to `client`."""
 
     client: str
     id: Id
@@ -94,8 +95,9 @@ class DiffAsk(Message, frozen=True):
 
 
 class ConsoleAsk(Message, frozen=True):
-    """A request of `caller` on a terminal, whose address is whole and exists; the reply goes to
-    `client`.
+    """A console request of `caller`; the reply goes to `client`.
+
+    The terminal's address is complete, and the terminal exists.
     """
 
     client: str

@@ -1,7 +1,7 @@
-"""Who is at the other end of a connection, and who that makes the caller of a request.
+"""The process at the other end of a connection, and the caller derived from it.
 
-On a Unix socket the kernel says it: libzmq gives the peer's uid, gid and pid with each frame,
-as they were when it connected. A client cannot choose them.
+On a Unix socket the kernel names the peer: libzmq gives its uid, gid and pid with each frame, as
+they were when it connected. A client cannot choose them.
 """
 
 import os
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """The process that connected. `pid` is 0 where the system does not say it (macOS)."""
+    """The process that connected. `pid` is 0 on systems that do not report it (macOS)."""
 
     uid: int
     gid: int
@@ -20,23 +20,23 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class By(StrEnum):
-    """Who caused a fact: its field `by`."""
+    """Who caused a fact; the value of its field `by`."""
 
     PERSON = "person"
-    """A person's door: the command line, a script of the user's."""
+    """A person, through a door: the command line, or a script of the user."""
     AGENT = "agent"
-    """A program in one of our terminals, or something that it left for our git to run."""
+    """A program in one of our terminals, or code that it left for our git to run."""
     POLICY = "policy"
     """A rule of the plan."""
     STRANGER = "stranger"
-    """Another user, or somebody of whom nothing is known."""
+    """Another user, or an unknown caller."""
 
 
 class Caller(msgspec.Struct, frozen=True):
     """Who sends a request.
 
-    `peer` is what the system says of the process; `refusal` is why nothing is done for it, "" for a
-    person.
+    `peer` is what the system reports about the process. `refusal` is why its requests are refused,
+    "" for a person.
     """
 
     by: str
@@ -45,14 +45,15 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 NOBODY = Caller("")
-"""The runtime itself, where no request is the cause."""
+"""The runtime itself, for changes that no request caused."""
 
 Identify = Callable[[Peer | None], Caller]
 
 
 def parse(text: str | None) -> Peer | None:
-    """The peer of libzmq's `Peer-Address`: `HOST:UID:GID:PID` of a Unix socket, with HOST
-    without a colon; None for any other.
+    """Return the peer that libzmq's `Peer-Address` names, or None.
+
+    A Unix socket has `HOST:UID:GID:PID`, with no colon in HOST. Any other text gives None.
     """
     host, *ids = (text or "").rsplit(":", 3)
     if len(ids) != 3 or ":" in host:
@@ -63,12 +64,12 @@ def parse(text: str | None) -> Peer | None:
 
 
 def described(peer: Peer) -> str:
-    """The peer as facts say it."""
+    """Return the peer in the form of facts."""
     return f"uid={peer.uid}" + (f" pid={peer.pid}" if peer.pid else "")
 
 
 def by_user(peer: Peer | None) -> Caller:
-    """Identify a caller by its user alone: ours, or root, or a stranger."""
+    """Identify a caller by its user alone: this user and root are persons, others strangers."""
     if peer is None:
         return Caller(By.STRANGER, "", "the connection does not say whose it is")
     if peer.uid not in (os.getuid(), 0):

@@ -1,8 +1,8 @@
 """The plan: what a user asks for, as TOML or JSON, decoded strictly.
 
-`decode` checks everything that can be known without looking at a repository or at
-what is installed; those checks stand in `actors.plan.check`. Unknown keys are errors:
-a misspelled key that is ignored is a plan that does something else (hazard 4's kin).
+`decode` checks everything that needs neither the repository nor the installed programs;
+`actors.plan.check` checks the rest. Unknown keys are errors: if a misspelled key were ignored, the
+plan would do something else than its writer meant (similar to hazard 4).
 """
 
 import re
@@ -20,9 +20,9 @@ from bus.plan_problems import Problem, Shape, collect, spelled
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Instruction = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
-"""What a terminal is told goes to its host as one frame, which holds a megabyte."""
+"""The text of an instruction. It goes to the host as one frame, which holds a megabyte."""
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=31_536_000)]
-"""A year at most: infinity has no JSON, and timers have an end."""
+"""A duration of a year at most: JSON has no infinity, and timers have a maximum."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 
@@ -32,13 +32,14 @@ Sandbox = Literal["worktree", "off"]
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    pass
+    """Base of the tables of a plan: an unknown key is an error."""
 
 
 class TerminalPlan(_Strict):
-    """One program.
+    """One terminal of a task.
 
-    `timeout` (seconds of work, absent: none) counts from the moment it gets its instruction.
+    `timeout` is its limit in seconds of work, counted from when it gets its instruction; without it
+    there is no limit.
     """
 
     cli: Text
@@ -53,6 +54,8 @@ class TerminalPlan(_Strict):
 
 
 class TaskPlan(_Strict):
+    """A task: its branch, and the terminals that work on it one after another."""
+
     id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
     branch: Text
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
@@ -60,7 +63,7 @@ class TaskPlan(_Strict):
 
 
 class HelperPlan(_Strict):
-    """A terminal that is started when something went wrong: `[merge]`, `[error]`."""
+    """A terminal that is started after a failure or a conflict: `[merge]`, `[error]`."""
 
     cli: Text
     provider: str = ""
@@ -73,7 +76,7 @@ class HelperPlan(_Strict):
 
 
 class Defaults(_Strict):
-    """What holds for every terminal that does not say otherwise, `[merge]` and `[error]` too."""
+    """The values for each key that a terminal, `[merge]` or `[error]` does not give."""
 
     cli: str = ""
     provider: str = ""
@@ -85,6 +88,8 @@ class Defaults(_Strict):
 
 
 class Orchestrator(_Strict):
+    """The model that is asked for proposals; `api_key_env` names the variable with its key."""
+
     api_type: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
     model: Text
     base_url: str = ""
@@ -92,7 +97,7 @@ class Orchestrator(_Strict):
 
 
 class Provider(_Strict):
-    """A model endpoint. The key is named by its environment variable, never written."""
+    """A model endpoint. `api_key_env` names the variable with the key, which no plan holds."""
 
     base_url: Text
     model: str = ""
@@ -100,6 +105,8 @@ class Provider(_Strict):
 
 
 class Plan(_Strict):
+    """A whole plan. Durations are in seconds."""
+
     name: Text
     repo: Text
     task: Annotated[list[TaskPlan], msgspec.Meta(min_length=1)]
@@ -147,7 +154,7 @@ _FIELD = re.compile(r"field `(?P<field>[^`]+)`")
 
 
 def refusal(error: Exception) -> Refused:
-    """A decoding error of msgspec as ours: the path of the field apart from the rule."""
+    """Return a decoding error of msgspec as a refusal, with the field's path in `path`."""
     text = str(error)
     at = _AT.search(text)
     path = at["path"] if at else ""
@@ -158,9 +165,9 @@ def refusal(error: Exception) -> Refused:
 
 
 def decode(source: str | bytes | dict[str, Any]) -> Plan:
-    """A plan from TOML text or from an already decoded JSON object.
+    """Return the plan that TOML text or a decoded JSON object describes.
 
-    Raises `Refused` (422) with the key's path and the rule.
+    Raise `Refused` (422) with the key's path and the rule.
     """
     try:
         if isinstance(source, bytes):
@@ -182,9 +189,9 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
 
 
 def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
-    """The plan with `[defaults]` in each terminal that does not say otherwise.
+    """Return the plan with the values of `[defaults]` in each terminal that lacks them.
 
-    What has not the form of a plan stays as it is, to be refused where it stands.
+    Leave any part that does not have the form of a plan as it is; the conversion refuses it later.
     """
     defaults = raw.get("defaults") if isinstance(raw, dict) else None
     if not isinstance(defaults, dict) or not set(defaults) <= set(Defaults.__struct_fields__):
@@ -207,7 +214,7 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused(found: list[Problem], text: str) -> Refused:
-    """All problems as one refusal: the first in its path and rule, the others a line each."""
+    """Return all problems as one refusal: the first as path and rule, each other as a line."""
     said = []
     for problem in found:
         line = line_of(text, problem.path) if text else None
@@ -219,8 +226,9 @@ def _refused(found: list[Problem], text: str) -> Refused:
 
 
 def _check_texts(value: Any, path: str, depth: int = 0) -> None:
-    """No path, argument or environment takes a NUL, and no file or socket half a character,
-    wherever in the plan it stands.
+    """Refuse a NUL or a lone surrogate anywhere in the plan, and nesting that is too deep.
+
+    Paths, arguments and environments cannot hold a NUL; files and sockets cannot hold a surrogate.
     """
     if depth > _MAX_DEPTH:
         raise malformed(path, "the plan is nested too deeply")
@@ -239,7 +247,7 @@ def _check_texts(value: Any, path: str, depth: int = 0) -> None:
 
 
 def _beyond_types(plan: Plan) -> list[Problem]:
-    """What the types of a plan do not say: names that are taken, a reviewer with no coder, …"""
+    """Return the problems that the types of a plan do not exclude, such as a name used twice."""
     found: list[Problem] = []
 
     def problem(rule: str, *path: str | int) -> None:

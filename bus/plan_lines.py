@@ -1,4 +1,4 @@
-"""Where a key stands in the text of a plan: the line, for error messages."""
+"""The line of a key in the text of a plan, for error messages."""
 
 import re
 from collections import Counter
@@ -13,8 +13,10 @@ _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*\.?""")
 
 
 def line_of(text: str, path: Path) -> int | None:
-    """The line, from 1, of the key at `path` or else of what it stands in; None if nothing of
-    the path is there. The text is TOML that could be read.
+    """Return the line, counted from 1, of the key at `path`.
+
+    Without such a key, return the line of the nearest table around it; None if no part of the path
+    is found. `text` must be valid TOML.
     """
     lines = _lines(text)
     for end in range(len(path), 0, -1):
@@ -24,7 +26,7 @@ def line_of(text: str, path: Path) -> int | None:
 
 
 def _lines(text: str) -> dict[Path, int]:
-    """The first line of each table and key."""
+    """Return the first line of each table and key."""
     found: dict[Path, int] = {}
     counts: Counter[Path] = Counter()
     table: Path = ()
@@ -43,7 +45,7 @@ def _lines(text: str) -> dict[Path, int]:
 
 
 def _opened(value: str) -> str:
-    """The quotes that a text of several lines begins with and does not end on its first."""
+    """Return the quotes of a multi-line string that does not end on this line, or ""."""
     quotes = value.strip()[:3]
     return quotes if quotes in ('"""', "'''") and value.count(quotes) % 2 else ""
 
@@ -53,7 +55,7 @@ def _parts(name: str) -> Path:
 
 
 def _table(name: Path, several: bool, counts: "Counter[Path]") -> Path:
-    """The path of a table, with the number of each array of tables it is in."""
+    """Return the path of a table, with its index in each array of tables, and count it."""
     path: Path = ()
     for part in name[:-1]:
         path += (part,)

@@ -1,7 +1,7 @@
-"""All that is wrong with a plan at once, although msgspec stops at the first fault.
+"""All faults of a plan at once, although msgspec stops at the first.
 
-The plan is copied, converted, mended at the place of the fault, and converted again, until
-nothing is wrong with the copy.
+A copy of the plan is converted, corrected at the fault that msgspec reports, and converted again,
+until the copy has no fault.
 """
 
 import copy
@@ -19,7 +19,7 @@ from bus.plan_lines import Path
 P = TypeVar("P", covariant=True)
 
 MOST = 50
-"""So many faults are told of at most."""
+"""Largest number of faults that are reported."""
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.S)
 _FIELD = re.compile(r"field `(?P<field>.*)`$", re.S)
@@ -35,8 +35,10 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape(Generic[P]):
-    """How a plan is built: the converter of the whole, its structs by path (`*` stands for any
-    name), and the converters of the values of its tables of tables.
+    """The structure of a plan.
+
+    `convert` converts the whole plan. `structs` holds its structs by path, in which `*` stands for
+    any name. `values` holds the converters for the values of its tables of tables.
     """
 
     convert: Callable[[Any], P]
@@ -45,7 +47,7 @@ class Shape(Generic[P]):
 
 
 def spelled(path: Path) -> str:
-    """A path as people write it.
+    """Return a path as people write it.
 
     >>> spelled(("task", 0, "branch"))
     'task[0].branch'
@@ -54,7 +56,7 @@ def spelled(path: Path) -> str:
 
 
 def collect(raw: Any, shape: Shape[P]) -> tuple[P | None, list[Problem]]:
-    """The plan, mended where it is wrong, and its faults; None if it cannot be mended."""
+    """Return the corrected plan, or None if it cannot be corrected, and its faults."""
     found: list[Problem] = []
     draft = raw
     while len(found) < MOST:
@@ -77,7 +79,7 @@ def collect(raw: Any, shape: Shape[P]) -> tuple[P | None, list[Problem]]:
 
 
 def _understood(text: str, draft: Any, shape: Shape[P]) -> tuple[Problem, Callable[[], None]]:
-    """What a message of msgspec is about, and what mends it in the draft."""
+    """Return the problem in a message of msgspec, and a function that corrects the draft."""
     at = _AT.search(text)
     rule = text[: at.start()] if at else text
     path = _path(at["path"], draft, shape) if at else ()
@@ -94,7 +96,7 @@ def _understood(text: str, draft: Any, shape: Shape[P]) -> tuple[Problem, Callab
 
 
 def _path(text: str, draft: Any, shape: Shape[P]) -> Path:
-    """The path of msgspec, which says `provider[...]` of any provider, as it is in the draft."""
+    """Return msgspec's path with the name in the draft for `[...]`, as in `provider[...]`."""
     path: Path = ()
     for index, name in _STEP.findall(text):
         if index == "...":
@@ -105,7 +107,7 @@ def _path(text: str, draft: Any, shape: Shape[P]) -> Path:
 
 
 def _failing(table: Any, convert: Callable[[Any], Any] | None) -> str:
-    """The first name in a table of tables whose value cannot be converted."""
+    """Return the first name in a table of tables whose value cannot be converted."""
     if convert is None or not isinstance(table, dict):
         return "..."
     for name, value in table.items():
@@ -117,7 +119,7 @@ def _failing(table: Any, convert: Callable[[Any], Any] | None) -> str:
 
 
 def _value(draft: Any, path: Path) -> Any:
-    """What is at a path; None if the path leads nowhere."""
+    """Return the value at a path; None if there is none."""
     for part in path:
         try:
             draft = draft[part]
@@ -138,14 +140,14 @@ def _fields(path: Path, shape: Shape[P]) -> list[str]:
 
 
 def _choices(path: Path, shape: Shape[P]) -> list[str]:
-    """The values of a key that has a few."""
+    """Return the allowed values of a key that takes one of a few texts."""
     struct = _struct(path[:-1], shape) if path else None
     hint = get_type_hints(struct).get(str(path[-1])) if struct else None
     return [each for each in get_args(hint) if isinstance(each, str)]
 
 
 def _rename(draft: Any, path: Path, known: list[str]) -> None:
-    """Take an unknown key for the nearest known one, or away."""
+    """Rename an unknown key to the nearest known one, or remove it."""
     table, name = _value(draft, path[:-1]), str(path[-1])
     value = table.pop(name)
     near = get_close_matches(name, known, 1, 0.5)
@@ -154,12 +156,12 @@ def _rename(draft: Any, path: Path, known: list[str]) -> None:
 
 
 def _put(draft: Any, path: Path) -> None:
-    """Put a value that fits where one is missing or wrong."""
+    """Put a valid value at the path, where one is missing or wrong."""
     _value(draft, path[:-1])[path[-1]] = _fitting(path)
 
 
 def _replace(draft: Any, path: Path, shape: Shape[P]) -> None:
-    """Take away a wrong value that may be absent; else put one that fits."""
+    """Remove a wrong value if its key is optional; otherwise put a valid one."""
     table, last = _value(draft, path[:-1]), path[-1]
     struct = _struct(path[:-1], shape)
     if isinstance(last, str) and isinstance(table, dict):
@@ -171,7 +173,7 @@ def _replace(draft: Any, path: Path, shape: Shape[P]) -> None:
 
 
 def _fitting(path: Path) -> Any:
-    """A value that a key can have, and that no other key has."""
+    """Return a value that is valid for the key at `path` and differs from other keys' values."""
     unique = "x" + "".join(f"-{part}" for part in path if isinstance(part, int))
     terminal = {"cli": "x", "instruction": "x"}
     task = {"id": unique, "branch": unique, "terminal": [terminal]}

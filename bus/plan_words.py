@@ -1,6 +1,6 @@
-"""What is wrong with a key of a plan, in the words of whoever writes plans.
+"""Error messages about the keys of a plan, in terms of TOML.
 
-msgspec names types and fields of Python; these functions say the same about TOML.
+msgspec's own messages name types and fields of Python.
 """
 
 import re
@@ -23,7 +23,7 @@ _SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
 def unknown(name: str, known: list[str]) -> str:
-    """An unknown key, with the nearest known one."""
+    """Return the message about an unknown key, with the nearest known one."""
     near = get_close_matches(name, known, 1, 0.5)
     if near:
         return f"unknown field; did you mean `{near[0]}`?"
@@ -31,7 +31,7 @@ def unknown(name: str, known: list[str]) -> str:
 
 
 def wrong(rule: str, key: str, value: Any, choices: list[str]) -> str:
-    """A value that cannot be taken; `rule` is how msgspec says it."""
+    """Return the message about a wrong value; `rule` is msgspec's message."""
     if choices and isinstance(value, str):
         near = get_close_matches(value, choices, 1, 0.5)
         meant = f"; did you mean {near[0]!r}?" if near else ""
@@ -51,7 +51,7 @@ def wrong(rule: str, key: str, value: Any, choices: list[str]) -> str:
 
 
 def _as_list(value: str) -> str:
-    """The list that is meant by a command on one line."""
+    """Return a command on one line as the list that its writer meant."""
     try:
         words = shlex.split(value)
     except ValueError:
@@ -61,7 +61,7 @@ def _as_list(value: str) -> str:
 
 
 def _bounded(wanted: str, more: str) -> str:
-    """A value of the right type beyond its bounds; "" if the rule says something else."""
+    """Return the message about a value out of bounds; "" if the rule is not about bounds."""
     if found := _BOUND.search(more):
         bound = f"{_SIGNS[found['sign']]} {found['bound'].removesuffix('.0')}"
         if "length" not in more:

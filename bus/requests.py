@@ -16,13 +16,12 @@ from bus.rows import Workflow
 R = TypeVar("R")
 
 MAX_FRAME = 1 << 20
-"""Bytes. A larger request is answered with 422 before it is looked at."""
+"""Largest request, in bytes. A larger one is refused with 422 and not decoded."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Id = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
-"""Whatever a client likes to tell its requests apart by, as long as it is one value that
-every encoding on the way can hold."""
+"""The id that a client chooses for a request: one value that JSON and msgpack can hold."""
 
 
 class Request(
@@ -30,33 +29,34 @@ class Request(
 ):
     """Base of all requests.
 
-    `id` comes back in the reply as it was; `R` is the type of the result.
+    The reply repeats `id`. `R` is the type of the result.
     """
 
     id: Id = None
 
 
 class _OfWorkflow(Request[R], Generic[R], kw_only=True):
-    """`workflow`: an id, an address, or a unique prefix of an id."""
+    """A request about a workflow: its id, its address, or a unique prefix of its id."""
 
     workflow: str
 
 
 class _OfTask(Request[R], Generic[R], kw_only=True):
-    """`task`: the address of a task, or of one of its terminals."""
+    """A request about a task: its address, or that of one of its terminals."""
 
     task: str
 
 
 class _OfTerminal(Request[R], Generic[R], kw_only=True):
-    """`terminal`: the address of a terminal."""
+    """A request about a terminal, named by its address."""
 
     terminal: str
 
 
 class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
-    """`plan`: TOML text or the decoded object; `base`: the directory a relative `repo`
-    is taken from.
+    """Check a plan and store nothing.
+
+    `plan` is TOML text or the decoded object. A relative `repo` is relative to `base`.
     """
 
     plan: str | dict[str, Any]
@@ -64,6 +64,12 @@ class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
 
 
 class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
+    """Store a plan as a new workflow; `plan` and `base` are as in `PlanCheck`.
+
+    `environment` holds the digests of the client's variables, made with `salt`
+    (`bus.environment.digests`).
+    """
+
     plan: str | dict[str, Any]
     base: str = ""
     environment: dict[str, str] = {}
@@ -71,54 +77,56 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
 
 
 class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):
-    pass
+    """Return every workflow."""
 
 
 class WorkflowGet(_OfWorkflow[Workflow], kw_only=True, tag="workflow.get"):
-    pass
+    """Return one workflow."""
 
 
 class WorkflowPrepare(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.prepare"):
-    pass
+    """Make a workflow's worktrees and start its terminals, up to `ready`."""
 
 
 class WorkflowStart(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.start"):
-    pass
+    """Let a workflow that is `ready` begin its work."""
 
 
 class WorkflowPause(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.pause"):
-    """`freeze`: also SIGSTOP the running programs."""
+    """Pause a workflow; with `freeze`, also send SIGSTOP to its running programs."""
 
     freeze: bool = False
 
 
 class WorkflowResume(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.resume"):
-    pass
+    """Let a paused workflow go on."""
 
 
 class WorkflowStop(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.stop"):
-    pass
+    """End a workflow and its programs. Branches and uncommitted work are kept."""
 
 
 class WorkflowRepair(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.repair"):
-    """`cli`: the profile of the error terminal where the plan names none."""
+    """Start error terminals for what failed; `cli` is their profile if the plan names none."""
 
     cli: str = ""
 
 
 class TaskRetry(_OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
-    pass
+    """Start the failed terminals of a task again, or the one that is stuck."""
 
 
 class TaskApprove(_OfTask[results.CommandDone], kw_only=True, tag="task.approve"):
-    """`commit`: the tip that was judged; refused where the branch has moved on since."""
+    """Accept a task's work. `commit` is the reviewed tip; refused if the branch has moved on."""
 
     commit: str = ""
 
 
 class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
+    """Send a task's work back to its coder."""
+
     reason: Annotated[str, msgspec.Meta(min_length=1, pattern=r"\S")]
-    """What is to be mended; blanks would tell the coder nothing."""
+    """What is to be mended, for the coder; it may not be blank."""
 
 
 class TaskDiff(_OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
@@ -128,34 +136,34 @@ class TaskDiff(_OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
 
 
 class MergePreview(_OfWorkflow[list[results.BranchPreview]], kw_only=True, tag="merge.preview"):
-    pass
+    """Return what the merge of each branch would do."""
 
 
 class MergeContinue(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.continue"):
-    pass
+    """Go on with a merge: check a resolution made by hand, or build a failed merge again."""
 
 
 class MergeAbort(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.abort"):
-    pass
+    """Give up a merge. The workflow fails; its branches and its target stay as they are."""
 
 
 class TerminalAnswer(_OfTerminal[results.Answered], kw_only=True, tag="terminal.answer"):
-    """`choice`: the label of one of the prompt's choices."""
+    """Answer a terminal's prompt; `choice` is the label of one of its choices."""
 
     choice: str
 
 
 class TerminalSend(_OfTerminal[results.CommandDone], kw_only=True, tag="terminal.send"):
-    """`text`: what a terminal that works is told as its next instruction."""
+    """Give a terminal that works a further instruction, `text`."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
 
 
 class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="terminal.output"):
-    """Output by offset.
+    """Return at most `limit` bytes of a terminal's output, from `offset` on.
 
-    Where there is none beyond `offset` yet, the answer comes when there is some, or after `wait`
-    seconds. `incarnation`: which program's, 0 for the newest.
+    If there is no output beyond `offset` yet, the reply waits for some, for at most `wait` seconds.
+    `incarnation` says which program's output; 0 is the newest.
     """
 
     offset: Seq = 0
@@ -165,10 +173,10 @@ class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="term
 
 
 class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.input"):
-    """Type bytes (base64 in JSON) or text, once for a `key`.
+    """Type bytes (`data`, base64 in JSON) or `text`, at most once for each `key`.
 
-    Refused where `incarnation` is given and is not the one that runs. A `session` holds the
-    keyboard while it types: another one is refused meanwhile.
+    Refused if `incarnation` is given and is not the one that runs. A `session` holds the keyboard
+    while it types; another session is refused meanwhile.
     """
 
     data: bytes = b""
@@ -179,7 +187,7 @@ class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.inpu
 
 
 class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.resize"):
-    """Set the window. It goes back to 40 x 120 when its `session` has left."""
+    """Set the size of the window. It returns to 40 x 120 when its `session` has left."""
 
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     columns: Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -187,21 +195,21 @@ class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.r
 
 
 class TerminalGive(_OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
-    """The `session` has left: others may type, and the window goes back to 40 x 120."""
+    """End a `session`: others may type, and the window returns to 40 x 120."""
 
     session: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class TerminalScreen(_OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
-    """What the terminal's screen shows now."""
+    """Return what the terminal's screen shows now."""
 
 
 class TreeInspect(Request[results.Node], kw_only=True, tag="tree.inspect"):
-    pass
+    """Return the supervision tree."""
 
 
 class EventsReplay(Request[results.Page], kw_only=True, tag="events.replay"):
-    """Facts with `seq` > `after`, oldest first, of `address` and below ("" for all)."""
+    """Return facts with `seq` > `after`, oldest first, of `address` and below ("" for all)."""
 
     after: Seq = 0
     limit: Limit = 1000
@@ -209,23 +217,25 @@ class EventsReplay(Request[results.Page], kw_only=True, tag="events.replay"):
 
 
 class EventsCompact(Request[results.Compacted], kw_only=True, tag="events.compact"):
-    """Forget the facts of finished workflows."""
+    """Remove the facts of finished workflows."""
 
 
 class Snapshot(Request[results.Picture], kw_only=True, tag="snapshot"):
-    pass
+    """Return all workflows, with the `seq` up to which they are current."""
 
 
 class Why(Request[results.Chain], kw_only=True, tag="why"):
+    """Return the facts that led to the status of an address."""
+
     address: str
 
 
 class RuntimeInfo(Request[results.RuntimeState], kw_only=True, tag="runtime.info"):
-    pass
+    """Return the state of the runtime."""
 
 
 class RuntimeStop(Request[results.Stopping], kw_only=True, tag="runtime.stop"):
-    """`terminals`: end every program too."""
+    """End the runtime; with `terminals`, end every program too."""
 
     terminals: bool = False
 
@@ -244,10 +254,10 @@ Command = (
     | MergeAbort
     | TerminalSend
 )
-"""What the workflow actor decides on."""
+"""The requests that the workflow actor decides on."""
 
 ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize | TerminalGive
-"""What the consoles' actor answers."""
+"""The requests that the actor of the consoles answers."""
 
 AnyRequest = (
     Command
@@ -274,7 +284,7 @@ AnyRequest = (
 
 
 def _result(kind: Any) -> Any:
-    """The type that a class of requests names as its result."""
+    """Return the type of the result that a class of requests names."""
     (named,) = get_args(kind.__orig_bases__[0])
     return named
 
@@ -283,13 +293,13 @@ _RESULTS = {kind: msgspec.json.Decoder(_result(kind)).decode for kind in get_arg
 
 
 def decode_result(request: Request[R], raw: bytes) -> R:
-    """The result of this request from its JSON. Raises `msgspec.ValidationError`."""
+    """Return the result of a request from its JSON. Raise `msgspec.ValidationError`."""
     decoded: R = _RESULTS[type(request)](raw)
     return decoded
 
 
 class Reply(msgspec.Struct, omit_defaults=True):
-    """`ok` decides which of `result` (encoded still) and `error` is there."""
+    """The reply to a request: `result` (still encoded) if `ok`, otherwise `error`."""
 
     id: Any
     ok: bool
@@ -308,7 +318,7 @@ decode_reply = msgspec.json.Decoder(Reply).decode
 
 
 def decode(frame: bytes) -> AnyRequest:
-    """A request from a stranger's frame. Raises `Refused` (422), whatever the bytes."""
+    """Return the request in an untrusted frame. Raise only `Refused` (422)."""
     if len(frame) > MAX_FRAME:
         raise malformed("", f"a request holds at most {MAX_FRAME} bytes, not {len(frame)}")
     try:
@@ -321,7 +331,7 @@ def decode(frame: bytes) -> AnyRequest:
 
 
 def id_of(frame: bytes) -> Any:
-    """The id of a request that may be wrong otherwise; None where there is none."""
+    """Return the id of a request that may otherwise be wrong; None if it has none."""
     try:
         return _decode_id(frame).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -329,8 +339,10 @@ def id_of(frame: bytes) -> Any:
 
 
 def succeeded(id: Any, result: Any = None) -> bytes:
+    """Return the reply of a request that succeeded."""
     return encode({"id": id, "ok": True, "result": result})
 
 
 def refused(id: Any, error: Refused) -> bytes:
+    """Return the reply of a request that was refused."""
     return encode(Reply(id, False, error=error.body))

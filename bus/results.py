@@ -1,6 +1,6 @@
-"""The results of requests: one struct for each kind of answer.
+"""The results of requests: one struct for each kind.
 
-`bus.requests` says which request is answered by which of them.
+`bus.requests` says which request has which result.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from bus.rows import Workflow
 class CommandDone(msgspec.Struct):
     """A command on a workflow or a task was carried out.
 
-    `row` is the workflow afterwards; what comes of the command is told by facts after `seq`.
+    `row` is the workflow afterwards. Facts after `seq` report the effects of the command.
     """
 
     workflow: str
@@ -23,7 +23,7 @@ class CommandDone(msgspec.Struct):
 
 
 class Submitted(msgspec.Struct):
-    """A plan was stored as the workflow `id`. `warnings` are worth knowing, and no refusal."""
+    """A plan was stored as the workflow `id`. `warnings` did not prevent that."""
 
     id: str
     workflow: str
@@ -32,7 +32,7 @@ class Submitted(msgspec.Struct):
 
 
 class CheckedTask(msgspec.Struct):
-    """One task of a checked plan. `terminals` are the programs, in turn."""
+    """One task of a checked plan. `terminals` are the programs, in the order of their turns."""
 
     id: str
     branch: str
@@ -40,7 +40,7 @@ class CheckedTask(msgspec.Struct):
 
 
 class CheckedPlan(msgspec.Struct):
-    """What a plan would run, and what is worth knowing about it."""
+    """What a plan would run, and warnings about it."""
 
     name: str
     repo: str
@@ -56,7 +56,7 @@ class CheckedPlan(msgspec.Struct):
 class Page(msgspec.Struct):
     """Facts, oldest first.
 
-    `head` is the last `seq` there is; facts up to `compacted` may have been forgotten.
+    `head` is the newest `seq` of the journal. Facts up to `compacted` may have been removed.
     """
 
     facts: list[AnyFact]
@@ -72,8 +72,9 @@ class Picture(msgspec.Struct):
 
 
 class Chain(msgspec.Struct):
-    """The facts about an address, newest first, and the status that they led to ("" for an
-    address that has none).
+    """The facts about an address, newest first, and the status that they led to.
+
+    `status` is "" if the address has none.
     """
 
     address: str
@@ -83,7 +84,7 @@ class Chain(msgspec.Struct):
 
 
 class ConflictFile(msgspec.Struct):
-    """A file that two branches change differently. `paths` holds its names on both sides."""
+    """A file that two branches change differently; `paths` holds its names on both sides."""
 
     path: str
     kind: str = ""
@@ -93,8 +94,8 @@ class ConflictFile(msgspec.Struct):
 class BranchPreview(msgspec.Struct):
     """What the merge of one branch would do.
 
-    `with_branches` are those it conflicts with; an `unrelated` branch shares no commit with the
-    target.
+    `with_branches` are the branches it conflicts with. An `unrelated` branch shares no commit with
+    the target.
     """
 
     branch: str
@@ -139,8 +140,8 @@ class Answered(msgspec.Struct):
 class TerminalBytes(msgspec.Struct):
     """A terminal's output from `offset` on; `data` is base64 in JSON.
 
-    The log holds `start` to `end`. `offset` is greater than was asked for where output was dropped
-    or lost. `ended`: the program is gone, and `end` is the last there will be.
+    The log holds the offsets `start` to `end`. `offset` is greater than requested if output was
+    dropped or lost. If `ended`, the program is gone and `end` is final.
     """
 
     incarnation: int
@@ -152,9 +153,9 @@ class TerminalBytes(msgspec.Struct):
 
 
 class Typed(msgspec.Struct):
-    """The host typed the input, now or (`already`) before under the same key.
+    """The host typed the input, now or (`already`) earlier under the same key.
 
-    `offset` was the end of the output when its first byte was typed.
+    `offset` is the end of the output at the moment when the first byte was typed.
     """
 
     incarnation: int
@@ -163,7 +164,7 @@ class Typed(msgspec.Struct):
 
 
 class Resized(msgspec.Struct):
-    """The terminal's window, as the host has been told."""
+    """The size of the terminal's window, as sent to the host."""
 
     incarnation: int
     rows: int
@@ -177,8 +178,9 @@ class Given(msgspec.Struct):
 
 
 class TerminalScreen(msgspec.Struct):
-    """What a terminal's screen shows: lines without the blanks at their ends, as they are after
-    the output up to `offset`.
+    """What a terminal's screen shows after the output up to `offset`.
+
+    `text` holds its lines without trailing blanks.
     """
 
     incarnation: int
@@ -190,7 +192,7 @@ class TerminalScreen(msgspec.Struct):
 
 
 class Node(msgspec.Struct):
-    """One actor of the supervision tree, and those below it. Times are seconds."""
+    """One actor of the supervision tree, and those below it. Times are in seconds."""
 
     id: str
     address: str
@@ -223,7 +225,7 @@ class Compacted(msgspec.Struct):
 class RuntimeState(msgspec.Struct):
     """The runtime that serves.
 
-    `head` is the `seq` of its newest fact; `undelivered` counts messages to actors that had ended.
+    `head` is the `seq` of its newest fact. `undelivered` counts messages to actors that had ended.
     """
 
     pid: int
@@ -236,16 +238,16 @@ class RuntimeState(msgspec.Struct):
 
 
 class Stopping(msgspec.Struct):
-    """The runtime `pid` is ending, with its terminals or without."""
+    """The runtime `pid` is ending; `terminals` says whether its programs end too."""
 
     pid: int
     terminals: bool
 
 
 class Finding(msgspec.Struct):
-    """One thing that the doctor looked at.
+    """One check of the doctor.
 
-    `state` is `ok`, `note` or `missing`; `help` and `actions` are what mends it.
+    `state` is `ok`, `note` or `missing`. `help` and `actions` say what helps.
     """
 
     what: str
@@ -255,7 +257,7 @@ class Finding(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What the doctor found; `ok` if nothing is missing."""
+    """The doctor's findings; `ok` if nothing is missing."""
 
     ok: bool
     items: list[Finding]
@@ -264,8 +266,8 @@ class Report(msgspec.Struct):
 class EndedRuntime(msgspec.Struct):
     """What `down` did.
 
-    `ended` is false if something of what was to end is still there; `terminals` are the directories
-    of the hosts that run on.
+    `ended` is false if a process that was to end is still there. `terminals` are the directories of
+    the hosts that keep running.
     """
 
     pid: int | None

@@ -1,19 +1,21 @@
 """The router: every message goes through it, from actor to actor and from outside.
 
-Inside, a message is one frame: the address it goes to, the address it comes from, and
-its encoding, with a NUL after each address (a frame costs as much as its handling).
-Whoever sends also takes it out of the ROUTER and hands it to `deliver`, which puts it into
-a mailbox: a thread in between would double the wake-ups, and those are what a message
-costs. Outside, a client (DEALER or REQ) sends one JSON frame and gets one back; it is known
-by the address `client/…`, to which any actor may answer. The door's thread takes what they
-ask, so strangers cannot starve the inside; answers go out in the thread of who answers. The
-door waits on its socket's descriptor, never in a call of ZeroMQ's, so that under one lock
-any thread may use the socket; whoever used it up wakes the door (zmq_getsockopt: ZMQ_FD is
-edge-triggered).
+Inside, a message is one frame: the receiver's address, the sender's address and the encoded
+message, with a NUL after each address. It is one frame because each further frame costs as much as
+handling the message. The sending thread itself takes the message out of the ROUTER and calls
+`deliver`, which puts it into a mailbox. A thread in between would double the wake-ups, which are
+the main cost of a message.
 
-Telling never blocks (hazard 25): inside there is no high-water mark. Strangers are
-bounded: a frame's size, the requests that wait (`backlog`), and what a client leaves
-unread.
+Outside, a client (DEALER or REQ) sends one JSON frame and gets one back. Its address is `client/…`,
+to which any actor may send the answer. The door's thread receives the requests, so clients cannot
+starve the messages inside. An answer is sent in the thread of the actor that answers.
+
+The door waits on the descriptor of its socket and never inside a ZeroMQ call, so any thread may use
+the socket under one lock. The descriptor, `ZMQ_FD`, is edge-triggered: a use of the socket by
+another thread may reset its edge, and that thread must then wake the door.
+
+Sending never blocks (hazard 25): inside there is no high-water mark. Clients are limited in the
+size of a frame, the requests that wait (`backlog`), and the answers that they leave unread.
 """
 
 import itertools
@@ -37,31 +39,31 @@ from bus.peer import Caller, Identify, Peer, by_user, parse
 log = logging.getLogger("callboard.bus")
 
 MAX_WAITING = 1_000
-"""Requests from outside that may wait for the gateway; further ones get 429."""
+"""Requests from outside that may wait for the gateway; a further one is refused with 429."""
 
 LAST_SECONDS = 2.0
-"""So long the door, when it closes, still takes and answers what presses in."""
+"""Longest time for which a closing door still receives and answers requests."""
 QUIET_MS = 100
-"""Nothing more has been sent before it closed when nothing came for so long."""
+"""A closing door stops receiving when no request has arrived for this time."""
 LINGER_MS = 500
-"""So long it waits for those who do not read their answers."""
+"""How long the closing socket waits for clients that do not read their answers."""
 
 _HARD_LIMIT = 64 << 20
-"""Bytes: a frame over this ends the connection before it is read into memory."""
+"""In bytes. A larger frame ends its connection before it is read into memory."""
 
 _STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
-"""Never raised: it would keep each frame that it was raised in, with the request."""
+"""A constant, never raised: a raised exception would keep its frames and requests alive."""
 
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-"""Plain numbers: to add two flags up takes as long as to send a frame."""
+"""Plain numbers, because combining two flags takes as long as sending a frame."""
 
 _numbers = itertools.count(1)
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What lies in a mailbox: who sent it, and the encoded message.
+    """An entry of a mailbox: the sender's address and the encoded message.
 
-    A request from outside has its caller.
+    A request from outside also has its caller.
     """
 
     sender: str
@@ -76,12 +78,12 @@ Socket = zmq.Socket[bytes]
 class Bus:
     """The router and the door, and the two ports through which this process sends.
 
-    `send` may be called from any thread. `deliver` is called in the sender's thread, or in
-    the door's for a request, one message at a time inside; `backlog` in the door's. They
-    must not wait, nor send. `on_death` is called if the door's thread breaks: nobody is heard
-    any more, and the runtime must end. `identify` says who a client is; it is called in the
-    door's thread when a request arrives, because its process may end soon after. `room` says
-    how many further connections there is room for.
+    `send` may be called from any thread. `deliver` is called in the sender's thread, one message at
+    a time, or in the door's thread for a request. `backlog` is called in the door's thread. Neither
+    may wait or send. `on_death` is called if the door's thread fails: no request is received any
+    more, and the runtime must end. `identify` returns the caller of a request. It is called in the
+    door's thread when the request arrives, because the client's process may end soon after. `room`
+    returns how many further connections fit.
     """
 
     def __init__(
@@ -99,15 +101,17 @@ class Bus:
         self._context = zmq.Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
-        self._street = zmq.Context()  # of its own: its end waits until the answers have gone out
+        self._street = (
+            zmq.Context()
+        )  # its own context: `term` waits until the answers have gone out
         self._outside = self._street.socket(zmq.ROUTER)
-        # pyzmq's own `send` first looks for options that only draft sockets have: 0.5 us of 5.
+        # pyzmq's `send` checks for options of draft sockets first, which takes 0.5 us of 5.
         self._put = super(zmq.Socket, self._port).send
         self._give = super(zmq.Socket, self._outside).send
         self._outside.maxmsgsize = _HARD_LIMIT
-        self._outside.router_mandatory = True  # an answer that cannot go out is an error, not lost
+        self._outside.router_mandatory = True  # an answer that cannot be sent raises an error
         self._until = 0.0
-        self._open: dict[bytes, Any] = {}  # requests without an answer: their ids, by address
+        self._open: dict[bytes, Any] = {}  # ids of unanswered requests, by address
         self._sending = threading.Lock()
         self._door = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
@@ -119,7 +123,7 @@ class Bus:
         self.undelivered = 0
 
     def _pair(self, name: str, near: int, far: int) -> tuple[Socket, Socket]:
-        """Two sockets of this process, connected: the one that receives, the one that sends."""
+        """Return two connected sockets of this process: the receiving one and the sending one."""
         receiving, sending = self._context.socket(near), self._context.socket(far)
         for each in (receiving, sending):
             each.set_hwm(0)
@@ -129,17 +133,19 @@ class Bus:
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
+        """The context of the sockets inside this process."""
         return self._context
 
     def bind(self, endpoint: str) -> None:
-        """Open the door for clients. Before `start`. Raises `ZMQError`."""
+        """Open the door for clients. Call this before `start`. Raise `ZMQError`."""
         self._entrance = self.gate.open(self._outside, endpoint, self._door, self._wake)
 
     def start(self) -> None:
+        """Start the door's thread."""
         self._thread.start()
 
     def send(self, to: str, payload: bytes, sender: str = "") -> bool:
-        """Bring one encoded message into its mailbox; False where nobody lives. Never blocks."""
+        """Put an encoded message into its mailbox; return False if there is none. Never block."""
         if to.startswith("client/"):
             self._answer(to.encode(), payload)
             return True
@@ -149,7 +155,7 @@ class Bus:
             return self._route()
 
     def _route(self) -> bool:
-        self._inside.recv()  # who sent it: always the one port
+        self._inside.recv()  # the identity of the sending port, always the same
         to, sender, payload = self._inside.recv().split(b"\0", 2)
         if self._deliver(to.decode(), Envelope(sender.decode(), payload)):
             return True
@@ -167,8 +173,9 @@ class Bus:
         self._context.destroy(linger=200)
 
     def close_door(self) -> None:
-        """Refuse every request that has no answer yet, also those that nobody has read; when
-        this returns the answers have gone out. A further answer reaches nobody.
+        """Refuse every request that has no answer yet, including requests not yet received.
+
+        The answers have gone out when this returns. Later answers are dropped.
         """
         self._until = time.monotonic() + LAST_SECONDS
         self._going = False
@@ -186,7 +193,7 @@ class Bus:
     # ---- the door ----------------------------------------------------------------------
 
     def _serve(self) -> None:
-        """In the door's thread."""
+        """Run the door's thread, and report its failure."""
         try:
             self._keep()
         except BaseException as error:  # noqa: BLE001 - the last word of the only door
@@ -219,9 +226,9 @@ class Bus:
             log.debug("the door has been woken already")
 
     def _take_outside(self) -> bool:
-        """One request at a time, so that answers go out while strangers press in.
+        """Receive one request; return whether a further one is there.
 
-        Whether a further one is there.
+        One at a time, so that answers go out between requests.
         """
         try:
             with self._door:
@@ -252,11 +259,15 @@ class Bus:
         return further
 
     def _readable(self) -> bool:
-        """Asking uses the descriptor's edge up: whoever is told True must see to it."""
+        """Return whether a request can be received.
+
+        Reading `ZMQ_EVENTS` resets the descriptor's edge: if this is True, the caller must receive
+        the request or wake the door.
+        """
         return bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _answer(self, to: bytes, payload: bytes) -> None:
-        """The first answer to a request; a second one reaches nobody. In any thread."""
+        """Send the first answer to a request and drop any further one. Any thread may call."""
         _, identity, kind, _ = to.split(b"/")
         with self._door:
             if to not in self._open:
@@ -273,8 +284,10 @@ class Bus:
                 self._wake()
 
     def _send(self, identity: bytes, is_req: bool, payload: bytes) -> None:
-        """Who does not read loses answers; but at the end they are many at once also for those
-        who do, and there is a moment's time. Raises `ZMQError`, at the first frame if at all.
+        """Send an answer. Raise `ZMQError` if the client is gone or its queue is full.
+
+        A closing door sends many answers at once, more than the queue of a client that reads may
+        hold, so it retries for a while. An error can occur at the first frame only.
         """
         while True:
             try:
@@ -283,14 +296,14 @@ class Bus:
             except zmq.Again:
                 if self._going or time.monotonic() >= self._until:
                     raise
-                time.sleep(0.002)  # nothing tells when it has read
+                time.sleep(0.002)  # no event reports that the client has read
         if is_req:
             self._give(b"", _MORE)
         self._give(payload, _NOW)
 
 
 def _peer(frame: zmq.Frame) -> Peer | None:
-    """The peer that sent this frame; None where libzmq does not say it."""
+    """Return the peer that sent this frame; None if libzmq does not report it."""
     try:
         return parse(str(frame.get("Peer-Address")))
     except zmq.ZMQError:

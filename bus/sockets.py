@@ -1,8 +1,9 @@
 """Where the sockets of a home are: a directory with a short path, recorded in the home.
 
-A Unix socket's path holds about 100 bytes, so the sockets are not in the home itself. Their place
-is recorded in the file `sockets` of the home. It is not computed again: the environment of the next
-start may be another one (a logout, cron), while terminal hosts still listen at the old place.
+A Unix socket's path holds about 100 bytes, so the sockets are not in the home itself. Their
+directory is recorded in the file `sockets` of the home. It is not computed again, because the next
+start may have another environment (after a logout, or from cron) while terminal hosts still listen
+in the old directory.
 """
 
 import os
@@ -11,14 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 LONGEST = 48
-"""Bytes of a base directory that leave room for the names below it."""
+"""Longest path of a base directory, in bytes, that leaves room for the names below it."""
 
 
 def socket_directory(home: Path) -> Path:
     """Return the home's directory for sockets, mode 0700; make it if it is missing.
 
-    A recorded place that cannot be made again, or that others could enter, is replaced by a new
-    one, which is recorded. Raises `OSError` where none can be made.
+    If the recorded directory cannot be made again, or others could enter it, make and record a new
+    one. Raise `OSError` if none can be made.
     """
     recorded = _recorded(home)
     if recorded is not None:
@@ -40,7 +41,7 @@ def remove_sockets(directory: Path) -> None:
 
 
 def _recorded(home: Path) -> Path | None:
-    """The place that was recorded for this very home: a copy of a home gets one of its own."""
+    """Return the directory recorded for this home; None in a copy, which gets its own."""
     try:
         text, _, whose = (home / "sockets").read_text().rstrip("\n").rpartition("\n")
     except (OSError, UnicodeDecodeError):
@@ -64,7 +65,7 @@ def _identity(home: Path) -> str:
 
 
 def _is_private(directory: Path) -> bool:
-    """Whether it is a directory of this user alone, and no link to one."""
+    """Return whether it is a directory that only this user can enter, and not a link."""
     found = directory.lstat()
     own = not directory.is_symlink() and found.st_uid == os.getuid()
     return own and not found.st_mode & 0o077 and os.access(directory, os.W_OK)

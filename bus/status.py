@@ -1,7 +1,7 @@
 """The statuses of the three state machines, spelled once (hazard 13).
 
-The legal transitions between them are data in `store.transitions`; the database
-holds a CHECK constraint made from these enums.
+The legal transitions between them are data in `store.transitions`. The database has CHECK
+constraints made from these enums.
 """
 
 from enum import StrEnum
@@ -22,7 +22,7 @@ class WorkflowStatus(StrEnum):
 
 
 class TaskStatus(StrEnum):
-    """Where one branch of work stands."""
+    """Where a task stands."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -33,9 +33,9 @@ class TaskStatus(StrEnum):
 
 
 class TerminalStatus(StrEnum):
-    """Where one program in its terminal stands.
+    """Where a terminal and its program stand.
 
-    `blocked` and `stalled` are facts shown beside the status, not statuses.
+    `blocked` and `stalled` are no statuses; they are separate columns of the row.
     """
 
     NOT_STARTED = "not_started"
@@ -48,35 +48,35 @@ class TerminalStatus(StrEnum):
 
 
 class MergeStage(StrEnum):
-    """What a merge does or waits for."""
+    """What the merge of a workflow does or waits for."""
 
     IDLE = "idle"
-    """Nothing is being merged: the workflow is not `merging`."""
+    """Nothing is being merged; the workflow is not `merging`."""
     BUILDING = "building"
     """The merger merges the branches."""
     TESTING = "testing"
-    """The merger tests the merged tree; a green one is landed next."""
+    """The merger tests the merge commit, which lands next if the tests pass."""
     LANDING = "landing"
-    """The merger moves the target. Nobody can stop or abort it."""
+    """The merger moves the target. This cannot be stopped or aborted."""
     CONFLICT = "conflict"
-    """A resolution is awaited, from the merge terminal or a person."""
+    """The merge waits for a resolution by the merge terminal or a person."""
     REPAIR = "repair"
-    """The merge terminal mends a red tree."""
+    """The merge terminal repairs a merge whose tests failed."""
     CHECKING = "checking"
     """The merger checks the commit of the merge terminal."""
     BY_HAND = "by_hand"
-    """The merger checks what a person left in the worktree of the conflict."""
+    """The merger checks a person's resolution in the worktree of the conflict."""
     CHECKOUT = "checkout"
-    """It has landed; a person is to free a checkout that could not follow."""
+    """The merge has landed; a person is to free a checkout that could not be updated."""
 
 
 IN_LINE = frozenset({MergeStage.BUILDING, MergeStage.TESTING, MergeStage.LANDING})
-"""It is the merger's turn. Workflows with one target take turns in these (hazard 52)."""
+"""Stages in which the merger works. Workflows with one target queue for them (hazard 52)."""
 
 FINAL_WORKFLOW = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED})
-"""A workflow leaves these no more; a failed one may be repaired."""
+"""Statuses that a workflow never leaves. `failed` is not one: it may be repaired."""
 
 FINAL_TASK = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 LIVE_TERMINAL = frozenset({TerminalStatus.STARTING, TerminalStatus.WAITING, TerminalStatus.RUNNING})
-"""A program is wanted in these."""
+"""Statuses in which the terminal's program is wanted."""

@@ -1,8 +1,7 @@
-"""A subscriber that loses nothing: it notices gaps in `seq` and heals them.
+"""A subscriber that loses no fact: it notices gaps in `seq` and fills them from the journal.
 
-The feed may drop frames for a slow subscriber and is silent while the runtime is down;
-the journal has everything. So each fact is given out exactly once and in order,
-whatever the feed does.
+The feed may drop frames for a slow subscriber, and is silent while the runtime is down. The journal
+has every fact. So the subscriber returns each fact exactly once and in order.
 """
 
 import time
@@ -21,7 +20,7 @@ from bus.requests import EventsReplay
 
 _PAGE = 1_000
 _BUSY = {429, 503}
-"""The answers of a runtime that is starting, stopping, or has too much to do."""
+"""Codes with which a runtime refuses that is starting, stopping or overloaded."""
 
 
 _decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
@@ -33,8 +32,8 @@ _OUTPUT = OUTPUT.encode()
 class Subscriber:
     """Facts after `after`, of `address` and below, from one runtime's sockets.
 
-    Belongs to one thread. `seq` is the last one that was considered; a later subscriber
-    that starts `after` it goes on without loss.
+    Only one thread may use it. `seq` is that of the last fact it considered; a later subscriber
+    with this `after` continues without loss. `healed` counts the facts read from the journal.
     """
 
     def __init__(self, feed: str, requests: str, after: int = 0, address: str = "") -> None:
@@ -51,7 +50,7 @@ class Subscriber:
         self.healed = 0
 
     def next(self, timeout: float | None = None) -> AnyFact | None:
-        """The next fact, or None after `timeout` seconds without one."""
+        """Return the next fact, or None after `timeout` seconds without one."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -68,18 +67,19 @@ class Subscriber:
         return self._ready.popleft()
 
     def __iter__(self) -> Iterator[AnyFact]:
-        """Facts, for ever."""
+        """Yield facts without end."""
         while (fact := self.next()) is not None:
             yield fact
 
     def close(self) -> None:
+        """Close the sockets."""
         self._socket.close()
         self._context.term()
         self._client.close()
 
     def _take(self, frame: bytes) -> None:
         if frame.startswith(_OUTPUT):
-            return  # somebody else wants terminals' output, which is no fact
+            return  # terminal output, which another subscriber wants
         said = _decode(frame[frame.index(b" ") + 1 :])
         if isinstance(said, Heartbeat):
             self._behind = self._behind or said.head > self.seq
@@ -94,11 +94,11 @@ class Subscriber:
             self._ready.append(fact)
 
     def _heal(self, left: float | None) -> None:
-        """Read from the journal on.
+        """Read the missing facts from the journal.
 
-        A runtime that does not answer is asked again; its return is awaited, not polled for: the
-        request waits in the socket. One that is busy (it starts, it stops) is asked again when the
-        feed says something.
+        Without an answer, the next call asks again. The request waits in the socket, so a runtime
+        that returns gets it at once. A runtime that is busy is asked again when the feed sends
+        something, or after the wait.
         """
         wait = HEARTBEAT_SECONDS if left is None else min(HEARTBEAT_SECONDS, max(left, 0.1))
         try:

@@ -1,11 +1,11 @@
-"""Parse TOML that somebody else wrote, in a time that its length bounds."""
+"""Parse untrusted TOML in a time bounded by its length."""
 
 import re
 import tomllib
 from typing import Any, Final
 
 PARTS: Final = 100
-"""Parts of a dotted key at most: the parser's time grows with the square of their number."""
+"""Largest number of parts of a dotted key; the parser's time grows with the square of it."""
 
 _LONG_KEY: Final = re.compile(
     r"(?<![\w-])(?:(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"  # PARTS
@@ -13,11 +13,11 @@ _LONG_KEY: Final = re.compile(
 
 
 class TomlError(Exception):
-    """The text is not TOML, or nothing that is parsed here; the message says why."""
+    """The text is not TOML, or exceeds a limit of this module; the message says why."""
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Return the tables of `text`. Raise `TomlError`, whatever the text."""
+    """Return the tables of `text`. Raise only `TomlError`."""
     if found := _LONG_KEY.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise TomlError(f"a key has at most {PARTS} parts (line {line})")

@@ -1,5 +1,6 @@
-"""The user's own directory, which a user may not have: a container's uid without an entry in
-passwd, started without HOME.
+"""The user's home directory, and files below it.
+
+A user may have none: for instance a container's uid without an entry in passwd and without HOME.
 """
 
 import os
@@ -7,7 +8,7 @@ from pathlib import Path
 
 
 class NoHomeDirectory(Exception):
-    """This user has no home directory, and it is needed; the message says what helps."""
+    """A home directory is needed and this user has none; the message says what helps."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -17,7 +18,7 @@ class NoHomeDirectory(Exception):
 
 
 def expanded(path: Path | str) -> Path:
-    """Return the path with `~` replaced. Raises `NoHomeDirectory`."""
+    """Return the path with `~` replaced. Raise `NoHomeDirectory`."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -25,7 +26,7 @@ def expanded(path: Path | str) -> Path:
 
 
 def file_of_user(path: Path | str) -> Path | None:
-    """Return the user's file at a path that begins with `~`; None for a user without a home."""
+    """Return the path with `~` replaced; None if the user has no home directory."""
     try:
         return expanded(path)
     except NoHomeDirectory:

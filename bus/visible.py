@@ -1,26 +1,26 @@
-"""Text from outside, made safe to show: control characters become words that name them.
+"""Text from outside, made safe to print: control characters become visible escapes.
 
-Commit subjects, file names, screens and the output of tests are written by others. Printed raw,
-an escape sequence in them can change the title, move the cursor over what stands there, or
-write into the clipboard; a bidirectional control can show words in another order than they
-have. Whatever prints such text passes it through `visible` at the place where it prints.
+Others write commit subjects, file names, screens and the output of tests. Printed raw, an escape
+sequence in them can change the title, overwrite other text, or write to the clipboard; a
+bidirectional control can show words in the wrong order. Code that prints such text passes it
+through `visible` where it prints.
 """
 
 import re
 
 _UNSAFE = (
     "\x00-\x08\x0b-\x1f\x7f"  # C0 without tab and line feed, and DEL
-    "\x80-\x9f"  # C1: some terminals take U+009B for the start of a sequence
+    "\x80-\x9f"  # C1: for some terminals, U+009B starts a sequence
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls
     "\u2028\u2029\u206a-\u206f\ufeff\ufff9-\ufffb"  # separators, deprecated controls
-    "\U000e0000-\U000e007f"  # tags, which no font shows
-    "\ud800-\udfff"  # half a character: no output can encode it
+    "\U000e0000-\U000e007f"  # tags, which are invisible in every font
+    "\ud800-\udfff"  # surrogates: no output can encode them
 )
 _unsafe = re.compile(f"[{_UNSAFE}]")
 
 
 def visible(text: str) -> str:
-    r"""Replace each control character but tab and line feed by its escape, such as `\x1b`.
+    r"""Replace each control character except tab and line feed by its escape, such as `\x1b`.
 
     >>> visible("title: \x1b]0;gone\x07")
     'title: \\x1b]0;gone\\x07'
@@ -29,7 +29,7 @@ def visible(text: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""Escape control characters in a JSON document, which has them in strings alone.
+    r"""Escape the control characters in a JSON document, which occur in its strings only.
 
     >>> visible_json('{"subject":"\x9b2J"}')
     '{"subject":"\\u009b2J"}'
