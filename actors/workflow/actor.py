@@ -1,8 +1,9 @@
-"""The workflow actor: the thin shell around the functional core.
+"""The workflow actor: the thin shell around the pure core in `decisions`.
 
-It reads the observations it has not handled (the journal is its durable mailbox), asks
-`decide`, stores the answer together with its new position, and pokes those whose rows
-changed. It keeps no state: every decision is made on the rows as they are.
+It reads the observations that it has not handled; the journal is its durable mailbox. It asks
+`decide`, stores the decision together with its new position in the journal, and tells the actors
+whose rows changed to look. It keeps no state of the workflow: every decision is made on the rows as
+they are.
 """
 
 import secrets
@@ -30,13 +31,13 @@ from store.change import Insert, Move, Operation, Update
 from store.errors import LostRace, StoreError
 
 _TRIES = 20
-"""Decisions on rows that others changed meanwhile, before it is a failure."""
+"""How often a decision is tried, on rows that others change meanwhile, before it fails."""
 
 
 class WorkflowActor(CompanyActor):
     """One workflow. Its handlers run in its thread and wait only for the journal.
 
-    `terminal_spec(address)` is the child specification of a terminal's actor.
+    `terminal_spec(address)` returns the child specification of a terminal's actor.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class WorkflowActor(CompanyActor):
         self._answered: Order | None = None
 
     def on_start(self) -> None:
+        """Read the plan, and have this actor look for observations."""
         self._plan = self.stage.reader.plan(self._id)
         self.stage.tell(self.address, Look())
 
@@ -69,7 +71,7 @@ class WorkflowActor(CompanyActor):
 
     @handles(Order)
     def order(self, message: Order) -> None:
-        """A person's command. It is answered when what it decided is durable."""
+        """Handle a person's command. Answer it when the decision is durable."""
         self.look(Look())
         request, seq = message.request, self.stage.journal.head
         try:
@@ -90,9 +92,7 @@ class WorkflowActor(CompanyActor):
         self._leave_when_over()
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
-        """A command that broke this actor is answered, not forgotten; once it is durable,
-        what broke then is no answer to it.
-        """
+        """Answer a command that made this actor fail, unless it was answered before."""
         message = self.decode(item)
         if isinstance(message, Order) and message != self._answered:
             failure = refusal(f"the command on {self.address}", error)
@@ -105,9 +105,9 @@ class WorkflowActor(CompanyActor):
         return workflow
 
     def _decide(self, event: Fact | Command, caller: Caller = NOBODY) -> Sequence[Operation]:
-        """Decide and store; the change that is durable then.
+        """Decide, store the decision, and return it when it is durable.
 
-        Columns that others own may change in between: then again.
+        Others may change their columns in between; then decide again.
         """
         for attempt in range(_TRIES):
             change = decide(
@@ -131,7 +131,7 @@ class WorkflowActor(CompanyActor):
     # ---- effects -------------------------------------------------------------------------
 
     def _poke(self, change: Sequence[Operation]) -> None:
-        """Tell those whose rows changed to look."""
+        """Tell the actors whose rows changed to look."""
         terminals, merge = set(), False
         for operation in change:
             match operation:
@@ -174,8 +174,9 @@ class WorkflowActor(CompanyActor):
                 self.supervisor.restart_child(spec.id)
 
     def _leave_when_over(self) -> None:
-        """When it is over and nothing runs any more the merger cleans up, and then ends all
-        actors of the workflow.
+        """Wake the merger if the workflow is over and none of its programs runs any more.
+
+        The merger cleans up, and then ends all actors of the workflow.
         """
         status, _ = self.stage.reader.standing(self._id)
         if status in FINAL_WORKFLOW and all(t.gone for t in self._row().terminals()):

@@ -1,5 +1,5 @@
-"""The functional core: what to do next, as a pure function of (state, event).
+"""The functional core: what to do next, as a pure function of state and event.
 
-No clock, no I/O, no randomness. `decide` answers an event with the operations to store;
-the workflow actor stores them and pokes those whose rows changed.
+It uses no clock, no I/O and no randomness. `decide` answers an event with the operations to store.
+The workflow actor stores them, and tells the actors whose rows changed.
 """

@@ -17,6 +17,7 @@ _JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
 @singledispatch
 def command(order: requests.Command, _draft: Draft) -> None:
+    """Apply a person's command to the draft. Raise `Refused` if the state does not allow it."""
     raise TypeError(f"no command: {order!r}")
 
 
@@ -40,7 +41,7 @@ def _task(draft: Draft, address: str) -> Task:
 
 @command.register
 def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
-    """From `created`, or again after a prepare that failed."""
+    """Start the terminals, from `created` or after a prepare that failed."""
     _require(draft, "not_created", WorkflowStatus.CREATED, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.PENDING for task in draft.workflow.tasks):
         raise illegal(
@@ -61,14 +62,17 @@ def _start(_order: requests.WorkflowStart, draft: Draft) -> None:
 
 @command.register
 def _pause(order: requests.WorkflowPause, draft: Draft) -> None:
-    """Nothing new is typed or started; what runs goes on, unless it is frozen."""
+    """Type and start nothing new. Programs go on running, unless they are frozen."""
     _require(draft, "not_running", WorkflowStatus.RUNNING)
     draft.move_workflow(WorkflowStatus.PAUSED, _BY_PERSON, frozen=order.freeze)
 
 
 @command.register
 def _resume(_order: requests.WorkflowResume, draft: Draft) -> None:
-    """What was frozen has its `timeout` from now on: it could not work."""
+    """Go on after a pause.
+
+    A frozen program could not work, so its `timeout` counts from now on.
+    """
     _require(draft, "not_paused", WorkflowStatus.PAUSED)
     if draft.workflow.frozen:
         for terminal in draft.terminals():
@@ -79,7 +83,7 @@ def _resume(_order: requests.WorkflowResume, draft: Draft) -> None:
 
 @command.register
 def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
-    """Ends the programs; branches and uncommitted work are kept."""
+    """End the programs; keep branches and uncommitted work."""
     final = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
     _require(draft, "already_over", *(s for s in WorkflowStatus if s not in final))
     _not_landing(draft)
@@ -93,8 +97,10 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
 
 
 def _not_landing(draft: Draft) -> None:
-    """What is being landed cannot be called back; it is over in a moment, or when a person has
-    freed the checkout that it waits for."""
+    """Refuse the command while the workflow is landing, which cannot be undone.
+
+    The landing is over in a moment, or when a person has freed the checkout that it waits for.
+    """
     if draft.workflow.merge.stage == MergeStage.CHECKOUT:
         raise illegal(
             "landing",
@@ -111,7 +117,7 @@ def _not_landing(draft: Draft) -> None:
 
 @command.register
 def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
-    """Start the error terminals of what failed: of each failed task, or of the merge."""
+    """Start the error terminal of each failed task, or the terminal that repairs the merge."""
     workflow = draft.workflow
     failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
     if failed:
@@ -139,7 +145,11 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
 
 
 def _red_merge(draft: Draft) -> None:
-    """Only a tree whose tests failed can be repaired in its own worktree."""
+    """Refuse the repair of a merge whose tests did not fail.
+
+    Only a tree with failed tests can be repaired in its own worktree. A reopened task is accepted
+    again at the commit that was merged.
+    """
     workflow = draft.workflow
     for task in workflow.tasks:
         if task.reopened:
@@ -161,9 +171,10 @@ def _red_merge(draft: Draft) -> None:
 
 @command.register
 def _retry(order: requests.TaskRetry, draft: Draft) -> None:
-    """Relaunch what failed in a task, and what was cancelled with it; or the terminal that works
-    on it, if it is stuck. Refused once the workflow is over; while it is paused the launch
-    waits.
+    """Start the failed terminals of a task again, or the one at work if it is stuck.
+
+    Terminals that were cancelled with the failed one are started again too. Refused once the
+    workflow is over; while it is paused the launch waits.
     """
     task = _task(draft, order.task)
     worker = line.worker(task)
@@ -189,9 +200,9 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
 
 @command.register
 def _approve(order: requests.TaskApprove, draft: Draft) -> None:
-    """A person's word, also in the place of a reviewer that has not answered yet.
+    """Accept the newest commit of the branch in a person's name.
 
-    Accepted is the newest commit of the branch.
+    The person may take the place of a reviewer that has not answered yet.
     """
     task = _task(draft, order.task)
     _awaits_person(draft, task)
@@ -220,7 +231,7 @@ def _reject(order: requests.TaskReject, draft: Draft) -> None:
 
 @command.register
 def _send(order: requests.TerminalSend, draft: Draft) -> None:
-    """A person's instruction for a terminal that works."""
+    """Give a person's instruction to a terminal that works."""
     terminal = draft.find(order.terminal)
     if terminal is None:
         raise unknown("terminal", order.terminal)
@@ -241,7 +252,10 @@ def _send(order: requests.TerminalSend, draft: Draft) -> None:
 
 
 def _awaits_person(draft: Draft, task: Task) -> None:
-    """Refuse unless there is something to judge: a review, or commits after an acceptance."""
+    """Refuse unless there is something to judge: a review, or commits after an acceptance.
+
+    Such commits reopen the task.
+    """
     if task.status == TaskStatus.COMPLETED and task.tip not in ("", task.accepted):
         _require(draft, "not_running", *_JUDGED_IN, WorkflowStatus.FAILED)
         outcomes.reopen(draft, task, task.tip, "a person judges what came after its acceptance")
@@ -258,14 +272,16 @@ def _awaits_person(draft: Draft, task: Task) -> None:
 
 @command.register
 def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
-    """After a resolution by hand: judge what is in the worktree (each asking anew, so what
-    was told of the one before is forgotten). After a failed merge, or in place of its
-    repair: merge and test the branches again.
+    """Go on with a merge that waits for a person or has failed.
+
+    After a resolution by hand, have the worktree judged. Each request is judged anew, so forget
+    what was told of the one before. After a failed merge, or in place of its repair, merge and test
+    the branches again. If the landing waits for a checkout, try that again.
     """
     workflow = draft.workflow
     _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
     for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():
-        if task.reopened:  # a person mended the branch, and goes on with that
+        if task.reopened:  # a person corrected the branch and continues with it
             said = f"commit {task.tip[:12]} is taken in by a person"
             outcomes.accept(draft, task, None, task.tip, "", said)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
@@ -298,7 +314,7 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
 
 @command.register
 def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
-    """Give the merge up: `failed`, branches and target untouched."""
+    """Give the merge up: the workflow is `failed`, branches and target are untouched."""
     _require(draft, "not_merging", WorkflowStatus.MERGING)
     _not_landing(draft)
     draft.set_merge(resolution="", repaired="")

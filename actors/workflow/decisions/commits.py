@@ -1,7 +1,7 @@
 """What a commit does to the state machine.
 
-One commit, one handler, chosen by what it says (hazard 7); a completion that cannot be believed is
-rejected with its reason and the terminal is told. Nothing is completed on a guess (hazard 6).
+Each commit has one handler, chosen by its verdict (hazard 7). A completion that cannot be believed
+is rejected, and the terminal is told the reason. Nothing is completed on a guess (hazard 6).
 """
 
 from actors.workflow.decisions import line, merging, outcomes
@@ -15,6 +15,7 @@ from bus.status import TaskStatus, WorkflowStatus
 
 
 def commit_seen(fact: CommitSeen, draft: Draft) -> None:
+    """Handle a new commit on the branch of a task or in the worktree of the merge."""
     task = draft.task_at(fact.address)
     if task is not None:
         draft.set_task(task, tip=fact.commit)
@@ -38,7 +39,7 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
 
 
 def commit_waits(fact: CommitWaits, draft: Draft) -> None:
-    """Tell the terminal that its worktree cannot be examined: it may be the one to mend it."""
+    """Tell the terminal that its worktree cannot be examined; it may be able to correct that."""
     task = draft.task_at(fact.address)
     worker = line.worker(task) if task is not None else merging.asked(draft)
     if fact.failed and worker is not None:
@@ -47,7 +48,7 @@ def commit_waits(fact: CommitWaits, draft: Draft) -> None:
 
 
 def rewritten(fact: RefRewritten, draft: Draft) -> None:
-    """The branch was moved to where it has no new commits of its own: back, or elsewhere."""
+    """Handle a branch that was moved, back or elsewhere, without new commits of its own."""
     task = draft.task_at(fact.address)
     if task is None:
         return
@@ -57,10 +58,10 @@ def rewritten(fact: RefRewritten, draft: Draft) -> None:
 
 
 def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
-    """A commit on the branch of a task that was accepted.
+    """Handle a commit on the branch of a task that was accepted.
 
-    The terminal whose own `#done` that was may say it again while its program is still there (it
-    amends, mostly); anything else a person judges.
+    The terminal whose `#done` was accepted may repeat it while its program is still there; mostly
+    it amends the commit. Any other commit is judged by a person.
     """
     said = f"commit {fact.commit[:12]}: {fact.subject}"
     _moved_on(draft, task, f"{said} came after {task.accepted[:12]} was accepted")
@@ -73,10 +74,9 @@ def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
 
 
 def _moved_on(draft: Draft, task: Task, reason: str) -> None:
-    """The branch is not, or is again, at what was accepted.
+    """Handle a branch that has left the accepted commit, or is at it again.
 
-    What is being merged is left as it was accepted; a person may approve the rest once that has
-    failed.
+    A merge that has begun uses the accepted commit. If it fails, a person may approve the rest.
     """
     if task.tip == task.accepted and task.reopened:
         why = f"the branch is again at {task.accepted[:12]}, which was accepted"
@@ -97,14 +97,15 @@ def _moved_on(draft: Draft, task: Task, reason: str) -> None:
 
 
 def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:
-    """A rebase or an amend by this worker copies the words of those who worked before it:
-    what was first written before it was set to work is not its own.
+    """Return whether the commit was first written before the worker was set to work.
+
+    A rebase or an amend by the worker copies the words of earlier terminals, which are not its own.
     """
     return bool(fact.written) and fact.written < worker.working_since[: len(fact.written)]
 
 
 def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None) -> str:
-    """Why a completion is not accepted; "" when it is."""
+    """Return why a completion is not accepted; an empty string if it is."""
     if fact.problem:
         return fact.problem
     if worker is None:
@@ -142,7 +143,7 @@ def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> Non
 def _reject(
     fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None, reason: str
 ) -> None:
-    """Say so in a fact and to the terminal; after too many, the terminal has failed."""
+    """Tell the rejection in a fact and to the terminal; fail the terminal after too many."""
     draft.tell(
         CommitRejected(
             address=worker.address if worker else fact.address,

@@ -1,8 +1,7 @@
 """`decide`: the operations that answer one event.
 
-An event is an observation (a fact of the journal whose class is `observed`) or a command
-of a person. What it means is in the handler below; what then follows from the state is
-in `settle`.
+An event is an observation (a fact of the journal whose class is `observed`) or a person's command.
+The handlers below apply the event itself; `settle` applies what then follows from the state.
 """
 
 from functools import singledispatch
@@ -33,13 +32,13 @@ def decide(
     clock: float = 0.0,
     caller: Caller = NOBODY,
 ) -> list[Operation]:
-    """What to store for `event`; `caller` is who asks for it.
+    """Return the operations to store for `event`; `caller` is who asks for it.
 
-    The position of the durable mailbox moves with it, so a fact that is delivered again has no
+    They move the position of the durable mailbox too, so a fact that is delivered again has no
     effect.
 
-    Pure. Raises `Refused` for a command that this state does not allow; an observation is
-    never refused.
+    Pure. Raise `Refused` for a command that this state does not allow; an observation is never
+    refused.
     """
     if isinstance(event, facts.CommitSeen):
         caller = Caller(By.AGENT)
@@ -61,7 +60,7 @@ def decide(
 
 @singledispatch
 def observe(fact: Fact, draft: Draft) -> None:
-    """An observation without a handler changes nothing by itself."""
+    """Apply an observation. One without a handler changes nothing by itself."""
 
 
 @observe.register
@@ -177,7 +176,7 @@ def _behind(fact: facts.MergeBehind, draft: Draft) -> None:
 
 @observe.register
 def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
-    """What needs the actor fails, and can be tried again by a person."""
+    """Fail the terminal or the merge that needs the failing actor; a person may try again."""
     said = f"{fact.actor} failed {fact.failures} times in a row: {fact.error}"
     terminal = draft.find(fact.address)
     if terminal is not None and terminal.alive:
@@ -187,6 +186,7 @@ def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
 
 
 def how_it_ended(fact: facts.TerminalExited) -> str:
+    """Return how the program ended, in words."""
     match fact.kind:
         case "exited":
             return f"exited with status {fact.status}"
@@ -197,21 +197,22 @@ def how_it_ended(fact: facts.TerminalExited) -> str:
 
 
 def _current(draft: Draft, address: str, incarnation: int) -> Terminal | None:
-    """The terminal a fact speaks of, unless the fact is of an incarnation gone by
-    (hazard 9).
-    """
+    """Return the terminal that a fact is about; None if the incarnation is over (hazard 9)."""
     terminal = draft.find(address)
     return terminal if terminal is not None and terminal.incarnation == incarnation else None
 
 
 def _ended(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
-    """The program is gone. That is a failure unless it was wanted gone (hazard 17)."""
+    """Fail a terminal whose program is gone, unless it was to end (hazard 17)."""
     if terminal.alive:
         _fail(draft, terminal, reason, evidence)
 
 
 def _fail(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
-    """One whose turn has not come costs only itself: it is started again when it has."""
+    """Fail a terminal, and the prepare, the merge or the task that needs it now.
+
+    A terminal whose turn has not come fails alone; it is started again when its turn comes.
+    """
     task = draft.task_of(terminal)
     if draft.workflow.status in (WorkflowStatus.STARTING, WorkflowStatus.READY):
         outcomes.roll_back_prepare(draft, terminal, reason, evidence)

@@ -1,6 +1,4 @@
-"""A draft of the next state: the core changes it, and each change is recorded as the
-operation that stores it.
-"""
+"""A draft of the next state. It records each change as the operation that stores it."""
 
 import copy
 from collections.abc import Mapping
@@ -21,11 +19,11 @@ from store.transitions import is_legal
 
 
 class Draft:
-    """One workflow as it will be, and `operations`, what it takes to get there.
+    """One workflow as it will be, and `operations`, the changes that lead there.
 
-    `token` is the identity given to a program that this decision starts; `now` is the
-    time of the event, as the facts write it; `clock` is the reading of `bus.clock.awake`
-    from which the limits of what begins now are counted; `caller` is who causes it.
+    `token` is the identity given to a program that this decision starts. `now` is the time of the
+    event, as the facts write it. `clock` is the reading of `bus.clock.awake` from which limits that
+    begin now are counted. `caller` is who causes the change.
     """
 
     def __init__(
@@ -50,18 +48,23 @@ class Draft:
 
     @property
     def is_running(self) -> bool:
+        """Whether the workflow is `running`."""
         return self.workflow.status == WorkflowStatus.RUNNING
 
     def terminals(self) -> list[Terminal]:
+        """Return all terminals of the workflow."""
         return self.workflow.terminals()
 
     def find(self, address: str) -> Terminal | None:
+        """Return the terminal at `address`; None if there is none."""
         return next((t for t in self.terminals() if t.address == address), None)
 
     def task_at(self, address: str) -> Task | None:
+        """Return the task at `address`; None if there is none."""
         return next((t for t in self.workflow.tasks if t.address == address), None)
 
     def task_of(self, terminal: Terminal) -> Task | None:
+        """Return the task of a terminal; None for the merge terminal."""
         return self.task_at(terminal.task) if terminal.task else None
 
     # ---- changing ----------------------------------------------------------------------
@@ -69,21 +72,26 @@ class Draft:
     def move_workflow(
         self, new: WorkflowStatus, reason: str, **sets: Unpack[WorkflowColumns]
     ) -> None:
+        """Change the workflow's status, and columns with it. Raise `IllegalTransition`."""
         self._move("workflow", self.workflow, new, reason, sets)
 
     def move_task(
         self, task: Task, new: TaskStatus, reason: str, **sets: Unpack[TaskColumns]
     ) -> None:
+        """Change a task's status, and columns with it. Raise `IllegalTransition`."""
         self._move("task", task, new, reason, sets)
 
     def move_terminal(
         self, terminal: Terminal, new: TerminalStatus, reason: str, **sets: Unpack[TerminalColumns]
     ) -> None:
+        """Change a terminal's status, and columns with it. Raise `IllegalTransition`."""
         self._move("terminal", terminal, new, reason, _calm(sets))
 
     def set_merge(self, **sets: Unpack[MergeColumns]) -> None:
-        """Change columns of the merge. Each change of `stage` is a compare-and-swap, because the
-        merger changes it to `landing`."""
+        """Change columns of the merge.
+
+        Each change of `stage` is a compare-and-swap, because the merger changes it to `landing`.
+        """
         merge = self.workflow.merge
         expect: MergeColumns = {"stage": merge.stage} if "stage" in sets else {}
         self.operations.append(update_merge(self.workflow.id, expect, **sets))
@@ -91,13 +99,15 @@ class Draft:
             setattr(merge, name, value)
 
     def set_task(self, task: Task, **sets: Unpack[TaskColumns]) -> None:
+        """Change columns of a task."""
         self._set("task", task.address, task, sets)
 
     def set_terminal(self, terminal: Terminal, **sets: Unpack[TerminalColumns]) -> None:
+        """Change columns of a terminal."""
         self._set("terminal", terminal.address, terminal, _calm(sets))
 
     def insert(self, operations: list[Operation], terminal: Terminal) -> None:
-        """A terminal that the plan did not number: an error or a merge terminal."""
+        """Add a terminal that the plan did not number: an error or a merge terminal."""
         self.operations += operations
         task = self.task_of(terminal)
         if task is None:
@@ -106,12 +116,13 @@ class Draft:
             task.terminals.append(terminal)
 
     def replan(self, terminal: Terminal, plan: TerminalPlan) -> None:
-        """A helper that is there already gets the program that was named now."""
+        """Give an existing error or merge terminal the program that was named now."""
         terminal.cli = plan.cli
         columns = {"cli": plan.cli, "plan": msgspec.json.encode(plan)}
         self.operations.append(Update("terminal", terminal.address, columns))
 
     def tell(self, fact: Fact) -> None:
+        """Store a fact with the changes."""
         self.operations.append(fact)
 
     def _set(self, table: Any, key: str, row: Any, sets: Mapping[str, Any]) -> None:
@@ -133,16 +144,16 @@ class Draft:
 
 
 def _calm(sets: TerminalColumns) -> TerminalColumns:
-    """A program that is to end waits for nobody any more."""
+    """If the program is to end, let its terminal wait for nobody any more."""
     if sets.get("alive") is False:
         return {**sets, "blocked": "", "stalled": False, "idle": ""}
     return sets
 
 
 def copied(workflow: Workflow) -> Workflow:
-    """The rows apart; their values are never changed in place.
+    """Return a copy of the rows. It shares their values, which are never changed in place.
 
-    (`deepcopy` costs 200 times as much, for each event.)
+    `deepcopy` costs 200 times as much, for each event.
     """
     new = copy.copy(workflow)
     new.merge = copy.copy(workflow.merge)
@@ -154,7 +165,7 @@ def copied(workflow: Workflow) -> Workflow:
 
 
 def new_helper(address: str, task: str, position: int, cli: str) -> Terminal:
-    """The row of an error or merge terminal as it is inserted."""
+    """Return the row of an error or merge terminal as it is inserted."""
     return Terminal(
         address=address,
         task=task,

@@ -9,7 +9,10 @@ _NEVER_WORKED = {TerminalStatus.STARTING, TerminalStatus.WAITING}
 
 
 def under_review(task: Task, terminal: Terminal) -> bool:
-    """The one whose `#review` is being judged: still `running`, its program ended."""
+    """Return whether the terminal's `#review` is being judged.
+
+    It is still `running`, but its program has ended.
+    """
     return (
         task.status == TaskStatus.REVIEW_PENDING
         and terminal.status == TerminalStatus.RUNNING
@@ -18,28 +21,31 @@ def under_review(task: Task, terminal: Terminal) -> bool:
 
 
 def reviewed(task: Task) -> Terminal | None:
+    """Return the terminal whose `#review` is being judged; None if there is none."""
     return next((t for t in task.terminals if under_review(task, t)), None)
 
 
 def worker(task: Task) -> Terminal | None:
-    """The terminal that works now: running, and wanted alive."""
+    """Return the terminal that works now: `running`, with a program that is to be alive."""
     return next((t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.alive), None)
 
 
 def passed(terminal: Terminal) -> bool:
-    """Nothing is left for it to do: it completed, or a person went past it."""
+    """Return whether nothing is left for the terminal to do.
+
+    It completed, or a person went past it.
+    """
     return terminal.status == TerminalStatus.COMPLETED or (
         terminal.status == TerminalStatus.CANCELLED and not terminal.wanted
     )
 
 
 def next_in_line(task: Task) -> Terminal | None:
-    """The terminal whose turn it is, at work or not; None where it is nobody's, or a
-    person's.
+    """Return the terminal whose turn it is, at work or not; None if it is no terminal's.
 
-    A task that was reopened after its acceptance is a person's. The error terminal, once
-    wanted, works alone, and a person judges it. While a review is pending it is the turn of a
-    reviewer or of nobody.
+    If a task was reopened after its acceptance, it is a person's turn. The error terminal, once
+    wanted, works alone, and a person judges its work. While a review is pending, it is the turn of
+    a reviewer or of no terminal.
     """
     if task.status not in _OPEN or task.reopened:
         return None
@@ -58,18 +64,18 @@ def next_in_line(task: Task) -> Terminal | None:
 
 
 def has_worktree_alone(task: Task, terminal: Terminal) -> bool:
-    """No process is left of any other terminal that was ever set to work (hazard 36)."""
+    """Return whether no other terminal that was ever set to work has a process (hazard 36)."""
     return all(t.gone or t.status in _NEVER_WORKED for t in task.terminals if t is not terminal)
 
 
 def last_coder(task: Task) -> Terminal:
-    """The one whose work a completed task ended with."""
+    """Return the terminal with whose work a completed task ended."""
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
         return task.error
     return next(t for t in reversed(task.line) if t.role != Role.REVIEWER)
 
 
 def coder_before(task: Task, judge: Terminal) -> Terminal | None:
-    """The coder whose work `judge` judges without having been asked with `#review`."""
+    """Return the coder whose work `judge` judges without having been asked with `#review`."""
     before = task.line[: task.line.index(judge)]
     return next((t for t in reversed(before) if t.role != Role.REVIEWER), None)

@@ -1,8 +1,8 @@
 """What the merger's observations do: conflict, tests, landing, and the repair of each.
 
-`running -> merging -> completed`, and every other exit is `failed` (hazards 15, 48). The
-merge terminal stays until the merge has landed or failed: what is wrong with its result
-(conflict markers, lost changes, red tests, the next conflict) is told to it, limited.
+A workflow goes `running -> merging -> completed`; every other exit is `failed` (hazards 15, 48).
+The merge terminal stays until the merge has landed or failed. It is told what is wrong with its
+result (conflict markers, lost changes, red tests, the next conflict), a limited number of times.
 """
 
 from actors.workflow.decisions import outcomes
@@ -23,7 +23,7 @@ def _is_merging(draft: Draft) -> bool:
 
 
 def _goes_on(draft: Draft) -> bool:
-    """It is the merger's turn: what it observes is news."""
+    """Return whether it is the merger's turn. Otherwise its observations are out of date."""
     return _is_merging(draft) and draft.workflow.merge.stage in IN_LINE
 
 
@@ -32,7 +32,7 @@ def _continue(draft: Draft) -> Action:
 
 
 def worker(draft: Draft) -> Terminal | None:
-    """The merge terminal while it works."""
+    """Return the merge terminal while it works; else None."""
     terminal = draft.workflow.merge_terminal
     if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.alive:
         return None
@@ -40,12 +40,15 @@ def worker(draft: Draft) -> Terminal | None:
 
 
 def asked(draft: Draft) -> Terminal | None:
-    """The merge terminal while the word is with it."""
+    """Return the merge terminal in a stage in which its commits count; else None."""
     return worker(draft) if draft.workflow.merge.stage in _ASKED else None
 
 
 def is_asked_for_work(draft: Draft) -> bool:
-    """The merge terminal is to resolve a conflict or to mend a red tree, and has not spoken."""
+    """Return whether the merge terminal works and has not answered yet.
+
+    It is to resolve a conflict, or to repair a red tree.
+    """
     return worker(draft) is not None and draft.workflow.merge.asks
 
 
@@ -53,6 +56,7 @@ def is_asked_for_work(draft: Draft) -> bool:
 
 
 def started(fact: facts.MergeStarted, draft: Draft) -> None:
+    """Note the commit that the merger has built; it is to be tested."""
     if _goes_on(draft) and fact.commit != draft.workflow.merge.commit:
         draft.set_merge(
             stage=MergeStage.TESTING,
@@ -64,11 +68,13 @@ def started(fact: facts.MergeStarted, draft: Draft) -> None:
 
 
 def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
+    """Build the merge again if the target has left the commit it was built on."""
     if _goes_on(draft) and fact.old == draft.workflow.merge.base:
         outcomes.restart_merge(draft, queued=draft.workflow.merge.queued)
 
 
 def refused(fact: facts.MergeRefused, draft: Draft) -> None:
+    """Fail a merge that the merger refused."""
     if not _is_merging(draft):
         return
     files = f": {', '.join(fact.files[:20])}" if fact.files else ""
@@ -76,12 +82,13 @@ def refused(fact: facts.MergeRefused, draft: Draft) -> None:
 
 
 def failing(reason: str, draft: Draft) -> None:
-    """The merger cannot do its next step: what it waits for is a person."""
+    """Fail a merge whose merger cannot take its next step; a person may continue it."""
     if _is_merging(draft):
         outcomes.fail_merge(draft, reason, "", [_continue(draft)])
 
 
 def landed(fact: facts.MergeLanded, draft: Draft) -> None:
+    """Complete the workflow: its merge has landed."""
     if not _is_merging(draft):
         return
     helper = draft.workflow.merge_terminal
@@ -97,7 +104,7 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
 
 
 def behind(fact: facts.MergeBehind, draft: Draft) -> None:
-    """Landed, but for a checkout: that waits for a person, as a conflict does."""
+    """Wait for a person, as after a conflict: the merge has landed, but for a checkout."""
     if not _is_merging(draft) or draft.workflow.merge.stage != MergeStage.LANDING:
         return
     draft.set_merge(stage=MergeStage.CHECKOUT, problem=fact.message)
@@ -116,8 +123,9 @@ def behind(fact: facts.MergeBehind, draft: Draft) -> None:
 
 
 def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
-    """The workflow stays `merging` and waits for a resolution: from the merge terminal
-    where the plan has one, else from a person.
+    """Wait for a resolution by the merge terminal if the plan has one, else by a person.
+
+    The workflow stays `merging`.
     """
     if not _goes_on(draft):
         return
@@ -141,7 +149,10 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
 
 
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
-    """`#done`: the merger judges the result. `#fail`: it is left to a person."""
+    """Act on the word of the merge terminal.
+
+    After `#done` the merger judges the result. After `#fail` the merge is left to a person.
+    """
     if fact.verdict == Meaning.DONE:
         if draft.workflow.merge.files:
             draft.set_merge(stage=MergeStage.CHECKING, resolution=fact.commit, repaired="")
@@ -152,7 +163,7 @@ def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal)
 
 
 def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
-    """A resolution without problems is merged on; another is told to whoever made it."""
+    """Merge on with a resolution without problems. Otherwise tell its author the problems."""
     merge = draft.workflow.merge
     asked = merge.stage == MergeStage.BY_HAND or (
         merge.stage == MergeStage.CHECKING and fact.commit == merge.carried
@@ -170,7 +181,10 @@ def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
 
 
 def _tell_wrong(draft: Draft, text: str) -> bool:
-    """The merge terminal tries again; false where none is there or it tried too often."""
+    """Have the merge terminal try again.
+
+    Return False if there is none, or if it tried too often.
+    """
     helper = worker(draft)
     if helper is None:
         return False
@@ -186,10 +200,10 @@ def _tell_wrong(draft: Draft, text: str) -> bool:
 
 
 def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
-    """The merge terminal is at its end.
+    """Handle the end of the merge terminal.
 
-    After its word, while nothing is asked of it, that is no failure; else the merge is left to a
-    person.
+    If it has answered and nothing is asked of it, that is no failure. Otherwise the merge is left
+    to a person.
     """
     spoke = not draft.workflow.merge.asks
     if spoke and helper.status == TerminalStatus.RUNNING:
@@ -202,7 +216,7 @@ def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
 
 
 def _to_person(draft: Draft, evidence: str) -> None:
-    """A conflict waits in its worktree; a red tree that nobody mended has failed."""
+    """Leave the merge to a person: a conflict waits in its worktree, a red tree has failed."""
     merge = draft.workflow.merge
     if merge.files:
         draft.set_merge(stage=MergeStage.CONFLICT, resolution="", repaired="")
@@ -220,7 +234,10 @@ def _to_person(draft: Draft, evidence: str) -> None:
 
 
 def tested(fact: facts.MergeTested, draft: Draft) -> None:
-    """Red lands nothing; a flaky test is run again as often as `test_retries` allows."""
+    """Handle the result of a test run.
+
+    A red tree does not land. A flaky test is run again as often as `test_retries` allows.
+    """
     if not _goes_on(draft) or fact.commit != draft.workflow.merge.commit:
         return
     draft.set_merge(runs=fact.run, tested=fact.passed)

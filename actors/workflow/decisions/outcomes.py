@@ -1,6 +1,6 @@
 """What happens to tasks and terminals: completion, failure, review, cancellation.
 
-Each function takes a draft and moves it one whole step; `settle` does what follows.
+Each function changes a draft by one whole step; `settle` does what follows.
 """
 
 from typing import Unpack
@@ -21,19 +21,23 @@ from store.submission import helper_plan, terminal_rows
 _FINAL = {TerminalStatus.COMPLETED, TerminalStatus.FAILED, TerminalStatus.CANCELLED}
 
 MAX_REJECTIONS = 3
-"""Completions of one incarnation that may be rejected; the next one fails the terminal."""
+"""How many completions of one incarnation may be rejected; the next fails the terminal."""
 
 
 # ---- the good ends ---------------------------------------------------------------------
 
 
 def complete(draft: Draft, task: Task, done: Terminal, commit: str, reason: str) -> None:
+    """Complete a terminal, and its task if nothing of that is left."""
     draft.move_terminal(done, TerminalStatus.COMPLETED, reason, alive=False)
     _go_on(draft, task, commit, done.address, reason)
 
 
 def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
-    """The coder's program ends now, so that whoever judges has the worktree alone."""
+    """Put the task under review, and end the coder's program.
+
+    The reviewer, or a person, then has the worktree alone.
+    """
     draft.set_terminal(coder, alive=False)
     draft.move_task(task, TaskStatus.REVIEW_PENDING, reason)
 
@@ -41,10 +45,10 @@ def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
 def accept(
     draft: Draft, task: Task, judge: Terminal | None, commit: str, speaker: str, reason: str
 ) -> None:
-    """The work under review is accepted at `commit`.
+    """Accept the work under review at `commit`.
 
-    `speaker` is the terminal whose word that is, "" for a person's; `judge` is the reviewer at
-    work, if there is one.
+    `speaker` is the terminal that said so, or empty for a person. `judge` is the reviewer at work,
+    if there is one.
     """
     coder = line.reviewed(task)
     for each in (coder, judge):
@@ -54,9 +58,9 @@ def accept(
 
 
 def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> None:
-    """The task has completed if it was repaired or nobody in its line is left.
+    """Complete the task if it was repaired, or if no terminal of its line is left.
 
-    From then on `commit` is what lands of it.
+    From then on `commit` is the part of it that lands.
     """
     done: TaskColumns = {"accepted": commit, "speaker": speaker, "issues": ""}
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
@@ -70,7 +74,7 @@ def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> 
 
 
 def reopen(draft: Draft, task: Task, commit: str, reason: str) -> None:
-    """The branch moved after its acceptance: a person judges what it holds now."""
+    """Have a person judge a branch that moved after its acceptance."""
     draft.tell(
         TaskReopened(address=task.address, accepted=task.accepted, commit=commit, reason=reason)
     )
@@ -78,7 +82,7 @@ def reopen(draft: Draft, task: Task, commit: str, reason: str) -> None:
 
 
 def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> None:
-    """The work is sent back to its coder with the issues (hazard 7: not to the judge)."""
+    """Send the work with the issues back to its coder, not to the judge (hazard 7)."""
     coder = line.reviewed(task) or (line.coder_before(task, judge) if judge else None)
     coder = coder or line.last_coder(task)
     said = f"rejected in review: {first_line(issues)}"
@@ -104,7 +108,7 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
 
 
 def cancel(draft: Draft, terminal: Terminal, reason: str) -> None:
-    """Ends a terminal that is not at its end; takes it from the queue."""
+    """End a terminal that has not ended, and take it from the queue."""
     if terminal.status not in _FINAL:
         draft.move_terminal(terminal, TerminalStatus.CANCELLED, reason, alive=False, wanted=False)
     elif terminal.wanted:
@@ -112,7 +116,7 @@ def cancel(draft: Draft, terminal: Terminal, reason: str) -> None:
 
 
 def skip(draft: Draft, reviewer: Terminal, reason: str) -> None:
-    """A person judged in its place: the line goes past it (`line.passed`)."""
+    """Pass over a reviewer in whose place a person judged (`line.passed`)."""
     if reviewer.status == TerminalStatus.CANCELLED:
         draft.set_terminal(reviewer, wanted=False)
     else:
@@ -120,7 +124,7 @@ def skip(draft: Draft, reviewer: Terminal, reason: str) -> None:
 
 
 def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence: str = "") -> None:
-    """`failed` takes its task with it; the rest of the line is not set to work.
+    """Fail a terminal and its task; do not set the rest of the line to work.
 
     With `[error]` in the plan the repair then starts by itself (`settle.repair_failed_task`).
     """
@@ -142,7 +146,7 @@ def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence:
 
 
 def start_error_terminal(draft: Draft, task: Task, helper: HelperPlan) -> None:
-    """The repair of a failed task, in its own worktree: `…/error/` is wanted."""
+    """Have the error terminal (`…/error/`) repair a failed task in the task's worktree."""
     where = terminal(draft.workflow.id, task.id, "error")
     position = len(task.line) + 1
     error = _helper(draft, task.error, where, task.address, position, helper, "repair the task")
@@ -151,9 +155,9 @@ def start_error_terminal(draft: Draft, task: Task, helper: HelperPlan) -> None:
 
 
 def start_merge_terminal(draft: Draft, helper: HelperPlan, problem: str) -> None:
-    """The repair of a merge: `…/merge/` is wanted in the scratch worktree.
+    """Have the merge terminal (`…/merge/`) repair the merge in the scratch worktree.
 
-    `problem` waits in its instruction until it is set to work.
+    `problem` is kept as its instruction until it is set to work.
     """
     where = merge_terminal(draft.workflow.id)
     present = draft.workflow.merge_terminal
@@ -171,7 +175,7 @@ def _helper(
     helper: HelperPlan,
     instruction: str,
 ) -> Terminal:
-    """The row of an error or merge terminal, new or with the program named now."""
+    """Return the row of an error or merge terminal: new, or with the program named now."""
     plan = helper_plan(helper, instruction)
     if present is not None:
         draft.replan(present, plan)
@@ -182,7 +186,7 @@ def _helper(
 
 
 def tell_worker(draft: Draft, worker: Terminal, text: str, rejections: int) -> None:
-    """Give a further instruction to a terminal that works: `text` is typed to it."""
+    """Give a further instruction to a terminal that works: `text` is typed into it."""
     draft.set_terminal(
         worker,
         rejections=rejections,
@@ -214,8 +218,10 @@ def try_again(draft: Draft, worker: Terminal, reason: str) -> None:
 
 
 def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str) -> None:
-    """A launch that failed ends the whole prepare: every terminal that was started is
-    ended, and the workflow says which one failed and why.
+    """Fail the prepare because the launch of `failed` failed.
+
+    Every terminal that was started is ended. The workflow's reason says which launch failed and
+    why.
     """
     draft.move_terminal(failed, TerminalStatus.FAILED, reason, alive=False, wanted=False)
     for other in draft.terminals():
@@ -229,7 +235,7 @@ def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str
 
 
 def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) -> None:
-    """Every exit from merging is a transition (hazard 48)."""
+    """Fail the merge and its workflow: every exit from merging is a transition (hazard 48)."""
     helper = draft.workflow.merge_terminal
     if helper is not None:
         cancel(draft, helper, first_line(reason))
@@ -239,10 +245,10 @@ def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) 
 
 
 def restart_merge(draft: Draft, **also: Unpack[MergeColumns]) -> None:
-    """Begin the next build, from the target's present tip.
+    """Begin the next build from the target's present tip.
 
-    The workflow joins the line of those that merge into its target at the end, unless `queued`
-    gives it the place that it had.
+    The workflow goes to the end of the queue for its target, unless `queued` gives it its old
+    position.
     """
     anew: MergeColumns = {
         "stage": MergeStage.BUILDING,
@@ -261,6 +267,7 @@ def restart_merge(draft: Draft, **also: Unpack[MergeColumns]) -> None:
 
 
 def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
+    """Offer a retry of each failed task, or the repair of all."""
     actions = [Action(Do.RETRY, task.address) for task in failed]
     actions.append(repair_action(draft))
     evidence = "\n".join(t.issues or t.reason for t in failed)
@@ -268,12 +275,16 @@ def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
 
 
 def repair_action(draft: Draft) -> Action:
-    """The repair of the workflow. If the plan has no [error], the action names a program."""
+    """Return the action that repairs the workflow.
+
+    If the plan has no [error], the action names a program.
+    """
     fields = {} if draft.plan.error else {"cli": draft.plan.task[0].terminal[0].cli}
     return Action(Do.REPAIR, draft.workflow.address, fields)
 
 
 def offer(draft: Draft, failed: list[str], evidence: str, actions: list[Action]) -> None:
+    """Tell what failed, with the evidence and the actions that help."""
     draft.tell(
         RepairOffered(
             address=draft.workflow.address,
@@ -285,5 +296,5 @@ def offer(draft: Draft, failed: list[str], evidence: str, actions: list[Action])
 
 
 def first_line(text: str) -> str:
-    """The first line, for a reason."""
+    """Return the first line of `text`, at most 200 characters, for a reason."""
     return text.strip().split("\n", 1)[0][:200]

@@ -1,7 +1,7 @@
-"""What follows from the state alone: the one place where task and workflow status are
-derived (hazard 16), repeated until nothing more follows.
+"""What follows from the state alone, repeated until nothing more follows.
 
-The order is the order of the rules below; each rule returns whether it changed anything.
+The status of tasks and workflows is derived only here (hazard 16). The rules are tried in the order
+of `_RULES`; each returns whether it changed anything.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,15 @@ from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
 
 
 def settle(draft: Draft) -> None:
-    """Apply every rule until none applies. Pure; ends because each rule moves forward."""
+    """Apply every rule until none applies. Pure. It ends because each rule moves forward."""
     while any(rule(draft) for rule in _RULES):
         pass
 
 
 def set_next_to_work(draft: Draft) -> bool:
-    """A task's next terminal gets its instruction when those before it have completed and
-    every process of theirs is gone (hazard 36).
+    """Give a task's next terminal its instruction.
+
+    The terminals before it must have completed, and all their processes must be gone (hazard 36).
     """
     if not draft.is_running:
         return False
@@ -40,7 +41,7 @@ def set_next_to_work(draft: Draft) -> bool:
 
 
 def set_merge_terminal_to_work(draft: Draft) -> bool:
-    """The merge terminal has one task only: it works as soon as it is ready."""
+    """Give the merge terminal its instruction as soon as it is ready: it has only one task."""
     terminal = draft.workflow.merge_terminal
     if (
         draft.workflow.status != WorkflowStatus.MERGING
@@ -65,7 +66,7 @@ def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
 
 
 def want_next_in_line(draft: Draft) -> bool:
-    """One whose turn has come and that died before is started again."""
+    """Start a terminal again that died before its turn, now that its turn has come."""
     if not draft.is_running:
         return False
     for task in draft.workflow.tasks:
@@ -77,8 +78,9 @@ def want_next_in_line(draft: Draft) -> bool:
 
 
 def repair_failed_task(draft: Draft) -> bool:
-    """With `[error]` in the plan a failed task starts its error terminal by itself, as
-    often as `attempts` says.
+    """Start the error terminal of a failed task, if the plan has `[error]`.
+
+    This is done as often as `attempts` allows.
     """
     error = draft.plan.error
     if not draft.is_running or error is None:
@@ -91,7 +93,7 @@ def repair_failed_task(draft: Draft) -> bool:
 
 
 def launch_next(draft: Draft) -> bool:
-    """One terminal at a time, in order of (task, position), while there is a place."""
+    """Launch one terminal at a time, in order of (task, position), while a slot is free."""
     if draft.workflow.status not in (
         WorkflowStatus.STARTING,
         WorkflowStatus.RUNNING,
@@ -127,8 +129,9 @@ def launch_next(draft: Draft) -> bool:
 
 
 def next_to_launch(draft: Draft) -> Terminal | None:
-    """The first that is wanted, if one of the `max_terminals` places is free and nothing
-    is left of its last incarnation.
+    """Return the first wanted terminal if it can be launched now; else None.
+
+    One of the `max_terminals` slots must be free, and nothing may be left of its last incarnation.
     """
     taken = sum(not t.gone for t in draft.terminals())
     terminal = next(iter(_queue(draft)), None)
@@ -138,8 +141,9 @@ def next_to_launch(draft: Draft) -> Terminal | None:
 
 
 def _queue(draft: Draft) -> list[Terminal]:
-    """Those that are wanted, in order of (task, position); while tasks run, those that
-    could work at once come first.
+    """Return the wanted terminals in order of (task, position).
+
+    While tasks run, those that could work at once come first.
     """
     wanted = [t for t in draft.terminals() if t.wanted]
     if not draft.is_running:
@@ -153,8 +157,9 @@ def _its_turn(draft: Draft, terminal: Terminal) -> bool:
 
 
 def give_up_idle_place(draft: Draft) -> bool:
-    """Where every place is held by one that waits for its turn, and one whose turn it is
-    has none, the last of them queues again: otherwise all would wait for ever.
+    """Break a deadlock: requeue the last terminal if all slots are held by waiting ones.
+
+    This is done if the terminal whose turn it is has no slot; otherwise all would wait for ever.
     """
     if not draft.is_running:
         return False
@@ -170,7 +175,7 @@ def give_up_idle_place(draft: Draft) -> bool:
 
 
 def become_ready(draft: Draft) -> bool:
-    """`starting` ends when everything that may run now is waiting."""
+    """End `starting` when every terminal that may run now is waiting."""
     if draft.workflow.status != WorkflowStatus.STARTING:
         return False
     waiting = sum(t.status == TerminalStatus.WAITING for t in draft.terminals())
@@ -184,7 +189,7 @@ def become_ready(draft: Draft) -> bool:
 
 
 def end_of_tasks(draft: Draft) -> bool:
-    """When every task has ended: merge, or fail and say what goes on."""
+    """When every task has ended, merge, or fail and offer what can be done."""
     workflow = draft.workflow
     if not draft.is_running or not all(t.status in FINAL_TASK for t in workflow.tasks):
         return False

@@ -7,10 +7,11 @@ from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus
 
 CONTEXT = 6_000
-"""Characters of evidence (a screen, a test's output) that are put in an instruction."""
+"""How many characters of evidence (a screen, a test's output) go into an instruction."""
 
 
 def duty_of(task: Task, terminal: Terminal) -> Duty:
+    """Return the duty of a task's terminal."""
     if terminal.name == "error":
         return Duty.REPAIR
     if terminal.role == Role.REVIEWER:
@@ -20,7 +21,7 @@ def duty_of(task: Task, terminal: Terminal) -> Duty:
 
 
 def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:
-    """The text of a terminal's first step in this incarnation."""
+    """Return the text of a terminal's first step in this incarnation."""
     duty = duty_of(task, terminal)
     where = f"Callboard task {task.address} ({task.name}), branch {task.branch}."
     parts = [where]
@@ -41,17 +42,17 @@ def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:
 
 
 def _range(task: Task) -> str:
-    """The task's commits, as git names a range."""
+    """Return the range of the task's commits, as git writes it."""
     return f"{task.base[:12]}..{task.tip[:12] or task.branch}"
 
 
 def rejection(commit: str, reason: str, duty: Duty) -> str:
-    """What a terminal is told whose completion was not accepted."""
+    """Return the text for a terminal whose completion was not accepted."""
     return f"Your commit {commit[:12]} was not accepted: {reason}.\n\n{instructions(duty)}".strip()
 
 
 def waiting(commit: str, reason: str) -> str:
-    """Return what a terminal is told whose completion cannot be judged."""
+    """Return the text for a terminal whose completion cannot be judged yet."""
     return (
         f"Your commit {commit[:12]} is neither accepted nor rejected yet: {reason}.\n"
         "It is looked at again every few seconds. Mend the worktree; no new commit is needed."
@@ -59,7 +60,7 @@ def waiting(commit: str, reason: str) -> str:
 
 
 def merge_instruction(workflow: Workflow, problem: str) -> str:
-    """The text for a terminal that stands in the scratch worktree of the merge."""
+    """Return the text for a terminal in the scratch worktree of the merge."""
     merge = workflow.merge
     parts = [f"Callboard workflow {workflow.address}: the merge into {workflow.target}."]
     if merge.files:
@@ -76,7 +77,7 @@ def merge_instruction(workflow: Workflow, problem: str) -> str:
 
 
 def cut(text: str, limit: int = CONTEXT) -> str:
-    """The end of a long text, with a word on what is left out."""
+    """Return the end of a long text, with a note of how much is left out."""
     if len(text) <= limit:
         return text
     return f"[{len(text) - limit} characters left out]\n{text[-limit:]}"
