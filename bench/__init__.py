@@ -1,1 +1,4 @@
-"""How near Callboard is to the parts it stands on. `python -m bench`; see docs/speed.md."""
+"""Measurements of Callboard against the parts it is built on.
+
+Run them with `python -m bench`; see docs/speed.md.
+"""

@@ -1,6 +1,6 @@
-"""`kill -9` of the runtime of a company: until the next one has adopted every terminal.
+"""`kill -9` of a company's runtime: the time until the next one has adopted every terminal.
 
-Against what cannot be avoided: the start of a process that imports the runtime and reads
+The reference is what cannot be avoided: the start of a process that imports the runtime and reads
 the same rows. The new runtime serves when the last adoption is in the journal.
 """
 
@@ -28,7 +28,7 @@ for id in reader.unfinished_ids():
 
 
 def adopted(company: Company) -> tuple[float, float]:
-    """Seconds, and the runtime's CPU seconds."""
+    """Return the seconds until all are adopted, and the runtime's CPU seconds."""
     before = head(company)
     if company.served is not None:
         company.kill()
@@ -49,6 +49,7 @@ def adopted(company: Company) -> tuple[float, float]:
 
 
 def head(company: Company) -> int:
+    """Return the seq of the runtime's newest fact; 0 if no runtime serves."""
     if company.served is None:
         return 0
     with company.client() as client:
@@ -56,11 +57,13 @@ def head(company: Company) -> int:
 
 
 def reading(company: Company) -> float:
+    """Return the seconds that a new process takes to read the rows."""
     argv = [sys.executable, "-c", READ, str(company.home / "callboard.db")]
     return seconds(lambda: subprocess.run(argv, check=True, env=USERS_ENV))
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure adoptions of companies of several sizes."""
     rounds = 2 if quick else 5
     sizes = (30,) if quick else (30, 99, 300)
     medians: dict[int, tuple[float, float, float]] = {}

@@ -1,5 +1,7 @@
-"""Actor to actor over the bus: encoded, routed by address, put into a mailbox, decoded and
-handled, against a DEALER and a ROUTER of pyzmq with msgspec and nothing else.
+"""Actor to actor over the bus, against a DEALER and a ROUTER of pyzmq with msgspec.
+
+A message is encoded, routed by address, put into a mailbox, decoded and handled. The reference does
+nothing but encode, send and decode.
 """
 
 import itertools
@@ -24,17 +26,22 @@ _numbers = itertools.count()
 
 
 class Counter(Actor):
-    """Counts what it handles; answers the bench's thread, or another actor by the bus."""
+    """Counts the messages it handles, and answers the bench's thread or the other actor."""
 
     def __init__(self, rig: "Rig") -> None:
         super().__init__()
         self.rig = rig
 
     def decode(self, item: object) -> object:
+        """Return the message in an envelope of the bus."""
         return messages.decode(item.payload)  # type: ignore[attr-defined]
 
     @handles(AskTurn)
     def ask(self, _message: AskTurn) -> None:
+        """Count a message; at the goal wake the bench.
+
+        While answering, send one to the other actor.
+        """
         self.rig.count += 1
         if self.rig.count >= self.rig.goal:
             self.rig.done.set()
@@ -72,6 +79,7 @@ class Rig:
         self.done.clear()
 
     def rate(self, count: int) -> float:
+        """Return the messages handled in a second, of `count` sent."""
         self._go(count, False)
         began = time.perf_counter()
         for number in range(count):
@@ -80,18 +88,20 @@ class Rig:
         return count / (time.perf_counter() - began)
 
     def round_trip(self, count: int) -> float:
+        """Return the median round trip in microseconds, of `count`."""
         self._go(2 * count, True)
         self.bus.send("one/", messages.encode(AskTurn("demo/login/1/", 0)))
         self.done.wait()
         return p50_of_trips(self.times[::2])
 
     def close(self) -> None:
+        """Stop the actors and the bus."""
         self.tree.stop(5.0)
         self.bus.stop()
 
 
 class Bare:
-    """A ROUTER in a thread, a DEALER in ours."""
+    """The reference: a ROUTER in a thread of its own, a DEALER in the caller's."""
 
     def __init__(self) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -117,6 +127,7 @@ class Bare:
                 self.router.send_multipart((sender, self.encode(message)))
 
     def rate(self, count: int) -> float:
+        """Return the messages received in a second, of `count` sent."""
         began = time.perf_counter()
         for number in range(count - 1):
             self.dealer.send(self.encode(AskTurn("demo/login/1/", number)))
@@ -125,6 +136,7 @@ class Bare:
         return count / (time.perf_counter() - began)
 
     def round_trip(self, count: int) -> float:
+        """Return the median round trip in microseconds, of `count`."""
         times = []
         for number in range(count):
             times.append(time.perf_counter())
@@ -133,6 +145,7 @@ class Bare:
         return p50_of_trips(times)
 
     def close(self) -> None:
+        """End the thread, and close the sockets."""
         self.dealer.send(self.encode(AskTurn("end", 0)))
         self.thread.join()
         self.dealer.close()
@@ -141,11 +154,15 @@ class Bare:
 
 
 def p50_of_trips(times: list[float]) -> float:
-    """In microseconds, from the moments at which one trip ended and the next began."""
+    """Return the median trip in microseconds.
+
+    `times` are the moments at which one trip ended and the next began.
+    """
     return statistics.median(b - a for a, b in itertools.pairwise(times)) * 1e6
 
 
 def run(_at: Path, quick: bool) -> list[Row]:
+    """Measure the rate and the round trip of messages between actors."""
     ours, bare = Rig(), Bare()
     rounds, count = (3, 5_000) if quick else (7, 30_000)
     try:

@@ -1,6 +1,7 @@
-"""A large company at rest: real repositories, rows, hosts and programs, without the minutes
-that launching hundreds of CLIs one after another takes. The rows are those that a launch
-leaves: workflows `ready`, terminals `waiting`, each program alive under its host.
+"""A large company at rest: real repositories, rows, hosts and programs.
+
+Launching hundreds of CLIs one after another would take minutes, so the rows are written as a launch
+leaves them: workflows `ready`, terminals `waiting`, each program alive under its host.
 """
 
 import itertools
@@ -28,16 +29,16 @@ from store.submission import submission
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = 3
-"""In each workflow; each has one terminal."""
+"""The tasks of each workflow. Each task has one terminal."""
 WORKFLOWS_OF_A_REPOSITORY = 10
 ENV = {"PATH": os.environ["PATH"], "TERM": "xterm-256color"}
 USERS_ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""As a user's: with the compiled modules kept, which build machines often forbid."""
+"""A user's environment: compiled modules are kept, which build machines often forbid."""
 WHO = pygit2.Signature("A", "a@b", 1, 0)
 
 
 def repository(path: Path) -> str:
-    """A new one with a commit on `main`; returns its git directory."""
+    """Make a repository with a commit on `main`; return its git directory."""
     repo = pygit2.init_repository(str(path), initial_head="main")
     blob = repo.create_blob(b"text\n")
     tree = repo.TreeBuilder()
@@ -48,7 +49,7 @@ def repository(path: Path) -> str:
 
 
 class Company:
-    """One home with its workflows and running terminals; `close` ends them all."""
+    """One home with its workflows and running terminals. `close` ends them all."""
 
     def __init__(self, root: Path) -> None:
         self.home = root / "home"
@@ -64,7 +65,7 @@ class Company:
     def hire(
         self, workflows: int, argv: list[str], status: WorkflowStatus = WorkflowStatus.READY
     ) -> None:
-        """So many workflows more, their terminals started. Not while a runtime serves."""
+        """Add so many workflows, with their terminals started. No runtime may serve meanwhile."""
         journal = Journal(self.home / "callboard.db", lambda _: None, lambda _: None)
         fresh = []
         for number in range(len(self.ids), len(self.ids) + workflows):
@@ -139,7 +140,7 @@ class Company:
     # ---- the runtime -------------------------------------------------------------------
 
     def serve(self, *under: str) -> int:
-        """A runtime as a process; returns its pid when it serves."""
+        """Start a runtime as a process; return its pid when it serves."""
         self.served = subprocess.Popen(
             [*under, sys.executable, str(ROOT / "run.py"), "serve", "--home", str(self.home)],
             stdout=subprocess.PIPE,
@@ -154,21 +155,24 @@ class Company:
         return connection.read(self.home).pid
 
     def client(self) -> Client:
+        """Return a client of the runtime."""
         return Client(connection.read(self.home).requests, timeout=120.0)
 
     def kill(self) -> None:
-        """`kill -9`."""
+        """Kill the runtime with `kill -9`."""
         assert self.served is not None
         self.served.kill()
         self.served.communicate()
         self.served = None
 
     def program(self, at: str) -> records.Identity:
+        """Return the identity of the terminal's program and its host."""
         found = records.read_identity(self.home / "terminals" / at.strip("/") / "1")
         assert found is not None
         return found
 
     def close(self) -> None:
+        """End the runtime, the programs and the hosts."""
         if self.served is not None:
             self.kill()
         for at in self.terminals:
@@ -187,13 +191,13 @@ class Company:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of all threads so far."""
+    """Return the CPU seconds of all threads of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_kb(pid: int, what: str = "VmRSS") -> int:
-    """`VmRSS`, or `Pss` (shared pages by share)."""
+    """Return the memory of a process in kB: `VmRSS`, or `Pss`, which divides shared pages."""
     name = "status" if what.startswith("Vm") else "smaps_rollup"
     for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
         if line.startswith(what + ":"):
@@ -202,7 +206,10 @@ def memory_kb(pid: int, what: str = "VmRSS") -> int:
 
 
 def context_switches(pid: int) -> int:
-    """Voluntary ones of all threads: how often something slept and was woken."""
+    """Return the voluntary context switches of all threads of a process.
+
+    That is how often a thread slept and was woken.
+    """
     return sum(
         int(line.split()[1])
         for status in Path(f"/proc/{pid}/task").glob("*/status")
@@ -211,7 +218,7 @@ def context_switches(pid: int) -> int:
     )
 
 
-if __name__ == "__main__":  # `python -m bench.company DIRECTORY WORKFLOWS`: to look at by hand
+if __name__ == "__main__":  # for use by hand: `python -m bench.company DIRECTORY WORKFLOWS`
     company = Company(Path(sys.argv[1]))
     company.hire(int(sys.argv[2]), ["cat"])
     print(json.dumps({"home": str(company.home), "hosts": [h.pid for h in company.hosts]}))

@@ -1,6 +1,6 @@
-"""An actor crashes: how long until the next message at its address is handled?
+"""An actor's crash: the time until the next message at its address is handled.
 
-Against Pykka's own `stop` and `start`, which somebody would have to call.
+The reference is Pykka's own `stop` and `start`, which the caller has to call.
 """
 
 import logging
@@ -18,31 +18,39 @@ from bench.table import Row, alternate, at_most
 
 
 class Crash(Exception):
-    """Message and failure in one."""
+    """A message that the actor raises as its failure."""
 
 
 class Fragile(Actor):
+    """An actor that fails on `Crash` and answers any string."""
+
     def __init__(self, done: threading.Event) -> None:
         super().__init__()
         self.done = done
 
     @handles(Crash)
     def crash(self, message: Crash) -> None:
+        """Raise the message."""
         raise message
 
     @handles(str)
     def handle(self, _message: str) -> None:
+        """Tell the bench that a message was handled."""
         self.done.set()
 
 
 class Plain(pykka.ThreadingActor):
+    """A Pykka actor that answers each message."""
+
     use_daemon_thread = True
 
     def on_receive(self, message: threading.Event) -> None:
+        """Tell the bench that a message was handled."""
         message.set()
 
 
 def ours(tree: Tree, done: threading.Event, count: int) -> float:
+    """Return the median microseconds from a crash to the next message handled."""
     taken = []
     for _ in range(count):
         done.clear()
@@ -55,6 +63,7 @@ def ours(tree: Tree, done: threading.Event, count: int) -> float:
 
 
 def pykkas(count: int) -> float:
+    """Return the median microseconds from `stop` to the next message handled."""
     taken = []
     ref = Plain.start()
     done = threading.Event()
@@ -71,6 +80,7 @@ def pykkas(count: int) -> float:
 
 
 def run(_at: Path, quick: bool) -> list[Row]:
+    """Measure the restart of an actor after a crash."""
     rounds, count = (3, 50) if quick else (7, 300)
     logging.disable(logging.CRITICAL)
     done = threading.Event()

@@ -1,8 +1,10 @@
-"""Facts to one and to ten subscribers in processes of their own: from the journal through
-the publisher to `bus.subscriber`, against PUB and SUB with msgspec and nothing else.
+"""Facts to one and to ten subscribers, each in a process of its own.
 
-The rate is that between the first fact which reached anybody and the last which reached
-everybody, by the machine's clock.
+They go from the journal through the publisher to `bus.subscriber`. The reference is PUB and SUB
+with msgspec and nothing else.
+
+The rate is taken between the first fact that reached any subscriber and the last that reached all,
+by the machine's clock.
 """
 
 import select
@@ -23,6 +25,7 @@ from bus.subscriber import Subscriber
 
 
 def fact(number: int) -> CommitSeen:
+    """Return a fact of the usual size."""
     return CommitSeen(
         seq=number,
         at="2026-01-01T00:00:00.000000Z",
@@ -35,7 +38,7 @@ def fact(number: int) -> CommitSeen:
 
 
 def listen(kind: str, feed: str, asks: str, after: str, count: int) -> None:
-    """One subscriber: says that it listens, and for each round when its facts came."""
+    """Run one subscriber: print that it listens, and the time of each round's facts."""
     hear = _subscriber(feed, asks, int(after)) if kind == "ours" else _bare_subscriber(feed)
     print("listens", flush=True)
     while True:
@@ -83,9 +86,11 @@ class Heard:
         ]
 
     def lines(self) -> list[str]:
+        """Return the next line of each subscriber."""
         return [each.stdout.readline() for each in self.processes if each.stdout is not None]
 
     def all_listen(self, meanwhile: Callable[[], None]) -> None:
+        """Wait until all subscribers listen; call `meanwhile` again and again until then."""
         for each in self.processes:
             assert each.stdout is not None
             while not select.select([each.stdout], [], [], 0.005)[0]:
@@ -93,16 +98,20 @@ class Heard:
             each.stdout.readline()
 
     def rate(self) -> float:
+        """Return the facts that reached all subscribers in a second of this round."""
         spans = [[int(word) for word in line.split()] for line in self.lines()]
         return (self.count - 1) * 1e9 / (max(s[1] for s in spans) - min(s[0] for s in spans))
 
     def close(self) -> None:
+        """End the subscribers."""
         for each in self.processes:
             each.kill()
             each.communicate()
 
 
 class Ours:
+    """Callboard's side: the journal of a runtime, and subscribers to its feed."""
+
     def __init__(self, runtime: Runtime, number: int, count: int) -> None:
         self.journal = runtime._journal  # noqa: SLF001
         self.count = count
@@ -111,15 +120,21 @@ class Ours:
         self.heard.all_listen(lambda: None)
 
     def rate(self) -> float:
-        """One change of many facts: what is measured is the publisher, not the disk."""
+        """Return the facts in a second.
+
+        Many facts are stored in one change, so that the publisher is measured, not the disk.
+        """
         self.journal.commit([fact(0) for _ in range(self.count)])
         return self.heard.rate()
 
     def close(self) -> None:
+        """End the subscribers."""
         self.heard.close()
 
 
 class Bare:
+    """The reference: a PUB socket, and subscribers to it."""
+
     def __init__(self, at: Path, number: int, count: int) -> None:
         self.count = count
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -134,16 +149,19 @@ class Bare:
         self.socket.send(made.address.encode() + b" " + encode_fact(made))
 
     def rate(self) -> float:
+        """Return the facts in a second."""
         for number in range(1, self.count + 1):
             self._send(number)
         return self.heard.rate()
 
     def close(self) -> None:
+        """End the subscribers, and close the socket."""
         self.heard.close()
         self.context.destroy(0)
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the rate of facts to one and to ten subscribers."""
     rounds, count = (2, 3_000) if quick else (5, 10_000)
     runtime = Runtime(at / "home")
     runtime.start()

@@ -1,4 +1,4 @@
-"""Does the journal grow slow? One fact, and a runtime's start, at 10^3, 10^5, 10^6 facts."""
+"""The cost of one fact and of a runtime's start, with 10^3, 10^5 and 10^6 facts stored."""
 
 import sqlite3
 import time
@@ -15,7 +15,10 @@ INSERT = "INSERT INTO fact (seq, workflow, address, observed, body) VALUES (?, ?
 
 
 def fill(home: Path, facts: int) -> Path:
-    """A home whose journal holds so many facts, of a hundred workflows that are over."""
+    """Make a home whose journal holds `facts` facts of a hundred workflows that are over.
+
+    Return the path of its database.
+    """
     home.mkdir(mode=0o700)
     path = home / "callboard.db"
     create_or_migrate(path)
@@ -34,7 +37,7 @@ def fill(home: Path, facts: int) -> Path:
 
 
 def cost(journal: Journal, count: int) -> float:
-    """Milliseconds of one fact, alone and durable."""
+    """Return the median milliseconds of storing one fact durably in its own transaction."""
     taken = []
     for _ in range(count):
         began = time.perf_counter()
@@ -44,6 +47,7 @@ def cost(journal: Journal, count: int) -> float:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure how the costs grow with the journal."""
     rounds, count = (3, 50) if quick else (7, 300)
     sizes = (1_000, 100_000) if quick else (1_000, 100_000, 1_000_000)
     homes = [at / f"home{size}" for size in sizes]

@@ -1,4 +1,4 @@
-"""A hundred workflows and three hundred terminals that wait: what does nothing cost?"""
+"""What a company costs while it waits: a hundred workflows and three hundred terminals."""
 
 import statistics
 import time
@@ -9,6 +9,7 @@ from bench.table import Row, at_most, below
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure CPU time, wake-ups and memory of the runtime and the hosts."""
     workflows, span = (10, 10.0) if quick else (100, 60.0)
     terminals = workflows * TASKS
     with Company(at) as company:

@@ -1,7 +1,7 @@
-"""A terminal's program is killed: until the fact is in a subscriber's hands.
+"""A terminal's program is killed: the time until a subscriber has received the fact.
 
-Against a pidfd in an epoll and `waitid`, the least there is; and beside circus (which looks
-every 0.1 s) and supervisor, until each tells its listener of the same death.
+The reference is the least that is possible: a pidfd in an epoll, and `waitid`. Circus (which checks
+every 0.1 s) and supervisor are measured too, until each tells its listener of such a death.
 """
 
 import os
@@ -21,17 +21,18 @@ from bus.subscriber import Subscriber
 
 
 class Ours:
-    """Programs that wait, under their hosts; each can be killed once."""
+    """Waiting programs under their hosts. Each can be killed once."""
 
     def __init__(self, company: Company) -> None:
         self.company = company
-        self.left = company.terminals[::TASKS]  # one of each workflow: it ends the others
+        self.left = company.terminals[::TASKS]  # one of each workflow: its death ends the others
         served = connection.read(company.home)
         self.subscriber = Subscriber(served.feed, served.requests)
         while self.subscriber.next(1.0) is not None:
             pass
 
     def death(self) -> float:
+        """Kill a program; return the milliseconds until its fact is received."""
         at = self.left.pop()
         pid = self.company.program(at).program_pid
         began = time.perf_counter()
@@ -46,6 +47,7 @@ class Ours:
 
 
 def bare() -> float:
+    """Kill a process; return the milliseconds until it is reaped."""
     child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     fd = os.pidfd_open(child.pid)
     epoll = select.epoll()
@@ -62,6 +64,7 @@ def bare() -> float:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the time from a program's death to its fact."""
     deaths = 6 if quick else 21
     with Company(at) as company:
         company.hire(deaths + 1, ["cat"])
@@ -73,7 +76,7 @@ def run(at: Path, quick: bool) -> list[Row]:
     medians = [percentile(column, 0.5) for column in zip(*taken, strict=True)]
     what = "program killed to fact in hand, p50"
     rows = [within(what, "ms", medians[0], medians[1], 10, "pidfd, epoll, waitid", disk(at))]
-    for kind in (Circus, Supervisord):  # they wake up by themselves: not beside ours
+    for kind in (Circus, Supervisord):  # they wake up regularly, so not while ours is measured
         if kind.installed():
             other = kind(at)
             try:

@@ -1,5 +1,7 @@
-"""Twenty branches of fifty files each: the merge in memory against `git merge`, one after
-another in a worktree. Without tests; what would be landed is the same tree.
+"""The merge of twenty branches in memory, against `git merge` of one after another.
+
+Each branch changes fifty files; git merges them in a worktree. No tests are run. Both sides build
+the same tree.
 """
 
 import subprocess
@@ -14,6 +16,7 @@ CONFIG = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "gc.auto=0"]
 
 
 def git(at: Path, *args: str, stdin: bytes = b"") -> str:
+    """Run git; return its output."""
     done = subprocess.run(
         ["git", "-C", at, *CONFIG, *args], input=stdin, stdout=subprocess.PIPE, check=True
     )
@@ -21,11 +24,12 @@ def git(at: Path, *args: str, stdin: bytes = b"") -> str:
 
 
 def body(number: int) -> bytes:
+    """Return the content of a file."""
     return b"".join(b"line %d of %d\n" % (line, number) for line in range(40))
 
 
 def fill(path: Path) -> None:
-    """A repository of 2,000 files, and branches that change 50 files each."""
+    """Make a repository of 2,000 files, and branches that change 50 files each."""
     git(path.parent, "init", "-q", "-b", "main", str(path))
     script = [b"commit refs/heads/main\ncommitter A <a@b> 1 +0000\ndata 5\nfirst\n"]
     for number in range(ALL_FILES):
@@ -47,8 +51,9 @@ def fill(path: Path) -> None:
 
 
 class Sides:
-    """Both build the same merge, again and again; each round of ours has a time of its own,
-    so that no object is there already.
+    """Both sides build the same merge again and again.
+
+    Each of our rounds has another commit time, so that no object exists already.
     """
 
     def __init__(self, at: Path) -> None:
@@ -60,6 +65,7 @@ class Sides:
         self.trees: set[str] = set()
 
     def ours(self) -> float:
+        """Merge in memory; return the seconds."""
         self.time += 1
         asked = plan_merge(
             str(self.path / ".git"), "main", [(name, "") for name in NAMES], time=self.time
@@ -76,6 +82,7 @@ class Sides:
         return taken
 
     def gits(self) -> float:
+        """Merge with git; return the seconds."""
         git(self.side, "reset", "-q", "--hard", "main")
 
         def work() -> None:
@@ -88,6 +95,7 @@ class Sides:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure both sides, and check that their trees are the same."""
     sides = Sides(at)
     taken = alternate(3 if quick else 5, sides.ours, sides.gits)
     assert len(sides.trees) == 1, "both built the same tree"

@@ -1,4 +1,4 @@
-"""Process managers that do the same work: watch a program, tell of its death."""
+"""Process managers that do the same work: watch a program and tell of its death."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import zmq
 
 PROGRAM = "echo $$ > {pid}.new; mv {pid}.new {pid}; exec cat"
-"""Says its pid, then waits."""
+"""Writes its pid, then waits."""
 
 LISTENER = """
 import sys
@@ -40,12 +40,12 @@ class _Other:
         self.at = at
 
     def _pid(self) -> int:
-        """Of the program; once read it is removed, the next incarnation writes its own."""
+        """Return the program's pid, and remove its file, which the next incarnation writes."""
         while not self.pid_file.exists():
             time.sleep(0.02)
         pid = int(self.pid_file.read_text())
         self.pid_file.unlink()
-        time.sleep(0.3)  # that it counts as running
+        time.sleep(0.3)  # so that it counts as running
         return pid
 
     def command(self) -> str:
@@ -61,7 +61,7 @@ class _Other:
 
 
 class Circus(_Other):
-    """Tells on its PUB socket that it has reaped."""
+    """Tells on its PUB socket that it has reaped a process."""
 
     name = "circus, its check every 0.1 s"
     module = "circus"
@@ -88,6 +88,7 @@ class Circus(_Other):
         )
 
     def death(self) -> float:
+        """Kill the program; return the milliseconds until circus tells of it."""
         pid = self._pid()
         began = time.perf_counter()
         os.kill(pid, signal.SIGKILL)
@@ -97,12 +98,13 @@ class Circus(_Other):
                 return (time.perf_counter() - began) * 1e3
 
     def close(self) -> None:
+        """End circus and the program."""
         super().close()
         self.context.destroy(0)
 
 
 class Supervisord(_Other):
-    """Tells its event listener that the process exited."""
+    """Tells its event listener that a process has exited."""
 
     name = "supervisor"
     module = "supervisor"
@@ -130,6 +132,7 @@ class Supervisord(_Other):
         )
 
     def death(self) -> float:
+        """Kill the program; return the milliseconds until supervisor tells of it."""
         pid = self._pid()
         while select.select([self.fifo], [], [], 0)[0]:
             os.read(self.fifo, 4096)
@@ -139,5 +142,6 @@ class Supervisord(_Other):
         return (time.perf_counter() - began) * 1e3
 
     def close(self) -> None:
+        """End supervisor and the program."""
         super().close()
         os.close(self.fifo)

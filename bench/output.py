@@ -1,6 +1,7 @@
-"""Terminal output: from a program that writes flat out through the PTY, the host and the
-disk to a reader, against `os.read` of a PTY; and a commit's fact beside twenty noisy
-programs.
+"""Terminal output, and a commit's fact beside twenty noisy programs.
+
+A program writes as fast as it can, through the PTY, the host and the disk to a reader. The
+reference is `os.read` of a PTY.
 """
 
 import os
@@ -37,11 +38,12 @@ while True:
 
 
 def writer(megabytes: int) -> list[str]:
+    """Return the command of a program that writes so many megabytes."""
     return [sys.executable, "-I", "-S", "-c", WRITER, str(megabytes)]
 
 
 def hosted(root: Path, number: int, megabytes: int) -> float:
-    """MB/s from the program's first byte in the reader's hands to its last."""
+    """Return the MB/s between the first and the last byte that the reader receives."""
     place = root / f"host{number}"
     host = spawn(
         place,
@@ -73,6 +75,7 @@ def hosted(root: Path, number: int, megabytes: int) -> float:
 
 
 def bare(megabytes: int) -> float:
+    """Return the MB/s of the same program, read with `os.read`."""
     master, slave = os.openpty()
     child = subprocess.Popen(writer(megabytes), stdin=slave, stdout=slave, start_new_session=True)
     os.close(slave)
@@ -87,6 +90,7 @@ def bare(megabytes: int) -> float:
 
 
 def beside_noise(at: Path, commits: int) -> Row:
+    """Measure the time from a commit to its fact while other terminals write."""
     with Company(at / "noisy") as company:
         company.hire(7, [sys.executable, "-I", "-S", "-c", NOISE], WorkflowStatus.RUNNING)
         company.serve()
@@ -106,6 +110,7 @@ def beside_noise(at: Path, commits: int) -> Row:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the output of one terminal, and a commit beside noise."""
     rounds, megabytes, commits = (3, 8, 50) if quick else (7, 32, 300)
     numbers = iter(range(1_000))
     rates = alternate(rounds, lambda: hosted(at, next(numbers), megabytes), lambda: bare(megabytes))

@@ -1,7 +1,7 @@
-"""A ref is renamed into place: until the fact, durable, is in a subscriber's hands.
+"""A ref is renamed into place: the time until a subscriber has received the durable fact.
 
-Against a bare inotify handle's wake-up at the same rename, and against a poll of the ref
-every 2 s.
+One reference is the wake-up of a bare inotify handle at the same rename, the other a poll of the
+ref every 2 s.
 """
 
 import select
@@ -34,10 +34,10 @@ class Branch:
         self.moved_at = 0.0
 
     def commit(self) -> str:
-        """A commit a minute after the last, as agents make them.
+        """Make a commit a minute after the last, as agents make them; return its id.
 
-        As git does it: its object, then the ref's lock file, and with the rename of that the clock
-        starts.
+        It is made as git does it: the object, then the ref's lock file, then its rename, at which
+        the clock starts.
         """
         self.minute += 60
         who = pygit2.Signature(WHO.name, WHO.email, self.minute, 0)
@@ -46,13 +46,14 @@ class Branch:
         path = self.git_dir / self.ref
         lock = path.with_name(f"{path.name}.lock")
         lock.write_text(f"{oid}\n")
-        time.sleep(0.001)  # whom the lock file woke sleeps again
+        time.sleep(0.001)  # so that a thread woken by the lock file sleeps again
         self.moved_at = time.perf_counter()
         lock.rename(path)
         return str(oid)
 
 
 def ours(branch: Branch, subscriber: Subscriber) -> float:
+    """Return the milliseconds from the rename to the fact."""
     oid = branch.commit()
     while fact := subscriber.next(30.0):
         if isinstance(fact, CommitSeen) and fact.commit == oid:
@@ -79,7 +80,10 @@ class Bare:
 
 
 def polled(branch: Branch, wait: float) -> float:
-    """The poller looked just now, looks every 2 s; the commit comes `wait` seconds after."""
+    """Return the milliseconds from the rename to the poll that sees it.
+
+    The poller has just looked, and looks every 2 s. The commit is made `wait` seconds after that.
+    """
     due = time.monotonic() + POLL_SECONDS
     path = branch.git_dir / branch.ref
     time.sleep(wait)
@@ -91,6 +95,7 @@ def polled(branch: Branch, wait: float) -> float:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the time from a rename to the fact, and both references."""
     rounds, count, polls = (3, 20, 3) if quick else (7, 50, 7)
     mine: list[float] = []
     raw: list[float] = []
@@ -125,5 +130,6 @@ def run(at: Path, quick: bool) -> list[Row]:
 
 
 def at_limit(what: str, ours: float, raw: float, note: str) -> Row:
+    """Return the row of a time that may take 15 ms at most."""
     against = "bare inotify at the same rename"
     return Row(what, "ms", ours, raw, against, ours / raw, "<= 15 ms", ours <= 15, note)

@@ -1,5 +1,7 @@
-"""A request from another process to its answer (`workflow.get`), against REQ and REP over
-ipc that carry the same bytes, decode and encode, and do nothing between.
+"""A request of another process (`workflow.get`), from sending it to its answer.
+
+The reference is REQ and REP over ipc, which carry, decode and encode the same bytes and do nothing
+else.
 """
 
 import itertools
@@ -19,7 +21,7 @@ NAME = "w0"
 
 
 def bare_server(endpoint: str, answer: str) -> None:
-    """Answers each request with the same result. Ends with its standard input."""
+    """Answer each request with the same result, until the process is killed."""
     result = msgspec.json.decode(Path(answer).read_bytes())
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         socket.bind(endpoint)
@@ -30,6 +32,7 @@ def bare_server(endpoint: str, answer: str) -> None:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the median time of a request."""
     rounds, count = (3, 200) if quick else (7, 500)
     with Company(at) as company:
         company.hire(3, ["cat"])

@@ -1,4 +1,4 @@
-"""The command line's start, and a runtime's from nothing to its first answer."""
+"""The start of the command line, and of a runtime from nothing to its first answer."""
 
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from bus.client import Client
 
 
 def ran(*argv: str) -> float:
+    """Return the seconds that Python takes to run with these arguments."""
     return seconds(
         lambda: subprocess.run(
             [sys.executable, *argv], stdout=subprocess.DEVNULL, check=True, env=USERS_ENV
@@ -20,7 +21,7 @@ def ran(*argv: str) -> float:
 
 
 def first_answer(home: Path) -> float:
-    """From the command to the answer in hand, in a home that is new or was used before."""
+    """Return the seconds from the command to the first answer, in a new or a used home."""
     began = time.perf_counter()
     served = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), "serve", "--home", str(home)],
@@ -39,6 +40,7 @@ def first_answer(home: Path) -> float:
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure both starts."""
     rounds = 3 if quick else 7
     started, bare = alternate(
         rounds, lambda: ran(str(ROOT / "run.py"), "--help"), lambda: ran("-c", "pass")

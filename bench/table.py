@@ -1,4 +1,4 @@
-"""What a measure gives: rows, each a ratio of ours to a reference of the same run."""
+"""The rows that a measurement returns. Each is a ratio of ours to a reference of the same run."""
 
 import gc
 import os
@@ -13,7 +13,10 @@ from rich.table import Table
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line. `ours` and `reference` are medians in `unit`; `ratio` is ours / reference."""
+    """One row of the table.
+
+    `ours` and `reference` are medians in `unit`; `ratio` is ours / reference.
+    """
 
     what: str
     unit: str
@@ -29,7 +32,7 @@ class Row(msgspec.Struct, frozen=True):
 def at_least(
     what: str, unit: str, sides: Sequence[float], share: float, against: str, note: str = ""
 ) -> Row:
-    """A rate: more is better. `sides` are ours and the reference's."""
+    """Return the row of a rate: more is better. `sides` are ours and the reference's."""
     ours, reference = sides
     ratio = ours / reference
     return Row(what, unit, ours, reference, against, ratio, f">= {share:g}", ratio >= share, note)
@@ -38,7 +41,7 @@ def at_least(
 def at_most(
     what: str, unit: str, sides: Sequence[float], times: float, against: str, note: str = ""
 ) -> Row:
-    """A time or a size: less is better. `sides` are ours and the reference's."""
+    """Return the row of a time or a size: less is better. `sides` are ours and the reference's."""
     ours, reference = sides
     ratio = ours / reference
     return Row(what, unit, ours, reference, against, ratio, f"<= {times:g}", ratio <= times, note)
@@ -47,14 +50,14 @@ def at_most(
 def within(
     what: str, unit: str, ours: float, reference: float, more: float, against: str, note: str = ""
 ) -> Row:
-    """At most so much more than the reference, in the same unit."""
+    """Return the row of a value that may exceed the reference by `more`, in the same unit."""
     met = ours - reference <= more
     target = f"+ <= {more:g} {unit}"
     return Row(what, unit, ours, reference, against, _ratio(ours, reference), target, met, note)
 
 
 def below(what: str, unit: str, ours: float, limit: float, note: str = "") -> Row:
-    """An absolute limit."""
+    """Return the row of a value with an absolute limit."""
     return Row(
         what,
         unit,
@@ -73,9 +76,10 @@ def _ratio(ours: float, reference: float) -> float:
 
 
 def alternate(rounds: int, *sides: Callable[[], float]) -> list[float]:
-    """The median of each side, measured in turn: what disturbs one disturbs the others.
+    """Return the median of each side. The sides are measured in turn.
 
-    Every second round goes backwards, so that no side is always first. One round is for warming up.
+    So a disturbance affects all of them. Every second round goes backwards, so that no side is
+    always first. One more round is for warming up.
     """
     taken: list[list[float]] = [[] for _ in sides]
     for number in range(rounds + 1):
@@ -89,13 +93,14 @@ def alternate(rounds: int, *sides: Callable[[], float]) -> list[float]:
 
 
 def seconds(action: Callable[[], object]) -> float:
+    """Return the seconds that `action` takes."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def disk(at: Path, count: int = 100) -> str:
-    """What one bare fdatasync takes here and now: every durable figure holds at least one."""
+    """Say how long a bare fdatasync takes here and now. Every durable figure holds at least one."""
     taken = []
     with (at / "synced").open("wb", buffering=0) as file:
         for _ in range(count):
@@ -108,16 +113,19 @@ def disk(at: Path, count: int = 100) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of the values lie."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def number(value: float) -> str:
+    """Return the number with three significant digits, or as a whole one from 1000 on."""
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def show(rows: Sequence[Row]) -> None:
+    """Print the table."""
     table = Table("what", "ours", "reference", "ratio", "target", "met", box=None, pad_edge=False)
     for row in rows:
         table.add_row(

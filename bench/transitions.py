@@ -1,8 +1,8 @@
 """Durable transitions: compare-and-swap of a status with its fact, `synchronous=FULL`.
 
-Ours is the real journal, with its thread, its checks and its encoding. The reference runs
-the same statements on a bare connection in the caller's thread, with the facts encoded
-beforehand. The third is what an ORM does: one Peewee transaction for each.
+Ours is the real journal, with its thread, its checks and its encoding. The reference runs the same
+statements on a bare connection in the caller's thread, with the facts encoded beforehand. The third
+side is what an ORM does: one Peewee transaction for each transition.
 """
 
 import itertools
@@ -30,7 +30,7 @@ INSERT = "INSERT INTO fact (seq, workflow, address, observed, body) VALUES (?, ?
 
 
 def make(path: Path) -> list[str]:
-    """A workflow of a hundred terminals, each `starting`; returns their addresses."""
+    """Make a workflow of a hundred `starting` terminals; return their addresses."""
     create_or_migrate(path)
     terminal = TerminalPlan(cli="cat", instruction="wait")
     tasks = [TaskPlan(id=f"t{n}", branch=f"b{n}", terminal=[terminal]) for n in range(IN_FLIGHT)]
@@ -45,23 +45,29 @@ def make(path: Path) -> list[str]:
 
 
 class Steps:
-    """Where each terminal stands, and its next step: round and round."""
+    """The status of each terminal, and its next step in an endless cycle."""
 
     def __init__(self, addresses: list[str]) -> None:
         self.addresses = addresses
         self._turns = {at: itertools.cycle(itertools.pairwise(CIRCLE)) for at in addresses}
 
     def group(self, size: int) -> list[tuple[str, TerminalStatus, TerminalStatus]]:
+        """Return the next step of each of the first `size` terminals."""
         return [(at, *next(self._turns[at])) for at in self.addresses[:size]]
 
 
 class Ours:
+    """Callboard's side: the journal."""
+
     def __init__(self, path: Path) -> None:
         self.steps = Steps(make(path))
         self.journal = Journal(path, lambda _: None, lambda _: None)
 
     def rate(self, groups: int, size: int) -> float:
-        """Alone as an actor stores it, and many as many actors at once have them stored."""
+        """Return the transitions in a second, stored in `groups` of `size`.
+
+        A group of one is stored as one actor stores it, a larger one as many actors at once do.
+        """
         submit, commit = self.journal.submit, self.journal.commit
 
         def work() -> None:
@@ -77,6 +83,8 @@ class Ours:
 
 
 class Raw:
+    """The reference: a bare SQLite connection."""
+
     def __init__(self, path: Path) -> None:
         self.steps = Steps(make(path))
         self.connection = sqlite3.connect(path, isolation_level=None)
@@ -85,6 +93,7 @@ class Raw:
         ((self.head,),) = self.connection.execute("SELECT max(seq) FROM fact")
 
     def rate(self, groups: int, size: int) -> float:
+        """Return the transitions in a second, stored in `groups` of `size`."""
         prepared = []
         for _ in range(groups):
             group = []
@@ -115,6 +124,8 @@ class Raw:
 
 
 class Orm:
+    """The third side: Peewee."""
+
     def __init__(self, path: Path) -> None:
         self.steps = Steps(make(path))
         self.database: SqliteDatabase = open_database(path)
@@ -122,6 +133,7 @@ class Orm:
         self.head = int(Fact.select().count())
 
     def rate(self, count: int) -> float:
+        """Return the transitions in a second, of at least `count`."""
         todo = [step for _ in range(-(-count // IN_FLIGHT)) for step in self.steps.group(IN_FLIGHT)]
 
         def work() -> None:
@@ -142,10 +154,12 @@ class Orm:
         return len(todo) / seconds(work)
 
     def close(self) -> None:
+        """Close the database."""
         self.database.close()
 
 
 def run(at: Path, quick: bool) -> list[Row]:
+    """Measure the three sides, with many transitions at once and alone."""
     ours, raw, orm = Ours(at / "ours.db"), Raw(at / "raw.db"), Orm(at / "orm.db")
     rounds, groups = (3, 10) if quick else (7, 40)
     try:
