@@ -13,7 +13,7 @@ def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
 
     With `untracked`, yield also the files and directories that are neither tracked nor ignored.
 
-    A file with the very bytes of the index counts as unchanged. Git may call it modified, because
+    A file with the exact bytes of the index counts as unchanged. Git may call it modified, because
     line-end conversion or a filter would change it when it is committed.
     """
     others = f"--untracked-files={'normal' if untracked else 'no'}"
@@ -36,7 +36,7 @@ def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
 
 
 def is_as_staged(path: Path, oid: bytes) -> bool:
-    """Return whether `path` is a regular file with the very bytes of blob `oid`."""
+    """Return whether `path` is a regular file with the exact bytes of blob `oid`."""
     try:
         if path.is_symlink():
             return False

@@ -1,6 +1,7 @@
 """Update a checkout of the target from one commit to its descendant; keep the user's changes.
 
-A checkout is the user's clone or any worktree. The steps are safe to be killed between:
+A checkout is the user's clone or any worktree. The order of the steps makes it
+safe to be killed at any point:
 
 1. `lock` writes an intent file (target, old, new) to the checkout's git directory. Then it makes
    `index.lock` as a hard link to the intent, or as a file of the same bytes on a file system
@@ -169,7 +170,7 @@ class Checkout:
 
         Call it between `lock` and `unlock`, after the ref has moved. It may be repeated.
         """
-        pending = self._staged(new)  # index entries that are `new` already are done
+        pending = self._staged(new)  # entries that are as in `new` already need nothing
         changes = [change for change in self._changes(old, new) if change.path in pending]
         kept: list[str] = []
         with self._scratch_index():
@@ -195,7 +196,7 @@ class Checkout:
             os.replace(self._scratch, self._index)  # noqa: PTH105
         return kept
 
-    # Questions to git. With a copy of the index, file stats are kept and the index is not changed.
+    # Questions to git. They use a copy of the index, which keeps the file stats.
 
     @property
     def _scratch(self) -> Path:

@@ -47,7 +47,7 @@ def conflict_files(index: pygit2.Index) -> tuple[ConflictFile, ...]:
 
 
 def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
-    """Return the paths that `tip` changed since its merge base with `base`; both of a rename."""
+    """Return the paths, old and new, that `tip` changed since its merge base with `base`."""
     start = merge_base(repo, base, tip)
     if start is None:
         return set()

@@ -21,7 +21,7 @@ from actors.git.names import read_name, shown
 from actors.git.writing import OPERATIONS, Signs, signs, writers
 
 TWICE: Final = 0.25
-"""Seconds between the two looks at the same changes."""
+"""Seconds between the two looks that must see the same changes."""
 LEFT: Final = 1.0
 """Seconds after which a lock file that does not change counts as left by a dead process, if no git
 process may hold it."""

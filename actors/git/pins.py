@@ -34,7 +34,7 @@ class Pin(msgspec.Struct, frozen=True):
     ref: str
     oid: str
     unpinned: tuple[str, ...]
-    """Nested repositories: the pin keeps their HEAD, but nothing that is not committed there."""
+    """Directories that are repositories of their own: the pin keeps only the id of their HEAD."""
 
 
 def pin(git_dir: str, worktree: str, name: str) -> Pin:
@@ -92,7 +92,7 @@ def _add_all(worktree: str, env: Mapping[str, str]) -> None:
 
 
 def _nested(worktree: str, tree: str) -> tuple[str, ...]:
-    """Return the nested repositories whose uncommitted work the pin does not keep."""
+    """Return the nested repositories, whose own state the pin does not keep."""
     links = [
         line.split("\t", 1)[1]
         for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=worktree)).split("\0")

@@ -3,7 +3,7 @@
 Git reads `.gitattributes` from the files of the work tree, not from the commits that it merges. So
 the attribute files of the commit are written into an empty directory. If the attributes name a
 merge driver that is configured, the whole commit is checked out there, because the driver may be a
-program of the repository.
+program of the repository. A room that runs no drivers does not need that.
 """
 
 import contextlib

@@ -49,7 +49,7 @@ def open_watch(git_dir: str) -> RefWatch:
 
     `git_dir` is the common git directory. Polling is used on other systems, and when the system has
     no more watches: other programs may have used up the limits `fs.inotify.max_user_*`. Raise
-    `OSError` if `git_dir` is not a directory and inotify or kqueue fails there.
+    `OSError` if `git_dir` is not a directory.
     """
     try:
         if sys.platform == "linux":

@@ -133,7 +133,10 @@ def nothing_to_lose(git_dir: str, path: str, merged_into: str) -> bool:
 
 
 def guard(git_dir: str, home: str, path: str) -> None:
-    """Refuse a path not strictly inside `home`, or above the repository, by `RepositoryError`."""
+    """Refuse a path that is not strictly inside `home`, or that holds the repository.
+
+    Raise `RepositoryError` NOT_OURS.
+    """
     real, root = Path(path).resolve(), Path(home).resolve()
     repository = Path(git_dir).resolve()
     if root not in real.parents or real == repository or real in repository.parents:
@@ -173,7 +176,7 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
         Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
     sparse = ("-c", "core.sparseCheckout=false") if detach else ()
     reset = (*sparse, "reset", "-q", "--hard", "--no-recurse-submodules")
-    git(*reset, at=path)  # filters run, and may hang
+    git(*reset, at=path)  # filters run here, and may hang
     set_mark(git_dir, name, mark)
     return name
 
@@ -186,7 +189,7 @@ def _stay_inside(git_dir: str, path: str) -> None:
     """
     if _acts_at(path):
         return
-    own = f"{own_git_dir(path)}/config.worktree"  # it counts where extensions.worktreeConfig is on
+    own = f"{own_git_dir(path)}/config.worktree"  # read if extensions.worktreeConfig is on
     git("config", "--file", own, "core.worktree", str(Path(path).resolve()), at=git_dir)
     git("config", "--file", own, "core.bare", "false", at=git_dir)
     if not _acts_at(path):

@@ -22,7 +22,7 @@ OPERATIONS: Final = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase or am",
 }
-"""Files in a worktree's git directory that exist until an operation ends, and its name."""
+"""File in a worktree's git directory that exists until an operation ends, to its name."""
 
 _READERS: Final = frozenset(
     {
@@ -44,7 +44,7 @@ Stamp = tuple[int, int, int]
 
 
 class Signs(msgspec.Struct, frozen=True):
-    """What shows that git works in a worktree. Equal signs mean that nothing has happened."""
+    """Signs that a git works in a worktree. If two are equal, nothing happened between them."""
 
     locks: tuple[tuple[str, Stamp], ...]
     """Path and stamp of each lock file of the index."""
