@@ -28,7 +28,10 @@ for id in reader.unfinished_ids():
 
 
 def adopted(company: Company) -> tuple[float, float]:
-    """Return the seconds until all are adopted, and the runtime's CPU seconds."""
+    """Kill the runtime and start the next, until it has adopted every terminal.
+
+    Return the seconds since its start, and its CPU seconds.
+    """
     before = head(company)
     if company.served is not None:
         company.kill()

@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 
 class Counter(Actor):
-    """Counts the messages it handles, and answers the bench's thread or the other actor."""
+    """An actor that counts messages, and answers the bench's thread or the other actor."""
 
     def __init__(self, rig: "Rig") -> None:
         super().__init__()

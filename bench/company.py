@@ -29,7 +29,7 @@ from store.submission import submission
 
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = 3
-"""The tasks of each workflow. Each task has one terminal."""
+"""How many tasks each workflow has. Each task has one terminal."""
 WORKFLOWS_OF_A_REPOSITORY = 10
 ENV = {"PATH": os.environ["PATH"], "TERM": "xterm-256color"}
 USERS_ENV = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -65,7 +65,7 @@ class Company:
     def hire(
         self, workflows: int, argv: list[str], status: WorkflowStatus = WorkflowStatus.READY
     ) -> None:
-        """Add so many workflows, with their terminals started. No runtime may serve meanwhile."""
+        """Add this many workflows, with their terminals started. No runtime may serve meanwhile."""
         journal = Journal(self.home / "callboard.db", lambda _: None, lambda _: None)
         fresh = []
         for number in range(len(self.ids), len(self.ids) + workflows):

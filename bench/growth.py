@@ -15,7 +15,7 @@ INSERT = "INSERT INTO fact (seq, workflow, address, observed, body) VALUES (?, ?
 
 
 def fill(home: Path, facts: int) -> Path:
-    """Make a home whose journal holds `facts` facts of a hundred workflows that are over.
+    """Make a home whose journal holds this many facts, of a hundred workflows that are over.
 
     Return the path of its database.
     """

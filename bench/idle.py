@@ -15,7 +15,7 @@ def run(at: Path, quick: bool) -> list[Row]:
     with Company(at) as company:
         company.hire(workflows, ["cat"])
         company.serve()
-        company.kill()  # so that this one has adopted them
+        company.kill()  # so that the next one adopts the terminals
         runtime = company.serve()
         hosts = [company.program(where).host_pid for where in company.terminals]
         time.sleep(5.0)

@@ -1,7 +1,7 @@
-"""The merge of twenty branches in memory, against `git merge` of one after another.
+"""The merge of twenty branches in memory, against `git merge` of one branch after another.
 
-Each branch changes fifty files; git merges them in a worktree. No tests are run. Both sides build
-the same tree.
+Each branch changes fifty files. Git merges them in a worktree. No tests are run, and both sides
+build the same tree.
 """
 
 import subprocess

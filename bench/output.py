@@ -38,7 +38,7 @@ while True:
 
 
 def writer(megabytes: int) -> list[str]:
-    """Return the command of a program that writes so many megabytes."""
+    """Return the command of a program that writes this many megabytes."""
     return [sys.executable, "-I", "-S", "-c", WRITER, str(megabytes)]
 
 

@@ -118,7 +118,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def number(value: float) -> str:
-    """Return the number with three significant digits, or as a whole one from 1000 on."""
+    """Return the number with three significant digits; from 1000 on, rounded to an integer."""
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -111,7 +111,7 @@ class Port(Protocol):
 
     @property
     def may_begin(self) -> bool:
-        """Whether the thing that the terminal is to work on is there."""
+        """Whether the terminal may begin to work; that of the merge waits for its worktree."""
 
     @property
     def directory(self) -> Path:

@@ -74,7 +74,7 @@ def _after_acceptance(fact: CommitSeen, draft: Draft, task: Task) -> None:
 
 
 def _moved_on(draft: Draft, task: Task, reason: str) -> None:
-    """Handle a branch that has left the accepted commit, or is at it again.
+    """Handle a branch that has moved away from the accepted commit, or back to it.
 
     A merge that has begun uses the accepted commit. If it fails, a person may approve the rest.
     """
@@ -99,7 +99,8 @@ def _moved_on(draft: Draft, task: Task, reason: str) -> None:
 def _is_old_word(fact: CommitSeen, worker: Terminal) -> bool:
     """Return whether the commit was first written before the worker was set to work.
 
-    A rebase or an amend by the worker copies the words of earlier terminals, which are not its own.
+    A rebase or an amend by the worker copies the verdicts of earlier terminals, which are not its
+    own.
     """
     return bool(fact.written) and fact.written < worker.working_since[: len(fact.written)]
 

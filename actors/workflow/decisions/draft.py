@@ -144,7 +144,7 @@ class Draft:
 
 
 def _calm(sets: TerminalColumns) -> TerminalColumns:
-    """If the program is to end, let its terminal wait for nobody any more."""
+    """Clear `blocked`, `stalled` and `idle` if the program is to end."""
     if sets.get("alive") is False:
         return {**sets, "blocked": "", "stalled": False, "idle": ""}
     return sets

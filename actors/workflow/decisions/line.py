@@ -26,14 +26,17 @@ def reviewed(task: Task) -> Terminal | None:
 
 
 def worker(task: Task) -> Terminal | None:
-    """Return the terminal that works now: `running`, with a program that is to be alive."""
+    """Return the terminal that works now; None if there is none.
+
+    It is `running`, and its program is to be alive.
+    """
     return next((t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.alive), None)
 
 
 def passed(terminal: Terminal) -> bool:
     """Return whether nothing is left for the terminal to do.
 
-    It completed, or a person went past it.
+    It completed, or it was cancelled and is not wanted again, because a person judged in its place.
     """
     return terminal.status == TerminalStatus.COMPLETED or (
         terminal.status == TerminalStatus.CANCELLED and not terminal.wanted
@@ -41,7 +44,7 @@ def passed(terminal: Terminal) -> bool:
 
 
 def next_in_line(task: Task) -> Terminal | None:
-    """Return the terminal whose turn it is, at work or not; None if it is no terminal's.
+    """Return the terminal whose turn it is, at work or not; None if there is none.
 
     If a task was reopened after its acceptance, it is a person's turn. The error terminal, once
     wanted, works alone, and a person judges its work. While a review is pending, it is the turn of
@@ -69,7 +72,7 @@ def has_worktree_alone(task: Task, terminal: Terminal) -> bool:
 
 
 def last_coder(task: Task) -> Terminal:
-    """Return the terminal with whose work a completed task ended."""
+    """Return the terminal that did the last work of a completed task."""
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
         return task.error
     return next(t for t in reversed(task.line) if t.role != Role.REVIEWER)

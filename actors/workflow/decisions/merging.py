@@ -104,7 +104,7 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
 
 
 def behind(fact: facts.MergeBehind, draft: Draft) -> None:
-    """Wait for a person, as after a conflict: the merge has landed, but for a checkout."""
+    """Wait for a person, as after a conflict: the merge has landed, but not in a checkout."""
     if not _is_merging(draft) or draft.workflow.merge.stage != MergeStage.LANDING:
         return
     draft.set_merge(stage=MergeStage.CHECKOUT, problem=fact.message)
@@ -149,7 +149,7 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
 
 
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
-    """Act on the word of the merge terminal.
+    """Act on the verdict of the merge terminal.
 
     After `#done` the merger judges the result. After `#fail` the merge is left to a person.
     """
@@ -163,7 +163,7 @@ def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal)
 
 
 def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
-    """Merge on with a resolution without problems. Otherwise tell its author the problems."""
+    """Continue the merge with a resolution without problems; else tell its author the problems."""
     merge = draft.workflow.merge
     asked = merge.stage == MergeStage.BY_HAND or (
         merge.stage == MergeStage.CHECKING and fact.commit == merge.carried

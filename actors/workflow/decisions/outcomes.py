@@ -28,7 +28,7 @@ MAX_REJECTIONS = 3
 
 
 def complete(draft: Draft, task: Task, done: Terminal, commit: str, reason: str) -> None:
-    """Complete a terminal, and its task if nothing of that is left."""
+    """Complete a terminal, and its task if no terminal of its line is left."""
     draft.move_terminal(done, TerminalStatus.COMPLETED, reason, alive=False)
     _go_on(draft, task, commit, done.address, reason)
 
@@ -60,7 +60,7 @@ def accept(
 def _go_on(draft: Draft, task: Task, commit: str, speaker: str, reason: str) -> None:
     """Complete the task if it was repaired, or if no terminal of its line is left.
 
-    From then on `commit` is the part of it that lands.
+    From then on `commit` is the state of its branch that lands.
     """
     done: TaskColumns = {"accepted": commit, "speaker": speaker, "issues": ""}
     if task.error is not None and task.error.status == TerminalStatus.COMPLETED:
@@ -108,7 +108,7 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
 
 
 def cancel(draft: Draft, terminal: Terminal, reason: str) -> None:
-    """End a terminal that has not ended, and take it from the queue."""
+    """End a terminal that has not ended; it is not to be launched any more."""
     if terminal.status not in _FINAL:
         draft.move_terminal(terminal, TerminalStatus.CANCELLED, reason, alive=False, wanted=False)
     elif terminal.wanted:
