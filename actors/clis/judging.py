@@ -36,7 +36,7 @@ KEEP: Final = 32
 class _Kept(msgspec.Struct):
     """A rendered screen after the output up to the offset `end`.
 
-    `whole` says that the screen lacks nothing that was drawn before, or that no deeper look is due.
+    `whole` says that nothing drawn before can be missing, or that the last try (`DEEPEST`) is done.
     """
 
     reader: ScreenReader
@@ -119,7 +119,7 @@ def _keep(kept: OrderedDict[Path, T], directory: Path, value: T) -> None:
 def _screen_before(directory: Path, rows: int, columns: int, end: int) -> Screen:
     """Return the screen at the offset `end`.
 
-    It is cached, because waiting for the begin of a turn asks for the same screen again and again.
+    It is cached, because waiting for the start of a turn asks for the same screen many times.
     """
     known = _before.get(directory)
     if known is None or known[0] != (end, rows, columns):
@@ -142,7 +142,7 @@ def _look_deeper(profile: Profile, directory: Path, rows: int, columns: int) -> 
         kept = _begun(directory, rows, columns, end, depth)
         _advance(directory, kept, end)
         screen = kept.reader.screen
-    kept.whole = True  # no deeper look is due
+    kept.whole = True  # the last try is done
     return screen, end
 
 

@@ -94,12 +94,12 @@ class Source(_Table, frozen=True):
 class Home(_Table, frozen=True):
     """The program's config home.
 
-    `env` is the variable that moves it; without one, no variable moves it. `user` is the user's own
-    config home. `inside` is the subdirectory of the directory in `env` that holds the files of
-    `user` (`.gemini`). `also` are further variables to set for a separate config home. `login_env`
-    is the variable that says where the program keeps its logins, if that can be elsewhere. It is
-    set to the user's own config home, so that a token that the program renews is renewed for the
-    user too.
+    `env` is the variable that moves it; if it is empty, the config home cannot be moved. `user` is
+    the user's own config home. `inside` is the subdirectory of the directory in `env` that holds
+    the files of `user` (`.gemini`). `also` are further variables to set for a separate config home.
+    `login_env` is the variable that says where the program keeps its logins, if that can be
+    elsewhere. It is set to the user's own config home, so that a token that the program renews is
+    renewed for the user too.
     """
 
     env: str = ""
