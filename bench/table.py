@@ -76,10 +76,10 @@ def _ratio(ours: float, reference: float) -> float:
 
 
 def alternate(rounds: int, *sides: Callable[[], float]) -> list[float]:
-    """Return the median of each side. The sides are measured in turn.
+    """Return the median of each side, measured in turn, so that a disturbance affects all.
 
-    So a disturbance affects all of them. Every second round goes backwards, so that no side is
-    always first. One more round is for warming up.
+    Every second round goes backwards, so that no side is always first. One more round is for
+    warming up.
     """
     taken: list[list[float]] = [[] for _ in sides]
     for number in range(rounds + 1):

@@ -1,6 +1,6 @@
 """Launch: make the worktree, take the turn with the launcher, and start the program.
 
-The turn lasts until the program is ready, or has failed to become ready. Making the worktree may
+The launch ends when the program is ready, or has failed to become ready. Making the worktree may
 take minutes, because a filter of the repository may hang; no other terminal waits for it.
 """
 
