@@ -106,8 +106,9 @@ class BranchPreview(msgspec.Struct):
 
 
 class FileChange(msgspec.Struct):
-    """A file that a branch changes, with its lines added and removed. `old_path` is its name
-    before a rename.
+    """A file that a branch changes, with the numbers of its lines added and removed.
+
+    `old_path` is its name before a rename.
     """
 
     path: str
@@ -118,8 +119,10 @@ class FileChange(msgspec.Struct):
 
 
 class TaskDiff(msgspec.Struct):
-    """What a task's branch changes against its base, committed or not. `untracked` files are named
-    only; `cut` says that `text`, the diff itself, was longer than a mebibyte.
+    """What a task's branch changes against its base, committed or not.
+
+    `untracked` files are only named. `cut` says that `text`, the diff itself, was longer than a
+    mebibyte.
     """
 
     task: str

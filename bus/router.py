@@ -101,9 +101,7 @@ class Bus:
         self._context = zmq.Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
-        self._street = (
-            zmq.Context()
-        )  # its own context: `term` waits until the answers have gone out
+        self._street = zmq.Context()  # its own: `term` waits until the answers have gone out
         self._outside = self._street.socket(zmq.ROUTER)
         # pyzmq's `send` checks for options of draft sockets first, which takes 0.5 us of 5.
         self._put = super(zmq.Socket, self._port).send

@@ -1,6 +1,6 @@
-"""What can be written: a change is a list of operations that are stored as one.
+"""Changes: lists of operations that the journal stores whole or not at all.
 
-Plain data made by the pure core and by the actors, carried out by the journal.
+They are plain data. The pure core and the actors make them, and the journal carries them out.
 """
 
 from collections.abc import Mapping
@@ -36,10 +36,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One transition: compare-and-swap of `status` from `old` to `new`, together with its fact.
+    """One transition: a compare-and-swap of `status` from `old` to `new`, with its fact.
 
-    `sets` are further columns of the row, `caller` is who caused it. An `old` that is not legal
-    before `new` is `IllegalTransition`, another value in the row is `LostRace`.
+    `sets` are further columns of the row, `caller` is who caused the transition. It fails with
+    `IllegalTransition` if `new` may not follow `old`, and with `LostRace` if the row has another
+    status than `old`.
     """
 
     table: Literal["workflow", "task", "terminal"]
@@ -52,9 +53,11 @@ class Move(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
+        """The primary key of the row."""
         return self.address.rstrip("/") if self.table == "workflow" else self.address
 
     def fact(self) -> Fact:
+        """Return the fact of the transition."""
         moved: Fact = _MOVED[self.table](
             address=self.address,
             old=self.old,
@@ -67,9 +70,9 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """Columns of one row, where `expect` (column: value) still holds; otherwise `LostRace`.
+    """A change of columns of one row; `LostRace` unless it has the values of `expect`.
 
-    The incarnation in `expect` is the fence of a terminal's actor.
+    The terminal's actor puts its incarnation into `expect`, as its fence.
     """
 
     table: Table
@@ -81,19 +84,19 @@ class Update(msgspec.Struct, frozen=True):
 def update_workflow(
     id: str, expect: WorkflowColumns | None = None, **sets: Unpack[WorkflowColumns]
 ) -> Update:
-    """Change columns of a workflow's row, if those of `expect` still hold."""
+    """Return a change of columns of a workflow's row, if it still has those of `expect`."""
     return Update("workflow", id, as_stored(sets), as_stored(expect or {}))
 
 
 def update_merge(
     workflow: str, expect: MergeColumns | None = None, **sets: Unpack[MergeColumns]
 ) -> Update:
-    """Change columns of the merge of a workflow, if those of `expect` still hold."""
+    """Return a change of columns of a workflow's merge, if it still has those of `expect`."""
     return Update("merge", workflow, as_stored(sets), as_stored(expect or {}))
 
 
 def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns as the database holds them: a list is JSON text."""
+    """Return the columns as the database stores them: a list becomes JSON text."""
     return {
         name: _encode(value).decode() if isinstance(value, list) else value
         for name, value in columns.items()
@@ -101,7 +104,7 @@ def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Insert(msgspec.Struct, frozen=True):
-    """A new row. `Duplicate` where its key is taken; with `replace`, taken over."""
+    """A new row. If its key exists: `Duplicate`, or with `replace` the new row replaces it."""
 
     table: Table
     values: dict[str, Any]
@@ -109,10 +112,10 @@ class Insert(msgspec.Struct, frozen=True):
 
 
 class Purge(msgspec.Struct, frozen=True):
-    """The facts of these workflows, which are over."""
+    """The removal of all facts of these workflows, which must be over."""
 
     workflows: list[str]
 
 
 Operation = Move | Update | Insert | Purge | Fact
-"""A bare fact is appended as it is."""
+"""One operation of a change; a bare fact is appended as it is."""

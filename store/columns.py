@@ -1,7 +1,7 @@
-"""The columns of the rows that others than the journal change, with their types.
+"""The columns that a change may set, with their types.
 
 A change names them as keyword arguments (`update_merge("demo", stage=MergeStage.LANDING)`), which
-the type checker checks; a test compares them with the tables.
+the type checker checks. A test compares them with the tables.
 """
 
 from typing import TypedDict
@@ -11,7 +11,7 @@ from bus.status import MergeStage
 
 
 class WorkflowColumns(TypedDict, total=False):
-    """What changes in a workflow's row beside its status."""
+    """The columns of a workflow's row that change, except its status."""
 
     handled: int
     frozen: bool
@@ -20,7 +20,7 @@ class WorkflowColumns(TypedDict, total=False):
 
 
 class MergeColumns(TypedDict, total=False):
-    """What changes in a merge's row; see `bus.rows.Merge`."""
+    """The columns of a merge's row that change; see `bus.rows.Merge`."""
 
     stage: MergeStage
     round: int
@@ -42,7 +42,7 @@ class MergeColumns(TypedDict, total=False):
 
 
 class TaskColumns(TypedDict, total=False):
-    """What changes in a task's row beside its status."""
+    """The columns of a task's row that change, except its status."""
 
     base: str
     tip: str
@@ -55,7 +55,7 @@ class TaskColumns(TypedDict, total=False):
 
 
 class TerminalColumns(TypedDict, total=False):
-    """What changes in a terminal's row beside its status."""
+    """The columns of a terminal's row that change, except its status."""
 
     incarnation: int
     token: str

@@ -1,7 +1,7 @@
-"""Forgetting: the facts of workflows that are over can be taken out of the journal.
+"""Compaction: remove the facts of workflows that are over from the journal.
 
-`seq` goes on as before; `events.replay` tells up to where facts may be missing. The space on the
-disk is given back; nothing is written while that is done.
+`seq` continues as before, and `events.replay` reports up to which `seq` facts may be missing. The
+disk space is returned to the file system; commits wait meanwhile.
 """
 
 from store.change import Insert, Purge
@@ -10,7 +10,7 @@ from store.reader import Reader
 
 
 def compact(journal: Journal, reader: Reader) -> int:
-    """Remove the facts of finished, cleaned-up workflows; returns how many."""
+    """Remove the facts of finished, cleaned-up workflows; return how many."""
     over = reader.over_ids()
     before = reader.count_facts()
     if over:

@@ -1,8 +1,8 @@
-"""A damaged database file: how it is noticed, and how all of it is examined.
+"""A damaged database file: how damage is noticed, and how the whole file is examined.
 
-SQLite notices a damaged page when it reads that page. No start reads all of history to check
-it. Reading a damaged page raises `Damaged`; other reads go on working. `examine` reads the
-whole file: the doctor calls it.
+SQLite notices a damaged page when it reads that page; a start does not read the whole history to
+find one. Reading a damaged page raises `Damaged`, and other reads continue to work. `examine` reads
+the whole file, and the doctor calls it.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def damaged(path: Path, error: BaseException) -> Damaged:
+    """Return the error for a damaged file, with SQLite's reason and what helps."""
     return Damaged(
         f"{path} is damaged ({error}); its undamaged parts can still be read. "
         "The doctor examines the file, and mends it while no runtime serves this home"
@@ -27,9 +28,9 @@ def damaged(path: Path, error: BaseException) -> Damaged:
 
 
 def examine(path: Path) -> dict[str, str]:
-    """Return each table with the first fault of it or its indexes ("" if it has none).
+    """Return each table with the first fault in it or its indexes ("" if it has none).
 
-    Read the whole file; change nothing. Raises `Damaged` if the schema cannot be read and
+    Read the whole file and change nothing. Raise `Damaged` if the schema cannot be read, and
     `OSError` if the file cannot be opened.
     """
     uri = f"{path.resolve().as_uri()}?mode=ro"

@@ -1,7 +1,7 @@
 """Opening the database: pragmas, the schema's version, migrations.
 
-SQLite by default, in WAL mode with `synchronous=FULL`: a commit that was acknowledged
-survives the loss of power.
+The database is SQLite in WAL mode with `synchronous=FULL`: an acknowledged commit survives a loss
+of power.
 """
 
 import secrets
@@ -15,14 +15,14 @@ from store.damage import damaged
 from store.errors import Unusable, Unwritable
 
 BUSY_MS = 5_000
-"""How long a statement waits for another program's lock."""
+"""How long a statement waits for another program's lock, in milliseconds."""
 
 
 def open_database(path: Path) -> SqliteDatabase:
-    """One connection, usable from any thread that holds the owner's lock.
+    """Return a connection, for any thread that holds its owner's lock.
 
-    Raises `Unusable` where the file is damaged, newer than this program, or cannot be
-    opened; the message says which and what helps.
+    Raise `Unusable` if the file is damaged, newer than this program, or cannot be opened, and
+    `Unwritable` if it is locked. The message says which, and what helps.
     """
     database = SqliteDatabase(
         str(path),
@@ -31,7 +31,7 @@ def open_database(path: Path) -> SqliteDatabase:
             "synchronous": "full",
             "foreign_keys": 1,
             "busy_timeout": BUSY_MS,
-            "cell_size_check": 1,  # what a damaged page holds is refused rather than believed
+            "cell_size_check": 1,  # refuse the content of a damaged page
         },
         thread_safe=False,
         check_same_thread=False,
@@ -53,11 +53,11 @@ def open_database(path: Path) -> SqliteDatabase:
 def create_or_migrate(path: Path) -> None:
     """Bring the schema to this program's version, in one transaction.
 
-    A new file is the owner's alone, and SQLite makes those beside it alike: instructions and
-    screens stand in it.
+    A new file is readable by its owner alone, because it holds instructions and screens. SQLite
+    gives its log and its index the same mode.
     """
     if not path.exists():
-        with suppress(OSError):  # what is wrong is said where it is opened
+        with suppress(OSError):  # `open_database` reports the reason
             path.touch(mode=0o600)
     database = open_database(path)
     try:
@@ -75,7 +75,7 @@ def create_or_migrate(path: Path) -> None:
 
 
 def _check_integrity(database: SqliteDatabase, path: Path) -> None:
-    """Cheap, whatever the size: the header and the schema are read, not every page."""
+    """Check the header, the schema and its version, at a cost independent of the file's size."""
     database.execute_sql("SELECT count(*) FROM sqlite_master").fetchone()
     version = database.pragma("user_version")
     if version > migrations.VERSION:

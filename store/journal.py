@@ -1,16 +1,16 @@
-"""The journal: the one writer.
+"""The journal: the only writer of the database.
 
-A change (a list of operations) is stored whole or not at all, with the facts it makes.
-Whoever writes takes every change that waits and commits them as one transaction (group
-commit, `synchronous=FULL`); `seq` is given inside it, so it has no gaps and no repeats.
-After the commit, and only then, `on_commit` is called with the stored facts in order and
-the callers are answered.
+A change (a list of operations) is stored whole or not at all, with the facts it makes. The writing
+thread takes every change that waits, up to `GROUP`, and commits them as one transaction (group
+commit, `synchronous=FULL`). `seq` is given inside the transaction, so it has no gaps and no
+repeats. Only after the commit, `on_commit` is called with the stored facts in order, and then the
+callers get their results.
 
-One writes at a time. Where nobody does it is the thread that has something to store: a
-change alone costs no wake-up. What comes meanwhile is stored by the journal's own thread.
+One thread writes at a time. A committing thread writes its own change if no other write is running,
+so a lone change costs no wake-up. Otherwise the journal's thread writes it with the next group.
 
-A change that fails (an illegal or lost transition, a duplicate) fails alone: the group
-is rolled back and its changes are tried one by one.
+A change that fails (an illegal or lost transition, a duplicate) fails alone: the group is rolled
+back, and its changes are tried one by one.
 """
 
 import queue
@@ -35,7 +35,7 @@ from store.presence import Presence
 from store.rescue import rescue
 
 GROUP = 256
-"""Changes in one transaction at most: bounds the time one caller waits for the others."""
+"""Largest number of changes in a transaction; it bounds how long a caller waits for others."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -53,10 +53,10 @@ _Waiting = tuple[Sequence[Operation], "Future[list[int]]"]
 class Journal:
     """Owns the writing connection and its thread.
 
-    `commit` and `submit` may be called from any thread. `on_commit` runs in that of whoever
-    writes; it must only hand the facts on, and hold no lock that a caller of `commit` may
-    hold. `on_death` is called once, from there, if writing itself breaks: nothing can be
-    written any more and the runtime must end.
+    `commit` and `submit` may be called from any thread. `on_commit` runs in the writing thread. It
+    must only pass the facts on, and take no lock that a caller of `commit` may hold. `on_death` is
+    called once in the writing thread if writing itself fails: nothing can be written any more, and
+    the runtime must end.
     """
 
     def __init__(self, path: Path, on_commit: OnCommit, on_death: Callable[[str], None]) -> None:
@@ -69,9 +69,9 @@ class Journal:
         self._writing = threading.Lock()
         self._work = threading.Event()
         self._head: int = self._stored_head()
-        self._presence = Presence(path)  # after the first read, which makes the log
+        self._presence = Presence(path)  # after the first read, which creates the log
         self._closed = False
-        self._gate = threading.Lock()  # what is queued is queued before the end, or refused
+        self._gate = threading.Lock()  # a change is queued before the end or refused
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -81,16 +81,19 @@ class Journal:
         return self._head
 
     def submit(self, change: Sequence[Operation]) -> "Future[list[int]]":
-        """Queue a change; the future holds the seqs of its facts once they are durable,
-        or a `StoreError`.
+        """Queue a change for the journal's thread.
+
+        The future gets the seqs of its facts once they are durable, or a `StoreError`.
         """
         future = self._queue(change)
         self._call_writer()
         return future
 
     def commit(self, change: Sequence[Operation]) -> list[int]:
-        """Store a change, with all that wait, in this thread if nobody writes now; else have it
-        stored. Returns when it is durable. Raises `StoreError`.
+        """Store a change and return the seqs of its facts, once they are durable.
+
+        This thread writes it, with the changes that wait, if no other thread is writing. Otherwise
+        the journal's thread does. Raise `StoreError`.
         """
         future = self._queue(change)
         if not future.done() and self._writing.acquire(blocking=False):
@@ -103,10 +106,10 @@ class Journal:
         return future.result()
 
     def shrink(self) -> None:
-        """Give the space of what was removed back to the file system.
+        """Return the space of removed rows to the file system.
 
-        Blocks, as does every commit meanwhile. Raises `StoreError` where the disk has no room for a
-        copy.
+        Block until that is done; commits wait meanwhile. Raise `StoreError` if the disk has no room
+        for a copy.
         """
         with self._writing:
             try:
@@ -116,15 +119,15 @@ class Journal:
                 raise self._typed(error) from error
 
     def verify(self) -> None:
-        """Look whether the files of the database are still there; the writer breaks if not.
+        """Check that the files of the database still exist; end the journal if not.
 
-        Every commit looks too: this is for a time in which nothing is stored. Any thread.
+        Every commit checks too; this is for times without commits. Any thread may call it.
         """
         if self._presence.lost():
             self.submit(())
 
     def close(self) -> None:
-        """Store what waits, then end the thread."""
+        """Store the changes that wait, then end the thread."""
         with self._gate:
             self._closed = True
         self._work.set()
@@ -140,7 +143,7 @@ class Journal:
         return future
 
     def _call_writer(self) -> None:
-        """After what is to be written was queued: a writer that is called already will see it."""
+        """Wake the journal's thread after a change was queued, unless it is woken already."""
         if not self._work.is_set():
             self._work.set()
 
@@ -155,11 +158,12 @@ class Journal:
                     pass
         self._database.close()
 
-    # ---- whoever writes, holding `_writing` --------------------------------------------
+    # ---- in the writing thread, which holds `_writing` ---------------------------------
 
     def _write_group(self) -> bool:
-        """One transaction of what waits; False where nothing does, or nothing can be written
-        any more.
+        """Write the waiting changes as one transaction.
+
+        Return False if none waits, or if writing has failed for good.
         """
         group: list[_Waiting] = []
         while len(group) < GROUP and not self._waiting.empty():
@@ -194,8 +198,8 @@ class Journal:
             stored, seqs = self._transaction(group)
             self._require_presence()
         except Vanished:
-            raise  # the writer's end: what was stored now is acknowledged to nobody
-        except Exception as error:  # noqa: BLE001 - belongs to one change: it gets it
+            raise  # ends the journal: these changes must not be acknowledged
+        except Exception as error:  # noqa: BLE001 - one change's error, which it gets
             if len(group) == 1:
                 group[0][1].set_exception(self._typed(error))
                 return
@@ -240,7 +244,7 @@ class Journal:
         return stored, seqs
 
     def _require_presence(self) -> None:
-        """Raises `Vanished` where a file of the database is gone. What was in it is saved first."""
+        """Save the content and raise `Vanished` if a file of the database is gone."""
         lost = self._presence.lost()
         if lost:
             names = ", ".join(lost)
@@ -248,7 +252,7 @@ class Journal:
             raise Vanished(f"{names} was deleted or replaced while it was in use; {saved}")
 
     def _stored_head(self) -> int:
-        """The newest seq, also where compaction took the newest facts away."""
+        """Return the newest seq, even if compaction removed the newest facts."""
         try:
             row = self._connection.execute(
                 "SELECT max(coalesce((SELECT max(seq) FROM fact), 0),"

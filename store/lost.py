@@ -1,5 +1,7 @@
-"""A home that has lost its database is refused: to begin an empty one would leave its terminals
-running, and its worktrees full of work, with nobody who knows of them.
+"""Refusal of a home that has lost its database.
+
+With a new, empty database, no runtime would know of the terminals that still run or of the work in
+the worktrees.
 """
 
 import shlex
@@ -11,14 +13,14 @@ from store.presence import is_there
 
 
 def require_database(home: Path) -> None:
-    """Raises `Unusable` where the home has worktrees or terminals and no database."""
+    """Raise `Unusable` if the home has worktrees or terminals and no database."""
     said = lost_database(home)
     if said:
         raise Unusable(said, [Action(Do.END_TERMINALS)])
 
 
 def lost_database(home: Path) -> str:
-    """What is wrong and what helps; "" where the database is there, or the home is new."""
+    """Return what is wrong and what helps; "" if the database exists or the home is new."""
     path = home / "callboard.db"
     left = [name for name in ("worktrees", "terminals") if _has_entries(home / name)]
     if is_there(path) or not left:

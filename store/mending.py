@@ -1,8 +1,8 @@
-"""Mending a damaged database: what can be read is put into a new one, if nothing is guessed by it.
+"""Mending a damaged database: copy all that can be read into a new one, without guessing.
 
-Only lost history can be done without: facts that every unfinished workflow had decided on.
-Where rows that say what runs are damaged, or facts nobody had decided on yet, a copy must be
-restored. The damaged file is kept beside.
+Only history may be lost: facts on which every unfinished workflow has decided. If other tables are
+damaged, or facts on which a workflow has not decided yet, a copy of the file must be restored. The
+damaged file is kept beside the new one.
 """
 
 import shutil
@@ -22,17 +22,17 @@ Row = tuple[object, ...]
 
 
 class Mended(msgspec.Struct, frozen=True):
-    """What became of it: the seqs of the facts that are lost, and where the old file is."""
+    """The result: the seqs of the lost facts, and the path of the damaged file."""
 
     lost: list[int]
     kept: Path
 
 
 def mend(path: Path) -> Mended | None:
-    """None where nothing is damaged.
+    """Mend the database; return None if nothing is damaged.
 
-    Raises `Damaged` where it cannot be mended, `Unwritable` where it cannot be now; the file is
-    then as it was. Nobody else may use it meanwhile.
+    Raise `Damaged` if it cannot be mended, and `Unwritable` if it cannot be mended now; the file
+    then stays as it was. No other program may use the file meanwhile.
     """
     kept, draft = _free_name(path), path.with_name("mended.db")
     lost = None
@@ -48,14 +48,14 @@ def mend(path: Path) -> Mended | None:
             _forget(kept)
     if lost is None:
         return None
-    for end in ("-wal", "-shm"):  # empty; they are of the old file
+    for end in ("-wal", "-shm"):  # they belong to the old file, and are empty
         Path(f"{path}{end}").unlink(missing_ok=True)
     draft.replace(path)
     return Mended(lost, kept)
 
 
 def _mended(path: Path, draft: Path) -> list[int] | None:
-    """Write the new database: the facts that are lost; None where nothing is damaged."""
+    """Write the new database; return the seqs of the lost facts, None if nothing is damaged."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     wrong = {table for table, what in examine(path).items() if what}
@@ -68,7 +68,7 @@ def _mended(path: Path, draft: Path) -> list[int] | None:
     with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(draft)) as new:
         lost = _salvage(path, old, new)
         new.commit()
-        new.execute("PRAGMA journal_mode = delete")  # all of it in the one file
+        new.execute("PRAGMA journal_mode = delete")  # leaves everything in one file
     return lost
 
 
@@ -116,7 +116,10 @@ def _salvage(path: Path, old: sqlite3.Connection, new: sqlite3.Connection) -> li
 
 
 def _readable(old: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
-    """The facts from `first` to `last` that can be read; halves of what cannot, down to one."""
+    """Yield the facts from `first` to `last` that can be read.
+
+    When a read fails, halve the rest of the range and try again, down to single facts.
+    """
     got = first - 1
     try:
         query = "SELECT seq, workflow, address, observed, body FROM fact NOT INDEXED"
@@ -132,8 +135,10 @@ def _readable(old: sqlite3.Connection, first: int, last: int) -> Iterator[Row]:
 
 
 def _lost(old: sqlite3.Connection, got: set[int], last: int) -> list[int]:
-    """Those that the index knows and that could not be read; where it is damaged too, every
-    number that is not there (some may have been compacted).
+    """Return the seqs of the facts that could not be read.
+
+    The index names all facts. If it is damaged too, return every missing number, although
+    compaction may have removed some.
     """
     try:
         query = "SELECT seq FROM fact INDEXED BY fact_workflow_seq WHERE workflow >= ''"

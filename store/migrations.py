@@ -1,7 +1,7 @@
 """The schema's versions.
 
-Each step takes the database from its index to the next; `PRAGMA user_version` tells where one
-stands. Steps are never edited once released.
+A step takes the database from the version that is its index to the next. `PRAGMA user_version`
+holds the version of a database. A released step is never edited.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def _create(database: SqliteDatabase) -> None:
 
 
 def _add_working_clock(database: SqliteDatabase) -> None:
-    """`_create` has it where the database is new."""
+    """Add the column `working_clock`, which a new database has already."""
     if "working_clock" not in {column.name for column in database.get_columns("terminal")}:
         database.execute_sql(
             "ALTER TABLE terminal ADD COLUMN working_clock REAL NOT NULL DEFAULT 0.0"
@@ -26,7 +26,7 @@ def _add_working_clock(database: SqliteDatabase) -> None:
 
 
 def _add_accepted(database: SqliteDatabase) -> None:
-    """What a completed task's branch held is what was accepted."""
+    """Add `accepted` and `speaker`. A completed task has accepted the tip of its branch."""
     if "accepted" not in {column.name for column in database.get_columns("task")}:
         for name in ("accepted", "speaker"):
             database.execute_sql(f"ALTER TABLE task ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
@@ -34,7 +34,7 @@ def _add_accepted(database: SqliteDatabase) -> None:
 
 
 def _add_turns(database: SqliteDatabase) -> None:
-    """The end of a turn, and what follows if nothing that counts was committed by then."""
+    """Add the columns about turns that end without a commit that counts."""
     present = {column.name for column in database.get_columns("terminal")}
     for name, kind in (
         ("ended", "INTEGER NOT NULL DEFAULT 0"),
@@ -46,7 +46,7 @@ def _add_turns(database: SqliteDatabase) -> None:
 
 
 def _add_author(database: SqliteDatabase) -> None:
-    """Whose name the merges carry, as it was at the submission; "" asks git at the merge."""
+    """Add the author of merges, as git named it at the submission; "" asks git at the merge."""
     if "author" not in {column.name for column in database.get_columns("workflow")}:
         database.execute_sql("ALTER TABLE workflow ADD COLUMN author TEXT NOT NULL DEFAULT ''")
 
@@ -64,10 +64,10 @@ VERSION = len(STEPS)
 
 
 def migrate(database: SqliteDatabase) -> None:
-    """Take all missing steps in one transaction: a crash leaves the old schema.
+    """Take all missing steps in one transaction, so that a crash leaves the old schema.
 
-    Foreign keys are off meanwhile, so that a step can make a table anew, and are checked before
-    the end of the transaction. Raises `IntegrityError` if one is broken.
+    Foreign keys are off meanwhile, so that a step can recreate a table. They are checked before the
+    transaction ends. Raise `IntegrityError` if one is broken.
     """
     database.pragma("foreign_keys", 0)
     try:

@@ -1,12 +1,14 @@
 """The migration that gives the merge a table of its own.
 
-Up to then a merge was 15 columns of its workflow's row. `merge_waits` was what is `stage` now, ""
-while the merger worked; `merge_resolved` was either a resolution or a repair; `merge_at` was both
-the time of the merge commits and the place in the line. The role of a terminal gets a CHECK.
+Before, a merge was 15 columns of its workflow's row. `merge_waits` held what is now `stage`, and ""
+while the merger worked. `merge_resolved` was either a resolution or a repair. `merge_at` was both
+the time of the merge commits and the position in the queue. The migration also gives the role of a
+terminal a CHECK.
 
-The statement for the new table is spelled out, because the models go on changing. A table with a
-new CHECK or with fewer columns is made anew and takes the old one's name (SQLite's documented
-procedure, for which foreign keys are off); its statement is the stored one, changed.
+The statement for the new table is spelled out, because the models may change later. A table that
+gets a CHECK or loses columns is created under another name, filled, and renamed to the old name
+(SQLite's documented procedure, for which foreign keys are off). Its statement is the stored one,
+with the change made in it.
 """
 
 import re
@@ -34,7 +36,7 @@ _CHECKED_ROLE = """"role" TEXT NOT NULL CHECK (role IN ('coder', 'reviewer')) DE
 
 
 def give_merge_its_table(database: SqliteDatabase) -> None:
-    """Move each workflow's merge into a row of its own. A new database has them already."""
+    """Move each workflow's merge into a row of its own; a new database has these rows already."""
     if "merge_waits" not in {column.name for column in database.get_columns("workflow")}:
         return
     connection: sqlite3.Connection = database.connection()
@@ -76,8 +78,11 @@ def _stage(row: dict[str, object]) -> str:
 
 
 def _told(row: dict[str, object], stage: str) -> str:
-    """Return `merge_told` with the stage in the place of `merge_waits`, if it names the present
-    step: otherwise that step would be told a second time."""
+    """Return `told` for a row: `merge_told`, with the stage instead of `merge_waits`.
+
+    Only a value that names the present step is changed; without the change, the fact of that step
+    would be stored a second time.
+    """
     told = str(row["merge_told"])
     place, resolved = f"{row['merge_round']}/{row['merge_runs']}", row["merge_resolved"]
     present = f"{place}/{row['merge_waits']}/{resolved}/"
@@ -87,7 +92,7 @@ def _told(row: dict[str, object], stage: str) -> str:
 
 
 def _make_anew(connection: sqlite3.Connection, table: str, change: Callable[[str], str]) -> None:
-    """Make a table anew by its changed statement, with its indexes, rows and rowids."""
+    """Recreate a table with its changed statement, and keep its indexes, rows and rowids."""
     query = "SELECT type, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
     found = connection.execute(query, (table,)).fetchall()
     ((_, statement),) = [one for one in found if one[0] == "table"]

@@ -1,30 +1,32 @@
-"""Whether the files of an open database are still the ones that lie in its directory.
+"""Whether the files of an open database are still those in its directory.
 
-SQLite keeps its files open. Where somebody deletes or replaces one, it goes on writing into a file
-that has no name any more, and reports success. Comparing inodes finds that.
+SQLite keeps its files open. If somebody deletes or replaces one, SQLite continues to write into the
+file without a name, and reports success. Comparing inodes detects that.
 """
 
 from pathlib import Path
 
 SUFFIXES = ("", "-wal", "-shm")
-"""The database, its write-ahead log and its shared index. Without the index another program
-would not see the locks of this one."""
+"""The database, its write-ahead log and its shared index.
+
+The index counts because another program would not see this one's locks without it.
+"""
 
 
 class Presence:
-    """The files of one database, as they were when this was made. Any thread."""
+    """The files of a database, as they were when this was made. Any thread may use it."""
 
     def __init__(self, path: Path) -> None:
         found = [(f"{path}{suffix}", _inode(f"{path}{suffix}")) for suffix in SUFFIXES]
         self._files = [(name, inode) for name, inode in found if inode is not None]
 
     def lost(self) -> list[str]:
-        """The paths of the files that were deleted, replaced or emptied; [] where all are there."""
+        """Return the paths of the files that were deleted, replaced or emptied since."""
         return [name for name, inode in self._files if _inode(name) != inode]
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is a database. An empty file is none: SQLite would begin a new one in it."""
+    """Return whether there is a database; an empty file is none, as SQLite would begin anew."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
@@ -32,9 +34,9 @@ def is_there(path: Path) -> bool:
 
 
 def _inode(name: str) -> tuple[int, int] | None:
-    """What identifies the file; None where there is none, or an empty one in its place.
+    """Return the identity of a file; None if it is missing, or empty and not the log.
 
-    A file that cannot be looked at for another reason is not known to be lost: raises `OSError`.
+    Raise `OSError` for any other reason, because the file is then not known to be lost.
     """
     try:
         found = Path(name).stat()

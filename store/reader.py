@@ -1,12 +1,12 @@
-"""Reading: every query has a name and stands here.
+"""The reader: all queries of the database, each as a named method.
 
-One read-only connection behind a lock serves all threads (a read takes about 0.1 ms; a
-connection for each actor would cost 700 of them). WAL lets it read while the writer
-writes; each method sees one committed state, and reading changes nothing (hazard 19).
+One read-only connection behind a lock serves all threads: a read takes about 0.1 ms, and 700 actors
+would need 700 connections. WAL lets it read while the journal writes. Each method sees one
+committed state, and reading changes nothing (hazard 19).
 
-Every decision reads rows whole, so SQLite writes each as JSON and msgspec reads that: a row
-is one value, where for each of thirty Python would make a name and an object. The text of
-such a query is made once, from the models.
+Every decision reads whole rows. So SQLite returns each row as JSON, which msgspec decodes: Python
+handles one value for a row, instead of a name and an object for each of about thirty columns. The
+text of such a query is made once, from the models.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Named queries. Any thread may call; each call holds the connection for itself."""
+    """The named queries. Any thread may call them; each call has the connection to itself."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -63,12 +63,13 @@ class Reader:
         self._lock = threading.RLock()
 
     def close(self) -> None:
+        """Close the connection."""
         with self._lock:
             self._database.close()
 
     @contextmanager
     def one_state(self) -> Iterator[None]:
-        """Several reads of one committed state."""
+        """Make all reads inside the `with` block see one committed state."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
@@ -89,7 +90,7 @@ class Reader:
             raise
 
     def _sound(self, decode: Callable[[D], T], stored: D) -> T:
-        """What was stored, decoded; what cannot be is damage, for it was checked on its way in."""
+        """Return a stored value decoded. It was valid when stored, so an error is damage."""
         try:
             return decode(stored)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -98,25 +99,27 @@ class Reader:
     # ---- rows ------------------------------------------------------------------------
 
     def workflow_ids(self) -> list[str]:
-        """All, oldest first."""
+        """Return the ids of all workflows, oldest first."""
         return [id for (id,) in self._sql("SELECT id FROM workflow ORDER BY rowid")]
 
     def unfinished_ids(self) -> list[str]:
-        """Those that recovery must look at: every non-final status, failed ones too
-        (they may be repaired), and final ones that are not cleaned up. Only what is final
-        is ever cleaned up, so this is one look into an index.
+        """Return the ids of the workflows that recovery must handle, oldest first.
+
+        These have a status that is not final (`failed` is not: it may be repaired), or are final
+        and not cleaned up. Only final workflows are cleaned up, so one lookup in an index finds
+        them all.
         """
         return [
             id for (id,) in self._sql("SELECT id FROM workflow WHERE tidied = 0 ORDER BY rowid")
         ]
 
     def over_ids(self) -> list[str]:
-        """Those that are at their end and cleaned up."""
+        """Return the ids of the workflows that are final and cleaned up."""
         over = set(self.workflow_ids()) - set(self.unfinished_ids())
         return sorted(over)
 
     def workflow(self, id: str) -> rows.Workflow | None:
-        """One workflow whole, or None."""
+        """Return a workflow with its merge, tasks and terminals, or None."""
         found: dict[str, list[bytes]] = {"workflow": [], "merge": [], "task": [], "terminal": []}
         for table, body in self._sql(_whole_workflow(), id):
             found[table].append(body)
@@ -136,8 +139,9 @@ class Reader:
         return workflow
 
     def line_of_merges(self, git_dir: str, target: str) -> list[str]:
-        """Those that merge into one branch of one repository and wait for nobody, in the order
-        in which they began.
+        """Return the ids of the workflows that merge into `target` and wait for nobody.
+
+        They come in the order in which their merges began; `git_dir` is their common repository.
         """
         return [
             id
@@ -150,8 +154,10 @@ class Reader:
         ]
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
-        """What a watcher looks at: (address, branch, base, worktree) of each task that has
-        begun and, without a branch, of the worktree in which a merge is resolved.
+        """Return what a watcher observes: (address, branch, base, worktree).
+
+        There is one for each task that has begun and, with "" as the branch, one for the scratch
+        worktree of the merge if there is one.
         """
         return self._sql(
             "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
@@ -161,34 +167,36 @@ class Reader:
         )
 
     def repository(self, id: str) -> tuple[str, str]:
-        """A workflow's git directory and target."""
+        """Return a workflow's git directory and target."""
         ((git_dir, target),) = self._sql("SELECT git_dir, target FROM workflow WHERE id = ?", id)
         return git_dir, target
 
     def terminal(self, address: str) -> rows.Terminal | None:
+        """Return a terminal's row, or None."""
         found = self._sql(_one_terminal(), address)
         return self._sound(_terminal, found[0][1]) if found else None
 
     def starting_terminals(self) -> list[str]:
-        """The addresses of those that are being started."""
+        """Return the addresses of the terminals that are being started."""
         return [
             address
             for (address,) in self._sql("SELECT address FROM terminal WHERE status = 'starting'")
         ]
 
     def plan(self, id: str) -> Plan:
-        """The plan a workflow was submitted with."""
+        """Return the plan with which a workflow was submitted."""
         ((body,),) = self._sql("SELECT plan FROM workflow WHERE id = ?", id)
         return self._sound(_plan, bytes(body))
 
     def terminal_plan(self, address: str) -> TerminalPlan:
+        """Return the plan of a terminal."""
         ((body,),) = self._sql("SELECT plan FROM terminal WHERE address = ?", address)
         return self._sound(_terminal_plan, bytes(body))
 
     def standing(self, id: str) -> tuple[WorkflowStatus, int]:
-        """A workflow's status, and the seq of the last observation decided on.
+        """Return a workflow's status and the seq of the last observation decided on.
 
-        A workflow of a hundred tasks takes 3 ms to read whole; most looks need no more than this.
+        Most `Look` messages need no more, and reading a whole workflow of 100 tasks takes 3 ms.
         """
         found = self._sql("SELECT status, handled FROM workflow WHERE id = ?", id)
         if not found:
@@ -197,36 +205,38 @@ class Reader:
         return WorkflowStatus(status), int(handled)
 
     def pause_of(self, id: str) -> tuple[bool, bool]:
-        """Whether a workflow is paused, and whether its programs are stopped."""
+        """Return whether a workflow is paused, and whether its programs are stopped."""
         ((status, frozen),) = self._sql("SELECT status, frozen FROM workflow WHERE id = ?", id)
         return status == WorkflowStatus.PAUSED, bool(frozen)
 
     # ---- the journal ------------------------------------------------------------------
 
     def head(self) -> int:
+        """Return the seq of the newest fact, even if compaction removed it."""
         ((head,),) = self._sql("SELECT coalesce(max(seq), 0) FROM fact")
         return max(int(head), self.compacted())
 
     def count_facts(self) -> int:
+        """Return how many facts are stored."""
         ((count,),) = self._sql("SELECT count(*) FROM fact")
         return int(count)
 
     def compacted(self) -> int:
-        """Up to this seq the facts of finished workflows may be gone."""
+        """Return the seq up to which facts of finished workflows may be gone."""
         found = self._sql("SELECT value FROM meta WHERE key = 'compacted'")
         return int(found[0][0]) if found else 0
 
     def proof(self, *words: str) -> str:
-        """A token for what these words name, made with this database's secret.
+        """Return a token for these words, made with this database's secret.
 
-        It is the same again after a restart, and nobody can make it who cannot read the database.
+        It stays the same after a restart. Only a program that can read the database can make it.
         """
         ((secret,),) = self._sql("SELECT value FROM meta WHERE key = 'secret'")
         said = "\0".join(words).encode()
         return hmac.new(str(secret).encode(), said, hashlib.sha256).hexdigest()[:32]
 
     def bodies(self, after: int, limit: int, address: str = "") -> list[bytes]:
-        """The JSON of facts with seq > `after`, oldest first, of `address` and below."""
+        """Return the JSON of facts with seq > `after`, oldest first, of `address` and below."""
         where, values = _below(address)
         found = self._sql(
             f"SELECT seq, body FROM fact WHERE {where} AND seq > ? ORDER BY seq LIMIT ?",
@@ -235,13 +245,13 @@ class Reader:
         return [self._body(seq, bytes(body)) for seq, body in found]
 
     def _body(self, seq: int, body: bytes) -> bytes:
-        """A fact's JSON as it is given out: it must be JSON, and of this fact."""
+        """Return a fact's JSON. Raise `Damaged` unless it is JSON with this seq."""
         if self._sound(_numbered, body).seq != seq:
             raise damaged(self._path, ValueError(f"fact {seq} is another's"))
         return body
 
     def facts_after(self, seq: int, limit: int) -> list[tuple[int, str, bytes]]:
-        """Facts after `seq`, oldest first: (seq, address, JSON)."""
+        """Return the facts after `seq`, oldest first, as (seq, address, JSON)."""
         return [
             (int(seq), address, bytes(body))
             for seq, address, body in self._sql(
@@ -250,8 +260,9 @@ class Reader:
         ]
 
     def newest(self, address: str, limit: int, also: str = "") -> list[AnyFact]:
-        """The latest facts of `address` and below, newest first; and those of `also` itself,
-        an address in the same workflow.
+        """Return the newest facts of `address` and below, newest first.
+
+        With `also`, an address in the same workflow, the facts of exactly that one are included.
         """
         where, values = _below(address)
         if also:
@@ -269,7 +280,7 @@ class Reader:
         return [self._sound(decode_fact, bytes(body)) for (body,) in found]
 
     def unhandled(self, workflow: str, handled: int) -> list[AnyFact]:
-        """What the workflow actor has not decided on yet, oldest first."""
+        """Return the observations after the seq `handled`, oldest first."""
         found = self._sql(
             "SELECT body FROM fact WHERE workflow = ? AND seq > ? AND observed ORDER BY seq",
             *(workflow, handled),
@@ -279,21 +290,23 @@ class Reader:
     # ---- cursors and the supervisor's memory ---------------------------------------------
 
     def cursors(self, workflow: str) -> dict[str, str]:
+        """Return the commit of each watched ref up to which facts were stored."""
         return dict(self._sql('SELECT ref, "commit" FROM cursor WHERE workflow = ?', workflow))
 
     def seen_commits(self, workflow: str, commits: list[str]) -> set[str]:
-        """Those of `commits` that have had their fact."""
+        """Return those of `commits` whose fact has been stored."""
         marks = ", ".join("?" * len(commits))
         sql = f'SELECT "commit" FROM "commit" WHERE workflow = ? AND "commit" IN ({marks})'
         return {commit for (commit,) in self._sql(sql, workflow, *commits)}
 
     def actor_state(self, address: str) -> bytes | None:
+        """Return the stored state of an actor, or None."""
         found = self._sql("SELECT state FROM actorstate WHERE address = ?", address)
         return bytes(found[0][0]) if found else None
 
 
 def _pairs(row: type[msgspec.Struct], table: type[Model]) -> list[str]:
-    """`'name', value` for each field of `row` that is a column of `table`."""
+    """Return `'name', value` for each field of `row` that is a column of `table`."""
     found = {name: table._meta.columns.get(name) for name in row.__struct_fields__}  # noqa: SLF001
     return [f"'{name}', {_value(column)}" for name, column in found.items() if column is not None]
 
@@ -302,13 +315,13 @@ def _value(column: Any) -> str:
     name = f'"{column.column_name}"'
     if column.column_name in _JSON:
         return f"json({name})"
-    if isinstance(column, FloatField):  # SQLite's JSON has 15 digits of it
+    if isinstance(column, FloatField):  # SQLite's JSON would have 15 digits only
         return f"printf('%!.17g', {name})"
     return f"ifnull({name}, '')" if column.null else name
 
 
 _JSON = {"forecast", "files"}
-"""Columns that hold JSON themselves."""
+"""Columns whose values are JSON text."""
 
 
 def _object(*pairs: str) -> str:
@@ -316,9 +329,9 @@ def _object(*pairs: str) -> str:
 
 
 def _rows(table: type[Model], key: str, *pairs: str) -> str:
-    """Name and JSON of each row whose `key` is the query's one value.
+    """Return a query for the table's name and the JSON of each row whose `key` is its value.
 
-    As bytes: no text is made of it only to be read again.
+    The JSON comes as bytes, which msgspec decodes without making a string first.
     """
     name = table._meta.table_name  # noqa: SLF001
     return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
@@ -326,7 +339,7 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
 
 @cache
 def _whole_workflow() -> str:
-    """One statement, so one committed state; the rows in no order."""
+    """Return one statement, which sees one committed state; its rows have no order."""
     own = _pairs(rows.Workflow, Workflow)
     return " UNION ALL ".join(
         [
@@ -344,7 +357,7 @@ def _one_terminal() -> str:
 
 
 def _below(address: str) -> tuple[str, tuple[Any, ...]]:
-    """The condition that holds for facts of `address` and below; "" means all."""
+    """Return the condition for facts of `address` and below ("" for all), and its values."""
     if not address:
         return "1", ()
     workflow, _, rest = address.partition("/")

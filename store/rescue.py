@@ -1,6 +1,6 @@
-"""Saving the content of a database whose files were deleted while it was open.
+"""Rescue of the content of a database whose files were deleted while it was open.
 
-SQLite still holds the deleted files open, so everything can still be read.
+SQLite still has the deleted files open, so everything can still be read.
 """
 
 import sqlite3
@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 def rescue(connection: sqlite3.Connection, path: Path, lost: Sequence[str]) -> str:
-    """Save everything that was committed; returns a sentence that says where it is.
+    """Save everything that was committed; return a sentence that says where it is.
 
-    Where only the write-ahead log was lost, its content is written back into the database. Where
-    the database itself was lost or replaced, a copy is made beside it, whose name tells the time:
-    what lies at `path` now belongs to the person who put it there, or deleted it.
+    If only the write-ahead log was lost, write its content back into the database. If the database
+    itself was lost or replaced, make a copy beside it, with the time in its name. Do not touch
+    `path`, which belongs to the person who replaced or deleted the file.
     """
     try:
         if list(lost) == [f"{path}-shm"]:
-            return f"all that was stored is in {path} and its log"  # the index is made again
+            return f"all that was stored is in {path} and its log"  # SQLite makes the index again
         if str(path) not in lost and not Path(f"{path}-wal").exists():
             busy, *_ = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
             if not busy:
@@ -33,8 +33,9 @@ def rescue(connection: sqlite3.Connection, path: Path, lost: Sequence[str]) -> s
 
 
 def _remove_log(path: Path, lost: Sequence[str]) -> None:
-    """Remove the log and index of a lost database: SQLite would apply them to whatever database
-    is in its place, and damage that one.
+    """Remove the log and the index of a lost database.
+
+    SQLite would apply them to a database that replaces it, and damage that.
     """
     for name in (f"{path}-wal", f"{path}-shm"):
         if name not in lost:

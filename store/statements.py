@@ -1,7 +1,7 @@
 """The SQL of each operation.
 
-Text is made once for each set of columns and cached; values are always parameters. Runs in the
-writer's thread, inside its transaction.
+The text for each set of columns is made once and cached; values are always parameters. The
+functions run in the journal's writing thread, inside its transaction.
 """
 
 import sqlite3
@@ -34,9 +34,9 @@ def _insert(table: str, columns: tuple[str, ...], replace: bool) -> str:
 
 
 def run(execute: Execute, operation: Operation) -> Fact | None:
-    """Carry out one operation; the fact it makes, if any.
+    """Carry out one operation; return the fact that it makes, if any.
 
-    Raises `IllegalTransition`, `LostRace`, or what SQLite raises.
+    Raise `IllegalTransition`, `LostRace`, or an error of SQLite.
     """
     match operation:
         case Fact():

@@ -1,4 +1,4 @@
-"""The rows of a new workflow, from its plan."""
+"""The rows of a new workflow, made from its plan."""
 
 import msgspec
 
@@ -20,10 +20,11 @@ def submission(
     caller: Caller = NOBODY,
     author: str = "",
 ) -> list[Operation]:
-    """One change: the workflow with all its tasks and terminals, each with the fact of
-    its first status. `git_dir` is the repository's common git directory, `caller` who
-    submits it, `author` whose name its merges carry. `Duplicate` at commit where the id is
-    taken.
+    """Return the change that stores a workflow with its tasks and terminals.
+
+    Each comes with the fact of its first status. `git_dir` is the repository's common git
+    directory, `caller` submits the plan, and `author` is the author of the merges. Committing the
+    change raises `Duplicate` if the id is taken.
     """
     change: list[Operation] = [
         Insert(
@@ -75,7 +76,7 @@ def submission(
 def terminal_rows(
     where: str, workflow: str, task: str | None, position: int, plan: TerminalPlan
 ) -> list[Operation]:
-    """A terminal's row and the fact of its first status."""
+    """Return the operations for a terminal's row and the fact of its first status."""
     return [
         Insert(
             "terminal",
@@ -94,7 +95,7 @@ def terminal_rows(
 
 
 def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
-    """`[merge]` or `[error]` as the plan of the terminal it starts."""
+    """Return the plan of the terminal that `[merge]` or `[error]` describes."""
     return TerminalPlan(
         cli=helper.cli,
         instruction=instruction,

@@ -1,7 +1,7 @@
 """The tables, as Peewee models: schema, constraints, foreign keys.
 
-The models are bound to no database of their own; `store.database` creates them and
-`store.reader` names one in each query. Writes go through `store.journal` alone.
+The models are not bound to a database. `store.migrations` creates the tables, `store.reader` makes
+the text of its queries from the models, and only `store.journal` writes.
 """
 
 from enum import StrEnum
@@ -24,7 +24,7 @@ from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
 def _word(name: str, enum: type[StrEnum], default: StrEnum) -> TextField:
-    """A column that holds a word of the enum."""
+    """Return a column that holds a value of the enum, with a CHECK."""
     words = ", ".join(f"'{word}'" for word in enum)
     return TextField(constraints=[Check(f"{name} IN ({words})"), SQL(f"DEFAULT '{default}'")])
 
@@ -42,13 +42,16 @@ def _flag(default: int = 0) -> BooleanField:
 
 
 def _list() -> TextField:
-    """A column that holds a list as JSON."""
+    """Return a column that holds a list as JSON."""
     return TextField(constraints=[SQL("DEFAULT '[]'")])
 
 
 class Workflow(Model):
-    """`handled`: the seq of the last observation decided on (the durable mailbox's
-    position). `plan`: the plan as JSON."""
+    """A workflow.
+
+    `handled` is the seq of the last observation decided on, which makes the facts a durable
+    mailbox. `plan` is the plan as JSON.
+    """
 
     id = TextField(primary_key=True)
     name = TextField()
@@ -66,11 +69,13 @@ class Workflow(Model):
     forecast = _list()
 
     class Meta:
+        """Peewee's options: an index for the workflows that are not cleaned up."""
+
         indexes = ((("tidied",), False),)
 
 
 class Merge(Model):
-    """The merge of a workflow, from its submission on: how far it has come."""
+    """How far the merge of a workflow has come; each workflow has one from its submission on."""
 
     workflow = ForeignKeyField(
         Workflow, column_name="workflow", primary_key=True, on_delete="CASCADE", backref="merges"
@@ -95,6 +100,8 @@ class Merge(Model):
 
 
 class Task(Model):
+    """A task of a workflow; see `bus.rows.Task`."""
+
     address = TextField(primary_key=True)
     workflow = ForeignKeyField(
         Workflow, column_name="workflow", on_delete="CASCADE", backref="tasks"
@@ -115,11 +122,13 @@ class Task(Model):
     issues = _text()
 
     class Meta:
+        """Peewee's options: an id and a branch are unique in a workflow."""
+
         indexes = ((("workflow", "id"), True), (("workflow", "branch"), True))
 
 
 class Terminal(Model):
-    """`task` is null for the merge terminal, which belongs to the workflow itself."""
+    """A terminal. `task` is null for the merge terminal, which belongs to the workflow."""
 
     address = TextField(primary_key=True)
     workflow = ForeignKeyField(
@@ -154,11 +163,13 @@ class Terminal(Model):
     working_clock = FloatField(constraints=[SQL("DEFAULT 0.0")])
 
     class Meta:
+        """Peewee's options: an index for the terminals that are being started."""
+
         indexes = ((("status",), False),)
 
 
 class Fact(Model):
-    """The journal. `body` is the JSON that is published, seq and all."""
+    """A fact in the journal. `body` is the JSON that is published, including its seq."""
 
     seq = IntegerField(primary_key=True)
     workflow = TextField()
@@ -167,42 +178,48 @@ class Fact(Model):
     body = BlobField()
 
     class Meta:
+        """Peewee's options: an index for the facts of one workflow."""
+
         indexes = ((("workflow", "seq"), False),)
 
 
 class Cursor(Model):
-    """What a watcher has told of one ref: `commit` is the last value, "" for gone."""
+    """The commit of a ref up to which a watcher has stored facts; "" if the ref is gone."""
 
     workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
     ref = TextField()
     commit = TextField()
 
     class Meta:
+        """Peewee's options: one cursor for each ref of a workflow."""
+
         primary_key = CompositeKey("workflow", "ref")
 
 
 class Commit(Model):
-    """Each commit counts once in a workflow (hazard 1)."""
+    """A commit whose fact was stored: each counts once in a workflow (hazard 1)."""
 
     workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
     commit = TextField()
 
     class Meta:
+        """Peewee's options: one row for each commit of a workflow."""
+
         primary_key = CompositeKey("workflow", "commit")
 
 
 class ActorState(Model):
-    """What the supervisor must not forget: a child that was looping (JSON)."""
+    """The restart state of an actor, as JSON, which must survive a restart of the runtime."""
 
     address = TextField(primary_key=True)
     state = BlobField()
 
 
 class Meta(Model):
-    """Single values.
+    """Single values, by key.
 
-    `secret` is what proofs are made with (`Reader.proof`); `compacted` is the seq up to which
-    finished workflows' facts are gone.
+    `secret` is the key of the proofs (`Reader.proof`). `compacted` is the seq up to which facts of
+    finished workflows are gone.
     """
 
     key = TextField(primary_key=True)

@@ -1,7 +1,6 @@
 """The legal transitions of the three state machines, as data.
 
-Everything else about them (the journal's check, the diagrams in the docs) is made from these
-tables.
+The journal's check and the diagrams in the docs are made from these tables.
 """
 
 from bus.status import TaskStatus as Task
@@ -31,7 +30,7 @@ TASK: dict[Task, frozenset[Task]] = {
     Task.CANCELLED: frozenset(),
 }
 
-"""`completed -> review_pending`: a commit came after what was accepted, and a person judges it."""
+"""`completed -> review_pending`: a commit came after the accepted one, and a person reviews it."""
 
 TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.NOT_STARTED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
@@ -42,14 +41,17 @@ TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.FAILED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),
     Terminal.CANCELLED: frozenset({Terminal.STARTING}),
 }
-"""The design names `starting -> waiting -> running -> completed | failed | cancelled` and
-`failed | cancelled -> starting`; a program may also fail or be cancelled before it works,
-a coder that said `#done` fails after all when its reviewer sends the work back, and a
-merge terminal that completed one resolution is started again for the next."""
+"""The usual course, a restart, and three more cases.
+
+The course is `starting -> waiting -> running -> completed | failed | cancelled`, and a restart is
+`failed | cancelled -> starting`. A program may fail or be cancelled before it works. A coder that
+committed `#done` fails if its reviewer sends the work back. A merge terminal that completed one
+resolution is started again for the next.
+"""
 
 
 def is_legal(old: Workflow | Task | Terminal, new: Workflow | Task | Terminal) -> bool:
-    """Whether one machine has this step; false for words of two machines."""
+    """Return whether a state machine has this transition; false for statuses of two machines."""
     match old, new:
         case Workflow(), Workflow():
             return new in WORKFLOW[old]
