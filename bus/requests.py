@@ -130,7 +130,7 @@ class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
 
 
 class TaskDiff(_OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
-    """`stat`: only the files and their lines, not the diff itself."""
+    """Return what a task's branch changes; with `stat`, only the files and line counts."""
 
     stat: bool = False
 
