@@ -75,9 +75,8 @@ class Client:
         wait = self._timeout if timeout is None else timeout
         while self._wait(wait):
             reply = requests.decode_reply(self._socket.recv())
-            unread = (
-                reply.id is None and not reply.ok
-            )  # the request was too large for its id to be read
+            # The id of a request that is too large is not read.
+            unread = reply.id is None and not reply.ok
             if reply.id != number and not unread:
                 continue
             if reply.ok:

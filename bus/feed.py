@@ -51,9 +51,7 @@ class Feed:
         self._socket = context.socket(zmq.XPUB)
         self._socket.sndhwm = WAITING_FRAMES
         self._socket.linger = 200
-        self._socket.xpub_verbose = (
-            True  # report a subscription even if another subscriber has the same
-        )
+        self._socket.xpub_verbose = True  # report repeated subscriptions too
         self._using = threading.Lock()
         self.outputs: frozenset[str] = frozenset()
         """Addresses below which a subscriber wants terminal output, as of the last `greet`."""

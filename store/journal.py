@@ -147,7 +147,7 @@ class Journal:
         if not self._work.is_set():
             self._work.set()
 
-    # ---- the writer's thread ---------------------------------------------------------
+    # ---- the journal's thread ---------------------------------------------------------
 
     def _run(self) -> None:
         while not (self._closed and self._waiting.empty()):
