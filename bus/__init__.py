@@ -1,1 +1,1 @@
-"""The language and the wire: what can be said, and how it travels."""
+"""The messages, requests and facts of Callboard, and how they are sent."""

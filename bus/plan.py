@@ -88,7 +88,7 @@ class Defaults(_Strict):
 
 
 class Orchestrator(_Strict):
-    """The model that is asked for proposals; `api_key_env` names the variable with its key."""
+    """The model of an orchestrator, not used yet; `api_key_env` names the variable with its key."""
 
     api_type: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
     model: Text

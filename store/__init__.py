@@ -1,1 +1,1 @@
-"""The memory: what is true."""
+"""What is true: tables, transitions, the journal, named reads."""

@@ -36,7 +36,7 @@ class Damaged(StoreError):
 
 
 class Unusable(StoreError):
-    """The database cannot be opened: damaged, from a newer version, or not accessible."""
+    """The database cannot be opened: damaged, from a newer version, or not writable."""
 
     def __init__(self, message: str, actions: Sequence[Action] = ()) -> None:
         super().__init__(message)
