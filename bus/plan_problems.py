@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -143,6 +144,8 @@ def _choices(path: Path, shape: Shape[P]) -> list[str]:
     """Return the allowed values of a key that takes one of a few texts."""
     struct = _struct(path[:-1], shape) if path else None
     hint = get_type_hints(struct).get(str(path[-1])) if struct else None
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return [str(each) for each in hint]
     return [each for each in get_args(hint) if isinstance(each, str)]
 
 

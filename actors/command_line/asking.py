@@ -4,9 +4,10 @@ These are the choices of open questions, and the time at which a workflow ended.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from actors.command_line.times import read
+from bus import clock
 from bus.client import Client
 from bus.facts import AnyFact, TerminalBlocked, WorkflowMoved
 from bus.requests import Why
@@ -32,7 +33,7 @@ def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBl
 
 def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
     """Return the workflows that are not over or ended within a day."""
-    now = datetime.now(UTC)
+    now = clock.wall()
 
     def facts_of(row: Workflow) -> list[AnyFact]:
         return client.ask(Why(address=row.address)).facts

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -13,7 +12,7 @@ from actors.command_line.facts import line
 from actors.command_line.neutral import Neutral, console
 from actors.command_line.picture import Story, picture
 from actors.command_line.printing import say
-from bus import facts
+from bus import clock, facts
 from bus.client import Client
 from bus.facts import AnyFact
 from bus.requests import WorkflowGet
@@ -149,7 +148,7 @@ class Progress(Quiet):
 
     def _picture(self) -> RenderableType:
         size = self._console.size
-        now = datetime.now(UTC)
+        now = clock.wall()
         lines = picture(self._row, self._story, now, size.width, size.height - 1)
         return Neutral(Group(*lines))
 

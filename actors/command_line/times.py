@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from bus import clock
+
 
 def when(at: str, now: datetime | None = None) -> str:
     """Return a stored time in this machine's zone, with the date if it is not today.
@@ -15,7 +17,7 @@ def when(at: str, now: datetime | None = None) -> str:
     local = there.astimezone()
     offset = local.strftime("%z")
     zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
-    today = (now or datetime.now(UTC)).astimezone().date()
+    today = (now or clock.wall()).astimezone().date()
     day = "" if local.date() == today else local.strftime("%Y-%m-%d ")
     return f"{day}{local.strftime('%H:%M:%S')}{zone}"
 

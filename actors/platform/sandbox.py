@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from bus.user import file_of_user
+
 SECRETS = (
     "~/.ssh",
     "~/.gnupg",
@@ -84,7 +86,7 @@ def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
     for place in ("/tmp", "/var/tmp"):
         if not _is_needed(place, argv, limits):
             words += ["--tmpfs", place]
-    for secret in (*map(os.path.expanduser, SECRETS), _runtime_dir(), *limits.hidden):
+    for secret in (*_secrets(), _runtime_dir(), *limits.hidden):
         words += _hide(secret)
     for path in limits.writable:
         if Path(path).exists():
@@ -98,6 +100,12 @@ def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
 def without_ways_out(env: dict[str, str]) -> dict[str, str]:
     """Return the environment without the variables that name a way out of the sandbox."""
     return {name: value for name, value in env.items() if name not in DROPPED}
+
+
+def _secrets() -> list[str]:
+    """The user's own keys; none for a user without a home directory."""
+    found = map(file_of_user, SECRETS)
+    return [str(path) for path in found if path is not None]
 
 
 def _runtime_dir() -> str:

@@ -21,6 +21,7 @@ from bus.action import Action, Do
 from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.results import Finding, Report
+from bus.user import file_of_user
 from store import damage, mending
 from store.errors import Damaged, StoreError
 from store.lost import lost_database
@@ -60,7 +61,8 @@ def _git() -> Finding:
 
 def _identity() -> list[Finding]:
     """Only what is missing is said; a repository may set an identity of its own."""
-    if shutil.which("git") is None or identity.can_commit(str(Path.home())):
+    place = file_of_user("~")
+    if shutil.which("git") is None or place is None or identity.can_commit(str(place)):
         return []
     return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
 

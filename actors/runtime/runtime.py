@@ -41,7 +41,7 @@ from actors.system.timers import Timers
 from actors.system.worker_pool import WorkerPool
 from actors.watcher.watches import Watches
 from bus import address as addresses
-from bus import connection, messages, sockets
+from bus import clock, connection, messages, sockets
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
@@ -291,7 +291,7 @@ class Runtime:
 
     def _forget_failure(self, workflow: str, address: str, shown: str) -> None:
         """Take the reason away of an actor that works again. Runs in the event loop."""
-        if not self._failures.is_over(address, time.time()):
+        if not self._failures.is_over(address, clock.wall().timestamp()):
             again = lambda: self._forget_failure(workflow, address, shown)  # noqa: E731
             self._loop.later(failures.APART, again)
             return

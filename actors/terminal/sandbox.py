@@ -7,6 +7,7 @@ from actors.platform import sandbox
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from bus.rows import Workflow
+from bus.user import expanded
 
 
 def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
@@ -24,7 +25,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
         writable, read_only = reach.of_branch(common, worktree, branch)
     except (OSError, ValueError) as error:
         raise LaunchRefused(f"the sandbox needs the worktree: {error}") from error
-    allowed = [Path(name).expanduser() for name in port.plan.sandbox_allow]
+    allowed = [expanded(name) for name in port.plan.sandbox_allow]
     return sandbox.Limits(
         cwd=str(cwd),
         writable=tuple(map(str, [*writable, port.directory / "home", *allowed])),

@@ -173,5 +173,8 @@ def test_a_linked_worktree_and_a_directory_inside_name_the_repository(
 ) -> None:
     git(repo, "worktree", "add", "-q", str(tmp_path / "linked"), "-b", "other")
     (repo / "sub").mkdir()
+    (repo / "sub" / "file").touch()
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "sub")
     for place in (tmp_path / "linked", repo / "sub"):
         assert call("check", plan(good(place)))[0] == 0

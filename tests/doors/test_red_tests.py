@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.doors.acting import Acting, helper, say, terminal
-from tests.doors.kit import done, git, plan_text
+from tests.doors.kit import coder, done, git, plan_text
 
 BOTH = {"a": [done("a")], "b": [done("b")]}
 
@@ -154,8 +154,14 @@ def until(is_true: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-def test_a_test_program_that_is_not_there_is_said(acting: Acting, repo: Path) -> None:
-    acting.begin(plan_text(repo, {"a": [done("a")]}, head='test = ["no-such-program"]'))
+def test_a_test_program_that_has_gone_meanwhile_is_said(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "no-such-program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    script = f"$ rm {program}\n" + done("a")["instruction"]
+    acting.begin(plan_text(repo, {"a": [coder(script)]}, head=f'test = ["{program}"]'))
     row = acting.status("failed")
     assert "no-such-program" in acting.facts("repair.offered")[-1]["evidence"]
     assert row["merge"]["tested"] is False
