@@ -5,6 +5,7 @@ module.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -33,14 +34,10 @@ def ran(*words: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of what is committed and of what is not yet."""
+    """A wheel of the files that are here, committed or not."""
     place = tmp_path_factory.mktemp("wheel")
-    files = ran("git", "-C", ROOT, "ls-files", "-co", "--exclude-standard").stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file() and not name.startswith("tests/"):
-            target = place / "source" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((ROOT / name).read_bytes())
+    leave = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "site", "build")
+    shutil.copytree(ROOT, place / "source", ignore=leave)
     pip = (sys.executable, "-m", "pip")
     ran(*pip, "wheel", "-q", "--no-deps", "-w", place, place / "source")
     (built,) = place.glob("*.whl")
