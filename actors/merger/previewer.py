@@ -86,6 +86,11 @@ class Previewer(CompanyActor):
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """Answer a request that failed or was cut short."""
         message = self.decode(item)
-        if isinstance(message, Preview | DiffAsk):
-            failure = refusal("the request", error)
-            self.stage.replies.refuse(message.client, message.id, failure)
+        match message:
+            case Preview(client=client, id=id, workflow=workflow):
+                what = f"the preview of {workflow}/"
+            case DiffAsk(client=client, id=id, task=task):
+                what = f"the diff of {task}"
+            case _:
+                return
+        self.stage.replies.refuse(client, id, refusal(what, error))
