@@ -3,16 +3,13 @@
 A checkout is the user's clone or any worktree. The order of the steps makes it
 safe to be killed at any point:
 
-1. `lock` writes an intent file (target, old, new) to the checkout's git directory. Then it makes
-   `index.lock` as a hard link to the intent, or as a file of the same bytes on a file system
-   without hard links. So a lock that a crash leaves is provably ours, and no other git changes the
-   index.
+1. `hold.take` stores what will be done and locks the index (`actors.git.hold`).
 2. `in_the_way` checks that every path to be changed is as in `old`, or already as in `new`.
 3. The caller moves the ref.
 4. `bring` writes files aside and renames each into place, so each is old or new and never half
    written. It replaces the index last, by one rename. If it is killed, a repeated call has the same
    result.
-5. `unlock` removes the lock first and the intent after it.
+5. `release` removes what was written aside, the lock and the intent.
 
 A file that changes between steps 2 and 4 is left as the user has it, and git shows it as modified.
 After a crash, a person may remove our lock and stage a file. Its index entry is left, too. All
@@ -36,28 +33,16 @@ import msgspec
 
 from actors.git.changes import is_as_staged
 from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
+from actors.git.hold import INTENT, Hold
 from actors.git.names import read_name
-from actors.platform import disk
 
-_INTENT: Final = "callboard-land"
 _GITLINK: Final = "160000"
-_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""Errors of `link` on a file system without hard links (exFAT, some network shares)."""
 _READ_TREE_REFUSALS: Final = (
     "Cannot merge|would be overwritten|would lose untracked|resolve your current index first"
 )
 
 
-class Intent(msgspec.Struct, frozen=True):
-    """What a landing is about to do; stored in the checkout's git directory until it is done."""
-
-    target: str
-    old: str
-    new: str
-
-
 _NAMED: Final = re.compile(r"^error: Entry '(.+?)' ", re.MULTILINE)
-_decode_intent = msgspec.json.Decoder(Intent).decode
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -69,14 +54,6 @@ class Change(msgspec.Struct, frozen=True):
     is_submodule: bool
 
 
-class Locked(Exception):
-    """Another program holds the index; `path` is its lock file."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-
-
 class Checkout:
     """One checkout: its directory, and its own git directory (not the common one)."""
 
@@ -84,19 +61,8 @@ class Checkout:
         self.path = path
         self._admin = Path(git_line("rev-parse", "--absolute-git-dir", at=path))
         self._index = self._admin / "index"
-        self._lock = self._admin / "index.lock"
-        self._intent = self._admin / _INTENT
-        self._aside = self._admin / f"{_INTENT}.d"
-
-    def intent(self) -> Intent | None:
-        """Return the landing that began here and has not ended; None if there is none."""
-        try:
-            return _decode_intent(self._intent.read_bytes())
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError:  # torn by a power cut, so the ref has not moved yet
-            self.unlock()
-            return None
+        self.hold = Hold(self._admin)
+        self._aside = self._admin / f"{INTENT}.d"
 
     def rebasing(self) -> str | None:
         """Return the branch (full ref) that a rebase here will set when it ends; None for none."""
@@ -105,39 +71,10 @@ class Checkout:
                 return read_name(self._admin / name / "head-name")
         return None
 
-    def lock(self, intent: Intent) -> None:
-        """Store the intent and take the index lock, unless it is ours already. Raise `Locked`."""
-        standing = self.intent()
-        if standing not in (None, intent):
-            raise Locked(str(self._lock))  # an earlier landing that has not ended here
-        declared = standing == intent
-        if not declared:
-            disk.write_durably(self._intent, msgspec.json.encode(intent))
-        try:
-            self._take_lock()
-        except FileExistsError:
-            if self._is_our_lock():
-                return
-            if not declared:
-                self._intent.unlink()
-            raise Locked(str(self._lock)) from None
-
-    def _take_lock(self) -> None:
-        """Make the lock file so that it proves to be ours. Raise `FileExistsError`."""
-        try:
-            os.link(self._intent, self._lock)
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            with self._lock.open("xb") as file:
-                file.write(self._intent.read_bytes())
-
-    def unlock(self) -> None:
-        """Remove our lock, then the intent. A lock without an intent is not ours and stays."""
+    def release(self) -> None:
+        """Remove what was written aside, and let other git programs change the index again."""
         shutil.rmtree(self._aside, ignore_errors=True)
-        if self._is_our_lock():
-            self._lock.unlink()
-        self._intent.unlink(missing_ok=True)
+        self.hold.release()
 
     def in_the_way(self, old: str, new: str) -> list[str]:
         """Return the files that keep the checkout from being updated from `old` to `new`."""
@@ -168,7 +105,7 @@ class Checkout:
     def bring(self, old: str, new: str) -> list[str]:
         """Update files and index to `new`; return the files left alone because they changed.
 
-        Call it between `lock` and `unlock`, after the ref has moved. It may be repeated.
+        Call it between `hold.take` and `release`, after the ref has moved. It may be repeated.
         """
         pending = self._staged(new)  # entries that are as in `new` already need nothing
         changes = [change for change in self._changes(old, new) if change.path in pending]
@@ -293,16 +230,6 @@ class Checkout:
 
     def _feed(self, *args: str, lines: list[str]) -> None:
         self._git(*args, stdin=b"".join(os.fsencode(line) + b"\0" for line in lines))
-
-    def _is_our_lock(self) -> bool:
-        """Return whether the lock is a hard link to the intent, or a file of the same bytes."""
-        try:
-            if self._lock.samefile(self._intent):
-                return True
-            intent = self._intent.read_bytes()
-            return self._lock.stat().st_size == len(intent) and self._lock.read_bytes() == intent
-        except FileNotFoundError:
-            return False
 
     # Files on disk.
 

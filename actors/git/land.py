@@ -23,10 +23,11 @@ from typing import Final
 import msgspec
 import pygit2
 
-from actors.git.checkout import Checkout, Intent, Locked
+from actors.git.checkout import Checkout
 from actors.git.command import GitFailed, GitLate, GitRefused, git
 from actors.git.durable import settle
 from actors.git.graph import descends
+from actors.git.hold import Intent, Locked
 from actors.git.identity import Identity
 from actors.git.names import shown
 from actors.git.places import is_bare, main_workdir
@@ -165,9 +166,9 @@ def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
         now = read_ref(git_dir, HEADS + target)
         moved = now is not None and descends(pygit2.Repository(git_dir), new, now)
         spots = [Checkout(path) for path in _all_checkouts(git_dir, repo)]
-        begun = [spot for spot in spots if (it := spot.intent()) is not None and it.new == new]
+        begun = [spot for spot in spots if (it := spot.hold.intent()) is not None and it.new == new]
         for spot in begun if not moved else ():
-            spot.unlock()
+            spot.release()
         return Stock(moved, tuple(shown(spot.path) for spot in begun) if moved else ())
 
 
@@ -203,12 +204,12 @@ def _land(
     )
     if refusal is not None:
         for spot in spots:
-            spot.unlock()
+            spot.release()
         return refusal
     kept = [shown(f"{spot.path}/{file}") for spot in spots for file in spot.bring(old, new)]
     settle(git_dir, *(spot.path for spot in spots))  # before the intents are removed
     for spot in spots:
-        spot.unlock()
+        spot.release()
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
 
 
@@ -218,21 +219,21 @@ def _recover(git_dir: str, repo: str) -> Recovered:
     behind: list[tuple[str, str]] = []
     for path in _all_checkouts(git_dir, repo):
         spot = Checkout(path)
-        intent = spot.intent()
+        intent = spot.hold.intent()
         if intent is None:
             continue
         release(git_dir, HEADS + intent.target, "HEAD", places=(path,))
         now = read_ref(git_dir, HEADS + intent.target)
         if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
             try:
-                spot.lock(intent)
+                spot.hold.take(intent)
             except Locked as locked:  # a person removed our lock, and another git holds one
                 behind.append((path, locked.path))
                 continue
             kept += [shown(f"{path}/{file}") for file in spot.bring(intent.old, intent.new)]
             settle(git_dir, path)
             finished.append(path)
-        spot.unlock()
+        spot.release()
     return Recovered(tuple(finished), tuple(kept), tuple(behind))
 
 
@@ -267,7 +268,7 @@ def _lock(spot: Checkout, intent: Intent) -> None:
     end = time.monotonic() + LOCK_WAIT
     while True:
         try:
-            return spot.lock(intent)
+            return spot.hold.take(intent)
         except Locked:
             if time.monotonic() > end:
                 raise

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from actors.git import land as land_module
-from actors.git.checkout import Checkout, Intent
+from actors.git.checkout import Checkout
 from actors.git.errors import RepositoryError, Rule
+from actors.git.hold import Intent
 from actors.git.land import (
     FilesInTheWay,
     Landed,
@@ -371,7 +372,7 @@ def test_a_lock_that_a_killed_git_of_ours_left_is_removed(
 ) -> None:
     """The power went while git moved the ref: the intent shows that the lock is ours."""
     spot = Checkout(str(ready.path))
-    spot.lock(Intent("main", ready.oid("main"), ready.oid("next")))
+    spot.hold.take(Intent("main", ready.oid("main"), ready.oid("next")))
     for name in ("refs/heads/main.lock", "HEAD.lock"):
         Path(ready.git_dir, name).touch()
     assert isinstance(land_next(ready), Landed)

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.git.checkout import Checkout, Intent, Locked
+from actors.git.checkout import Checkout
+from actors.git.hold import Intent, Locked
 from actors.git.land import Landed, TargetLocked, land, take_stock
 from tests.actors.git.git_repos import Repo, killed_at, land_next
 
@@ -85,11 +86,11 @@ def test_a_lock_that_a_crash_has_left_is_ours(next_one: Repo) -> None:
     intent = Intent("main", next_one.oid("main"), next_one.oid("next"))
 
     def action() -> None:
-        Checkout(str(next_one.path)).lock(intent)
-        Checkout(str(next_one.path)).lock(intent)
+        Checkout(str(next_one.path)).hold.take(intent)
+        Checkout(str(next_one.path)).hold.take(intent)
         other = Intent("main", intent.new, intent.old)
         with pytest.raises(Locked):
-            Checkout(str(next_one.path)).lock(other)
+            Checkout(str(next_one.path)).hold.take(other)
 
     without_links(action)
     found = take_stock(next_one.git_dir, "main", intent.new)
