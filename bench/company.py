@@ -113,7 +113,7 @@ class Company:
             repo.add_worktree(task.branch.replace("/", "-"), worktree, branch)
             sets = {"base": str(main.id), "tip": str(main.id), "worktree": worktree}
             token = os.urandom(16).hex()
-            begun = {"incarnation": 1, "token": token, "alive": 1, "gone": 0}
+            begun = {"incarnation": 1, "token": token, "shall_run": 1, "gone": 0}
             change += [
                 Update("task", where, sets),
                 Move("terminal", at, T.NOT_STARTED, T.STARTING, sets=begun),

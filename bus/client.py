@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from bus import requests
-from bus.errors import ErrorBody, Refused
+from bus.errors import NO_BODY, Refused
 from bus.requests import Request
 
 R = TypeVar("R")
@@ -81,15 +81,7 @@ class Client:
                 continue
             if reply.ok:
                 return bytes(reply.result)
-            error = reply.error or ErrorBody(500, "unknown", "an error without a body")
-            raise Refused(
-                error.code,
-                error.reason,
-                error.message,
-                path=error.path,
-                help=error.help,
-                actions=error.actions,
-            )
+            raise Refused.told(reply.error or NO_BODY)
         # Closing the socket drops a request that is still queued: nobody waits for its answer now.
         self._socket.close()
         self._socket = self._connected()

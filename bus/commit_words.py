@@ -40,6 +40,8 @@ LIMIT: Final = 64 * 1024
 class Meaning(StrEnum):
     """What a commit reports."""
 
+    NOTHING = ""
+    """The message has no word that counts."""
     DONE = "done"
     """The work is complete: `#done`, or status `completed`."""
     REVIEW = "review"

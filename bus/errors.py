@@ -5,17 +5,20 @@
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from http import HTTPStatus
 
 import msgspec
 
 from bus.action import Action, Do
+from bus.reasons import Reason
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
     """The `error` of a reply.
 
-    `code` is an HTTP status, `reason` a word for programs, `message` a sentence for people, and
+    `code` is an HTTP status, `reason` a word for programs (mostly a `bus.reasons.Reason`; a newer
+    runtime may say others), `message` a sentence for people, and
     `path` the field at fault. `actions` are steps in Callboard that help; `help` is advice outside
     Callboard, such as a git command.
     """
@@ -28,6 +31,10 @@ class ErrorBody(msgspec.Struct, omit_defaults=True):
     actions: list[Action] = []
 
 
+NO_BODY = ErrorBody(500, Reason.UNKNOWN, "an error without a body")
+"""The error of a reply that says it failed and does not say how."""
+
+
 class Refused(Exception):  # an answer, not a defect
     """A request that is answered with an error.
 
@@ -38,7 +45,7 @@ class Refused(Exception):  # an answer, not a defect
     def __init__(
         self,
         code: int,
-        reason: str,
+        reason: StrEnum,
         message: str,
         *,
         path: str = "",
@@ -46,7 +53,14 @@ class Refused(Exception):  # an answer, not a defect
         actions: Sequence[Action] = (),
     ) -> None:
         super().__init__(message)
-        self.body = ErrorBody(code, reason, message, path, help, list(actions))
+        self.body = ErrorBody(code, reason.value, message, path, help, list(actions))
+
+    @classmethod
+    def told(cls, body: ErrorBody) -> "Refused":
+        """Return the refusal that another process told as `body`, whose reason may be any word."""
+        refused = cls(body.code, Reason.UNKNOWN, body.message)
+        refused.body = body
+        return refused
 
     def __str__(self) -> str:
         where = f"{self.body.path}: " if self.body.path else ""
@@ -59,13 +73,13 @@ class Explained(Exception):
     Parts that do not know requests raise it; the reply has code 400.
     """
 
-    rule: str
+    rule: StrEnum
     message: str
     help: str
 
 
 def illegal(
-    reason: str, message: str, *, help: str = "", actions: Sequence[Action] = ()
+    reason: StrEnum, message: str, *, help: str = "", actions: Sequence[Action] = ()
 ) -> Refused:
     """Return a refusal with code 400: the request is not allowed in this state."""
     return Refused(HTTPStatus.BAD_REQUEST, reason, message, help=help, actions=actions)
@@ -73,7 +87,7 @@ def illegal(
 
 def unknown(what: str, name: str, *, actions: Sequence[Action] = (Action(Do.LIST),)) -> Refused:
     """Return a refusal with code 404: nothing has this name."""
-    return Refused(HTTPStatus.NOT_FOUND, "unknown", f"no {what} {name!r}", actions=actions)
+    return Refused(HTTPStatus.NOT_FOUND, Reason.UNKNOWN, f"no {what} {name!r}", actions=actions)
 
 
 def malformed(
@@ -81,4 +95,4 @@ def malformed(
 ) -> Refused:
     """Return a refusal with code 422: the field `path` of a request or plan is wrong."""
     code = HTTPStatus.UNPROCESSABLE_ENTITY
-    return Refused(code, "malformed", message, path=path, help=help, actions=actions)
+    return Refused(code, Reason.MALFORMED, message, path=path, help=help, actions=actions)

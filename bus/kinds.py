@@ -23,3 +23,29 @@ class MergeRefusal(StrEnum):
     REF_REFUSED = "ref_refused"
     NOT_FORWARD = "not_forward"
     TOO_LONG = "too_long"
+
+
+class RefChange(StrEnum):
+    """How the history of a watched ref was changed."""
+
+    AMEND = "amend"
+    REBASE = "rebase"
+    RESET = "reset"
+    FORCE = "force"
+    DELETED = "deleted"
+    CREATED = "created"
+
+
+class Ending(StrEnum):
+    """How a program ended; the host's `exit.json` says one of the first three."""
+
+    EXITED = "exited"
+    """The status is its exit code."""
+    SIGNALED = "signaled"
+    """The status is the number of the signal."""
+    EXEC_FAILED = "exec_failed"
+    """It could not be started; the status is an errno."""
+    LOST = "lost"
+    """Its host died, so the status is unknown."""
+    NEVER_STARTED = "never_started"
+    """Its host was asked for and never came."""

@@ -22,6 +22,9 @@ class Peer(msgspec.Struct, frozen=True):
 class By(StrEnum):
     """Who caused a fact; the value of its field `by`."""
 
+    RUNTIME = ""
+    """The runtime itself; no request and no rule of the plan."""
+
     PERSON = "person"
     """A person, through a door: the command line, or a script of the user."""
     AGENT = "agent"
@@ -39,12 +42,12 @@ class Caller(msgspec.Struct, frozen=True):
     "" for a person.
     """
 
-    by: str
+    by: By
     peer: str = ""
     refusal: str = ""
 
 
-NOBODY = Caller("")
+NOBODY = Caller(By.RUNTIME)
 """The runtime itself, for changes that no request caused."""
 
 Identify = Callable[[Peer | None], Caller]

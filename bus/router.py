@@ -35,6 +35,7 @@ from bus.address import GATEWAY
 from bus.errors import Refused, malformed
 from bus.gate import Entrance, Gate
 from bus.peer import Caller, Identify, Peer, by_user, parse
+from bus.reasons import Reason
 
 log = logging.getLogger("callboard.bus")
 
@@ -51,7 +52,7 @@ LINGER_MS = 500
 _HARD_LIMIT = 64 << 20
 """In bytes. A larger frame ends its connection before it is read into memory."""
 
-_STOPPING = Refused(503, "stopping", "the runtime is starting or stopping")
+_STOPPING = Refused(503, Reason.STOPPING, "the runtime is starting or stopping")
 """A constant, never raised: a raised exception would keep its frames and requests alive."""
 
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -248,7 +249,7 @@ class Bus:
             if len(frame) > requests.MAX_FRAME:
                 raise malformed("", f"a request holds at most {requests.MAX_FRAME} bytes")
             if self._backlog() >= MAX_WAITING:
-                raise Refused(429, "full", "too many requests wait; try again later")
+                raise Refused(429, Reason.FULL, "too many requests wait; try again later")
             caller = self._identify(_peer(received[-1]))
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame, caller)):
                 self._answer(to, requests.refused(self._open[to], _STOPPING))

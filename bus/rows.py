@@ -10,13 +10,14 @@ class Terminal(msgspec.Struct, kw_only=True):
     """One program's row.
 
     The workflow actor decides `status`, `reason`, `incarnation`, `token`, `wanted` (start it when a
-    slot is free), `alive` (its program shall run now), `step` (number of instructions for this
+    slot is free), `shall_run` (its program shall run now), `step` (number of instructions for this
     incarnation) and `instruction` (the text of the newest).
 
-    The terminal actor observes `ready`, `gone` (no process of this incarnation is left), `sent` and
-    `delivered` (the last step typed, and the last seen to be taken), `blocked` (the text of a
-    prompt that waits for a person), `stalled`, `ended` (the last step whose turn was seen to end)
-    and `idle` (what is missing, while a terminal whose turn has ended waits for a person).
+    The terminal actor observes `launch_over` (it became ready, or the launch failed), `gone` (no
+    process of this incarnation is left), `sent` and `delivered` (the last step typed, and the last
+    seen to be taken), `blocked` (the text of a prompt that waits for a person), `stalled`, `ended`
+    (the last step whose turn was seen to end) and `idle` (what is missing, while a terminal whose
+    turn has ended waits for a person).
 
     `nudges` counts the instructions that said what was missing.
     """
@@ -31,8 +32,8 @@ class Terminal(msgspec.Struct, kw_only=True):
     incarnation: int = 0
     token: str = ""
     wanted: bool = False
-    alive: bool = False
-    ready: bool = False
+    shall_run: bool = False
+    launch_over: bool = False
     gone: bool = True
     step: int = 0
     instruction: str = ""

@@ -11,7 +11,7 @@ import msgspec
 from bus.facts import Fact, TaskMoved, TerminalMoved, WorkflowMoved
 from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.columns import MergeColumns, WorkflowColumns
+from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 
 Table = Literal["workflow", "merge", "task", "terminal", "cursor", "commit", "actorstate", "meta"]
 
@@ -88,11 +88,31 @@ def update_workflow(
     return Update("workflow", id, as_stored(sets), as_stored(expect or {}))
 
 
+def explain_workflow(id: str, reason: str, *, instead_of: str | None = None) -> Update:
+    """Return a change of a workflow's reason alone, if it still has the reason `instead_of`."""
+    expect = {} if instead_of is None else {"reason": instead_of}
+    return Update("workflow", id, {"reason": reason}, expect)
+
+
 def update_merge(
     workflow: str, expect: MergeColumns | None = None, **sets: Unpack[MergeColumns]
 ) -> Update:
     """Return a change of columns of a workflow's merge, if it still has those of `expect`."""
     return Update("merge", workflow, as_stored(sets), as_stored(expect or {}))
+
+
+def update_task(
+    address: str, expect: TaskColumns | None = None, **sets: Unpack[TaskColumns]
+) -> Update:
+    """Return a change of columns of a task's row, if it still has those of `expect`."""
+    return Update("task", address, as_stored(sets), as_stored(expect or {}))
+
+
+def update_terminal(
+    address: str, expect: TerminalColumns | None = None, **sets: Unpack[TerminalColumns]
+) -> Update:
+    """Return a change of columns of a terminal's row, if it still has those of `expect`."""
+    return Update("terminal", address, as_stored(sets), as_stored(expect or {}))
 
 
 def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,13 +55,18 @@ class TaskColumns(TypedDict, total=False):
 
 
 class TerminalColumns(TypedDict, total=False):
-    """The columns of a terminal's row that change, except its status."""
+    """The columns of a terminal's row that change, except its status.
 
+    `plan` is a `bus.plan.TerminalPlan` as JSON.
+    """
+
+    cli: str
+    plan: bytes
     incarnation: int
     token: str
     wanted: bool
-    alive: bool
-    ready: bool
+    shall_run: bool
+    launch_over: bool
     gone: bool
     step: int
     instruction: str

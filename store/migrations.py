@@ -51,6 +51,14 @@ def _add_author(database: SqliteDatabase) -> None:
         database.execute_sql("ALTER TABLE workflow ADD COLUMN author TEXT NOT NULL DEFAULT ''")
 
 
+def _rename_intent(database: SqliteDatabase) -> None:
+    """Rename `alive`, which was an intent, and `ready`, which is also true of a failed launch."""
+    present = {column.name for column in database.get_columns("terminal")}
+    for old, new in (("alive", "shall_run"), ("ready", "launch_over")):
+        if old in present:
+            database.execute_sql(f"ALTER TABLE terminal RENAME COLUMN {old} TO {new}")
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -58,6 +66,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_turns,
     _add_author,
     give_merge_its_table,
+    _rename_intent,
 )
 
 VERSION = len(STEPS)

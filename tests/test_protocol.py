@@ -11,6 +11,7 @@ import pytest
 from actors.command_line.commands import main
 from actors.web.routes import ROUTES
 from bus import facts, plan, requests, rows
+from bus.reasons import Reason
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
 
@@ -95,7 +96,8 @@ def test_every_reason_of_a_refusal_is_named() -> None:
             "actors/terminal/prompts.py",
         )
     )
-    used = set(re.findall(r'(?:illegal\(|_require\(\s*draft,)\s*"([a-z_]+)"', source))
+    named = re.findall(r"(?:illegal\(|_require\(\s*draft,)\s*Reason\.([A-Z_]+)", source)
+    used = {Reason[name].value for name in named}
     assert {"not_ready", "landing", "not_live"} <= used
     assert used <= set(words(TEXT.split("Reasons of 400:")[1].split("\n\n")[0]))
 

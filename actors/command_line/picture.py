@@ -62,7 +62,7 @@ def picture(row: Workflow, story: Story, now: datetime, width: int, height: int)
     if waiting:
         top += _cut(_folded(waiting_lines(waiting), width), max(4, height // 2), "waits")
     running = [_running(task, story, now) for task in row.tasks if _runs(task)]
-    if row.merge_terminal is not None and row.merge_terminal.alive:
+    if row.merge_terminal is not None and row.merge_terminal.shall_run:
         running.append(Text(f"  {_terminal(row.merge_terminal, now)}"))
     room = max(2, height - len(top) - 4)
     top += _cut(running, room, "tasks are at work")

@@ -62,7 +62,7 @@ def _of_task(workflow: Workflow, task: Task) -> list[Wait]:
 
 def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
     where = terminal.address.rstrip("/")
-    if not terminal.alive or not terminal.live:
+    if not terminal.shall_run or not terminal.live:
         return []
     if terminal.blocked:
         asked = questions.get(terminal.address)
@@ -102,6 +102,6 @@ def merge_of_person(workflow: Workflow) -> bool:
     target cannot follow the landing.
     """
     helper, stage = workflow.merge_terminal, workflow.merge.stage
-    at_work = helper is not None and (helper.alive or helper.wanted)
+    at_work = helper is not None and (helper.shall_run or helper.wanted)
     asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)
     return workflow.status == "merging" and asks

@@ -26,6 +26,7 @@ from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller
+from bus.reasons import Reason
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
 from bus.status import FINAL_WORKFLOW
@@ -124,7 +125,7 @@ class Gateway(CompanyActor):
             decide(
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
-            raise illegal("over", f"{workflow.address} is {workflow.status}")
+            raise illegal(Reason.OVER, f"{workflow.address} is {workflow.status}")
         self.stage.replies.hand_on(
             workflow.id, workflow.address, Order(client, request, self._caller)
         )
@@ -142,7 +143,9 @@ class Gateway(CompanyActor):
     def _answer_prompt(self, request: requests.TerminalAnswer, client: str) -> Any:
         workflow, terminal = self._terminal(request.terminal)
         if not terminal.live:
-            raise illegal("not_live", f"{terminal.address} is {terminal.status}; it asks nothing")
+            raise illegal(
+                Reason.NOT_LIVE, f"{terminal.address} is {terminal.status}; it asks nothing"
+            )
         answer = Answer(client, request.id, request.choice, self._caller)
         self.stage.replies.hand_on(workflow.id, terminal.address, answer)
         return PENDING
@@ -176,7 +179,7 @@ class Gateway(CompanyActor):
 
     def _pass(self, to: str, message: Message) -> None:
         if not self.stage.tell(to, message):
-            raise Refused(503, "stopping", "the runtime is stopping")
+            raise Refused(503, Reason.STOPPING, "the runtime is stopping")
 
     def _terminal(self, name: str) -> tuple[Workflow, Terminal]:
         """A terminal by its address, whose workflow may be shortened. Raises `Refused`."""
@@ -224,7 +227,7 @@ class Gateway(CompanyActor):
     def _preview(self, request: requests.MergePreview, client: str) -> Any:
         workflow = self.workflow(request.workflow)
         if not self.stage.tell(addresses.PREVIEWER, Preview(client, request.id, workflow.id)):
-            raise Refused(503, "stopping", "the runtime is stopping")
+            raise Refused(503, Reason.STOPPING, "the runtime is stopping")
         return PENDING
 
     @answer.register
@@ -300,7 +303,7 @@ class Gateway(CompanyActor):
         if not matching or not wanted:
             raise unknown("workflow", name)
         if len(matching) > 1:
-            raise Refused(422, "ambiguous", f"{name!r} may be {', '.join(matching)}")
+            raise Refused(422, Reason.AMBIGUOUS, f"{name!r} may be {', '.join(matching)}")
         workflow = self.stage.reader.workflow(matching[0])
         if workflow is None:
             raise unknown("workflow", name)
@@ -317,7 +320,7 @@ class Gateway(CompanyActor):
         else:
             return unknown("workflow", address)
         message = f"{address} is {what}; its workflow is {owner.id}"
-        return Refused(404, "unknown", message, actions=[Action(Do.GET, owner.address)])
+        return Refused(404, Reason.UNKNOWN, message, actions=[Action(Do.GET, owner.address)])
 
 
 def _allowed(envelope: Envelope) -> Caller:
@@ -328,7 +331,7 @@ def _allowed(envelope: Envelope) -> Caller:
         message = f"this request is refused: {why}"
         if caller is not None and caller.by == By.AGENT:
             message += "; an agent has no voice here but its commits"
-        raise Refused(403, "not_allowed", message)
+        raise Refused(403, Reason.NOT_ALLOWED, message)
     return caller
 
 

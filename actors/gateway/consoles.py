@@ -24,6 +24,7 @@ from actors.system.stage import CompanyActor, Stage
 from bus.errors import Refused, illegal, unknown
 from bus.facts import TerminalGiven, TerminalTaken
 from bus.messages import ConsoleAsk
+from bus.reasons import Reason
 from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
 from bus.results import Given, TerminalBytes, Typed
 from bus.results import Resized as WindowSet
@@ -117,7 +118,9 @@ class Consoles(CompanyActor):
         except Refused as error:
             self._refuse(message, error)
         except (OSError, StoreError) as error:
-            self._refuse(message, Refused(503, "no_host", f"{message.request.terminal}: {error}"))
+            self._refuse(
+                message, Refused(503, Reason.NO_HOST, f"{message.request.terminal}: {error}")
+            )
 
     def _answer(self, message: ConsoleAsk) -> None:
         request = message.request
@@ -155,7 +158,9 @@ class Consoles(CompanyActor):
     def _read(self, message: ConsoleAsk, request: TerminalOutput, row: Terminal) -> None:
         """Reply with what lies on disk; where there is nothing yet, wait for it."""
         if request.incarnation > row.incarnation:
-            raise illegal("no_incarnation", f"{row.address} has had {row.incarnation} programs")
+            raise illegal(
+                Reason.NO_INCARNATION, f"{row.address} has had {row.incarnation} programs"
+            )
         found = self._bytes(request, row)
         if found.data or found.ended or not request.wait or not self._runs(row):
             self._reply(message, found)
@@ -210,7 +215,7 @@ class Consoles(CompanyActor):
         except Refused as error:
             self._refuse(reader.ask, error)
         except (OSError, StoreError) as error:
-            self._refuse(reader.ask, Refused(503, "no_output", f"{request.terminal}: {error}"))
+            self._refuse(reader.ask, Refused(503, Reason.NO_OUTPUT, f"{request.terminal}: {error}"))
 
     def _stop_pushing(self, console: Console) -> None:
         if not console.pushes:
@@ -222,11 +227,11 @@ class Consoles(CompanyActor):
         """Hand the bytes to the host, which types them once for their key."""
         data = request.data + request.text.encode()
         if not data:
-            raise Refused(422, "malformed", "there is nothing to type", path="data")
+            raise Refused(422, Reason.MALFORMED, "there is nothing to type", path="data")
         self._require_running(row, request.incarnation)
         console = self._console(row)
         if console.holds(request.session):
-            raise Refused(409, "keyboard_taken", f"somebody else types into {row.address} now")
+            raise Refused(409, Reason.KEYBOARD_TAKEN, f"somebody else types into {row.address} now")
         if request.session:
             self._hold(console, request.session, message, row)
         key = f"input:{request.key or next(self._numbers)}:{self.incarnation}".encode()
@@ -257,7 +262,7 @@ class Consoles(CompanyActor):
             return
         if event.result == Result.REFUSED:
             self._refuse(
-                message, Refused(409, "not_typed", "the program has ended, or reads nothing")
+                message, Refused(409, Reason.NOT_TYPED, "the program has ended, or reads nothing")
             )
             return
         already = event.result == Result.ALREADY
@@ -269,7 +274,7 @@ class Consoles(CompanyActor):
         self._require_running(row, 0)
         console = self._console(row)
         if console.holds(request.session):
-            raise Refused(409, "keyboard_taken", f"somebody else types into {row.address} now")
+            raise Refused(409, Reason.KEYBOARD_TAKEN, f"somebody else types into {row.address} now")
         if request.session:
             self._hold(console, request.session, message, row)
         console.used = time.monotonic()
@@ -292,10 +297,12 @@ class Consoles(CompanyActor):
     def _require_running(self, row: Terminal, incarnation: int) -> None:
         if incarnation and incarnation != row.incarnation:
             raise Refused(
-                409, "other_incarnation", f"{row.address} runs its program {row.incarnation} now"
+                409,
+                Reason.OTHER_INCARNATION,
+                f"{row.address} runs its program {row.incarnation} now",
             )
         if not self._runs(row):
-            raise illegal("not_running", f"{row.address} runs no program now")
+            raise illegal(Reason.NOT_RUNNING, f"{row.address} runs no program now")
 
     def _console(self, row: Terminal) -> Console:
         """Return the console of a running program; open it where there is none.
@@ -317,7 +324,7 @@ class Consoles(CompanyActor):
             incarnation=row.incarnation,
         )
         if session.look() is not Found.ALIVE:
-            raise illegal("not_running", f"{row.address} runs no program now")
+            raise illegal(Reason.NOT_RUNNING, f"{row.address} runs no program now")
         session.connect()
         console = self._open[row.address] = Console(session, (ROWS, COLUMNS))
         self.stage.timers.after(REST_SECONDS, self.address, Rest(row.address))
@@ -377,6 +384,8 @@ class Consoles(CompanyActor):
         readers, console.readers = console.readers, {}
         for reader in readers.values():
             self._serve(console, reader)
-        gone = illegal("not_running", f"the program of {terminal} has ended, or is being ended")
+        gone = illegal(
+            Reason.NOT_RUNNING, f"the program of {terminal} has ended, or is being ended"
+        )
         for message in [*console.inputs.values(), *console.resizes]:
             self._refuse(message, gone)

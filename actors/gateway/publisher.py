@@ -7,6 +7,7 @@ begins with its own first fact, and subscribers heal what they missed from the j
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from io import FileIO
 
 import msgspec
@@ -58,6 +59,7 @@ class Publisher(CompanyActor):
         self._timer: Timer
         self._joins: FileIO
         self._wanted: frozenset[str] = frozenset()
+        self._opened = ExitStack()
 
     def on_start(self) -> None:
         """Open the feed, and start the heartbeat."""
@@ -72,6 +74,9 @@ class Publisher(CompanyActor):
         self._joins = FileIO(os.dup(self._feed.fileno()))
         self._listen()
         self._beat_later()
+        self._opened.callback(lambda: self.stage.loop.post(self._forget))
+        self._opened.callback(self._feed.close)
+        self._opened.callback(lambda: self._timer.cancel())
         notify(addresses.OUTPUTS, Wanted(self._wanted))
 
     @handles(Committed)
@@ -139,17 +144,11 @@ class Publisher(CompanyActor):
     def on_stop(self) -> None:
         """Publish what is stored but not published, then close the feed."""
         self._catch_up()
-        self._close()
+        self._opened.close()
 
     def on_failure(self, *_: object) -> None:
-        """Close the feed."""
-        self._close()
-
-    def _close(self) -> None:
-        if hasattr(self, "_feed"):
-            self._timer.cancel()
-            self._feed.close()
-            self.stage.loop.post(self._forget)
+        """Close the feed, if it was opened."""
+        self._opened.close()
 
     def _forget(self) -> None:
         """In the loop's thread."""

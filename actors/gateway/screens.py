@@ -11,6 +11,7 @@ from actors.system.replies import refusal
 from actors.system.stage import CompanyActor
 from bus.errors import Refused, illegal, unknown
 from bus.messages import ScreenAsk
+from bus.reasons import Reason
 from bus.results import TerminalScreen
 
 
@@ -26,7 +27,7 @@ class ScreenReader(CompanyActor):
         except Refused as error:
             replies.refuse(message.client, message.id, error)
         except (WorkerLate, OSError) as error:
-            failure = Refused(503, "unreadable", f"the screen of {message.terminal}: {error}")
+            failure = Refused(503, Reason.UNREADABLE, f"the screen of {message.terminal}: {error}")
             replies.refuse(message.client, message.id, failure)
 
     def _shown(self, terminal: str) -> TerminalScreen:
@@ -34,7 +35,7 @@ class ScreenReader(CompanyActor):
         if row is None:
             raise unknown("terminal", terminal)
         if not row.incarnation:
-            raise illegal("not_started", f"{terminal} has not run a program yet")
+            raise illegal(Reason.NOT_STARTED, f"{terminal} has not run a program yet")
         directory = self.stage.paths.terminal_dir(terminal, row.incarnation)
         rows, columns = window.size(directory)
         text, offset = self.stage.workers.screens.call(shown, directory, rows, columns)

@@ -23,11 +23,11 @@ from typing import Final
 
 import msgspec
 import pygit2
-from pygit2.enums import DeltaStatus
 
 from actors.git.commits import Commit, read
 from actors.git.graph import descends, exists, merge_base, reachable
 from actors.git.reflog import entries
+from bus.kinds import RefChange
 
 _MADE_HERE: Final = re.compile(r"(commit|cherry-pick|revert|am|initial pull)\b")
 _REFLOG_LIMIT: Final = 5000
@@ -54,8 +54,8 @@ class Advanced(msgspec.Struct, frozen=True, tag="advanced"):
 class Rewritten(msgspec.Struct, frozen=True, tag="rewritten"):
     """History was rewritten: the old commit is not an ancestor of the new one, or is gone."""
 
-    kind: str
-    """`amend` | `rebase` | `reset` (back to an ancestor) | `force` (anything else)."""
+    kind: RefChange
+    """`AMEND`, `REBASE`, `RESET` (back to an ancestor) or `FORCE` (anything else)."""
     old: str
     new: str
     merge_base: str | None
@@ -96,7 +96,7 @@ def moves(
         return Created(new, _commits(repo, ref, new, [], foreign) if foreign else ())
     if not exists(repo, old):
         commits = _commits(repo, ref, new, [], foreign) if foreign else ()
-        return Rewritten("force", old, new, None, commits)
+        return Rewritten(RefChange.FORCE, old, new, None, commits)
     straight = _straight(repo, old, new)
     commits = _commits(repo, ref, new, [old], foreign, straight)
     if straight or descends(repo, old, new):
@@ -104,43 +104,6 @@ def moves(
     base = merge_base(repo, old, new)
     kind = _kind(repo, ref, old, new, base)
     return Rewritten(kind, old, new, base, commits)
-
-
-class FileChange(msgspec.Struct, frozen=True):
-    """One file of a diff."""
-
-    path: str
-    status: str
-    """The letter of git: `A` | `M` | `D` | `R` | `C` | `T`."""
-    added: int
-    """Number of lines; 0 for binary files."""
-    removed: int
-    old_path: str
-    """The name before; differs from `path` for a rename or a copy."""
-
-
-class DiffStat(msgspec.Struct, frozen=True):
-    """What a branch changed since its merge base."""
-
-    range: str
-    """For `git diff`: `base...tip`."""
-    files: tuple[FileChange, ...]
-
-
-def diff_stat(repo: pygit2.Repository, base: str, tip: str) -> DiffStat:
-    """Return the files and line counts from the merge base of the two to `tip`, for a review."""
-    start = merge_base(repo, base, tip) or base
-    diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))
-    diff.find_similar()
-    files = []
-    for patch in diff:
-        if patch is None:
-            continue
-        delta = patch.delta
-        letter = {DeltaStatus.TYPECHANGE: "T"}.get(delta.status, delta.status_char())
-        _, added, removed = patch.line_stats
-        files.append(FileChange(delta.new_file.path, letter, added, removed, delta.old_file.path))
-    return DiffStat(f"{base}...{tip}", tuple(files))
 
 
 def _commits(
@@ -196,22 +159,22 @@ def _made_here(repo: pygit2.Repository, ref: str) -> set[str]:
     return {oid for oid, message in newest if _MADE_HERE.match(message)}
 
 
-def _kind(repo: pygit2.Repository, ref: str, old: str, new: str, base: str | None) -> str:
+def _kind(repo: pygit2.Repository, ref: str, old: str, new: str, base: str | None) -> RefChange:
     if base == new:
-        return "reset"
+        return RefChange.RESET
     said = _last_message(repo, ref, new)
     if said.startswith("rebase"):
-        return "rebase"
+        return RefChange.REBASE
     lost = _commits_of(repo, reachable(repo, old, [new]))
     fresh = _commits_of(repo, reachable(repo, new, [old]))
     replaced = read(repo, old)
     if len(lost) == 1 and replaced and any(each.parents == replaced.parents for each in fresh):
-        return "amend"
+        return RefChange.AMEND
     if said.startswith("reset"):
-        return "force"
+        return RefChange.FORCE
     # A rebase keeps the author and the author's time.
     kept = {each.author_key for each in lost} & {each.author_key for each in fresh}
-    return "rebase" if kept else "force"
+    return RefChange.REBASE if kept else RefChange.FORCE
 
 
 def _last_message(repo: pygit2.Repository, ref: str, new: str) -> str:

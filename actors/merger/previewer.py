@@ -16,6 +16,7 @@ from actors.system.stage import CompanyActor
 from bus import address as addresses
 from bus.errors import illegal, unknown
 from bus.messages import DiffAsk, Preview
+from bus.reasons import Reason
 from bus.results import TaskDiff
 
 P = ParamSpec("P")
@@ -68,7 +69,7 @@ class Previewer(CompanyActor):
         if workflow is None or task is None:
             raise unknown("task", message.task)
         if not task.base:
-            raise illegal("no_branch", f"{task.address} has no branch yet")
+            raise illegal(Reason.NO_BRANCH, f"{task.address} has no branch yet")
         found = self._compute(
             branch_diff, workflow.git_dir, task.worktree, task.base, task.tip, message.text
         )

@@ -24,6 +24,7 @@ from actors.system.own_worker import OwnWorker
 from actors.system.stage import Stage
 from bus import clock
 from bus.facts import MergeTested
+from bus.kinds import Ending
 from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
@@ -109,7 +110,7 @@ class TestRun:
             case Found.ENDED | Found.LOST:
                 self._session.end_strays(GRACE_MS / 1000)
                 if not self._set_aside():
-                    return self._finish(Exit("lost", 0, 0.0, 0, 0, 0))
+                    return self._finish(Exit(Ending.LOST, 0, 0.0, 0, 0, 0))
                 self._since = clock.awake()
                 self._start()
             case Found.FOREIGN:
@@ -204,9 +205,9 @@ class TestRun:
             self._look_again()
             return None
         tail = output.tail(self.directory, TAIL)
-        if ended.kind == "exec_failed":
+        if ended.kind == Ending.EXEC_FAILED:
             tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
-        passed = ended.kind == "exited" and ended.status == 0 and not self._timed_out
+        passed = ended.kind == Ending.EXITED and ended.status == 0 and not self._timed_out
         return MergeTested(
             address=self._row.address,
             commit=self._row.merge.commit,

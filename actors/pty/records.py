@@ -15,6 +15,7 @@ import msgspec
 
 from actors.host import family
 from actors.platform.files import open_regular, read_bounded
+from bus.kinds import Ending
 
 T = TypeVar("T")
 
@@ -22,8 +23,7 @@ T = TypeVar("T")
 class Exit(msgspec.Struct, frozen=True):
     """How a terminal's program ended; the content of exit.json."""
 
-    kind: str
-    """`exited`, `signaled` or `exec_failed`."""
+    kind: Ending
     status: int
     """The exit code, the signal number, or the errno."""
     at: float

@@ -20,6 +20,7 @@ from bus import connection
 from bus.action import Action, Do
 from bus.connection import NoRuntime
 from bus.errors import Refused
+from bus.reasons import Reason
 from bus.results import Finding, Report
 from bus.user import file_of_user
 from store import damage, mending
@@ -114,15 +115,15 @@ def mend(home: Path) -> str:
     """
     path = home / "callboard.db"
     if not path.exists():
-        raise Refused(404, "unknown", f"{path} is not there")
+        raise Refused(404, Reason.UNKNOWN, f"{path} is not there")
     lock = connection.hold(home)
     if lock is None:
         said = f"process {connection.holder(home)} serves {home}"
-        raise Refused(503, "served", said, actions=[Action(Do.STOP_RUNTIME)])
+        raise Refused(503, Reason.SERVED, said, actions=[Action(Do.STOP_RUNTIME)])
     try:
         mended = mending.mend(path)
     except (StoreError, OSError) as error:
-        raise Refused(500, "failed", f"not mended, and left as it was: {error}") from error
+        raise Refused(500, Reason.FAILED, f"not mended, and left as it was: {error}") from error
     finally:
         os.close(lock)
     if mended is None:

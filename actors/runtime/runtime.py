@@ -45,8 +45,9 @@ from bus import clock, connection, messages, sockets
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
+from bus.reasons import Reason
 from bus.router import Bus
-from store.change import Operation, Update
+from store.change import Operation, explain_workflow
 from store.database import create_or_migrate
 from store.errors import StoreError
 from store.journal import Journal, Stored
@@ -221,7 +222,7 @@ class Runtime:
 
     def _started_tree(self) -> Tree:
         if self._tree is None:
-            raise Refused(503, "starting", "the runtime is starting; try again")
+            raise Refused(503, Reason.STARTING, "the runtime is starting; try again")
         return self._tree
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
@@ -286,7 +287,7 @@ class Runtime:
             return
         workflow = addresses.workflow_of(fact.address)
         shown = failures.reason(fact)
-        self._store(fact, Update("workflow", workflow, {"reason": shown}))
+        self._store(fact, explain_workflow(workflow, shown))
         self._loop.later(failures.APART, lambda: self._forget_failure(workflow, address, shown))
 
     def _forget_failure(self, workflow: str, address: str, shown: str) -> None:
@@ -296,7 +297,7 @@ class Runtime:
             self._loop.later(failures.APART, again)
             return
         with suppress(StoreError):  # another reason stands there now
-            self._journal.commit([Update("workflow", workflow, {"reason": ""}, {"reason": shown})])
+            self._journal.commit([explain_workflow(workflow, "", instead_of=shown)])
 
     def _backlog(self) -> int:
         return self._directory.depth(addresses.GATEWAY)

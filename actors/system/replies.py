@@ -13,6 +13,7 @@ from bus import messages, requests
 from bus.action import Action, Do
 from bus.errors import Explained, Refused, illegal
 from bus.messages import Answer, Order
+from bus.reasons import Reason
 from bus.router import Envelope
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.errors import Damaged, LostRace, StoreError
@@ -68,7 +69,7 @@ class Replies:
         try:
             failure = self._no_actor(addresses.workflow_of(address))
         except StoreError as error:
-            failure = Refused(503, "store", f"{address}: nothing was done; {error}")
+            failure = Refused(503, Reason.STORE, f"{address}: nothing was done; {error}")
         match messages.decode(item.payload):
             case Order(client=client, request=request):
                 self.refuse(client, request.id, failure)
@@ -78,8 +79,8 @@ class Replies:
     def _no_actor(self, workflow: str) -> Refused:
         status, _ = self._standings.standing(workflow)
         if status in FINAL_WORKFLOW:
-            return illegal("over", f"{workflow}/ is {status}")
-        return Refused(503, "stopping", f"{workflow}/ is being ended; nothing was done")
+            return illegal(Reason.OVER, f"{workflow}/ is {status}")
+        return Refused(503, Reason.STOPPING, f"{workflow}/ is being ended; nothing was done")
 
 
 def refusal(what: str, error: BaseException) -> Refused:
@@ -94,17 +95,17 @@ def refusal(what: str, error: BaseException) -> Refused:
         case Explained():
             return illegal(error.rule, error.message, help=error.help)
         case WorkerLate():
-            return Refused(503, "too_long", f"{what}: {error}")
+            return Refused(503, Reason.TOO_LONG, f"{what}: {error}")
         case DidNotStop():
             said = f"{what} was not ended in time: the runtime is stopping"
-            return Refused(503, "stopping", said)
+            return Refused(503, Reason.STOPPING, said)
         case Damaged():
             return damaged(error)
         case LostRace():
-            return Refused(409, "lost_race", str(error))
+            return Refused(409, Reason.LOST_RACE, str(error))
         case StoreError():
-            return Refused(503, "store", str(error))
-    return Refused(500, "failed", f"{what} broke: {type(error).__name__}: {error}")
+            return Refused(503, Reason.STORE, str(error))
+    return Refused(500, Reason.FAILED, f"{what} broke: {type(error).__name__}: {error}")
 
 
 def damaged(error: Damaged) -> Refused:
@@ -113,4 +114,4 @@ def damaged(error: Damaged) -> Refused:
     It can be mended after the runtime has ended; terminals go on meanwhile.
     """
     steps = [Action(Do.DOCTOR), Action(Do.STOP_RUNTIME), Action(Do.MEND)]
-    return Refused(500, "damaged", str(error), actions=steps)
+    return Refused(500, Reason.DAMAGED, str(error), actions=steps)

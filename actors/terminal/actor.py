@@ -43,6 +43,7 @@ from actors.terminal.timeout import Timeout
 from actors.terminal.turn import Turn
 from bus import address as addresses
 from bus.facts import TerminalAdopted
+from bus.kinds import Ending
 from bus.messages import Answer, Look, Sweep, Swept, YourTurn
 from bus.status import TerminalStatus
 
@@ -100,7 +101,7 @@ class TerminalActor(Hosted):
         self.row = row
         if self.session is not None and self.session.incarnation != row.incarnation:
             self._let_go()
-        if row.ready or row.gone:
+        if row.launch_over or row.gone:
             self._launch.turn_over()
         self._converge()
 
@@ -120,7 +121,7 @@ class TerminalActor(Hosted):
             self._heed(self._set_up.converge())
         elif not self.connected:
             self._find()
-        elif not row.alive:
+        elif not row.shall_run:
             self._delivery.answered()
             self.send(lambda link: link.end(GRACE_MS))
         elif row.status == TerminalStatus.RUNNING:
@@ -134,7 +135,7 @@ class TerminalActor(Hosted):
         """Look for the host of this incarnation, and act on what is found."""
         session = self.new_session()
         found = session.look()
-        if found is Found.FOREIGN and not self.row.ready:
+        if found is Found.FOREIGN and not self.row.launch_over:
             session.set_aside()  # left by a host that is not of this incarnation
             found = Found.NEVER
         match found:
@@ -144,14 +145,14 @@ class TerminalActor(Hosted):
                 self._departure.has_ended(session.exit())
             case Found.LOST:
                 session.end_strays(GRACE_MS / 1000)
-                self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
+                self._departure.has_ended(Exit(Ending.LOST, 0, 0.0, 0, 0, 0))
             case Found.UNKNOWN | Found.FOREIGN:
                 self.after(Timer.PROBE, PROBE_SECONDS)
-            case Found.NEVER if self.row.ready:  # it ran, and its files are gone
-                self._departure.has_ended(Exit("lost", 0, 0.0, 0, 0, 0))
-            case Found.NEVER if self.row.alive and not self.may_begin:
+            case Found.NEVER if self.row.launch_over:  # it ran, and its files are gone
+                self._departure.has_ended(Exit(Ending.LOST, 0, 0.0, 0, 0, 0))
+            case Found.NEVER if self.row.shall_run and not self.may_begin:
                 self._let_go_link()  # the merger tells when it may begin
-            case Found.NEVER if self.row.alive:
+            case Found.NEVER if self.row.shall_run:
                 self._heed(self._launch.attempt(self._reach_turn))
             case Found.NEVER if not self._set_up.ends_what_runs():
                 self._departure.never_came()
@@ -254,7 +255,7 @@ class TerminalActor(Hosted):
             )
             self.observe(adopted)
         self.listen()
-        if row.alive and not row.ready:
+        if row.shall_run and not row.launch_over:
             self._launch.expect_ready()
             self.after(Timer.QUIET, QUIET_MS / 1000)
             self._looks.watch()
@@ -270,7 +271,7 @@ class TerminalActor(Hosted):
 
     def listen(self) -> None:
         """Ask the host to report silences, counted from now."""
-        soon = not self.row.ready or self._prompts.answering
+        soon = not self.row.launch_over or self._prompts.answering
         times = [*([QUIET_MS] if soon else []), PROMPT_MS, UNKNOWN_MS, self._silence.limit_ms]
         self.send(lambda link: link.quiet(times))
 
@@ -281,11 +282,11 @@ class TerminalActor(Hosted):
 
         The program has written nothing for `ms` milliseconds; with 0 it may be writing now.
         """
-        if self.row.ready and not self.row.alive:
+        if self.row.launch_over and not self.row.shall_run:
             return
         seen, still = self._looks.judge(self._delivery.before, ms)
         calm = still >= PROMPT_MS or ms > 0
-        if not self.row.ready:
+        if not self.row.launch_over:
             if calm:
                 self._launch.judge_ready(seen)
                 self._prompts.consider(seen, still, self._delivery.looking)
@@ -344,7 +345,7 @@ class TerminalActor(Hosted):
             case Timer.PROBE:
                 self._let_go()
                 self.look(Look())
-            case Timer.READY if not self.row.ready:
+            case Timer.READY if not self.row.launch_over:
                 self._heed(self._launch.not_ready(self.judge()))
             case Timer.QUIET:
                 self._look_at_screen(QUIET_MS)

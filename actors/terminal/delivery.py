@@ -74,7 +74,9 @@ class Delivery:
             case KeyState.PENDING:
                 self._typing = row.step
                 port.send(lambda link: link.type(event.key, []))
-            case KeyState.UNKNOWN if row.alive and row.sent < row.step and self._typing < row.step:
+            case KeyState.UNKNOWN if (
+                row.shall_run and row.sent < row.step and self._typing < row.step
+            ):
                 self._untyped = (row.incarnation, row.step)
                 return self._type(row.step, row.instruction)
         return None
@@ -88,7 +90,7 @@ class Delivery:
         """Type the step, unless the screen shows a question or is unknown to the profile."""
         port = self._port
         seen = port.judge()
-        if seen.prompt is not None or is_unrecognised(port.profile, port.row.ready, seen):
+        if seen.prompt is not None or is_unrecognised(port.profile, port.row.launch_over, seen):
             return Blocked(seen)
         try:
             writes = port.read_screen(writes_for, text)
@@ -106,7 +108,7 @@ class Delivery:
         self._looks = 0
         if port.row.sent < port.row.step:
             self._tell_sent()
-        if port.row.alive:
+        if port.row.shall_run:
             port.listen()
             port.after(Timer.EVIDENCE, EVIDENCE_SECONDS)
         else:
@@ -181,7 +183,7 @@ class Delivery:
         """
         row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
-        if row.alive or not taken or row.delivered >= row.step:
+        if row.shall_run or not taken or row.delivered >= row.step:
             return
         if row.sent < row.step:
             if not row.gone:

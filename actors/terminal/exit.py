@@ -6,14 +6,16 @@ becomes a fact. The watcher is asked again until it answers.
 
 import logging
 import os
-from typing import Any
+from typing import Unpack
 
 from actors.clis import home as config_home
 from actors.pty.records import Exit
 from actors.terminal.port import Port, Timer
 from bus import address as addresses
 from bus.facts import Fact, LaunchFailed, TerminalExited
+from bus.kinds import Ending
 from bus.messages import Sweep
+from store.columns import TerminalColumns
 
 log = logging.getLogger("callboard.terminal")
 
@@ -54,7 +56,7 @@ class Departure:
         if self._exit is None:
             self._exit = ended
             self.ask_sweep()
-            ran = ended.kind not in ("lost", "exec_failed")
+            ran = ended.kind not in (Ending.LOST, Ending.EXEC_FAILED)
             self._screen = self._port.judge().text if ran else ""
 
     def ask_sweep(self) -> None:
@@ -74,11 +76,11 @@ class Departure:
         ended, at, incarnation = self._exit, self._port.at, self._port.row.incarnation
         if ended is None:
             return
-        if ended.kind == "exec_failed":
+        if ended.kind == Ending.EXEC_FAILED:
             why = f"{os.strerror(ended.status)} (errno {ended.status})"
             reason = f"the program could not be started: {why}"
             failed = LaunchFailed(address=at, incarnation=incarnation, reason=reason)
-            self._tell(failed, ready=True)
+            self._tell(failed, launch_over=True)
         else:
             exited = TerminalExited(
                 address=at,
@@ -97,8 +99,11 @@ class Departure:
         """Tell the end of a program that was ended before it was started."""
         incarnation = self._port.row.incarnation
         self._tell(
-            TerminalExited(address=self._port.at, incarnation=incarnation, kind="never_started")
+            TerminalExited(
+                address=self._port.at, incarnation=incarnation, kind=Ending.NEVER_STARTED
+            )
         )
 
-    def _tell(self, fact: Fact, **columns: Any) -> None:
-        self._port.observe(fact, gone=True, **columns)
+    def _tell(self, fact: Fact, **columns: Unpack[TerminalColumns]) -> None:
+        gone: TerminalColumns = {**columns, "gone": True}
+        self._port.observe(fact, **gone)

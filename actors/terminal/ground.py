@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack, cast
 
 from actors.clis.judging import Judgement
 from actors.clis.profile import Profile
@@ -20,7 +20,8 @@ from bus.kinds import Role
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
-from store.change import Operation, Update
+from store.change import Operation, update_terminal
+from store.columns import TerminalColumns
 from store.errors import LostRace
 
 log = logging.getLogger("callboard.terminal")
@@ -137,7 +138,9 @@ class Ground(CompanyActor):
         """Store a change in the actor's name. Raise `StoreError`, or `Fenced`."""
         self.stage.commit(self, change)
 
-    def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
+    def observe(
+        self, fact: Fact, *, while_alive: bool = False, **columns: Unpack[TerminalColumns]
+    ) -> bool:
         """Store `fact` and set `columns` in one transaction, and read the row again.
 
         The transaction requires that the incarnation and the old values of `columns` are unchanged
@@ -146,12 +149,13 @@ class Ground(CompanyActor):
         `Fenced`.
         """
         row = self.row
-        fence: dict[str, Any] = {"incarnation": row.incarnation}
+        fence: TerminalColumns = {"incarnation": row.incarnation}
         if while_alive:
-            fence["alive"] = True
-        expect = fence | {name: getattr(row, name) for name in columns}
+            fence["shall_run"] = True
+        old = cast(TerminalColumns, {name: getattr(row, name) for name in columns})
         try:
-            self.commit([Update("terminal", self.at, columns or fence, expect), fact])
+            change = update_terminal(self.at, {**fence, **old}, **(columns or fence))
+            self.commit([change, fact])
         except LostRace as lost:
             log.info("%s: told before: %s", self.at, lost)
             return False

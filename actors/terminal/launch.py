@@ -78,8 +78,8 @@ class Launch:
         return (
             row is not None
             and message.incarnation == row.incarnation
-            and row.alive
-            and not row.ready
+            and row.shall_run
+            and not row.launch_over
         )
 
     def take_turn(self, session: Session) -> Exit | Done | Failed | None:
@@ -135,9 +135,9 @@ class Launch:
         runs = session is not None and (
             session.connected or session.look() in (Found.ALIVE, Found.UNKNOWN)
         )
-        if not row.ready and not row.gone:
+        if not row.launch_over and not row.gone:
             fact = LaunchFailed(address=port.at, incarnation=row.incarnation, reason=reason)
-            port.observe(fact, ready=True, gone=not runs)
+            port.observe(fact, launch_over=True, gone=not runs)
         self.turn_over()
 
     def turn_over(self) -> None:
@@ -163,7 +163,7 @@ class Launch:
             incarnation=port.row.incarnation,
             seconds=round(clock.awake_since(identity.started), 3) if identity else 0.0,
         )
-        port.observe(fact, ready=True)
+        port.observe(fact, launch_over=True)
         port.cancel(Timer.READY)
         self.turn_over()
         port.listen()

@@ -38,7 +38,7 @@ class Launcher(CompanyActor):
         for terminal, incarnation in switching.pending(self.stage):
             row = self.stage.reader.terminal(terminal)
             mine = row is not None and row.incarnation == incarnation
-            if row is not None and mine and row.alive and not (row.ready or row.gone):
+            if row is not None and mine and row.shall_run and not (row.launch_over or row.gone):
                 self._turn = AskTurn(terminal, incarnation, alone=True)
             else:
                 switching.put_back(self.stage, terminal, incarnation)
@@ -90,7 +90,7 @@ class Launcher(CompanyActor):
         while self._turn is None and self._queue and self._may_start(self._queue[0]):
             first = self._queue.popleft()
             row = self.stage.reader.terminal(first.terminal)
-            waits = row is not None and row.alive and not row.ready
+            waits = row is not None and row.shall_run and not row.launch_over
             if row is not None and waits and row.incarnation == first.incarnation:
                 self._turn = first
                 self._grant(first)

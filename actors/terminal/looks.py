@@ -77,7 +77,7 @@ class Looks:
     def is_due(self) -> bool:
         """Schedule the next look; return whether there is new output to look at now."""
         row = self._port.row
-        if not row.alive or (row.ready and row.status != TerminalStatus.RUNNING):
+        if not row.shall_run or (row.launch_over and row.status != TerminalStatus.RUNNING):
             self._watching = False
             return False
         still = self._life.still(clock.awake())

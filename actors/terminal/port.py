@@ -8,7 +8,7 @@ the actor connects the parts.
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, Unpack
 
 import msgspec
 
@@ -20,6 +20,7 @@ from bus.facts import Fact
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from store.change import Operation
+from store.columns import TerminalColumns
 
 T = TypeVar("T")
 
@@ -121,7 +122,9 @@ class Port(Protocol):
     def size(self) -> tuple[int, int]:
         """Rows and columns of the window."""
 
-    def observe(self, fact: Fact, *, while_alive: bool = False, **columns: Any) -> bool:
+    def observe(
+        self, fact: Fact, *, while_alive: bool = False, **columns: Unpack[TerminalColumns]
+    ) -> bool:
         """Store a fact of this incarnation, and set the columns that record it.
 
         With `while_alive` this is done only if the program is to be alive. Return False if nothing

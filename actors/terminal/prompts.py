@@ -18,6 +18,7 @@ from bus.errors import illegal
 from bus.facts import TerminalAnswered, TerminalBlocked, TerminalResumed
 from bus.messages import Answer
 from bus.peer import By, Caller
+from bus.reasons import Reason
 
 ANSWER_SECONDS = 20.0
 """Seconds until an answer is given up because the screen never comes to rest."""
@@ -83,7 +84,7 @@ class Prompts:
         row = self._port.row
         self._last = None
         self._give_up(f"{self._port.at} asks nothing any more")
-        if is_unrecognised(self._port.profile, row.ready, seen):
+        if is_unrecognised(self._port.profile, row.launch_over, seen):
             long = ms >= UNKNOWN_MS or not seen.readable
             if long and row.blocked != seen.text and not looking:
                 self._tell_blocked(_unknown(seen))
@@ -130,7 +131,7 @@ class Prompts:
         elif seen.prompt is None:
             refusal = f"{at} asks nothing now that has choices"
         if refusal:
-            error = illegal("not_blocked", refusal)
+            error = illegal(Reason.NOT_BLOCKED, refusal)
             self._port.stage.replies.refuse(message.client, message.id, error)
             return
         self._answer = _Answer(message.choice, message.caller, message.client, message.id)
@@ -183,7 +184,7 @@ class Prompts:
         self._press(f"{incarnation}:answer:{step.end}", step)
         self._answer, self._answered = None, step.end
         port.cancel(Timer.ANSWER)
-        if not port.row.ready:
+        if not port.row.launch_over:
             port.after(Timer.READY, port.profile.ready_timeout)
         if answer.client:
             port.stage.replies.reply(answer.client, answer.id, {"answered": answer.label})
@@ -207,7 +208,7 @@ class Prompts:
         answer, self._answer = self._answer, None
         self._port.cancel(Timer.ANSWER)
         if answer is not None and answer.client:
-            error = illegal("no_such_choice", why)
+            error = illegal(Reason.NO_SUCH_CHOICE, why)
             self._port.stage.replies.refuse(answer.client, answer.id, error)
 
 

@@ -21,6 +21,7 @@ from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
 from actors.terminal.worktree import is_set_up, mark_set_up, working_directory
 from bus import clock
+from bus.kinds import Ending
 
 log = logging.getLogger("callboard.terminal")
 
@@ -95,7 +96,7 @@ class SetUp:
 
     def converge(self) -> Outcome:
         """If the terminal is to end, end the run, or leave it to other terminals that need it."""
-        if self._port.row.alive or self._session is None:
+        if self._port.row.shall_run or self._session is None:
             return None
         if self._is_needed():
             self.forget()
@@ -206,7 +207,9 @@ class SetUp:
         workflow = self._port.stage.reader.workflow(self._port.workflow_id)
         task = self._port.row.task
         return workflow is not None and any(
-            each.alive and not each.ready for each in workflow.terminals() if each.task == task
+            each.shall_run and not each.launch_over
+            for each in workflow.terminals()
+            if each.task == task
         )
 
     def _finish(self, ended: Exit) -> Outcome:
@@ -216,7 +219,7 @@ class SetUp:
         good = _is_good(ended) and not self._too_late
         if good:
             mark_set_up(self._where)
-        if good or not self._port.row.alive:
+        if good or not self._port.row.shall_run:
             return Done()
         if self._too_late:
             reason = f"setup took longer than {SETUP_SECONDS:g} s"
@@ -227,4 +230,4 @@ class SetUp:
 
 
 def _is_good(ended: Exit) -> bool:
-    return ended.kind == "exited" and ended.status == 0 and not ended.told
+    return ended.kind == Ending.EXITED and ended.status == 0 and not ended.told

@@ -72,7 +72,7 @@ class Turn:
         """
         port, row, seen = self._port, self._port.row, self._asked
         self._asked = None
-        works = row.status == TerminalStatus.RUNNING and row.alive
+        works = row.status == TerminalStatus.RUNNING and row.shall_run
         if seen is None or not works or row.idle or self._told >= row.step:
             return
         workflow = port.stage.reader.workflow(port.workflow_id)
@@ -103,7 +103,7 @@ class Turn:
         silence shows that it has stopped.
         """
         port, row = self._port, self._port.row
-        works = row.status == TerminalStatus.RUNNING and row.alive and row.step > 0
+        works = row.status == TerminalStatus.RUNNING and row.shall_run and row.step > 0
         if not works or seen.prompt is not None or not seen.readable:
             return False
         if seen.obstacle is not None:

@@ -18,7 +18,7 @@ from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from bus.plan import Plan
 from bus.rows import Task, Workflow
-from store.change import Update
+from store.change import update_task
 
 
 def place(port: Port, workflow: Workflow) -> Path:
@@ -81,8 +81,8 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
         base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""
         if not base:
             raise LaunchRefused(f"there is no branch {workflow.target!r} any more")
-        intent = {"base": base, "tip": base, "worktree": str(path)}
-        port.commit([Update("task", task.address, intent, {"base": ""})])
+        change = update_task(task.address, {"base": ""}, base=base, tip=base, worktree=str(path))
+        port.commit([change])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         set_up_mark(path).unlink(missing_ok=True)

@@ -38,6 +38,7 @@ from actors.watcher.judging import Judging, NotYet
 from actors.watcher.watches import Watches
 from bus.commit_words import Meaning, parse
 from bus.facts import CommitSeen, CommitWaits, RefRewritten
+from bus.kinds import RefChange
 from bus.messages import Look, Sweep, Swept
 from store.change import Insert, Operation
 
@@ -261,19 +262,19 @@ class Watcher(CompanyActor):
         return [Insert("cursor", cursor, replace=True), *self._facts(branch, move)]
 
     def _facts(self, branch: Branch, move: Move | None) -> list[Operation]:
-        def rewritten(kind: str, old: str, new: str) -> RefRewritten:
+        def rewritten(kind: RefChange, old: str, new: str) -> RefRewritten:
             return RefRewritten(address=branch.address, ref=branch.ref, kind=kind, old=old, new=new)
 
         match move:
             case Advanced(commits=commits):
                 return self._commits(branch, commits)
             case Created(new=new, commits=commits):
-                return [rewritten("created", "", new), *self._commits(branch, commits)]
+                return [rewritten(RefChange.CREATED, "", new), *self._commits(branch, commits)]
             case Rewritten(kind=kind, old=old, new=new, new_commits=commits):
                 news = self._commits(branch, commits, copies=True)
                 return [rewritten(kind, old, new), *news]
             case Deleted(old=old):
-                return [rewritten("deleted", old, "")]
+                return [rewritten(RefChange.DELETED, old, "")]
         return []
 
     def _commits(

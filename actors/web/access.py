@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from bus.errors import Refused
+from bus.reasons import Reason
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -78,7 +79,9 @@ class Tokens:
         now = time.monotonic()
         self._codes = {code: end for code, end in self._codes.items() if end > now}
         if len(self._codes) >= MAX_CODES:
-            raise Refused(429, "too_many_codes", f"{MAX_CODES} login codes wait; use one of them")
+            raise Refused(
+                429, Reason.TOO_MANY_CODES, f"{MAX_CODES} login codes wait; use one of them"
+            )
         code = secrets.token_urlsafe(32)
         self._codes[code] = now + CODE_SECONDS
         return code
@@ -88,10 +91,12 @@ class Tokens:
         now = time.monotonic()
         self._failures = [at for at in self._failures if at > now - 60]
         if len(self._failures) >= LOGINS_A_MINUTE:
-            raise Refused(429, "too_many_logins", "too many failed logins; wait a minute")
+            raise Refused(429, Reason.TOO_MANY_LOGINS, "too many failed logins; wait a minute")
         if self._codes.pop(code, 0.0) <= now:
             self._failures.append(now)
-            raise Refused(401, "bad_code", "the login code is unknown, used, or over a minute old")
+            raise Refused(
+                401, Reason.BAD_CODE, "the login code is unknown, used, or over a minute old"
+            )
         if len(self._sessions) >= MAX_SESSIONS:
             self._sessions.pop()
         session = secrets.token_urlsafe(32)
@@ -134,16 +139,20 @@ class Guard:
     def _check(self, scope: Scope, headers: dict[str, list[str]]) -> None:
         """Raise `Refused` for what may not pass."""
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
-            raise Refused(431, "headers_too_large", f"headers hold at most {MAX_HEADERS} bytes")
+            raise Refused(
+                431, Reason.HEADERS_TOO_LARGE, f"headers hold at most {MAX_HEADERS} bytes"
+            )
         if headers.get("host", []) not in [[host] for host in self._hosts]:
             raise Refused(
-                421, "wrong_host", f"Host must be one of {', '.join(sorted(self._hosts))}"
+                421, Reason.WRONG_HOST, f"Host must be one of {', '.join(sorted(self._hosts))}"
             )
         self._check_origin(scope, headers)
         if scope["type"] == "websocket":
             return  # its first message is the token
         if scope["method"] == "OPTIONS":
-            raise Refused(405, "no_options", "this server answers no OPTIONS; there is no CORS")
+            raise Refused(
+                405, Reason.NO_OPTIONS, "this server answers no OPTIONS; there is no CORS"
+            )
         path = scope["path"]
         if path not in OPEN:
             scope["state"]["master"] = self._check_token(headers)
@@ -155,10 +164,12 @@ class Guard:
         reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         for origin in headers.get("origin", []):
             if origin not in self._origins:
-                raise Refused(403, "foreign_origin", f"requests from {origin[:100]!r} are refused")
+                raise Refused(
+                    403, Reason.FOREIGN_ORIGIN, f"requests from {origin[:100]!r} are refused"
+                )
         site = headers.get("sec-fetch-site", ["none"])
         if not reads and any(word not in ("same-origin", "none") for word in site):
-            raise Refused(403, "cross_site", "a page of another site may not do this")
+            raise Refused(403, Reason.CROSS_SITE, "a page of another site may not do this")
 
     def _check_token(self, headers: dict[str, list[str]]) -> bool:
         """Return whether it is the connection file's token. Raises `Refused` (401)."""
@@ -166,7 +177,9 @@ class Guard:
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not self._tokens.knows(token.strip()):
             raise Refused(
-                401, "no_token", "send `Authorization: Bearer TOKEN`; connection.json has the token"
+                401,
+                Reason.NO_TOKEN,
+                "send `Authorization: Bearer TOKEN`; connection.json has the token",
             )
         return self._tokens.is_master(token.strip())
 
@@ -187,13 +200,17 @@ def _check_type(headers: dict[str, list[str]]) -> None:
         return
     kind = kinds[0].partition(";")[0].strip().lower() if len(kinds) == 1 else ""
     if kind not in TYPES:
-        raise Refused(415, "wrong_type", f"Content-Type must be one of {', '.join(sorted(TYPES))}")
+        raise Refused(
+            415, Reason.WRONG_TYPE, f"Content-Type must be one of {', '.join(sorted(TYPES))}"
+        )
 
 
 async def _whole_body(headers: dict[str, list[str]], receive: Receive) -> Receive:
     """Read the body within its limits, and return a `receive` that gives it at once."""
     if "transfer-encoding" in headers and "content-length" in headers:
-        raise Refused(400, "two_lengths", "Transfer-Encoding and Content-Length exclude each other")
+        raise Refused(
+            400, Reason.TWO_LENGTHS, "Transfer-Encoding and Content-Length exclude each other"
+        )
     parts: list[bytes] = []
     size = 0
     try:
@@ -205,11 +222,11 @@ async def _whole_body(headers: dict[str, list[str]], receive: Receive) -> Receiv
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > MAX_BODY:
-                    raise Refused(413, "too_large", f"a body holds at most {MAX_BODY} bytes")
+                    raise Refused(413, Reason.TOO_LARGE, f"a body holds at most {MAX_BODY} bytes")
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
-        raise Refused(408, "too_slow", f"the body took over {BODY_SECONDS:g} s") from None
+        raise Refused(408, Reason.TOO_SLOW, f"the body took over {BODY_SECONDS:g} s") from None
     body: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
 
     async def again() -> Message:

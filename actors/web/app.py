@@ -24,6 +24,7 @@ from actors.web.socket import stream
 from actors.web.stream import Filter, Hub, position
 from bus import address as addresses
 from bus.errors import ErrorBody, Refused, malformed
+from bus.reasons import Reason
 from bus.requests import PlanCheck, PlanSubmit, RuntimeInfo
 
 MAX_STREAMS = 1_200
@@ -196,11 +197,13 @@ def _keep_to_profiles(plan: Any) -> None:
     A page that got hold of the session must not run programs of its own. Raise `Refused` (403).
     """
     if not isinstance(plan, dict):
-        raise Refused(403, "not_opened", "a browser's session submits a plan as JSON, not as TOML")
+        raise Refused(
+            403, Reason.NOT_OPENED, "a browser's session submits a plan as JSON, not as TOML"
+        )
     for name in _OPENED:
         if plan.get(name):
             raise Refused(
-                403, "not_opened", f"`{name}` is for the connection file's token", path=name
+                403, Reason.NOT_OPENED, f"`{name}` is for the connection file's token", path=name
             )
 
 
@@ -218,7 +221,7 @@ def _events(door: Door) -> Handler:
         except ValueError:
             raise malformed("after", "must be the seq of a fact") from None
         if door.hub.streams >= MAX_STREAMS:
-            raise Refused(429, "too_many_streams", f"{MAX_STREAMS} streams are open")
+            raise Refused(429, Reason.TOO_MANY_STREAMS, f"{MAX_STREAMS} streams are open")
         types = request.query_params.getlist("type")
         wanted = Filter(
             addresses.normal(query.get("address", "")),
@@ -243,7 +246,9 @@ async def _openapi(_request: Request) -> Response:
 def _make_code(door: Door) -> Handler:
     async def make_code(request: Request) -> Response:
         if not request.state.master:
-            raise Refused(403, "not_allowed", "only the connection file's token makes login codes")
+            raise Refused(
+                403, Reason.NOT_ALLOWED, "only the connection file's token makes login codes"
+            )
         code = door.tokens.make_code()
         return JSONResponse({"code": code, "path": f"/#code={code}"}, HTTPStatus.CREATED)
 
@@ -292,10 +297,10 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    reasons = {404: "unknown", 405: "wrong_method"}
+    reasons = {404: Reason.UNKNOWN, 405: Reason.WRONG_METHOD}
     body = ErrorBody(
         error.status_code,
-        reasons.get(error.status_code, "http"),
+        reasons.get(error.status_code, Reason.HTTP),
         f"{error.detail}: {request.url.path}",
     )
     return Response(

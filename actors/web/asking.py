@@ -12,7 +12,8 @@ import zmq
 import zmq.asyncio
 
 from bus import requests
-from bus.errors import ErrorBody, Refused
+from bus.errors import NO_BODY, Refused
+from bus.reasons import Reason
 from bus.requests import Reply
 
 ANSWER_SECONDS = 60.0
@@ -42,15 +43,13 @@ class Asking:
             reply = await asyncio.wait_for(future, ANSWER_SECONDS)
         except TimeoutError:
             raise Refused(
-                503, "no_answer", f"the runtime did not answer within {ANSWER_SECONDS:g} s"
+                503, Reason.NO_ANSWER, f"the runtime did not answer within {ANSWER_SECONDS:g} s"
             ) from None
         finally:
             self._waiting.pop(number, None)
         if reply.ok:
             return bytes(reply.result)
-        error = Refused(0, "", "")
-        error.body = reply.error or ErrorBody(500, "unknown", "an error without a body")
-        raise error
+        raise Refused.told(reply.error or NO_BODY)
 
     async def _read(self) -> None:
         """Give each reply to the request that waits for it."""

@@ -20,6 +20,7 @@ from actors.web.access import Tokens
 from actors.web.asking import Asking
 from bus import modes as terminal_modes
 from bus.errors import Refused
+from bus.reasons import Reason
 from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
 from bus.results import Resized, TerminalBytes, Typed
 
@@ -205,13 +206,13 @@ class _Visit:
                 self._taken = False
                 await self._asking.ask(TerminalGive(terminal=self._terminal, session=self._session))
             case _Input() | _Resize() if not self._taken:
-                raise Refused(403, "not_taken", "send `take` first: a stream only watches")
+                raise Refused(403, Reason.NOT_TAKEN, "send `take` first: a stream only watches")
             case _Input(data=data, key=key):
                 typed = _typed_of(await self._asking.ask(self._typing(data, key)))
                 await self._say("typed", key=key, offset=typed.offset, already=typed.already)
             case _Resize(rows=rows, columns=columns):
                 if not (0 < rows <= 1000 and 0 < columns <= 1000):
-                    raise Refused(422, "malformed", "rows and columns are 1 to 1000")
+                    raise Refused(422, Reason.MALFORMED, "rows and columns are 1 to 1000")
                 request = TerminalResize(
                     terminal=self._terminal, rows=rows, columns=columns, session=self._session
                 )

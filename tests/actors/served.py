@@ -44,8 +44,8 @@ class Served:
         """What stands still, for the message of a failure."""
         rows = [self.client.call("workflow.get", workflow=name) for name in sorted(names)]
         lines = [
-            f"{t['address']} {t['status']} alive={t['alive']} ready={t['ready']} gone={t['gone']}"
-            f" step={t['step']} sent={t['sent']}"
+            f"{t['address']} {t['status']} shall_run={t['shall_run']}"
+            f" launch_over={t['launch_over']} gone={t['gone']} step={t['step']} sent={t['sent']}"
             for row in rows
             for task in row["tasks"]
             for t in task["terminals"]

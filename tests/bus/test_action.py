@@ -6,18 +6,19 @@ import msgspec
 
 from bus.action import LOCAL, Action, Do
 from bus.errors import ErrorBody, illegal
+from bus.reasons import Reason
 from bus.requests import AnyRequest
 
 
 def test_an_action_on_the_wire_names_what_to_do_and_where() -> None:
-    error = illegal("not_failed", "no", actions=[Action(Do.RETRY, "demo/login/")])
+    error = illegal(Reason.NOT_FAILED, "no", actions=[Action(Do.RETRY, "demo/login/")])
     body = msgspec.to_builtins(error.body)
     assert body["actions"] == [{"do": "task.retry", "address": "demo/login/"}]
     assert msgspec.convert(body, ErrorBody) == error.body
 
 
 def test_an_error_without_actions_has_no_such_key() -> None:
-    assert "actions" not in msgspec.to_builtins(illegal("over", "no").body)
+    assert "actions" not in msgspec.to_builtins(illegal(Reason.OVER, "no").body)
 
 
 _TYPES = {kind.__struct_config__.tag for kind in get_args(AnyRequest)}

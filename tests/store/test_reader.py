@@ -42,7 +42,7 @@ def test_a_submission_is_rows_and_one_fact_for_each_first_status(
     assert (task.address, task.status, task.name) == ("demo/login/", TaskStatus.PENDING, "login")
     assert [t.role for t in task.terminals] == ["coder", "reviewer"]
     assert {t.status for t in task.terminals} == {TerminalStatus.NOT_STARTED}
-    assert all(t.gone and not t.alive and not t.wanted for t in task.terminals)
+    assert all(t.gone and not t.shall_run and not t.wanted for t in task.terminals)
     kinds = [type(f) for f in reversed(reader.newest("demo/", 10))]
     assert kinds == [WorkflowMoved, TaskMoved, TerminalMoved, TerminalMoved]
     assert reader.terminal_plan("demo/login/2/") == plan.task[0].terminal[1]

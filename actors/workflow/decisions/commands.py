@@ -8,6 +8,7 @@ from bus import requests
 from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
 from bus.plan import HelperPlan
+from bus.reasons import Reason
 from bus.rows import Task
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -21,7 +22,7 @@ def command(order: requests.Command, _draft: Draft) -> None:
     raise TypeError(f"no command: {order!r}")
 
 
-def _require(draft: Draft, reason: str, *allowed: WorkflowStatus) -> None:
+def _require(draft: Draft, reason: Reason, *allowed: WorkflowStatus) -> None:
     status = draft.workflow.status
     if status not in allowed:
         words = " or ".join(allowed)
@@ -42,10 +43,10 @@ def _task(draft: Draft, address: str) -> Task:
 @command.register
 def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
     """Start the terminals, from `created` or after a prepare that failed."""
-    _require(draft, "not_created", WorkflowStatus.CREATED, WorkflowStatus.FAILED)
+    _require(draft, Reason.NOT_CREATED, WorkflowStatus.CREATED, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.PENDING for task in draft.workflow.tasks):
         raise illegal(
-            "already_worked",
+            Reason.ALREADY_WORKED,
             f"{draft.workflow.address} has already worked; it can be repaired, not prepared",
             actions=[Action(Do.REPAIR, draft.workflow.address)],
         )
@@ -56,14 +57,14 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
 
 @command.register
 def _start(_order: requests.WorkflowStart, draft: Draft) -> None:
-    _require(draft, "not_ready", WorkflowStatus.READY)
+    _require(draft, Reason.NOT_READY, WorkflowStatus.READY)
     draft.move_workflow(WorkflowStatus.RUNNING, _BY_PERSON)
 
 
 @command.register
 def _pause(order: requests.WorkflowPause, draft: Draft) -> None:
     """Type and start nothing new. Programs go on running, unless they are frozen."""
-    _require(draft, "not_running", WorkflowStatus.RUNNING)
+    _require(draft, Reason.NOT_RUNNING, WorkflowStatus.RUNNING)
     draft.move_workflow(WorkflowStatus.PAUSED, _BY_PERSON, frozen=order.freeze)
 
 
@@ -73,7 +74,7 @@ def _resume(_order: requests.WorkflowResume, draft: Draft) -> None:
 
     A frozen program could not work, so its `timeout` counts from now on.
     """
-    _require(draft, "not_paused", WorkflowStatus.PAUSED)
+    _require(draft, Reason.NOT_PAUSED, WorkflowStatus.PAUSED)
     if draft.workflow.frozen:
         for terminal in draft.terminals():
             if terminal.status == TerminalStatus.RUNNING:
@@ -85,7 +86,7 @@ def _resume(_order: requests.WorkflowResume, draft: Draft) -> None:
 def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     """End the programs; keep branches and uncommitted work."""
     final = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
-    _require(draft, "already_over", *(s for s in WorkflowStatus if s not in final))
+    _require(draft, Reason.ALREADY_OVER, *(s for s in WorkflowStatus if s not in final))
     _not_landing(draft)
     for terminal in draft.terminals():
         outcomes.cancel(draft, terminal, "the workflow was stopped")
@@ -103,13 +104,13 @@ def _not_landing(draft: Draft) -> None:
     """
     if draft.workflow.merge.stage == MergeStage.CHECKOUT:
         raise illegal(
-            "landing",
+            Reason.LANDING,
             f"{draft.workflow.address} has landed on {draft.workflow.target}, but for a checkout",
             actions=[Action(Do.CONTINUE_MERGE, draft.workflow.address)],
         )
     if draft.workflow.merge.stage == MergeStage.LANDING:
         raise illegal(
-            "landing",
+            Reason.LANDING,
             f"{draft.workflow.address} is landing on {draft.workflow.target} now",
             actions=[Action(Do.GET, draft.workflow.address)],
         )
@@ -122,15 +123,15 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
     if failed:
         _require(
-            draft, "over", WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
+            draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
         )
     else:
-        _require(draft, "not_failed", WorkflowStatus.FAILED)
+        _require(draft, Reason.NOT_FAILED, WorkflowStatus.FAILED)
         _red_merge(draft)
     helper = HelperPlan(cli=order.cli) if order.cli else draft.plan.error
     if helper is None:
         raise illegal(
-            "no_error_terminal",
+            Reason.NO_ERROR_TERMINAL,
             "the plan has no [error]: the repair must name a program (`cli`)",
             actions=[outcomes.repair_action(draft)],
         )
@@ -157,13 +158,13 @@ def _red_merge(draft: Draft) -> None:
             outcomes.accept(draft, task, None, task.accepted, task.speaker, said)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
         raise illegal(
-            "never_started",
+            Reason.NEVER_STARTED,
             f"{workflow.address} failed before its start",
             actions=[Action(Do.PREPARE, workflow.address)],
         )
     if not workflow.merge.red:
         raise illegal(
-            "nothing_to_repair",
+            Reason.NOTHING_TO_REPAIR,
             f"no task and no test of {workflow.address} failed: {workflow.reason}",
             actions=[Action(Do.CONTINUE_MERGE, workflow.address)],
         )
@@ -179,16 +180,18 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     task = _task(draft, order.task)
     worker = line.worker(task)
     if worker is not None and outcomes.is_stuck(worker):
-        _require(draft, "over", WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+        _require(draft, Reason.OVER, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
         outcomes.try_again(draft, worker, "tried again by a person")
         return
     if task.status != TaskStatus.FAILED:
         raise illegal(
-            "not_failed",
+            Reason.NOT_FAILED,
             f"{task.address} is {task.status}, not failed",
             actions=[Action(Do.WHY, task.address)],
         )
-    _require(draft, "over", WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+    _require(
+        draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
+    )
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
     draft.move_task(task, TaskStatus.RUNNING, _BY_PERSON, rounds=0)
@@ -209,7 +212,7 @@ def _approve(order: requests.TaskApprove, draft: Draft) -> None:
     if order.commit and order.commit != task.tip:
         raise Refused(
             409,
-            "moved_on",
+            Reason.MOVED_ON,
             f"{task.address} is at {task.tip}, not at {order.commit}; judge it again",
             actions=[Action(Do.WHY, task.address)],
         )
@@ -235,15 +238,15 @@ def _send(order: requests.TerminalSend, draft: Draft) -> None:
     terminal = draft.find(order.terminal)
     if terminal is None:
         raise unknown("terminal", order.terminal)
-    if terminal.status != TerminalStatus.RUNNING or not terminal.alive:
+    if terminal.status != TerminalStatus.RUNNING or not terminal.shall_run:
         raise illegal(
-            "not_live",
+            Reason.NOT_LIVE,
             f"{terminal.address} is {terminal.status}; only one that works takes an instruction",
             actions=[Action(Do.WHY, terminal.address)],
         )
     if terminal.sent < terminal.step:
         raise illegal(
-            "not_typed",
+            Reason.NOT_TYPED,
             f"the last instruction of {terminal.address} is not typed yet; its screen must take "
             "it first",
             actions=[Action(Do.WHY, terminal.address)],
@@ -257,17 +260,17 @@ def _awaits_person(draft: Draft, task: Task) -> None:
     Such commits reopen the task.
     """
     if task.status == TaskStatus.COMPLETED and task.tip not in ("", task.accepted):
-        _require(draft, "not_running", *_JUDGED_IN, WorkflowStatus.FAILED)
+        _require(draft, Reason.NOT_RUNNING, *_JUDGED_IN, WorkflowStatus.FAILED)
         outcomes.reopen(draft, task, task.tip, "a person judges what came after its acceptance")
         return
     if task.status != TaskStatus.REVIEW_PENDING:
         raise illegal(
-            "not_review_pending",
+            Reason.NOT_REVIEW_PENDING,
             f"{task.address} is {task.status}; nothing waits for a review",
             actions=[Action(Do.WHY, task.address)],
         )
     also = (WorkflowStatus.FAILED,) if task.reopened else ()
-    _require(draft, "not_running", *_JUDGED_IN, *also)
+    _require(draft, Reason.NOT_RUNNING, *_JUDGED_IN, *also)
 
 
 @command.register
@@ -279,14 +282,14 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
     the branches again. If the landing waits for a checkout, try that again.
     """
     workflow = draft.workflow
-    _require(draft, "not_merging", WorkflowStatus.MERGING, WorkflowStatus.FAILED)
+    _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
     for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():
         if task.reopened:  # a person corrected the branch and continues with it
             said = f"commit {task.tip[:12]} is taken in by a person"
             outcomes.accept(draft, task, None, task.tip, "", said)
     if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
         raise illegal(
-            "tasks_open",
+            Reason.TASKS_OPEN,
             f"not every task of {workflow.address} has completed",
             actions=[Action(Do.GET, workflow.address)],
         )
@@ -296,7 +299,7 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
         return
     if workflow.status == WorkflowStatus.MERGING and not workflow.merge.asks:
         raise illegal(
-            "not_waiting",
+            Reason.NOT_WAITING,
             f"the merge of {workflow.address} goes on by itself; it waits for nobody",
             actions=[Action(Do.WHY, workflow.address)],
         )
@@ -315,7 +318,7 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
 @command.register
 def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
     """Give the merge up: the workflow is `failed`, branches and target are untouched."""
-    _require(draft, "not_merging", WorkflowStatus.MERGING)
+    _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING)
     _not_landing(draft)
     draft.set_merge(resolution="", repaired="")
     outcomes.fail_merge(

@@ -22,7 +22,7 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         if task.status == TaskStatus.COMPLETED or task.reopened:
             _after_acceptance(fact, draft, task)
             return
-    if not fact.problem and fact.verdict in ("", Meaning.CHECKPOINT):
+    if not fact.problem and fact.verdict in (Meaning.NOTHING, Meaning.CHECKPOINT):
         return
     worker = line.worker(task) if task is not None else merging.asked(draft)
     if worker is not None and _is_old_word(fact, worker):

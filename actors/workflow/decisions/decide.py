@@ -13,11 +13,12 @@ from actors.workflow.decisions.words import duty_of
 from bus import facts, requests
 from bus.commit_words import Duty
 from bus.facts import Fact
+from bus.kinds import Ending
 from bus.peer import NOBODY, By, Caller
 from bus.plan import Plan
 from bus.rows import Terminal, Workflow
 from bus.status import TerminalStatus, WorkflowStatus
-from store.change import Operation, Update
+from store.change import Operation, update_workflow
 
 _OVER = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
 
@@ -47,7 +48,7 @@ def decide(
         if event.seq <= workflow.handled:
             return []
         draft.operations.append(
-            Update("workflow", workflow.id, {"handled": event.seq}, {"handled": workflow.handled})
+            update_workflow(workflow.id, {"handled": workflow.handled}, handled=event.seq)
         )
         if workflow.status not in _OVER:
             observe(event, draft)
@@ -100,7 +101,7 @@ def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
     task = draft.task_of(terminal)
     if task is not None and task.speaker == terminal.address:
         draft.set_task(task, speaker="")  # every commit of its program was seen before its end
-    works = terminal.alive and terminal.status == TerminalStatus.RUNNING
+    works = terminal.shall_run and terminal.status == TerminalStatus.RUNNING
     if works and terminal.sent < terminal.step == fact.unsure:
         draft.tell(
             facts.InstructionUnconfirmed(
@@ -116,14 +117,16 @@ def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
 @observe.register
 def _timed_out(fact: facts.TimedOut, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.alive:
+    if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.shall_run:
         _fail(draft, terminal, f"worked longer than its timeout of {fact.seconds:g} s", "")
 
 
 @observe.register
 def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    works = terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.alive
+    works = (
+        terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.shall_run
+    )
     if terminal is None or not works or terminal.step != fact.step:
         return
     task = draft.task_of(terminal)
@@ -179,7 +182,7 @@ def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
     """Fail the terminal or the merge that needs the failing actor; a person may try again."""
     said = f"{fact.actor} failed {fact.failures} times in a row: {fact.error}"
     terminal = draft.find(fact.address)
-    if terminal is not None and terminal.alive:
+    if terminal is not None and terminal.shall_run:
         _ended(draft, terminal, said, "")
     elif terminal is None and fact.actor.endswith("/merger/"):
         merging.failing(said, draft)
@@ -188,9 +191,9 @@ def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
 def how_it_ended(fact: facts.TerminalExited) -> str:
     """Return how the program ended, in words."""
     match fact.kind:
-        case "exited":
+        case Ending.EXITED:
             return f"exited with status {fact.status}"
-        case "signaled":
+        case Ending.SIGNALED:
             return f"was ended by signal {fact.status}"
         case _:
             return "was lost with its host process"
@@ -204,7 +207,7 @@ def _current(draft: Draft, address: str, incarnation: int) -> Terminal | None:
 
 def _ended(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
     """Fail a terminal whose program is gone, unless it was to end (hazard 17)."""
-    if terminal.alive:
+    if terminal.shall_run:
         _fail(draft, terminal, reason, evidence)
 
 
@@ -222,4 +225,4 @@ def _fail(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
         outcomes.fail_task(draft, task, terminal, reason, evidence)
     else:
         why = f"{reason}; it is started again when its turn comes"
-        draft.move_terminal(terminal, TerminalStatus.FAILED, why, alive=False, wanted=False)
+        draft.move_terminal(terminal, TerminalStatus.FAILED, why, shall_run=False, wanted=False)

@@ -12,7 +12,7 @@ from bus.peer import NOBODY, Caller
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Move, Operation, Update, update_merge
+from store.change import Move, Operation, Update, update_merge, update_terminal
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 from store.errors import IllegalTransition
 from store.transitions import is_legal
@@ -118,8 +118,8 @@ class Draft:
     def replan(self, terminal: Terminal, plan: TerminalPlan) -> None:
         """Give an existing error or merge terminal the program that was named now."""
         terminal.cli = plan.cli
-        columns = {"cli": plan.cli, "plan": msgspec.json.encode(plan)}
-        self.operations.append(Update("terminal", terminal.address, columns))
+        change = update_terminal(terminal.address, cli=plan.cli, plan=msgspec.json.encode(plan))
+        self.operations.append(change)
 
     def tell(self, fact: Fact) -> None:
         """Store a fact with the changes."""
@@ -145,7 +145,7 @@ class Draft:
 
 def _calm(sets: TerminalColumns) -> TerminalColumns:
     """Clear `blocked`, `stalled` and `idle` if the program is to end."""
-    if sets.get("alive") is False:
+    if sets.get("shall_run") is False:
         return {**sets, "blocked": "", "stalled": False, "idle": ""}
     return sets
 

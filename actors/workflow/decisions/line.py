@@ -16,7 +16,7 @@ def under_review(task: Task, terminal: Terminal) -> bool:
     return (
         task.status == TaskStatus.REVIEW_PENDING
         and terminal.status == TerminalStatus.RUNNING
-        and not terminal.alive
+        and not terminal.shall_run
     )
 
 
@@ -30,7 +30,9 @@ def worker(task: Task) -> Terminal | None:
 
     It is `running`, and its program is to be alive.
     """
-    return next((t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.alive), None)
+    return next(
+        (t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.shall_run), None
+    )
 
 
 def passed(terminal: Terminal) -> bool:
@@ -53,7 +55,7 @@ def next_in_line(task: Task) -> Terminal | None:
     if task.status not in _OPEN or task.reopened:
         return None
     error = task.error
-    if error is not None and (error.alive or error.wanted):
+    if error is not None and (error.shall_run or error.wanted):
         return error
     if error is not None and under_review(task, error):
         return None

@@ -34,7 +34,7 @@ def _continue(draft: Draft) -> Action:
 def worker(draft: Draft) -> Terminal | None:
     """Return the merge terminal while it works; else None."""
     terminal = draft.workflow.merge_terminal
-    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.alive:
+    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.shall_run:
         return None
     return terminal
 
@@ -93,7 +93,7 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
         return
     helper = draft.workflow.merge_terminal
     if helper is not None and helper.status == TerminalStatus.RUNNING:
-        draft.move_terminal(helper, TerminalStatus.COMPLETED, "its result landed", alive=False)
+        draft.move_terminal(helper, TerminalStatus.COMPLETED, "its result landed", shall_run=False)
     elif helper is not None:
         outcomes.cancel(draft, helper, "the merge landed without it")
     draft.set_merge(stage=MergeStage.IDLE)
@@ -190,7 +190,7 @@ def _tell_wrong(draft: Draft, text: str) -> bool:
         return False
     if helper.rejections >= outcomes.MAX_REJECTIONS:
         draft.move_terminal(
-            helper, TerminalStatus.FAILED, f"failed {helper.rejections + 1} times", alive=False
+            helper, TerminalStatus.FAILED, f"failed {helper.rejections + 1} times", shall_run=False
         )
         return False
     stage = MergeStage.CONFLICT if draft.workflow.merge.files else MergeStage.REPAIR
@@ -208,10 +208,10 @@ def helper_failed(draft: Draft, helper: Terminal, reason: str) -> None:
     spoke = not draft.workflow.merge.asks
     if spoke and helper.status == TerminalStatus.RUNNING:
         draft.move_terminal(
-            helper, TerminalStatus.COMPLETED, f"has answered; {reason}", alive=False
+            helper, TerminalStatus.COMPLETED, f"has answered; {reason}", shall_run=False
         )
         return
-    draft.move_terminal(helper, TerminalStatus.FAILED, outcomes.first_line(reason), alive=False)
+    draft.move_terminal(helper, TerminalStatus.FAILED, outcomes.first_line(reason), shall_run=False)
     _to_person(draft, f"{helper.address} failed: {reason}")
 
 

@@ -29,7 +29,7 @@ MAX_REJECTIONS = 3
 
 def complete(draft: Draft, task: Task, done: Terminal, commit: str, reason: str) -> None:
     """Complete a terminal, and its task if no terminal of its line is left."""
-    draft.move_terminal(done, TerminalStatus.COMPLETED, reason, alive=False)
+    draft.move_terminal(done, TerminalStatus.COMPLETED, reason, shall_run=False)
     _go_on(draft, task, commit, done.address, reason)
 
 
@@ -38,7 +38,7 @@ def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
 
     The reviewer, or a person, then has the worktree alone.
     """
-    draft.set_terminal(coder, alive=False)
+    draft.set_terminal(coder, shall_run=False)
     draft.move_task(task, TaskStatus.REVIEW_PENDING, reason)
 
 
@@ -53,7 +53,7 @@ def accept(
     coder = line.reviewed(task)
     for each in (coder, judge):
         if each is not None:
-            draft.move_terminal(each, TerminalStatus.COMPLETED, reason, alive=False)
+            draft.move_terminal(each, TerminalStatus.COMPLETED, reason, shall_run=False)
     _go_on(draft, task, commit, speaker, reason)
 
 
@@ -87,7 +87,7 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
     coder = coder or line.last_coder(task)
     said = f"rejected in review: {first_line(issues)}"
     rounds = task.rounds + 1
-    draft.move_terminal(coder, TerminalStatus.FAILED, said, alive=False)
+    draft.move_terminal(coder, TerminalStatus.FAILED, said, shall_run=False)
     draft.set_task(task, rounds=rounds, accepted="", speaker="")
     if rounds >= draft.plan.max_review_rounds:
         times = f"rejected in review {rounds} times, which is the limit: {first_line(issues)}"
@@ -110,7 +110,9 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
 def cancel(draft: Draft, terminal: Terminal, reason: str) -> None:
     """End a terminal that has not ended; it is not to be launched any more."""
     if terminal.status not in _FINAL:
-        draft.move_terminal(terminal, TerminalStatus.CANCELLED, reason, alive=False, wanted=False)
+        draft.move_terminal(
+            terminal, TerminalStatus.CANCELLED, reason, shall_run=False, wanted=False
+        )
     elif terminal.wanted:
         draft.set_terminal(terminal, wanted=False)
 
@@ -120,7 +122,9 @@ def skip(draft: Draft, reviewer: Terminal, reason: str) -> None:
     if reviewer.status == TerminalStatus.CANCELLED:
         draft.set_terminal(reviewer, wanted=False)
     else:
-        draft.move_terminal(reviewer, TerminalStatus.CANCELLED, reason, alive=False, wanted=False)
+        draft.move_terminal(
+            reviewer, TerminalStatus.CANCELLED, reason, shall_run=False, wanted=False
+        )
 
 
 def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence: str = "") -> None:
@@ -129,7 +133,7 @@ def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence:
     With `[error]` in the plan the repair then starts by itself (`settle.repair_failed_task`).
     """
     if failed.live:
-        draft.move_terminal(failed, TerminalStatus.FAILED, reason, alive=False)
+        draft.move_terminal(failed, TerminalStatus.FAILED, reason, shall_run=False)
     for other in task.terminals:
         if other is failed:
             continue
@@ -213,7 +217,7 @@ def is_stuck(worker: Terminal) -> bool:
 
 def try_again(draft: Draft, worker: Terminal, reason: str) -> None:
     """End a terminal that is stuck, and start it again in the same worktree."""
-    draft.move_terminal(worker, TerminalStatus.FAILED, reason, alive=False)
+    draft.move_terminal(worker, TerminalStatus.FAILED, reason, shall_run=False)
     draft.set_terminal(worker, wanted=True)
 
 
@@ -223,7 +227,7 @@ def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str
     Every terminal that was started is ended. The workflow's reason says which launch failed and
     why.
     """
-    draft.move_terminal(failed, TerminalStatus.FAILED, reason, alive=False, wanted=False)
+    draft.move_terminal(failed, TerminalStatus.FAILED, reason, shall_run=False, wanted=False)
     for other in draft.terminals():
         if other.status == TerminalStatus.NOT_STARTED:
             draft.set_terminal(other, wanted=False)

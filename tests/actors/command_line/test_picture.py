@@ -30,7 +30,7 @@ def workflow(count: int, blocked: int = 0, status: str = "running") -> Workflow:
             role=Role.CODER,
             cli="claude",
             status=TerminalStatus.RUNNING if number % 2 else TerminalStatus.COMPLETED,
-            alive=bool(number % 2),
+            shall_run=bool(number % 2),
             gone=not number % 2,
             blocked="Go on? " + "x" * 100 if number < blocked * 2 and number % 2 else "",
             working_since=at(5),

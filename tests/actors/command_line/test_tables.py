@@ -11,7 +11,7 @@ from actors.command_line.waiting import waits
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
-from bus.kinds import MergeRefusal
+from bus.kinds import Ending, MergeRefusal
 from bus.results import Chain
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -21,7 +21,7 @@ _MERGE = Merge(stage=MergeStage.CONFLICT, worktree="/home/w/.merge-1")
 
 def _terminal(**values: Any) -> Terminal:
     row = {"address": "demo/a/1/", "task": "demo/a/", "position": 1, "role": "coder", "cli": "x"}
-    return Terminal(**{**row, "status": TerminalStatus.RUNNING, "alive": True, **values})
+    return Terminal(**{**row, "status": TerminalStatus.RUNNING, "shall_run": True, **values})
 
 
 def _workflow(status: str, *terminals: Terminal, **values: Any) -> Workflow:
@@ -80,7 +80,7 @@ def test_what_waits_for_a_person_has_its_commands(workflow: Workflow, commands: 
     "workflow",
     [
         _workflow("running", _terminal()),
-        _workflow("running", _terminal(blocked="Go on?", alive=False)),
+        _workflow("running", _terminal(blocked="Go on?", shall_run=False)),
         _workflow("merging"),
         _workflow("merging", merge=_MERGE, merge_terminal=_terminal(address="demo/merge/")),
         _workflow("completed"),
@@ -101,7 +101,9 @@ def test_a_forecast_is_shown_while_tasks_run() -> None:
 def test_why_shows_what_each_fact_carries() -> None:
     where = "demo/a/1/"
     told: list[AnyFact] = [
-        facts.TerminalExited(address=where, incarnation=1, kind="exited", status=3, screen="oops"),
+        facts.TerminalExited(
+            address=where, incarnation=1, kind=Ending.EXITED, status=3, screen="oops"
+        ),
         facts.TerminalBlocked(
             address=where, incarnation=1, prompt="trust", choices=["Yes", "No"], text="Trust it?"
         ),

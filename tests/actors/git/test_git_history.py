@@ -10,9 +10,9 @@ from actors.git.history import (
     Created,
     Deleted,
     Rewritten,
-    diff_stat,
     moves,
 )
+from bus.kinds import RefChange
 from tests.actors.git.git_repos import Repo
 
 REF = "refs/heads/task"
@@ -190,7 +190,7 @@ def test_the_history_of_a_shallow_clone_ends_quietly(repo: Repo, tmp_path: Path)
     move = moves(
         pygit2.Repository(clone.git_dir), "refs/heads/main", "0" * 39 + "1", clone.oid("main"), ()
     )
-    assert move == Rewritten("force", "0" * 39 + "1", clone.oid("main"), None, ())
+    assert move == Rewritten(RefChange.FORCE, "0" * 39 + "1", clone.oid("main"), None, ())
     tip = clone.oid("main")
     created = moves(pygit2.Repository(clone.git_dir), "refs/heads/x", None, tip, [tip])
     assert created == Created(tip, ())
@@ -202,20 +202,3 @@ def test_a_message_in_a_strange_encoding_is_read(task: Repo, encoding: str) -> N
     task.git("config", "i18n.commitEncoding", encoding)
     task.git("commit", "-q", "--allow-empty", "-m", "Caf\udce9 #done")
     assert "#done" in seen(task, base)[0].message
-
-
-def test_diff_stat_is_what_the_branch_did(task: Repo) -> None:
-    base = task.oid("main")
-    task.commit("One", {"a.txt": "a\nb\n", "new.txt": "n\n"})
-    task.git("mv", "b.txt", "moved.txt")
-    tip = task.commit("Two")
-    stat = diff_stat(pygit2.Repository(task.git_dir), base, tip)
-    assert stat.range == f"{base}...{tip}"
-    found = {
-        (file.status, file.old_path, file.path, file.added, file.removed) for file in stat.files
-    }
-    assert found == {
-        ("M", "a.txt", "a.txt", 1, 0),
-        ("A", "new.txt", "new.txt", 1, 0),
-        ("R", "b.txt", "moved.txt", 0, 0),
-    }

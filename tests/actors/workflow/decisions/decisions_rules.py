@@ -79,22 +79,22 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         assert not (terminal.wanted and terminal.live), "wanted and live"
         done = terminal.status == P.COMPLETED and task is not None
         assert not (terminal.wanted and done), "wanted though it has completed"
-        assert not terminal.alive or terminal.live, "alive at its end"
-        if terminal.live and not terminal.alive:
-            assert task is not None, "live, not alive, and of no task"
-            assert line.under_review(task, terminal), "live, not alive"
+        assert not terminal.shall_run or terminal.live, "shall run at its end"
+        if terminal.live and not terminal.shall_run:
+            assert task is not None, "live, and shall not run, and of no task"
+            assert line.under_review(task, terminal), "live, and shall not run"
         if task is not None and task.status in FINAL_TASK:
-            assert not terminal.alive, "works on after its task's end"
+            assert not terminal.shall_run, "works on after its task's end"
             assert not terminal.wanted, "wanted after its task's end"
         if task is not None and terminal.step > (was.step if terminal.address in old else 0):
             assert line.has_worktree_alone(task, terminal), "instructed beside another"
     for task in after.tasks:
-        assert sum(t.status == P.RUNNING and t.alive for t in task.terminals) <= 1
+        assert sum(t.status == P.RUNNING and t.shall_run for t in task.terminals) <= 1
         judged = line.reviewed(task) is not None or task.reopened
         assert (task.status == T.REVIEW_PENDING) == judged
         assert task.status != T.COMPLETED or task.accepted, "completed at no commit"
     if after.status in (W.COMPLETED, W.CANCELLED, W.FAILED):
-        assert not any(t.alive or t.wanted for t in terminals), "works after the end"
+        assert not any(t.shall_run or t.wanted for t in terminals), "works after the end"
     if after.status in (W.MERGING, W.COMPLETED):
         assert all(t.status == T.COMPLETED for t in after.tasks)
     if before.status == after.status == W.PAUSED:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from actors.workflow.decisions.decide import decide
 from bus import facts, requests
+from bus.commit_words import Meaning
 from bus.errors import Refused
 from bus.facts import Fact
-from bus.kinds import MergeRefusal
+from bus.kinds import Ending, MergeRefusal
 from bus.plan import Plan
 from bus.rows import Task, Terminal
 from bus.status import IN_LINE, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -137,7 +138,7 @@ class Staged:
 
     def ready(self, terminal: Terminal) -> None:
         fact = facts.TerminalReady(address=terminal.address, incarnation=terminal.incarnation)
-        self._see(terminal, fact, ready=True)
+        self._see(terminal, fact, launch_over=True)
 
     def fail_launch(self, terminal: Terminal) -> None:
         fact = facts.LaunchFailed(
@@ -149,7 +150,7 @@ class Staged:
         fact = facts.TerminalExited(
             address=terminal.address,
             incarnation=terminal.incarnation,
-            kind="exited",
+            kind=Ending.EXITED,
             status=status,
             screen="the last screen",
             unsure=unsure,
@@ -183,7 +184,7 @@ class Staged:
             branch="b",
             commit=commit,
             subject="what was done",
-            verdict=verdict,
+            verdict=Meaning(verdict),
             issues="an issue" if verdict in ("fail", "reject") else "",
             problem=problem,
             names=names,

@@ -9,6 +9,7 @@ from functools import partial
 
 from actors.workflow.decisions import line
 from bus import facts, requests
+from bus.kinds import Ending
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, MergeStage, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
@@ -26,9 +27,9 @@ class World(Staged):
             return [("deliver", self.deliver)]
         steps: list[Step] = []
         for terminal in self.state.terminals():
-            if not terminal.gone and not terminal.alive:
+            if not terminal.gone and not terminal.shall_run:
                 steps.append((f"{terminal.address} ends", partial(self.exit, terminal)))
-            elif terminal.status == P.STARTING and not terminal.ready:
+            elif terminal.status == P.STARTING and not terminal.launch_over:
                 steps.append((f"{terminal.address} ready", partial(self.ready, terminal)))
         return steps + (self.merger_steps()[:1] if merger else [])
 
@@ -46,10 +47,10 @@ class World(Staged):
         steps: list[Step] = []
         if not terminal.gone:
             steps.append((f"{where} exits", lambda: self.exit(terminal)))
-            if terminal.status == P.STARTING and not terminal.ready and terminal.alive:
+            if terminal.status == P.STARTING and not terminal.launch_over and terminal.shall_run:
                 steps += [(f"{where} ready", lambda: self.ready(terminal))] * 4
                 steps.append((f"{where} launch fails", lambda: self.fail_launch(terminal)))
-        if terminal.status == P.RUNNING and terminal.alive:
+        if terminal.status == P.RUNNING and terminal.shall_run:
             branch = terminal.task or where
             for verdict in ("done", "done", *VERDICTS):
                 steps.append((f"{where} #{verdict}", partial(self.commit, branch, verdict)))
@@ -82,7 +83,7 @@ class World(Staged):
                                 facts.TerminalExited(
                                     address=terminal.address,
                                     incarnation=late,
-                                    kind="signaled",
+                                    kind=Ending.SIGNALED,
                                     status=9,
                                 )
                             ],
@@ -117,7 +118,7 @@ class World(Staged):
         raise AssertionError("the world does not come to rest")
 
     def is_working(self, terminal: Terminal) -> bool:
-        return terminal.status == P.RUNNING and terminal.alive and not terminal.gone
+        return terminal.status == P.RUNNING and terminal.shall_run and not terminal.gone
 
     def check_not_stuck(self) -> None:
         """At rest, somebody works or somebody was asked, in every part of the workflow."""
@@ -191,4 +192,6 @@ class World(Staged):
 
 
 def _killed(address: str, incarnation: int) -> facts.TerminalExited:
-    return facts.TerminalExited(address=address, incarnation=incarnation, kind="signaled", status=9)
+    return facts.TerminalExited(
+        address=address, incarnation=incarnation, kind=Ending.SIGNALED, status=9
+    )

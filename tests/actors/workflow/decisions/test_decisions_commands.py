@@ -168,7 +168,7 @@ def test_stop_ends_every_program_and_nothing_begins_any_more(scene: Callable[[],
     world = scene()
     orders(world, STOP)
     assert world.status() == WorkflowStatus.CANCELLED
-    assert all(t.gone and not t.alive and not t.wanted for t in world.state.terminals())
+    assert all(t.gone and not t.shall_run and not t.wanted for t in world.state.terminals())
     assert all(
         t.status in (TaskStatus.CANCELLED, TaskStatus.COMPLETED, TaskStatus.FAILED)
         for t in world.state.tasks

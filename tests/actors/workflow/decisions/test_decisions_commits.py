@@ -41,7 +41,7 @@ def test_the_next_gets_its_instruction_only_when_the_last_process_is_gone() -> N
     world.commit("demo/a/", "done")
     world.drain()
     assert statuses(world, "a") == ["running", "completed", "waiting"]
-    assert not world.find("demo/a/1/").alive
+    assert not world.find("demo/a/1/").shall_run
     world.exit(world.find("demo/a/1/"))
     world.drain()
     assert statuses(world, "a") == ["running", "completed", "running"]

@@ -86,7 +86,7 @@ def test_with_merge_in_the_plan_its_terminal_resolves_where_the_conflict_stands(
     for step in ("builds", "tests green", "lands"):
         observes(world, step)
     assert world.status() == WorkflowStatus.COMPLETED
-    assert not world.find("demo/merge/").alive
+    assert not world.find("demo/merge/").shall_run
 
 
 def test_a_resolution_with_faults_is_told_and_tried_again_limited() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from bus import facts
 from bus.action import Action, Do
+from bus.kinds import Ending
 from bus.status import TerminalStatus, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_scene import (
     PREPARE,
@@ -96,7 +97,7 @@ def test_a_launch_that_fails_rolls_the_whole_prepare_back_and_says_which_and_why
     assert why in world.state.reason
     a, b, c = world.state.terminals()
     assert (a.status, b.status, c.status) == ("cancelled", "failed", "not_started")
-    assert not any(t.alive or t.wanted for t in world.state.terminals())
+    assert not any(t.shall_run or t.wanted for t in world.state.terminals())
     assert world.offer is not None
     assert world.offer.actions[0] == Action(Do.PREPARE, "demo/")
 
@@ -153,7 +154,7 @@ def test_facts_of_a_dead_incarnation_change_nothing() -> None:
     for fact in (
         facts.TerminalReady(address="demo/a/1/", incarnation=1),
         facts.LaunchFailed(address="demo/a/1/", incarnation=1, reason="late"),
-        facts.TerminalExited(address="demo/a/1/", incarnation=1, kind="exited"),
+        facts.TerminalExited(address="demo/a/1/", incarnation=1, kind=Ending.EXITED),
         facts.TimedOut(address="demo/a/1/", incarnation=1, seconds=1),
     ):
         world.store([fact])

@@ -1,0 +1,165 @@
+"""Facts: what happened, as typed structs.
+
+The journal stores each with its `seq`, and the publisher sends it as `ADDRESS SPACE JSON`.
+
+The journal sets `seq` and `at` inside the transaction that stores the fact; before, they are 0 and
+"". A class whose `observed` is true is an observation: the workflow actor of its address decides on
+it. The other facts are consequences, for clients that follow the feed.
+"""
+
+from typing import get_args
+
+import msgspec
+
+from bus.facts.base import Fact, fact_type
+from bus.facts.commits import (
+    CommitRejected,
+    CommitSeen,
+    CommitWaits,
+    RefRewritten,
+    TaskReopened,
+)
+from bus.facts.merges import (
+    MergeBehind,
+    MergeConflict,
+    MergeForecast,
+    MergeLanded,
+    MergeRefused,
+    MergeStarted,
+    MergeTested,
+    RepairOffered,
+    ResolutionJudged,
+    TargetMoved,
+)
+from bus.facts.runtime import (
+    ActorFailed,
+    ActorFailing,
+    ActorRestarted,
+    RuntimeStarted,
+    RuntimeStopped,
+)
+from bus.facts.statuses import (
+    TaskMoved,
+    TerminalMoved,
+    WorkflowMoved,
+)
+from bus.facts.terminals import (
+    InstructionDelivered,
+    InstructionSent,
+    InstructionUnconfirmed,
+    LaunchFailed,
+    TerminalAdopted,
+    TerminalAnswered,
+    TerminalBlocked,
+    TerminalExited,
+    TerminalGiven,
+    TerminalIdle,
+    TerminalReady,
+    TerminalResumed,
+    TerminalStalled,
+    TerminalTaken,
+    TerminalUnverified,
+    TimedOut,
+    TurnEnded,
+    TurnWithoutCommit,
+)
+
+AnyFact = (
+    WorkflowMoved
+    | TaskMoved
+    | TerminalMoved
+    | CommitSeen
+    | CommitWaits
+    | CommitRejected
+    | RefRewritten
+    | TaskReopened
+    | TerminalReady
+    | TerminalUnverified
+    | LaunchFailed
+    | TerminalExited
+    | TerminalAdopted
+    | InstructionSent
+    | InstructionDelivered
+    | InstructionUnconfirmed
+    | TerminalBlocked
+    | TurnEnded
+    | TurnWithoutCommit
+    | TerminalIdle
+    | TerminalStalled
+    | TerminalAnswered
+    | TerminalTaken
+    | TerminalGiven
+    | TerminalResumed
+    | TimedOut
+    | TargetMoved
+    | MergeStarted
+    | MergeConflict
+    | MergeTested
+    | ResolutionJudged
+    | MergeRefused
+    | MergeLanded
+    | MergeBehind
+    | MergeForecast
+    | RepairOffered
+    | ActorFailed
+    | ActorFailing
+    | ActorRestarted
+    | RuntimeStarted
+    | RuntimeStopped
+)
+
+decode_fact = msgspec.json.Decoder(AnyFact).decode
+encode_fact = msgspec.json.Encoder().encode
+
+FACT_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyFact))
+"""The wire names of all facts."""
+
+__all__ = [
+    "FACT_TYPES",
+    "ActorFailed",
+    "ActorFailing",
+    "ActorRestarted",
+    "AnyFact",
+    "CommitRejected",
+    "CommitSeen",
+    "CommitWaits",
+    "Fact",
+    "InstructionDelivered",
+    "InstructionSent",
+    "InstructionUnconfirmed",
+    "LaunchFailed",
+    "MergeBehind",
+    "MergeConflict",
+    "MergeForecast",
+    "MergeLanded",
+    "MergeRefused",
+    "MergeStarted",
+    "MergeTested",
+    "RefRewritten",
+    "RepairOffered",
+    "ResolutionJudged",
+    "RuntimeStarted",
+    "RuntimeStopped",
+    "TargetMoved",
+    "TaskMoved",
+    "TaskReopened",
+    "TerminalAdopted",
+    "TerminalAnswered",
+    "TerminalBlocked",
+    "TerminalExited",
+    "TerminalGiven",
+    "TerminalIdle",
+    "TerminalMoved",
+    "TerminalReady",
+    "TerminalResumed",
+    "TerminalStalled",
+    "TerminalTaken",
+    "TerminalUnverified",
+    "TimedOut",
+    "TurnEnded",
+    "TurnWithoutCommit",
+    "WorkflowMoved",
+    "decode_fact",
+    "encode_fact",
+    "fact_type",
+]
