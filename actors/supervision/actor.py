@@ -118,6 +118,14 @@ class Actor(pykka.ThreadingActor):
         self.life.leaving = True
         self.life.mailbox.wake()
 
+    def retire(self, wish: bool = True) -> None:
+        """Stop this actor as soon as no message waits; withdraw that with False.
+
+        No message is lost: one that comes before the stop is handled, a later one is refused, so
+        that its sender can start the actor again. Call it in the actor's thread.
+        """
+        self.life.retiring = wish
+
     def decode(self, item: Any) -> Any:
         """Turn an item that a `Directory` delivered (not `tell` or `ask`) into a message."""
         return item
@@ -138,8 +146,13 @@ class Actor(pykka.ThreadingActor):
     def handle_messages(self) -> None:
         """Handle messages until it is time to stop. Raise what a handler raised."""
         life, mailbox = self.life, self.life.mailbox
-        while (item := mailbox.take(life)) is not Signal.STOP:
+        while not self._has_retired() and (item := mailbox.take(life)) is not Signal.STOP:
             self._handle_item(life, item)
+
+    def _has_retired(self) -> bool:
+        life = self.life
+        life.retired = life.retiring and life.mailbox.close_if_empty(life)
+        return life.retired
 
     def _handle_item(self, life: Life, item: object) -> None:
         life.current = item

@@ -175,6 +175,8 @@ class Life:
         self.stop_ordered = False
         self.stopping = threading.Event()  # set together with `stop_ordered`, to wait for
         self.leaving = False  # the actor stops itself after the current message
+        self.retiring = False  # the actor stops itself as soon as no message waits
+        self.retired = False  # it has done so, and takes no more mail
         self.stop_reply: Any = None  # the Pykka future on which `ActorRef.stop` waits
         self.interrupt: Callable[[], None] | None = None  # ends what the thread waits for
         self.current: object = None  # the item being handled

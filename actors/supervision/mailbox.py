@@ -130,6 +130,17 @@ class Mailbox:
         for ask in asks:
             refuse(ask, f"{self.address or 'actor'} ended before it handled the message")
 
+    def close_if_empty(self, reader: Reader) -> bool:
+        """Take no new items if none waits; return whether that is so. `reader` must be the reader.
+
+        So the reader can end without losing an item.
+        """
+        with self._lock:
+            if self._items or self._reader is not reader:
+                return False
+            self._open = False
+            return True
+
     def drain(self) -> list[object]:
         """Remove and return all waiting items, oldest first. Any thread."""
         with self._lock:

@@ -118,7 +118,7 @@ class Supervisor(Actor):
 
     def start_child(self, spec: Spec) -> Ref:
         """See `SupervisorRef.start_child`."""
-        known = self._children.get(spec.id)
+        known = self._without_retired(spec.id)
         if known is not None and known.life is not None:
             raise AlreadyStarted(known.address, ref_of(known))
         if known is not None:
@@ -317,8 +317,20 @@ class Supervisor(Actor):
         del self._children[child.spec.id]
         self._context.close_deleted(child)
 
-    def _find(self, id: str) -> ChildRecord:
+    def _without_retired(self, id: str) -> ChildRecord | None:
+        """Return the child, if there is one.
+
+        If it has retired and the message of its end is still to come, handle the end now: whoever
+        starts it again must not hear that it runs.
+        """
         child = self._children.get(id)
+        if child is not None and child.life is not None and child.life.retired:
+            self._terminate(child)
+            self._keep_or_delete(child)
+        return self._children.get(id)
+
+    def _find(self, id: str) -> ChildRecord:
+        child = self._without_retired(id)
         if child is None:
             raise NotFound(f"{self.address} has no child {id}")
         return child

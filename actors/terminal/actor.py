@@ -110,6 +110,7 @@ class TerminalActor(Hosted):
 
     def _converge(self) -> None:
         row = self.row
+        self.retire(row.incarnation == 0 or row.gone)  # it is started again when it is needed
         if row.incarnation == 0 or row.gone:
             self._delivery.answered()
             self._let_go()
@@ -325,7 +326,6 @@ class TerminalActor(Hosted):
             self._departure.tell(self._delivery.unsure)
             self._launch.turn_over()
             self._let_go()
-            self._look_again()
         elif self._turn.awaits_sweep:
             self._turn.swept()
 

@@ -17,6 +17,7 @@ from actors.terminal.screens import Screens
 from bus import address as addresses
 from bus.facts import Fact
 from bus.kinds import Role
+from bus.messages import Look
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
@@ -161,6 +162,8 @@ class Ground(CompanyActor):
             return False
         finally:
             self.row = self.stage.reader.terminal(self.at) or self.row
+            if "gone" in columns:  # there is nothing more to do for this incarnation
+                self.stage.tell(self.address, Look())
         return True
 
 
