@@ -117,7 +117,7 @@ class Company:
             change += [
                 Update("task", where, sets),
                 Move("terminal", at, T.NOT_STARTED, T.STARTING, sets=begun),
-                Move("terminal", at, T.STARTING, T.WAITING, sets={"ready": 1}),
+                Move("terminal", at, T.STARTING, T.WAITING, sets={"launch_over": 1}),
             ]
             started.append(self._host(at, token, argv))
             self.terminals.append(at)

@@ -25,7 +25,7 @@ from actors.merger.repair import check, lay_out
 from actors.merger.scratch import scratch
 from actors.merger.testrun import TestRun, TestsDue, run_number
 from actors.platform.workers import WorkerLate
-from actors.pty.ending import end_all
+from actors.pty.ending import end_recorded
 from actors.pty.session import HostSaid
 from actors.supervision.actor import handles
 from actors.system.own_worker import OwnWorker, Rest
@@ -114,7 +114,7 @@ class Merger(CompanyActor):
         if self._tests is not None:
             self._tests.end()
         else:
-            end_all(self.stage.paths.terminal_dir(f"{self.address}tests/", 0).parent)
+            end_recorded(self.stage.paths.terminal_dir(f"{self.address}tests/", 0).parent)
         if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
             self._tidy(row)
         elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):

@@ -15,29 +15,39 @@ def running_hosts(home: Path) -> list[records.FoundHost]:
     return _hosts_below(home / "terminals")
 
 
+def _recorded_below(place: Path) -> list[records.FoundHost]:
+    return [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
+
+
 def _hosts_below(place: Path) -> list[records.FoundHost]:
-    recorded = [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
+    recorded = _recorded_below(place)
     known = {found.directory for found in recorded}
     return recorded + [f for f in unrecorded.find_hosts(place) if f.directory not in known]
 
 
-def end_all(place: Path) -> list[Path]:
+def end_recorded(place: Path) -> list[Path]:
     """End every program whose host keeps its files below `place`, and all it started.
 
     Send SIGTERM to all, SIGKILL after one grace period for all, and wait for them. Return the
     directories of the hosts whose programs could not be ended.
     """
-    hosts = _hosts_below(place)
+    return _end_hosts(_recorded_below(place))
+
+
+def end_all_terminals(home: Path) -> list[Path]:
+    """End every program of a home as `end_recorded` does, also where its files were deleted.
+
+    This looks at every process of the machine.
+    """
+    return _end_hosts(_hosts_below(home / "terminals"))
+
+
+def _end_hosts(hosts: list[records.FoundHost]) -> list[Path]:
     if not hosts:
         return []
     with ThreadPoolExecutor(max_workers=len(hosts)) as each:  # the threads only wait
         ended = list(each.map(_end, hosts))
     return [host.directory for host, over in zip(hosts, ended, strict=True) if not over]
-
-
-def end_all_terminals(home: Path) -> list[Path]:
-    """End every program of a home, as `end_all` does."""
-    return end_all(home / "terminals")
 
 
 def _end(found: records.FoundHost) -> bool:
