@@ -23,6 +23,8 @@ class MergeRefusal(StrEnum):
     REF_REFUSED = "ref_refused"
     NOT_FORWARD = "not_forward"
     TOO_LONG = "too_long"
+    TREE_DIFFERS = "tree_differs"
+    DAMAGED = "damaged"
 
 
 class RefChange(StrEnum):

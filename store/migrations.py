@@ -59,6 +59,14 @@ def _rename_intent(database: SqliteDatabase) -> None:
             database.execute_sql(f"ALTER TABLE terminal RENAME COLUMN {old} TO {new}")
 
 
+def _add_settings(database: SqliteDatabase) -> None:
+    """Add the git settings of the submission; null takes those at the time of the tests."""
+    if "settings" not in {column.name for column in database.get_columns("workflow")}:
+        database.execute_sql(
+            "ALTER TABLE workflow ADD COLUMN settings TEXT NOT NULL DEFAULT 'null'"
+        )
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -67,6 +75,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_author,
     give_merge_its_table,
     _rename_intent,
+    _add_settings,
 )
 
 VERSION = len(STEPS)

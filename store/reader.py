@@ -33,6 +33,7 @@ from store.tables import Merge, Task, Terminal, Workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
+_git_settings = msgspec.json.Decoder(dict[str, str] | None).decode
 # Not strict: SQLite's booleans are 0 and 1.
 _workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
 _merge = msgspec.json.Decoder(rows.Merge, strict=False).decode
@@ -187,6 +188,11 @@ class Reader:
         """Return the plan with which a workflow was submitted."""
         ((body,),) = self._sql("SELECT plan FROM workflow WHERE id = ?", id)
         return self._sound(_plan, bytes(body))
+
+    def git_settings(self, id: str) -> dict[str, str] | None:
+        """Return the git settings of a workflow's submission; None for one of an older version."""
+        ((text,),) = self._sql("SELECT settings FROM workflow WHERE id = ?", id)
+        return self._sound(_git_settings, text.encode())
 
     def terminal_plan(self, address: str) -> TerminalPlan:
         """Return the plan of a terminal."""

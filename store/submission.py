@@ -19,12 +19,14 @@ def submission(
     git_dir: str = "",
     caller: Caller = NOBODY,
     author: str = "",
+    settings: dict[str, str] | None = None,
 ) -> list[Operation]:
     """Return the change that stores a workflow with its tasks and terminals.
 
     Each comes with the fact of its first status. `git_dir` is the repository's common git
-    directory, `caller` submits the plan, and `author` is the author of the merges. Committing the
-    change raises `Duplicate` if the id is taken.
+    directory, `caller` submits the plan, and `author` is the author of the merges. `settings` are
+    the git settings that decide the bytes of a checkout. Committing the change raises `Duplicate`
+    if the id is taken.
     """
     change: list[Operation] = [
         Insert(
@@ -35,6 +37,7 @@ def submission(
                 "repo": plan.repo,
                 "git_dir": git_dir,
                 "author": author,
+                "settings": _encode(settings).decode(),
                 "target": plan.target,
                 "plan": _encode(plan),
                 "created": created,

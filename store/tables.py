@@ -50,7 +50,8 @@ class Workflow(Model):
     """A workflow.
 
     `handled` is the seq of the last observation decided on, which makes the facts a durable
-    mailbox. `plan` is the plan as JSON.
+    mailbox. `plan` is the plan as JSON. `settings` are the git settings at the submission that
+    decide the bytes of a checkout, as JSON; null in rows of older versions.
     """
 
     id = TextField(primary_key=True)
@@ -58,6 +59,7 @@ class Workflow(Model):
     repo = TextField()
     git_dir = _text()
     author = _text()
+    settings = TextField(constraints=[SQL("DEFAULT 'null'")])
     target = TextField()
     plan = BlobField()
     status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)

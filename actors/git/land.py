@@ -2,8 +2,7 @@
 
 `land` may be killed at any step and called again with the same arguments (hazard 49). Either the
 target and its checkouts are unchanged, or the target is the new commit and the repeated call
-completes the checkouts. Until then, a checkout may stay locked (`index.lock`). `recover` also
-completes or takes back such a landing, without landing anything else.
+completes the checkouts. Until then, a checkout may stay locked (`index.lock`).
 
 A power cut also loses what was not synced. So the intent is made durable first, then the objects,
 then the ref moves. The intent is removed only after the ref and the checkouts are durable.
@@ -29,12 +28,12 @@ from actors.git.durable import settle
 from actors.git.graph import descends
 from actors.git.hold import Intent, Locked
 from actors.git.identity import Identity
+from actors.git.intact import damage
 from actors.git.names import shown
 from actors.git.places import is_bare, main_workdir
 from actors.git.refs import HEADS, RefScanner, read_ref
 from actors.git.repository import checkouts, worktree_path
 from actors.git.stale import release
-from actors.git.worktrees import SCRATCH, discard, guard, make, mark_of, registered
 
 LOCK_WAIT: Final = 2.0
 """Seconds to wait for another program's index lock. An editor's `git status` holds it briefly."""
@@ -51,8 +50,11 @@ class Landed(msgspec.Struct, frozen=True, tag="landed"):
     """Files there that were left alone, because they changed during the landing."""
 
 
-class Recovered(msgspec.Struct, frozen=True):
-    """What `recover` did: checkouts it completed, and files it left as the user has them."""
+class _Recovered(msgspec.Struct, frozen=True):
+    """What became of landings that a crash interrupted.
+
+    The checkouts that were completed, and the files there that were left as the user has them.
+    """
 
     checkouts: tuple[str, ...]
     kept: tuple[str, ...]
@@ -105,6 +107,12 @@ class NotForward(msgspec.Struct, frozen=True, tag="not_forward"):
     new: str
 
 
+class Damaged(msgspec.Struct, frozen=True, tag="damaged"):
+    """An object of the new commit is missing, or is not what its name says."""
+
+    what: str
+
+
 class Behind(msgspec.Struct, frozen=True, tag="behind"):
     """The target is `oid`, but checkouts were not updated: another git holds `lock` there."""
 
@@ -113,7 +121,8 @@ class Behind(msgspec.Struct, frozen=True, tag="behind"):
     lock: str
 
 
-Landing = Landed | Behind | TargetMoved | FilesInTheWay | TargetLocked | RefRefused | NotForward
+Refusal = FilesInTheWay | TargetLocked | RefRefused | NotForward | Damaged
+Landing = Landed | Behind | TargetMoved | Refusal
 
 
 @contextlib.contextmanager
@@ -148,12 +157,6 @@ def land(
     """
     with _alone(git_dir):
         return _land(git_dir, target, old, new, message, author, repo)
-
-
-def recover(git_dir: str, repo: str = "") -> Recovered:
-    """End each landing that a crash interrupted: complete it if the ref moved, else undo it."""
-    with _alone(git_dir):
-        return _recover(git_dir, repo)
 
 
 def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
@@ -193,6 +196,8 @@ def _land(
         return TargetMoved(actual)
     if not descends(pygit2.Repository(git_dir), old, new):
         return NotForward(old, new)
+    if what := damage(git_dir, old, new):
+        return Damaged(shown(what))
     for path in _all_checkouts(git_dir, repo):
         if Checkout(path).rebasing() == HEADS + target:
             return TargetLocked(f"a rebase of {target} in {path}")
@@ -213,7 +218,8 @@ def _land(
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
 
 
-def _recover(git_dir: str, repo: str) -> Recovered:
+def _recover(git_dir: str, repo: str) -> _Recovered:
+    """End each landing that a crash interrupted: complete it if the ref moved, else undo it."""
     finished: list[str] = []
     kept: list[str] = []
     behind: list[tuple[str, str]] = []
@@ -234,21 +240,7 @@ def _recover(git_dir: str, repo: str) -> Recovered:
             settle(git_dir, path)
             finished.append(path)
         spot.release()
-    return Recovered(tuple(finished), tuple(kept), tuple(behind))
-
-
-def checkout_tree(git_dir: str, home: str, path: str, oid: str) -> str:
-    """Make a scratch worktree for tests, with exactly the files of commit `oid`; return its name.
-
-    It is detached at `oid` (hazard 45). A scratch worktree that an earlier call left at `path` is
-    discarded with all its files. Raise `RepositoryError` PATH_IN_THE_WAY if someone works in the
-    worktree there.
-    """
-    guard(git_dir, home, path)
-    name = registered(git_dir, path)
-    if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
-        discard(git_dir, home, path)
-    return make(git_dir, path, oid, mark=SCRATCH, detach=True)
+    return _Recovered(tuple(finished), tuple(kept), tuple(behind))
 
 
 def _lock_and_check(spots: list[Checkout], intent: Intent) -> TargetLocked | FilesInTheWay | None:

@@ -56,6 +56,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Those of the plan's branches that exist already: name to object id."""
     author: str
     """The author of the merges, as `Name <address>`."""
+    settings: dict[str, str]
+    """The git settings that decide the bytes of a checkout (`settings.CONVERTING`)."""
     notes: tuple[str, ...]
     """Sentences that a user should know and may ignore."""
 
@@ -118,6 +120,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         changed=tuple(shown(str(Path(spot, name))) for spot in spots for name in changed(spot)),
         existing={name: heads[name] for name in branches if name in heads},
         author=str(identity(path)),
+        settings=settings.converting(spots[0] if spots else git_dir),
         notes=tuple(_notes(repo, git_dir, state.head, target)),
     )
 
@@ -274,13 +277,18 @@ def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> lis
     workdir = repo.workdir
     if workdir is not None and Path(workdir, ".gitmodules").exists():
         notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
-    if workdir is not None and _uses_lfs(Path(workdir, ".gitattributes")):
+    filters = _filters(Path(workdir, ".gitattributes")) if workdir is not None else set()
+    if "lfs" in filters:
         notes.append("LFS files: merges compare the pointers, not the contents")
+    for name in sorted(filters):
+        notes.append(f"filter {name}: tests see what it writes, as it is configured now")
     if not is_able():
         notes.append("this git is older than 2.38: merges use no attributes and no merge drivers")
     notes += settings.notes(workdir or git_dir, target)
     return notes
 
 
-def _uses_lfs(attributes: Path) -> bool:
-    return attributes.is_file() and "filter=lfs" in attributes.read_text(errors="replace")
+def _filters(attributes: Path) -> set[str]:
+    """Return the names of the filters in an attribute file."""
+    text = attributes.read_text(errors="replace") if attributes.is_file() else ""
+    return set(re.findall(r"\bfilter=(\S+)", text))

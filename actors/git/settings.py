@@ -7,6 +7,7 @@
 docs/git-settings.md gives the reason for each setting.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -22,6 +23,12 @@ FOR_AGENTS: Final = {
 With `core.fsync`, an agent's commit is on the disk when its `git` ends. Otherwise a power cut could
 leave empty object files, which git takes for existing objects and never writes again.
 """
+
+CONVERTING: Final = re.compile(
+    r"filter\..+\.(clean|smudge|process|required)"
+    r"|core\.(autocrlf|eol|symlinks|filemode|ignorecase|precomposeunicode|attributesfile)"
+)
+"""Settings (section and key in lower case) that decide which bytes a checkout has."""
 
 _TRUE: Final = {"", "true", "yes", "on", "1"}
 
@@ -74,21 +81,31 @@ SAID: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
 
 def notes(at: str, target: str) -> Iterator[str]:
     """Yield the sentence of each setting in `SAID` that is in force at a checkout."""
-    known = _settings(at)
+    known = matching(at, _ANY)
     for key, (matters, sentence) in SAID.items():
         name = key.format(target=target)
         if name in known and matters(known[name]):
             yield f"git's {name} is set: {sentence}"
 
 
-def _settings(at: str) -> dict[str, str]:
-    """Return the user's settings, the last value of each.
+def converting(at: str) -> dict[str, str]:
+    """Return the settings of `CONVERTING` that are in force at a checkout."""
+    return matching(at, CONVERTING)
+
+
+_ANY: Final = re.compile(".*", re.DOTALL)
+
+
+def matching(at: str, wanted: re.Pattern[str]) -> dict[str, str]:
+    """Return the settings in force whose whole name matches, the last value of each.
 
     A key without a value maps to "", which means true. Settings of the command line are left out:
     they are Callboard's own.
     """
     words = split0(git("config", "-z", "--list", "--show-scope", at=at))
-    lines = [
-        line for scope, line in zip(words[::2], words[1::2], strict=True) if scope != "command"
-    ]
-    return {key: value for key, _, value in (line.partition("\n") for line in lines)}
+    found = {}
+    for scope, line in zip(words[::2], words[1::2], strict=True):
+        key, _, value = line.partition("\n")
+        if scope != "command" and wanted.fullmatch(key):
+            found[key] = value
+    return found

@@ -72,7 +72,7 @@ def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: st
     name = registered(git_dir, path)
     there = os.path.lexists(path)
     if name is not None and not (there and _is_complete(git_dir, name)):
-        _discard(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
+        throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
         name = None
     elif there and name is not None and own_git_dir(path) is None:
         raise RepositoryError(
@@ -107,7 +107,7 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
     guard(git_dir, home, path)
     name = registered(git_dir, path)
     if not Path(path).exists():
-        _discard(git_dir, path, name)
+        throw_away(git_dir, path, name)
         return Removed(None)
     if name is None:
         raise RepositoryError(
@@ -122,7 +122,7 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
                 f"{path} holds repositories of its own: {', '.join(kept.unpinned)}",
                 "move them away; the rest is pinned at " + kept.ref,
             )
-    _discard(git_dir, path, name)
+    throw_away(git_dir, path, name)
     return Removed(kept)
 
 
@@ -254,7 +254,7 @@ def discard(git_dir: str, home: str, path: str) -> None:
         raise RepositoryError(
             Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
         )
-    _discard(git_dir, path, name)
+    throw_away(git_dir, path, name)
 
 
 def _is_complete(git_dir: str, name: str) -> bool:
@@ -309,8 +309,11 @@ def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bo
     return bool(tip) and descends(repo, tip, merged_into)
 
 
-def _discard(git_dir: str, path: str, name: str | None) -> None:
-    """Rename the directory away in one step, then remove its registration, then its files."""
+def throw_away(git_dir: str, path: str, name: str | None) -> None:
+    """Remove a directory and its registration as a worktree, if it has one (`name`).
+
+    The directory is renamed in one step first.
+    """
     trash = f"{path}.removing"
     if Path(trash).exists():
         shutil.rmtree(trash)

@@ -181,7 +181,7 @@ class Merger(CompanyActor):
         if self._tests is not None:
             self._tests.due(message)
 
-    def _tested(self, fact: MergeTested | None) -> None:
+    def _tested(self, fact: MergeTested | MergeRefused | None) -> None:
         """Tell the result, unless it was told before and is decided on."""
         if fact is None or self._tests is None:
             return

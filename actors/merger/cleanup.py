@@ -12,6 +12,7 @@ from actors.git.command import GitFailed
 from actors.git.errors import RepositoryError
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
+from actors.git.tested import clear
 from bus.rows import Workflow
 from bus.status import WorkflowStatus
 
@@ -33,7 +34,7 @@ def tidy(row: Workflow, home: Path, tested: Path) -> None:
     for scratch in sorted((home / "worktrees" / row.id).glob(".merge-*")):
         _one(row, home, str(scratch), f"{row.id}/{scratch.name.lstrip('.')}", tip, None)
     with contextlib.suppress(GitFailed, RepositoryError, OSError):
-        worktrees.discard(row.git_dir, str(home), str(tested))
+        clear(row.git_dir, str(home), str(tested))
 
 
 def _one(row: Workflow, home: Path, path: str, name: str, tip: str, landed: bool | None) -> None:

@@ -85,6 +85,9 @@ def _fact(row: Workflow, outcome: landing.Landing, has_test: bool) -> Landed:
         case landing.RefRefused(output=output):
             message = f"git refused to move {row.target}: {output}"
             return refused(row, MergeRefusal.REF_REFUSED, message)
+        case landing.Damaged(what=what):
+            message = f"the repository is damaged: {what}"
+            return refused(row, MergeRefusal.DAMAGED, message)
         case landing.NotForward(old=old, new=new):
             message = f"{new[:12]} does not descend from {old[:12]}"
             return refused(row, MergeRefusal.NOT_FORWARD, message)

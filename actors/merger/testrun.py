@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from actors.git import land as landing
 from actors.git.copies import copy_all
 from actors.git.environment import project_env
+from actors.git.identity import of_text
 from actors.git.places import place_within
+from actors.git.tested import Differs, checkout_tree
+from actors.merger.build import refused
 from actors.platform.loop import Timer
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -23,8 +25,8 @@ from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.system.own_worker import OwnWorker
 from actors.system.stage import Stage
 from bus import clock
-from bus.facts import MergeTested
-from bus.kinds import Ending
+from bus.facts import MergeRefused, MergeTested
+from bus.kinds import Ending, MergeRefusal
 from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
@@ -95,7 +97,7 @@ class TestRun:
         )
         self._since = self._began() or clock.awake()
 
-    def begin(self) -> MergeTested | None:
+    def begin(self) -> MergeTested | MergeRefused | None:
         """Start the run, or connect to it if it runs already.
 
         An earlier incarnation may have started it, or the connection may have been lost.
@@ -112,19 +114,23 @@ class TestRun:
                 if not self._set_aside():
                     return self._finish(Exit(Ending.LOST, 0, 0.0, 0, 0, 0))
                 self._since = clock.awake()
-                self._start()
+                return self._start()
             case Found.FOREIGN:
                 self._session.set_aside()
-                self._start()
+                return self._start()
             case Found.NEVER:
-                self._start()
+                return self._start()
             case Found.UNKNOWN:
                 raise OSError(f"{self.directory} cannot be read")
+        self._limit()
+        return None
+
+    def _limit(self) -> None:
+        """Have the run ended at its time limit."""
         if self._timer is None:
             limit = self._plan.test_timeout - clock.awake_since(self._since)
             due = TestsDue(self.number)
             self._timer = self._stage.timers.after(max(0.0, limit), self._merger, due)
-        return None
 
     def _take_over(self) -> None:
         """Connect. A host that is starting or ending does not answer: try again soon."""
@@ -147,16 +153,30 @@ class TestRun:
                 return True
         return False
 
-    def _start(self) -> None:
-        """Run the tests in a directory that is made now: what lay there is not ours."""
+    def _start(self) -> MergeRefused | None:
+        """Run the tests in a directory that is made now: what lay there is not ours.
+
+        They run only on exactly the tree of the commit (`git.tested`).
+        """
         row, home = self._row, str(self._stage.paths.home)
         if os.path.lexists(self.directory):
             self._session.set_aside()
         self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o700)
-        self._worker.call(
-            landing.checkout_tree, row.git_dir, home, str(self._path), row.merge.commit
+        made = self._worker.call(
+            checkout_tree,
+            row.git_dir,
+            home,
+            str(self._path),
+            row.merge.commit,
+            settings=self._stage.reader.git_settings(row.id),
+            author=of_text(row.author),
         )
+        if isinstance(made, Differs):
+            message = (
+                f"the tests' directory {self._path} is not as the commit: somebody writes there"
+            )
+            return refused(row, MergeRefusal.TREE_DIFFERS, message, list(made.files))
         place = self._path / place_within(row.repo)
         place.mkdir(parents=True, exist_ok=True)
         copy_all(Path(row.repo), place, self._plan.copy)
@@ -164,6 +184,8 @@ class TestRun:
         self._session.start(_command(self._plan), env, place, 40, 120)
         if not self._session.connected:
             self._look_again()
+        self._limit()
+        return None
 
     def _look_again(self) -> None:
         self._stage.tell(self._merger, Look())

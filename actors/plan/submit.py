@@ -25,8 +25,9 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
             continue
         try:
             found = checked.survey
+            stamp, plan = clock.stamp(), checked.plan
             change = submission(
-                id, checked.plan, clock.stamp(), found.git_dir, caller, found.author
+                id, plan, stamp, found.git_dir, caller, found.author, found.settings
             )
             stage.commit(actor, change)
         except Duplicate:

@@ -7,7 +7,6 @@ import pytest
 
 from actors.git import land as land_module
 from actors.git.checkout import Checkout
-from actors.git.errors import RepositoryError, Rule
 from actors.git.hold import Intent
 from actors.git.land import (
     FilesInTheWay,
@@ -16,9 +15,8 @@ from actors.git.land import (
     RefRefused,
     TargetLocked,
     TargetMoved,
-    checkout_tree,
     land,
-    recover,
+    take_stock,
 )
 from tests.actors.git.git_repos import Repo, killed_at, land_next
 
@@ -283,10 +281,9 @@ def test_hooks_for_commits_do_not_run(ready: Repo) -> None:
     is_landed(ready)
 
 
-@pytest.mark.parametrize("recovery", ["the same call", "recover"])
 @pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
 def test_hazard_49_kill_anywhere_leaves_the_old_target_or_completes_the_new(
-    ready: Repo, recovery: str, stride: int, tmp_path: Path
+    ready: Repo, stride: int, tmp_path: Path
 ) -> None:
     """Hazard 49."""
     old, new = ready.oid("main"), ready.oid("next")
@@ -310,10 +307,6 @@ def test_hazard_49_kill_anywhere_leaves_the_old_target_or_completes_the_new(
         else:
             moved += 1
             assert ready.oid("main") == new
-        if recovery == "recover":
-            recover(ready.git_dir)
-            if ready.oid("main") == old:
-                is_untouched(ready, old, mine)
         landed = land(ready.git_dir, "main", old=old, new=new, message="x")
         assert isinstance(landed, Landed), (step, landed)
         assert landed.kept == ()
@@ -333,7 +326,8 @@ def test_a_change_after_the_crash_is_not_overwritten(ready: Repo) -> None:
         step += 1
         killed_at(step, lambda: land(ready.git_dir, "main", old=old, new=new, message="x"))
         if ready.oid("main") == old:
-            recover(ready.git_dir)
+            take_stock(ready.git_dir, "main", new)
+            is_untouched(ready, old, "")
     ready.write({"a.txt": "edited after the crash\n", "new/deep/n.txt": "mine\n"})
     result = land(ready.git_dir, "main", old=old, new=new, message="x")
     assert isinstance(result, Landed)
@@ -341,30 +335,6 @@ def test_a_change_after_the_crash_is_not_overwritten(ready: Repo) -> None:
     assert (ready.path / "a.txt").read_text() == "edited after the crash\n"
     assert ready.git("diff", "--name-only") == "a.txt\nnew/deep/n.txt"
     assert ready.git("diff", "--cached", "--name-only") == ""
-
-
-def test_hazard_45_the_scratch_tree_is_exactly_the_commit(ready: Repo, home: Path) -> None:
-    """Hazard 45."""
-    path = home / "scratch"
-    for commit in (ready.oid("next"), ready.oid("main"), ready.oid("main")):
-        checkout_tree(ready.git_dir, str(home), str(path), commit)
-        assert ready.oid("HEAD", at=path) == commit
-        assert ready.git("status", "--porcelain", "--ignored", at=path) == ""
-        assert ready.git("symbolic-ref", "-q", "HEAD", at=path, check=False) == ""
-        ready.write({"left/over": "x", "a.txt": "changed"}, at=path)
-    assert len(ready.git("worktree", "list").splitlines()) == 2
-
-
-def test_hazard_51_a_worktree_in_use_is_no_place_for_a_scratch_tree(
-    ready: Repo, home: Path
-) -> None:
-    from actors.git.worktrees import add
-
-    path, base = str(home / "task"), ready.oid("main")
-    add(ready.git_dir, str(home), path, branch="task", base=base, owner="demo")
-    with pytest.raises(RepositoryError) as error:
-        checkout_tree(ready.git_dir, str(home), path, base)
-    assert error.value.rule is Rule.PATH_IN_THE_WAY
 
 
 def test_a_lock_that_a_killed_git_of_ours_left_is_removed(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from actors.git.errors import RepositoryError, Rule
-from actors.git.land import Landed, TargetLocked, checkout_tree, land
+from actors.git.land import Landed, TargetLocked, land
 from actors.git.places import explicit, main_workdir, place_within
 from actors.git.repository import survey
+from actors.git.tested import checkout_tree
 from actors.git.worktrees import add
 from tests.actors.git.git_repos import Repo
 
@@ -110,6 +111,7 @@ def test_a_place_that_no_setting_can_mend_is_refused(
     repo: Repo, home: Path, tmp_path: Path
 ) -> None:
     """The setting comes from outside the repository, so that a worktree's own does not count."""
+    base = repo.oid("main")
     hook = tmp_path / "bin" / "git"
     hook.parent.mkdir()
     real = shutil.which("git")
@@ -120,7 +122,7 @@ def test_a_place_that_no_setting_can_mend_is_refused(
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", f"{hook.parent}:/usr/bin:/bin")
         with pytest.raises(RepositoryError) as refused:
-            checkout_tree(repo.git_dir, str(home), str(home / "t"), repo.oid("main"))
+            add(repo.git_dir, str(home), str(home / "t"), branch="t", base=base, owner="demo")
     assert refused.value.rule is Rule.DISPLACED
 
 

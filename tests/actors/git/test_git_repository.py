@@ -132,6 +132,7 @@ def test_submodules_and_lfs_are_told(repo: Repo) -> None:
     notes = survey(str(repo.path), "main").notes
     assert "submodules" in notes[0]
     assert "LFS" in notes[1]
+    assert "filter lfs" in notes[2]
 
 
 def test_existing_branches_are_named(repo: Repo) -> None:
