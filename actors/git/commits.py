@@ -25,6 +25,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One commit, as the facts need it."""
 
     oid: str
+    tree: str
+    """The id of its tree; "" in a commit that is not sound."""
     parents: tuple[str, ...]
     author: str
     """`Name <email>`."""
@@ -49,11 +51,13 @@ def _parse(oid: str, data: bytes) -> Commit:
     head, _, message = data.partition(b"\n\n")
     lines = [line.partition(b" ") for line in head.split(b"\n")]
     parents = [value.decode("ascii", "replace") for key, _, value in lines if key == b"parent"]
+    tree = next((value.decode("ascii", "replace") for key, _, value in lines if key == b"tree"), "")
     known = tuple(parent for parent in parents if _OID.fullmatch(parent))
     author = next((value for key, _, value in lines if key == b"author"), b"")
     encoding = next((value for key, _, value in lines if key == b"encoding"), b"utf-8")
     return Commit(
         oid=oid,
+        tree=tree if _OID.fullmatch(tree) else "",
         parents=known,
         author=_text(_person(author), encoding)[:_NAME],
         author_key=author,

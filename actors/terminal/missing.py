@@ -13,7 +13,7 @@ import msgspec
 
 from actors.git.command import GitUnknown, git, split0
 from actors.git.refs import HEADS
-from bus.commit_words import parse
+from bus.commit_words import Malformed, parse
 
 SHOWN: Final = 8
 """How many files, commits or branches are named."""
@@ -60,6 +60,7 @@ def missing(place: Place) -> str:
 def _findings(place: Place) -> Iterator[str]:
     yield from _head(place)
     yield from _commits(place)
+    yield from _emptiness(place)
     yield from _changes(place)
     yield from _stashes(place)
     yield from _elsewhere(place)
@@ -95,6 +96,18 @@ def _commits(place: Place) -> Iterator[str]:
     elif unmarked:
         names = _listed([name for name, _ in unmarked])
         yield f"The message of {names} has no mark."
+
+
+def _emptiness(place: Place) -> Iterator[str]:
+    """Report a completion whose branch has the same files as at the task's start."""
+    tip = HEADS + place.branch
+    trees = {"".join(_lines(place, "rev-parse", f"{at}^{{tree}}")) for at in (place.base, tip)}
+    message = git("log", "-1", "--format=%B", tip, "--", at=place.worktree).decode(
+        "utf-8", "replace"
+    )
+    said = parse(message)
+    if len(trees) == 1 and said is not None and not isinstance(said, Malformed):
+        yield f"The branch {place.branch} says #{said.meaning}, but changes nothing."
 
 
 def _changes(place: Place) -> Iterator[str]:

@@ -322,6 +322,12 @@ class Watcher(CompanyActor):
                 fact.problem = found.reason
             elif found.left:
                 fact.note = f"{found.left} was left by a process that is gone"
+            fact.empty = bool(branch.name) and self._changes_nothing(branch.base, fact.commit)
+
+    def _changes_nothing(self, base: str, commit: str) -> bool:
+        """Whether the tree of `commit` is the one with which the task began."""
+        before, after = read(self._repo, base), read(self._repo, commit)
+        return before is not None and after is not None and before.tree == after.tree != ""
 
     def _judge(self, branch: Branch, commit: str) -> Clean | Dirty:
         """Examine the worktree. Raise `NotYet`, after storing a fact if that takes long."""

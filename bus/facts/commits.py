@@ -12,7 +12,8 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     count, according to its message or to git.
     `issues` are the words of a reviewer or of a failing coder. `written` is the author's time if
     history was rewritten (a rebase copies others' words), otherwise "". `note` is what git showed
-    that does not count against the commit: a lock file of a process that is gone.
+    that does not count against the commit: a lock file of a process that is gone. `empty` says that
+    it is a completion and its tree is the one with which the task began.
     """
 
     observed = True
@@ -27,6 +28,7 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     problem: str = ""
     written: str = ""
     note: str = ""
+    empty: bool = False
 
 
 class CommitWaits(Fact, kw_only=True, tag="commit.waits"):

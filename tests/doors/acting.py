@@ -99,9 +99,14 @@ def helper(table: str, lines: str, **more: Any) -> str:
 
 
 def say(message: str, body: str = "") -> str:
-    """A line that commits everything, also nothing, with this message."""
+    """A line that commits everything with this message.
+
+    Where the branch would have no change at all, which completes nothing, it makes one.
+    """
     extra = f" -m '{body}'" if body else ""
-    return f"$ git add -A && git commit -q --allow-empty -m '{message}'{extra}\n"
+    made = 'f="said-$(basename "$PWD")"; echo said > "$f" && git add "$f"'
+    change = f"if git diff --cached --quiet main 2>/dev/null; then {made}; fi"
+    return f"$ git add -A; {change}; git commit -q --allow-empty -m '{message}'{extra}\n"
 
 
 def once(flag: Path, first: str, later: str) -> str:

@@ -21,6 +21,13 @@ def watched(home: Home, repo: Path, tmp_path: Path) -> Iterator[Watched]:
     watched.subscriber.close()
 
 
+def work(worktree: Path, message: str) -> None:
+    """Commit a change."""
+    (worktree / "work.txt").write_text("work\n")
+    git(worktree, "add", "-A")
+    git(worktree, "commit", "-q", "-m", message)
+
+
 @pytest.mark.parametrize(
     ("checkout", "where"),
     [(["-b", "mine/own"], "branch mine/own"), (["--detach"], "no branch")],
@@ -58,7 +65,7 @@ def test_two_tasks_that_make_the_same_commit_are_both_done(watched: Watched) -> 
 def test_a_branch_that_is_moved_to_another_task_s_commit_is_not_done(watched: Watched) -> None:
     """Hazard 1."""
     one, two = watched.worktrees["a"], watched.worktrees["b"]
-    git(one, "commit", "-q", "--allow-empty", "-m", "Mine #done")
+    work(one, "Mine #done")
     watched.until(type="task.status", address="demo/a/", new="completed")
     git(two, "reset", "-q", "--hard", "feat/a")
     git(two, "commit", "-q", "--allow-empty", "-m", "Not done yet")
@@ -74,7 +81,7 @@ def test_a_word_beside_the_branch_counts_when_the_branch_is_moved_to_it(
 ) -> None:
     worktree = watched.worktrees["a"]
     git(worktree, "checkout", "-q", *checkout)
-    git(worktree, "commit", "-q", "--allow-empty", "-m", "All of it #done")
+    work(worktree, "All of it #done")
     commit = git(worktree, "rev-parse", "HEAD")
     watched.until(type="commit.rejected", commit=commit)
     git(worktree, "checkout", "-q", "feat/a")

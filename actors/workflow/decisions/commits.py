@@ -6,7 +6,7 @@ is rejected, and the terminal is told the reason. Nothing is completed on a gues
 
 from actors.workflow.decisions import line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
-from actors.workflow.decisions.words import duty_of, rejection, waiting
+from actors.workflow.decisions.words import NOTHING_CHANGED, duty_of, refused, rejection, waiting
 from bus.commit_words import Duty, Meaning
 from bus.facts import CommitRejected, CommitSeen, CommitWaits, RefRewritten
 from bus.kinds import Role
@@ -32,6 +32,9 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
         _reject(fact, draft, task, worker, reason)
         return
     assert worker is not None
+    if task is not None and _is_empty_completion(fact, task, worker):
+        _reject_empty(fact, draft, task, worker)
+        return
     if task is None:
         merging.merge_terminal_spoke(fact, draft, worker)
     else:
@@ -126,6 +129,38 @@ def _why_not(fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal
     return ""
 
 
+def _is_empty_completion(fact: CommitSeen, task: Task, worker: Terminal) -> bool:
+    """Return whether a coder completes a task in which nothing was changed.
+
+    Work that is lost (in a stash, on another branch) looks like that. A terminal that is not the
+    last of its line may only prepare; and a review of an empty branch is somebody's judgement.
+    """
+    last = worker is task.error or worker is task.line[-1]
+    coder = worker.role != Role.REVIEWER
+    return fact.empty and fact.verdict == Meaning.DONE and coder and last
+
+
+def _reject_empty(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> None:
+    """Tell the terminal that its branch has no change, as often as the plan's `nudges` allow.
+
+    After that its turn ends without a commit that counts, and it waits for a person.
+    """
+    draft.tell(_rejected(fact, worker.address, NOTHING_CHANGED))
+    if worker.nudges < draft.plan.nudges:
+        duty = duty_of(task, worker)
+        outcomes.nudge(draft, worker, refused(fact.commit, NOTHING_CHANGED), duty)
+
+
+def _rejected(fact: CommitSeen, address: str, reason: str) -> CommitRejected:
+    return CommitRejected(
+        address=address,
+        branch=fact.branch,
+        commit=fact.commit,
+        subject=fact.subject,
+        reason=reason,
+    )
+
+
 def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> None:
     said = f"commit {fact.commit[:12]}: {fact.subject}"
     match fact.verdict:
@@ -145,15 +180,7 @@ def _reject(
     fact: CommitSeen, draft: Draft, task: Task | None, worker: Terminal | None, reason: str
 ) -> None:
     """Tell the rejection in a fact and to the terminal; fail the terminal after too many."""
-    draft.tell(
-        CommitRejected(
-            address=worker.address if worker else fact.address,
-            branch=fact.branch,
-            commit=fact.commit,
-            subject=fact.subject,
-            reason=reason,
-        )
-    )
+    draft.tell(_rejected(fact, worker.address if worker else fact.address, reason))
     if worker is None:
         return
     if worker.rejections >= outcomes.MAX_REJECTIONS:

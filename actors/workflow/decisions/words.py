@@ -9,6 +9,13 @@ from bus.status import TaskStatus
 CONTEXT = 6_000
 """How many characters of evidence (a screen, a test's output) go into an instruction."""
 
+NOTHING_CHANGED = (
+    "the branch has the same files as when the task began. Commit your changes; where work was "
+    "stashed or committed elsewhere, bring it here. If nothing has to be changed, say why in the "
+    "message of an empty commit with #review: then it is judged"
+)
+"""Why an empty completion is not accepted."""
+
 
 def duty_of(task: Task, terminal: Terminal) -> Duty:
     """Return the duty of a task's terminal."""
@@ -46,9 +53,14 @@ def _range(task: Task) -> str:
     return f"{task.base[:12]}..{task.tip[:12] or task.branch}"
 
 
+def refused(commit: str, reason: str) -> str:
+    """Return the sentence that says why a completion was not accepted."""
+    return f"Your commit {commit[:12]} was not accepted: {reason}."
+
+
 def rejection(commit: str, reason: str, duty: Duty) -> str:
     """Return the text for a terminal whose completion was not accepted."""
-    return f"Your commit {commit[:12]} was not accepted: {reason}.\n\n{instructions(duty)}".strip()
+    return f"{refused(commit, reason)}\n\n{instructions(duty)}".strip()
 
 
 def waiting(commit: str, reason: str) -> str:

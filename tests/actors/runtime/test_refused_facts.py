@@ -31,7 +31,9 @@ def test_the_cursor_does_not_advance_where_its_fact_was_not_stored(
     served.until(name, lambda row: row["tasks"][0]["terminals"][0]["sent"] == 1)
     served.sql(REFUSE)
     worktree = served.home / "worktrees" / name / "a"
-    git(worktree, "commit", "-q", "--allow-empty", "-m", "told late #done")
+    (worktree / "work").write_text("x")
+    git(worktree, "add", "work")
+    git(worktree, "commit", "-q", "-m", "told late #done")
     served.until_fact("actor.failed", f"runtime/workflows/{name}/watcher/")
     assert facts(served, "commit.seen") == []
     served.sql("DROP TRIGGER refuse")

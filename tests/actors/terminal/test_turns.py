@@ -82,7 +82,8 @@ def test_an_idle_terminal_is_started_again_by_retry(
     served: Served, begin: Begin, tmp_path: Path
 ) -> None:
     flag = tmp_path / "flag"
-    script = f"$ test -e {flag} && git commit -q --allow-empty -m 'now #done' || touch {flag}\n"
+    finish = "echo x > new && git add new && git commit -q -m 'now #done'"
+    script = f"$ test -e {flag} && {finish} || touch {flag}\n"
     name = begin(coder(script), head="nudges = 0")
     until_idle(served, name)
     served.client.call("task.retry", task=f"{name}/a/")
@@ -168,3 +169,32 @@ def test_what_takes_the_keyboard_waits_for_a_person_at_once(
     (idle,) = facts(served, "terminal.idle")
     assert idle["obstacle"] == obstacle
     assert facts(served, "turn.without_commit") == facts(served, "turn.ended") == []
+
+
+def test_an_empty_completion_is_told_and_then_waits_for_a_person(
+    served: Served, begin: Begin, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    note = f'$ printf "%s\\n--\\n" "$INSTRUCTION" >> {told}\n'
+    stash = "$ echo x > README; git stash -q; git commit -q --allow-empty -m 'All of it #done'\n"
+    name = begin({"cli": "empty", "instruction": "work"}, tail=cli("empty", note + stash))
+    until_idle(served, name)
+    rejected = facts(served, "commit.rejected")
+    assert [fact["address"] for fact in rejected] == [f"{name}/a/1/"] * 3
+    assert "the same files as when the task began" in rejected[0]["reason"]
+    assert all(fact["empty"] for fact in facts(served, "commit.seen"))
+    assert told.read_text().count("the same files as when the task began") == 2
+    (idle,) = facts(served, "terminal.idle")
+    assert "says #done, but changes nothing" in idle["missing"]
+    assert "There is work in a stash" in idle["missing"]
+    assert row(served, name)["status"] == "running"
+
+
+def test_an_empty_branch_may_ask_for_a_review_and_a_person_accepts_it(
+    served: Served, begin: Begin
+) -> None:
+    name = begin(coder("$ git commit -q --allow-empty -m 'Nothing is to be done #review'\n"))
+    served.until(name, lambda found: found["tasks"][0]["status"] == "review_pending")
+    assert facts(served, "commit.rejected") == []
+    served.client.call("task.approve", task=f"{name}/a/")
+    served.until_status(name, "completed")

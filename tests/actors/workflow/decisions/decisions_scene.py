@@ -59,7 +59,7 @@ def merging(*lines: str, **settings: Any) -> World:
 
 def says(world: World, task: str, verdict: str, **names: str) -> None:
     """The terminal that works on `task` commits, and all that follows by itself happens."""
-    world.commit(f"demo/{task}/", verdict, **names)
+    world.commit(f"demo/{task}/", verdict, "", False, **names)
     world.settle(merger=False)
 
 

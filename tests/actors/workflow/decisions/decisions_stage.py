@@ -176,7 +176,9 @@ class Staged:
             )
             self._see(terminal, idle, idle="all")
 
-    def commit(self, address: str, verdict: str, problem: str = "", **names: str) -> str:
+    def commit(
+        self, address: str, verdict: str, problem: str = "", empty: bool = False, **names: str
+    ) -> str:
         self.commits += 1
         commit = f"{self.commits:040x}"
         fact = facts.CommitSeen(
@@ -187,6 +189,7 @@ class Staged:
             verdict=Meaning(verdict),
             issues="an issue" if verdict in ("fail", "reject") else "",
             problem=problem,
+            empty=empty,
             names=names,
         )
         self.store([fact])

@@ -18,6 +18,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
     running,
     says,
     statuses,
+    told,
 )
 from tests.actors.workflow.decisions.decisions_world import World
 
@@ -114,3 +115,41 @@ def test_one_that_has_spoken_waits_for_nobody(verdict: str) -> None:
     says(world, "a", verdict)
     row = world.find("demo/a/1/")
     assert (row.idle, row.blocked, row.stalled) == ("", "", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker", "verdict", "completes"),
+    [
+        ("coder", "a/1", "done", False),
+        ("coder coder", "a/1", "done", True),
+        ("coder reviewer", "a/1", "done", True),
+    ],
+)
+def test_an_empty_completion_completes_no_task(
+    line: str, speaker: str, verdict: str, completes: bool
+) -> None:
+    world = running(line)
+    world.commit("demo/a/", verdict, empty=True)
+    world.settle(merger=False)
+    done = world.find(f"demo/{speaker}/").status == TerminalStatus.COMPLETED
+    assert done == completes
+
+
+def test_an_empty_completion_is_told_as_often_as_the_plan_nudges() -> None:
+    world = running("coder", nudges=1)
+    for _ in range(3):
+        world.commit("demo/a/", "done", empty=True)
+        world.settle(merger=False)
+    coder = world.find("demo/a/1/")
+    assert (coder.nudges, coder.step, coder.rejections) == (1, 2, 0)
+    assert "the same files as when the task began" in coder.instruction
+    assert len(told(world, facts.CommitRejected)) == 3
+
+
+def test_an_empty_review_is_judged_and_an_empty_answer_of_a_reviewer_counts() -> None:
+    world = running("coder reviewer")
+    world.commit("demo/a/", "review", empty=True)
+    world.settle(merger=False)
+    world.commit("demo/a/", "done", empty=True)
+    world.settle(merger=False)
+    assert statuses(world, "a") == ["completed", "completed", "completed"]
