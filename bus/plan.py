@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bus import address, toml
+from bus import address, plan_words, toml
 from bus.converting import converter
 from bus.errors import Refused, malformed
+from bus.graph import Graph, cycle
 from bus.kinds import Role
-from bus.plan_lines import line_of
+from bus.plan_lines import Path, line_of
 from bus.plan_problems import Problem, Shape, collect, spelled
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -54,12 +55,16 @@ class TerminalPlan(_Strict):
 
 
 class TaskPlan(_Strict):
-    """A task: its branch, and the terminals that work on it one after another."""
+    """A task: its branch, and the terminals that work on it one after another.
+
+    It begins when the tasks whose ids are in `after` have completed.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
     branch: Text
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
     name: str = ""
+    after: list[Text] = []
 
 
 class HelperPlan(_Strict):
@@ -129,6 +134,11 @@ class Plan(_Strict):
     orchestrator: Orchestrator | None = None
     provider: dict[str, Provider] = {}
     cli: dict[str, dict[str, Any]] = {}
+
+    @property
+    def graph(self) -> Graph:
+        """Which task comes after which (`bus.graph`)."""
+        return {task.id: task.after for task in self.task}
 
 
 _SHAPE: Shape[Plan] = Shape(
@@ -271,8 +281,30 @@ def _beyond_types(plan: Plan) -> list[Problem]:
                 problem("must say something", "task", i, "terminal", j, "instruction")
         if task.terminal[0].role == Role.REVIEWER:
             problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
+    found += _beyond_types_of_graph(plan)
     for index, pattern in enumerate(plan.copy):
         parts = PurePosixPath(pattern).parts
         if pattern.startswith("/") or ".." in parts or ".git" in parts:
             problem("must be a pattern below the repository, not its .git", "copy", index)
+    return found
+
+
+def _beyond_types_of_graph(plan: Plan) -> list[Problem]:
+    """Return the problems of the tasks' `after`: unknown ids, ids given twice, cycles."""
+    found: list[Problem] = []
+    places = {task.id: i for i, task in enumerate(plan.task)}
+    for i, task in enumerate(plan.task):
+        for j, id in enumerate(task.after):
+            path: Path = ("task", i, "after", j)
+            if id == task.id:
+                found.append(Problem(path, "a task cannot come after itself"))
+            elif id not in places:
+                found.append(Problem(path, plan_words.no_task(id, list(places))))
+            elif task.after.index(id) < j:
+                found.append(Problem(path, f"{id!r} is given twice"))
+    back = [] if found else cycle(plan.graph)
+    if back:
+        i = places[back[0]]
+        path = ("task", i, "after", plan.task[i].after.index(back[1]))
+        found.append(Problem(path, f"a cycle: {' comes after '.join(back)}"))
     return found

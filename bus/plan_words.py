@@ -30,6 +30,12 @@ def unknown(name: str, known: list[str]) -> str:
     return f"unknown field; there are {', '.join(known)}"
 
 
+def no_task(id: str, known: list[str]) -> str:
+    """Return the message about an id that no task has, with the nearest one."""
+    near = get_close_matches(id, known, 1, 0.5)
+    return f"there is no task {id!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
 def wrong(rule: str, key: str, value: Any, choices: list[str]) -> str:
     """Return the message about a wrong value; `rule` is msgspec's message."""
     if choices and isinstance(value, str):

@@ -32,11 +32,16 @@ class Submitted(msgspec.Struct):
 
 
 class CheckedTask(msgspec.Struct):
-    """One task of a checked plan. `terminals` are the programs, in the order of their turns."""
+    """One task of a checked plan.
+
+    `terminals` are the programs, in the order of their turns. `after` are the ids of the tasks that
+    must have completed before it begins.
+    """
 
     id: str
     branch: str
     terminals: list[str]
+    after: list[str] = []
 
 
 class CheckedPlan(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bus.graph import Graph, in_order
 from bus.kinds import Role
 from bus.status import LIVE_TERMINAL, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -68,6 +69,10 @@ class Task(msgspec.Struct, kw_only=True):
     `speaker` is the terminal whose commit that is. It is kept until its program has ended, because
     the terminal may report again until then. `rounds` counts review rejections and `repairs` counts
     error terminals. `issues` is what the next instruction has to say about either.
+
+    `after` holds the ids of the tasks that must have completed before. The base of such a task is
+    the merge of their accepted commits. `carried` is the commit that resolved a conflict of that
+    merge; "" if there was none. `held` says why that merge failed: the task waits for a person.
     """
 
     address: str
@@ -85,12 +90,20 @@ class Task(msgspec.Struct, kw_only=True):
     rounds: int = 0
     repairs: int = 0
     issues: str = ""
+    after: list[str] = []
+    carried: str = ""
+    held: str = ""
     terminals: list[Terminal] = []
 
     @property
     def line(self) -> list[Terminal]:
         """The planned terminals, in order, without the error terminal."""
         return [terminal for terminal in self.terminals if terminal.name != "error"]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has no base yet, because that is made of the work of other tasks."""
+        return self.status == TaskStatus.PENDING and bool(self.after) and not self.base
 
     @property
     def reopened(self) -> bool:
@@ -105,6 +118,9 @@ class Task(msgspec.Struct, kw_only=True):
 
 class Merge(msgspec.Struct, kw_only=True):
     """How far the merge has come.
+
+    `task` is the address of the task for whose base the tasks before it are merged; it is "" for
+    the merge that lands.
 
     `round` counts its builds. A build makes `commit` on the target's tip `base`. `commit_time` is
     the time in the merge commits of this round. `runs` counts the test runs on `commit`, and
@@ -136,6 +152,7 @@ class Merge(msgspec.Struct, kw_only=True):
     repairs: int = 0
     problem: str = ""
     told: str = ""
+    task: str = ""
 
     @property
     def carried(self) -> str:
@@ -197,6 +214,34 @@ class Workflow(msgspec.Struct, kw_only=True):
     merge: Merge = msgspec.field(default_factory=Merge)
     merge_terminal: Terminal | None = None
     forecast: list[Forecast] = []
+
+    @property
+    def graph(self) -> Graph:
+        """Which task comes after which (`bus.graph`)."""
+        return {task.id: task.after for task in self.tasks}
+
+    def in_merge_order(self) -> list[Task]:
+        """Return the tasks in the order in which they are merged; cancelled ones are left out."""
+        by_id = {task.id: task for task in self.tasks}
+        ordered = [by_id[id] for id in in_order(self.graph)]
+        return [task for task in ordered if task.status != TaskStatus.CANCELLED]
+
+    def to_merge(self) -> list[Task]:
+        """Return the tasks whose work the present merge takes in, in the order of the merge.
+
+        For the base of a task these are the tasks that it comes after.
+        """
+        base_of = next((t for t in self.tasks if t.address == self.merge.task), None)
+        ordered = self.in_merge_order()
+        return [t for t in ordered if t.id in base_of.after] if base_of is not None else ordered
+
+    @property
+    def merges(self) -> bool:
+        """Whether branches are being merged: to land them, or for the base of a task."""
+        if self.status == WorkflowStatus.MERGING:
+            return True
+        goes_on = self.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+        return goes_on and bool(self.merge.task)
 
     def terminals(self) -> list[Terminal]:
         """Return all terminals in launch order: by (task, position), the merge terminal last."""

@@ -39,6 +39,7 @@ class MergeColumns(TypedDict, total=False):
     told: str
     repairs: int
     problem: str
+    task: str
 
 
 class TaskColumns(TypedDict, total=False):
@@ -52,6 +53,9 @@ class TaskColumns(TypedDict, total=False):
     rounds: int
     repairs: int
     issues: str
+    after: list[str]
+    carried: str
+    held: str
 
 
 class TerminalColumns(TypedDict, total=False):

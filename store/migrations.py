@@ -67,6 +67,18 @@ def _add_settings(database: SqliteDatabase) -> None:
         )
 
 
+def _add_dependencies(database: SqliteDatabase) -> None:
+    """Add the columns about tasks that come after others."""
+    for table, name, kind in (
+        ("task", "after", "TEXT NOT NULL DEFAULT '[]'"),
+        ("task", "carried", "TEXT NOT NULL DEFAULT ''"),
+        ("task", "held", "TEXT NOT NULL DEFAULT ''"),
+        ("merge", "task", "TEXT NOT NULL DEFAULT ''"),
+    ):
+        if name not in {column.name for column in database.get_columns(table)}:
+            database.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {kind}')
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -76,6 +88,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     give_merge_its_table,
     _rename_intent,
     _add_settings,
+    _add_dependencies,
 )
 
 VERSION = len(STEPS)

@@ -161,7 +161,8 @@ class Reader:
         worktree of the merge if there is one.
         """
         return self._sql(
-            "SELECT address, branch, base, worktree FROM task WHERE workflow = ? AND base != ''"
+            "SELECT address, branch, base, worktree FROM task"
+            " WHERE workflow = ? AND base != '' AND worktree != ''"
             " UNION ALL SELECT workflow || '/merge/', '', start, worktree"
             " FROM merge WHERE workflow = ? AND worktree != ''",
             *(id, id),
@@ -326,7 +327,7 @@ def _value(column: Any) -> str:
     return f"ifnull({name}, '')" if column.null else name
 
 
-_JSON = {"forecast", "files"}
+_JSON = {"forecast", "files", "after"}
 """Columns whose values are JSON text."""
 
 

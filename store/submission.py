@@ -65,6 +65,7 @@ def submission(
                     "name": task.name or task.id,
                     "position": position,
                     "branch": task.branch,
+                    "after": _encode(task.after).decode(),
                 },
             ),
             TaskMoved(address=where, old=None, new=TaskStatus.PENDING, reason="submitted"),

@@ -99,6 +99,7 @@ class Merge(Model):
     repairs = _number()
     problem = _text()
     told = _text()
+    task = _text()
 
 
 class Task(Model):
@@ -122,6 +123,9 @@ class Task(Model):
     rounds = _number()
     repairs = _number()
     issues = _text()
+    after = _list()
+    carried = _text()
+    held = _text()
 
     class Meta:
         """Peewee's options: an id and a branch are unique in a workflow."""

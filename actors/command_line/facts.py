@@ -29,6 +29,10 @@ def said(fact: AnyFact) -> str:
             return one_line(f"{fact.commit[:12]} is not judged yet: {fact.reason}")
         case facts.CommitRejected():
             return one_line(f"{fact.commit[:12]}: {fact.reason}")
+        case facts.TaskWaits():
+            return one_line(fact.reason)
+        case facts.TaskBased():
+            return f"begins at {fact.commit[:12]}, with {', '.join(fact.branches)}"
         case facts.MergeTested():
             how = "green" if fact.passed else f"red (status {fact.status})"
             return f"{how} on {fact.commit[:12]} in {fact.seconds:.1f} s"

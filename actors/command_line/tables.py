@@ -166,9 +166,12 @@ def _node(node: Node) -> str:
 
 def check(plan: CheckedPlan) -> Any:
     """Return what a plan would run."""
-    table = Table("task", "branch", "terminals, in turn", box=None, pad_edge=False)
+    heads = ["task", "branch", "terminals, in turn"]
+    graph = any(task.after for task in plan.tasks)
+    table = Table(*heads, *(["after"] if graph else []), box=None, pad_edge=False)
     for task in plan.tasks:
-        table.add_row(task.id, escape(task.branch), escape(" -> ".join(task.terminals)))
+        cells = [task.id, task.branch, " -> ".join(task.terminals), ", ".join(task.after)]
+        table.add_row(*map(escape, cells[: len(table.columns)]))
     test = " ".join(plan.test) if plan.test else "none: what lands is NOT TESTED"
     head = f"{plan.name}: {plan.repo} -> {plan.target} ({plan.target_commit[:12]})"
     order = f"start order: {', '.join(plan.launch_order)}; {plan.max_terminals} at once"

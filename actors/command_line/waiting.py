@@ -44,12 +44,16 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
     if merge_of_person(workflow):
         landed, where = workflow.merge.stage == MergeStage.CHECKOUT, workflow.merge.worktree
         what = "landed, but for a checkout" if landed else f"a conflict in {where}"
+        if workflow.merge.task:
+            what += f" (the base of {workflow.merge.task})"
         found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))
     return found
 
 
 def _of_task(workflow: Workflow, task: Task) -> list[Wait]:
     address = task.address.rstrip("/")
+    if task.held and workflow.status in _TASKS_GO_ON:
+        return [Wait(f"{address}: {one_line(task.held)}", [command("retry", address)])]
     if task.status == "failed" and workflow.status in _TASKS_GO_ON:
         return [Wait(f"{address} failed: {one_line(task.reason)}", [command("retry", address)])]
     at_work = ("waiting", "running", "starting")
@@ -104,4 +108,4 @@ def merge_of_person(workflow: Workflow) -> bool:
     helper, stage = workflow.merge_terminal, workflow.merge.stage
     at_work = helper is not None and (helper.shall_run or helper.wanted)
     asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)
-    return workflow.status == "merging" and asks
+    return workflow.merges and asks

@@ -6,6 +6,9 @@ and one compare-and-swap moves the target. `kill -9` anywhere leaves the old tar
 new one; the next incarnation reads the row and goes on after the last step that was told (hazards
 44 to 49).
 
+While a workflow is running, the merger also makes the bases of tasks that come after others, by the
+same steps; nothing of that is tested or lands.
+
 The other files of this folder do the steps and return what came of them; this actor alone stores
 it.
 """
@@ -99,11 +102,12 @@ class Merger(CompanyActor):
         first = self._first_in_line(row)
         if row.status != WorkflowStatus.MERGING:
             self._look_beside(row)
+        if not row.merges:
             return
         if row.merge.told in {row.merge.step(fact.__name__) for fact in _ENDS}:
             return  # the workflow's actor is about to decide on it
         try:
-            self._step(row, first)
+            self._step(row, first or bool(row.merge.task))
         except (GitLate, WorkerLate) as late:
             row = self._row()
             said = f"a filter or a merge driver may be hanging: {late}"

@@ -17,7 +17,7 @@ from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
-from bus.facts import MergeConflict, MergeRefused, MergeStarted
+from bus.facts import MergeConflict, MergeRefused, MergeStarted, TaskBased
 from bus.kinds import MergeRefusal
 from bus.rows import Workflow
 
@@ -28,7 +28,10 @@ class ResolvedByGit(msgspec.Struct, frozen=True):
     commit: str
 
 
-Built = MergeStarted | MergeConflict | MergeRefused | ResolvedByGit
+_CARRIED = "callboard/"
+"""What the name of a resolution begins with, where it is merged like a branch."""
+
+Built = MergeStarted | TaskBased | MergeConflict | MergeRefused | ResolvedByGit
 
 
 def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
@@ -48,13 +51,31 @@ def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
                 row, MergeRefusal.UNRELATED, f"{branch} shares no commit with {row.target}"
             )
         case merging.MergeResult(result=result):
+            branches = [task.branch for task in row.to_merge()]
+            if row.merge.task:
+                return TaskBased(
+                    address=row.merge.task,
+                    target=row.target,
+                    base=tip,
+                    commit=result,
+                    branches=branches,
+                    round=row.merge.round,
+                )
             return MergeStarted(
                 address=row.address,
                 target=row.target,
                 base=tip,
                 commit=result,
-                branches=[task.branch for task in row.tasks],
+                branches=branches,
             )
+
+
+def tip_in_conflict(row: Workflow) -> str:
+    """Return the commit whose merge is in conflict."""
+    name = row.merge.branch
+    if name.startswith(_CARRIED):
+        return name.removeprefix(_CARRIED)
+    return next((task.accepted for task in row.tasks if task.branch == name), "")
 
 
 def refused(
@@ -73,22 +94,25 @@ def target_missing(row: Workflow) -> MergeRefused:
 def _request(row: Workflow) -> merging.MergeRequest:
     """Merge the accepted commit of each branch on the tip of the target.
 
-    If there is a resolution that contains the tip, merge on that.
+    If there is a resolution that contains the tip, merge on that. The resolutions in the bases of
+    the tasks are merged first, so that their conflicts are not met again.
     """
-    branches = [(task.branch, task.name) for task in row.tasks]
-    tips = {task.branch: task.accepted for task in row.tasks}
+    tasks = row.to_merge()
+    branches = [(task.branch, task.name) for task in tasks]
+    tips = {task.branch: task.accepted for task in tasks}
     time = int(datetime.fromisoformat(row.merge.commit_time).timestamp())
     author = of_text(row.author)
     request = merging.plan_merge(
         row.git_dir, row.target, branches, time=time, tips=tips, author=author
     )
+    resolved = [task.carried for task in tasks if task.carried]
     carried = row.merge.carried
-    if not carried:
-        return request
-    if descends(pygit2.Repository(row.git_dir), request.base, carried):
-        return msgspec.structs.replace(request, base=carried)
-    first = merging.MergeBranch("callboard", carried, "resolved conflicts")
-    return msgspec.structs.replace(request, branches=(first, *request.branches))
+    if carried and descends(pygit2.Repository(row.git_dir), request.base, carried):
+        request = msgspec.structs.replace(request, base=carried)
+    elif carried:
+        resolved = [carried, *resolved]
+    first = [merging.MergeBranch(_CARRIED + oid, oid, "resolved conflicts") for oid in resolved]
+    return msgspec.structs.replace(request, branches=(*first, *request.branches))
 
 
 def _lay_out(

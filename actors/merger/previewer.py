@@ -58,7 +58,7 @@ class Previewer(CompanyActor):
         workflow = self.stage.reader.workflow(id)
         if workflow is None:
             raise unknown("workflow", id)
-        branches = [(t.branch, t.name) for t in workflow.tasks if t.base]
+        branches = [(t.branch, t.name) for t in workflow.in_merge_order() if t.worktree]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
         return self._compute(preview, asked)
 
@@ -68,7 +68,7 @@ class Previewer(CompanyActor):
         task = next((task for task in tasks if task.address == message.task), None)
         if workflow is None or task is None:
             raise unknown("task", message.task)
-        if not task.base:
+        if not task.worktree:
             raise illegal(Reason.NO_BRANCH, f"{task.address} has no branch yet")
         found = self._compute(
             branch_diff, workflow.git_dir, task.worktree, task.base, task.tip, message.text

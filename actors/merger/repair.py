@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from actors.git import resolution, worktrees
+from actors.merger.build import tip_in_conflict
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
 from bus.facts import ResolutionJudged
@@ -26,7 +27,7 @@ def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
     the watcher accepts no other commit.
     """
     merge = row.merge
-    tip = next((task.accepted for task in row.tasks if task.branch == merge.branch), "")
+    tip = tip_in_conflict(row)
     commit = merge.carried
     problems: tuple[resolution.Problem, ...] = ()
     if merge.stage == MergeStage.BY_HAND:

@@ -23,6 +23,7 @@ from actors.git.repository import Survey, survey
 from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.errors import malformed
+from bus.graph import in_order
 from bus.plan import Plan, decode
 from bus.requests import MAX_FRAME
 from bus.results import CheckedPlan, CheckedTask
@@ -80,8 +81,16 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
         warnings.append(f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}")
     if plan.orchestrator is not None:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
-    order = [f"{t.id}/{n}" for t in plan.task for n in range(1, len(t.terminal) + 1)]
+    order = _launch_order(plan)
     return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def _launch_order(plan: Plan) -> list[str]:
+    """The terminals as `TASK/POSITION`, each after those of the tasks that its task waits for."""
+    tasks = {task.id: task for task in plan.task}
+    return [
+        f"{id}/{n}" for id in in_order(plan.graph) for n in range(1, len(tasks[id].terminal) + 1)
+    ]
 
 
 def _check_place(plan: Plan, found: Survey) -> None:
@@ -224,8 +233,7 @@ def shown(checked: Checked) -> CheckedPlan:
         test=plan.test,
         max_terminals=plan.max_terminals,
         tasks=[
-            CheckedTask(id=t.id, branch=t.branch, terminals=[s.cli for s in t.terminal])
-            for t in plan.task
+            CheckedTask(t.id, t.branch, [s.cli for s in t.terminal], t.after) for t in plan.task
         ],
         launch_order=checked.order,
         warnings=checked.warnings,

@@ -74,14 +74,20 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
     """Make the task's branch and worktree.
 
     The intent (base and path) is stored first, so that a crash in between ends with the same
-    branch.
+    branch. A task that comes after others has its base already.
     """
     base, path = task.base, port.stage.paths.worktree(task.address)
-    if not base:
-        base = read_ref(workflow.git_dir, HEADS + workflow.target) or ""
+    if not task.worktree:
+        base = base or read_ref(workflow.git_dir, HEADS + workflow.target) or ""
         if not base:
             raise LaunchRefused(f"there is no branch {workflow.target!r} any more")
-        change = update_task(task.address, {"base": ""}, base=base, tip=base, worktree=str(path))
+        change = update_task(
+            task.address,
+            {"base": task.base, "worktree": ""},
+            base=base,
+            tip=base,
+            worktree=str(path),
+        )
         port.commit([change])
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():

@@ -43,6 +43,7 @@ from bus.facts.statuses import (
     TerminalMoved,
     WorkflowMoved,
 )
+from bus.facts.tasks import TaskBased, TaskWaits
 from bus.facts.terminals import (
     InstructionDelivered,
     InstructionSent,
@@ -73,6 +74,8 @@ AnyFact = (
     | CommitRejected
     | RefRewritten
     | TaskReopened
+    | TaskWaits
+    | TaskBased
     | TerminalReady
     | TerminalUnverified
     | LaunchFailed
@@ -141,8 +144,10 @@ __all__ = [
     "RuntimeStarted",
     "RuntimeStopped",
     "TargetMoved",
+    "TaskBased",
     "TaskMoved",
     "TaskReopened",
+    "TaskWaits",
     "TerminalAdopted",
     "TerminalAnswered",
     "TerminalBlocked",

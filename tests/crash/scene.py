@@ -42,7 +42,7 @@ class Scene:
         self.repo = make_repo(place / "repo")
         self.transcript = place / "transcript"
         self.trace = place / "trace"
-        self.plan = plan_text(self.repo, self._tasks(), head=self._head())
+        self.plan = plan_text(self.repo, self._tasks(), head=self._head(), keys=self._keys())
         self.runtime: subprocess.Popen[bytes] | None = None
         self.deaths = 0
         place.joinpath("bin").mkdir()
@@ -64,6 +64,10 @@ class Scene:
             ],
             "b": [coder(self._note("b/1") + commit("b", "two", "write b #done"))],
         }
+
+    def _keys(self) -> dict[str, dict[str, Any]]:
+        """More keys of the tasks."""
+        return {}
 
     def _head(self) -> str:
         return 'test = ["sh", "-c", "test -e a && test -e b"]'

@@ -33,9 +33,10 @@ JOBS = int(os.environ.get("CRASH_JOBS", "2"))
 class Undisturbed:
     """The run without a fault: what it ended with, and the points it passed."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, kind: type[Scene] = Scene) -> None:
         place.mkdir()
-        scene = Scene(place)
+        self.kind = kind
+        scene = kind(place)
         try:
             scene.play()
             scene.end()
@@ -61,14 +62,14 @@ def _differences(found: Any, wanted: Any, path: str = "") -> list[str]:
     return [] if found == wanted else [f"{path}: {found!r}, undisturbed {wanted!r}"]
 
 
-def _die_at(point: str, wanted: dict[str, Any], place: Path) -> tuple[int, list[str]]:
+def _die_at(point: str, wanted: Undisturbed, place: Path) -> tuple[int, list[str]]:
     """(how often the runtime died, what differs from the undisturbed run)."""
     place.mkdir()
-    scene = Scene(place)
+    scene = wanted.kind(place)
     try:
         scene.play(point)
         scene.end()
-        problems = _differences(scene.result(), wanted)
+        problems = _differences(scene.result(), wanted.result)
     except (AssertionError, OSError) as error:
         problems = [repr(error)]
     finally:
@@ -76,14 +77,14 @@ def _die_at(point: str, wanted: dict[str, Any], place: Path) -> tuple[int, list[
     return scene.deaths, [f"{point}: {problem}" for problem in problems]
 
 
-def _die_at_each(
+def die_at_each(
     points: Sequence[str], undisturbed: Undisturbed, place: Path, say: Callable[[str], None]
 ) -> None:
     """Every point in turn; all problems are shown together."""
 
     def one(number: int) -> tuple[str, int, list[str]]:
         point = points[number]
-        return point, *_die_at(point, undisturbed.result, place / str(number))
+        return point, *_die_at(point, undisturbed, place / str(number))
 
     problems: list[str] = []
     missed: list[str] = []
@@ -108,7 +109,7 @@ def test_death_at_some_points_changes_nothing(undisturbed: Undisturbed, tmp_path
     numbered = undisturbed.points[: -len(AROUND_THE_REF)]
     step = max(1, len(numbered) // (SHORT - 2))
     points = [*numbered[step // 2 :: step][: SHORT - 2], "ref.after", "ref.before.all"]
-    _die_at_each(points, undisturbed, tmp_path, lambda _: None)
+    die_at_each(points, undisturbed, tmp_path, lambda _: None)
 
 
 @pytest.mark.long
@@ -123,4 +124,4 @@ def test_death_at_every_point_changes_nothing(
             print(text, file=sys.stderr, flush=True)
 
     points = asked.split(",") if asked else undisturbed.points
-    _die_at_each(points, undisturbed, tmp_path, say)
+    die_at_each(points, undisturbed, tmp_path, say)

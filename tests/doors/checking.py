@@ -1,11 +1,12 @@
 """What the tests of `check` share: a good plan, what a refusal looks like, what must not change."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.doors.kit import Said, done, git, plan_text
 
 
-def good(repo: Path, **more: str) -> str:
+def good(repo: Path, **more: Any) -> str:
     return plan_text(repo, {"a": [done("a")], "b": [done("b")]}, **more)
 
 

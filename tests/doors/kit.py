@@ -64,12 +64,17 @@ def done(file: str, text: str = "x") -> dict[str, Any]:
 
 
 def plan_text(
-    repo: Path, tasks: dict[str, list[dict[str, Any]]], head: str = "", tail: str = ""
+    repo: Path,
+    tasks: dict[str, list[dict[str, Any]]],
+    head: str = "",
+    tail: str = "",
+    keys: dict[str, dict[str, Any]] | None = None,
 ) -> str:
-    """TOML of a plan with one branch `feat/ID` for each task."""
+    """TOML of a plan with one branch `feat/ID` for each task; `keys` are more keys of each."""
     lines = [f'name = "demo"\nrepo = {json.dumps(str(repo))}', head, CLI, tail]
     for id, terminals in tasks.items():
         lines.append(f'[[task]]\nid = "{id}"\nbranch = "feat/{id}"')
+        lines += [f"{key} = {_toml(value)}" for key, value in (keys or {}).get(id, {}).items()]
         for terminal in terminals:
             lines.append("[[task.terminal]]")
             lines += [f"{key} = {_toml(value)}" for key, value in terminal.items()]

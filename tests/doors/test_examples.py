@@ -73,4 +73,4 @@ def test_the_plan_to_copy_is_a_plan(
     (repo / "plan.toml").write_text(every)
     code, out, err = call("check", str(repo / "plan.toml"), "--json")
     assert code == 0, err
-    assert json.loads(out)["launch_order"] == ["login/1", "login/2", "i18n/1"]
+    assert json.loads(out)["launch_order"] == ["login/1", "login/2", "i18n/1", "docs/1"]

@@ -2,7 +2,7 @@
 
 from functools import singledispatch
 
-from actors.workflow.decisions import line, outcomes
+from actors.workflow.decisions import bases, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.action import Action, Do
@@ -42,7 +42,10 @@ def _task(draft: Draft, address: str) -> Task:
 
 @command.register
 def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
-    """Start the terminals, from `created` or after a prepare that failed."""
+    """Start the terminals, from `created` or after a prepare that failed.
+
+    Those of a task that comes after others are started when it has its base.
+    """
     _require(draft, Reason.NOT_CREATED, WorkflowStatus.CREATED, WorkflowStatus.FAILED)
     if any(task.status != TaskStatus.PENDING for task in draft.workflow.tasks):
         raise illegal(
@@ -51,8 +54,9 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
             actions=[Action(Do.REPAIR, draft.workflow.address)],
         )
     draft.move_workflow(WorkflowStatus.STARTING, _BY_PERSON)
-    for terminal in draft.terminals():
-        draft.set_terminal(terminal, wanted=True)
+    for task in draft.workflow.tasks:
+        for terminal in () if task.waits else task.line:
+            draft.set_terminal(terminal, wanted=True)
 
 
 @command.register
@@ -93,7 +97,7 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     for task in draft.workflow.tasks:
         if task.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
             draft.move_task(task, TaskStatus.CANCELLED, "the workflow was stopped")
-    draft.set_merge(stage=MergeStage.IDLE)
+    draft.set_merge(stage=MergeStage.IDLE, task="")
     draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON, frozen=False)
 
 
@@ -176,8 +180,14 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
 
     Terminals that were cancelled with the failed one are started again too. Refused once the
     workflow is over; while it is paused the launch waits.
+
+    A task that is held because its base cannot be merged has it merged again; one that comes after
+    cancelled tasks goes on without them.
     """
     task = _task(draft, order.task)
+    if task.waits:
+        _set_free(draft, task)
+        return
     worker = line.worker(task)
     if worker is not None and outcomes.is_stuck(worker):
         _require(draft, Reason.OVER, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
@@ -199,6 +209,23 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     for terminal in task.line[first:]:
         if terminal.status != TerminalStatus.COMPLETED:
             draft.set_terminal(terminal, wanted=True)
+
+
+def _set_free(draft: Draft, task: Task) -> None:
+    cancelled = bases.cancelled_before(draft, task)
+    if not task.held and not cancelled:
+        raise illegal(
+            Reason.NOT_FAILED,
+            f"{task.address} {task.reason or 'comes after others'}; it begins by itself",
+            actions=[Action(Do.WHY, task.address)],
+        )
+    _require(
+        draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
+    )
+    if draft.workflow.status == WorkflowStatus.FAILED:
+        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
+    after = [id for id in task.after if id not in cancelled]
+    draft.set_task(task, held="", after=after)
 
 
 @command.register
@@ -282,22 +309,13 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
     the branches again. If the landing waits for a checkout, try that again.
     """
     workflow = draft.workflow
-    _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
-    for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():
-        if task.reopened:  # a person corrected the branch and continues with it
-            said = f"commit {task.tip[:12]} is taken in by a person"
-            outcomes.accept(draft, task, None, task.tip, "", said)
-    if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
-        raise illegal(
-            Reason.TASKS_OPEN,
-            f"not every task of {workflow.address} has completed",
-            actions=[Action(Do.GET, workflow.address)],
-        )
+    if not workflow.merge.task:
+        _all_completed(draft)
     stage = workflow.merge.stage
     if workflow.status == WorkflowStatus.MERGING and stage == MergeStage.CHECKOUT:
         draft.set_merge(stage=MergeStage.LANDING, told="")
         return
-    if workflow.status == WorkflowStatus.MERGING and not workflow.merge.asks:
+    if workflow.merges and not workflow.merge.asks:
         raise illegal(
             Reason.NOT_WAITING,
             f"the merge of {workflow.address} goes on by itself; it waits for nobody",
@@ -315,10 +333,30 @@ def _continue(_order: requests.MergeContinue, draft: Draft) -> None:
     outcomes.restart_merge(draft, repairs=0)
 
 
+def _all_completed(draft: Draft) -> None:
+    """Refuse to go on with the landing of a workflow unless every task has completed."""
+    workflow = draft.workflow
+    _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
+    for task in workflow.tasks if workflow.status == WorkflowStatus.FAILED else ():
+        if task.reopened:  # a person corrected the branch and continues with it
+            said = f"commit {task.tip[:12]} is taken in by a person"
+            outcomes.accept(draft, task, None, task.tip, "", said)
+    if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
+        raise illegal(
+            Reason.TASKS_OPEN,
+            f"not every task of {workflow.address} has completed",
+            actions=[Action(Do.GET, workflow.address)],
+        )
+
+
 @command.register
 def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
-    """Give the merge up: the workflow is `failed`, branches and target are untouched."""
-    _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING)
+    """Give the merge up: the workflow is `failed`, branches and target are untouched.
+
+    If the merge is for the base of a task, only that task does not go on.
+    """
+    if not draft.workflow.merge.task:
+        _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING)
     _not_landing(draft)
     draft.set_merge(resolution="", repaired="")
     outcomes.fail_merge(

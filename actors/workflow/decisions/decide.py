@@ -6,7 +6,7 @@ The handlers below apply the event itself; `settle` applies what then follows fr
 
 from functools import singledispatch
 
-from actors.workflow.decisions import commands, commits, line, merging, outcomes
+from actors.workflow.decisions import bases, commands, commits, line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
 from actors.workflow.decisions.words import duty_of
@@ -140,6 +140,11 @@ def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
 @observe.register
 def _merge_started(fact: facts.MergeStarted, draft: Draft) -> None:
     merging.started(fact, draft)
+
+
+@observe.register
+def _based(fact: facts.TaskBased, draft: Draft) -> None:
+    bases.based(fact, draft)
 
 
 @observe.register

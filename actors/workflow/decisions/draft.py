@@ -12,7 +12,7 @@ from bus.peer import NOBODY, Caller
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Move, Operation, Update, update_merge, update_terminal
+from store.change import Move, Operation, Update, as_stored, update_merge, update_terminal
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 from store.errors import IllegalTransition
 from store.transitions import is_legal
@@ -102,6 +102,10 @@ class Draft:
         """Change columns of a task."""
         self._set("task", task.address, task, sets)
 
+    def explain(self, task: Task, reason: str) -> None:
+        """Change the reason of a task's status; the status stays."""
+        self._set("task", task.address, task, {"reason": reason})
+
     def set_terminal(self, terminal: Terminal, **sets: Unpack[TerminalColumns]) -> None:
         """Change columns of a terminal."""
         self._set("terminal", terminal.address, terminal, _calm(sets))
@@ -130,7 +134,7 @@ class Draft:
         for name, value in changed.items():
             setattr(row, name, value)
         if changed:
-            self.operations.append(Update(table, key, changed))
+            self.operations.append(Update(table, key, as_stored(changed)))
 
     def _move(self, table: Any, row: Any, new: Any, reason: str, sets: Mapping[str, Any]) -> None:
         if not is_legal(row.status, new):

@@ -48,11 +48,11 @@ def passed(terminal: Terminal) -> bool:
 def next_in_line(task: Task) -> Terminal | None:
     """Return the terminal whose turn it is, at work or not; None if there is none.
 
-    If a task was reopened after its acceptance, it is a person's turn. The error terminal, once
-    wanted, works alone, and a person judges its work. While a review is pending, it is the turn of
-    a reviewer or of no terminal.
+    A task that waits for its base has none. If a task was reopened after its acceptance, it is a
+    person's turn. The error terminal, once wanted, works alone, and a person judges its work. While
+    a review is pending, it is the turn of a reviewer or of no terminal.
     """
-    if task.status not in _OPEN or task.reopened:
+    if task.status not in _OPEN or task.reopened or task.waits:
         return None
     error = task.error
     if error is not None and (error.shall_run or error.wanted):

@@ -18,13 +18,14 @@ _ASKED = {MergeStage.CONFLICT, MergeStage.REPAIR, MergeStage.CHECKING}
 """The stages in which commits of the merge terminal count."""
 
 
-def _is_merging(draft: Draft) -> bool:
+def _is_landing(draft: Draft) -> bool:
+    """Return whether the merge is the one that lands, not one for the base of a task."""
     return draft.workflow.status == WorkflowStatus.MERGING
 
 
 def _goes_on(draft: Draft) -> bool:
     """Return whether it is the merger's turn. Otherwise its observations are out of date."""
-    return _is_merging(draft) and draft.workflow.merge.stage in IN_LINE
+    return draft.workflow.merges and draft.workflow.merge.stage in IN_LINE
 
 
 def _continue(draft: Draft) -> Action:
@@ -57,7 +58,7 @@ def is_asked_for_work(draft: Draft) -> bool:
 
 def started(fact: facts.MergeStarted, draft: Draft) -> None:
     """Note the commit that the merger has built; it is to be tested."""
-    if _goes_on(draft) and fact.commit != draft.workflow.merge.commit:
+    if _is_landing(draft) and _goes_on(draft) and fact.commit != draft.workflow.merge.commit:
         draft.set_merge(
             stage=MergeStage.TESTING,
             base=fact.base,
@@ -75,7 +76,7 @@ def target_moved(fact: facts.TargetMoved, draft: Draft) -> None:
 
 def refused(fact: facts.MergeRefused, draft: Draft) -> None:
     """Fail a merge that the merger refused."""
-    if not _is_merging(draft):
+    if not draft.workflow.merges:
         return
     files = f": {', '.join(fact.files[:20])}" if fact.files else ""
     outcomes.fail_merge(draft, fact.message, f"{fact.reason}{files}", [_continue(draft)])
@@ -83,13 +84,13 @@ def refused(fact: facts.MergeRefused, draft: Draft) -> None:
 
 def failing(reason: str, draft: Draft) -> None:
     """Fail a merge whose merger cannot take its next step; a person may continue it."""
-    if _is_merging(draft):
+    if draft.workflow.merges:
         outcomes.fail_merge(draft, reason, "", [_continue(draft)])
 
 
 def landed(fact: facts.MergeLanded, draft: Draft) -> None:
     """Complete the workflow: its merge has landed."""
-    if not _is_merging(draft):
+    if not _is_landing(draft):
         return
     helper = draft.workflow.merge_terminal
     if helper is not None and helper.status == TerminalStatus.RUNNING:
@@ -105,7 +106,7 @@ def landed(fact: facts.MergeLanded, draft: Draft) -> None:
 
 def behind(fact: facts.MergeBehind, draft: Draft) -> None:
     """Wait for a person, as after a conflict: the merge has landed, but not in a checkout."""
-    if not _is_merging(draft) or draft.workflow.merge.stage != MergeStage.LANDING:
+    if not _is_landing(draft) or draft.workflow.merge.stage != MergeStage.LANDING:
         return
     draft.set_merge(stage=MergeStage.CHECKOUT, problem=fact.message)
     lines = [f"{fact.commit[:12]} has landed on {fact.target}; {fact.message}"]
@@ -125,7 +126,7 @@ def behind(fact: facts.MergeBehind, draft: Draft) -> None:
 def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     """Wait for a resolution by the merge terminal if the plan has one, else by a person.
 
-    The workflow stays `merging`.
+    The workflow stays `merging`, or `running` if the merge is for the base of a task.
     """
     if not _goes_on(draft):
         return
@@ -168,7 +169,7 @@ def judged(fact: facts.ResolutionJudged, draft: Draft) -> None:
     asked = merge.stage == MergeStage.BY_HAND or (
         merge.stage == MergeStage.CHECKING and fact.commit == merge.carried
     )
-    if not _is_merging(draft) or not asked:
+    if not draft.workflow.merges or not asked:
         return
     if not fact.problems:
         if merge.stage == MergeStage.BY_HAND:

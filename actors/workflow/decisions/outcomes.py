@@ -239,7 +239,16 @@ def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str
 
 
 def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) -> None:
-    """Fail the merge and its workflow: every exit from merging is a transition (hazard 48)."""
+    """Fail the merge and its workflow: every exit from merging is a transition (hazard 48).
+
+    If the merge was for the base of a task, hold the task, and let the workflow go on.
+    """
+    task = draft.task_at(draft.workflow.merge.task)
+    if task is not None:
+        leave_base(draft, first_line(reason))
+        draft.set_task(task, held=f"its base cannot be merged: {first_line(reason)}")
+        offer(draft, [task.address], f"{reason}\n{evidence}", [Action(Do.RETRY, task.address)])
+        return
     helper = draft.workflow.merge_terminal
     if helper is not None:
         cancel(draft, helper, first_line(reason))
@@ -270,10 +279,31 @@ def restart_merge(draft: Draft, **also: Unpack[MergeColumns]) -> None:
     draft.set_merge(**anew)
 
 
+def leave_base(draft: Draft, reason: str) -> None:
+    """End the merge for the base of a task; the next merge begins without anything of it."""
+    helper = draft.workflow.merge_terminal
+    if helper is not None and helper.status == TerminalStatus.RUNNING:
+        draft.move_terminal(helper, TerminalStatus.COMPLETED, reason, shall_run=False)
+    elif helper is not None:
+        cancel(draft, helper, reason)
+    draft.set_merge(
+        stage=MergeStage.IDLE,
+        task="",
+        base="",
+        commit="",
+        files=[],
+        branch="",
+        resolution="",
+        repaired="",
+        repairs=0,
+    )
+
+
 def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
-    """Offer a retry of each failed task, or the repair of all."""
+    """Offer a retry of each task that failed or is held, or the repair of all that failed."""
     actions = [Action(Do.RETRY, task.address) for task in failed]
-    actions.append(repair_action(draft))
+    if any(task.status == TaskStatus.FAILED for task in failed):
+        actions.append(repair_action(draft))
     evidence = "\n".join(t.issues or t.reason for t in failed)
     offer(draft, [t.address for t in failed], evidence, actions)
 

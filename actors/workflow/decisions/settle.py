@@ -6,7 +6,7 @@ of `_RULES`; each returns whether it changed anything.
 
 from collections.abc import Callable
 
-from actors.workflow.decisions import line, outcomes
+from actors.workflow.decisions import bases, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
 from bus.rows import Terminal
@@ -44,7 +44,7 @@ def set_merge_terminal_to_work(draft: Draft) -> bool:
     """Give the merge terminal its instruction as soon as it is ready: it has only one task."""
     terminal = draft.workflow.merge_terminal
     if (
-        draft.workflow.status != WorkflowStatus.MERGING
+        draft.workflow.status not in (WorkflowStatus.MERGING, WorkflowStatus.RUNNING)
         or terminal is None
         or terminal.status != TerminalStatus.WAITING
     ):
@@ -189,15 +189,20 @@ def become_ready(draft: Draft) -> bool:
 
 
 def end_of_tasks(draft: Draft) -> bool:
-    """When every task has ended, merge, or fail and offer what can be done."""
+    """When every task has ended or is blocked, merge, or fail and offer what can be done."""
     workflow = draft.workflow
-    if not draft.is_running or not all(t.status in FINAL_TASK for t in workflow.tasks):
+    causes = bases.blocked(workflow)
+    if not draft.is_running or not all(
+        t.status in FINAL_TASK or t.id in causes for t in workflow.tasks
+    ):
         return False
-    failed = [t for t in workflow.tasks if t.status != TaskStatus.COMPLETED]
-    if failed:
-        names = ", ".join(t.address for t in failed)
-        draft.move_workflow(WorkflowStatus.FAILED, f"failed: {names}")
-        outcomes.offer_task_repair(draft, failed)
+    failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
+    held = [t for t in workflow.tasks if t.held or (t.waits and bases.cancelled_before(draft, t))]
+    if failed or held:
+        names = ", ".join(t.address for t in (failed or held))
+        word = "failed" if failed else "cannot begin"
+        draft.move_workflow(WorkflowStatus.FAILED, f"{word}: {names}")
+        outcomes.offer_task_repair(draft, [*failed, *held])
         return True
     if not all(t.gone for t in workflow.terminals()) or any(t.speaker for t in workflow.tasks):
         return False
@@ -211,6 +216,8 @@ _RULES: tuple[Callable[[Draft], bool], ...] = (
     set_merge_terminal_to_work,
     want_next_in_line,
     repair_failed_task,
+    bases.begin_base,
+    bases.tell_waiting,
     end_of_tasks,
     launch_next,
     give_up_idle_place,

@@ -89,6 +89,12 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         if task is not None and terminal.step > (was.step if terminal.address in old else 0):
             assert line.has_worktree_alone(task, terminal), "instructed beside another"
     for task in after.tasks:
+        was_waiting = any(t.address == task.address and t.waits for t in before.tasks)
+        if was_waiting and not task.waits and task.after and task.status == T.PENDING:
+            first = [t for t in after.tasks if t.id in task.after]
+            assert all(t.status == T.COMPLETED for t in first), "begins before its time"
+        if task.waits:
+            assert not any(t.incarnation or t.wanted for t in task.terminals), "started too soon"
         assert sum(t.status == P.RUNNING and t.shall_run for t in task.terminals) <= 1
         judged = line.reviewed(task) is not None or task.reopened
         assert (task.status == T.REVIEW_PENDING) == judged

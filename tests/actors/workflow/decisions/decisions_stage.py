@@ -200,12 +200,19 @@ class Staged:
     def merger_steps(self) -> list[Step]:
         """What the merger would observe next; nothing while its last word is undecided."""
         merge = self.state.merge
-        if self.state.status != W.MERGING or any(f.address == "demo/" for f in self.queue):
+        told = ("demo/", merge.task)
+        if not self.state.merges or any(f.address in told for f in self.queue):
             return []
         if merge.stage in (MergeStage.CHECKING, MergeStage.BY_HAND):
             return [("accepts the resolution", self.judge), ("finds fault", self.find_fault)]
         if merge.stage not in IN_LINE:
             return []
+        if merge.task:
+            return [
+                ("makes the base", self.make_base),
+                ("finds a conflict", self.find_conflict),
+                ("refuses", self.refuse),
+            ]
         if not merge.commit:
             return [
                 ("builds", self.build),
@@ -238,6 +245,19 @@ class Staged:
             base=self.target,
             commit=f"merge{self.commits}",
             branches=[],
+        )
+        self._tell(fact)
+
+    def make_base(self) -> None:
+        merge = self.state.merge
+        self.commits += 1
+        fact = facts.TaskBased(
+            address=merge.task,
+            target="main",
+            base=self.target,
+            commit=f"base{self.commits}",
+            branches=[task.branch for task in self.state.to_merge()],
+            round=merge.round,
         )
         self._tell(fact)
 

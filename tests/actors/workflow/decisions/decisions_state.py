@@ -76,7 +76,7 @@ def _update(state: Workflow, update: Update) -> None:
 def _set(row: Any, column: str, value: Any) -> None:
     if column == "plan":  # a terminal's plan is no part of its shown row
         return
-    if column == "files":
+    if column in ("files", "after"):
         value = msgspec.json.decode(value)
     assert hasattr(row, column), column
     setattr(row, column, value)
@@ -92,6 +92,7 @@ def _insert(state: Workflow | None, insert: Insert) -> Workflow:
     if insert.table == "merge":
         return state
     if insert.table == "task":
+        values["after"] = msgspec.json.decode(values["after"])
         state.tasks.append(Task(**values, status=TaskStatus.PENDING, terminals=[]))
         return state
     assert insert.table == "terminal"

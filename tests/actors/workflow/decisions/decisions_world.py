@@ -7,7 +7,7 @@ stored first and decided on later, in order, as the durable mailbox does it.
 import copy
 from functools import partial
 
-from actors.workflow.decisions import line
+from actors.workflow.decisions import bases, line
 from bus import facts, requests
 from bus.kinds import Ending
 from bus.rows import Terminal
@@ -135,14 +135,25 @@ class World(Staged):
                 assert working or by_person, "the merge waits for nobody"
             case W.RUNNING:
                 full = sum(not t.gone for t in state.terminals()) >= self.plan.max_terminals
+                blocked = bases.blocked(state)
+                if state.merge.task:
+                    asked = state.merge.stage == MergeStage.CONFLICT and self.offer is not None
+                    assert working or asked, "a base is merged by nobody"
                 for task in state.tasks:
-                    if task.status in FINAL_TASK or line.worker(task):
+                    if task.status in FINAL_TASK or line.worker(task) or task.id in blocked:
+                        continue
+                    if task.waits:
+                        before = [t for t in state.tasks if t.id in task.after]
+                        is_open = any(t.status != T.COMPLETED for t in before)
+                        assert is_open or state.merge.task, f"{task.address} is not begun"
                         continue
                     if task.status == T.REVIEW_PENDING and line.next_in_line(task) is None:
                         continue
                     assert full, f"{task.address} is stuck"
                     assert working, f"{task.address} is stuck"
-                assert any(t.status not in FINAL_TASK for t in state.tasks), "nothing left to do"
+                assert any(
+                    t.status not in FINAL_TASK and t.id not in blocked for t in state.tasks
+                ), "nothing left to do"
             case W.STARTING:
                 raise AssertionError("starting with nothing under way")
 
@@ -187,8 +198,10 @@ class World(Staged):
             return first
         if state.status in simple:
             return simple[state.status]
-        task = next(t for t in state.tasks if t.status == T.REVIEW_PENDING)
-        return requests.TaskApprove(task=task.address)
+        judged = [t for t in state.tasks if t.status == T.REVIEW_PENDING]
+        if not judged and state.merge.task:
+            return requests.MergeContinue(workflow="demo")
+        return requests.TaskApprove(task=next(iter(judged)).address)
 
 
 def _killed(address: str, incarnation: int) -> facts.TerminalExited:

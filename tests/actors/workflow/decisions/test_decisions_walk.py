@@ -44,7 +44,10 @@ def make_plan(pick: Callable[[int, int], int]) -> Plan:
             TerminalPlan(cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)])
             for i in range(pick(0, 2))
         ]
-        tasks.append(TaskPlan(id=f"t{n}", branch=f"feat/t{n}", terminal=[first, *more]))
+        after = [f"t{m}" for m in range(n) if pick(0, 2) == 0]
+        tasks.append(
+            TaskPlan(id=f"t{n}", branch=f"feat/t{n}", terminal=[first, *more], after=after)
+        )
     attempts = pick(0, 2), pick(0, 2)
     helper = [HelperPlan(cli="helper", attempts=n) if n else None for n in attempts]
     return Plan(
