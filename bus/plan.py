@@ -6,6 +6,7 @@ plan would do something else than its writer meant (similar to hazard 4).
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -174,10 +175,11 @@ def refusal(error: Exception) -> Refused:
     return malformed(path, rule)
 
 
-def decode(source: str | bytes | dict[str, Any]) -> Plan:
+def decode(source: str | bytes | dict[str, Any], of_user: Mapping[str, Any] | None = None) -> Plan:
     """Return the plan that TOML text or a decoded JSON object describes.
 
-    Raise `Refused` (422) with the key's path and the rule.
+    `of_user` are the user's own defaults (`bus.config`), for what the plan does not give. Raise
+    `Refused` (422) with the key's path and the rule.
     """
     try:
         if isinstance(source, bytes):
@@ -188,14 +190,27 @@ def decode(source: str | bytes | dict[str, Any]) -> Plan:
     except toml.TomlError as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
-        plan, found = collect(_with_defaults(raw), _SHAPE)
+        plan, found = collect(_with_defaults(_with_users(raw, of_user or {})), _SHAPE)
         found += _beyond_types(plan) if plan is not None else []
         _check_texts(raw, "")
     except RecursionError as error:
         raise malformed("", "the plan is nested too deeply") from error
     if plan is None or found:
-        raise _refused(found, source if isinstance(source, str) else "")
+        raise refused(found, source if isinstance(source, str) else "")
     return plan
+
+
+def _with_users(raw: dict[str, Any], of_user: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan with the user's defaults below its own.
+
+    Leave a plan that does not have the form of one as it is; the conversion refuses it later.
+    """
+    if not of_user or not isinstance(raw, dict) or not isinstance(raw.get("defaults", {}), dict):
+        return raw
+    own = set(Defaults.__struct_fields__)
+    for_plan = {key: value for key, value in of_user.items() if key not in own}
+    for_terminals = {key: value for key, value in of_user.items() if key in own}
+    return {**for_plan, **raw, "defaults": {**for_terminals, **raw.get("defaults", {})}}
 
 
 def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
@@ -223,7 +238,7 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, **changed}
 
 
-def _refused(found: list[Problem], text: str) -> Refused:
+def refused(found: list[Problem], text: str) -> Refused:
     """Return all problems as one refusal: the first as path and rule, each other as a line."""
     said = []
     for problem in found:

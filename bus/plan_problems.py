@@ -146,7 +146,8 @@ def _choices(path: Path, shape: Shape[P]) -> list[str]:
     hint = get_type_hints(struct).get(str(path[-1])) if struct else None
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return [str(each) for each in hint]
-    return [each for each in get_args(hint) if isinstance(each, str)]
+    parts = [part for each in get_args(hint) for part in get_args(each) or (each,)]
+    return [each for each in parts if isinstance(each, str)]
 
 
 def _rename(draft: Any, path: Path, known: list[str]) -> None:

@@ -282,3 +282,22 @@ class EndedRuntime(msgspec.Struct):
     terminals: list[str]
     ended: bool
     message: str
+
+
+class Setting(msgspec.Struct):
+    """A value that counts for plans which say nothing else, and the file it comes from.
+
+    `source` is "built in" for a value of Callboard's own.
+    """
+
+    key: str
+    value: str
+    source: str
+
+
+class Settings(msgspec.Struct):
+    """The user's files, by name, and what counts. A file that is not there is marked so."""
+
+    home: str
+    files: dict[str, str]
+    settings: list[Setting]

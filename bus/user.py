@@ -31,3 +31,14 @@ def file_of_user(path: Path | str) -> Path | None:
         return expanded(path)
     except NoHomeDirectory:
         return None
+
+
+def config_path(name: str) -> Path | None:
+    """Return the path of a file of the user's configuration of Callboard, which need not exist.
+
+    It is in `$XDG_CONFIG_HOME/callboard`, else in `~/.config/callboard`. Return None if the user
+    has no home directory. As the XDG rules want it, a relative `$XDG_CONFIG_HOME` does not count.
+    """
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    place = base if base.startswith("/") else "~/.config"
+    return file_of_user(Path(place) / "callboard" / name)

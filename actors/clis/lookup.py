@@ -18,10 +18,11 @@ from actors.clis.providers import (
     provider,
 )
 from bus.plan import HelperPlan, Plan, TerminalPlan
-from bus.user import expanded, file_of_user
+from bus.user import NoHomeDirectory, config_path
 
-USER_PROFILES = Path("~/.config/callboard/profiles.toml")
-USER_PROVIDERS = Path("~/.config/callboard/providers.toml")
+PROFILES = "profiles.toml"
+PROVIDERS = "providers.toml"
+"""The user's files, in the directory of `bus.user.config_path`."""
 
 
 def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Profile]:
@@ -29,7 +30,7 @@ def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, P
 
     Raise `ProfileError` if one is not valid.
     """
-    return load(file_of_user(USER_PROFILES), of_plan or {})
+    return load(config_path(PROFILES), of_plan or {})
 
 
 def of_user() -> dict[str, Provider]:
@@ -37,7 +38,7 @@ def of_user() -> dict[str, Provider]:
 
     Raise `ProviderError`, which names the file and the path of the key, if one is not valid.
     """
-    path = file_of_user(USER_PROVIDERS)
+    path = config_path(PROVIDERS)
     try:
         return load_providers(path) if path is not None else {}
     except ProviderError as error:
@@ -59,7 +60,8 @@ def named(plan: Plan, name: str, path: str) -> Provider:
     if name not in users:
         known = ", ".join(sorted({*plan.provider, *users})) or "none"
         raise ProviderError(
-            path, f"no provider {name!r} in the plan or in {USER_PROVIDERS}; there are: {known}"
+            path,
+            f"no provider {name!r} in the plan or in {config_path(PROVIDERS)}; there are: {known}",
         )
     return users[name]
 
@@ -112,7 +114,9 @@ def take_over(source: Path | None) -> dict[str, Any]:
     Providers with a name that exists already are not changed. Raise `CcSwitchError` or
     `ProviderError` if a source cannot be read.
     """
-    path = expanded(USER_PROVIDERS)
+    path = config_path(PROVIDERS)
+    if path is None:
+        raise NoHomeDirectory(PROVIDERS)
     of_user()
     found = import_cc_switch(source)
     added = add_providers(path, found)

@@ -7,6 +7,7 @@ modules of the standard library too, if click has not imported them (`pathlib` c
 """
 
 from actors.command_line import (
+    config_commands,
     reading_commands,
     runtime_commands,
     terminal_commands,
@@ -14,4 +15,11 @@ from actors.command_line import (
 )
 from actors.command_line.entry import main
 
-__all__ = ["main", "reading_commands", "runtime_commands", "terminal_commands", "workflow_commands"]
+__all__ = [
+    "config_commands",
+    "main",
+    "reading_commands",
+    "runtime_commands",
+    "terminal_commands",
+    "workflow_commands",
+]

@@ -133,3 +133,19 @@ def completion(shell: str | None) -> None:
     if found is None:
         raise Stop(f"no completion for the shell {name!r}; there are bash, zsh, fish", USAGE)
     say(found(main, {}, "callboard", "_CALLBOARD_COMPLETE").source())
+
+
+@main.command()
+@click.option("--man", is_flag=True, help="As a man page, to be kept as callboard.1.")
+@click.pass_context
+def manual(ctx: click.Context, man: bool) -> None:
+    """Show the help of all commands as one text.
+
+    To have it as `man callboard`: callboard manual --man > ~/.local/share/man/man1/callboard.1
+    """
+    from actors.command_line import manual as made
+
+    if man:
+        say(made.page(ctx.find_root()))
+    else:
+        click.echo_via_pager(made.text(ctx.find_root()))

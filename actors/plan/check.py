@@ -20,6 +20,7 @@ from actors.git.copies import to_copy, without_match
 from actors.git.errors import RepositoryError, Rule
 from actors.git.places import place_within
 from actors.git.repository import Survey, survey
+from actors.plan import config
 from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.errors import malformed
@@ -47,7 +48,7 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`."""
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
-    plan = decode(source)
+    plan = decode(source, config.of_user())
     try:
         repo = expanded(plan.repo)
     except NoHomeDirectory as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.user import file_of_user
+from bus.user import config_path, file_of_user
 
 SECRETS = (
     "~/.ssh",
@@ -104,7 +104,7 @@ def without_ways_out(env: dict[str, str]) -> dict[str, str]:
 
 def _secrets() -> list[str]:
     """The user's own keys; none for a user without a home directory."""
-    found = map(file_of_user, SECRETS)
+    found = [*map(file_of_user, SECRETS), config_path("")]
     return [str(path) for path in found if path is not None]
 
 

@@ -22,7 +22,7 @@ from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.reasons import Reason
 from bus.results import Finding, Report
-from bus.user import file_of_user
+from bus.user import config_path, file_of_user
 from store import damage, mending
 from store.errors import Damaged, StoreError
 from store.lost import lost_database
@@ -158,7 +158,7 @@ def _clis() -> list[Finding]:
     try:
         profiles = lookup.profiles()
     except ProfileError as error:
-        return [_item(str(error), "missing", f"mend {lookup.USER_PROFILES}")]
+        return [_item(str(error), "missing", f"mend {config_path(lookup.PROFILES)}")]
     return [_cli(profile) for profile in profiles.values() if profile.command]
 
 

@@ -12,7 +12,7 @@ from actors.platform.owners import end_abandoned
 from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
 from bus.errors import malformed
-from bus.results import CheckedPlan, Report
+from bus.results import CheckedPlan, Report, Settings
 
 __all__ = [
     "check",
@@ -23,7 +23,7 @@ __all__ = [
     "providers",
     "running_terminals",
 ]
-__all__ += ["take_over_providers", "wait_for_end"]
+__all__ += ["settings", "take_over_providers", "wait_for_end"]
 
 
 def check(plan: str | dict[str, Any], base: str) -> CheckedPlan:
@@ -53,6 +53,13 @@ def installed_clis() -> list[str]:
 
     profiles = lookup.profiles()
     return [name for name, p in profiles.items() if p.command and shutil.which(p.command[0])]
+
+
+def settings(home: Path, plan: str | None = None) -> Settings:
+    """What counts for a plan on this machine, and from which file. Raises `Refused` (422)."""
+    from actors.plan import config
+
+    return config.settings(home, plan)
 
 
 def running_terminals(home: Path) -> list[str]:
