@@ -17,12 +17,12 @@ class Presence:
     """The files of a database, as they were when this was made. Any thread may use it."""
 
     def __init__(self, path: Path) -> None:
-        found = [(f"{path}{suffix}", _inode(f"{path}{suffix}")) for suffix in SUFFIXES]
-        self._files = [(name, inode) for name, inode in found if inode is not None]
+        files = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+        self._files = [(file, inode) for file in files if (inode := _inode(file)) is not None]
 
     def lost(self) -> list[str]:
         """Return the paths of the files that were deleted, replaced or emptied since."""
-        return [name for name, inode in self._files if _inode(name) != inode]
+        return [str(file) for file, inode in self._files if _inode(file) != inode]
 
 
 def is_there(path: Path) -> bool:
@@ -33,15 +33,15 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def _inode(name: str) -> tuple[int, int] | None:
+def _inode(file: Path) -> tuple[int, int] | None:
     """Return the identity of a file; None if it is missing, or empty and not the log.
 
     Raise `OSError` for any other reason, because the file is then not known to be lost.
     """
     try:
-        found = Path(name).stat()
+        found = file.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not found.st_size and not name.endswith("-wal"):  # a log is empty after a checkpoint
+    if not found.st_size and not file.name.endswith("-wal"):  # a log is empty after a checkpoint
         return None
     return found.st_dev, found.st_ino
