@@ -1,6 +1,7 @@
 """A client of the requests socket, for programs outside the runtime."""
 
 import itertools
+import secrets
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -11,7 +12,9 @@ import zmq
 
 from bus import requests
 from bus.errors import NO_BODY, Refused
-from bus.requests import Request
+from bus.keys import ClientKey, show_key
+from bus.reasons import Reason
+from bus.requests import Request, RuntimeInfo
 
 R = TypeVar("R")
 
@@ -33,13 +36,20 @@ class Client:
     """
 
     def __init__(
-        self, endpoint: str, timeout: float = 30.0, serves: Callable[[], bool] = lambda: True
+        self,
+        endpoint: str,
+        timeout: float = 30.0,
+        serves: Callable[[], bool] = lambda: True,
+        key: ClientKey | None = None,
     ) -> None:
         """Connect to the requests socket at `endpoint`; `timeout` is in seconds.
 
         `serves` says whether a runtime still serves. It is called twice a second while a request
-        waits for its answer.
+        waits for its answer. `key` is for the TCP door.
         """
+        self._key = key
+        self._epoch = ""
+        self._name = secrets.token_hex(8)
         self._timeout = timeout
         self._serves = serves
         self._numbers = itertools.count(1)
@@ -50,26 +60,40 @@ class Client:
     def _connected(self) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
+        if self._key is not None:
+            show_key(socket, self._key, self._key.server_requests)
         socket.connect(self._endpoint)
         return socket
+
+    def _new_id(self) -> str | int:
+        """Return the id of the next request. Over TCP it begins with the runtime's epoch."""
+        number = next(self._numbers)
+        if self._key is None:
+            return number
+        if not self._epoch:
+            frame = requests.encode(RuntimeInfo(id=number))
+            found = self._exchange("runtime.info", number, frame, None)
+            self._epoch = requests.decode_result(RuntimeInfo(), found).epoch
+            number = next(self._numbers)
+        return f"{self._epoch}/{self._name}-{number}"
 
     def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
         """Send a request and return its typed result; `timeout` is in seconds.
 
         Raise `Refused` with the runtime's error, or `NoAnswer`.
         """
-        number = next(self._numbers)
+        number = self._new_id()
         kind = str(request.__struct_config__.tag)
         frame = requests.encode(msgspec.structs.replace(request, id=number))
         return requests.decode_result(request, self._exchange(kind, number, frame, timeout))
 
     def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
         """Send a request given as plain data and return its result as plain data."""
-        number = next(self._numbers)
+        number = self._new_id()
         frame = msgspec.json.encode({"type": type, "id": number, **fields})
         return msgspec.json.decode(self._exchange(type, number, frame, timeout))
 
-    def _exchange(self, type: str, number: int, frame: bytes, timeout: float | None) -> bytes:
+    def _exchange(self, type: str, number: str | int, frame: bytes, timeout: float | None) -> bytes:
         """Send a frame, wait for the reply to `number`, and return its result as JSON."""
         self._socket.send(frame)
         wait = self._timeout if timeout is None else timeout
@@ -81,7 +105,10 @@ class Client:
                 continue
             if reply.ok:
                 return bytes(reply.result)
-            raise Refused.told(reply.error or NO_BODY)
+            error = reply.error or NO_BODY
+            if error.reason == Reason.OTHER_EPOCH:
+                self._epoch = ""  # another runtime serves now; the next request asks for its epoch
+            raise Refused.told(error)
         # Closing the socket drops a request that is still queued: nobody waits for its answer now.
         self._socket.close()
         self._socket = self._connected()

@@ -16,10 +16,19 @@ from bus.user import expanded
 VERSION = 1
 
 
+class TcpPlace(msgspec.Struct, frozen=True):
+    """Where the TCP door is: its endpoints, and its public keys, by which clients know it."""
+
+    requests: str
+    feed: str
+    server_requests: str
+    server_feed: str
+
+
 class Connection(msgspec.Struct, omit_defaults=True):
     """Where to connect: ZeroMQ endpoints, and the token for the doors that require one.
 
-    `http` is the web door's address, "" if that door is closed.
+    `http` is the web door's address, "" if that door is closed; `tcp` is the TCP door's, or None.
     """
 
     version: int
@@ -28,22 +37,7 @@ class Connection(msgspec.Struct, omit_defaults=True):
     feed: str
     token: str
     http: str = ""
-
-
-class WebDoor(msgspec.Struct, frozen=True):
-    """What the web door's process is told when it starts.
-
-    `requests` and `feed` are the runtime's endpoints, `token` is the token that the door requires,
-    and `hosts` are the values of the header `Host` that name it. `certificate` and `key` are the
-    files of TLS, "" for none.
-    """
-
-    requests: str
-    feed: str
-    token: str
-    hosts: tuple[str, ...]
-    certificate: str = ""
-    key: str = ""
+    tcp: TcpPlace | None = None
 
 
 _decode = msgspec.json.Decoder(Connection).decode

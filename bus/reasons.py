@@ -39,7 +39,9 @@ class Reason(StrEnum):
     KEYBOARD_TAKEN = "keyboard_taken"
     LOST_RACE = "lost_race"
     MOVED_ON = "moved_on"
+    OTHER_EPOCH = "other_epoch"
     OTHER_INCARNATION = "other_incarnation"
+    REPEATED = "repeated"
 
     # the request itself (404, 422, 429)
     AMBIGUOUS = "ambiguous"
@@ -52,6 +54,7 @@ class Reason(StrEnum):
     CROSS_SITE = "cross_site"
     FOREIGN_ORIGIN = "foreign_origin"
     NO_TOKEN = "no_token"
+    KEY_REVOKED = "key_revoked"
     NOT_ALLOWED = "not_allowed"
     NOT_OPENED = "not_opened"
     NOT_TAKEN = "not_taken"

@@ -234,6 +234,7 @@ class RuntimeState(msgspec.Struct):
     """The runtime that serves.
 
     `head` is the `seq` of its newest fact. `undelivered` counts messages to actors that had ended.
+    `epoch` is new at each start; ids of changing requests over TCP begin with it.
     """
 
     pid: int
@@ -243,6 +244,7 @@ class RuntimeState(msgspec.Struct):
     workflows: int
     unfinished: list[str]
     undelivered: int = 0
+    epoch: str = ""
 
 
 class Stopping(msgspec.Struct):

@@ -34,7 +34,7 @@ from bus import requests
 from bus.address import GATEWAY
 from bus.errors import Refused, malformed
 from bus.gate import Entrance, Gate
-from bus.peer import Caller, Identify, Peer, by_user, parse
+from bus.peer import TICKET, Caller, Identify, Peer, by_user, parse
 from bus.reasons import Reason
 
 log = logging.getLogger("callboard.bus")
@@ -57,6 +57,10 @@ _STOPPING = Refused(503, Reason.STOPPING, "the runtime is starting or stopping")
 
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 """Plain numbers, because combining two flags takes as long as sending a frame."""
+
+_DEALER = b"dealer"
+"""The kind of client, in its address, whose answers are one frame. Any other kind is the frame that
+comes before the answer, in hexadecimal: a door's ticket, or the empty frame of a REQ socket."""
 
 _numbers = itertools.count(1)
 
@@ -235,11 +239,8 @@ class Bus:
                 further = self._readable()
         except zmq.Again:
             return False
-        identity, frames = first.bytes, [frame.bytes for frame in received]
-        kind = b"req" if len(frames) == 2 and not frames[0] else b"dealer"
-        to = b"client/%b/%b/%d" % (identity.hex().encode(), kind, next(_numbers))
-        if kind == b"req":
-            frames = frames[1:]
+        kind, said, frames = _taken_apart([frame.bytes for frame in received])
+        to = b"client/%b/%b/%d" % (first.bytes.hex().encode(), kind, next(_numbers))
         small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
         self._open[to] = requests.id_of(frames[0]) if small else None
         try:
@@ -248,9 +249,9 @@ class Bus:
             frame = frames[0]
             if len(frame) > requests.MAX_FRAME:
                 raise malformed("", f"a request holds at most {requests.MAX_FRAME} bytes")
+            caller = self._identify(_peer(received[-1]), said)
             if self._backlog() >= MAX_WAITING:
                 raise Refused(429, Reason.FULL, "too many requests wait; try again later")
-            caller = self._identify(_peer(received[-1]))
             if not self._deliver(GATEWAY, Envelope(to.decode(), frame, caller)):
                 self._answer(to, requests.refused(self._open[to], _STOPPING))
         except Refused as error:
@@ -274,7 +275,7 @@ class Bus:
                 return
             del self._open[to]
             try:
-                self._send(bytes.fromhex(identity.decode()), kind == b"req", payload)
+                self._send(bytes.fromhex(identity.decode()), kind, payload)
                 used_up = self._readable()
             except zmq.ZMQError as error:
                 log.info("answer to %s dropped: %s", to, error)
@@ -282,8 +283,10 @@ class Bus:
             if used_up:
                 self._wake()
 
-    def _send(self, identity: bytes, is_req: bool, payload: bytes) -> None:
-        """Send an answer. Raise `ZMQError` if the client is gone or its queue is full.
+    def _send(self, identity: bytes, kind: bytes, payload: bytes) -> None:
+        """Send an answer, in the frames that its kind of client expects.
+
+        Raise `ZMQError` if the client is gone or its queue is full.
 
         A closing door sends many answers at once, more than the queue of a client that reads may
         hold, so it retries for a while. An error can occur at the first frame only.
@@ -296,9 +299,22 @@ class Bus:
                 if self._going or time.monotonic() >= self._until:
                     raise
                 time.sleep(0.002)  # no event reports that the client has read
-        if is_req:
-            self._give(b"", _MORE)
+        if kind != _DEALER:
+            self._give(bytes.fromhex(kind.decode()), _MORE)
         self._give(payload, _NOW)
+
+
+def _taken_apart(frames: list[bytes]) -> tuple[bytes, bytes, list[bytes]]:
+    """Return what kind of client sent these frames, what a door says of itself, and the request.
+
+    A REQ socket puts an empty frame before its request and expects one before the answer. A door's
+    process puts its ticket, which comes back before the answer, and a `Speaker`.
+    """
+    if len(frames) == 2 and not frames[0]:
+        return b"", b"", frames[1:]
+    if len(frames) == 3 and frames[0].startswith(TICKET) and frames[1]:
+        return frames[0].hex().encode(), frames[1], frames[2:]
+    return _DEALER, b"", frames
 
 
 def _peer(frame: zmq.Frame) -> Peer | None:

@@ -16,6 +16,7 @@ from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.facts import AnyFact
 from bus.feed import HEARTBEAT_SECONDS, Heartbeat
+from bus.keys import ClientKey, show_key
 from bus.requests import EventsReplay
 
 _PAGE = 1_000
@@ -34,16 +35,26 @@ class Subscriber:
 
     Only one thread may use it. `seq` is that of the last fact it considered; a later subscriber
     with this `after` continues without loss. `healed` counts the facts read from the journal.
+    `key` is for the TCP door.
     """
 
-    def __init__(self, feed: str, requests: str, after: int = 0, address: str = "") -> None:
+    def __init__(
+        self,
+        feed: str,
+        requests: str,
+        after: int = 0,
+        address: str = "",
+        key: ClientKey | None = None,
+    ) -> None:
         self.seq = after
         self._address = normal(address)
-        self._client = Client(requests, timeout=HEARTBEAT_SECONDS)
+        self._client = Client(requests, timeout=HEARTBEAT_SECONDS, key=key)
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(b"")
+        if key is not None:
+            show_key(self._socket, key, key.server_feed)
         self._socket.connect(feed)
         self._ready: deque[AnyFact] = deque()
         self._behind = True

@@ -24,14 +24,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("actors.terminal", "actors.plan"),
     ("actors.gateway",),
     ("actors.runtime",),
-    ("actors.command_line", "actors.web"),
+    ("actors.command_line", "actors.web", "actors.tcp"),
     ("run",),
 )
 """From the ground up. Rooms of one floor do not import each other."""
 
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 
-CLIENTS = ("actors.command_line", "actors.web")
+CLIENTS = ("actors.command_line", "actors.web", "actors.tcp")
 """Rooms that reach the company through the public sockets, as any client does."""
 
 ALLOWED_TO_CLIENTS = (

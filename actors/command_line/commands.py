@@ -8,6 +8,7 @@ modules of the standard library too, if click has not imported them (`pathlib` c
 
 from actors.command_line import (
     config_commands,
+    key_commands,
     reading_commands,
     runtime_commands,
     terminal_commands,
@@ -17,6 +18,7 @@ from actors.command_line.entry import main
 
 __all__ = [
     "config_commands",
+    "key_commands",
     "main",
     "reading_commands",
     "runtime_commands",

@@ -23,20 +23,45 @@ from actors.command_line.printing import say
 @click.option("--allow-remote", is_flag=True, help="Let other machines reach it; wants TLS files.")
 @click.option("--tls-cert", default="", metavar="FILE", help="The certificate, PEM.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its key, PEM.")
+@click.option(
+    "--tcp",
+    metavar="HOST[:PORT]",
+    help="Open the TCP door too, for clients with a key; the feed is on the next port.",
+)
+@click.option(
+    "--allow-repo",
+    "repositories",
+    multiple=True,
+    metavar="DIR",
+    help="Let plans name it that a browser or a TCP key submits; may be repeated.",
+)
 @home_option
 def serve(
-    idle_exit: float, http: str | None, allow_remote: bool, tls_cert: str, tls_key: str
+    idle_exit: float,
+    http: str | None,
+    allow_remote: bool,
+    tls_cert: str,
+    tls_key: str,
+    tcp: str | None,
+    repositories: tuple[str, ...],
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
     from actors.command_line.serving import PrintedReport
-    from actors.runtime.listening import BadAddress, open_http
+    from actors.runtime.listening import BadAddress, open_doors
     from actors.runtime.serve import serve as run
 
     try:
-        web = http and open_http(http, allow_remote=allow_remote, certificate=tls_cert, key=tls_key)
+        doors = open_doors(
+            http,
+            tcp,
+            repositories,
+            allow_remote=allow_remote,
+            certificate=tls_cert,
+            key=tls_key,
+        )
     except BadAddress as error:
-        raise Stop(f"--http: {error}", USAGE) from error
-    run(home(), idle_exit, PrintedReport(), web or None)
+        raise Stop(str(error), USAGE) from error
+    run(home(), idle_exit, PrintedReport(), doors)
 
 
 @main.command()

@@ -21,14 +21,16 @@ _TO_TYPE = (
 class PrintedReport:
     """Prints what happens to the runtime. A terminal window closed before the end is no error."""
 
-    def started(self, home: Path, url: str) -> None:
-        """Print that the runtime serves the home, how to end it, and the URL of its HTTP server.
+    def started(self, home: Path, url: str, tcp: tuple[str, str] | None) -> None:
+        """Print that the runtime serves the home, how to end it, and where its doors are.
 
         On a terminal, also print commands to type in another window.
         """
         say(f"callboard serves {home} (pid {os.getpid()}); Ctrl-C ends it")
         if url:
             say(f"HTTP: {url} (the token is in {home / 'connection.json'})")
+        if tcp:
+            say(f"TCP: requests at {tcp[0]}, feed at {tcp[1]} (clients: {command('keys')})")
         if sys.stdout.isatty():
             for words, about in _TO_TYPE:
                 say(f"  {command(*words)}   # {about}")

@@ -6,12 +6,16 @@ changes nothing (hazard 19).
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from actors.gateway.inspection import picture
+from actors.gateway.repeats import Repeats
+from actors.gateway.rights import READING, check_plan, check_right
 from actors.plan.check import check, check_cli, shown
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
@@ -25,7 +29,7 @@ from bus.action import Action, Do
 from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
 from bus.messages import Answer, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
-from bus.peer import NOBODY, By, Caller
+from bus.peer import NOBODY, By, Caller, Right
 from bus.reasons import Reason
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
@@ -42,7 +46,12 @@ _CHAIN = 200
 
 
 class Control(Protocol):
-    """What the gateway asks of the runtime. Any thread may call it."""
+    """What the gateway asks of the runtime. Any thread may call it.
+
+    `repeats` knows the requests of the TCP door's keys, also those to an earlier gateway.
+    """
+
+    repeats: Repeats
 
     def info(self) -> dict[str, Any]:
         """Answer `runtime.info`."""
@@ -63,9 +72,10 @@ class Control(Protocol):
 class Gateway(CompanyActor):
     """Answer requests in the actor's thread, one after another. No handler waits for an actor."""
 
-    def __init__(self, stage: Stage, control: Control) -> None:
+    def __init__(self, stage: Stage, control: Control, repositories: Sequence[Path] = ()) -> None:
         super().__init__(stage)
         self._control = control
+        self._repositories = repositories
         self._caller = NOBODY
 
     def decode(self, item: Any) -> Any:
@@ -80,6 +90,9 @@ class Gateway(CompanyActor):
         try:
             caller = _allowed(envelope)
             request = requests.decode(frame)
+            check_right(caller, request)
+            if caller.key and type(request) not in READING:
+                self._control.repeats.require_new(caller.key, request.id)
         except Refused as error:
             self.stage.replies.refuse(client, requests.id_of(frame), error)
             return
@@ -193,11 +206,19 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _submit(self, request: requests.PlanSubmit, _client: str) -> Any:
+        self._check_plan(request)
         checked = check(request.plan, request.base)
         id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
         warnings = [*checked.warnings, *_of_environment(request)]
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": warnings}
+
+    def _check_plan(self, request: requests.PlanCheck | requests.PlanSubmit) -> None:
+        """Raise `Refused` for a plan that brings more than the caller may."""
+        if self._caller.right != Right.OWN:
+            used = (self.stage.reader.workflow(id) for id in self.stage.reader.workflow_ids())
+            places = [Path(row.repo) for row in used if row is not None]
+            check_plan(self._caller, request, [*self._repositories, *places])
 
     @answer.register
     def _compact(self, _request: requests.EventsCompact, _client: str) -> Any:
@@ -212,6 +233,7 @@ class Gateway(CompanyActor):
 
     @answer.register
     def _check(self, request: requests.PlanCheck, _client: str) -> Any:
+        self._check_plan(request)
         return shown(check(request.plan, request.base))
 
     @answer.register

@@ -6,13 +6,18 @@ the process; its ancestors are read from /proc, where a process cannot change th
 that ends its own host before it connects has lost that ancestor: only the sandbox holds it.)
 """
 
+import hmac
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from actors.host import family
 from actors.platform.owners import runs_for
-from bus.peer import By, Caller, Peer, by_user, described
+from bus.peer import By, Caller, Peer, Speaker, by_user, described
+
+_decode = msgspec.json.Decoder(Speaker).decode
 
 _REMEMBERED = 512
 """Processes whose place is remembered: a door that asks often costs one read each time."""
@@ -27,13 +32,47 @@ _DEPTH = 1_000
 class Callers:
     """Identifies the callers of one home. Used by one thread."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, secret: str = "") -> None:
+        """Identify callers of this home. `secret` is what only the processes of doors know."""
         self._home = str(home)
+        self._secret = secret
         self._terminals = str(home / "terminals") + "/"
         self._known: dict[tuple[int, str], Caller] = {}
 
-    def identify(self, peer: Peer | None) -> Caller:
-        """Say who a client is. Reads /proc; never raises for what it finds there."""
+    def identify(self, peer: Peer | None, said: bytes = b"") -> Caller:
+        """Say who a client is, or for whom a door speaks that sends the request.
+
+        Reads /proc, and never raises for what it finds there. Raises `Refused` (422) where somebody
+        who is no door says that he speaks for others.
+        """
+        if not said:
+            return self._identify(peer)
+        speaker = self._speaker(said)
+        if speaker is None:
+            return by_user(peer, said)
+        found = self._spoken_for(speaker)
+        return msgspec.structs.replace(found, right=speaker.right, key=speaker.key)
+
+    def _spoken_for(self, speaker: Speaker) -> Caller:
+        host = f"host={speaker.host}" if speaker.host else ""
+        if speaker.key:
+            return Caller(By.KEY, f"key={speaker.key} {host}".strip())
+        if speaker.lost:
+            return Caller(By.STRANGER, host, "the process that sent it has closed its connection")
+        if speaker.peer is None:
+            return Caller(By.PERSON, host)
+        return self._identify(speaker.peer) if speaker.peer.pid else by_user(speaker.peer)
+
+    def _speaker(self, said: bytes) -> Speaker | None:
+        """What a door says, or None if it does not know the secret."""
+        try:
+            speaker = _decode(said)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        known = hmac.compare_digest(speaker.secret.encode(), self._secret.encode())
+        return speaker if known and self._secret else None
+
+    def _identify(self, peer: Peer | None) -> Caller:
         caller = by_user(peer)
         if peer is None or caller.refusal or not family.LINUX or peer.pid == os.getpid():
             return caller

@@ -1,16 +1,66 @@
-"""Open the address where HTTP is served."""
+"""Open the addresses of the doors: where HTTP is served, and the two sockets over TCP."""
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
-from actors.gateway.web import WebSettings
+from actors.gateway.doors import Doors, TcpSettings, WebSettings
 
 BACKLOG = 512
+MAX_PORT = 65_535
 
 
 class BadAddress(Exception):
-    """HTTP cannot be served there; the message says why and what is possible."""
+    """A door cannot be opened there; the message says why and what is possible."""
+
+
+def open_doors(
+    http: str | None,
+    tcp: str | None,
+    repositories: Sequence[str] = (),
+    *,
+    allow_remote: bool = False,
+    certificate: str = "",
+    key: str = "",
+) -> Doors:
+    """Listen where HTTP and TCP are to be served, None for a door that stays closed.
+
+    `repositories` are those that plans may name which come through these doors. Raise `BadAddress`,
+    which names the option.
+    """
+    for each in repositories:
+        if not Path(each).is_dir():
+            raise BadAddress(f"--allow-repo: {each} is no directory")
+    web = tcp_at = None
+    option = "--http"
+    try:
+        if http:
+            web = open_http(http, allow_remote=allow_remote, certificate=certificate, key=key)
+        option = "--tcp"
+        if tcp:
+            tcp_at = open_tcp(tcp)
+    except BadAddress as error:
+        raise BadAddress(f"{option}: {error}") from error
+    return Doors(web, tcp_at, tuple(Path(each).resolve() for each in repositories))
+
+
+def open_tcp(where: str) -> TcpSettings:
+    """Listen for requests on `HOST` or `HOST:PORT`, and for the feed on the next port.
+
+    Without a port take two free ones. Any address of this machine will do, because a client must
+    show a key that the user made. Raise `BadAddress`.
+    """
+    host, port = _parse(where)
+    if port == MAX_PORT:
+        raise BadAddress(f"port {port} leaves none for the feed, which is on the next one")
+    requests = _listen(where, host, port)
+    try:
+        feed = _listen(where, host, port + 1 if port else 0)
+    except BadAddress:
+        requests.close()
+        raise
+    return TcpSettings(requests, feed)
 
 
 def open_http(
@@ -32,6 +82,12 @@ def open_http(
             f"{host} can be reached from other machines: serve on 127.0.0.1 and forward the port "
             "(ssh -L), or give --allow-remote with --tls-cert and --tls-key"
         )
+    listening = _listen(where, host, port)
+    port = listening.getsockname()[1]
+    return WebSettings(listening, _hosts(host, port), certificate, key)
+
+
+def _listen(where: str, host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -41,8 +97,7 @@ def open_http(
     except OSError as error:
         listening.close()
         raise BadAddress(f"cannot listen on {where}: {error.strerror or error}") from error
-    port = listening.getsockname()[1]
-    return WebSettings(listening, _hosts(host, port), certificate, key)
+    return listening
 
 
 def _parse(where: str) -> tuple[str, int]:
@@ -54,7 +109,7 @@ def _parse(where: str) -> tuple[str, int]:
         host, _, port = where.rpartition(":") if ":" in where else (where, "", "")
     if where.isdecimal():
         host, port = "", where
-    if port and not (port.isdecimal() and int(port) < 65536):
+    if port and not (port.isdecimal() and int(port) <= MAX_PORT):
         raise BadAddress(f"{where!r} is not HOST:PORT")
     host = host or "127.0.0.1"
     if host == "localhost":

@@ -17,22 +17,23 @@ from typing import Any
 
 from actors import VERSION
 from actors.gateway.callers import Callers
+from actors.gateway.doors import DoorProcess, Doors
 from actors.gateway.publisher import Committed
-from actors.gateway.web import WebSettings
+from actors.gateway.repeats import Repeats
 from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
 from actors.pty.ending import end_all_terminals
 from actors.pty.recall import recall_all
 from actors.runtime import failures
+from actors.runtime.opening import door_processes, tcp_place
 from actors.runtime.restarts import StoredRestarts
-from actors.runtime.tree import root_spec, web_spec, workflow_spec
+from actors.runtime.tree import door_spec, root_spec, workflow_spec
 from actors.supervision import events
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.inspection import Node
 from actors.supervision.mailbox import Directory
 from actors.supervision.ref import SupervisorRef
-from actors.supervision.spec import ChildSpec
 from actors.supervision.tree import Tree, start_tree
 from actors.system.paths import Paths
 from actors.system.replies import Replies
@@ -42,6 +43,7 @@ from actors.system.worker_pool import WorkerPool
 from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import clock, connection, messages, sockets
+from bus.doors import Place
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
 from bus.messages import Look
@@ -78,10 +80,12 @@ class Runtime:
     runtime raises `HomeBusy`, `StoreError` or `OSError` if the home cannot be served.
     """
 
-    def __init__(self, home: Path, web: WebSettings | None = None) -> None:
+    def __init__(self, home: Path, doors: Doors = Doors()) -> None:  # noqa: B008 - it is frozen
         self.home = home
-        self._web = web
+        self._doors = doors
         self._token = secrets.token_urlsafe(32)
+        self._door_secret = secrets.token_urlsafe(32)
+        self.repeats = Repeats()
         self.failure = ""
         self.reason = "stopped"
         self.end_terminals = False
@@ -106,7 +110,7 @@ class Runtime:
             self._directory.deliver,
             self._backlog,
             self._fail,
-            Callers(home).identify,
+            Callers(home, self._door_secret).identify,
             descriptors.room,
         )
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)
@@ -135,7 +139,13 @@ class Runtime:
         self._loop.start()
         self._bus.start()
         self._tree = start_tree(
-            root_spec(self._stage, feed, self, self._web_spec(requests, feed)),
+            root_spec(
+                self._stage,
+                feed,
+                self,
+                [door_spec(self._stage, name, door) for name, door in self._door_processes()],
+                self._doors.repositories,
+            ),
             on_event=self._on_event,
             on_give_up=self._fail,
             restart_store=StoredRestarts(self._journal, self._reader),
@@ -161,17 +171,18 @@ class Runtime:
                 requests=self._endpoint("requests"),
                 feed=self._endpoint("feed"),
                 token=self._token,
-                http=self._web.url if self._web else "",
+                http=self._doors.web.url if self._doors.web else "",
+                tcp=tcp_place(self._doors, self.home),
             ),
         )
 
-    def _web_spec(self, requests: str, feed: str) -> ChildSpec | None:
-        if self._web is None:
-            return None
-        door = connection.WebDoor(
-            requests, feed, self._token, self._web.hosts, self._web.certificate, self._web.key
+    def _door_processes(self) -> list[tuple[str, DoorProcess]]:
+        place = Place(
+            requests=self._endpoint("requests"),
+            feed=self._endpoint("feed"),
+            secret=self._door_secret,
         )
-        return web_spec(self._stage, self._web, door)
+        return door_processes(self._doors, place, self.home, self._token)
 
     def stop(self) -> None:
         """Stop all parts in order. Terminals go on unless `end_terminals` is set."""
@@ -344,6 +355,7 @@ class Runtime:
             "workflows": len(self._reader.workflow_ids()),
             "unfinished": self._reader.unfinished_ids(),
             "undelivered": self._bus.undelivered,
+            "epoch": self.repeats.epoch,
         }
 
     def idle_for(self) -> float:

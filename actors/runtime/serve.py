@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 
 from zmq import ZMQError
 
-from actors.gateway.web import WebSettings
+from actors.gateway.doors import Doors
 from actors.platform import descriptors
 from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
@@ -23,6 +23,8 @@ from store.errors import StoreError
 GIVE_UP_SECONDS = 10.0
 """How long to wait for the reason of a root that gave up during the start."""
 
+NO_DOORS = Doors()
+
 _CANNOT_SERVE = 3
 _GAVE_UP = 1
 _RESTART = (Action(Do.SERVE), Action(Do.DOCTOR))
@@ -31,8 +33,11 @@ _RESTART = (Action(Do.SERVE), Action(Do.DOCTOR))
 class Report(Protocol):
     """Shows a person what happens to the runtime. It is called in the main thread."""
 
-    def started(self, home: Path, url: str) -> None:
-        """Show that the runtime serves the home. `url` is the web door, or ""."""
+    def started(self, home: Path, url: str, tcp: tuple[str, str] | None) -> None:
+        """Show that the runtime serves the home.
+
+        `url` is the web door, or ""; `tcp` are the endpoints of the TCP door, or None.
+        """
 
     def failed(self, home: Path, message: str, actions: Sequence[Action] = ()) -> None:
         """Show an error that ends the runtime, and the actions that help."""
@@ -41,17 +46,17 @@ class Report(Protocol):
         """Show that the runtime has stopped, and how many terminals go on."""
 
 
-def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None = None) -> NoReturn:
+def serve(home: Path, idle_exit: float, report: Report, doors: Doors = NO_DOORS) -> NoReturn:
     """Serve a home until a signal or a request ends the runtime, then end the process.
 
     End also after `idle_exit` seconds without a request, unless it is 0. The exit code is 0 after a
     clean end, 1 if the runtime gave up, and 3 if the home cannot be served. Call this in the main
-    thread. `web` says where HTTP is served.
+    thread. `doors` are those that are open beside the home's own sockets.
     """
     _log_to_stderr()
     descriptors.raise_limit()
     try:
-        runtime = Runtime(home, web)
+        runtime = Runtime(home, doors)
     except HomeBusy as busy:
         report.failed(home, str(busy), [Action(Do.LIST)])
         _exit(_CANNOT_SERVE)
@@ -72,7 +77,9 @@ def serve(home: Path, idle_exit: float, report: Report, web: WebSettings | None 
         runtime.ended.wait(GIVE_UP_SECONDS)  # the root gives its reason when all has stopped
         runtime.failure = runtime.failure or str(error)
         _end(runtime, home, report)
-    report.started(home, web.url if web is not None else "")
+    report.started(
+        home, doors.web.url if doors.web else "", doors.tcp.endpoints if doors.tcp else None
+    )
     if idle_exit:
         threading.Thread(target=_watch_idle, args=(runtime, idle_exit), daemon=True).start()
     runtime.ended.wait()

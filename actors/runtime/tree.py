@@ -11,8 +11,9 @@
           workflow         at the public address demo/
           login.1 …        terminals, at demo/login/1/; added when they are launched
       gateway
-      doors                where HTTP is served: one_for_one
+      doors                where a door is open that is a process of its own
         web                keeps the web door's process running
+        tcp                keeps the TCP door's process running
 
 Every supervisor is `one_for_one`, because each actor rebuilds its state from the database and none
 depends on another one's memory. The gateway is started last and stopped first, so that requests
@@ -24,12 +25,15 @@ exceeded only by failures during starts that take no time. The root then gives u
 with exit code 1, and the terminals go on.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from actors.gateway.actor import Control, Gateway
 from actors.gateway.consoles import Consoles
+from actors.gateway.doors import DoorKeeper, DoorProcess
 from actors.gateway.outputs import Outputs
 from actors.gateway.publisher import Position, Publisher
 from actors.gateway.screens import ScreenReader
-from actors.gateway.web import WebKeeper, WebSettings
 from actors.merger.actor import Merger
 from actors.merger.previewer import Previewer
 from actors.supervision.backoff import Backoff
@@ -41,7 +45,6 @@ from actors.watcher.actor import Watcher
 from actors.watcher.watches import Watches
 from actors.workflow.actor import WorkflowActor
 from bus import address as addresses
-from bus.connection import WebDoor
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0
 
@@ -56,11 +59,13 @@ def root_spec(
     stage: Stage,
     feed: str,
     control: Control,
-    web: ChildSpec | None = None,
+    doors: Sequence[ChildSpec] = (),
+    repositories: Sequence[Path] = (),
 ) -> SupervisorSpec:
     """Return the specification of the whole runtime.
 
-    `feed` is the publisher's endpoint, `web` what `web_spec` returns where HTTP is served.
+    `feed` is the publisher's endpoint, `doors` what `door_spec` returns for each open door, and
+    `repositories` what plans may name that come through them.
     """
     return SupervisorSpec(
         "runtime",
@@ -75,18 +80,18 @@ def root_spec(
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
-            worker("gateway", Gateway, stage, control),
-            *((_doors_spec(web),) if web is not None else ()),
+            worker("gateway", Gateway, stage, control, repositories),
+            *((_doors_spec(doors),) if doors else ()),
         ),
     )
 
 
-def web_spec(stage: Stage, settings: WebSettings, door: WebDoor) -> ChildSpec:
-    """Return the specification of the web door's keeper."""
-    return worker("web", WebKeeper, stage, settings, door)
+def door_spec(stage: Stage, name: str, door: DoorProcess) -> ChildSpec:
+    """Return the specification of the keeper of a door's process."""
+    return worker(name, DoorKeeper, stage, door)
 
 
-def _doors_spec(web: ChildSpec) -> SupervisorSpec:
+def _doors_spec(doors: Sequence[ChildSpec]) -> SupervisorSpec:
     """Return the supervisor of the doors that are processes of their own.
 
     A door that ends is started again, however often, and no other actor is concerned.
@@ -96,7 +101,7 @@ def _doors_spec(web: ChildSpec) -> SupervisorSpec:
         intensity=20,
         period=10.0,
         children_backoff=WORKFLOW_BACKOFF,
-        children=(web,),
+        children=tuple(doors),
     )
 
 

@@ -2,24 +2,26 @@
 
 The runtime starts it, and hands it the listening socket as the descriptor FD, so that the address
 stays the same when this process is started again. The first line of standard input says where
-the runtime is (`bus.connection.WebDoor`, as JSON). The process ends when standard input closes:
+the runtime is (`bus.doors.WebDoor`, as JSON). The process ends when standard input closes:
 a runtime that was killed leaves no web door behind. OWNER is the mark by which the next runtime
 of the home finds what a killed one left.
 """
 
 import asyncio
-import os
 import socket
 import sys
 
+import h11
 import msgspec
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from actors.web.access import Tokens
+from actors.web.access import Identity, Tokens
 from actors.web.app import Door, make_app
 from actors.web.asking import Asking
+from actors.web.peers import Peers
 from actors.web.stream import Hub
-from bus.connection import WebDoor
+from bus.doors import WebDoor, first_line, stdin_closed
 
 END_SECONDS = 2
 """How long open requests may take when the process is to end."""
@@ -33,11 +35,13 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     """Serve HTTP until standard input closes."""
     asking = Asking(door.requests)
     hub = Hub(door.feed, asking)
-    app = make_app(Door(asking, hub, Tokens(door.token)), frozenset(door.hosts))
+    tokens, peers = Tokens(door.token), Peers()
+    identity = Identity(tokens, peers, door.secret)
+    app = make_app(Door(asking, hub, tokens, identity), frozenset(door.hosts))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=_protocol(peers),
             ws="websockets-sansio",
             ws_max_size=1 << 16,
             lifespan="off",
@@ -54,7 +58,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    ended = asyncio.create_task(_stdin_closed())
+    ended = asyncio.create_task(stdin_closed())
     await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
     hub.end()
     server.should_exit = True
@@ -64,23 +68,30 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     await asking.close()
 
 
-async def _stdin_closed() -> None:
-    """Return when the runtime's end of the pipe is closed."""
-    loop = asyncio.get_running_loop()
-    closed = asyncio.Event()
-    loop.add_reader(0, lambda: closed.set() if not os.read(0, 4096) else None)
-    await closed.wait()
+def _protocol(peers: Peers) -> type[H11Protocol]:
+    """Return uvicorn's HTTP protocol, which says when a connection begins and ends."""
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            peers.begin(self.client)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            peers.forget(self.client)
+            super().connection_lost(exc)
+
+        def handle_websocket_upgrade(self, event: h11.Request) -> None:
+            peers.forget(self.client)  # another protocol sees the end of this connection
+            super().handle_websocket_upgrade(event)
+
+    return Protocol
 
 
 def main(words: list[str]) -> None:
     """Start from the words of the command line and the first line of standard input."""
-    line = b""
-    while not line.endswith(b"\n"):
-        read = os.read(0, 1)
-        if not read:
-            return
-        line += read
-    asyncio.run(serve(_decode(line), socket.socket(fileno=int(words[0]))))
+    line = first_line()
+    if line:
+        asyncio.run(serve(_decode(line), socket.socket(fileno=int(words[0]))))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from actors.web.peers import Peers
 from bus.errors import Refused
+from bus.peer import Right, Speaker
 from bus.reasons import Reason
 
 Scope = MutableMapping[str, Any]
@@ -64,15 +66,17 @@ class Tokens:
         self._sessions: set[str] = set()
         self._failures: list[float] = []
 
-    def knows(self, token: str) -> bool:
-        """Whether the token is the runtime's or a session's. Takes the same time for each."""
-        known = [self._token, *self._sessions]
-        found = [hmac.compare_digest(token.encode(), each.encode()) for each in known]
-        return any(found)
+    def right(self, token: str) -> Right | None:
+        """Return what a token may do, None if it is unknown. Takes the same time for each.
 
-    def is_master(self, token: str) -> bool:
-        """Whether the token is the one of the connection file, which only the user can read."""
-        return hmac.compare_digest(token.encode(), self._token.encode())
+        The connection file's token is the user's own; that of a browser's session may steer.
+        """
+        given = token.encode("utf-8", "replace")
+        own = hmac.compare_digest(given, self._token.encode())
+        found = [hmac.compare_digest(given, each.encode()) for each in self._sessions]
+        if own:
+            return Right.OWN
+        return Right.USE if any(found) else None
 
     def make_code(self) -> str:
         """Return a code that can be exchanged once, within `CODE_SECONDS`."""
@@ -104,6 +108,27 @@ class Tokens:
         return session
 
 
+class Identity:
+    """Says for whom a request is sent on: by its token, and by the process that sent it."""
+
+    def __init__(self, tokens: Tokens, peers: Peers, secret: str) -> None:
+        self._tokens = tokens
+        self._peers = peers
+        self._secret = secret
+
+    async def speaker(self, scope: Scope, token: str) -> Speaker:
+        """Return for whom the request of this connection speaks. Raises `Refused` (401)."""
+        right = self._tokens.right(token)
+        if right is None:
+            raise Refused(
+                401,
+                Reason.NO_TOKEN,
+                "send `Authorization: Bearer TOKEN`; connection.json has the token",
+            )
+        found = await self._peers.find(scope.get("client"), scope.get("server"))
+        return Speaker(self._secret, right, found.peer, found.lost, host=found.host)
+
+
 class Guard:
     """An ASGI application around the app: refuses what may not pass.
 
@@ -111,10 +136,14 @@ class Guard:
     """
 
     def __init__(
-        self, app: App, tokens: Tokens, hosts: frozenset[str], refuse: Callable[[Refused], App]
+        self,
+        app: App,
+        identity: Identity,
+        hosts: frozenset[str],
+        refuse: Callable[[Refused], App],
     ) -> None:
         self._app = app
-        self._tokens = tokens
+        self._identity = identity
         self._hosts = hosts
         self._origins = frozenset(
             f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
@@ -130,7 +159,12 @@ class Guard:
         try:
             self._check(scope, headers)
             if scope["type"] == "http":
-                receive = await _whole_body(headers, receive)
+                if scope["path"] not in OPEN:
+                    speaker = await self._identity.speaker(scope, _token(headers))
+                    scope["state"]["speaker"] = speaker
+                if scope["method"] not in ("GET", "HEAD"):
+                    _check_type(headers)
+                receive = await _whole_body(receive)
         except Refused as refused:
             await self._refuse(refused)(scope, receive, _with_headers(send))
             return
@@ -141,6 +175,10 @@ class Guard:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
             raise Refused(
                 431, Reason.HEADERS_TOO_LARGE, f"headers hold at most {MAX_HEADERS} bytes"
+            )
+        if "transfer-encoding" in headers and "content-length" in headers:
+            raise Refused(
+                400, Reason.TWO_LENGTHS, "Transfer-Encoding and Content-Length exclude each other"
             )
         if headers.get("host", []) not in [[host] for host in self._hosts]:
             raise Refused(
@@ -153,11 +191,6 @@ class Guard:
             raise Refused(
                 405, Reason.NO_OPTIONS, "this server answers no OPTIONS; there is no CORS"
             )
-        path = scope["path"]
-        if path not in OPEN:
-            scope["state"]["master"] = self._check_token(headers)
-        if scope["method"] not in ("GET", "HEAD"):
-            _check_type(headers)
 
     def _check_origin(self, scope: Scope, headers: dict[str, list[str]]) -> None:
         """Another origin reads nothing and writes nothing; a WebSocket must name its own."""
@@ -171,24 +204,19 @@ class Guard:
         if not reads and any(word not in ("same-origin", "none") for word in site):
             raise Refused(403, Reason.CROSS_SITE, "a page of another site may not do this")
 
-    def _check_token(self, headers: dict[str, list[str]]) -> bool:
-        """Return whether it is the connection file's token. Raises `Refused` (401)."""
-        given = headers.get("authorization", [])
-        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not self._tokens.knows(token.strip()):
-            raise Refused(
-                401,
-                Reason.NO_TOKEN,
-                "send `Authorization: Bearer TOKEN`; connection.json has the token",
-            )
-        return self._tokens.is_master(token.strip())
-
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
     return found
+
+
+def _token(headers: dict[str, list[str]]) -> str:
+    """Return the bearer token of a request, "" if there is none."""
+    given = headers.get("authorization", [])
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _check_type(headers: dict[str, list[str]]) -> None:
@@ -205,12 +233,8 @@ def _check_type(headers: dict[str, list[str]]) -> None:
         )
 
 
-async def _whole_body(headers: dict[str, list[str]], receive: Receive) -> Receive:
+async def _whole_body(receive: Receive) -> Receive:
     """Read the body within its limits, and return a `receive` that gives it at once."""
-    if "transfer-encoding" in headers and "content-length" in headers:
-        raise Refused(
-            400, Reason.TWO_LENGTHS, "Transfer-Encoding and Content-Length exclude each other"
-        )
     parts: list[bytes] = []
     size = 0
     try:

@@ -17,13 +17,14 @@ from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
 from actors.web import metrics, openapi
-from actors.web.access import Guard, Tokens
+from actors.web.access import Guard, Identity, Tokens
 from actors.web.asking import Asking
 from actors.web.routes import ROUTES, Route, build
 from actors.web.socket import stream
 from actors.web.stream import Filter, Hub, position
 from bus import address as addresses
 from bus.errors import ErrorBody, Refused, malformed
+from bus.peer import Right
 from bus.reasons import Reason
 from bus.requests import PlanCheck, PlanSubmit, RuntimeInfo
 
@@ -49,17 +50,16 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
 _ANYTHING = msgspec.json.Decoder(Any)
 _id_of = msgspec.json.Decoder(Made).decode
 _code_of = msgspec.json.Decoder(Login).decode
-_OPENED = ("cli", "setup", "test", "copy", "provider")
-"""Keys of a plan that run or reach something of the plan's own choice."""
 
 
 class Door:
     """What the handlers share. Belongs to one event loop."""
 
-    def __init__(self, asking: Asking, hub: Hub, tokens: Tokens) -> None:
+    def __init__(self, asking: Asking, hub: Hub, tokens: Tokens, identity: Identity) -> None:
         self.asking = asking
         self.hub = hub
         self.tokens = tokens
+        self.identity = identity
         self.answers: OrderedDict[tuple[str, str], Remembered] = OrderedDict()
 
 
@@ -87,7 +87,7 @@ def make_app(door: Door, hosts: frozenset[str]) -> ASGIApp:
     """Return the guarded application."""
     table: list[BaseRoute] = [
         *(Path(route.path, _handler(door, route), methods=[route.method]) for route in ROUTES),
-        WebSocketRoute("/api/terminals/{terminal:path}/stream", stream(door.asking, door.tokens)),
+        WebSocketRoute("/api/terminals/{terminal:path}/stream", stream(door.asking, door.identity)),
         Path("/api/events", _events(door), methods=["GET"]),
         Path("/api/openapi.json", _openapi, methods=["GET"]),
         Path("/api/login-codes", _make_code(door), methods=["POST"]),
@@ -99,7 +99,7 @@ def make_app(door: Door, hosts: frozenset[str]) -> ASGIApp:
     app = Starlette(
         routes=table, exception_handlers={HTTPException: _http_error, Refused: _refused}
     )
-    return Guard(app, door.tokens, hosts, refusal)
+    return Guard(app, door.identity, hosts, refusal)
 
 
 # ---- requests ------------------------------------------------------------------------------------
@@ -120,10 +120,8 @@ def _handler(door: Door, route: Route) -> Handler:
 async def _answer(door: Door, route: Route, request: Request) -> Response:
     """Carry out one request and return its result. A GET has an ETag."""
     body = _body(route, request.headers.get("content-type", ""), await request.body())
-    if route.request is PlanSubmit and not request.state.master:
-        _keep_to_profiles(body.get("plan"))
     asked = build(route, request.path_params, dict(request.query_params), body)
-    result = await door.asking.ask(asked)
+    result = await door.asking.ask(asked, request.state.speaker)
     headers = {}
     if route.method == "GET":
         headers["ETag"] = tag = f'"{hashlib.sha256(result).hexdigest()[:32]}"'
@@ -191,28 +189,13 @@ def _body(route: Route, kind: str, raw: bytes) -> dict[str, Any]:
     return found
 
 
-def _keep_to_profiles(plan: Any) -> None:
-    """Refuse a browser's plan that does not name existing profiles and providers only.
-
-    A page that got hold of the session must not run programs of its own. Raise `Refused` (403).
-    """
-    if not isinstance(plan, dict):
-        raise Refused(
-            403, Reason.NOT_OPENED, "a browser's session submits a plan as JSON, not as TOML"
-        )
-    for name in _OPENED:
-        if plan.get(name):
-            raise Refused(
-                403, Reason.NOT_OPENED, f"`{name}` is for the connection file's token", path=name
-            )
-
-
 # ---- events --------------------------------------------------------------------------------------
 
 
 def _events(door: Door) -> Handler:
     async def events(request: Request) -> Response:
         query = dict(request.query_params)
+        await _admitted(door, request)
         unknown = sorted(set(query) - {"after", "address", "type"})
         if unknown:
             raise malformed(unknown[0], "this route has no such query parameter")
@@ -236,6 +219,11 @@ def _events(door: Door) -> Handler:
     return events
 
 
+async def _admitted(door: Door, request: Request) -> None:
+    """Raise `Refused` (403) if the runtime refuses whoever asks, for a route that is no request."""
+    await door.asking.ask(RuntimeInfo(), request.state.speaker)
+
+
 # ---- beside the requests -------------------------------------------------------------------------
 
 
@@ -245,7 +233,8 @@ async def _openapi(_request: Request) -> Response:
 
 def _make_code(door: Door) -> Handler:
     async def make_code(request: Request) -> Response:
-        if not request.state.master:
+        await _admitted(door, request)
+        if request.state.speaker.right != Right.OWN:
             raise Refused(
                 403, Reason.NOT_ALLOWED, "only the connection file's token makes login codes"
             )
@@ -267,10 +256,10 @@ def _login(door: Door) -> Handler:
 
 
 def _metrics(door: Door) -> Handler:
-    async def show(_request: Request) -> Response:
-        return PlainTextResponse(
-            await metrics.collect(door.asking, door.hub), media_type=metrics.TYPE
-        )
+    async def show(request: Request) -> Response:
+        await _admitted(door, request)
+        text = await metrics.collect(door.asking, door.hub)
+        return PlainTextResponse(text, media_type=metrics.TYPE)
 
     return show
 

@@ -8,17 +8,22 @@ import itertools
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import zmq
 import zmq.asyncio
 
 from bus import requests
 from bus.errors import NO_BODY, Refused
+from bus.peer import TICKET, Speaker
 from bus.reasons import Reason
 from bus.requests import Reply
 
 ANSWER_SECONDS = 60.0
 """After so long without a reply a request is refused with 503; whether it was carried out is
 unknown."""
+
+_TICKET = TICKET + b"web"
+"""What comes before the answers to requests that name a speaker. Replies are told apart by id."""
 
 
 class Asking:
@@ -32,14 +37,20 @@ class Asking:
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._reader = asyncio.create_task(self._read(), name="replies")
 
-    async def ask(self, request: Any) -> bytes:
-        """Send a request struct and return its result as JSON. Raises `Refused`."""
+    async def ask(self, request: Any, speaker: Speaker | None = None) -> bytes:
+        """Send a request struct and return its result as JSON. Raises `Refused`.
+
+        `speaker` is for whom it is sent; None for the web door itself.
+        """
         number = next(self._numbers)
         request.id = number
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
-            await self._socket.send(requests.encode(request))
+            frames = [requests.encode(request)]
+            if speaker is not None:
+                frames = [_TICKET, msgspec.json.encode(speaker), *frames]
+            await self._socket.send_multipart(frames)
             reply = await asyncio.wait_for(future, ANSWER_SECONDS)
         except TimeoutError:
             raise Refused(
@@ -54,7 +65,7 @@ class Asking:
     async def _read(self) -> None:
         """Give each reply to the request that waits for it."""
         while True:
-            reply = requests.decode_reply(await self._socket.recv())
+            reply = requests.decode_reply((await self._socket.recv_multipart())[-1])
             future = self._waiting.get(reply.id)
             if future is not None and not future.done():
                 future.set_result(reply)

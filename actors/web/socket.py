@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from actors.web.access import Tokens
+from actors.web.access import Identity
 from actors.web.asking import Asking
 from bus import modes as terminal_modes
 from bus.errors import Refused
+from bus.peer import Speaker
 from bus.reasons import Reason
 from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
 from bus.results import Resized, TerminalBytes, Typed
@@ -73,7 +74,7 @@ _typed_of = msgspec.json.Decoder(Typed).decode
 _size_of = msgspec.json.Decoder(Resized).decode
 
 
-def stream(asking: Asking, tokens: Tokens) -> Callable[[WebSocket], Any]:
+def stream(asking: Asking, identity: Identity) -> Callable[[WebSocket], Any]:
     """Return the endpoint."""
 
     async def endpoint(socket: WebSocket) -> None:
@@ -83,11 +84,14 @@ def stream(asking: Asking, tokens: Tokens) -> Callable[[WebSocket], Any]:
                 first = _decode(await socket.receive_text())
         except (TimeoutError, msgspec.MsgspecError, WebSocketDisconnect, KeyError):
             first = None
-        if not isinstance(first, _Token) or not tokens.knows(first.token):
+        try:
+            token = first.token if isinstance(first, _Token) else ""
+            speaker = await identity.speaker(socket.scope, token)
+        except Refused:
             with contextlib.suppress(RuntimeError):
                 await socket.close(POLICY, "the first message must be a valid token")
             return
-        await _Visit(socket, asking).run()
+        await _Visit(socket, asking, speaker).run()
 
     return endpoint
 
@@ -95,9 +99,10 @@ def stream(asking: Asking, tokens: Tokens) -> Callable[[WebSocket], Any]:
 class _Visit:
     """One client in one terminal. Belongs to one event loop."""
 
-    def __init__(self, socket: WebSocket, asking: Asking) -> None:
+    def __init__(self, socket: WebSocket, asking: Asking, speaker: Speaker) -> None:
         self._socket = socket
         self._asking = asking
+        self._speaker = speaker
         self._terminal = socket.path_params["terminal"]
         self._session = secrets.token_hex(8)
         self._taken = False
@@ -119,7 +124,7 @@ class _Visit:
         await asyncio.gather(*rest, return_exceptions=True)
         if self._taken:
             with contextlib.suppress(Refused):
-                await self._asking.ask(TerminalGive(terminal=self._terminal, session=self._session))
+                await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
         for task in done:
             failure = task.exception()
             if isinstance(failure, Refused):
@@ -128,6 +133,9 @@ class _Visit:
             if failure is not None and not isinstance(failure, WebSocketDisconnect | RuntimeError):
                 raise failure
         await self._end(1000, "")
+
+    async def _ask(self, request: Any) -> bytes:
+        return await self._asking.ask(request, self._speaker)
 
     async def _end(self, code: int, why: str) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
@@ -140,7 +148,7 @@ class _Visit:
 
     async def _read(self, offset: int, wait: float) -> TerminalBytes:
         request = TerminalOutput(terminal=self._terminal, offset=offset, limit=PIECE, wait=wait)
-        return _bytes_of(await self._asking.ask(request))
+        return _bytes_of(await self._ask(request))
 
     async def _welcome(self, offset: int) -> int:
         """Tell the client where the output stands.
@@ -204,11 +212,11 @@ class _Visit:
                 self._taken = True
             case _Give():
                 self._taken = False
-                await self._asking.ask(TerminalGive(terminal=self._terminal, session=self._session))
+                await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
             case _Input() | _Resize() if not self._taken:
                 raise Refused(403, Reason.NOT_TAKEN, "send `take` first: a stream only watches")
             case _Input(data=data, key=key):
-                typed = _typed_of(await self._asking.ask(self._typing(data, key)))
+                typed = _typed_of(await self._ask(self._typing(data, key)))
                 await self._say("typed", key=key, offset=typed.offset, already=typed.already)
             case _Resize(rows=rows, columns=columns):
                 if not (0 < rows <= 1000 and 0 < columns <= 1000):
@@ -216,7 +224,7 @@ class _Visit:
                 request = TerminalResize(
                     terminal=self._terminal, rows=rows, columns=columns, session=self._session
                 )
-                size = _size_of(await self._asking.ask(request))
+                size = _size_of(await self._ask(request))
                 await self._say("size", rows=size.rows, columns=size.columns)
 
     def _typing(self, data: str, key: str) -> TerminalInput:

@@ -1,8 +1,8 @@
-"""Keep the web door's process running.
+"""Keep the processes of the doors running: the web door and the TCP door.
 
-The web door is a client of the public sockets like any other, in a process of its own. This
-actor starts it, and fails when it ends, so that its supervisor starts it again. The listening
-socket belongs to the runtime and is handed down, so the address stays the same.
+Such a door is a client of the public sockets like any other, in a process of its own. This actor
+starts it, and fails when it ends, so that its supervisor starts it again. The listening sockets
+belong to the runtime and are handed down, so the addresses stay the same.
 """
 
 import socket
@@ -16,7 +16,7 @@ from actors.platform import owners
 from actors.platform.loop import EventLoop
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
-from bus.connection import WebDoor
+from bus.doors import Place
 
 _ROOT = Path(__file__).resolve().parents[2]
 END_SECONDS = 3.0
@@ -42,22 +42,58 @@ class WebSettings(msgspec.Struct, frozen=True):
         return f"{scheme}://{self.hosts[0]}"
 
 
+class TcpSettings(msgspec.Struct, frozen=True):
+    """Where requests and the feed are reached over TCP."""
+
+    requests: socket.socket
+    feed: socket.socket
+
+    @property
+    def endpoints(self) -> tuple[str, str]:
+        """The endpoints of ZeroMQ, of requests and of the feed."""
+        return _endpoint(self.requests), _endpoint(self.feed)
+
+
+def _endpoint(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """Which doors a runtime opens beside its own sockets, and what plans may name there.
+
+    `repositories` are the repositories, or directories of such, that a plan may name which a
+    browser or a key of the TCP door submits.
+    """
+
+    web: WebSettings | None = None
+    tcp: TcpSettings | None = None
+    repositories: tuple[Path, ...] = ()
+
+
+class DoorProcess(msgspec.Struct, frozen=True):
+    """How a door's process is started: its module, what it listens on, and its first line."""
+
+    module: str
+    listening: tuple[socket.socket, ...]
+    place: Place
+
+
 class Ended(msgspec.Struct, frozen=True):
-    """The web door's process `pid` has closed its end of the pipe."""
+    """The door's process `pid` has closed its end of the pipe."""
 
     pid: int
 
 
-class WebDoorEnded(Exception):
+class DoorEnded(Exception):
     """The process ended by itself; it is started again."""
 
 
-class WebKeeper(CompanyActor):
+class DoorKeeper(CompanyActor):
     """Starts and ends the process. Handlers run in the actor's thread."""
 
-    def __init__(self, stage: Stage, settings: WebSettings, door: WebDoor) -> None:
+    def __init__(self, stage: Stage, door: DoorProcess) -> None:
         super().__init__(stage)
-        self._settings = settings
         self._door = door
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
@@ -65,17 +101,18 @@ class WebKeeper(CompanyActor):
     def on_start(self) -> None:
         """Start the process, tell it where the runtime is, and listen for its end."""
         ours, theirs = socket.socketpair()
-        fd = self._settings.listening.fileno()
+        descriptors = [each.fileno() for each in self._door.listening]
+        words = [*map(str, descriptors), owners.owner_mark()]
         with theirs:
             process = self._process = subprocess.Popen(
-                [sys.executable, "-m", "actors.web", str(fd), owners.owner_mark()],
+                [sys.executable, "-m", self._door.module, *words],
                 stdin=theirs.fileno(),
-                pass_fds=[fd],
+                pass_fds=descriptors,
                 cwd=_ROOT,
                 start_new_session=True,
             )
         self._pipe = ours
-        ours.sendall(msgspec.json.encode(self._door) + b"\n")
+        ours.sendall(msgspec.json.encode(self._door.place) + b"\n")
         where, ended = self.address, Ended(process.pid)
         loop, timers = self.stage.loop, self.stage.timers
 
@@ -89,7 +126,8 @@ class WebKeeper(CompanyActor):
     def ended(self, message: Ended) -> None:
         """Fail, so that the supervisor starts the process again."""
         if self._process is not None and message.pid == self._process.pid:
-            raise WebDoorEnded(f"the web door's process ended with {self._process.wait()}")
+            code = self._process.wait()
+            raise DoorEnded(f"the process {self._door.module} ended with {code}")
 
     def on_stop(self) -> None:
         """End the process: it sees its pipe closed, ends its streams, and goes."""

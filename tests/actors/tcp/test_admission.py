@@ -1,0 +1,281 @@
+"""Who is let in over TCP, and that a frame of anybody else is never read."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+import zmq.asyncio
+
+from actors.tcp import sockets
+from actors.tcp.admission import REQUESTS
+from bus import keys
+from bus.client import Client, NoAnswer
+from bus.errors import Refused
+from bus.keys import ClientKey
+from bus.peer import Right
+from bus.subscriber import Subscriber
+from tests.actors.served import until
+from tests.actors.tcp.conftest import Tcp
+from tests.doors.kit import Home, done, plan_text
+
+HELLO = b'{"type":"runtime.info","id":1}'
+SHORT_MS = 1_500
+"""How long nothing must come."""
+
+Dial = Callable[[int], "zmq.Socket[bytes]"]
+
+
+@pytest.fixture
+def dial() -> Iterator[Dial]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+
+    def socket(kind: int) -> "zmq.Socket[bytes]":
+        made = context.socket(kind)
+        made.linger = 0
+        return made
+
+    yield socket
+    context.destroy(linger=0)
+
+
+def is_refused(socket: "zmq.Socket[bytes]", endpoint: str) -> bool:
+    """Whether the handshake fails: libzmq's own word for it."""
+    monitor = socket.get_monitor_socket(
+        zmq.Event.HANDSHAKE_SUCCEEDED
+        | zmq.Event.HANDSHAKE_FAILED_AUTH
+        | zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+        | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+        | zmq.Event.DISCONNECTED
+    )
+    socket.connect(endpoint)
+    assert monitor.poll(20_000), "the door says neither yes nor no"
+    event = int.from_bytes(monitor.recv_multipart()[0][:2], "little")
+    return event != zmq.Event.HANDSHAKE_SUCCEEDED
+
+
+def test_a_key_asks_and_follows_the_feed(tcp: Tcp, repo: Path) -> None:
+    key = tcp.key("laptop")
+    with tcp.client(key) as client:
+        assert client.call("runtime.info")["home"] == str(tcp.home.path)
+    subscriber = Subscriber(tcp.at.feed, tcp.at.requests, key=key)
+    plan = tcp.home.path.parent / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a.txt")]}))
+    tcp.home.ok("submit", str(plan))
+    seen = [subscriber.next(30) for _ in range(2)]
+    subscriber.close()
+    assert [fact.seq for fact in seen if fact] == [1, 2]
+
+
+def test_a_req_socket_is_answered_too(shared: Tcp, dial: Dial) -> None:
+    key = shared.key("req")
+    socket = dial(zmq.REQ)
+    keys.show_key(socket, key, key.server_requests)
+    socket.connect(shared.at.requests)
+    socket.send(HELLO)
+    assert socket.poll(20_000)
+    assert b'"ok":true' in socket.recv()
+
+
+def _none(_socket: Any, _key: ClientKey, _server: str) -> None:
+    """NULL: no mechanism at all."""
+
+
+def _plain(socket: "zmq.Socket[bytes]", key: ClientKey, _server: str) -> None:
+    socket.plain_username = key.name.encode()
+    socket.plain_password = key.secret.encode()
+
+
+def _unknown(socket: "zmq.Socket[bytes]", key: ClientKey, server: str) -> None:
+    pair = keys.new_pair()
+    other = ClientKey(1, "x", pair.public, pair.secret, key.server_requests, key.server_feed)
+    keys.show_key(socket, other, server)
+
+
+def _stolen_name(socket: "zmq.Socket[bytes]", key: ClientKey, server: str) -> None:
+    """The public key of another, without its secret."""
+    pair = keys.new_pair()
+    socket.curve_serverkey = server.encode()
+    socket.curve_publickey = pair.public.encode()
+    socket.curve_secretkey = pair.secret.encode()
+    socket.setsockopt(zmq.IDENTITY, key.public.encode())
+
+
+def _wrong_server(socket: "zmq.Socket[bytes]", key: ClientKey, server: str) -> None:
+    other = key.server_feed if server == key.server_requests else key.server_requests
+    keys.show_key(socket, key, other)
+
+
+@pytest.mark.parametrize("way", [_none, _plain, _unknown, _stolen_name, _wrong_server])
+@pytest.mark.parametrize("which", ["requests", "feed"])
+def test_whoever_shows_no_known_key_is_refused_in_the_handshake(
+    shared: Tcp, dial: Dial, way: Callable[..., None], which: str
+) -> None:
+    """Hazard 53."""
+    key = keys_of(shared)
+    kind, endpoint, server = (
+        (zmq.DEALER, shared.at.requests, key.server_requests)
+        if which == "requests"
+        else (zmq.SUB, shared.at.feed, key.server_feed)
+    )
+    dialled = dial(kind)
+    way(dialled, key, server)
+    assert is_refused(dialled, endpoint)
+    if kind == zmq.DEALER:
+        dialled.send(HELLO)
+    else:
+        dialled.subscribe(b"")
+    assert not dialled.poll(SHORT_MS)
+
+
+_made: dict[Path, ClientKey] = {}
+
+
+def keys_of(shared: Tcp) -> ClientKey:
+    if shared.home.path not in _made:
+        _made[shared.home.path] = shared.key("known")
+    return _made[shared.home.path]
+
+
+def test_nobody_is_admitted_when_no_authenticator_answers(dial: Dial) -> None:
+    """Libzmq admits any key then, unless `ZAP_ENFORCE_DOMAIN` is set. Hazard 53."""
+    own, mine = keys.new_pair(), keys.new_pair()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        endpoint = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        context = zmq.asyncio.Context()
+
+        async def serve() -> bool:
+            front = sockets.listen(context, zmq.ROUTER, REQUESTS, own, endpoint, listening.fileno())
+            client = dial(zmq.DEALER)
+            key = ClientKey(1, "x", mine.public, mine.secret, own.public, own.public)
+            keys.show_key(client, key, own.public)
+            client.connect(endpoint)
+            client.send(HELLO)
+            came = await front.poll(SHORT_MS)
+            front.close()
+            return bool(came)
+
+        assert not asyncio.run(serve())
+        context.destroy(linger=0)
+
+
+def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
+    bad, good = tcp.key("bad"), tcp.key("good")
+    dialled = {}
+    for key in (bad, good):
+        ask, feed = dial(zmq.DEALER), dial(zmq.SUB)
+        keys.show_key(ask, key, key.server_requests)
+        keys.show_key(feed, key, key.server_feed)
+        ask.connect(tcp.at.requests)
+        feed.subscribe(b"")
+        feed.connect(tcp.at.feed)
+        ask.send(HELLO)
+        assert ask.poll(20_000)
+        ask.recv()
+        assert feed.poll(20_000)
+        dialled[key.name] = (ask, feed)
+    events = dialled["bad"][1].get_monitor_socket(zmq.Event.DISCONNECTED)
+    tcp.home.ok("keys", "revoke", "bad")
+    ask, feed = dialled["bad"]
+    ask.send(HELLO)
+    if ask.poll(SHORT_MS):  # the frame came before the connection ended: it is refused
+        assert b"key_revoked" in ask.recv()
+    assert events.poll(20_000), "its connection to the feed goes on"
+    while feed.poll(0):
+        feed.recv()
+    ask, feed = dialled["good"]
+    until(lambda: _answers(ask))
+    assert feed.poll(20_000)  # the next heartbeat
+    assert not dialled["bad"][1].poll(SHORT_MS)
+    assert not _answers(dialled["bad"][0])
+
+
+def _answers(socket: "zmq.Socket[bytes]") -> bool:
+    socket.send(HELLO)
+    return bool(socket.poll(SHORT_MS)) and b'"ok":true' in socket.recv()
+
+
+def test_the_door_s_death_disturbs_nothing_and_it_comes_back(tcp: Tcp) -> None:
+    key = tcp.key("laptop")
+    with tcp.client(key) as client:
+        client.call("runtime.info")
+    os.kill(tcp.door_pid(), signal.SIGKILL)
+    with tcp.client(key) as client:
+        assert client.call("runtime.info")["home"] == str(tcp.home.path)
+    assert tcp.home.json("ps") == []
+
+
+def test_the_door_s_own_keys_stay_and_nobody_else_can_read_them(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    own = keys.server_keys(home)
+    keys.add(home, "x", keys.new_pair().public, Right.USE)
+    keys.limit(home, "x", Right.READ)
+    assert keys.server_keys(home) == own
+    assert own.requests != own.feed
+    files = [home / "keys", *(home / "keys").iterdir()]
+    assert len(files) == 3
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+def test_a_client_that_made_its_own_pair_hands_in_the_public_half(tcp: Tcp) -> None:
+    pair = keys.new_pair()
+    tcp.home.ok("keys", "make", "own", "--public", pair.public)
+    own = keys.server_keys(tcp.home.path)
+    key = ClientKey(1, "own", pair.public, pair.secret, own.requests.public, own.feed.public)
+    with tcp.client(key) as client:
+        assert client.call("workflow.list") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("make", "Laptop"), "no name"),
+        (("make", "../x"), "no name"),
+        (("make", "x", "--public", "short"), "no public key"),
+        (("revoke", "nobody"), "no key 'nobody'"),
+        (("limit", "nobody"), "no key 'nobody'"),
+    ],
+)
+def test_a_wrong_word_is_refused(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    home = Home(tmp_path / "home")
+    refused = home.run("keys", *words, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert not list(tmp_path.glob("**/*.key"))
+
+
+def test_a_key_file_that_cannot_be_read_admits_nobody(tcp: Tcp) -> None:
+    key = tcp.key("laptop")
+    file = tcp.home.path / "keys" / "laptop.key"
+    file.unlink()
+    os.mkfifo(file)
+    with tcp.client(key, 1.0) as client, pytest.raises((NoAnswer, Refused)):
+        client.call("runtime.info")
+    file.unlink()
+    assert tcp.home.run("keys").returncode == 0
+
+
+@pytest.mark.parametrize("where", ["nowhere.example", "127.0.0.1:99999", "127.0.0.1:65535"])
+def test_an_address_that_cannot_be_is_refused(tmp_path: Path, where: str) -> None:
+    refused = Home(tmp_path / "home").run("serve", "--tcp", where)
+    assert refused.returncode == 2
+    assert "--tcp" in refused.stderr
+
+
+def test_a_client_of_the_home_s_own_socket_is_no_door(shared: Tcp, dial: Dial) -> None:
+    """Only a process that knows the runtime's secret speaks for others."""
+    from bus import connection
+
+    own = dial(zmq.DEALER)
+    own.connect(connection.read(shared.home.path).requests)
+    for secret in ("", "x"):
+        own.send_multipart([b"door-x", b'{"secret":"%s","right":"own"}' % secret.encode(), HELLO])
+        assert own.poll(20_000)
+        assert b'"malformed"' in own.recv_multipart()[-1]
+    with Client(connection.read(shared.home.path).requests) as client:
+        assert client.call("runtime.info")

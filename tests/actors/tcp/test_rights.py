@@ -1,0 +1,198 @@
+"""What a key may do, and what its deeds say of it."""
+
+import json
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.gateway.rights import READING, STEERING
+from bus import requests
+from bus.client import NoAnswer
+from bus.errors import Refused
+from tests.actors.served import until
+from tests.actors.tcp.conftest import Tcp, plan_of
+from tests.doors.kit import Home, done, plan_text
+
+
+def code_of(tcp: Tcp, key: Any, type: str, **fields: Any) -> int:
+    with tcp.client(key) as client:
+        try:
+            client.call(type, **fields)
+        except Refused as refused:
+            return refused.body.code
+    return 200
+
+
+def test_each_right_reaches_as_far_as_it_says(shared: Tcp) -> None:
+    read, use, own = (shared.key(f"r-{word}", "--right", word) for word in ("read", "use", "own"))
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("snapshot", {}),
+        ("workflow.start", {"workflow": "none"}),
+        ("events.compact", {}),
+    ]
+    found = [[code_of(shared, key, type, **fields) for type, fields in asked]
+             for key in (read, use, own)]  # fmt: skip
+    assert found == [[200, 403, 403], [200, 404, 403], [200, 404, 200]]
+
+
+def test_a_key_of_the_feed_asks_nothing(shared: Tcp) -> None:
+    key = shared.key("only-feed", "--right", "feed")
+    with shared.client(key, 1.5) as client, pytest.raises(NoAnswer):
+        client.call("runtime.info")
+
+
+def test_a_key_is_limited_while_it_is_connected(tcp: Tcp) -> None:
+    key = tcp.key("laptop", "--right", "own")
+    with tcp.client(key) as client:
+        assert client.call("events.compact") == {"removed": 0}
+        tcp.home.ok("keys", "limit", "laptop", "--read-only")
+
+        def is_limited() -> bool:
+            try:
+                client.call("events.compact", timeout=3.0)
+            except Refused as refused:
+                return refused.body.code == 403
+            except NoAnswer:
+                return False  # its connection begins anew
+            raise AssertionError("it may still do everything")
+
+        until(is_limited)
+        assert client.call("workflow.list") == []
+
+
+def test_facts_carry_the_name_of_the_key(tcp: Tcp, repo: Path) -> None:
+    plan = tcp.home.path.parent / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a.txt")]}))
+    tcp.home.ok("submit", str(plan))
+    with tcp.client(tcp.key("laptop")) as client:
+        client.call("workflow.stop", workflow="demo")
+    stopped = [f for f in tcp.home.facts("demo") if f.get("new") == "cancelled"]
+    assert stopped
+    assert {f["by"] for f in stopped} == {"key"}
+    assert {f["peer"] for f in stopped} == {"key=laptop host=127.0.0.1"}
+
+
+def test_a_request_is_carried_out_once_for_its_id(tcp: Tcp) -> None:
+    key = tcp.key("laptop", "--right", "own")
+    with tcp.client(key) as client:
+        epoch = client.call("runtime.info")["epoch"]
+
+        def ask(id: Any) -> str:
+            frame = json.dumps({"type": "events.compact", "id": id}).encode()
+            try:
+                client._exchange("events.compact", id, frame, None)  # noqa: SLF001
+            except Refused as refused:
+                return refused.body.reason
+            return "done"
+
+        assert ask(f"{epoch}/1") == "done"
+        assert ask(f"{epoch}/1") == "repeated"
+        assert ask(f"{epoch}/2") == "done"
+        assert ask("0123/3") == "other_epoch"
+        assert [ask(id) for id in (4, "five", f"{epoch}/{'x' * 300}")] == ["malformed"] * 3
+    other = tcp.key("other", "--right", "own")
+    with tcp.client(other) as client:
+        client._exchange(  # noqa: SLF001
+            "x", f"{epoch}/1", b'{"type":"events.compact","id":"%s/1"}' % epoch.encode(), None
+        )
+
+
+BROUGHT: list[tuple[dict[str, Any], str]] = [
+    ({"test": ["sh", "-c", "evil"]}, "test"),
+    ({"setup": ["sh"]}, "setup"),
+    ({"copy": ["/etc/passwd"]}, "copy"),
+    ({"cli": {"claude": {"command": ["sh"]}}}, "cli"),
+    ({"provider": {"x": {"base_url": "http://evil.example", "api_key_env": "K"}}}, "provider"),
+    ({"orchestrator": {"base_url": "http://evil.example", "api_key_env": "K"}}, "orchestrator"),
+    ({"test_env": ["GITHUB_TOKEN"]}, "test_env"),
+    ({"sandbox_allow": ["/"]}, "sandbox_allow"),
+    ({"defaults": {"sandbox": "off"}}, "defaults.sandbox"),
+    ({"defaults": {"switch": "global"}}, "defaults.switch"),
+    ({"merge": {"cli": "claude", "command": ["sh"]}}, "merge.command"),
+    ({"unknown": 1}, "unknown"),
+]
+
+
+@pytest.mark.parametrize(("brought", "path"), BROUGHT, ids=[path for _, path in BROUGHT])
+@pytest.mark.parametrize("type", ["plan.submit", "plan.check"])
+def test_a_plan_over_tcp_brings_no_commands_of_its_own(
+    opened: Tcp, brought: dict[str, Any], path: str, type: str, repo: Path
+) -> None:
+    plan = plan_of(repo, **brought)
+    with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
+        client.call(type, plan=json.loads(plan))
+    assert (refused.value.body.code, refused.value.body.path) == (403, path)
+
+
+def test_a_task_s_own_check_is_a_command_too(opened: Tcp, repo: Path) -> None:
+    plan = json.loads(plan_of(repo))
+    plan["task"][0]["check"] = ["sh"]
+    with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
+        client.call("plan.submit", plan=plan)
+    assert refused.value.body.path == "task[0].check"
+
+
+def test_toml_is_looked_into_like_json(opened: Tcp, repo: Path) -> None:
+    text = plan_text(repo, {"a": [done("a.txt")]})
+    with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
+        client.call("plan.submit", plan=text)
+    assert (refused.value.body.code, refused.value.body.path) == (403, "cli")
+
+
+def test_a_plan_names_only_repositories_that_were_opened(
+    opened: Tcp, repo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tests.doors.kit import make_repo
+
+    other = make_repo(tmp_path_factory.mktemp("other") / "repo")
+    with opened.client(key_of(opened)) as client:
+        with pytest.raises(Refused) as refused:
+            client.call("plan.check", plan=json.loads(plan_of(other)))
+        assert (refused.value.body.code, refused.value.body.path) == (403, "repo")
+        link = repo.parent / "link"
+        if not link.exists():
+            link.symlink_to(other)
+        with pytest.raises(Refused) as refused:
+            client.call("plan.check", plan=json.loads(plan_of(link)))
+        assert refused.value.body.path == "repo"
+        with pytest.raises(Refused) as refused:
+            client.call("plan.check", plan=json.loads(plan_of(repo, name=1)))
+        assert refused.value.body.code == 422  # it has come as far as the plan's own check
+
+
+def test_every_request_is_decided_on() -> None:
+    """A request that is in neither list needs the user's own right, as these do on purpose."""
+    own = {"events.compact", "runtime.stop"}
+    code = {kind.__struct_config__.tag for kind in typing.get_args(requests.AnyRequest)}
+    named = {kind.__struct_config__.tag for kind in READING | STEERING}
+    assert not READING & STEERING
+    assert named <= code
+    assert own <= code - named
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.doors.kit import make_repo
+
+    return make_repo(tmp_path_factory.mktemp("opened") / "repo")
+
+
+@pytest.fixture(scope="module")
+def opened(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> typing.Iterator[Tcp]:
+    """A door through which plans for one repository may come."""
+    directory = tmp_path_factory.mktemp("door")
+    home = Home(directory / "home")
+    home.serve("--tcp", "127.0.0.1", "--allow-repo", str(repo))
+    yield Tcp(home, directory)
+    home.close()
+
+
+_keys: dict[Path, Any] = {}
+
+
+def key_of(opened: Tcp) -> Any:
+    if opened.home.path not in _keys:
+        _keys[opened.home.path] = opened.key("opened")
+    return _keys[opened.home.path]

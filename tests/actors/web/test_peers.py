@@ -1,0 +1,68 @@
+"""Which process is at the other end of a connection."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from actors.web.peers import Peers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.mark.parametrize(
+    ("family", "host"),
+    [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_INET6, "::ffff:7f00:1")],
+)
+def test_the_other_end_s_process_is_found_and_its_end_is_noticed(
+    family: socket.AddressFamily, host: str
+) -> None:
+    listens = socket.AF_INET if "ffff" in host else family
+    listening = socket.create_server(("127.0.0.1" if "ffff" in host else host, 0), family=listens)
+    script = (
+        "import socket, sys; s = socket.socket(int(sys.argv[1])); "
+        "s.connect((sys.argv[2], int(sys.argv[3]))); sys.stdin.read()"
+    )
+    words = [str(int(family)), host, str(listening.getsockname()[1])]
+    with subprocess.Popen([sys.executable, "-c", script, *words], stdin=subprocess.PIPE) as process:
+        accepted, client = listening.accept()
+        server = accepted.getsockname()
+        peers = Peers()
+
+        def find() -> Any:
+            return asyncio.run(peers.find(client[:2], server[:2]))
+
+        found = find()
+        assert found.peer is not None
+        assert (found.peer.uid, found.peer.pid) == (os.getuid(), process.pid)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(30)
+        assert accepted.recv(1) == b""
+        assert find().lost
+    accepted.close()
+    listening.close()
+
+
+def test_another_machine_has_no_process_here() -> None:
+    found = asyncio.run(Peers().find(("10.1.2.3", 4), ("127.0.0.1", 5)))
+    assert (found.peer, found.lost, found.host) == (None, False, "10.1.2.3")
+
+
+def test_a_peer_is_looked_up_once_as_long_as_its_connection_lasts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, end = listening.accept()
+        peers, server = Peers(), accepted.getsockname()
+        peers.begin(end)
+        first = asyncio.run(peers.find(end, server))
+        client.close()
+        assert accepted.recv(1) == b""
+        assert asyncio.run(peers.find(end, server)) is first
+        peers.forget(end)
+        assert asyncio.run(peers.find(end, server)).lost
+        accepted.close()
