@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,26 @@ PROVIDERS = "providers.toml"
 """The user's files, in the directory of `bus.user.config_path`."""
 
 
-def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> dict[str, Profile]:
+def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> Mapping[str, Profile]:
     """Return all profiles by name: built-in, the user's and the plan's.
 
-    Raise `ProfileError` if one is not valid.
+    Calls with the same plan and an unchanged file share the result. Raise `ProfileError` if one
+    is not valid.
     """
-    return load(config_path(PROFILES), of_plan or {})
+    path = config_path(PROFILES)
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        found = None
+    version = (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+    return _profiles(path, version, msgspec.json.encode(of_plan or {}))
+
+
+@lru_cache(maxsize=16)
+def _profiles(
+    path: Path | None, _version: tuple[int, int, int] | None, of_plan: bytes
+) -> Mapping[str, Profile]:
+    return load(path, msgspec.json.decode(of_plan))
 
 
 def of_user() -> dict[str, Provider]:
