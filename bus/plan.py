@@ -126,6 +126,7 @@ class Plan(_Strict):
     idle_after: Seconds = 20
     nudges: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     setup: Argv | None = None
+    setup_inputs: list[Text] = []
     copy: list[Text] = []
     test_env: list[Text] = []
     sandbox_allow: list[Text] = []
@@ -297,10 +298,13 @@ def _beyond_types(plan: Plan) -> list[Problem]:
         if task.terminal[0].role == Role.REVIEWER:
             problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
     found += _beyond_types_of_graph(plan)
-    for index, pattern in enumerate(plan.copy):
-        parts = PurePosixPath(pattern).parts
-        if pattern.startswith("/") or ".." in parts or ".git" in parts:
-            problem("must be a pattern below the repository, not its .git", "copy", index)
+    for key, patterns in (("copy", plan.copy), ("setup_inputs", plan.setup_inputs)):
+        for index, pattern in enumerate(patterns):
+            parts = PurePosixPath(pattern).parts
+            if pattern.startswith("/") or ".." in parts or ".git" in parts:
+                problem("must be a pattern below the repository, not its .git", key, index)
+    if plan.setup_inputs and plan.setup is None:
+        problem("names what `setup` depends on, and the plan has no `setup`", "setup_inputs")
     return found
 
 

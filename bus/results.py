@@ -56,6 +56,8 @@ class CheckedPlan(msgspec.Struct):
     tasks: list[CheckedTask]
     launch_order: list[str]
     warnings: list[str]
+    setup: list[str] | None = None
+    setup_inputs: list[str] = []
 
 
 class Page(msgspec.Struct):

@@ -176,7 +176,15 @@ def check(plan: CheckedPlan) -> Any:
     head = f"{plan.name}: {plan.repo} -> {plan.target} ({plan.target_commit[:12]})"
     order = f"start order: {', '.join(plan.launch_order)}; {plan.max_terminals} at once"
     notes = [Text(f"note: {w}", style="yellow") for w in plan.warnings]
-    return Group(escape(head), table, escape(f"test: {test}"), escape(order), *notes)
+    return Group(escape(head), table, *_setup(plan), escape(f"test: {test}"), escape(order), *notes)
+
+
+def _setup(plan: CheckedPlan) -> list[str]:
+    if not plan.setup:
+        return []
+    inputs = ", ".join(plan.setup_inputs)
+    when = f"once for the same {inputs}" if inputs else "in each tree"
+    return [escape(f"setup: {' '.join(plan.setup)} ({when})")]
 
 
 def why(chain: Chain) -> Any:

@@ -20,6 +20,7 @@ which worktree it was found.
     settings    say which of the user's settings are honoured, overridden or reported
     names       turn names of any bytes into text
     resolution  lay out a conflict for someone to resolve, and check the result by its `hunks`
+    kept        keep what a set-up made, for other trees with the same inputs
     tested      make the clone in which the tests run, and compare it with its commit
     intact      check that objects are what their names say
     land        set the target to a tested commit; `checkout`: update the files of a checkout

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.git import kept
 from actors.git.copies import copy_all
 from actors.git.environment import project_env
 from actors.git.identity import of_text
@@ -49,10 +50,10 @@ def run_number(row: Workflow) -> int:
     return row.merge.round * _ROUND + row.merge.runs + 1
 
 
-def _command(plan: Plan) -> list[str]:
-    """Return the plan's test, after its set-up: the tree is a new one each time."""
+def _command(plan: Plan, is_set_up: bool) -> list[str]:
+    """Return the plan's test, after its set-up unless a kept result is there already."""
     test = plan.test or []
-    if plan.setup is None:
+    if plan.setup is None or is_set_up:
         return test
     failed = '{ s=$?; echo "setup failed with status $s"; exit "$s"; }'
     line = f"{shlex.join(plan.setup)} < /dev/null || {failed}; exec {shlex.join(test)}"
@@ -181,11 +182,20 @@ class TestRun:
         place.mkdir(parents=True, exist_ok=True)
         copy_all(Path(row.repo), place, self._plan.copy)
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
-        self._session.start(_command(self._plan), env, place, 40, 120)
+        self._session.start(_command(self._plan, self._is_set_up()), env, place, 40, 120)
         if not self._session.connected:
             self._look_again()
         self._limit()
         return None
+
+    def _is_set_up(self) -> bool:
+        """Put the kept result of `setup` into the directory, if there is one (`git.kept`)."""
+        reader, home = self._stage.reader, self._stage.paths.home
+        secret = reader.proof("kept set-ups")
+        recipe = kept.recipe(home, secret, self._row.git_dir, self._plan)
+        return recipe is not None and self._worker.call(
+            kept.fill, recipe, str(self._path), links=True
+        )
 
     def _look_again(self) -> None:
         self._stage.tell(self._merger, Look())

@@ -69,6 +69,10 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
         f"copy: {pattern!r} matches no file in {plan.repo}; nothing is copied"
         for pattern in without_match(Path(plan.repo), plan.copy)
     ]
+    warnings += [
+        f"setup_inputs: {pattern!r} matches no file in {plan.repo}; setup runs in each tree"
+        for pattern in without_match(Path(plan.repo), plan.setup_inputs)
+    ]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
     elif "/" not in plan.test[0] and shutil.which(plan.test[0]) is None:
@@ -232,6 +236,8 @@ def shown(checked: Checked) -> CheckedPlan:
         target=plan.target,
         target_commit=checked.survey.target_oid,
         test=plan.test,
+        setup=plan.setup,
+        setup_inputs=plan.setup_inputs,
         max_terminals=plan.max_terminals,
         tasks=[
             CheckedTask(t.id, t.branch, [s.cli for s in t.terminal], t.after) for t in plan.task

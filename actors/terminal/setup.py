@@ -7,12 +7,17 @@ the terminals that need it starts it, the others follow it, and each is told how
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from actors.clis import home as config_home
 from actors.clis.profile import Profile
+from actors.git import kept
+from actors.git.command import GitFailed
+from actors.git.kept import Recipe
+from actors.platform.workers import WorkerDied
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
 from actors.pty.records import Exit
@@ -27,6 +32,8 @@ log = logging.getLogger("callboard.terminal")
 
 SETUP_SECONDS = 600.0
 """The time limit of a run, in seconds."""
+KEEP_SECONDS = 300.0
+"""The time limit, in seconds, for copying what a run made."""
 GRACE_MS = 5_000
 """Milliseconds between TERM and KILL when a run is ended."""
 TAIL = 2_000
@@ -65,7 +72,7 @@ class SetUp:
         """Return whether the worktree is still to be set up. Raise `LaunchRefused`.
 
         The worktree of a merge is never set up. A run that ended well while no runtime was there is
-        not repeated.
+        not repeated. With `setup_inputs`, the result of a run in another tree may do.
         """
         port = self._port
         if not (port.row.task and port.plan.setup) or is_set_up(where):
@@ -74,7 +81,32 @@ class SetUp:
         if found is Found.ENDED and _is_good(self._at(number).exit()):
             mark_set_up(where)
             return False
+        if found is not Found.ALIVE and self._with_kept(kept.fill, where):
+            mark_set_up(where)
+            return False
         return True
+
+    def _with_kept(self, use: Callable[[Recipe, str], bool], where: Path) -> bool:
+        """Fill the worktree from a kept result, or keep its own; return whether that was done.
+
+        It is only a saving: if it fails, `setup` runs as always.
+        """
+        stage = self._port.stage
+        workflow = stage.reader.workflow(self._port.workflow_id)
+        if workflow is None:
+            return False
+        secret = stage.reader.proof("kept set-ups")
+        recipe = kept.recipe(stage.paths.home, secret, workflow.git_dir, self._port.plan)
+        if recipe is None:
+            return False
+        worker = stage.workers.hire("set-up", KEEP_SECONDS)
+        try:
+            return worker.call(use, recipe, str(where))
+        except (OSError, GitFailed, WorkerDied) as error:
+            log.warning("%s: the result of setup: %s", self._address, error)
+            return False
+        finally:
+            stage.workers.dismiss(worker)
 
     def begin(self, where: Path) -> Outcome:
         """Start a run, or follow the one that goes on. Raise `OSError`, or `LaunchRefused`."""
@@ -218,6 +250,7 @@ class SetUp:
         self.forget()
         good = _is_good(ended) and not self._too_late
         if good:
+            self._with_kept(kept.keep, self._where)
             mark_set_up(self._where)
         if good or not self._port.row.shall_run:
             return Done()
