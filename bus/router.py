@@ -42,11 +42,16 @@ log = logging.getLogger("callboard.bus")
 MAX_WAITING = 1_000
 """Requests from outside that may wait for the gateway; a further one is refused with 429."""
 
-LAST_SECONDS = 2.0
-"""Longest time for which a closing door still receives and answers requests."""
-QUIET_MS = 100
-"""A closing door stops receiving when no request has arrived for this time."""
-LINGER_MS = 500
+LAST_SECONDS = 10.0
+"""Longest time for which a closing door still receives requests, and then for which it answers."""
+QUIET_MS, BURST_MS = 100, 1_000
+"""A closing door stops receiving when no request has arrived for this time. The longer one counts
+once a request has come: on a busy machine a burst arrives with gaps, because its threads and those
+of its sender get their turns apart."""
+PATIENCE_SECONDS = 2.0
+"""Longest time that a closing door waits for further requests in all, also for a client that asks
+again and again."""
+LINGER_MS = 2_000
 """How long the closing socket waits for clients that do not read their answers."""
 
 _HARD_LIMIT = 64 << 20
@@ -114,6 +119,7 @@ class Bus:
         self._outside.maxmsgsize = _HARD_LIMIT
         self._outside.router_mandatory = True  # an answer that cannot be sent raises an error
         self._until = 0.0
+        self._received = 0  # requests so far
         self._open: dict[bytes, Any] = {}  # ids of unanswered requests, by address
         self._sending = threading.Lock()
         self._door = threading.Lock()
@@ -211,14 +217,18 @@ class Bus:
                 pass
             if (self._wake_read, select.POLLIN) in poll.poll():
                 os.read(self._wake_read, 512)
-        while time.monotonic() < self._until:
+        received, waited = self._received, 0.0
+        while time.monotonic() < self._until and waited < PATIENCE_SECONDS:
             if self._take_outside():
                 continue
-            found = poll.poll(QUIET_MS)
+            begin = time.monotonic()
+            found = poll.poll(BURST_MS if self._received > received else QUIET_MS)
+            waited += time.monotonic() - begin
             if not found:
                 break
             if (self._wake_read, select.POLLIN) in found:
                 os.read(self._wake_read, 512)
+        self._until = time.monotonic() + LAST_SECONDS
         for to, id in list(self._open.items()):
             self._answer(to, requests.refused(id, _STOPPING))
 
@@ -239,6 +249,7 @@ class Bus:
                 further = self._readable()
         except zmq.Again:
             return False
+        self._received += 1
         kind, said, frames = _taken_apart([frame.bytes for frame in received])
         to = b"client/%b/%b/%d" % (first.bytes.hex().encode(), kind, next(_numbers))
         small = len(frames) == 1 and len(frames[0]) <= requests.MAX_FRAME
