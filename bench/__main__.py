@@ -24,6 +24,11 @@ MEASURES = {
     "idle": "a large company that waits",
     "output": "terminal output, and a commit beside noise",
     "growth": "cost of a fact and of a start as the journal grows",
+    "compact": "the disk space that compact gives back",
+    "tasks": "CPU, threads and memory as a plan grows",
+    "prepare": "300 real launches in 100 plans",
+    "waiting": "a thousand waiting terminals",
+    "large": "a repository of 100,000 files",
     "start": "the command line and the runtime's start",
     "merge": "twenty branches",
 }

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pygit2
@@ -139,10 +140,14 @@ class Company:
 
     # ---- the runtime -------------------------------------------------------------------
 
-    def serve(self, *under: str) -> int:
-        """Start a runtime as a process; return its pid when it serves."""
+    def serve(self, *under: str, options: Sequence[str] = ()) -> int:
+        """Start a runtime as a process, below the command `under`; return its pid when it serves.
+
+        `options` are those of `serve`.
+        """
+        run = [*under, sys.executable, str(ROOT / "run.py")]
         self.served = subprocess.Popen(
-            [*under, sys.executable, str(ROOT / "run.py"), "serve", "--home", str(self.home)],
+            [*run, "serve", "--home", str(self.home), *options],
             stdout=subprocess.PIPE,
             stderr=(self.root / "serve.err").open("a"),
             text=True,
@@ -190,10 +195,13 @@ class Company:
         self.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds of all threads of a process so far."""
+def cpu_seconds(pid: int, waited: bool = False) -> float:
+    """Return the CPU seconds of all threads of a process so far.
+
+    With `waited`, those of the ended children that it has waited for are added.
+    """
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if waited else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_kb(pid: int, what: str = "VmRSS") -> int:

@@ -22,18 +22,23 @@ def fill(home: Path, facts: int) -> Path:
     home.mkdir(mode=0o700)
     path = home / "callboard.db"
     create_or_migrate(path)
+    add_facts(path, facts, 1, [f"w{number}" for number in range(100)])
+    return path
+
+
+def add_facts(path: Path, facts: int, first: int, workflows: list[str]) -> None:
+    """Store this many facts from the seq `first` on, of these workflows in turn."""
     connection = sqlite3.connect(path)
     connection.executemany(
         INSERT,
         (
-            (seq, f"w{seq % 100}", "none/login/", True, encode_fact(fact(seq)))
-            for seq in range(1, facts + 1)
+            (seq, workflows[seq % len(workflows)], "none/login/", True, encode_fact(fact(seq)))
+            for seq in range(first, first + facts)
         ),
     )
     connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    return path
 
 
 def cost(journal: Journal, count: int) -> float:

@@ -94,7 +94,7 @@ def beside_noise(at: Path, commits: int) -> Row:
     with Company(at / "noisy") as company:
         company.hire(7, [sys.executable, "-I", "-S", "-c", NOISE], WorkflowStatus.RUNNING)
         company.serve()
-        branch = Branch(company)
+        branch = Branch(company.root / "repo0" / ".git", "refs/heads/w0/t0")
         served = connection.read(company.home)
         subscriber = Subscriber(served.feed, served.requests)
         while subscriber.next(1.0) is not None:

@@ -25,10 +25,10 @@ POLL_SECONDS = 2.0
 class Branch:
     """A branch of a watched workflow, and the moment of its last rename."""
 
-    def __init__(self, company: Company) -> None:
-        self.git_dir = company.root / "repo0" / ".git"
-        self.repo = pygit2.Repository(str(self.git_dir))
-        self.ref = "refs/heads/w0/t0"
+    def __init__(self, git_dir: Path, ref: str) -> None:
+        self.git_dir = git_dir
+        self.repo = pygit2.Repository(str(git_dir))
+        self.ref = ref
         self.tip = self.repo.references[self.ref].peel(pygit2.Commit)
         self.minute = int(time.time())
         self.moved_at = 0.0
@@ -102,7 +102,7 @@ def run(at: Path, quick: bool) -> list[Row]:
     with Company(at) as company:
         company.hire(1, ["cat"], WorkflowStatus.RUNNING)
         company.serve()
-        branch = Branch(company)
+        branch = Branch(company.root / "repo0" / ".git", "refs/heads/w0/t0")
         served = connection.read(company.home)
         subscriber = Subscriber(served.feed, served.requests)
         while subscriber.next(1.0) is not None:

@@ -36,12 +36,19 @@ ANYTHING: Final = "*"
 def changed_ref(kind: Kind, place: str, name: str) -> str:
     """Return what may have changed when the directory entry `name` changed.
 
-    That is a branch's full name, `ANYTHING`, or "" for an entry that `RefScanner` does not read.
-    `kind` and `place` describe the entry's directory; `place` is relative to the git directory.
+    That is a branch's full name, `worktrees/NAME`, `ANYTHING`, or "" for an entry that `RefScanner`
+    does not read. `kind` and `place` describe the entry's directory; `place` is relative to the git
+    directory.
     """
-    if kind is Kind.HEADS:
-        return "" if name.endswith(".lock") else f"{place}/{name}"
-    return ANYTHING if kind is Kind.WORKTREES or name in _NAMES[kind] else ""
+    match kind:
+        case Kind.HEADS:
+            return "" if name.endswith(".lock") else f"{place}/{name}"
+        case Kind.WORKTREES:
+            return f"{place}/{name}"
+        case Kind.WORKTREE:
+            return place if name in _NAMES[kind] else ""
+        case _:
+            return ANYTHING if name in _NAMES[kind] else ""
 
 
 def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:

@@ -5,7 +5,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from inotify_simple import INotify, flags
+from inotify_simple import Event, INotify, flags
 
 from actors.git.directories import ANYTHING, Kind, changed_ref, watched_directories
 
@@ -52,21 +52,26 @@ class InotifyWatch:
 
     def drain(self) -> set[str]:
         """See `RefWatch`. If the kernel dropped events, the result has `ANYTHING`."""
-        changed: set[str] = set()
-        look_again = False
-        for event in self._inotify.read(timeout=0):
-            if event.mask & flags.MOVE_SELF:
-                raise FileNotFoundError(errno.ENOENT, "moved away", self._git_dir)
-            if event.mask & flags.IGNORED:
-                self._places.pop(event.wd, None)
-            if event.mask & _LOOK_AGAIN:
-                changed.add(ANYTHING)
-                look_again = True
-            elif (place := self._places.get(event.wd)) is not None:
-                changed.add(changed_ref(*place, event.name))
-        if look_again:
+        changed = {self._changed_by(event) for event in self._inotify.read(timeout=0)}
+        if ANYTHING in changed:
             self._cover()
         return changed - {""}
+
+    def _changed_by(self, event: Event) -> str:
+        """Return what this event may have changed, as `changed_ref` does."""
+        if event.mask & flags.MOVE_SELF:
+            raise FileNotFoundError(errno.ENOENT, "moved away", self._git_dir)
+        kind, place = self._places.get(event.wd, (None, ""))
+        if event.mask & flags.IGNORED:
+            self._places.pop(event.wd, None)
+        if kind is Kind.WORKTREES and event.mask & flags.ISDIR:
+            # One worktree of perhaps hundreds: the others need no new look.
+            self._watch(f"{self._git_dir}/{place}/{event.name}", Kind.WORKTREE)
+        elif kind is Kind.WORKTREE and event.mask & flags.IGNORED:
+            return place
+        elif kind is not Kind.WORKTREE and event.mask & _LOOK_AGAIN:
+            return ANYTHING
+        return "" if kind is None else changed_ref(kind, place, event.name)
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -84,10 +89,14 @@ class InotifyWatch:
     def _cover(self) -> None:
         """Watch all directories. For one that is watched already, the kernel changes nothing."""
         for path, kind in watched_directories(self._git_dir):
-            try:
-                place = path.removeprefix(self._git_dir).lstrip("/")
-                mask = _MASK | (flags.MOVE_SELF if kind is Kind.TOP else 0)
-                self._places[self._inotify.add_watch(path, mask)] = (kind, place)
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
-                    raise
+            self._watch(path, kind)
+
+    def _watch(self, path: str, kind: Kind) -> None:
+        """Watch one directory, unless it is gone. Raise `OSError` if it cannot be watched."""
+        place = path.removeprefix(self._git_dir).lstrip("/")
+        mask = _MASK | (flags.MOVE_SELF if kind is Kind.TOP else 0)
+        try:
+            self._places[self._inotify.add_watch(path, mask)] = (kind, place)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
+                raise

@@ -54,7 +54,7 @@ class RefScanner:
         The result's `head` is empty. If one of the branches is symbolic, everything is read, as by
         `scan`. Raise `FileNotFoundError` if there is no repository.
         """
-        found = self._read_worktrees(worktrees)
+        found = worktree_heads(self._git_dir, worktrees)
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
         loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
         packed = self._read_packed()
@@ -86,8 +86,8 @@ class RefScanner:
                 heads[ref] = oid
         return RefState(
             heads=heads,
-            worktrees=self._read_worktrees(_names(os.path.join(self._git_dir, "worktrees"))),
-            head=_target(_read(os.path.join(self._git_dir, "HEAD")) or ""),
+            worktrees=worktree_heads(self._git_dir, worktree_names(self._git_dir)),
+            head=main_head(self._git_dir),
             broken=tuple(broken),
         )
 
@@ -104,13 +104,27 @@ class RefScanner:
             self._packed, self._packed_stamp = {}, None
         return self._packed
 
-    def _read_worktrees(self, names: Collection[str]) -> dict[str, str]:
-        root = os.path.join(self._git_dir, "worktrees")
-        found = {}
-        for name in names:
-            if (text := _read(os.path.join(root, name, "HEAD"))) is not None:
-                found[name] = _target(text)
-        return found
+
+def worktree_names(git_dir: str) -> list[str]:
+    """Return the names of the linked worktrees."""
+    try:
+        return os.listdir(os.path.join(git_dir, "worktrees"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def worktree_heads(git_dir: str, names: Collection[str]) -> dict[str, str]:
+    """Return the HEAD of each of these linked worktrees, as in `RefState.worktrees`."""
+    found = {}
+    for name in names:
+        if (text := _read(os.path.join(git_dir, "worktrees", name, "HEAD"))) is not None:
+            found[name] = _target(text)
+    return found
+
+
+def main_head(git_dir: str) -> str:
+    """Return HEAD of the main checkout, as in `RefState.head`."""
+    return _target(_read(os.path.join(git_dir, "HEAD")) or "")
 
 
 def read_ref(git_dir: str, ref: str) -> str | None:
@@ -155,13 +169,6 @@ def _read_tree(directory: str, prefix: str, into: dict[str, str]) -> None:
             _read_tree(entry.path, f"{prefix}{entry.name}/", into)
         elif not entry.name.endswith(".lock") and (text := _read(entry.path)) is not None:
             into[prefix + entry.name] = text
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _read(path: str) -> str | None:

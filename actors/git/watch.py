@@ -35,7 +35,8 @@ class RefWatch(Protocol):
     def drain(self) -> set[str]:
         """Take all pending events, without waiting; return what may have changed.
 
-        The result has the full names of branches, and `ANYTHING` for any other change. Raise
+        The result has the full names of branches, `worktrees/NAME` where the HEAD of a worktree may
+        have changed, and `ANYTHING` for any other change. Raise
         `OSError` if the repository is gone or the system has no more watches; the watch is then of
         no more use.
         """

@@ -32,7 +32,14 @@ from actors.git.graph import descends
 from actors.git.names import read_name
 from actors.git.pins import Pin, pin
 from actors.git.places import own_git_dir
-from actors.git.refs import HEADS, RefScanner, read_ref
+from actors.git.refs import (
+    HEADS,
+    RefScanner,
+    main_head,
+    read_ref,
+    worktree_heads,
+    worktree_names,
+)
 from actors.git.repository import is_dirty, worktree_path
 from actors.git.stale import release
 from actors.platform import disk
@@ -146,15 +153,20 @@ def guard(git_dir: str, home: str, path: str) -> None:
 
 
 def registered(git_dir: str, path: str) -> str | None:
-    """Return the name under which the worktree at `path` is registered; None if it is not."""
+    """Return the name under which the worktree at `path` is registered; None if it is not.
+
+    Hundreds may be registered, so only those of the same last name are looked at closely.
+    """
     wanted = Path(path).resolve() / ".git"
-    for gitdir in Path(git_dir, "worktrees").glob("*/gitdir"):
+    ends = (Path(path).name, wanted.parent.name)
+    for name in worktree_names(git_dir):
+        admin = Path(git_dir, "worktrees", name)
         try:
-            text = read_name(gitdir)
-        except FileNotFoundError:
+            text = read_name(admin / "gitdir")
+        except (FileNotFoundError, NotADirectoryError):
             continue  # just removed
-        if (gitdir.parent / text).resolve() == wanted:
-            return gitdir.parent.name
+        if text.rpartition("/")[0].endswith(ends) and (admin / text).resolve() == wanted:
+            return name
     return None
 
 
@@ -282,10 +294,10 @@ def _ensure_branch(git_dir: str, branch: str, base: str, owner: str) -> None:
 
 
 def _refuse_other_checkout(git_dir: str, branch: str) -> None:
-    state = RefScanner(git_dir).scan()
-    places = {name: worktree_path(git_dir, name) for name in state.worktrees}
-    users = [places[name] for name, head in state.worktrees.items() if head == HEADS + branch]
-    if state.head == HEADS + branch:
+    ref = HEADS + branch
+    heads = worktree_heads(git_dir, worktree_names(git_dir))
+    users = [worktree_path(git_dir, name) for name, head in heads.items() if head == ref]
+    if main_head(git_dir) == ref:
         users.append(git_dir)
     for user in users:
         if user is not None:

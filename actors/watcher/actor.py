@@ -9,13 +9,12 @@ completion counts; it only adds what git shows against it (`problem`).
 import logging
 import random
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import pygit2
 
 from actors.git.commits import Commit, read
-from actors.git.directories import ANYTHING
 from actors.git.durable import settle
 from actors.git.examination import Clean, Dirty
 from actors.git.graph import descends
@@ -27,14 +26,15 @@ from actors.git.history import (
     Rewritten,
     moves,
 )
-from actors.git.names import read_name
 from actors.git.reflog import entries
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from actors.watcher.commits import Branch, fact_of, utc
+from actors.watcher.heard import Heard, concerned
 from actors.watcher.judging import Judging, NotYet
+from actors.watcher.places import identity_of, is_rebasing, worktree_name
 from actors.watcher.watches import Watches
 from bus.commit_words import Meaning, parse
 from bus.facts import CommitSeen, CommitWaits, RefRewritten
@@ -84,9 +84,8 @@ class Watcher(CompanyActor):
         super().__init__(stage)
         self._watches = watches
         self._workflow = workflow
-        self._told = False
+        self._heard = Heard()
         self._git_dir = ""
-        self._mine: frozenset[str] | None = None
         self._timer: Timer
         self._judging = Judging()
         self._again: Timer | None = None
@@ -110,7 +109,7 @@ class Watcher(CompanyActor):
         self._branches = frozenset(HEADS + task.branch for task in plan.task)
         self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
-        self._identity = _identity(git_dir)
+        self._identity = identity_of(git_dir)
         self._again_later()
 
     def on_stop(self) -> None:
@@ -132,20 +131,21 @@ class Watcher(CompanyActor):
         """Wake the actor if a branch of this workflow may have changed. In the loop's thread."""
         if names is None:
             self.stage.timers.notify(self.address, Deaf())
-        elif not self._told and self._concerns(names):
-            self._told = True
+        elif self._heard.add(names):
             self.stage.timers.notify(self.address, Moved())
-
-    def _concerns(self, names: set[str]) -> bool:
-        return self._mine is None or ANYTHING in names or not self._mine.isdisjoint(names)
 
     # ---- in its own ----------------------------------------------------------------------
 
-    @handles(Moved, Look)
-    def moved(self, _message: Moved | Look) -> None:
-        """Look at the branches."""
-        self._told = False
+    @handles(Look)
+    def look(self, _message: Look) -> None:
+        """Look at all branches."""
         self._scan()
+
+    @handles(Moved)
+    def moved(self, _message: Moved) -> None:
+        """Look at the branches that the changes concern."""
+        names = self._heard.take()
+        self._scan(lambda branches: concerned(names, branches, self._branches))
 
     @handles(Deaf)
     def deaf(self, _message: Deaf) -> None:
@@ -155,20 +155,21 @@ class Watcher(CompanyActor):
 
     @handles(LookAgain)
     def look_again(self, _message: LookAgain) -> None:
-        """Look at the branches again, for a completion that could not be judged."""
+        """Look again at the branches with a completion that could not be judged."""
         self._again = None
-        self._scan()
+        self._scan(lambda branches: [b for b in branches if self._judging.is_open(b)])
 
     @handles(Sweep)
     def sweep(self, message: Sweep) -> None:
-        """Look at the branches, and answer when all completions of the asker are judged."""
-        self._asked.setdefault(message.asker, time.monotonic())
-        self._scan()
+        """Look at the asker's branch, and answer when all its completions are judged."""
+        asker = message.asker
+        self._asked.setdefault(asker, time.monotonic())
+        self._scan(lambda branches: [b for b in branches if asker.startswith(b.address)])
 
     @handles(Reconcile)
     def reconcile(self, _message: Reconcile) -> None:
         """Look at the branches without an event."""
-        if self._git_dir and _identity(self._git_dir) != self._identity:
+        if self._git_dir and identity_of(self._git_dir) != self._identity:
             self.deaf(Deaf())  # the repository was replaced by another one
             return
         self._scan()
@@ -178,14 +179,23 @@ class Watcher(CompanyActor):
         seconds = self._period or RECONCILE_SECONDS * random.uniform(0.7, 1.3)
         self._timer = self.stage.timers.after(seconds, self.address, Reconcile())
 
-    def _scan(self) -> None:
-        """Store what has changed since the cursors, one transaction for each branch."""
+    def _scan(self, choose: Callable[[list[Branch]], list[Branch]] | None = None) -> None:
+        """Store what has changed since the cursors, one transaction for each branch.
+
+        `choose` returns the branches to look at, by default all. A plan may have hundreds, and
+        most looks are for one of them.
+        """
         if not self._git_dir:
             self._open()
+            choose = None
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
-        state = self._look(branches)
-        self._judging.begin()
-        for branch in branches:
+        chosen = branches if choose is None else choose(branches)
+        state = self._look(chosen, chosen, whole=choose is None)
+        if any(self._is_news(branch, state) for branch in chosen):  # whose commits are they?
+            inside = [*chosen, *(each for each in branches if not each.name)]
+            state = self._look(branches, inside, whole=choose is None)
+        self._judging.begin(chosen)
+        for branch in chosen:
             try:
                 self._tell_news(branch, branches, state)
             except NotYet:
@@ -223,33 +233,42 @@ class Watcher(CompanyActor):
                 del self._asked[asker]
                 self.stage.tell(asker, Swept())
 
-    def _look(self, branches: list[Branch]) -> RefState:
-        """Return the current values of the branches, and of what our worktrees are on.
+    def _look(self, branches: list[Branch], inside: list[Branch], *, whole: bool) -> RefState:
+        """Return the current values of the branches, and what the worktrees of `inside` are on.
 
-        The names to listen for are set before the values are read, so that no change is missed.
+        `whole` says that these are all. The names to listen for are set before the values are read,
+        so that no change is missed.
         """
         refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
-        names = [name for branch in branches if (name := self._name_of(branch))]
+        names = [name for branch in inside if (name := worktree_name(branch))]
         while True:
             state = self._scanner.look(refs, names)
-            mine = None if state.whole else self._branches | set(state.worktrees.values())
-            heard, self._mine = self._mine, mine
-            if heard is None or (mine is not None and mine <= heard):
+            others = frozenset() if whole else self._heard.wanted
+            mine = None
+            if others is not None and not state.whole:
+                mine = self._branches | others | set(state.worktrees.values())
+            if self._heard.want(mine):
                 return state
 
     def _value(self, branch: Branch, state: RefState) -> str | None:
         if branch.name:
             return state.heads.get(branch.ref)
-        name = self._name_of(branch)
+        name = worktree_name(branch)
         head = state.worktrees.get(name) if name else None
         return state.heads.get(head) if head and head.startswith("refs/") else head
 
-    def _news(self, branch: Branch, branches: list[Branch], state: RefState) -> list[Operation]:
+    def _is_news(self, branch: Branch, state: RefState) -> bool:
         new = self._value(branch, state)
         known = branch.ref in self._cursors
-        old = self._cursors[branch.ref] if known else branch.base
-        if (new or "") == old or (new is None and not known):
+        return (new or "") != self._old(branch) and (new is not None or known)
+
+    def _old(self, branch: Branch) -> str:
+        return self._cursors.get(branch.ref, branch.base)
+
+    def _news(self, branch: Branch, branches: list[Branch], state: RefState) -> list[Operation]:
+        if not self._is_news(branch, state):
             return []
+        new, old = self._value(branch, state), self._old(branch)
         others = [self._value(b, state) or b.base for b in branches if b is not branch]
         others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
         if new is not None and read(self._repo, new) is None:
@@ -352,7 +371,7 @@ class Watcher(CompanyActor):
 
         The terminal is told. The commit counts later if the task's branch is moved to it.
         """
-        name = self._name_of(branch)
+        name = worktree_name(branch)
         head = state.worktrees.get(name, branch.ref) if name else branch.ref
         if name is None or head == branch.ref or is_rebasing(self._git_dir, name):
             return
@@ -377,25 +396,3 @@ class Watcher(CompanyActor):
                 fact.problem = fact.problem or problem
                 row = {"workflow": self._workflow, "commit": _BESIDE + commit.oid}
                 self.stage.commit(self, [Insert("commit", row), fact])
-
-    def _name_of(self, branch: Branch) -> str | None:
-        """Return the worktree's name in the repository, or None if the worktree does not exist.
-
-        It is read from the worktree each time, because git reuses names.
-        """
-        try:
-            text = read_name(Path(branch.worktree, ".git"))
-        except OSError:
-            return None
-        return Path(text.removeprefix("gitdir: ")).name or None
-
-
-def _identity(git_dir: str) -> tuple[int, int]:
-    found = Path(git_dir).stat()
-    return found.st_dev, found.st_ino
-
-
-def is_rebasing(git_dir: str, worktree: str) -> bool:
-    """Whether a rebase is under way in a linked worktree."""
-    place = Path(git_dir, "worktrees", worktree)
-    return any((place / name).exists() for name in ("rebase-merge", "rebase-apply"))

@@ -59,10 +59,19 @@ class Judging:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Open] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._scanned: set[str] = set()
 
-    def begin(self) -> None:
-        """Begin a scan. `end` forgets the completions that the scan did not ask for."""
+    def begin(self, branches: list[Branch]) -> None:
+        """Begin a scan of these branches.
+
+        `end` forgets the completions on them that the scan did not ask for.
+        """
         self._asked = set()
+        self._scanned = {branch.ref for branch in branches}
+
+    def is_open(self, branch: Branch) -> bool:
+        """Whether a completion on the branch is not judged yet."""
+        return any(ref == branch.ref for ref, _ in self._open)
 
     def judge(self, branch: Branch, commit: str) -> Clean | Dirty:
         """Examine the worktree of `branch`, where `commit` is a completion. Raise `NotYet`."""
@@ -114,7 +123,11 @@ class Judging:
 
     def end(self) -> float | None:
         """End the scan. Return the seconds until the next one, or None if none is needed."""
-        self._open = {key: each for key, each in self._open.items() if key in self._asked}
+        self._open = {
+            key: each
+            for key, each in self._open.items()
+            if key in self._asked or key[0] not in self._scanned
+        }
         now = time.monotonic()
         return min((each.delay(now) for each in self._waiting()), default=None)
 

@@ -1,0 +1,30 @@
+"""The directories of a workflow's branches: the repository and the worktrees."""
+
+from pathlib import Path
+
+from actors.git.names import read_name
+from actors.watcher.commits import Branch
+
+
+def worktree_name(branch: Branch) -> str | None:
+    """Return the worktree's name in the repository, or None if the worktree does not exist.
+
+    It is read from the worktree each time, because git reuses names.
+    """
+    try:
+        text = read_name(Path(branch.worktree, ".git"))
+    except OSError:
+        return None
+    return Path(text.removeprefix("gitdir: ")).name or None
+
+
+def identity_of(git_dir: str) -> tuple[int, int]:
+    """Return what tells a repository from another one at the same path."""
+    found = Path(git_dir).stat()
+    return found.st_dev, found.st_ino
+
+
+def is_rebasing(git_dir: str, worktree: str) -> bool:
+    """Whether a rebase is under way in a linked worktree."""
+    place = Path(git_dir, "worktrees", worktree)
+    return any((place / name).exists() for name in ("rebase-merge", "rebase-apply"))
