@@ -23,6 +23,7 @@ class MergeRefusal(StrEnum):
     REF_REFUSED = "ref_refused"
     NOT_FORWARD = "not_forward"
     TOO_LONG = "too_long"
+    NOT_MERGED = "not_merged"
     TREE_DIFFERS = "tree_differs"
     DAMAGED = "damaged"
 

@@ -22,6 +22,8 @@ from actors.git.room import Attributes, room
 
 _ENOUGH: Final = (2, 38)
 _RENAME: Final = re.compile(r"CONFLICT \(.*(rename|file/directory|location)")
+_DRIVER_FAILED: Final = "(?i)failed to execute internal merge|failure to merge"
+_WORDS: Final = 500
 _BINARY: Final = "CONFLICT (binary)"
 _SUBMODULE: Final = "160000"
 
@@ -34,6 +36,8 @@ class Merged(msgspec.Struct, frozen=True):
     conflicts: tuple[ConflictFile, ...]
     paths: frozenset[str]
     """All names of the files in conflict, as `os.fsdecode` reads them."""
+    said: str = ""
+    """What a merge driver wrote to its standard error, at most 500 characters."""
 
 
 @cache
@@ -65,16 +69,24 @@ class Automerge:
         self._attributes = Attributes(repo)
 
     def merge(self, onto: str, tip: str) -> Merged:
-        """Merge `tip` into `onto`; they must have a merge base. Raise `GitFailed` if git cannot."""
+        """Merge `tip` into `onto`; they must have a merge base.
+
+        Raise `GitRefused` if a merge driver failed, and `GitUnknown` if git cannot for another
+        reason.
+        """
         if not is_able():
             return self._by_library(onto, tip)
         options = ("--write-tree", "-z", "--messages")
         with room(self._git_dir, self._attributes, onto, self._runs_drivers) as made:
-            output = made.git("merge-tree", *options, onto, tip, codes=(0, 1))
+            output, said = made.git_and_words(
+                "merge-tree", *options, onto, tip, codes=(0, 1), refusals=_DRIVER_FAILED
+            )
         parts = [os.fsdecode(part) for part in output.split(b"\0")]
         stages = list(_stages(parts))
         conflicts = _conflicts(stages, list(_messages(parts[2 + len(stages) :])))
-        return Merged(parts[0], conflicts, frozenset(path for path, _, _ in stages))
+        paths = frozenset(path for path, _, _ in stages)
+        words = shown(said.strip()[:_WORDS]) if made.runs_drivers and conflicts else ""
+        return Merged(parts[0], conflicts, paths, words)
 
     def _by_library(self, onto: str, tip: str) -> Merged:
         index = unattached(self._git_dir).merge_commits(onto, tip)

@@ -32,9 +32,10 @@ from typing import Final
 import msgspec
 
 from actors.git.changes import is_as_staged
-from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, git_line, split0
+from actors.git.command import NOT_INSIDE, GitRefused, GitUnknown, git, split0
 from actors.git.hold import INTENT, Hold
 from actors.git.names import read_name
+from actors.git.places import own_git_dir
 
 _GITLINK: Final = "160000"
 _READ_TREE_REFUSALS: Final = (
@@ -59,7 +60,10 @@ class Checkout:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._admin = Path(git_line("rev-parse", "--absolute-git-dir", at=path))
+        admin = own_git_dir(path)
+        if admin is None:
+            raise FileNotFoundError(f"{path} is no checkout any more")
+        self._admin = admin
         self._index = self._admin / "index"
         self.hold = Hold(self._admin)
         self._aside = self._admin / f"{INTENT}.d"

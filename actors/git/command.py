@@ -122,6 +122,29 @@ def git(
         GitUnknown: Git ended in any other way.
         FileNotFoundError: There is no `git`, or no `at`.
     """
+    return git_and_words(
+        *args,
+        at=at,
+        stdin=stdin,
+        env=env,
+        hooks=hooks,
+        codes=codes,
+        refusals=refusals,
+        everywhere=everywhere,
+    )[0]
+
+
+def git_and_words(
+    *args: str,
+    at: str,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    hooks: bool = False,
+    codes: tuple[int, ...] = (0,),
+    refusals: str = "",
+    everywhere: bool = False,
+) -> tuple[bytes, str]:
+    """Run git as `git` does; return its output and what it, or what it ran, said of errors."""
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
     environ = git_env()
@@ -136,11 +159,11 @@ def git(
         code, output, errors = run([*command, *args], stdin, environ, limit)
     except subprocess.TimeoutExpired:
         raise GitLate(args, limit) from None
+    words = errors.decode(errors="replace")
     if code not in codes:
-        words = errors.decode(errors="replace")
         stated = code > 0 and refusals and re.search(refusals, words)
         raise (GitRefused if stated else GitUnknown)(args, code, words)
-    return output
+    return output, words
 
 
 def run(

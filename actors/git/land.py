@@ -159,6 +159,12 @@ def land(
         return _land(git_dir, target, old, new, message, author, repo)
 
 
+def has_moved(git_dir: str, target: str, new: str) -> bool:
+    """Return whether the target contains `new`. Runs no git."""
+    now = read_ref(git_dir, HEADS + target)
+    return now is not None and descends(pygit2.Repository(git_dir), new, now)
+
+
 def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
     """Return how far a `land` of `new` came that did not end.
 
@@ -166,8 +172,7 @@ def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
     runs.
     """
     with _alone(git_dir):
-        now = read_ref(git_dir, HEADS + target)
-        moved = now is not None and descends(pygit2.Repository(git_dir), new, now)
+        moved = has_moved(git_dir, target, new)
         spots = [Checkout(path) for path in _all_checkouts(git_dir, repo)]
         begun = [spot for spot in spots if (it := spot.hold.intent()) is not None and it.new == new]
         for spot in begun if not moved else ():
@@ -229,8 +234,7 @@ def _recover(git_dir: str, repo: str) -> _Recovered:
         if intent is None:
             continue
         release(git_dir, HEADS + intent.target, "HEAD", places=(path,))
-        now = read_ref(git_dir, HEADS + intent.target)
-        if now is not None and descends(pygit2.Repository(git_dir), intent.new, now):
+        if has_moved(git_dir, intent.target, intent.new):
             try:
                 spot.hold.take(intent)
             except Locked as locked:  # a person removed our lock, and another git holds one

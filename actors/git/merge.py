@@ -75,6 +75,8 @@ class Conflict(msgspec.Struct, frozen=True, tag="conflict"):
     with_branches: tuple[str, ...]
     """The branches merged before that changed the same files; if there are none, the target."""
     files: tuple[ConflictFile, ...]
+    said: str = ""
+    """What a merge driver said, such as that its program is missing."""
 
 
 class Unrelated(msgspec.Struct, frozen=True, tag="unrelated"):
@@ -225,6 +227,7 @@ def _merge_one(
         tip=branch.tip,
         with_branches=_culprits(repo, request, steps, merged.paths),
         files=merged.conflicts,
+        said=merged.said,
     )
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import pygit2
 from pygit2.enums import FileMode
 
-from actors.git.command import git, split0
+from actors.git.command import git_and_words, split0
 from bus.user import file_of_user
 
 _ATTRIBUTES: Final = ".gitattributes"
@@ -63,15 +63,25 @@ class Room:
         self._git_dir = git_dir
         self.path = path
         self.options: tuple[str, ...] = ()
+        self.runs_drivers = False
 
     def git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
         """Run `git ARGS` in the room. See `command.git`."""
+        return self.git_and_words(*args, stdin=stdin, codes=codes)[0]
+
+    def git_and_words(
+        self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,), refusals: str = ""
+    ) -> tuple[bytes, str]:
+        """Run `git ARGS` in the room. See `command.git_and_words`."""
         env = {
             "GIT_DIR": self._git_dir,
             "GIT_WORK_TREE": self.path,
             "GIT_INDEX_FILE": f"{self.path}.index",
         }
-        return git(*self.options, *args, at=self.path, env=env, stdin=stdin, codes=codes)
+        words = (*self.options, *args)
+        return git_and_words(
+            *words, at=self.path, env=env, stdin=stdin, codes=codes, refusals=refusals
+        )
 
 
 @contextlib.contextmanager
@@ -96,6 +106,7 @@ def room(
         if drivers and runs_drivers:
             made.git("read-tree", commit)
             made.git("checkout-index", "-q", "-a", "-f")
+            made.runs_drivers = True
         elif drivers:
             made.options = tuple(o for n in drivers for o in ("-c", f"merge.{n}.driver=true"))
         yield made

@@ -11,6 +11,7 @@ import pygit2
 
 from actors.git import merge as merging
 from actors.git import resolution
+from actors.git.command import GitRefused
 from actors.git.graph import descends
 from actors.git.identity import of_text
 from actors.git.refs import HEADS, read_ref
@@ -43,7 +44,12 @@ def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
     if tip is None:
         return target_missing(row)
     request = _request(row)
-    match worker.call(merging.merge_branches, request):
+    try:
+        outcome = worker.call(merging.merge_branches, request)
+    except GitRefused as error:
+        message = f"git cannot merge; a merge driver may have failed: {error.stderr}"
+        return refused(row, MergeRefusal.NOT_MERGED, message)
+    match outcome:
         case merging.Conflict() as found:
             return _lay_out(row, worker, home, request, found)
         case merging.Unrelated(branch=branch):
@@ -151,4 +157,5 @@ def _lay_out(
         against=list(found.with_branches),
         worktree=str(path),
         start=found.onto,
+        message=found.said,
     )

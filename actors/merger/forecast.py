@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import pygit2
 
+from actors.git.command import GitFailed
 from actors.git.merge import forecast
 from actors.git.touched import Touched, common_start, may_conflict, touched_since
 from actors.platform.workers import Worker, WorkerDied, WorkerLate
@@ -28,8 +29,8 @@ log = logging.getLogger("callboard.forecast")
 Pair = tuple[str, str]
 T = TypeVar("T")
 _Foreseen = dict[Pair, list[str]]
-_CANNOT = (WorkerDied, pygit2.GitError, KeyError, ValueError)
-"""Errors with which a worker process cannot answer: it ended, or an object is missing."""
+_CANNOT = (WorkerDied, GitFailed, pygit2.GitError, OSError, KeyError, ValueError)
+"""Errors of a worker process that cannot answer: it ended, git failed, an object is missing."""
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from actors.git import land as landing
 from actors.git.command import GitLate
 from actors.git.identity import of_text
-from actors.git.refs import HEADS, read_ref
 from actors.merger.build import refused, target_missing
 from actors.platform.workers import WorkerLate
 from actors.system.own_worker import OwnWorker
@@ -25,23 +24,14 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
 
     Raises what went wrong if the target has not moved.
     """
-    merge = row.merge
     try:
-        outcome = worker.call(
-            landing.land,
-            row.git_dir,
-            row.target,
-            old=merge.base,
-            new=merge.commit,
-            message=f"callboard: land {row.id}",
-            author=of_text(row.author),
-            repo=row.repo,
-        )
+        return _fact(row, _attempt(row, worker), has_test)
     except Exception as error:  # whatever it is: once the target has moved it has landed
         try:
-            found = worker.call(landing.take_stock, row.git_dir, row.target, merge.commit, row.repo)
+            stock = (row.git_dir, row.target, row.merge.commit, row.repo)
+            found = worker.call(landing.take_stock, *stock)
         except Exception as unknown:
-            if read_ref(row.git_dir, HEADS + row.target) != merge.commit:
+            if not landing.has_moved(row.git_dir, row.target, row.merge.commit):
                 raise error from unknown
             return _behind(row, (), f"{error}; its checkouts cannot be examined: {unknown}")
         if not found.moved:
@@ -50,8 +40,28 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
             late = isinstance(error, GitLate | WorkerLate)
             why = f"a filter may be hanging: {error}" if late else str(error)
             return _behind(row, found.behind, why)
-        outcome = landing.Landed(merge.commit, (), ())  # its last step was made
-    return _fact(row, outcome, has_test)
+    return _last_step(row, worker, has_test=has_test)
+
+
+def _last_step(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
+    """Repeat a landing of which nothing was left to do but to sync and to say so."""
+    try:
+        return _fact(row, _attempt(row, worker), has_test)
+    except Exception as error:  # noqa: BLE001 - the target has moved
+        return _behind(row, (), str(error))
+
+
+def _attempt(row: Workflow, worker: OwnWorker) -> landing.Landing:
+    return worker.call(
+        landing.land,
+        row.git_dir,
+        row.target,
+        old=row.merge.base,
+        new=row.merge.commit,
+        message=f"callboard: land {row.id}",
+        author=of_text(row.author),
+        repo=row.repo,
+    )
 
 
 def _behind(row: Workflow, checkouts: Sequence[str], message: str) -> MergeBehind:

@@ -27,7 +27,10 @@ class MergeStarted(Fact, kw_only=True, tag="merge.started"):
 
 
 class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
-    """A merge has a conflict; `worktree` holds it for the person or agent that resolves it."""
+    """A merge has a conflict; `worktree` holds it for the person or agent that resolves it.
+
+    `message` is what a merge driver said of errors.
+    """
 
     observed = True
 
@@ -36,6 +39,7 @@ class MergeConflict(Fact, kw_only=True, tag="merge.conflict"):
     against: list[str] = []
     worktree: str = ""
     start: str = ""
+    message: str = ""
 
 
 class MergeTested(Fact, kw_only=True, tag="merge.tested"):

@@ -146,7 +146,8 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     elif helper is not None and draft.workflow.merge.repairs < helper.attempts:
         outcomes.start_merge_terminal(draft, helper, "")
     else:
-        _to_person(draft, f"{fact.branch} conflicts in {', '.join(fact.files)}")
+        said = f"; the merge driver says: {fact.message}" if fact.message else ""
+        _to_person(draft, f"{fact.branch} conflicts in {', '.join(fact.files)}{said}")
 
 
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
