@@ -4,6 +4,7 @@ Each door renders an action in its own words: the command line as a command, the
 button, HTTP as a link. On the wire it is `{"do": "task.retry", "address": "demo/login/"}`.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -17,10 +18,13 @@ class Do(StrEnum):
 
     LIST = "workflow.list"
     GET = "workflow.get"
+    SUBMIT = "plan.submit"
     PREPARE = "workflow.prepare"
     START = "workflow.start"
     RESUME = "workflow.resume"
+    STOP = "workflow.stop"
     REPAIR = "workflow.repair"
+    CLEAN = "workflow.clean"
     RETRY = "task.retry"
     APPROVE = "task.approve"
     REJECT = "task.reject"
@@ -51,4 +55,4 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
 
     do: Do
     address: str = ""
-    fields: dict[str, str] = {}
+    fields: Mapping[str, str | bool] = {}

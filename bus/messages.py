@@ -94,6 +94,21 @@ class DiffAsk(Message, frozen=True):
     text: bool
 
 
+class ClearAsk(Message, frozen=True):
+    """A request of `caller` to remove what a workflow left; the reply goes to `client`.
+
+    With `forget`, the workflow's rows and facts are removed too.
+    """
+
+    client: str
+    id: Id
+    workflow: str
+    dry_run: bool = False
+    keep_outputs: bool = False
+    forget: bool = False
+    caller: Caller = NOBODY
+
+
 class ConsoleAsk(Message, frozen=True):
     """A console request of `caller`; the reply goes to `client`.
 
@@ -125,6 +140,7 @@ AnyMessage = (
     | Answer
     | Preview
     | DiffAsk
+    | ClearAsk
     | ConsoleAsk
     | ScreenAsk
 )

@@ -56,15 +56,17 @@ class _OfTerminal(Request[R], Generic[R], kw_only=True):
 class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
     """Check a plan and store nothing.
 
-    `plan` is TOML text or the decoded object. A relative `repo` is relative to `base`.
+    `plan` is TOML text or the decoded object. A relative `repo` is relative to `base`. With
+    `again`, a branch that exists gets a number (`feat/login-2`) and is no error.
     """
 
     plan: str | dict[str, Any]
     base: str = ""
+    again: bool = False
 
 
 class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
-    """Store a plan as a new workflow; `plan` and `base` are as in `PlanCheck`.
+    """Store a plan as a new workflow; `plan`, `base` and `again` are as in `PlanCheck`.
 
     `environment` holds the digests of the client's variables, made with `salt`
     (`bus.environment.digests`).
@@ -72,6 +74,7 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
 
     plan: str | dict[str, Any]
     base: str = ""
+    again: bool = False
     environment: dict[str, str] = {}
     salt: str = ""
 
@@ -110,6 +113,21 @@ class WorkflowRepair(_OfWorkflow[results.CommandDone], kw_only=True, tag="workfl
     """Start error terminals for what failed; `cli` is their profile if the plan names none."""
 
     cli: str = ""
+
+
+class WorkflowClean(_OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.clean"):
+    """Remove what a workflow that is over left: worktrees, refs, outputs. No commit is lost.
+
+    With `dry_run`, change nothing and return what would be removed. With `keep_outputs`, what the
+    terminals wrote stays.
+    """
+
+    dry_run: bool = False
+    keep_outputs: bool = False
+
+
+class WorkflowForget(_OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.forget"):
+    """Do what `WorkflowClean` does, and then remove the workflow's rows and facts."""
 
 
 class TaskRetry(_OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
@@ -265,6 +283,8 @@ AnyRequest = (
     | PlanSubmit
     | WorkflowList
     | WorkflowGet
+    | WorkflowClean
+    | WorkflowForget
     | MergePreview
     | TaskDiff
     | TerminalAnswer

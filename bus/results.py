@@ -31,6 +31,26 @@ class Submitted(msgspec.Struct):
     warnings: list[str] = []
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A ref, a directory or a file that stays, and why."""
+
+    what: str
+    why: str
+
+
+class Cleaned(msgspec.Struct):
+    """What of a workflow that is over was removed, and what stays.
+
+    `removed` names directories by their path, and refs by their full name. With `dry_run` nothing
+    was changed, and `removed` is what would be.
+    """
+
+    workflow: str
+    removed: list[str]
+    kept: list[Kept]
+    dry_run: bool = False
+
+
 class CheckedTask(msgspec.Struct):
     """One task of a checked plan.
 

@@ -137,5 +137,11 @@ class Purge(msgspec.Struct, frozen=True):
     workflows: list[str]
 
 
-Operation = Move | Update | Insert | Purge | Fact
+class Forget(msgspec.Struct, frozen=True):
+    """The removal of a workflow that is over: its rows, and all its facts."""
+
+    workflow: str
+
+
+Operation = Move | Update | Insert | Purge | Forget | Fact
 """One operation of a change; a bare fact is appended as it is."""

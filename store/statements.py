@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from bus.facts import Fact, TerminalMoved
-from store.change import KEYS, Insert, Move, Operation, Purge, Update
+from store.change import KEYS, Forget, Insert, Move, Operation, Purge, Update
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -48,10 +48,22 @@ def run(execute: Execute, operation: Operation) -> Fact | None:
             _swap(execute, table, sets, where)
         case Insert(table, values, replace):
             execute(_insert(table, tuple(values), replace), tuple(values.values()))
+        case Forget(workflow):
+            _forget(execute, workflow)
         case Purge(workflows):
             marks = ", ".join("?" * len(workflows))
             execute(f"DELETE FROM fact WHERE workflow IN ({marks})", workflows)
     return None
+
+
+def _forget(execute: Execute, workflow: str) -> None:
+    """Delete a workflow's row, with the rows below it (foreign keys), and its facts."""
+    cursor = execute("DELETE FROM workflow WHERE id = ? AND tidied = 1", (workflow,))
+    if cursor.rowcount != 1:
+        raise LostRace(f"no workflow {workflow} that is over any more")
+    execute("DELETE FROM fact WHERE workflow = ?", (workflow,))
+    below = f"runtime/workflows/{workflow}/"
+    execute("DELETE FROM actorstate WHERE substr(address, 1, ?) = ?", (len(below), below))
 
 
 def _move(execute: Execute, move: Move) -> Fact:

@@ -1,6 +1,6 @@
 """Spell the actions of `bus.action` as commands of the command line."""
 
-from actors.command_line.program import command
+from actors.command_line.program import command, given_plan
 from bus.action import Action, Do
 from bus.results import Report
 
@@ -10,7 +10,9 @@ _WORDS = {
     Do.PREPARE: "prepare {}",
     Do.START: "start {}",
     Do.RESUME: "resume {}",
+    Do.STOP: "stop {}",
     Do.REPAIR: "repair {}",
+    Do.CLEAN: "clean {}",
     Do.RETRY: "retry {}",
     Do.APPROVE: "approve {}",
     Do.REJECT: "reject {} --reason REASON",
@@ -30,10 +32,17 @@ _WORDS = {
 
 def command_for(action: Action) -> str:
     """Return the command that does `action`, ready to be copied into a shell."""
+    if action.do == Do.SUBMIT:
+        return _run_again()
     address = action.address.rstrip("/")
     words = [word.format(address) for word in _WORDS[action.do].split()]
-    options = [word for name, value in action.fields.items() for word in (f"--{name}", value)]
+    options = [word for name, value in action.fields.items() for word in (f"--{name}", str(value))]
     return command(*words, *options)
+
+
+def _run_again() -> str:
+    """Return the command that runs the plan of the current command again."""
+    return command("up", *given_plan(), "--again")
 
 
 def with_help(report: Report) -> Report:

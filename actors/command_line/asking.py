@@ -14,6 +14,8 @@ from bus.requests import Why
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 
+Facts = Callable[[Workflow], list[AnyFact]]
+
 _SHOWN = timedelta(days=1)
 """How long a workflow is shown after its end."""
 
@@ -41,15 +43,20 @@ def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
     return [row for row in workflows if is_recent(row, facts_of, now)]
 
 
-def is_recent(row: Workflow, facts_of: Callable[[Workflow], list[AnyFact]], now: datetime) -> bool:
-    """Return whether a workflow is not over or ended within a day.
+def is_recent(row: Workflow, facts_of: Facts, now: datetime) -> bool:
+    """Return whether a workflow is not over or ended within a day; see `has_ended_before`."""
+    return not has_ended_before(row, facts_of, now, _SHOWN)
+
+
+def has_ended_before(row: Workflow, facts_of: Facts, now: datetime, age: timedelta) -> bool:
+    """Return whether a workflow is over and ended at least `age` before `now`.
 
     `facts_of` returns the facts of a workflow, newest first. It is called only if the workflow is
-    over and was created more than a day ago.
+    over and was created so long ago. Without facts (they have been compacted) it ended long ago.
     """
     created = read(row.created)
-    if row.status not in FINAL_WORKFLOW or created is None or now - created < _SHOWN:
-        return True
+    if row.status not in FINAL_WORKFLOW or created is None or now - created < age:
+        return False
     moved = (fact for fact in facts_of(row) if isinstance(fact, WorkflowMoved))
-    ended = read(next((fact.at for fact in moved), ""))  # "": its facts have been compacted
-    return ended is not None and now - ended < _SHOWN
+    ended = read(next((fact.at for fact in moved), ""))
+    return ended is None or now - ended >= age

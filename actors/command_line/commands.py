@@ -7,6 +7,7 @@ modules of the standard library too, if click has not imported them (`pathlib` c
 """
 
 from actors.command_line import (
+    cleaning_commands,
     config_commands,
     key_commands,
     reading_commands,
@@ -17,6 +18,7 @@ from actors.command_line import (
 from actors.command_line.entry import main
 
 __all__ = [
+    "cleaning_commands",
     "config_commands",
     "key_commands",
     "main",

@@ -62,6 +62,9 @@ def said(fact: AnyFact) -> str:
             return one_line(f"waits for a person: {why}")
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
+        case facts.WorkflowCleaned():
+            stays = f"; kept: {', '.join(fact.kept)}" if fact.kept else ""
+            return one_line(f"removed: {', '.join(fact.removed)}{stays}")
         case facts.RepairOffered():
             return "; ".join([*map(command_for, fact.actions), *fact.commands])
     hidden = {"seq", "at", "address", "incarnation"}

@@ -12,7 +12,7 @@ import click
 
 from actors.command_line.exits import FAILED, USAGE, Stop, as_stop
 from actors.command_line.printing import print_rich, say, say_json
-from actors.command_line.program import command
+from actors.command_line.program import command, note_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +119,7 @@ def read_plan(plan: str) -> dict[str, str]:
     """
     from pathlib import Path
 
+    note_plan(plan)
     path = Path(plan)
     try:
         text = sys.stdin.read() if plan == "-" else path.read_bytes().decode("utf-8-sig")
@@ -136,6 +137,7 @@ def with_repo(fields: dict[str, Any], repo: str | None) -> dict[str, Any]:
 
     from bus import toml
 
+    note_plan("--repo", repo)
     try:
         decoded = toml.loads(fields["plan"])
     except toml.TomlError:

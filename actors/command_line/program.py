@@ -51,6 +51,23 @@ def given_home() -> str | None:
     return home
 
 
+_PLAN = "callboard.plan"
+
+
+def note_plan(*words: str) -> None:
+    """Remember the plan that the user named, and the options that say where it runs."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_PLAN] = [*context.meta.get(_PLAN, []), *words]
+
+
+def given_plan() -> list[str]:
+    """Return the words that `note_plan` was given; `PLAN` if there are none."""
+    context = click.get_current_context(silent=True)
+    words: list[str] = context.meta.get(_PLAN, []) if context is not None else []
+    return words or ["PLAN"]
+
+
 def command(*words: str) -> str:
     """Return a command of this program that can be copied into a shell.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.command_line import live, streams, tables
+from actors.command_line.cleaning import free_branches
 from actors.command_line.daemon import ensure
 from actors.command_line.options import own_environment
 from actors.command_line.printing import say, say_json
@@ -17,12 +18,14 @@ from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved
 from bus.requests import (
+    PlanCheck,
     PlanSubmit,
     RuntimeInfo,
     WorkflowGet,
     WorkflowPrepare,
     WorkflowStart,
 )
+from bus.results import Submitted
 from bus.rows import Workflow
 from bus.subscriber import Subscriber
 
@@ -33,21 +36,31 @@ _QUIET_SECONDS = 0.25
 """The view is redrawn after so long without a fact."""
 
 
-def run_plan(home: Path, plan: dict[str, Any], as_json: bool) -> int:
+def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = False) -> int:
     """Submit, prepare, start and follow a plan to its end.
 
-    Return the exit code: 0 if the workflow landed, 1 if it stopped before. Raise `Refused` if the
-    plan is not valid, before a runtime or a home is made for it.
+    With `again`, first remove what its former runs left on its branches. Return the exit code: 0 if
+    the workflow landed, 1 if it stopped before. Raise `Refused` if the plan is not valid, before a
+    runtime or a home is made for it.
     """
     streams.go_on_without_reader()
-    local.check(plan["plan"], plan["base"])
+    local.check(plan["plan"], plan["base"], again)
     served = ensure(home)
     with _client(home, served) as client:
         seq = client.ask(RuntimeInfo()).head
-        submitted = client.ask(PlanSubmit(**plan, **own_environment()))
+        submitted = submit(client, plan, again)
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
     return _shown(_Follower(home, submitted.id, seq, as_json, drives=True), as_json)
+
+
+def submit(client: Client, plan: dict[str, Any], again: bool) -> Submitted:
+    """Submit a plan, whose fields are those of the request. Raise `Refused`."""
+    if again:
+        checked = client.ask(PlanCheck(**plan, again=True))
+        for words in free_branches(client, checked):
+            say(f"note: {words}", err=True)
+    return client.ask(PlanSubmit(**plan, again=again, **own_environment()))
 
 
 def follow_workflow(home: Path, name: str) -> int:

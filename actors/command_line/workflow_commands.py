@@ -12,7 +12,6 @@ from actors.command_line.options import (
     home,
     home_option,
     json_option,
-    own_environment,
     read_plan,
     show,
     with_repo,
@@ -23,6 +22,11 @@ from actors.command_line.program import command
 if TYPE_CHECKING:
     from bus.requests import Command
     from bus.rows import Workflow
+
+
+again_option = click.option(
+    "--again", is_flag=True, help="Run it anew: take its branches over, or give them a number."
+)
 
 
 @main.command()
@@ -40,27 +44,29 @@ def init(directory: str) -> None:
 @main.command()
 @click.argument("plan")
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@again_option
 @json_option
 @home_option
-def check(plan: str, repo: str | None, as_json: bool) -> None:
+def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     """Validate a plan and show what would run; start nothing."""
     from actors.command_line import tables
     from actors.runtime import local
 
     fields = with_repo(read_plan(plan), repo)
-    show(local.check(fields["plan"], fields["base"]), as_json, tables.check)
+    show(local.check(fields["plan"], fields["base"], again), as_json, tables.check)
 
 
 @main.command()
 @click.argument("plan")
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@again_option
 @json_option
 @home_option
-def up(plan: str, repo: str | None, as_json: bool) -> None:
+def up(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     """Submit, prepare, start and follow one plan to its end."""
     from actors.command_line.up import run_plan
 
-    sys.exit(run_plan(home(), with_repo(read_plan(plan), repo), as_json))
+    sys.exit(run_plan(home(), with_repo(read_plan(plan), repo), as_json, again=again))
 
 
 @main.command()
@@ -76,13 +82,17 @@ def follow(workflow: str) -> None:
 @main.command()
 @click.argument("plan")
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
+@again_option
 @json_option
 @home_option
-def submit(plan: str, repo: str | None, as_json: bool) -> None:
+def submit(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     """Submit a plan, without preparing or starting it."""
-    from bus.requests import PlanSubmit
+    from actors.command_line.options import client
+    from actors.command_line.up import submit as send
 
-    result = ask(PlanSubmit(**with_repo(read_plan(plan), repo), **own_environment()))
+    fields = with_repo(read_plan(plan), repo)
+    with client() as door:
+        result = send(door, fields, again)
     show(result, as_json, lambda r: "\n".join([r.id, *(f"note: {w}" for w in r.warnings)]))
 
 

@@ -28,7 +28,7 @@ from bus import clock, requests
 from bus.action import Action, Do
 from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
+from bus.messages import Answer, ClearAsk, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
 from bus.peer import NOBODY, By, Caller, Right
 from bus.reasons import Reason
 from bus.router import Envelope
@@ -207,7 +207,7 @@ class Gateway(CompanyActor):
     @answer.register
     def _submit(self, request: requests.PlanSubmit, _client: str) -> Any:
         self._check_plan(request)
-        checked = check(request.plan, request.base)
+        checked = check(request.plan, request.base, request.again)
         id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
         warnings = [*checked.warnings, *_of_environment(request)]
@@ -225,6 +225,20 @@ class Gateway(CompanyActor):
         return {"removed": compaction.compact(self.stage.journal, self.stage.reader)}
 
     @answer.register
+    def _clean(self, request: requests.WorkflowClean, client: str) -> Any:
+        id = self.workflow(request.workflow).id
+        how = (request.dry_run, request.keep_outputs, False)
+        self._pass(addresses.JANITOR, ClearAsk(client, request.id, id, *how, self._caller))
+        return PENDING
+
+    @answer.register
+    def _forget(self, request: requests.WorkflowForget, client: str) -> Any:
+        id = self.workflow(request.workflow).id
+        ask = ClearAsk(client, request.id, id, forget=True, caller=self._caller)
+        self._pass(addresses.JANITOR, ask)
+        return PENDING
+
+    @answer.register
     def _stop(self, request: requests.RuntimeStop, _client: str) -> Any:
         self._control.request_stop("asked by a request", request.terminals)
         return {"pid": os.getpid(), "terminals": request.terminals}
@@ -234,7 +248,7 @@ class Gateway(CompanyActor):
     @answer.register
     def _check(self, request: requests.PlanCheck, _client: str) -> Any:
         self._check_plan(request)
-        return shown(check(request.plan, request.base))
+        return shown(check(request.plan, request.base, request.again))
 
     @answer.register
     def _list(self, _request: requests.WorkflowList, _client: str) -> Any:

@@ -54,6 +54,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Changed tracked files in `checkouts`, as absolute paths. They do not stop a plan."""
     existing: dict[str, str]
     """Those of the plan's branches that exist already: name to object id."""
+    branches: frozenset[str]
+    """The names of all branches."""
     author: str
     """The author of the merges, as `Name <address>`."""
     settings: dict[str, str]
@@ -119,6 +121,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         checkouts=tuple(map(shown, spots)),
         changed=tuple(shown(str(Path(spot, name))) for spot in spots for name in changed(spot)),
         existing={name: heads[name] for name in branches if name in heads},
+        branches=frozenset(heads),
         author=str(identity(path)),
         settings=settings.converting(spots[0] if spots else git_dir),
         notes=tuple(_notes(repo, git_dir, state.head, target)),

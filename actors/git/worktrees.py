@@ -16,7 +16,6 @@ agents commit, with the identity of the user's own configuration.
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -328,11 +327,11 @@ def throw_away(git_dir: str, path: str, name: str | None) -> None:
     """
     trash = f"{path}.removing"
     if Path(trash).exists():
-        shutil.rmtree(trash)
+        disk.remove_tree(Path(trash))
     if Path(path).exists():
         Path(path).rename(trash)
     if name is not None:
         admin = Path(git_dir, "worktrees", name)
-        shutil.rmtree(admin)
+        disk.remove_tree(admin)
     if Path(trash).exists():
-        shutil.rmtree(trash)
+        disk.remove_tree(Path(trash))

@@ -4,14 +4,13 @@ It is an actor of its own, so that the gateway does not wait for a large reposit
 does not wait for a merge.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from actors.git.branch_diff import branch_diff
 from actors.git.merge import plan_merge, preview
 from actors.supervision.actor import handles
-from actors.system.replies import DEFECT, refusal
+from actors.system.replies import refusal
 from actors.system.stage import CompanyActor
 from bus import address as addresses
 from bus.errors import illegal, unknown
@@ -21,8 +20,6 @@ from bus.results import TaskDiff
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-log = logging.getLogger("callboard.previewer")
 
 PREVIEW_SECONDS = 20.0
 """Less than a client waits."""
@@ -35,24 +32,15 @@ class Previewer(CompanyActor):
     def answer(self, message: Preview) -> None:
         """Make a preview and answer the client with it."""
         what = f"the preview of {message.workflow}/"
-        self._answer(message.client, message.id, what, lambda: self._preview(message.workflow))
+        self.stage.replies.answer(
+            message.client, message.id, what, lambda: self._preview(message.workflow)
+        )
 
     @handles(DiffAsk)
     def diff(self, message: DiffAsk) -> None:
         """Compare a task's branch with its base and answer the client."""
         what = f"the diff of {message.task}"
-        self._answer(message.client, message.id, what, lambda: self._diff(message))
-
-    def _answer(self, client: str, id: Any, what: str, make: Callable[[], Any]) -> None:
-        try:
-            result = make()
-        except Exception as error:  # a repository that cannot be read must not end the runtime
-            failure = refusal(what, error)
-            if failure.body.code == DEFECT:
-                log.exception("%s broke", what)
-            self.stage.replies.refuse(client, id, failure)
-        else:
-            self.stage.replies.reply(client, id, result)
+        self.stage.replies.answer(message.client, message.id, what, lambda: self._diff(message))
 
     def _preview(self, id: str) -> Any:
         workflow = self.stage.reader.workflow(id)

@@ -6,7 +6,6 @@ Reads only. Every refusal is a `Refused` (422) with the key's path, the rule, an
 import os
 import shutil
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from actors.git.errors import RepositoryError, Rule
 from actors.git.places import place_within
 from actors.git.repository import Survey, survey
 from actors.plan import config
+from actors.plan.branches import number_existing, refuse_existing
 from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.errors import malformed
@@ -44,8 +44,11 @@ class Checked(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def check(source: str | dict[str, Any], base: str) -> Checked:
-    """Decode and check; a relative `repo` is taken from the directory `base`."""
+def check(source: str | dict[str, Any], base: str, again: bool = False) -> Checked:
+    """Decode and check; a relative `repo` is taken from the directory `base`.
+
+    With `again`, a branch that exists gets a number, and that is said.
+    """
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
     plan = decode(source, config.of_user())
@@ -62,9 +65,12 @@ def check(source: str | dict[str, Any], base: str) -> Checked:
     plan.repo = os.path.normpath(repo)
     _place_programs(plan, base)
     found = _survey(plan)
+    renamed = number_existing(plan, found) if again else []
+    found = _survey(plan) if renamed else found
+    refuse_existing(plan, found)
     _check_sandbox(plan)
     _check_place(plan, found)
-    warnings = [*_check_clis(plan), *_exposed(plan), *found.notes]
+    warnings = [*renamed, *_check_clis(plan), *_exposed(plan), *found.notes]
     warnings += [
         f"copy: {pattern!r} matches no file in {plan.repo}; nothing is copied"
         for pattern in without_match(Path(plan.repo), plan.copy)
@@ -122,17 +128,9 @@ def _place_programs(plan: Plan, base: str) -> None:
 def _survey(plan: Plan) -> Survey:
     branches = [task.branch for task in plan.task]
     try:
-        found = survey(plan.repo, plan.target, branches)
+        return survey(plan.repo, plan.target, branches)
     except RepositoryError as error:
         raise malformed(_path_of(plan, error), error.message, help=error.help) from error
-    for index, branch in enumerate(branches):
-        if branch in found.existing:
-            raise malformed(
-                f"task[{index}].branch",
-                f"branch {branch!r} exists already, at {found.existing[branch][:12]}",
-                help=f"git -C {quote(plan.repo)} branch -d {quote(branch)}",
-            )
-    return found
 
 
 def _path_of(plan: Plan, error: RepositoryError) -> str:

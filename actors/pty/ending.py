@@ -12,17 +12,28 @@ GRACE_MS = 5_000
 
 def running_hosts(home: Path) -> list[records.FoundHost]:
     """Return every host of the home that runs or may run, also if its files were deleted."""
-    return _hosts_below(home / "terminals")
+    return hosts_below(home / "terminals")
 
 
 def _recorded_below(place: Path) -> list[records.FoundHost]:
     return [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
 
 
-def _hosts_below(place: Path) -> list[records.FoundHost]:
+def hosts_below(place: Path) -> list[records.FoundHost]:
+    """Return the hosts with records below `place`, and those whose records were deleted.
+
+    Two hosts may name one directory: that of a deleted home, and one of the home made after it.
+    """
     recorded = _recorded_below(place)
-    known = {found.directory for found in recorded}
-    return recorded + [f for f in unrecorded.find_hosts(place) if f.directory not in known]
+    starting = {found.directory for found in recorded if found.identity is None}
+    pids = {found.identity.host_pid for found in recorded if found.identity is not None}
+    return recorded + [
+        found
+        for found in unrecorded.find_hosts(place)
+        if found.directory not in starting
+        and found.identity is not None
+        and found.identity.host_pid not in pids
+    ]
 
 
 def end_recorded(place: Path) -> list[Path]:
@@ -39,7 +50,7 @@ def end_all_terminals(home: Path) -> list[Path]:
 
     This looks at every process of the machine.
     """
-    return _end_hosts(_hosts_below(home / "terminals"))
+    return _end_hosts(hosts_below(home / "terminals"))
 
 
 def _end_hosts(hosts: list[records.FoundHost]) -> list[Path]:

@@ -26,11 +26,11 @@ __all__ = [
 __all__ += ["settings", "take_over_providers", "wait_for_end"]
 
 
-def check(plan: str | dict[str, Any], base: str) -> CheckedPlan:
+def check(plan: str | dict[str, Any], base: str, again: bool = False) -> CheckedPlan:
     """Check a plan against this machine, as `plan.check` does. Raises `Refused` (422)."""
     from actors.plan import check as checking
 
-    return checking.shown(checking.check(plan, base))
+    return checking.shown(checking.check(plan, base, again))
 
 
 def examine(home: Path) -> Report:

@@ -4,6 +4,7 @@
       publisher
       launcher
       previewer
+      janitor
       workflows
         demo
           watcher
@@ -35,6 +36,7 @@ from actors.gateway.outputs import Outputs
 from actors.gateway.publisher import Position, Publisher
 from actors.gateway.screens import ScreenReader
 from actors.merger.actor import Merger
+from actors.merger.janitor import Janitor
 from actors.merger.previewer import Previewer
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import ChildSpec, DynamicSpec, Restart, SupervisorSpec, worker
@@ -76,6 +78,7 @@ def root_spec(
             worker("publisher", Publisher, stage, feed, Position(stage.journal.head)),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
+            worker("janitor", Janitor, stage),
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),

@@ -4,6 +4,8 @@ Every request gets exactly one answer. An actor that takes a request over from t
 it, also when the actor fails or is stopped before it has handled the request.
 """
 
+import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from actors.platform.workers import WorkerLate
@@ -17,6 +19,8 @@ from bus.reasons import Reason
 from bus.router import Envelope
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
 from store.errors import Damaged, LostRace, StoreError
+
+log = logging.getLogger("callboard.replies")
 
 DEFECT = 500
 """The code of a reply to a request whose handler has a defect, or met a damaged database."""
@@ -50,6 +54,22 @@ class Replies:
     def refuse(self, client: str, id: Any, error: Refused) -> None:
         """Answer a request with an error."""
         self._sender.send(client, requests.refused(id, error))
+
+    def answer(self, client: str, id: Any, what: str, make: Callable[[], Any]) -> None:
+        """Answer with what `make` returns, or refuse with what it raises.
+
+        No error is raised: a repository that cannot be read must not end an actor that others need,
+        too. `what` is as for `refusal`.
+        """
+        try:
+            result = make()
+        except Exception as error:
+            failure = refusal(what, error)
+            if failure.body.code == DEFECT:
+                log.exception("%s broke", what)
+            self.refuse(client, id, failure)
+        else:
+            self.reply(client, id, result)
 
     def hand_on(self, workflow: str, to: str, message: Order | Answer) -> None:
         """Pass a command to an actor of a workflow, which answers it.

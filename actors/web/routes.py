@@ -111,6 +111,8 @@ ROUTES: tuple[Route, ...] = (
     _workflow_command("resume", requests.WorkflowResume, "Go on after a pause"),
     _workflow_command("stop", requests.WorkflowStop, "End a workflow for good"),
     _workflow_command("repair", requests.WorkflowRepair, "Repair after a failure", body=True),
+    _workflow_command("clean", requests.WorkflowClean, "Remove what it left, lose no commit", True),
+    _workflow_command("forget", requests.WorkflowForget, "Remove it from the views"),
     Route(
         method="POST",
         path="/api/workflows/{workflow}/merge/continue",

@@ -19,6 +19,7 @@ from bus.facts.commits import (
     RefRewritten,
     TaskReopened,
 )
+from bus.facts.leftovers import WorkflowCleaned, WorkflowForgotten
 from bus.facts.merges import (
     MergeBehind,
     MergeConflict,
@@ -104,6 +105,8 @@ AnyFact = (
     | MergeBehind
     | MergeForecast
     | RepairOffered
+    | WorkflowCleaned
+    | WorkflowForgotten
     | ActorFailed
     | ActorFailing
     | ActorRestarted
@@ -163,6 +166,8 @@ __all__ = [
     "TimedOut",
     "TurnEnded",
     "TurnWithoutCommit",
+    "WorkflowCleaned",
+    "WorkflowForgotten",
     "WorkflowMoved",
     "decode_fact",
     "encode_fact",

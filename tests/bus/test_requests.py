@@ -24,6 +24,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "workflow.resume": {"workflow": "w"},
     "workflow.stop": {"workflow": "w"},
     "workflow.repair": {"workflow": "w", "cli": "claude"},
+    "workflow.clean": {"workflow": "w", "dry_run": True, "keep_outputs": True},
+    "workflow.forget": {"workflow": "w"},
     "task.retry": {"task": "w/t"},
     "task.approve": {"task": "w/t"},
     "task.reject": {"task": "w/t", "reason": "r"},

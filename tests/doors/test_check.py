@@ -116,12 +116,13 @@ def test_a_plan_that_an_editor_has_marked_as_utf_8_is_read(
     assert call("check", plan(b"\xef\xbb\xbf" + good(repo).encode()))[0] == 0
 
 
-def test_a_branch_that_exists_is_refused_with_the_command_that_removes_it(
+def test_a_branch_that_exists_is_refused_with_the_commands_that_go_on(
     call: Call, plan: Callable[[str | bytes], str], repo: Path
 ) -> None:
     git(repo, "branch", "feat/b")
     said = call("check", plan(good(repo)))
-    refused(said, "task[1].branch", "exists already", f"git -C {repo} branch -d feat/b")
+    refused(said, "task[1].branch", "exists already", f"git -C {repo} branch -m feat/b feat/b-old")
+    assert "plan.toml --again" in said[2]
 
 
 def test_a_branch_beside_an_existing_one_is_refused(
