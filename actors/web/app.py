@@ -177,7 +177,7 @@ def _body(route: Route, kind: str, raw: bytes) -> dict[str, Any]:
         except UnicodeDecodeError as error:
             raise malformed("plan", f"is not UTF-8: {error}") from None
     try:
-        found = _ANYTHING.decode(raw)
+        found = _with_integers(_ANYTHING.decode(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed("", f"the body is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -187,6 +187,18 @@ def _body(route: Route, kind: str, raw: bytes) -> dict[str, Any]:
     if found and not route.body:
         raise malformed(next(iter(found)), "this route takes no fields")
     return found
+
+
+def _with_integers(value: Any) -> Any:
+    """Return decoded JSON with 5.0 as 5: in JSON they are one number, and senders mix them."""
+    match value:
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return int(value)
+        case dict():
+            return {name: _with_integers(each) for name, each in value.items()}
+        case list():
+            return [_with_integers(each) for each in value]
+    return value
 
 
 # ---- events --------------------------------------------------------------------------------------

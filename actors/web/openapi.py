@@ -6,6 +6,7 @@ import msgspec
 
 from actors.web.routes import ROUTES, Route
 from bus.errors import ErrorBody
+from bus.plan import Plan
 from bus.requests import PlanCheck, PlanSubmit
 
 _REFS = "#/components/schemas/{name}"
@@ -31,12 +32,20 @@ def _result(route: Route) -> Any:
 
 
 def _schemas() -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """The schema of each result, of each field in a body, and the components they refer to."""
+    """The schema of each result, of each field, and the components they refer to."""
     kinds: list[Any] = [_result(route) for route in ROUTES]
-    kinds += [field.type for route in ROUTES for field in _encoded(route)]
-    kinds.append(ErrorBody)
+    for route in ROUTES:
+        kinds += [field.type for field in _encoded(route)]
+        kinds += [_type_of(route, name) for name in route.query]
+    kinds += [ErrorBody, Plan]
     found, components = msgspec.json.schema_components(kinds, ref_template=_REFS)
     return found, components
+
+
+def _type_of(route: Route, name: str) -> Any:
+    """The type of a request's field; its schema has its bounds."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(route.request)}
+    return fields[name].type
 
 
 class _Encoded(msgspec.Struct):
@@ -64,9 +73,17 @@ def document() -> dict[str, Any]:
         fields = _encoded(route)
         bodies = {field.name: schemas[at + index] for index, field in enumerate(fields)}
         at += len(fields)
+        queries = dict(zip(route.query, schemas[at:], strict=False))
+        at += len(route.query)
+        if route.request in (PlanSubmit, PlanCheck):
+            bodies["plan"] = {"anyOf": [{"type": "string"}, {"$ref": _REFS.format(name="Plan")}]}
         path = route.path.replace(":path}", "}")
         paths.setdefault(path, {})[route.method.lower()] = _operation(
-            route, schemas[number], bodies, [field.name for field in fields if field.required]
+            route,
+            schemas[number],
+            bodies,
+            [field.name for field in fields if field.required],
+            queries,
         )
     paths |= _beside()
     return {
@@ -90,14 +107,18 @@ def document() -> dict[str, Any]:
 
 
 def _operation(
-    route: Route, result: dict[str, Any], bodies: dict[str, Any], required: list[str]
+    route: Route,
+    result: dict[str, Any],
+    bodies: dict[str, Any],
+    required: list[str],
+    queries: dict[str, Any],
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "operationId": f"{route.method.lower()} {route.path}",
         "summary": route.summary,
         "parameters": [
             *(_parameter(name, "path") for name in route.path_names),
-            *(_parameter(name, "query") for name in route.query),
+            *(_parameter(name, "query", queries[name]) for name in route.query),
         ],
         "responses": {
             str(int(route.status)): {
@@ -129,9 +150,13 @@ def _operation(
     return shown
 
 
-def _parameter(name: str, place: str) -> dict[str, Any]:
-    kind = {"type": "string"} if place != "query" else {"type": "integer", "minimum": 0}
-    return {"name": name, "in": place, "required": place == "path", "schema": kind}
+def _parameter(name: str, place: str, schema: Any = None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "schema": schema or {"type": "string"},
+    }
 
 
 def _errors() -> dict[str, Any]:
@@ -146,8 +171,9 @@ def _errors() -> dict[str, Any]:
 
 def _beside() -> dict[str, Any]:
     """The routes that are no requests."""
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    stream = {"text/event-stream": {"schema": {"type": "string"}}}
+    event = {name: {"type": "string"} for name in ("id", "event", "data")}
+    shape = {"type": "object", "properties": event, "required": list(event)}
+    stream = {"text/event-stream": {"schema": shape}}
     filters = [
         {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
         {"name": "address", "in": "query", "schema": {"type": "string"}},
@@ -163,15 +189,48 @@ def _beside() -> dict[str, Any]:
                 "responses": {"200": {"description": "Facts", "content": stream}, **_errors()},
             }
         },
-        "/health": {
-            "get": {
-                "operationId": "health",
-                "summary": "Say that the web door lives",
-                "security": [],
-                "responses": {"200": {"description": "ok", "content": text}},
+        "/api/openapi.json": {"get": _plain("openapi", "Show these routes", _JSON)},
+        "/api/login-codes": {
+            "post": _plain("make login code", _CODE, _object("code", "path"), 201)
+        },
+        "/api/login": {
+            "post": {
+                **_plain("login", "Exchange a login code for a token", _object("token"), open=True),
+                "requestBody": {"content": _object("code"), "required": True},
             }
         },
+        "/metrics": {"get": _plain("metrics", "Show what an operator watches", _TEXT)},
+        "/health": {"get": _plain("health", "Say that the web door lives", _TEXT, open=True)},
+        "/ready": {"get": _plain("ready", "Say that the runtime answers", _TEXT, open=True)},
     }
+
+
+_TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
+_JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+_CODE = "Make a code with which a browser logs in once"
+
+
+def _object(*names: str) -> dict[str, Any]:
+    """The content of a body that is an object of these texts."""
+    shape = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "required": list(names),
+        "additionalProperties": False,
+    }
+    return {"application/json": {"schema": shape}}
+
+
+def _plain(
+    id: str, summary: str, content: dict[str, Any], status: int = 200, *, open: bool = False
+) -> dict[str, Any]:
+    """An operation without parameters; `open` if it wants no token."""
+    shown = {
+        "operationId": id,
+        "summary": summary,
+        "responses": {str(status): {"description": "Done", "content": content}, **_errors()},
+    }
+    return {**shown, "security": []} if open else shown
 
 
 DOCUMENT = msgspec.json.encode(document())

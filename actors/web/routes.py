@@ -4,6 +4,7 @@ A route has no behaviour of its own. It builds one of `bus.requests`' structs fr
 query and the body, and its answer is that request's result.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -225,7 +226,7 @@ def build(route: Route, path: Values, query: Mapping[str, str], body: Values) ->
     own = sorted(set(body) & {"id", "type", *fields, *route.fixed})
     if own:
         raise malformed(own[0], "the body does not set this field")
-    numbers = {name: int(text) if text.isdecimal() else text for name, text in query.items()}
+    numbers = {name: _number(text) for name, text in query.items()}
     fields |= numbers | dict(body) | route.fixed
     kind = route.request.__struct_config__.tag
     try:
@@ -234,3 +235,10 @@ def build(route: Route, path: Values, query: Mapping[str, str], body: Values) ->
         raise
     except (TypeError, ValueError, OverflowError) as error:
         raise malformed("", f"cannot be sent on: {error}") from error
+
+
+def _number(text: str) -> int | float | str:
+    """Return a number as a number; the check of the field refuses any other text."""
+    if re.fullmatch(r"-?[0-9]{1,19}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"-?[0-9]{1,19}\.[0-9]{1,19}", text) else text
