@@ -1,7 +1,8 @@
 """The two clocks. Only this module reads the wall clock.
 
 `wall` dates facts and commits, for people. It jumps: the network corrects it, a person sets it, a
-laptop wakes up. So no wait and no limit uses it.
+laptop wakes up. So no wait and no limit uses it, but for one: a provider says at which time of day
+it serves again.
 
 `awake` measures limits. It never jumps, it is the same in every process until the machine reboots,
 and it stands still while the machine sleeps (`CLOCK_MONOTONIC`). A reading may be stored, because
@@ -20,7 +21,12 @@ def wall() -> datetime:
 
 def stamp() -> str:
     """Return `wall` in the form of facts: RFC 3339 with microseconds and `Z`."""
-    return wall().isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return text(wall())
+
+
+def text(at: datetime) -> str:
+    """Return a time with a zone in the form of facts."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def awake() -> float:

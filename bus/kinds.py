@@ -13,6 +13,32 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
 
 
+class LimitKind(StrEnum):
+    """Why a terminal is limited. `NONE` stands in the row of one that is not."""
+
+    NONE = ""
+    USAGE = "usage"
+    """The account has used up what it may use until a time."""
+    RATE = "rate"
+    """Too many requests; a short wait helps."""
+    OVERLOAD = "overload"
+    """The provider fails or is overloaded."""
+    LOGIN = "login"
+    """The program is not logged in, or its key is refused."""
+    CREDIT = "credit"
+    """The account has no credit left."""
+    CONTEXT = "context"
+    """The conversation is as long as the model can read."""
+    CAP = "cap"
+    """A cap of the plan's `[limits]` is reached."""
+
+
+OF_ACCOUNT = frozenset(
+    {LimitKind.USAGE, LimitKind.RATE, LimitKind.OVERLOAD, LimitKind.LOGIN, LimitKind.CREDIT}
+)
+"""Limits that hold for every terminal of the account."""
+
+
 class MergeRefusal(StrEnum):
     """Why a merge ended without landing."""
 

@@ -31,6 +31,7 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
 Sandbox = Literal["worktree", "off"]
+Limited = Literal["wait", "fallback", "ask"]
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -42,6 +43,9 @@ class TerminalPlan(_Strict):
 
     `timeout` is its limit in seconds of work, counted from when it gets its instruction; without it
     there is no limit.
+
+    `limited` says what to do when its provider refuses it; without it, `fallback` is used as far as
+    there are providers in it, and then it waits.
     """
 
     cli: Text
@@ -53,6 +57,8 @@ class TerminalPlan(_Strict):
     switch: Switch = "isolated"
     sandbox: Sandbox = "off"
     timeout: Seconds | None = None
+    fallback: list[Text] = []
+    limited: Limited | None = None
 
 
 class TaskPlan(_Strict):
@@ -79,6 +85,8 @@ class HelperPlan(_Strict):
     sandbox: Sandbox = "off"
     attempts: Count = 1
     timeout: Seconds | None = None
+    fallback: list[Text] = []
+    limited: Limited | None = None
 
 
 class Defaults(_Strict):
@@ -91,6 +99,8 @@ class Defaults(_Strict):
     switch: Switch | None = None
     sandbox: Sandbox | None = None
     timeout: Seconds | None = None
+    fallback: list[Text] = []
+    limited: Limited | None = None
 
 
 class Orchestrator(_Strict):

@@ -3,7 +3,7 @@
 import msgspec
 
 from bus.graph import Graph, in_order
-from bus.kinds import Role
+from bus.kinds import LimitKind, Role
 from bus.status import LIVE_TERMINAL, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -21,6 +21,11 @@ class Terminal(msgspec.Struct, kw_only=True):
     turn has ended waits for a person).
 
     `nudges` counts the instructions that said what was missing.
+
+    While its model's server refuses it, `limited` is the kind of limit, `until` the time at which
+    it goes on ("": when a person helps), `estimated` whether that time is a guess, and `account`
+    whose limit it is. `limits` counts the limits since a turn ended well, `fallbacks` the providers
+    of its `fallback` that were used.
     """
 
     address: str
@@ -45,6 +50,12 @@ class Terminal(msgspec.Struct, kw_only=True):
     ended: int = 0
     nudges: int = 0
     idle: str = ""
+    limited: LimitKind = LimitKind.NONE
+    until: str = ""
+    estimated: bool = False
+    account: str = ""
+    limits: int = 0
+    fallbacks: int = 0
     rejections: int = 0
     working_since: str = ""
     working_clock: float = 0.0
@@ -181,6 +192,17 @@ class Merge(msgspec.Struct, kw_only=True):
     def red(self) -> bool:
         """Whether there is a merge commit whose last test run failed."""
         return bool(self.commit) and self.runs > 0 and not self.tested
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """An account at a provider, as far as a limit of it is known.
+
+    `until` is as in `Terminal`; `by` is `LimitKind.NONE` if nothing keeps it.
+    """
+
+    name: str
+    by: LimitKind = LimitKind.NONE
+    until: str = ""
 
 
 class Forecast(msgspec.Struct, kw_only=True):

@@ -13,7 +13,9 @@ from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 
-Table = Literal["workflow", "merge", "task", "terminal", "cursor", "commit", "actorstate", "meta"]
+Table = Literal[
+    "workflow", "merge", "task", "terminal", "cursor", "commit", "actorstate", "account", "meta"
+]
 
 Status = WorkflowStatus | TaskStatus | TerminalStatus
 
@@ -28,6 +30,7 @@ KEYS = {
     "task": "address",
     "terminal": "address",
     "actorstate": "address",
+    "account": "name",
     "meta": "key",
 }
 

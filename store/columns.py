@@ -6,6 +6,7 @@ the type checker checks. A test compares them with the tables.
 
 from typing import TypedDict
 
+from bus.kinds import LimitKind
 from bus.rows import Forecast
 from bus.status import MergeStage
 
@@ -84,3 +85,9 @@ class TerminalColumns(TypedDict, total=False):
     ended: int
     nudges: int
     idle: str
+    limited: LimitKind
+    until: str
+    estimated: bool
+    account: str
+    limits: int
+    fallbacks: int

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from peewee import IntegrityError, SqliteDatabase
 
+from bus.kinds import LimitKind
 from store.own_merge_table import give_merge_its_table
-from store.tables import TABLES
+from store.tables import TABLES, Account
 
 
 def _create(database: SqliteDatabase) -> None:
@@ -79,6 +80,24 @@ def _add_dependencies(database: SqliteDatabase) -> None:
             database.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {kind}')
 
 
+def _add_limits(database: SqliteDatabase) -> None:
+    """Add what is known of limits: columns of a terminal, and the table of accounts."""
+    present = {column.name for column in database.get_columns("terminal")}
+    kinds = ", ".join(f"'{kind}'" for kind in LimitKind)
+    for name, kind in (
+        ("limited", f"TEXT NOT NULL DEFAULT '' CHECK (limited IN ({kinds}))"),
+        ("until", "TEXT NOT NULL DEFAULT ''"),
+        ("estimated", "INTEGER NOT NULL DEFAULT 0"),
+        ("account", "TEXT NOT NULL DEFAULT ''"),
+        ("limits", "INTEGER NOT NULL DEFAULT 0"),
+        ("fallbacks", "INTEGER NOT NULL DEFAULT 0"),
+    ):
+        if name not in present:
+            database.execute_sql(f"ALTER TABLE terminal ADD COLUMN {name} {kind}")
+    with database.bind_ctx([Account]):
+        database.create_tables([Account])
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -89,6 +108,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _rename_intent,
     _add_settings,
     _add_dependencies,
+    _add_limits,
 )
 
 VERSION = len(STEPS)

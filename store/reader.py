@@ -25,6 +25,7 @@ from peewee import FloatField, Model, SqliteDatabase
 
 from bus import rows
 from bus.facts import AnyFact, decode_fact
+from bus.kinds import LimitKind
 from bus.plan import Plan, TerminalPlan
 from bus.status import IN_LINE, WorkflowStatus
 from store.damage import damaged, is_damage
@@ -305,6 +306,12 @@ class Reader:
         marks = ", ".join("?" * len(commits))
         sql = f'SELECT "commit" FROM "commit" WHERE workflow = ? AND "commit" IN ({marks})'
         return {commit for (commit,) in self._sql(sql, workflow, *commits)}
+
+    def account(self, name: str) -> rows.Account:
+        """Return what is known of an account's limits."""
+        found = self._sql('SELECT "by", until FROM account WHERE name = ?', name)
+        by, until = found[0] if found else (LimitKind.NONE, "")
+        return rows.Account(name=name, by=LimitKind(by), until=until)
 
     def actor_state(self, address: str) -> bytes | None:
         """Return the stored state of an actor, or None."""

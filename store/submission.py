@@ -109,4 +109,6 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         switch=helper.switch,
         sandbox=helper.sandbox,
         timeout=helper.timeout,
+        fallback=helper.fallback,
+        limited=helper.limited,
     )

@@ -19,7 +19,7 @@ from peewee import (
     TextField,
 )
 
-from bus.kinds import Role
+from bus.kinds import LimitKind, Role
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -164,6 +164,12 @@ class Terminal(Model):
     ended = _number()
     nudges = _number()
     idle = _text()
+    limited = _word("limited", LimitKind, LimitKind.NONE)
+    until = _text()
+    estimated = _flag()
+    account = _text()
+    limits = _number()
+    fallbacks = _number()
     rejections = _number()
     working_since = _text()
     working_clock = FloatField(constraints=[SQL("DEFAULT 0.0")])
@@ -221,6 +227,14 @@ class ActorState(Model):
     state = BlobField()
 
 
+class Account(Model):
+    """A limit of an account at a provider; see `bus.rows.Account`."""
+
+    name = TextField(primary_key=True)
+    by = _word("by", LimitKind, LimitKind.NONE)
+    until = _text()
+
+
 class Meta(Model):
     """Single values, by key.
 
@@ -232,4 +246,4 @@ class Meta(Model):
     value = TextField()
 
 
-TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Meta)
+TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Account, Meta)

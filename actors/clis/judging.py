@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
+from actors.clis.limits import Limit, find_limit
 from actors.clis.obstacle import Obstacle, find_obstacle
 from actors.clis.profile import Profile
 from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
@@ -50,7 +51,7 @@ _before: OrderedDict[Path, tuple[tuple[int, ...], Screen]] = OrderedDict()  # of
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a screen shows, as read by `actors.clis.recognise` and `actors.clis.obstacle`.
+    """What a screen shows, as read by `recognise`, `limits` and `obstacle` of `actors.clis`.
 
     `text` is the screen's lines without empty ones at its start and end. `end` is the offset up to
     which the output was rendered.
@@ -63,6 +64,7 @@ class Judgement(msgspec.Struct, frozen=True):
     began: bool
     prompt: Prompt | None
     obstacle: Obstacle | None = None
+    limit: Limit | None = None
 
     @property
     def readable(self) -> bool:
@@ -157,11 +159,13 @@ def judge(
     """Judge the newest screen. Set `began` by comparing it with the screen at offset `before`."""
     earlier = None if before is None else _screen_before(directory, rows, columns, before)
     screen, end = _look_deeper(profile, directory, rows, columns)
+    limit = find_limit(profile, screen)
     began = False
     if before is not None and earlier is not None:
         began = turn_began(profile, earlier, screen)
         if not profile.busy and not profile.submit.evidence:
             began = end > before
+        began = began or (limit is not None and limit != find_limit(profile, earlier))
     return Judgement(
         text=shown(screen),
         end=end,
@@ -170,6 +174,7 @@ def judge(
         began=began,
         prompt=find_prompt(profile, screen),
         obstacle=find_obstacle(screen),
+        limit=limit,
     )
 
 

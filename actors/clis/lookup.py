@@ -92,6 +92,17 @@ def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provid
     return msgspec.structs.replace(found, model=asked.model or found.model)
 
 
+def account_of(plan: Plan, asked: TerminalPlan) -> str:
+    """Return the name of the account with which a terminal of the plan asks its model."""
+    try:
+        found = asked_for(plan, asked, "provider")
+    except ProviderError:
+        found = None
+    if found is None or not found.base_url:
+        return f"{asked.cli}, its own login"
+    return f"{found.name} at {found.base_url}"
+
+
 def key(made: Provider | None) -> str | None:
     """Return the provider's key, read in this process. Raise `ProviderError` if it is missing."""
     return key_of(made, os.environ) if made is not None else None

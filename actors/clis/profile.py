@@ -56,6 +56,19 @@ class PromptRule(_Table, frozen=True):
     dangerous: bool = False
 
 
+class LimitRule(_Table, frozen=True):
+    """A screen on which the program says that its model's server refuses it.
+
+    `by` is the kind of limit. The named groups of `pattern` say when it ends: see
+    `actors.clis.limits.reset_of`. With `retries` the program tries again by itself; otherwise it
+    stands at its prompt. A login page is no limit but a prompt, named `login`.
+    """
+
+    by: Literal["usage", "rate", "overload", "login", "credit", "context"]
+    pattern: str
+    retries: bool = False
+
+
 class Submit(_Table, frozen=True):
     """How text is submitted to the program.
 
@@ -193,6 +206,8 @@ class Profile(_Table, frozen=True):
       sandbox, for example.
     - `ready` matches a screen that takes an instruction. Without it, the program is ready when it
       is quiet. `busy` matches the screen of a running turn.
+    - `limits` are the screens of a server that refuses. `compact` is what is typed to have the
+      program shorten a conversation that has become too long.
     - `markers` are the characters that mark an option in a list.
     - `env` are variables to set. Those in `unset` are never passed on. `keep` names the user's
       variables that hold the CLI's own login. Names may hold `*`.
@@ -211,6 +226,8 @@ class Profile(_Table, frozen=True):
     busy: str = ""
     markers: str = "❯›●▶➤"
     prompts: tuple[PromptRule, ...] = ()
+    limits: tuple[LimitRule, ...] = ()
+    compact: str = ""
     submit: Submit = Submit()
     home: Home = Home()
     seed: Seed = Seed()
@@ -324,6 +341,8 @@ def _check(path: str, profile: Profile) -> None:
     for index, rule in enumerate(profile.prompts):
         patterns[f"prompts[{index}].pattern"] = rule.pattern
         patterns[f"prompts[{index}].answer"] = rule.answer
+    for index, limit in enumerate(profile.limits):
+        patterns[f"limits[{index}].pattern"] = limit.pattern
     for key, pattern in patterns.items():
         _check_pattern(f"{path}.{key}", pattern)
     if re.compile(profile.version.pattern).groups < 1:

@@ -60,6 +60,8 @@ def said(fact: AnyFact) -> str:
         case facts.TerminalIdle():
             why = f"a {fact.obstacle} waits for keys" if fact.obstacle else fact.missing
             return one_line(f"waits for a person: {why}")
+        case facts.TerminalLimited() | facts.ProviderLimited() | facts.ProviderFailed():
+            return one_line(_limit(fact))
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
         case facts.WorkflowCleaned():
@@ -72,6 +74,12 @@ def said(fact: AnyFact) -> str:
         f"{name}={getattr(fact, name)}" for name in fact.__struct_fields__ if name not in hidden
     ]
     return one_line(" ".join(values))
+
+
+def _limit(fact: facts.TerminalLimited | facts.ProviderLimited | facts.ProviderFailed) -> str:
+    about = "" if fact.exact else "about "
+    until = f"until {about}{when(fact.until)}" if fact.until else "until a person helps"
+    return f"{fact.by}, {fact.account}, {until}: {getattr(fact, 'text', '')}".removesuffix(": ")
 
 
 def _ended(fact: facts.TerminalExited) -> str:

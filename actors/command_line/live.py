@@ -25,6 +25,7 @@ _MAY_WAIT = (
     facts.TaskMoved,
     facts.TerminalBlocked,
     facts.TerminalIdle,
+    facts.TerminalLimited,
     facts.TerminalStalled,
     facts.RepairOffered,
     facts.MergeConflict,

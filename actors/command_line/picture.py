@@ -12,7 +12,7 @@ from rich.text import Text
 from actors.command_line.facts import line, one_line
 from actors.command_line.tables import forecasts, waiting_lines
 from actors.command_line.times import since
-from actors.command_line.waiting import Wait, waits
+from actors.command_line.waiting import Wait, limit_words, waits
 from bus import facts
 from bus.facts import AnyFact, TerminalBlocked
 from bus.rows import Task, Terminal, Workflow
@@ -125,6 +125,8 @@ def _terminal(terminal: Terminal, now: datetime) -> str:
     text = f"{terminal.address} {terminal.status} {terminal.cli}"
     if terminal.status == "running" and terminal.working_since:
         text += f" {since(terminal.working_since, now)}"
+    if terminal.limited:
+        text += f" · {limit_words(terminal, now)}"
     return text
 
 

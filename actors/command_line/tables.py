@@ -11,7 +11,8 @@ from rich.tree import Tree
 
 from actors.command_line.facts import carried, foreseen, line, one_line
 from actors.command_line.program import command
-from actors.command_line.waiting import Questions, Wait, waits
+from actors.command_line.waiting import Questions, Wait, limit_words, waits
+from bus import clock
 from bus.results import (
     BranchPreview,
     Chain,
@@ -118,6 +119,8 @@ def _marks(terminal: Terminal) -> str:
     marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
     marks += " [bold yellow]idle[/]" if terminal.idle else ""
     marks += " [yellow]stalled[/]" if terminal.stalled else ""
+    if terminal.limited:
+        marks += f" [yellow]limited: {escape(limit_words(terminal, clock.wall()))}[/]"
     ended = terminal.status == "running" and terminal.gone
     return marks + (" [yellow]its program has ended[/]" if ended else "")
 

@@ -1,12 +1,14 @@
 """Find what waits for a person in a workflow, and the commands that go on."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from actors.command_line.facts import one_line
 from actors.command_line.program import command
+from actors.command_line.times import duration, read, when
 from bus.facts import TerminalBlocked
-from bus.kinds import Role
+from bus.kinds import LimitKind, Role
 from bus.rows import Task, Terminal, Workflow
 from bus.status import MergeStage
 
@@ -78,9 +80,34 @@ def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
     if terminal.idle:
         steps = [command("send", where, "TEXT"), *_ways_on(terminal)]
         return [Wait(f"{where} has stopped: {one_line(terminal.idle)}", steps)]
+    if terminal.limited and not terminal.until:
+        steps = [command("send", where, "TEXT"), *_ways_on(terminal)]
+        return [Wait(f"{where} cannot go on: {limit_words(terminal)}", steps)]
     if terminal.stalled:
         return [Wait(f"{where} shows nothing new for long", _ways_on(terminal))]
     return []
+
+
+_LIMITS = {
+    LimitKind.USAGE: "the usage limit is reached",
+    LimitKind.RATE: "the rate limit is reached",
+    LimitKind.OVERLOAD: "the provider fails",
+    LimitKind.LOGIN: "the login or the key is refused",
+    LimitKind.CREDIT: "the credit is spent",
+    LimitKind.CONTEXT: "the conversation is full",
+    LimitKind.CAP: "a cap of the plan is reached",
+}
+
+
+def limit_words(terminal: Terminal, now: datetime | None = None) -> str:
+    """Return why a limited terminal waits, and until when; with `now`, for how long."""
+    words = f"{_LIMITS[terminal.limited]} ({terminal.account})"
+    until = read(terminal.until)
+    if until is None:
+        return words
+    about = "about " if terminal.estimated else ""
+    left = duration((until - now).total_seconds()) if now is not None else ""
+    return f"{words}, goes on at {about}{when(terminal.until, now)}{left and f', in {left}'}"
 
 
 def _ways_on(terminal: Terminal) -> list[str]:

@@ -159,6 +159,8 @@ def _check_clis(plan: Plan) -> list[str]:
             if provider:
                 found = lookup.named(plan, provider, f"{path}.provider")
                 warnings += lookup.without_key(found)
+        for path, name in _fallbacks(plan):
+            warnings += lookup.without_key(lookup.named(plan, name, path))
     except ProviderError as error:
         raise malformed(error.path, error.rule) from error
     return sorted(set(warnings))
@@ -223,6 +225,22 @@ def _programs(plan: Plan) -> list[tuple[str, str, str, str]]:
         [("error", plan.error.cli, plan.error.provider, plan.error.switch)] if plan.error else []
     )
     return found
+
+
+def _fallbacks(plan: Plan) -> list[tuple[str, str]]:
+    """Return each provider to fall back on, with the key that names it."""
+    terminals = [
+        (f"task[{i}].terminal[{j}]", terminal.fallback)
+        for i, task in enumerate(plan.task)
+        for j, terminal in enumerate(task.terminal)
+    ]
+    helpers = (("merge", plan.merge), ("error", plan.error))
+    lists = terminals + [(name, helper.fallback) for name, helper in helpers if helper]
+    return [
+        (f"{path}.fallback[{index}]", name)
+        for path, names in lists
+        for index, name in enumerate(names)
+    ]
 
 
 def shown(checked: Checked) -> CheckedPlan:

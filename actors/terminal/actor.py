@@ -33,6 +33,7 @@ from actors.terminal.exit import Departure, remove_config_home
 from actors.terminal.freeze import Freeze
 from actors.terminal.hosted import Hosted
 from actors.terminal.launch import Launch
+from actors.terminal.limits import Limits
 from actors.terminal.looks import Looks
 from actors.terminal.port import Done, Due, Failed, Timer
 from actors.terminal.prompts import Prompts
@@ -42,17 +43,14 @@ from actors.terminal.silence import Silence
 from actors.terminal.timeout import Timeout
 from actors.terminal.turn import Turn
 from bus import address as addresses
-from bus.facts import TerminalAdopted
 from bus.kinds import Ending
 from bus.messages import Answer, Look, Sweep, Swept, YourTurn
 from bus.status import TerminalStatus
 
 log = logging.getLogger("callboard.terminal")
 
-GRACE_MS = 5_000
-"""Milliseconds between TERM and KILL when a program is ended."""
-PROBE_SECONDS = 1.0
-"""Seconds until a failed probe of the host is repeated."""
+GRACE_MS = 5_000  # between TERM and KILL when a program is ended
+PROBE_SECONDS = 1.0  # until a failed probe of the host is repeated
 
 
 class TerminalActor(Hosted):
@@ -68,6 +66,7 @@ class TerminalActor(Hosted):
         self._delivery = Delivery(self)
         self._prompts = Prompts(self)
         self._silence = Silence(self)
+        self._limits = Limits(self)
         self._timeout = Timeout(self)
         self._turn = Turn(self)
         self._freeze = Freeze(self)
@@ -128,15 +127,14 @@ class TerminalActor(Hosted):
         elif row.status == TerminalStatus.RUNNING:
             self._timeout.arm()
             self._looks.watch()
-            self._delivery.converge()
+            self._deliver()
         if self.connected:
             self._freeze.obey()
 
     def _find(self) -> None:
         """Look for the host of this incarnation, and act on what is found."""
         session = self.new_session()
-        found = session.look()
-        if found is Found.FOREIGN and not self.row.launch_over:
+        if (found := session.look()) is Found.FOREIGN and not self.row.launch_over:
             session.set_aside()  # left by a host that is not of this incarnation
             found = Found.NEVER
         match found:
@@ -199,13 +197,14 @@ class TerminalActor(Hosted):
         """Act on an event of the set-up's host."""
         self._heed(self._set_up.heard(message))
 
-    def _heed(self, outcome: Outcome) -> None:
-        """Continue after a step of the launch."""
+    def _heed(self, outcome: Outcome) -> bool:
+        """Continue after a step of the launch. Return whether there was something to do."""
         match outcome:
             case Done():
                 self._look_again()
             case Failed(reason):
                 self._launch.failed(reason, self.session)
+        return outcome is not None
 
     # ---- what the host says --------------------------------------------------------------
 
@@ -244,18 +243,11 @@ class TerminalActor(Hosted):
                 log.debug("%s: %r", self.at, event)
 
     def _welcomed(self, event: Welcome) -> None:
-        row = self.row
         self._prompts.reconnected()
         self.note_size(event.rows, event.columns)
-        if not self._launch.began:
-            adopted = TerminalAdopted(
-                address=self.at,
-                incarnation=row.incarnation,
-                pid=event.program_pid,
-                offset=event.end,
-            )
-            self.observe(adopted)
+        self._launch.welcomed(event.program_pid, event.end)
         self.listen()
+        row = self.row
         if row.shall_run and not row.launch_over:
             self._launch.expect_ready()
             self.after(Timer.QUIET, QUIET_MS / 1000)
@@ -288,11 +280,13 @@ class TerminalActor(Hosted):
         seen, still = self._looks.judge(self._delivery.before, ms)
         calm = still >= PROMPT_MS or ms > 0
         if not self.row.launch_over:
-            if calm:
-                self._launch.judge_ready(seen)
+            if calm and not self._heed(self._launch.judge_ready(seen)):
                 self._prompts.consider(seen, still, self._delivery.looking)
             return
         self._delivery.consider(seen)
+        if self._limits.consider(seen, still):
+            self._deliver()
+            return
         self._turn.consider(seen, still)
         if self.row.status == TerminalStatus.RUNNING and still >= self._silence.limit_ms:
             if self._silence.is_too_long(still):
@@ -301,6 +295,11 @@ class TerminalActor(Hosted):
         if calm or (seen.busy and seen.prompt is None):
             self._prompts.consider(seen, still, self._delivery.looking)
         if self.row.status == TerminalStatus.RUNNING:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        """Have the newest instruction typed, unless a limit keeps it."""
+        if self._limits.may_type():
             self._delivery.converge()
 
     def _quiet_since_turn(self) -> None:
@@ -315,7 +314,8 @@ class TerminalActor(Hosted):
         seen, still = self._looks.judge(self._delivery.before, 0)
         if self._delivery.due(seen):
             self._prompts.consider(seen, UNKNOWN_MS, self._delivery.looking)
-        self._turn.consider(seen, still)
+        if not self._limits.consider(seen, still):
+            self._turn.consider(seen, still)
 
     # ---- the end -------------------------------------------------------------------------
 
@@ -353,6 +353,8 @@ class TerminalActor(Hosted):
                 self._look_at_screen(0)
             case Timer.IDLE:
                 self._quiet_since_turn()
+            case Timer.LIMIT if works:
+                self._limits.due()
             case Timer.STALL | Timer.SCREEN:
                 self.listen()
             case Timer.TIMEOUT if works:
@@ -365,13 +367,9 @@ class TerminalActor(Hosted):
     @handles(Answer)
     def answer(self, message: Answer) -> None:
         """Give a person's answer to the prompt on the screen."""
-        self._find_host()
-        self._prompts.answered_by_person(message, self.judge())
-
-    def _find_host(self) -> None:
-        """Look for the host if nothing has done so yet: an answer may arrive first."""
         if self.session is None:
-            self._converge()
+            self._converge()  # an answer may arrive before the actor has looked for the host
+        self._prompts.answered_by_person(message, self.judge())
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """Answer the person whose message made this actor fail."""

@@ -21,7 +21,8 @@ from actors.terminal.prepare import is_isolated, prepare
 from actors.terminal.worktree import place
 from bus import address as addresses
 from bus import clock
-from bus.facts import LaunchFailed, TerminalReady, TerminalUnverified
+from bus.facts import LaunchFailed, TerminalAdopted, TerminalReady, TerminalUnverified
+from bus.kinds import LimitKind
 from bus.messages import AskTurn, Started, TurnOver, YourTurn
 from bus.rows import Workflow
 from store.errors import StoreError
@@ -152,10 +153,25 @@ class Launch:
             turn = TurnOver(port.at, port.row.incarnation)
             port.stage.tell(addresses.LAUNCHER, turn)
 
-    def judge_ready(self, seen: Judgement) -> None:
-        """Tell that the program is ready, if the quiet screen `seen` shows it."""
+    def welcomed(self, pid: int, offset: int) -> None:
+        """Tell that a program that runs was taken over, unless this actor started it."""
+        port = self._port
+        if not self.began:
+            port.observe(
+                TerminalAdopted(
+                    address=port.at, incarnation=port.row.incarnation, pid=pid, offset=offset
+                )
+            )
+
+    def judge_ready(self, seen: Judgement) -> Failed | None:
+        """Tell that the program is ready, if the quiet screen `seen` shows it.
+
+        Fail if the program wants a login first.
+        """
+        if seen.limit is not None and seen.limit.by == LimitKind.LOGIN:
+            return self._not_logged_in(seen.limit.text)
         if not seen.ready:
-            return
+            return None
         port = self._port
         identity = records.read_identity(port.directory)
         fact = TerminalReady(
@@ -167,6 +183,15 @@ class Launch:
         port.cancel(Timer.READY)
         self.turn_over()
         port.listen()
+        return None
+
+    def _not_logged_in(self, text: str) -> Failed:
+        """Return the failure of a program that wants a login first."""
+        cli = self._port.row.cli
+        return Failed(
+            f"{cli} is not logged in; its screen says: {text}. Log in with {cli} itself, not in "
+            "Callboard, or give the terminal a provider"
+        )
 
     def expect_ready(self) -> None:
         """Start the program's `ready_timeout` now."""

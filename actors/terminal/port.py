@@ -42,6 +42,8 @@ class Timer(StrEnum):
     """Judge a screen that may be changing."""
     IDLE = "idle"
     """Examine a program that has been quiet for `idle_after` since the end of its turn."""
+    LIMIT = "limit"
+    """Examine whether the limit of the model's provider is over."""
     STALL = "stall"
     """Ask the host again to report silences: the last one was too short to be told."""
     SCREEN = "screen"

@@ -104,6 +104,7 @@ class Turn:
         """
         port, row = self._port, self._port.row
         works = row.status == TerminalStatus.RUNNING and row.shall_run and row.step > 0
+        works = works and not row.limited
         if not works or seen.prompt is not None or not seen.readable:
             return False
         if seen.obstacle is not None:

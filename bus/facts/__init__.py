@@ -20,6 +20,13 @@ from bus.facts.commits import (
     TaskReopened,
 )
 from bus.facts.leftovers import WorkflowCleaned, WorkflowForgotten
+from bus.facts.limits import (
+    LimitOver,
+    ProviderFailed,
+    ProviderLimited,
+    ProviderRecovered,
+    TerminalLimited,
+)
 from bus.facts.merges import (
     MergeBehind,
     MergeConflict,
@@ -87,6 +94,11 @@ AnyFact = (
     | InstructionUnconfirmed
     | TerminalBlocked
     | TurnEnded
+    | TerminalLimited
+    | LimitOver
+    | ProviderLimited
+    | ProviderFailed
+    | ProviderRecovered
     | TurnWithoutCommit
     | TerminalIdle
     | TerminalStalled
@@ -134,6 +146,7 @@ __all__ = [
     "InstructionSent",
     "InstructionUnconfirmed",
     "LaunchFailed",
+    "LimitOver",
     "MergeBehind",
     "MergeConflict",
     "MergeForecast",
@@ -141,6 +154,9 @@ __all__ = [
     "MergeRefused",
     "MergeStarted",
     "MergeTested",
+    "ProviderFailed",
+    "ProviderLimited",
+    "ProviderRecovered",
     "RefRewritten",
     "RepairOffered",
     "ResolutionJudged",
@@ -157,6 +173,7 @@ __all__ = [
     "TerminalExited",
     "TerminalGiven",
     "TerminalIdle",
+    "TerminalLimited",
     "TerminalMoved",
     "TerminalReady",
     "TerminalResumed",

@@ -2,7 +2,7 @@
 
 from functools import singledispatch
 
-from actors.workflow.decisions import bases, line, outcomes
+from actors.workflow.decisions import bases, limits, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.action import Action, Do
@@ -191,6 +191,7 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     worker = line.worker(task)
     if worker is not None and outcomes.is_stuck(worker):
         _require(draft, Reason.OVER, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+        limits.release(draft, worker)
         outcomes.try_again(draft, worker, "tried again by a person")
         return
     if task.status != TaskStatus.FAILED:
@@ -278,6 +279,7 @@ def _send(order: requests.TerminalSend, draft: Draft) -> None:
             "it first",
             actions=[Action(Do.WHY, terminal.address)],
         )
+    limits.release(draft, terminal)
     outcomes.tell_worker(draft, terminal, order.text, terminal.rejections)
 
 

@@ -6,7 +6,7 @@ The handlers below apply the event itself; `settle` applies what then follows fr
 
 from functools import singledispatch
 
-from actors.workflow.decisions import bases, commands, commits, line, merging, outcomes
+from actors.workflow.decisions import bases, commands, commits, limits, line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
 from actors.workflow.decisions.words import duty_of
@@ -135,6 +135,20 @@ def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
     elif merging.is_asked_for_work(draft):
         merge = draft.workflow.merge
         outcomes.nudge(draft, terminal, fact.missing, Duty.MERGE if merge.files else Duty.REPAIR)
+
+
+@observe.register
+def _limited(fact: facts.TerminalLimited, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None:
+        limits.limited(fact, draft, terminal)
+
+
+@observe.register
+def _limit_over(fact: facts.LimitOver, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None:
+        limits.over(fact, draft, terminal)
 
 
 @observe.register

@@ -7,12 +7,12 @@ from typing import Any, Unpack
 import msgspec
 
 from bus.facts import Fact
-from bus.kinds import Role
+from bus.kinds import LimitKind, Role
 from bus.peer import NOBODY, Caller
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Move, Operation, Update, as_stored, update_merge, update_terminal
+from store.change import Insert, Move, Operation, Update, as_stored, update_merge, update_terminal
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 from store.errors import IllegalTransition
 from store.transitions import is_legal
@@ -125,6 +125,18 @@ class Draft:
         change = update_terminal(terminal.address, cli=plan.cli, plan=msgspec.json.encode(plan))
         self.operations.append(change)
 
+    def use_provider(self, terminal: Terminal, plan: TerminalPlan, name: str) -> None:
+        """Give a terminal the next provider of its `fallback`, from its next start on."""
+        chosen = msgspec.structs.replace(plan, provider=name)
+        self.set_terminal(terminal, fallbacks=terminal.fallbacks + 1)
+        columns = {"plan": msgspec.json.encode(chosen)}
+        self.operations.append(Update("terminal", terminal.address, columns))
+
+    def free_account(self, name: str) -> None:
+        """Store that nothing is known to limit an account any more."""
+        values = {"name": name, "by": LimitKind.NONE, "until": ""}
+        self.operations.append(Insert("account", values, replace=True))
+
     def tell(self, fact: Fact) -> None:
         """Store a fact with the changes."""
         self.operations.append(fact)
@@ -148,9 +160,10 @@ class Draft:
 
 
 def _calm(sets: TerminalColumns) -> TerminalColumns:
-    """Clear `blocked`, `stalled` and `idle` if the program is to end."""
+    """Clear `blocked`, `stalled`, `idle` and `limited` if the program is to end."""
     if sets.get("shall_run") is False:
-        return {**sets, "blocked": "", "stalled": False, "idle": ""}
+        calm: TerminalColumns = {"blocked": "", "stalled": False, "idle": ""}
+        return {**sets, **calm, "limited": LimitKind.NONE, "until": ""}
     return sets
 
 

@@ -12,6 +12,7 @@ from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
 from bus.commit_words import Duty, instructions
 from bus.facts import RepairOffered, TaskReopened
+from bus.kinds import LimitKind
 from bus.plan import HelperPlan
 from bus.rows import Task, Terminal
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -199,6 +200,8 @@ def tell_worker(draft: Draft, worker: Terminal, text: str, rejections: int) -> N
         nudges=0,
         stalled=False,
         idle="",
+        limited=LimitKind.NONE,
+        until="",
     )
 
 
@@ -212,7 +215,7 @@ def nudge(draft: Draft, worker: Terminal, missing: str, duty: Duty) -> None:
 
 def is_stuck(worker: Terminal) -> bool:
     """Whether a terminal that works waits for a person."""
-    return bool(worker.idle or worker.blocked or worker.stalled)
+    return bool(worker.idle or worker.blocked or worker.stalled or worker.limited)
 
 
 def try_again(draft: Draft, worker: Terminal, reason: str) -> None:

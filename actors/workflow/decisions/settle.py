@@ -9,6 +9,7 @@ from collections.abc import Callable
 from actors.workflow.decisions import bases, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
+from bus.kinds import LimitKind
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -123,6 +124,9 @@ def launch_next(draft: Draft) -> bool:
         ended=0,
         nudges=0,
         idle="",
+        limited=LimitKind.NONE,
+        until="",
+        limits=0,
         rejections=0,
     )
     return True

@@ -11,7 +11,7 @@ from bus import facts, requests
 from bus.commit_words import Meaning
 from bus.errors import Refused
 from bus.facts import Fact
-from bus.kinds import Ending, MergeRefusal
+from bus.kinds import Ending, LimitKind, MergeRefusal
 from bus.plan import Plan
 from bus.rows import Task, Terminal
 from bus.status import IN_LINE, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -175,6 +175,24 @@ class Staged:
                 address=where, incarnation=incarnation, step=step, missing="all"
             )
             self._see(terminal, idle, idle="all")
+
+    def limit(self, terminal: Terminal, by: LimitKind, compact: str = "") -> None:
+        """Its model refuses it; a wait for a time is over at once."""
+        where, incarnation, step = terminal.address, terminal.incarnation, terminal.step
+        fact = facts.TerminalLimited(
+            address=where, incarnation=incarnation, step=step, by=by, account="x", compact=compact
+        )
+        self._see(terminal, fact, limited=by, limits=terminal.limits + 1, account="x")
+
+    def end_limit(self, terminal: Terminal) -> None:
+        """Its wait is over."""
+        fact = facts.LimitOver(
+            address=terminal.address,
+            incarnation=terminal.incarnation,
+            step=terminal.step,
+            by=terminal.limited,
+        )
+        self._see(terminal, fact, limited=LimitKind.NONE, until="")
 
     def commit(
         self, address: str, verdict: str, problem: str = "", empty: bool = False, **names: str

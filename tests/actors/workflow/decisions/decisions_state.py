@@ -89,7 +89,7 @@ def _insert(state: Workflow | None, insert: Insert) -> Workflow:
             **values, address=f"{values['id']}/", status=WorkflowStatus.CREATED, merge=Merge()
         )
     assert state is not None
-    if insert.table == "merge":
+    if insert.table in ("merge", "account"):
         return state
     if insert.table == "task":
         values["after"] = msgspec.json.decode(values["after"])

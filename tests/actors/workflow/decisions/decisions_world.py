@@ -9,7 +9,7 @@ from functools import partial
 
 from actors.workflow.decisions import bases, line
 from bus import facts, requests
-from bus.kinds import Ending
+from bus.kinds import Ending, LimitKind
 from bus.rows import Terminal
 from bus.status import FINAL_TASK, MergeStage, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
@@ -55,6 +55,12 @@ class World(Staged):
             for verdict in ("done", "done", *VERDICTS):
                 steps.append((f"{where} #{verdict}", partial(self.commit, branch, verdict)))
             steps.append((f"{where} stops", lambda: self.end_turn(terminal)))
+            by, compact = (LimitKind.CONTEXT, "/compact") if terminal.step % 2 else ("usage", "")
+            steps.append(
+                (f"{where} is limited", partial(self.limit, terminal, LimitKind(by), compact))
+            )
+            if terminal.limited:
+                steps.append((f"{where} may go on", partial(self.end_limit, terminal)))
             steps.append((f"{where} times out", lambda: self.time_out(terminal)))
             steps.append(
                 (f"{where} says nonsense", lambda: self.commit(branch, "done", problem="dirty"))

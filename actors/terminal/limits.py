@@ -1,0 +1,222 @@
+"""Limits: tell that the model's server refuses the program, and go on when that is over.
+
+A limit of an account holds for all its terminals: none types an instruction meanwhile. What ends a
+limit is a time of the wall clock, which a machine that sleeps or is set right does not keep in step
+with timers. So the time is read again at least once in `AGAIN` seconds.
+"""
+
+import zlib
+from datetime import datetime, timedelta
+
+from actors.clis.judging import Judgement
+from actors.clis.limits import Limit, estimate, reset_of
+from actors.clis.lookup import account_of
+from actors.terminal.port import Port, Timer
+from actors.terminal.screens import PROMPT_MS
+from bus import address as addresses
+from bus import clock
+from bus.facts import (
+    LimitOver,
+    ProviderFailed,
+    ProviderLimited,
+    ProviderRecovered,
+    TerminalLimited,
+    TerminalResumed,
+)
+from bus.kinds import OF_ACCOUNT, LimitKind
+from bus.status import TerminalStatus
+from store.change import Insert, Operation
+
+AGAIN = 30.0
+"""Seconds after which a wait is examined again, at most."""
+SPREAD = 30.0
+"""Seconds over which the terminals of an account go on, at most, so that not all ask at once."""
+SHARE = 0.2
+"""The spread is at most this part of the wait."""
+
+
+class Limits:
+    """The part that handles limits. Runs in the actor's thread."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    @property
+    def _works(self) -> bool:
+        row = self._port.row
+        return row.status == TerminalStatus.RUNNING and row.shall_run
+
+    # ---- what the screen shows -------------------------------------------------------------
+
+    def consider(self, seen: Judgement, ms: int) -> bool:
+        """Note the limit on a screen that has shown nothing new for `ms`.
+
+        Return whether the terminal is limited: then the rest of the screen says nothing of a turn.
+        """
+        row, limit = self._port.row, seen.limit
+        if not self._works or not seen.readable or seen.prompt is not None or row.step == 0:
+            return False
+        calm = seen.ready and not seen.busy and ms >= PROMPT_MS
+        if limit is None:
+            if row.limited and seen.busy and row.sent >= row.step:
+                self._goes_on()
+            elif not row.limited and row.limits and calm and row.delivered >= row.step:
+                self._recovered()
+        elif row.delivered >= row.step and (limit.retries or calm) and row.limited != limit.by:
+            self._tell(limit)
+        return bool(self._port.row.limited)
+
+    def _goes_on(self) -> None:
+        """Note that the program works again, by itself or because a person typed into it."""
+        row = self._port.row
+        fact = TerminalResumed(address=self._port.at, incarnation=row.incarnation)
+        self._port.observe(fact, limited=LimitKind.NONE, until="")
+
+    def _recovered(self) -> None:
+        """Tell that the account serves again: a turn has ended well."""
+        port, account = self._port, self._port.row.account
+        if port.stage.reader.account(account).by:
+            free = {"name": account, "by": LimitKind.NONE, "until": ""}
+            port.commit([Insert("account", free, replace=True)])
+        fact = ProviderRecovered(address=addresses.RUNTIME, account=account, terminal=port.at)
+        port.observe(fact, limits=0)
+
+    def _tell(self, limit: Limit) -> None:
+        now = clock.wall().astimezone()
+        until = reset_of(limit.fields, now)
+        exact = until is not None and until > now and not limit.retries
+        if until is None or until <= now:  # no time, or one that has just passed
+            by = limit.by if until is None else LimitKind.RATE
+            until = estimate(by, self._port.row.limits, now)
+        account = account_of(self._port.plan, self._port.asked)
+        if limit.by in OF_ACCOUNT:
+            self._tell_account(account, limit.by, until, exact)
+        self._store(
+            TerminalLimited(
+                address=self._port.at,
+                incarnation=self._port.row.incarnation,
+                step=self._port.row.step,
+                by=limit.by,
+                until=_stamp(until),
+                exact=exact,
+                account=account,
+                text=limit.text,
+                retries=limit.retries,
+                compact=self._port.profile.compact if limit.by == LimitKind.CONTEXT else "",
+            )
+        )
+
+    def _store(self, fact: TerminalLimited) -> None:
+        waits = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
+        self._port.observe(
+            fact,
+            while_alive=True,
+            limited=fact.by,
+            until=waits,
+            estimated=not fact.exact,
+            account=fact.account,
+            limits=self._port.row.limits + 1,
+        )
+
+    def _tell_account(
+        self, account: str, by: LimitKind, until: datetime | None, exact: bool
+    ) -> None:
+        """Store the limit of the account, with its fact unless it is known."""
+        port = self._port
+        known = port.stage.reader.account(account)
+        values = {"name": account, "by": by, "until": _stamp(until)}
+        change: list[Operation] = [Insert("account", values, replace=True)]
+        if known.by != by or _is_over(known.until):
+            kind = ProviderFailed if by == LimitKind.OVERLOAD else ProviderLimited
+            change.append(
+                kind(
+                    address=addresses.RUNTIME,
+                    account=account,
+                    by=by,
+                    terminal=port.at,
+                    until=_stamp(until),
+                    exact=exact,
+                )
+            )
+        port.commit(change)
+
+    # ---- waiting ---------------------------------------------------------------------------
+
+    def may_type(self) -> bool:
+        """Return whether an instruction may be typed now.
+
+        If the account is limited, the terminal becomes limited too, before it asks in vain.
+        """
+        row = self._port.row
+        if not row.limited and row.sent < row.step:
+            self._share()
+        if self._port.row.limited:
+            self._arm()
+            return False
+        return True
+
+    def _share(self) -> None:
+        """Take over a limit that another terminal of the account has met."""
+        port, row = self._port, self._port.row
+        account = account_of(port.plan, port.asked)
+        known = port.stage.reader.account(account)
+        if known.by and not _is_over(known.until):
+            self._store(
+                TerminalLimited(
+                    address=port.at,
+                    incarnation=row.incarnation,
+                    step=row.step,
+                    by=known.by,
+                    until=known.until,
+                    account=account,
+                    text="another terminal of this account was refused",
+                )
+            )
+
+    def _arm(self) -> None:
+        """Examine the wait again when it should be over, and at least every `AGAIN` seconds."""
+        wait = AGAIN
+        if until := _read(self._port.row.until):
+            due = until + self._spread(until) - clock.wall()
+            wait = min(AGAIN, max(0.0, due.total_seconds()))
+        self._port.after(Timer.LIMIT, wait)
+
+    def _spread(self, until: datetime) -> timedelta:
+        """Return this terminal's own delay after `until`, the same after every restart."""
+        port = self._port
+        whole = (until - (_read(port.row.working_since) or until)).total_seconds()
+        share = zlib.crc32(port.at.encode()) % 1000 / 1000
+        return timedelta(seconds=share * min(SPREAD, SHARE * max(0.0, whole)))
+
+    def due(self) -> None:
+        """Go on if the wait is over; otherwise wait further."""
+        port, row = self._port, self._port.row
+        if not row.limited or not self._works:
+            return
+        paused, _ = port.stage.reader.pause_of(port.workflow_id)
+        until = _read(row.until)
+        if until is not None:
+            over = clock.wall() >= until + self._spread(until)
+        else:
+            over = row.limited in OF_ACCOUNT and not port.stage.reader.account(row.account).by
+        if paused or not over:
+            self._port.after(Timer.LIMIT, AGAIN) if paused else self._arm()
+            return
+        fact = LimitOver(
+            address=port.at, incarnation=row.incarnation, step=row.step, by=row.limited
+        )
+        port.observe(fact, while_alive=True, limited=LimitKind.NONE, until="")
+
+
+def _stamp(at: datetime | None) -> str:
+    return clock.text(at) if at is not None else ""
+
+
+def _read(at: str) -> datetime | None:
+    return datetime.fromisoformat(at) if at else None
+
+
+def _is_over(until: str) -> bool:
+    """Return whether a stored time has passed; False without one, because a person is to help."""
+    there = _read(until)
+    return there is not None and clock.wall() >= there

@@ -1,0 +1,94 @@
+"""What follows when a terminal's model refuses it.
+
+The policy `limited` of the plan decides: wait until the limit is over, go on with the next provider
+of `fallback`, or ask a person. A conversation that is too long is shortened by the program itself,
+once, and then begun anew in the same worktree.
+"""
+
+from actors.workflow.decisions import line, outcomes
+from actors.workflow.decisions.draft import Draft
+from actors.workflow.decisions.words import duty_of
+from bus.commit_words import Duty, instructions
+from bus.facts import LimitOver, TerminalLimited
+from bus.kinds import LimitKind
+from bus.plan import TerminalPlan
+from bus.rows import Task, Terminal
+from bus.status import MergeStage, TerminalStatus, WorkflowStatus
+from store.submission import helper_plan
+
+_GO_ON = "What kept your model from answering is over. Go on with your task where you stopped."
+
+
+def limited(fact: TerminalLimited, draft: Draft, terminal: Terminal) -> None:
+    """Apply the policy. A program that tries again by itself is left alone."""
+    if fact.retries or not _works(terminal) or terminal.step != fact.step:
+        return
+    task = draft.task_of(terminal)
+    if fact.by == LimitKind.CONTEXT:
+        _too_long(fact, draft, terminal, task)
+    elif task is not None:
+        _fall_back(fact, draft, terminal, task)
+
+
+def over(fact: LimitOver, draft: Draft, terminal: Terminal) -> None:
+    """Tell the terminal to go on, unless its instruction is still to be typed."""
+    if not _works(terminal) or terminal.step != fact.step or terminal.sent < terminal.step:
+        return
+    _instruct(draft, terminal, f"{_GO_ON}\n\n{instructions(_duty(draft, terminal))}".strip())
+
+
+def release(draft: Draft, terminal: Terminal) -> None:
+    """End the wait of a terminal and of its whole account, because a person goes on."""
+    if terminal.limited and terminal.account:
+        draft.free_account(terminal.account)
+
+
+def _works(terminal: Terminal) -> bool:
+    return terminal.status == TerminalStatus.RUNNING and terminal.shall_run
+
+
+def _duty(draft: Draft, terminal: Terminal) -> Duty:
+    task = draft.task_of(terminal)
+    if task is not None:
+        return duty_of(task, terminal)
+    return Duty.REPAIR if draft.workflow.merge.stage == MergeStage.REPAIR else Duty.MERGE
+
+
+def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
+    draft.set_terminal(
+        terminal, step=terminal.step + 1, instruction=text, limited=LimitKind.NONE, until=""
+    )
+
+
+def _too_long(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Task | None) -> None:
+    if fact.compact and terminal.limits <= 1:
+        _instruct(draft, terminal, fact.compact)
+    elif task is not None and _may_start_again(draft, task, terminal):
+        why = "its conversation was full; it begins a new one in the same worktree"
+        outcomes.try_again(draft, terminal, why)
+
+
+def _fall_back(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Task) -> None:
+    """Start the terminal again with its next provider, if the policy says so and there is one."""
+    asked = planned(draft, task, terminal)
+    if asked.limited == "ask" or asked.limited == "wait":
+        return
+    if terminal.fallbacks >= len(asked.fallback) or not _may_start_again(draft, task, terminal):
+        return
+    name = asked.fallback[terminal.fallbacks]
+    draft.use_provider(terminal, asked, name)
+    why = f"{fact.account} is limited ({fact.by}); it goes on with the provider {name}"
+    outcomes.try_again(draft, terminal, why)
+
+
+def _may_start_again(draft: Draft, task: Task, terminal: Terminal) -> bool:
+    going = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
+    return draft.workflow.status in going and line.worker(task) is terminal
+
+
+def planned(draft: Draft, task: Task, terminal: Terminal) -> TerminalPlan:
+    """Return what the plan says of a task's terminal, before any fallback."""
+    if terminal is task.error and draft.plan.error is not None:
+        return helper_plan(draft.plan.error, "repair the task")
+    found = next(each for each in draft.plan.task if each.id == task.id)
+    return found.terminal[min(terminal.position, len(found.terminal)) - 1]

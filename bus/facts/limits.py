@@ -1,0 +1,66 @@
+"""Facts about limits of model providers, from the terminals' actors."""
+
+from bus.facts.base import Fact
+from bus.kinds import LimitKind
+
+
+class TerminalLimited(Fact, kw_only=True, tag="terminal.limited"):
+    """The terminal cannot go on: its model's server refuses it.
+
+    `until` is the time (RFC 3339) after which it may go on, or "" if only a person can help; it is
+    `exact` if the program said it. `account` is whose limit it is, `text` what the screen says.
+    With `retries` the program tries again by itself. `compact` is what shortens a conversation that
+    is too long; "" if nothing does.
+    """
+
+    observed = True
+
+    incarnation: int
+    step: int
+    by: LimitKind
+    until: str = ""
+    exact: bool = False
+    account: str = ""
+    text: str = ""
+    retries: bool = False
+    compact: str = ""
+
+
+class LimitOver(Fact, kw_only=True, tag="terminal.limit_over"):
+    """The time of a limit has passed: the terminal goes on with one instruction."""
+
+    observed = True
+
+    incarnation: int
+    step: int
+    by: LimitKind
+
+
+class ProviderLimited(Fact, kw_only=True, tag="provider.limited"):
+    """An account is limited; no terminal of it gets an instruction before `until`.
+
+    `terminal` found it out. `until` is as in `TerminalLimited`.
+    """
+
+    account: str
+    by: LimitKind
+    terminal: str
+    until: str = ""
+    exact: bool = False
+
+
+class ProviderFailed(Fact, kw_only=True, tag="provider.failed"):
+    """A provider fails or is overloaded; the fields are those of `ProviderLimited`."""
+
+    account: str
+    by: LimitKind
+    terminal: str
+    until: str = ""
+    exact: bool = False
+
+
+class ProviderRecovered(Fact, kw_only=True, tag="provider.recovered"):
+    """A turn on an account that was limited ended well."""
+
+    account: str
+    terminal: str

@@ -1,0 +1,126 @@
+"""What real CLIs show when their model's server refuses them, and until when. Hazard 68.
+
+The screens were recorded against a server that answers as the real ones do.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.clis.limits import estimate, find_limit, reset_of
+from actors.clis.profile import LimitRule, Profile, load
+from bus.kinds import LimitKind
+from tests.actors.clis.cli_screens import NAMES, SCREENS, drawn, recorded
+
+PROFILES = load()
+REFUSED = sorted(path.stem for path in Path(SCREENS).glob("*-limit-*.txt"))
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=timezone(timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_screen_of_a_refused_request_is_recognised(name: str) -> None:
+    """The file's name says which CLI and which limit, and whether the CLI goes on by itself."""
+    cli, _, by, *retries = name.split("-")
+    limit = find_limit(PROFILES[cli], recorded(name))
+    assert limit is not None
+    assert (limit.by, limit.retries) == (by, retries == ["retries"])
+
+
+def test_there_is_a_recorded_screen_of_each_kind() -> None:
+    assert {name.split("-")[2] for name in REFUSED} == {
+        "usage", "rate", "overload", "login", "credit", "context",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_ordinary_screen_shows_no_limit(name: str) -> None:
+    for state in ("ready", "busy", "done", "prompt"):
+        assert find_limit(PROFILES[name], recorded(f"{name}-{state}")) is None
+
+
+def test_a_limit_above_a_later_turn_is_over() -> None:
+    refused = recorded("codex-limit-credit")
+    at = next(i for i, line in enumerate(refused.lines) if line.startswith("■"))
+    later = [*refused.lines[: at + 1], "", "› go on", "", "• The work is committed.", ""]
+    assert find_limit(PROFILES["codex"], drawn("\n".join(later))) is None
+
+
+def test_the_time_of_reset_is_read_off_the_screen() -> None:
+    limit = find_limit(PROFILES["codex"], recorded("codex-limit-usage"))
+    assert limit is not None
+    assert limit.fields == {"time": "1:52 PM"}
+    assert reset_of(limit.fields, NOW) == NOW.replace(hour=13, minute=52)
+
+
+@pytest.mark.parametrize(
+    ("said", "fields", "until"),
+    [
+        ("resets 3pm", {"time": "3pm"}, "2026-11-29T15:00:00+01:00"),
+        ("resets 3pm (UTC)", {"time": "3pm", "zone": "UTC"}, "2026-11-29T16:00:00+01:00"),
+        ("resets 1am", {"time": "1am"}, "2026-11-30T01:00:00+01:00"),
+        ("resets Dec 3 at 5pm", {"date": "Dec 3", "time": "5pm"}, "2026-12-03T17:00:00+01:00"),
+    ],
+)  # fmt: skip
+def test_the_subscription_of_claude(said: str, fields: dict[str, str], until: str) -> None:
+    text = f"❯ go on\n  ⎿  You've hit your session limit · {said}\n\n✻ Worked for 0s\n"
+    limit = find_limit(PROFILES["claude"], drawn(text))
+    assert limit is not None
+    assert limit.by == LimitKind.USAGE
+    assert limit.fields == fields
+    assert reset_of(limit.fields, NOW) == datetime.fromisoformat(until)
+
+
+@pytest.mark.parametrize(
+    ("fields", "until"),
+    [
+        ({"seconds": "13"}, "2026-11-29T12:00:13+01:00"),
+        ({"days": "3", "hours": "2", "minutes": "5"}, "2026-12-02T14:05:00+01:00"),
+        ({"epoch": "1796043600"}, "2026-11-30T14:00:00+01:00"),
+        ({"time": "11:30 AM"}, "2026-11-29T11:30:00+01:00"),
+        ({"time": "10:30 AM"}, "2026-11-30T10:30:00+01:00"),
+        ({"time": "17:00"}, "2026-11-29T17:00:00+01:00"),
+        ({"time": "12:05 AM"}, "2026-11-30T00:05:00+01:00"),
+        ({"time": "5:35 AM", "date": "Dec 3rd, 2026"}, "2026-12-03T05:35:00+01:00"),
+        ({"time": "5:35 AM", "date": "2026-12-03"}, "2026-12-03T05:35:00+01:00"),
+        ({"time": "5pm", "zone": "No/Where"}, None),
+        ({"time": "25:00"}, None),
+        ({"time": "13pm"}, None),
+        ({"epoch": "9" * 30}, None),
+        ({"days": "400"}, None),
+        ({}, None),
+    ],
+)
+def test_when_a_limit_ends(fields: dict[str, str], until: str | None) -> None:
+    assert reset_of(fields, NOW) == (datetime.fromisoformat(until) if until else None)
+
+
+def test_the_first_of_january_is_next_years() -> None:
+    eve = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
+    assert reset_of({"time": "1am", "date": "Jan 1"}, eve) == datetime(2027, 1, 1, 1, tzinfo=UTC)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["epoch", "days", "seconds", "time", "date", "zone"]), st.text()
+    )
+)
+def test_any_text_is_a_time_or_none(fields: dict[str, str]) -> None:
+    until = reset_of(fields, NOW)
+    assert until is None or until.tzinfo is not None
+
+
+def test_what_nobody_says_is_estimated_longer_each_time_and_not_for_ever() -> None:
+    waits = [estimate(LimitKind.RATE, times, NOW) for times in (0, 1, 20)]
+    assert waits == [NOW + timedelta(minutes=m) for m in (1, 2, 60)]
+    assert estimate(LimitKind.CREDIT, 0, NOW) is None
+
+
+def test_a_users_own_program_may_have_limits() -> None:
+    rule = LimitRule(by="usage", pattern=r"^LIMIT until (?P<epoch>\d+)$")
+    mine = Profile(name="mine", command=("mine",), ready="^> $", limits=(rule,))
+    limit = find_limit(mine, drawn("LIMIT until 17\n> "))
+    assert limit is not None
+    assert limit.fields == {"epoch": "17"}

@@ -1,0 +1,175 @@
+"""A model's server that refuses: told, waited for, gone round, or left to a person.
+
+The programs show what the real CLIs show (`tests/actors/clis/screens/*-limit-*`). Hazard 68.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.clis import limits as screens
+from actors.terminal import limits, looks
+from bus.kinds import LimitKind
+from tests.actors.served import Served, facts, submit
+from tests.doors.acting import terminal
+from tests.doors.kit import make_repo, plan_text
+from tests.refused import USAGE, refused_cli
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(limits, "AGAIN", 0.5)
+
+
+class Scene:
+    """A workflow whose agents are refused until `flag` is there."""
+
+    def __init__(self, served: Served, place: Path) -> None:
+        self.served = served
+        self.flag = place / "serves"
+        self._place = place
+        self._home = served.home
+        self.name = ""
+
+    def cli(self, refusal: str, seconds: float, **more: Any) -> str:
+        return refused_cli(self.flag, refusal, seconds, **more)
+
+    def begin(
+        self, refusal: str, seconds: float = 2, tasks: int = 1, tail: str = "", **step: Any
+    ) -> None:
+        repo = make_repo(self._place / "repo")
+        steps = {f"t{n}": [{"cli": "refused", "instruction": "work", **step}] for n in range(tasks)}
+        keys = {"compact": step.pop("compact")} if "compact" in step else {}
+        steps = {
+            name: [{k: v for k, v in s[0].items() if k != "compact"}] for name, s in steps.items()
+        }
+        text = plan_text(
+            repo, steps, head="idle_after = 0.5", tail=self.cli(refusal, seconds, **keys) + tail
+        )
+        self.name = submit(self.served, text)
+        self.served.until_status(self.name, "ready")
+        self.served.client.call("workflow.start", workflow=self.name)
+
+    def row(self, task: str = "t0") -> dict[str, Any]:
+        found = self.served.client.call("workflow.get", workflow=self.name)
+        return terminal(found, f"{task}/1")
+
+    def until_limited(self, task: str = "t0") -> None:
+        self.served.until(self.name, lambda row: terminal(row, f"{task}/1")["limited"])
+
+    def told(self) -> list[str]:
+        text = Path(f"{self.flag}.told").read_text(errors="replace")
+        return [each.strip() for each in text.split("\n--\n") if each.strip()]
+
+
+@pytest.fixture
+def scene(served: Served, tmp_path: Path) -> Scene:
+    return Scene(served, tmp_path)
+
+
+def test_a_usage_limit_is_waited_for_and_the_work_goes_on(scene: Scene) -> None:
+    scene.begin(USAGE, seconds=3)
+    scene.until_limited()
+    row = scene.row()
+    assert (row["limited"], row["estimated"], row["status"]) == ("usage", False, "running")
+    assert row["until"]
+    scene.flag.touch()
+    scene.served.until_status(scene.name, "completed")
+    (limited,) = facts(scene.served, "terminal.limited")
+    assert (limited["by"], limited["exact"], limited["until"]) == ("usage", True, row["until"])
+    (over,) = facts(scene.served, "terminal.limit_over")
+    assert over["at"] >= limited["until"]
+    assert len(scene.told()) == 2
+    assert "Go on with your task where you stopped." in scene.told()[1]
+    assert facts(scene.served, "turn.without_commit") == facts(scene.served, "terminal.idle") == []
+
+
+def test_one_limit_holds_for_all_terminals_of_an_account(scene: Scene) -> None:
+    """The second has its turn later, and is not refused itself: it types nothing meanwhile."""
+    scene.begin(USAGE, seconds=6, tasks=1)
+    scene.until_limited()
+    other = make_repo(scene.flag.parent / "other")
+    steps = {"t0": [{"cli": "refused", "instruction": "work"}]}
+    text = plan_text(other, steps, tail=scene.cli(USAGE, 600)).replace('"demo"', '"later"')
+    later = submit(scene.served, text)
+    scene.served.until_status(later, "ready")
+    scene.served.client.call("workflow.start", workflow=later)
+    scene.served.until(later, lambda row: row["tasks"][0]["terminals"][0]["limited"])
+    assert len(scene.told()) == 1
+    scene.flag.touch()
+    scene.served.until_status(later, "completed")
+    scene.served.until_status(scene.name, "completed")
+    assert len(facts(scene.served, "provider.limited")) == 1
+    assert len(scene.told()) == 3
+
+
+FALLBACK = """
+[provider.one]
+base_url = "http://127.0.0.1:1/one"
+[provider.two]
+base_url = "http://127.0.0.1:1/two"
+"""
+
+
+def test_the_next_provider_goes_on_in_the_same_worktree(scene: Scene) -> None:
+    scene.begin(
+        "■ Quota exceeded. Check your plan.", tail=FALLBACK, provider="one", fallback=["two"]
+    )
+    scene.served.until(scene.name, lambda row: terminal(row, "t0/1")["incarnation"] == 2)
+    scene.flag.touch()
+    scene.served.until_status(scene.name, "completed")
+    first, *_, last = scene.told()
+    assert first.startswith("http://127.0.0.1:1/one: ")
+    assert last.startswith("http://127.0.0.1:1/two: ")
+    assert "This work was begun before." in last
+    limited = facts(scene.served, "terminal.limited")
+    assert limited[0]["account"] == "one at http://127.0.0.1:1/one"
+    assert scene.row()["fallbacks"] == 1
+
+
+def test_what_only_a_person_can_mend_waits_for_a_person(scene: Scene) -> None:
+    scene.begin("■ Quota exceeded. Check your plan.")
+    scene.until_limited()
+    assert scene.row()["until"] == ""
+    scene.flag.touch()
+    at = f"{scene.name}/t0/1/"
+    scene.served.client.call("terminal.send", terminal=at, text="go on")
+    scene.served.until_status(scene.name, "completed")
+    assert facts(scene.served, "terminal.idle") == []
+
+
+def test_the_policy_ask_leaves_every_limit_to_a_person(scene: Scene) -> None:
+    scene.begin(USAGE, seconds=1, limited="ask")
+    scene.until_limited()
+    assert scene.row()["until"] == ""
+    assert facts(scene.served, "terminal.limited")[0]["until"]
+    scene.flag.touch()
+    scene.served.client.call("task.retry", task=f"{scene.name}/t0/")
+    scene.served.until_status(scene.name, "completed")
+    assert facts(scene.served, "terminal.limit_over") == []
+
+
+def test_a_full_conversation_is_compacted_once_and_then_begun_anew(scene: Scene) -> None:
+    scene.begin("■ Codex ran out of room in the model's context window.", compact="/compact")
+    scene.served.until(scene.name, lambda row: terminal(row, "t0/1")["incarnation"] == 2)
+    scene.flag.touch()
+    scene.served.until_status(scene.name, "completed")
+    told = scene.told()
+    assert "/compact" in told[1]
+    assert "This work was begun before." in told[2]
+
+
+def test_an_overload_is_tried_again_later_and_told_as_recovered(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = dict.fromkeys([LimitKind.OVERLOAD], timedelta(seconds=1))
+    monkeypatch.setattr(screens, "_ESTIMATES", soon)
+    scene.begin("■ high demand")
+    scene.until_limited()
+    assert scene.row()["estimated"]
+    scene.flag.touch()
+    scene.served.until_status(scene.name, "completed")
+    assert len(facts(scene.served, "provider.failed")) == 1

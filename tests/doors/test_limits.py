@@ -1,0 +1,27 @@
+"""A limit outlives the runtime, and is shown with the time at which the work goes on. Hazard 68."""
+
+from pathlib import Path
+
+from tests.doors.acting import Acting, terminal
+from tests.doors.kit import make_repo, plan_text
+from tests.refused import USAGE, refused_cli
+
+
+def test_a_killed_runtime_waits_on_and_goes_on_once(acting: Acting, tmp_path: Path) -> None:
+    flag = tmp_path / "serves"
+    repo = make_repo(tmp_path / "limited")
+    steps = {"a": [{"cli": "refused", "instruction": "work"}]}
+    acting.begin(plan_text(repo, steps, tail=refused_cli(flag, USAGE, 10)))
+    row = acting.until(lambda row: terminal(row, "a/1")["limited"])
+    acting.again()
+    flag.touch()
+    shown = acting.home.ok("ps", "demo")
+    assert "limited: the usage limit is reached" in " ".join(shown.split())
+    assert "waits for you" not in shown
+    assert terminal(acting.row(), "a/1")["until"] == terminal(row, "a/1")["until"]
+    acting.status("completed")
+    (limited,) = acting.facts("terminal.limited")
+    (over,) = acting.facts("terminal.limit_over")
+    assert over["at"] >= limited["until"]
+    assert len(Path(f"{flag}.told").read_text().split("\n--\n")) == 3  # two and what follows
+    assert "usage, refused, its own login, until " in acting.home.ok("why", "demo/a/1")
