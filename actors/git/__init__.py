@@ -27,6 +27,7 @@ which worktree it was found.
     reach       say which paths a commit on one branch writes to
     durable     sync a repository to the disk
     stale       remove lock files that killed gits left
+    library     open a repository with libgit2
     command     run the `git` program, in the scrubbed `environment`
 
 Whatever needs the user's filters (LFS, line ends), attributes or hooks runs the `git` program, and

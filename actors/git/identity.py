@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitFailed, git
+from actors.git.command import GitRefused, git
 
 _LINE: Final = re.compile(r"(.+) <(.*)> -?\d+ [+-]\d+\s*")
+_NOBODY: Final = "tell me who you are|was given|auto-detect|empty ident|disallowed characters"
 _TEXT: Final = re.compile(r"(.+) <(.*)>", re.DOTALL)
 
 
@@ -36,11 +37,13 @@ def identity(at: str) -> Identity:
     """Return the identity with which the user commits at a checkout, or `CALLBOARD` if none is set.
 
     Git itself is asked, because conditional includes (`includeIf`) may set the identity. An address
-    that git would make up from the machine's name does not count.
+    that git would make up from the machine's name does not count. Raise `GitUnknown` if git does
+    not say.
     """
+    command = ("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
     try:
-        output = git("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT", at=at)
-    except GitFailed:
+        output = git(*command, at=at, refusals=_NOBODY)
+    except GitRefused:
         return CALLBOARD
     found = _LINE.fullmatch(output.decode("utf-8", "replace"))
     return Identity(found[1], found[2]) if found else CALLBOARD
@@ -52,9 +55,9 @@ def can_commit(at: str) -> bool:
     Without a name, as in many containers, each commit of an agent fails.
     """
     try:
-        git("var", "GIT_COMMITTER_IDENT", at=at)
-        git("var", "GIT_AUTHOR_IDENT", at=at)
-    except GitFailed:
+        git("var", "GIT_COMMITTER_IDENT", at=at, refusals=_NOBODY)
+        git("var", "GIT_AUTHOR_IDENT", at=at, refusals=_NOBODY)
+    except GitRefused:
         return False
     return True
 

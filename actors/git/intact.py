@@ -9,6 +9,7 @@ from typing import Final
 import pygit2
 
 from actors.git.command import GitRefused, git
+from actors.git.library import opened
 
 _MISSING: Final = "bad object|bad tree|missing|corrupt|unable to read|could not|cannot parse"
 
@@ -22,7 +23,7 @@ def damage(git_dir: str, old: str, new: str) -> str:
         listed = git("rev-list", "--objects", new, f"^{old}", at=git_dir, refusals=_MISSING)
     except GitRefused as error:
         return error.stderr
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     for line in listed.splitlines():
         name = line[:40].decode("ascii")
         try:

@@ -29,12 +29,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.git.changes import changed
 from actors.git.command import git, git_line, split0
 from actors.git.copies import to_copy
 from actors.git.graph import descends
+from actors.git.library import opened
 from actors.git.places import place_within
 from actors.git.refs import HEADS, read_ref
 from bus.plan import Plan
@@ -172,7 +172,7 @@ def _key(recipe: Recipe, worktree: str) -> str:
 def _is_of_target(recipe: Recipe, worktree: str) -> bool:
     head = git_line("rev-parse", "HEAD", at=worktree)
     tip = read_ref(recipe.git_dir, HEADS + recipe.target) or ""
-    return descends(pygit2.Repository(recipe.git_dir), head, tip)
+    return descends(opened(recipe.git_dir), head, tip)
 
 
 def _made(recipe: Recipe, worktree: str) -> list[str]:

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.git.checkout import Checkout
 from actors.git.command import GitFailed, GitLate, GitRefused, git
@@ -29,6 +28,7 @@ from actors.git.graph import descends
 from actors.git.hold import Intent, Locked
 from actors.git.identity import Identity
 from actors.git.intact import damage
+from actors.git.library import opened
 from actors.git.names import shown
 from actors.git.places import is_bare, main_workdir
 from actors.git.refs import HEADS, RefScanner, read_ref
@@ -162,7 +162,7 @@ def land(
 def has_moved(git_dir: str, target: str, new: str) -> bool:
     """Return whether the target contains `new`. Runs no git."""
     now = read_ref(git_dir, HEADS + target)
-    return now is not None and descends(pygit2.Repository(git_dir), new, now)
+    return now == new or (now is not None and descends(opened(git_dir), new, now))
 
 
 def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
@@ -199,7 +199,7 @@ def _land(
         return Landed(new, done.checkouts, done.kept)
     if actual != old:
         return TargetMoved(actual)
-    if not descends(pygit2.Repository(git_dir), old, new):
+    if not descends(opened(git_dir), old, new):
         return NotForward(old, new)
     if what := damage(git_dir, old, new):
         return Damaged(shown(what))

@@ -22,6 +22,7 @@ from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends, merge_base
 from actors.git.identity import Identity, identity
+from actors.git.library import opened
 from actors.git.names import shown
 from actors.git.refs import HEADS, read_ref
 
@@ -133,7 +134,7 @@ def merge_branches(request: MergeRequest) -> MergeOutcome:
 
     A `MergeResult` is durable on return.
     """
-    repo = pygit2.Repository(request.git_dir)
+    repo = opened(request.git_dir)
     auto = Automerge(repo, request.git_dir)
     steps: list[Step] = []
     onto = request.base
@@ -163,7 +164,7 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
     Only objects are written, no refs and no files. Nothing refers to the objects, so a later
     `git gc` removes them.
     """
-    repo = pygit2.Repository(request.git_dir)
+    repo = opened(request.git_dir)
     auto = Automerge(repo, request.git_dir)
     previews: list[Preview] = []
     steps: list[Step] = []
@@ -188,7 +189,7 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
 
 def forecast(git_dir: str, tip_a: str, tip_b: str) -> tuple[ConflictFile, ...]:
     """Return the files in which two tips conflict with each other; empty if they merge."""
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     if merge_base(repo, tip_a, tip_b) is None:
         return ()
     with contextlib.suppress(pygit2.GitError):  # libgit2 cannot read one of them, but git can

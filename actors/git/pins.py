@@ -17,6 +17,7 @@ import pygit2
 from actors.git.command import git, git_line
 from actors.git.durable import settle
 from actors.git.graph import descends
+from actors.git.library import opened
 from actors.git.refs import read_ref
 from actors.git.stale import release
 
@@ -52,7 +53,7 @@ def pin(git_dir: str, worktree: str, name: str) -> Pin:
     tree, unpinned = _tree_of(worktree)
     parents = [head, *_merge_heads(worktree)]
     older = read_ref(git_dir, ref)
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     if len(parents) == 1 and tree == git_line("rev-parse", "HEAD^{tree}", at=worktree):
         oid = head
     elif older is not None and _says(repo, older, tree, parents):

@@ -5,19 +5,29 @@ the shared configuration may change. So Callboard derives them from the files on
 `command.git` passes them to git (`explicit`).
 """
 
+import errno
 from pathlib import Path
+from typing import Final
 
 import pygit2
 
+NOT_THERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES}
+"""Errors that say that a file is not there for us. All others say that the answer is unknown."""
+
 
 def own_git_dir(checkout: str | Path) -> Path | None:
-    """Return the git directory that `.git` in this directory is, links to or names, or None."""
+    """Return the git directory that `.git` in this directory is, links to or names, or None.
+
+    Raise `OSError` if that is not known, as when there are too many open files.
+    """
     dot = Path(checkout, ".git")
     try:
         if dot.is_dir():
             return dot.resolve()
         text = dot.read_text("utf-8", "surrogateescape")
-    except OSError:
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
         return None
     name = text.removeprefix("gitdir:").strip()
     return (dot.parent / name).resolve() if text.startswith("gitdir:") else None
@@ -51,17 +61,16 @@ def main_workdir(git_dir: str, repo: str = "") -> str | None:
     """Return the user's own checkout; None for a bare repository.
 
     `repo` is a directory in that checkout or in another worktree. Without it, a checkout that is
-    not the parent of its git directory may not be found.
+    not the parent of its git directory may not be found. The setting `core.worktree` counts last,
+    because an agent may have set it.
     """
     home = Path(git_dir).resolve()
-    named = _configured(home)
-    if named is not None:
-        return str(named)
     root = root_of(repo) if repo else None
     for place in (root, home.parent):
         if place is not None and own_git_dir(place) == home and not is_bare(git_dir):
             return str(place)
-    return None
+    named = _configured(home)
+    return None if named is None else str(named)
 
 
 def is_bare(git_dir: str) -> bool:

@@ -32,7 +32,7 @@ from actors.git.command import GitFailed, git, is_installed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.identity import identity
 from actors.git.names import read_name, shown
-from actors.git.places import is_bare, main_workdir, own_git_dir
+from actors.git.places import NOT_THERE, is_bare, main_workdir, own_git_dir
 from actors.git.refs import HEADS, RefScanner
 
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
@@ -173,11 +173,14 @@ def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
 def worktree_path(git_dir: str, name: str) -> str | None:
     """Return the directory of the linked worktree called `name`.
 
-    The result is None if the worktree is gone, or if its `.git` names another git directory.
+    The result is None if the worktree is gone, or if its `.git` names another git directory. Raise
+    `OSError` if that is not known.
     """
     try:
         text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
-    except OSError:
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
         return None
     admin = Path(git_dir, "worktrees", name)
     place = (admin / text).parent.resolve()

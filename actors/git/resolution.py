@@ -19,6 +19,7 @@ from actors.git.examination import Clean, Dirty, Unknown, examine
 from actors.git.graph import descends
 from actors.git.hunks import Missing, Sides, missing_hunks
 from actors.git.identity import Identity
+from actors.git.library import opened
 from actors.git.names import shown
 from actors.git.repository import is_dirty
 from actors.git.room import Attributes, room
@@ -123,7 +124,7 @@ def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[P
       commit message of the resolution names it in a line `Dropped: PATH: REASON`, or
       `Dropped: PATH:LINE: REASON` for one hunk.
     """
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     for side in (onto, tip):
         if not descends(repo, side, head):
             text = f"the commit does not have {side} among its ancestors"
@@ -140,7 +141,7 @@ def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[P
 
 def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
     head = git_line("rev-parse", "HEAD", at=path)
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     return head if head != onto and descends(repo, tip, head) else None
 
 

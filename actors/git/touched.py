@@ -3,6 +3,8 @@
 import pygit2
 from pygit2.enums import SortMode
 
+from actors.git.library import opened
+
 COMMITS, PATHS = 1_000, 50_000
 """Of a branch with more commits or paths it is not known what it touches."""
 
@@ -26,7 +28,7 @@ def common_start(git_dir: str, bases: list[str]) -> str | None:
     """Return the commit from which all of `bases` descend; None if there is none."""
     if len(bases) < 2:
         return next(iter(bases), None)
-    found = pygit2.Repository(git_dir).merge_base_octopus([pygit2.Oid(hex=b) for b in bases])
+    found = opened(git_dir).merge_base_octopus([pygit2.Oid(hex=b) for b in bases])
     return None if found is None else str(found)
 
 
@@ -36,7 +38,7 @@ def touched_since(git_dir: str, start: str, tip: str) -> Touched | None:
     Return None if there are too many. Each commit counts, so a change that was taken back is
     touched, too: it may be the other half of a conflict with a branch that began between.
     """
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     walker = repo.walk(tip, SortMode.NONE)
     walker.hide(start)
     paths: set[str] = set()

@@ -22,12 +22,12 @@ from shlex import quote
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.git.command import GitFailed, git
 from actors.git.durable import settle
 from actors.git.errors import RepositoryError, Rule
 from actors.git.graph import descends
+from actors.git.library import opened
 from actors.git.names import read_name
 from actors.git.pins import Pin, pin
 from actors.git.places import own_git_dir
@@ -276,7 +276,7 @@ def _ensure_branch(git_dir: str, branch: str, base: str, owner: str) -> None:
     ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
     tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
     if tip is not None:
-        ours = tip == base or (known == base and descends(pygit2.Repository(git_dir), base, tip))
+        ours = tip == base or (known == base and descends(opened(git_dir), base, tip))
         if not ours:
             raise RepositoryError(
                 Rule.BRANCH_EXISTS,
@@ -313,7 +313,7 @@ def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bo
             return False
     except GitFailed:
         return False  # unknown is not clean
-    repo = pygit2.Repository(git_dir)
+    repo = opened(git_dir)
     state = RefScanner(git_dir).scan()
     head = state.worktrees.get(name, "")
     tip = state.heads.get(head, head)

@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-import pygit2
 
 from actors.git import merge as merging
 from actors.git import resolution
 from actors.git.command import GitRefused
 from actors.git.graph import descends
 from actors.git.identity import of_text
+from actors.git.library import opened
 from actors.git.refs import HEADS, read_ref
 from actors.git.repository import is_dirty
 from actors.merger.scratch import at_work, bring, scratch
@@ -113,7 +113,7 @@ def _request(row: Workflow) -> merging.MergeRequest:
     )
     resolved = [task.carried for task in tasks if task.carried]
     carried = row.merge.carried
-    if carried and descends(pygit2.Repository(row.git_dir), request.base, carried):
+    if carried and descends(opened(row.git_dir), request.base, carried):
         request = msgspec.structs.replace(request, base=carried)
     elif carried:
         resolved = [carried, *resolved]

@@ -15,8 +15,10 @@ from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.git import identity
+from actors.git.command import GitUnknown
 from actors.git.copies import to_copy, without_match
 from actors.git.errors import RepositoryError, Rule
+from actors.git.library import opened
 from actors.git.places import place_within
 from actors.git.repository import Survey, survey
 from actors.plan import config
@@ -88,8 +90,11 @@ def check(source: str | dict[str, Any], base: str, again: bool = False) -> Check
             f"{plan.target} is checked out with changed files; if the merge touches them it "
             "will not land: " + ", ".join(found.changed[:5])
         )
-    if not identity.can_commit(plan.repo):
-        warnings.append(f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}")
+    try:
+        if not identity.can_commit(plan.repo):
+            warnings.append(f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}")
+    except GitUnknown as error:
+        warnings.append(f"git does not say with which name it commits: {error}")
     if plan.orchestrator is not None:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
     order = _launch_order(plan)
@@ -107,7 +112,7 @@ def _launch_order(plan: Plan) -> list[str]:
 def _check_place(plan: Plan, found: Survey) -> None:
     """The plan's place in the repository is in every worktree, so it must be in the target."""
     place = place_within(plan.repo)
-    tree = pygit2.Repository(found.git_dir)[found.target_oid].peel(pygit2.Tree)
+    tree = opened(found.git_dir)[found.target_oid].peel(pygit2.Tree)
     if place.parts and place.as_posix() not in tree:
         raise malformed("repo", f"{place} is not a directory of branch {plan.target!r}")
 

@@ -15,6 +15,7 @@ from actors.clis.profile import (
 )
 from actors.clis.version import ask
 from actors.git import identity
+from actors.git.command import GitUnknown
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.action import Action, Do
@@ -63,8 +64,11 @@ def _git() -> Finding:
 def _identity() -> list[Finding]:
     """Only what is missing is said; a repository may set an identity of its own."""
     place = file_of_user("~")
-    if shutil.which("git") is None or place is None or identity.can_commit(str(place)):
-        return []
+    try:
+        if shutil.which("git") is None or place is None or identity.can_commit(str(place)):
+            return []
+    except GitUnknown as error:
+        return [_item(f"git does not say with which name it commits: {error}", "note")]
     return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
 
 

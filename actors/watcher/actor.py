@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import pygit2
 
 from actors.git.commits import Commit, read
 from actors.git.durable import settle
@@ -26,6 +25,7 @@ from actors.git.history import (
     Rewritten,
     moves,
 )
+from actors.git.library import opened
 from actors.git.reflog import entries
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.platform.loop import Timer
@@ -102,7 +102,7 @@ class Watcher(CompanyActor):
     def _open(self) -> None:
         reader = self.stage.reader
         git_dir, self._target = reader.repository(self._workflow)
-        self._repo = pygit2.Repository(git_dir)
+        self._repo = opened(git_dir)
         self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
         plan = reader.plan(self._workflow)
@@ -272,7 +272,7 @@ class Watcher(CompanyActor):
         others = [self._value(b, state) or b.base for b in branches if b is not branch]
         others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
         if new is not None and read(self._repo, new) is None:
-            self._repo = pygit2.Repository(self._git_dir)
+            self._repo = opened(self._git_dir)
             if read(self._repo, new) is None:
                 log.warning("%s: %s names %s, which is no commit", self.address, branch.ref, new)
                 return []

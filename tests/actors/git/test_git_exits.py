@@ -1,14 +1,19 @@
 """How a git child may end: done, refused with a reason that git stated, or unknown."""
 
 import os
+import resource
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from actors.git import checkout as checkout_module
 from actors.git.command import GitRefused, GitUnknown, git
+from actors.git.identity import CALLBOARD, can_commit, identity
 from actors.git.land import Behind, Landed, RefRefused, Stock, land, take_stock
+from actors.git.places import own_git_dir
+from actors.git.repository import worktree_path
 from tests.actors.git.git_repos import Repo, land_next
 
 _DEATHS = {
@@ -159,3 +164,50 @@ def test_a_lock_of_someone_else_after_the_target_moved_is_no_landing(
     lock.unlink()
     assert isinstance(land(ready.git_dir, "main", old=old, new=new, message="x"), Landed)
     assert ready.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("how", _DEATHS)
+def test_a_git_that_dies_has_not_said_that_there_is_no_identity(
+    repo: Repo, shim: Shim, how: str
+) -> None:
+    """The merges were made in Callboard's name. Hazard 62."""
+    assert identity(str(repo.path)).name == "A U Thor"
+    shim.die("var", how)
+    for ask in (identity, can_commit):
+        with pytest.raises(GitUnknown):
+            ask(str(repo.path))
+    shim.live()
+    repo.git("config", "--unset", "user.name")
+    repo.git("config", "user.useConfigOnly", "true")
+    assert identity(str(repo.path)) == CALLBOARD
+    assert not can_commit(str(repo.path))
+    repo.git("config", "user.name", "")
+    assert identity(str(repo.path)) == CALLBOARD
+
+
+def test_a_checkout_that_cannot_be_looked_at_is_not_taken_for_one_that_is_gone(
+    ready: Repo, tmp_path: Path
+) -> None:
+    """With too many open files, the landing left a checkout of the target behind. Hazard 62."""
+    ready.git("checkout", "-q", "--detach")
+    ready.git("worktree", "add", "-q", tmp_path / "linked", "main")
+    assert worktree_path(ready.git_dir, "linked") == str(tmp_path / "linked")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        held = []
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        with pytest.raises(OSError, match="Too many open files"):
+            worktree_path(ready.git_dir, "linked")
+        with pytest.raises(OSError, match="Too many open files"):
+            own_git_dir(tmp_path / "linked")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for fd in held:
+            os.close(fd)
+    assert isinstance(land_next(ready), Landed)
+    assert (tmp_path / "linked" / "a.txt").read_text() == "a2\n"

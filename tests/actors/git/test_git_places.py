@@ -8,10 +8,12 @@ import pytest
 
 from actors.git.errors import RepositoryError, Rule
 from actors.git.land import Landed, TargetLocked, land
+from actors.git.merge import MergeResult, merge_branches, plan_merge
+from actors.git.pins import pin
 from actors.git.places import explicit, main_workdir, place_within
 from actors.git.repository import survey
-from actors.git.tested import checkout_tree
-from actors.git.worktrees import add
+from actors.git.tested import Tree, checkout_tree
+from actors.git.worktrees import Worktree, add, remove
 from tests.actors.git.git_repos import Repo
 
 
@@ -149,3 +151,32 @@ def test_the_tested_tree_is_the_commit_whole_though_the_users_checkout_is_sparse
 def test_a_place_within_the_repository(repo: Repo) -> None:
     assert place_within(repo.path) == Path()
     assert place_within(repo.path / "dir") == Path("dir")
+
+
+@pytest.mark.parametrize("where", ["/nonexistent", "elsewhere", "fake"])
+def test_a_core_worktree_that_an_agent_sets_stops_nothing(
+    repo: Repo, home: Path, tmp_path: Path, where: str
+) -> None:
+    """Landing looped, and `stop` was refused. Hazard 75."""
+    base, path = repo.oid("main"), home / "task"
+    task = add(repo.git_dir, str(home), str(path), branch="task", base=base, owner="demo")
+    tip = repo.commit("an agent's", {"a.txt": "a2\n"}, at=path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / ".git").write_text(f"gitdir: {repo.git_dir}\n")
+    repo.git("config", "core.worktree", str(tmp_path / where))
+    merged = merge_branches(plan_merge(repo.git_dir, "main", [("task", "")], time=0))
+    assert isinstance(merged, MergeResult)
+    tested = checkout_tree(repo.git_dir, str(home), str(home / "tested"), merged.result)
+    assert isinstance(tested, Tree)
+    found = land(
+        repo.git_dir, "main", old=base, new=merged.result, message="x", repo=str(repo.path)
+    )
+    assert found == Landed(merged.result, (str(repo.path),), ())
+    assert (repo.path / "a.txt").read_text() == "a2\n"
+    (path / "a.txt").write_text("more\n")
+    assert pin(repo.git_dir, str(path), "demo/task").unpinned == ()
+    again = add(repo.git_dir, str(home), str(path), branch="task", base=base, owner="demo")
+    assert again == Worktree(path=str(path), name=task.name, branch="task", base=base, tip=tip)
+    remove(repo.git_dir, str(home), str(path), merged_into=merged.result, pin_as="demo/task")
+    assert not path.exists()
