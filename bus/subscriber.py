@@ -60,8 +60,11 @@ class Subscriber:
         self._behind = True
         self.healed = 0
 
-    def next(self, timeout: float | None = None) -> AnyFact | None:
-        """Return the next fact, or None after `timeout` seconds without one."""
+    def next(self, timeout: float | None = None, wake: int | None = None) -> AnyFact | None:
+        """Return the next fact, or None after `timeout` seconds without one.
+
+        Return None earlier if the file descriptor `wake` can be read.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ready:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -73,9 +76,18 @@ class Subscriber:
             try:
                 self._take(self._socket.recv(zmq.NOBLOCK))
             except zmq.Again:
-                if not self._socket.poll(None if left is None else int(left * 1000)):
+                if not self._wait(left, wake):
                     return None
         return self._ready.popleft()
+
+    def _wait(self, seconds: float | None, wake: int | None) -> bool:
+        """Wait for a frame. Return False after `seconds`, or if `wake` can be read first."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        if wake is not None:
+            poller.register(wake, zmq.POLLIN)
+        found = dict(poller.poll(None if seconds is None else int(seconds * 1000)))
+        return self._socket in found
 
     def __iter__(self) -> Iterator[AnyFact]:
         """Yield facts without end."""

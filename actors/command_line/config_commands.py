@@ -1,6 +1,6 @@
 """Commands on the configuration: of the user, and of a workflow's repository."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,18 +25,11 @@ def show_config(plan: str | None, as_json: bool) -> None:
     from actors.runtime import local
 
     text = read_plan(plan)["plan"] if plan else None
-    show(local.settings(home(), text), as_json, _table)
+    show(local.settings(home(), text), as_json, _text)
 
 
-def _table(found: "Settings") -> Any:
-    from rich.console import Group
-    from rich.markup import escape
-    from rich.table import Table
-
-    places, values = (Table(box=None, pad_edge=False, show_header=False) for _ in range(2))
-    places.add_row("home", escape(found.home))
-    for name, path in found.files.items():
-        places.add_row(name, escape(path))
-    for each in found.settings:
-        values.add_row(each.key, escape(each.value or "-"), escape(each.source))
-    return Group(places, "", values)
+def _text(found: "Settings") -> str:
+    """Return one line for each file and each setting; paths are not cut."""
+    lines = [f"{name:<16} {path}" for name, path in [("home", found.home), *found.files.items()]]
+    settings = [f"{each.key:<16} {each.value or '-':<12} {each.source}" for each in found.settings]
+    return "\n".join([*lines, "", *settings])

@@ -25,7 +25,7 @@ without an unfinished workflow."""
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
-_RUN = Path(__file__).resolve().parents[2] / "run.py"
+RUN = Path(__file__).resolve().parents[2] / "run.py"
 
 
 def ensure(home: Path) -> connection.Connection:
@@ -40,7 +40,7 @@ def ensure(home: Path) -> connection.Connection:
     log = home / "runtime.log"
     with log.open("ab") as errors:
         start = log.stat().st_size
-        argv = [sys.executable, str(_RUN), "serve", "--home", str(home)]
+        argv = [sys.executable, str(RUN), "serve", "--home", str(home)]
         process = subprocess.Popen(
             [*argv, "--idle-exit", str(IDLE_EXIT)],
             stdin=subprocess.DEVNULL,

@@ -16,7 +16,11 @@ from actors.command_line.daemon import down
 from actors.command_line.printing import say
 from actors.command_line.program import command
 from actors.command_line.up import run_plan
+from bus import connection
+from bus.client import Client, NoAnswer
 from bus.connection import NoRuntime, home_from, is_held
+from bus.requests import WorkflowList
+from bus.status import FINAL_WORKFLOW
 
 _AGENT = Path(__file__).resolve().parents[2] / "examples" / "scripted_agent.py"
 
@@ -136,7 +140,7 @@ def run_demo(home: str | None, directory: str | None) -> int:
     try:
         code = run_plan(where, {"plan": plan.read_text(), "base": str(place)}, as_json=False)
     finally:
-        if not was_serving:
+        if not was_serving and _is_over(where):
             _end(where)
     if code == 0:
         say(
@@ -146,6 +150,15 @@ def run_demo(home: str | None, directory: str | None) -> int:
             f"  {command('serve')}   # then: ps, events, why demo"
         )
     return code
+
+
+def _is_over(home: Path) -> bool:
+    """Return whether nothing goes on, as it does after the person has left the view."""
+    try:
+        with Client(connection.read(home).requests) as client:
+            return all(row.status in FINAL_WORKFLOW for row in client.ask(WorkflowList()))
+    except (NoRuntime, NoAnswer):
+        return True
 
 
 def _end(home: Path) -> None:

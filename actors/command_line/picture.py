@@ -1,23 +1,27 @@
 """Draw the live view of a workflow: what waits, then what runs, then the newest facts.
 
-The functions are pure. The lines depend on a row, the noted facts, the time and the size of the
-screen.
+The functions are pure. The lines depend on a row, the noted facts, what the person has chosen, the
+time and the size of the screen.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.text import Text
 
-from actors.command_line.facts import line, one_line
-from actors.command_line.tables import forecasts, waiting_lines
-from actors.command_line.times import since
+from actors.command_line.facts import line, one_line, said
+from actors.command_line.tables import forecasts
+from actors.command_line.times import since, when
 from actors.command_line.waiting import Wait, limit_words, waits
 from bus import facts
-from bus.facts import AnyFact, TerminalBlocked
+from bus.facts import AnyFact, TerminalBlocked, fact_type
 from bus.rows import Task, Terminal, Workflow
 
 _NEWEST = 50
+_WIDE = 100
+"""From so many columns on, a newest line stands beside its terminal and not below."""
 _AT_WORK = ("starting", "waiting", "running")
 
 
@@ -30,7 +34,7 @@ class Story:
     """
 
     drives: bool = False
-    newest: list[str] = field(default_factory=list)
+    newest: list[AnyFact] = field(default_factory=list)
     questions: dict[str, TerminalBlocked] = field(default_factory=dict)
     commits: dict[str, facts.CommitSeen] = field(default_factory=dict)
     testing_since: str = ""
@@ -43,7 +47,7 @@ class Story:
 
     def note(self, fact: AnyFact) -> None:
         """Note a fact."""
-        self.newest = [*self.newest[1 - _NEWEST :], line(fact)]
+        self.newest = [*self.newest[1 - _NEWEST :], fact]
         match fact:
             case facts.TerminalBlocked():
                 self.questions[fact.address] = fact
@@ -55,44 +59,144 @@ class Story:
                 self.testing_since = ""
 
 
-def picture(row: Workflow, story: Story, now: datetime, width: int, height: int) -> list[Text]:
-    """Return the lines of the view, at most `height` of at most `width` columns."""
+@dataclass
+class Watch:
+    """What a person who watches with a keyboard has chosen.
+
+    `chosen` is the address of a terminal or task in the view, "" for none. `newest` holds the
+    newest line of terminals, `screen` the lines of the one that is opened. `said` is an answer to
+    the last key. Without `keys` nothing can be chosen.
+    """
+
+    keys: bool = False
+    chosen: str = ""
+    said: str = ""
+    opened: str = ""
+    screen: Sequence[str] = ()
+    newest: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Item(NamedTuple):
+    """Lines of the view that belong together, and the address they are about."""
+
+    address: str
+    lines: list[Text]
+
+    @property
+    def short(self) -> "_Item":
+        """The item with its first line only."""
+        return self._replace(lines=self.lines[:1])
+
+
+def choosable(row: Workflow, story: Story) -> list[str]:
+    """Return the addresses that can be chosen, in the order of the view."""
+    waiting = [wait.address for wait in story.waits(row) if wait.address]
+    return list(dict.fromkeys([*waiting, *(terminal.address for terminal in _at_work(row))]))
+
+
+def picture(
+    row: Workflow, story: Story, now: datetime, width: int, height: int, watch: Watch | None = None
+) -> list[Text]:
+    """Return the lines of the view, at most `height` of at most `width` columns.
+
+    With a keyboard there are exactly `height`, and the last one names the keys.
+    """
+    watch = watch or Watch()
+    body = height - 1 if watch.keys else height
+    lines = (_opened if watch.opened else _overview)(row, story, now, width, body, watch)
+    if watch.keys:
+        lines += [Text()] * (body - len(lines)) + [_foot(watch)]
+    for text in lines:
+        text.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def _overview(
+    row: Workflow, story: Story, now: datetime, width: int, height: int, watch: Watch
+) -> list[Text]:
     top = [_head(row, story, now)]
-    waiting = story.waits(row)
+    waiting = [_waiting(wait, width) for wait in story.waits(row)]
     if waiting:
-        top += _cut(_folded(waiting_lines(waiting), width), max(4, height // 2), "waits")
-    running = [_running(task, story, now) for task in row.tasks if _runs(task)]
-    if row.merge_terminal is not None and row.merge_terminal.shall_run:
-        running.append(Text(f"  {_terminal(row.merge_terminal, now)}"))
+        top.append(Text("waits for you", style="bold yellow"))
+        room = max(3, height // 2 - 1)
+        if watch.chosen and sum(len(item.lines) for item in waiting) > room:
+            waiting = [item if item.address == watch.chosen else item.short for item in waiting]
+        top += _cut(waiting, room, watch, "waits")
+    waits_too = {item.address for item in waiting}
+    running = [
+        _running(terminal, story, watch, now, width < _WIDE)
+        for terminal in _at_work(row)
+        if terminal.address not in waits_too
+    ]
     room = max(2, height - len(top) - 4)
-    top += _cut(running, room, "tasks are at work")
+    if sum(len(item.lines) for item in running) > room:
+        running = [item.short for item in running]
+    top += _cut(running, room, watch, "tasks are at work")
     top += [Text(line, style="dim") for line in _rest(row)]
     if row.status in ("running", "paused"):
         top += [Text(f"  {text}", style="yellow") for text in forecasts(row)]
-    newest = [Text(text, style="dim") for text in story.newest]
     room = height - len(top)
-    shown = [*top, *(newest[-room:] if room > 0 else [])][:height]
-    for text in shown:
-        text.truncate(width, overflow="ellipsis")
-    return shown
+    told = story.newest[-room:] if room > 0 else []
+    shown = _short if width < _WIDE else line
+    return [*top, *(Text(shown(fact), style="dim") for fact in told)][:height]
 
 
-def _folded(lines: list[Text], width: int) -> list[Text]:
-    """Wrap the lines of commands instead of cutting them, so that they can be copied."""
-    found: list[Text] = []
-    for text in lines:
-        plain = text.plain
-        if text.overflow == "fold" and len(plain) > width:
-            found += [Text(plain[at : at + width]) for at in range(0, len(plain), width)]
-        else:
-            found.append(text)
-    return found
+def _short(fact: AnyFact) -> str:
+    """Return a fact for a narrow screen: without its number, and without the word "status"."""
+    kind = "" if fact_type(fact).endswith(".status") else f"{fact_type(fact)} "
+    return f"{when(fact.at)} {fact.address} {kind}{said(fact)}"
 
 
-def _cut(lines: list[Text], room: int, what: str) -> list[Text]:
+def _opened(
+    row: Workflow, story: Story, now: datetime, _width: int, height: int, watch: Watch
+) -> list[Text]:
+    """Return the end of the opened terminal's screen, below the head."""
+    title = Text(f"screen of {watch.opened}", style="bold")
+    shown = [Text(text) for text in watch.screen] or [Text("nothing was shown yet", style="dim")]
+    return [_head(row, story, now), title, *shown[-max(0, height - 2) :]][:height]
+
+
+def _foot(watch: Watch) -> Text:
+    if watch.said:
+        return Text(watch.said, style="reverse")
+    if watch.opened:
+        return Text("Esc back · a attach · y/n answer · q leave", style="reverse")
+    return Text("↑↓ choose · Enter open · a attach · y/n answer · q leave", style="reverse")
+
+
+def _waiting(wait: Wait, width: int) -> _Item:
+    """Return what waits and its commands, which are wrapped and not cut: they can be copied."""
+    lines = [Text(f"  {wait.what}")]
+    for words in wait.commands:
+        lines += [Text(piece) for piece in _folded(f"    {words}", width)]
+    return _Item(wait.address, lines)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Return the text in pieces. None ends with a blank, which a screen would not show."""
+    pieces = []
+    while len(text) > width:
+        piece = text[:width].rstrip() or text[:width]
+        pieces.append(piece)
+        text = text[len(piece) :]
+    return [*pieces, text]
+
+
+def _cut(items: list[_Item], room: int, watch: Watch, what: str) -> list[Text]:
+    """Return the lines of the items that fit, with the chosen one marked and among them."""
+    lines: list[Text] = []
+    at = 0
+    for item in items:
+        if item.address and item.address == watch.chosen:
+            at = len(lines)
+            first = Text(item.lines[0].plain, style="bold reverse")
+            item = _Item(item.address, [first, *item.lines[1:]])
+        lines += item.lines
     if len(lines) <= room:
         return lines
-    return [*lines[: room - 1], Text(f"  … {len(lines) - room + 1} more: {what}", style="dim")]
+    start = max(0, at - max(0, room - 2))
+    shown = lines[start : start + room - 1]
+    return [*shown, Text(f"  … {len(lines) - len(shown)} more: {what}", style="dim")]
 
 
 def _head(row: Workflow, story: Story, now: datetime) -> Text:
@@ -108,17 +212,34 @@ def _head(row: Workflow, story: Story, now: datetime) -> Text:
 
 
 def _runs(task: Task) -> bool:
-    return any(t.status in _AT_WORK and not t.gone for t in task.terminals)
+    return _working(task.terminals) is not None
 
 
-def _running(task: Task, story: Story, now: datetime) -> Text:
-    """Return the line of a task at work: its terminal, for how long, and its newest commit."""
-    at_work = [t for t in task.terminals if t.status in _AT_WORK and not t.gone]
-    chosen = next((t for t in at_work if t.status == "running"), at_work[0])
-    text = f"  {_terminal(chosen, now)}"
-    if commit := story.commits.get(task.address):
+def _working(terminals: list[Terminal]) -> Terminal | None:
+    """Return the terminal that works, else one whose program is there."""
+    there = [t for t in terminals if t.status in _AT_WORK and not t.gone]
+    return next((t for t in there if t.status == "running"), there[0] if there else None)
+
+
+def _at_work(row: Workflow) -> list[Terminal]:
+    """Return the terminal of each task at work, and the merge's."""
+    found = [terminal for task in row.tasks if (terminal := _working(task.terminals))]
+    if row.merge_terminal is not None and row.merge_terminal.shall_run:
+        found.append(row.merge_terminal)
+    return found
+
+
+def _running(terminal: Terminal, story: Story, watch: Watch, now: datetime, narrow: bool) -> _Item:
+    """Return what a terminal at work does: for how long, its newest commit and newest line."""
+    text = f"  {_terminal(terminal, now)}"
+    if commit := story.commits.get(terminal.task):
         text += f" · commit {since(commit.at, now)} ago: {one_line(commit.subject, 60)}"
-    return Text(text)
+    newest = one_line(watch.newest.get(terminal.address, ""))
+    if not newest:
+        return _Item(terminal.address, [Text(text)])
+    if narrow:
+        return _Item(terminal.address, [Text(text), Text(f"      {newest}", style="italic")])
+    return _Item(terminal.address, [Text(f"{text} · {newest}")])
 
 
 def _terminal(terminal: Terminal, now: datetime) -> str:

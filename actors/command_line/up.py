@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from actors.command_line import live, streams, tables
+from actors.command_line import live, streams, tables, watching
 from actors.command_line.cleaning import free_branches
 from actors.command_line.daemon import ensure
 from actors.command_line.options import own_environment
@@ -30,10 +30,9 @@ from bus.rows import Workflow
 from bus.subscriber import Subscriber
 
 _OVER = {"completed", "failed", "cancelled"}
+_BEFORE_WORK = {"created", "starting", "ready"}
 _TOO_LATE = {400, 409}
 _STOPPING = 503
-_QUIET_SECONDS = 0.25
-"""The view is redrawn after so long without a fact."""
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = False) -> int:
@@ -109,16 +108,23 @@ class _Follower:
         self._as_json = as_json
         self._drives = drives
         self._started = False
+        self._leaves = False  # the person has left, and it is to be started before this ends
 
     def follow(self) -> Workflow | None:
         """Follow to the end, or until the merge waits for a person.
 
-        Return the row, or None after Ctrl-C.
+        Return the row, or None if the person leaves.
         """
         try:
             while True:
                 try:
-                    return self._with(connection.read(self._home))
+                    row = self._with(connection.read(self._home))
+                    return None if self._leaves and row.status not in _OVER else row
+                except live.Left:
+                    if not self._drives or self._started:
+                        return None
+                    self._leaves = True
+                    say(f"{self.name}/ is being prepared; this ends when it works", err=True)
                 except (NoRuntime, NoAnswer):
                     self._await_runtime()
                 except Refused as refused:
@@ -164,20 +170,18 @@ class _Follower:
             return client.ask(WorkflowGet(workflow=self.name))
 
     def _view(self, client: Client) -> live.View:
-        if self._as_json:
+        if self._as_json or self._leaves:
             return live.Quiet()
-        return live.follow_view(client, self.name, self._drives)
+        return watching.follow_view(client, self._home, self.name, self._drives)
 
     def _is_over(self, client: Client, subscriber: Subscriber, view: live.View) -> bool:
         """Show the next fact.
 
         Return whether the workflow is over or its merge waits for a person.
         """
-        fact = subscriber.next(_QUIET_SECONDS if view.behind else LOOK_SECONDS)
-        if fact is None and view.behind:
-            view.catch_up()
-            return False
+        fact = subscriber.next(LOOK_SECONDS, view.keys)
         if fact is None:
+            view.catch_up()
             if not connection.is_held(self._home):
                 raise NoRuntime(self._home)
             return self._ends(client.ask(WorkflowGet(workflow=self.name)))
@@ -188,9 +192,9 @@ class _Follower:
             return self._ends(row)
         return False
 
-    @staticmethod
-    def _ends(row: Workflow) -> bool:
-        return row.status in _OVER or merge_of_person(row)
+    def _ends(self, row: Workflow) -> bool:
+        leaves = self._leaves and row.status not in _BEFORE_WORK
+        return leaves or row.status in _OVER or merge_of_person(row)
 
     def _go_on(self, client: Client, row: Workflow) -> None:
         """Send the next command, if this process drives the workflow.

@@ -24,17 +24,21 @@ _TASKS_GO_ON = ("running", "paused")
 
 
 class Wait(NamedTuple):
-    """One thing that waits for a person: a sentence, and the commands to choose from."""
+    """One thing that waits for a person: a sentence, and the commands to choose from.
+
+    `address` is that of the task or terminal that it is about, "" for the whole workflow.
+    """
 
     what: str
     commands: list[str]
+    address: str = ""
 
 
 def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
     """Return what waits for a person, in the order of the tasks."""
     id, found = workflow.id, []
     for task in workflow.tasks:
-        found += _of_task(workflow, task)
+        found += [wait._replace(address=task.address) for wait in _of_task(workflow, task)]
         found += [w for terminal in task.terminals for w in _asks(terminal, questions or {})]
     if workflow.merge_terminal is not None:
         found += _asks(workflow.merge_terminal, questions or {})
@@ -67,6 +71,10 @@ def _of_task(workflow: Workflow, task: Task) -> list[Wait]:
 
 
 def _asks(terminal: Terminal, questions: Questions) -> list[Wait]:
+    return [wait._replace(address=terminal.address) for wait in _asked(terminal, questions)]
+
+
+def _asked(terminal: Terminal, questions: Questions) -> list[Wait]:
     where = terminal.address.rstrip("/")
     if not terminal.shall_run or not terminal.live:
         return []

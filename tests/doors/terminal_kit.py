@@ -7,6 +7,7 @@ import struct
 import subprocess
 import termios
 from contextlib import suppress
+from typing import Any
 
 import pyte
 
@@ -14,12 +15,19 @@ from tests.doors.kit import PYTHON, ROOT, Home
 
 
 class Window:
-    """A program of ours in a terminal of so many rows and columns."""
+    """A program of ours in a terminal of so many rows and columns.
 
-    def __init__(self, home: Home, *words: str, rows: int = 24, columns: int = 80) -> None:
+    With `keep` the terminal stays open here, so that its modes can be read.
+    """
+
+    def __init__(
+        self, home: Home, *words: str, rows: int = 24, columns: int = 80, keep: bool = False
+    ) -> None:
         self.written = b""
-        self._size = (rows, columns)
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
         self._fd, inner = pty.openpty()
+        self.before = termios.tcgetattr(inner)
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
         self.process = subprocess.Popen(
@@ -29,16 +37,32 @@ class Window:
             stderr=inner,
             env={**env, "TERM": "xterm-256color"},
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
-        os.close(inner)
+        self._inner = inner
+        if not keep:
+            os.close(inner)
 
     def read(self) -> bool:
         """Take what was written since; False once the program has closed the terminal."""
         with suppress(OSError):  # EIO: nobody has the other end any more
             if piece := os.read(self._fd, 65536):
                 self.written += piece
+                self._stream.feed(piece)
                 return True
         return False
+
+    def chosen(self) -> list[str]:
+        """The rows, but for the last one, that are shown in reverse."""
+        shown, buffer = self.screen(), self._screen.buffer
+        return [text for row, text in enumerate(shown[:-1]) if text and buffer[row][2].reverse]
+
+    def type(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
+    def modes(self) -> list[Any]:
+        """The terminal's attributes as they are now; with `keep` only."""
+        return termios.tcgetattr(self._inner)
 
     def end(self) -> int:
         """Read to the end; the exit code."""
@@ -49,6 +73,4 @@ class Window:
 
     def screen(self) -> list[str]:
         """The rows of the screen as they are now."""
-        screen = pyte.Screen(self._size[1], self._size[0])
-        pyte.ByteStream(screen).feed(self.written)
-        return [line.rstrip() for line in screen.display]
+        return [line.rstrip() for line in self._screen.display]

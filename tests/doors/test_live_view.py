@@ -1,5 +1,6 @@
 """`up` on a terminal: it says what waits for a person, and fits the screen."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,3 +34,69 @@ def test_a_question_is_shown_on_top_and_its_command_runs(
     home.ok("answer", "demo/a/1", "red")
     assert window.end() == 0
     assert any("demo/ completed" in line for line in window.screen())
+
+
+def plan_that_asks(repo: Path, tmp_path: Path) -> str:
+    """Two tasks, each of which asks something."""
+    asks = coder("@ ask Shall it be red? | Yes | No\n" + say("paint #done"))
+    other = coder("@ ask Which colour? | red | green\n" + say("other #done"))
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [asks], "b": [other]}))
+    return str(plan)
+
+
+FIRST, SECOND = "  demo/a/1 asks: Shall it be red?", "  demo/b/1 asks: Which colour?"
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(20, 60), (60, 200)])
+def test_keys_answer_open_and_leave(
+    home: Home, repo: Path, tmp_path: Path, rows: int, columns: int
+) -> None:
+    words = plan_that_asks(repo, tmp_path)
+    window = Window(home, "up", words, rows=rows, columns=columns)
+    screen = until(window, lambda screen: {FIRST, SECOND} <= set(screen))
+    assert window.chosen() == [FIRST]
+    assert screen[-1].startswith("↑↓ choose · Enter open · a attach")
+    window.type("\x1b[B")
+    until(window, lambda _: window.chosen() == [SECOND])
+    window.type("\x1b[A")
+    until(window, lambda _: window.chosen() == [FIRST])
+    window.type("y")
+    until(window, lambda screen: screen[-1] == "demo/a/1/ answered: Yes")
+    until(window, lambda _: window.chosen() == [SECOND])
+    window.type("\r")
+    until(window, lambda screen: screen[1] == "screen of demo/b/1/")
+    until(window, lambda screen: any("Which colour?" in line for line in screen[2:]))
+    window.type("\x1b")
+    until(window, lambda _: window.chosen() == [SECOND])
+    window.type("q")
+    assert window.end() == 1
+    assert any("demo/ goes on" in line for line in window.screen())
+    again = Window(home, "follow", "demo", rows=rows, columns=columns)
+    until(again, lambda _: again.chosen() == [SECOND])
+    again.type("2")
+    assert again.end() == 0
+    assert any("demo/ completed" in line for line in again.screen())
+    assert again.written.count(b"\x1b[?1049h") == again.written.count(b"\x1b[?1049l") == 1
+
+
+def test_attach_from_the_view_comes_back_to_it(home: Home, repo: Path, tmp_path: Path) -> None:
+    window = Window(home, "up", plan_that_asks(repo, tmp_path), rows=30, columns=120)
+    until(window, lambda screen: {FIRST, SECOND} <= set(screen))
+    window.type("a")
+    until(window, lambda screen: SECOND not in screen and "❯ 1. Yes" in screen)
+    window.type("\x11")
+    until(window, lambda _: window.chosen() == [FIRST])
+    window.type("1")
+    until(window, lambda _: window.chosen() == [SECOND])
+    window.type("2")
+    assert window.end() == 0
+
+
+def test_the_terminal_is_given_back_as_it_was(home: Home, repo: Path, tmp_path: Path) -> None:
+    window = Window(home, "up", plan_that_asks(repo, tmp_path), keep=True)
+    until(window, lambda screen: "waits for you" in screen)
+    assert window.modes() != window.before
+    window.process.terminate()
+    assert window.process.wait(30) == 128 + signal.SIGTERM
+    assert window.modes() == window.before

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, git, moves, plan_text, types
+from tests.doors.terminal_kit import Window
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -121,3 +122,17 @@ def test_the_target_checked_out_with_changed_files_in_the_way_is_left_alone(
     refused = next(f for f in home.facts() if f["type"] == "merge.refused")
     assert refused["files"] == ["README"]
     assert (repo / "README").read_text() == "mine, not committed\n"
+
+
+def test_a_demo_that_is_left_goes_on(tmp_path: Path) -> None:
+    """Its runtime ends only with its workflow."""
+    home = Home(tmp_path / "demo" / "home")
+    window = Window(home, "demo", "--dir", str(tmp_path / "demo"))
+    while not any("demo/greet/1/" in line for line in window.screen()):
+        assert window.read()
+    window.type("q")
+    assert window.end() == 1
+    try:
+        home.until(lambda row: row["status"] == "completed")
+    finally:
+        home.close()

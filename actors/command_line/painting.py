@@ -1,0 +1,68 @@
+"""Paint lines on the terminal's other screen, and only those that have changed.
+
+What was on the terminal before comes back when the screen is closed.
+"""
+
+import sys
+from contextlib import suppress
+
+from rich.text import Text
+
+from actors.command_line.neutral import Neutral, console
+
+_OPEN = "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J"
+_CLOSE = "\x1b[0m\x1b[?25h\x1b[?1049l"
+
+
+class Screen:
+    """The other screen of the terminal on standard output."""
+
+    def __init__(self) -> None:
+        self._console = console()
+        self._size = (0, 0)
+        self._painted: list[str] = []
+        self._is_open = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows, as they are now."""
+        size = self._console.size
+        return size.width, size.height
+
+    def open(self) -> None:
+        """Show the other screen, empty and without a cursor."""
+        self._painted, self._is_open = [], True
+        self._write(_OPEN)
+
+    def close(self) -> None:
+        """Show what was there before. A terminal that is gone is no error."""
+        if self._is_open:
+            self._is_open = False
+            self._write(_CLOSE)
+
+    def paint(self, lines: list[Text]) -> None:
+        """Show these lines from the top, each no wider than the screen."""
+        if self._size != self.size:
+            self._size, self._painted = self.size, []
+            self._write("\x1b[2J")
+        new = [self._styled(line) for line in lines]
+        old = [*self._painted, *[""] * len(new)]
+        changed = [
+            f"\x1b[{row};1H\x1b[2K{text}\x1b[0m"
+            for row, text in enumerate(new, 1)
+            if text != old[row - 1]
+        ]
+        if len(new) < len(self._painted):
+            changed.append(f"\x1b[{len(new) + 1};1H\x1b[J")
+        self._painted = new
+        self._write("".join(changed))
+
+    def _styled(self, line: Text) -> str:
+        with self._console.capture() as captured:
+            self._console.print(Neutral(line), end="")
+        return captured.get().rstrip("\n")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stdout.write(text)
+            sys.stdout.flush()
