@@ -46,7 +46,8 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
         state, step = _FIRST_STEPS[workflow.status]
         found.append(Wait(f"{id} {state}", [command(step, id)]))
     if workflow.status == "failed":
-        found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", [command("why", id)]))
+        steps = [*_after_failure(workflow), command("why", id)]
+        found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", steps))
     if merge_of_person(workflow):
         landed, where = workflow.merge.stage == MergeStage.CHECKOUT, workflow.merge.worktree
         what = "landed, but for a checkout" if landed else f"a conflict in {where}"
@@ -54,6 +55,18 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
             what += f" (the base of {workflow.merge.task})"
         found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))
     return found
+
+
+def _after_failure(workflow: Workflow) -> list[str]:
+    """Return the commands with which a workflow that failed can go on."""
+    failed = [task.address.rstrip("/") for task in workflow.tasks if task.status == "failed"]
+    if failed:
+        return [command("retry", task) for task in failed]
+    if all(task.status == "pending" for task in workflow.tasks):
+        return [command("prepare", workflow.id)]
+    if all(task.status == "completed" for task in workflow.tasks):
+        return [command("merge", workflow.id, "--continue")]
+    return []
 
 
 def _of_task(workflow: Workflow, task: Task) -> list[Wait]:

@@ -5,6 +5,7 @@
       launcher
       previewer
       janitor
+      warden
       workflows
         demo
           watcher
@@ -44,6 +45,7 @@ from actors.system.stage import Stage
 from actors.terminal.actor import TerminalActor
 from actors.terminal.launcher import Launcher
 from actors.watcher.actor import Watcher
+from actors.watcher.warden import Warden
 from actors.watcher.watches import Watches
 from actors.workflow.actor import WorkflowActor
 from bus import address as addresses
@@ -79,6 +81,7 @@ def root_spec(
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
             worker("janitor", Janitor, stage),
+            worker("warden", Warden, stage),
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),

@@ -71,6 +71,7 @@ from bus.facts.terminals import (
     TimedOut,
     TurnEnded,
     TurnWithoutCommit,
+    WorktreeLost,
 )
 
 AnyFact = (
@@ -87,6 +88,7 @@ AnyFact = (
     | TerminalReady
     | TerminalUnverified
     | LaunchFailed
+    | WorktreeLost
     | TerminalExited
     | TerminalAdopted
     | InstructionSent
@@ -186,6 +188,7 @@ __all__ = [
     "WorkflowCleaned",
     "WorkflowForgotten",
     "WorkflowMoved",
+    "WorktreeLost",
     "decode_fact",
     "encode_fact",
     "fact_type",

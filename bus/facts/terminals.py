@@ -17,6 +17,19 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
     seconds: float = 0.0
 
 
+class WorktreeLost(Fact, kw_only=True, tag="worktree.lost"):
+    """The worktree `path`, in which the program of `terminal` works, was removed by somebody.
+
+    `address` is the task, or the merge terminal. What was not committed is lost; the branch stays.
+    """
+
+    observed = True
+
+    terminal: str
+    incarnation: int
+    path: str
+
+
 class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
     """The program's profile was not verified with this `version` ("" if unknown).
 

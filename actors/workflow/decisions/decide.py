@@ -115,6 +115,14 @@ def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
 
 
 @observe.register
+def _worktree_lost(fact: facts.WorktreeLost, draft: Draft) -> None:
+    terminal = _current(draft, fact.terminal, fact.incarnation)
+    if terminal is not None:
+        lost = f"its worktree {fact.path} was removed; what was not committed is lost"
+        _ended(draft, terminal, lost, "")
+
+
+@observe.register
 def _timed_out(fact: facts.TimedOut, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.shall_run:
