@@ -30,6 +30,8 @@ class Do(StrEnum):
     REJECT = "task.reject"
     CONTINUE_MERGE = "merge.continue"
     ABORT_MERGE = "merge.abort"
+    RESTORE_CONFIG = "config.restore"
+    ACCEPT_CONFIG = "config.accept"
     ANSWER = "terminal.answer"
     SEND = "terminal.send"
     EVENTS = "events.replay"

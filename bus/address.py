@@ -86,6 +86,17 @@ def workflow_of(address: str) -> str:
     return address.split("/", 1)[0]
 
 
+def whose(address: str) -> str:
+    """Return the id of the workflow that an actor belongs to; "" for one of the runtime.
+
+    >>> whose("demo/login/1/"), whose("runtime/workflows/demo/watcher/"), whose("runtime/gateway/")
+    ('demo', 'demo', '')
+    """
+    if address.startswith(WORKFLOWS):
+        return workflow_of(address.removeprefix(WORKFLOWS))
+    return "" if address.startswith(RUNTIME) else workflow_of(address)
+
+
 def task_of(address: str) -> str:
     """Return the address of a terminal's task: the first two parts."""
     return "/".join(address.split("/")[:2]) + "/"

@@ -39,6 +39,17 @@ OF_ACCOUNT = frozenset(
 """Limits that hold for every terminal of the account."""
 
 
+class Settled(StrEnum):
+    """What became of a change of the repository's shared files."""
+
+    RESTORED = "restored"
+    """A person had them put back."""
+    ACCEPTED = "accepted"
+    """A person took them as they are."""
+    AS_BEFORE = "as_before"
+    """Somebody put them back in the repository itself."""
+
+
 class MergeRefusal(StrEnum):
     """Why a merge ended without landing."""
 

@@ -7,7 +7,7 @@ lost, repeated or late does no harm.
 import msgspec
 
 from bus.peer import NOBODY, Caller
-from bus.requests import Command, ConsoleRequest, Id
+from bus.requests import Command, ConfigRequest, ConsoleRequest, Id
 
 
 class Message(msgspec.Struct, tag=True, frozen=True):
@@ -109,6 +109,14 @@ class ClearAsk(Message, frozen=True):
     caller: Caller = NOBODY
 
 
+class ConfigAsk(Message, frozen=True):
+    """A request of `caller` about a repository's shared files; the reply goes to `client`."""
+
+    client: str
+    request: ConfigRequest
+    caller: Caller = NOBODY
+
+
 class ConsoleAsk(Message, frozen=True):
     """A console request of `caller`; the reply goes to `client`.
 
@@ -141,6 +149,7 @@ AnyMessage = (
     | Preview
     | DiffAsk
     | ClearAsk
+    | ConfigAsk
     | ConsoleAsk
     | ScreenAsk
 )

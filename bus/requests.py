@@ -165,6 +165,14 @@ class MergeAbort(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.abor
     """Give up a merge. The workflow fails; its branches and its target stay as they are."""
 
 
+class ConfigRestore(_OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.restore"):
+    """Put a repository's configuration, hooks and attributes back, as at the submission."""
+
+
+class ConfigAccept(_OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.accept"):
+    """Take a repository's configuration, hooks and attributes as they are now."""
+
+
 class TerminalAnswer(_OfTerminal[results.Answered], kw_only=True, tag="terminal.answer"):
     """Answer a terminal's prompt; `choice` is the label of one of its choices."""
 
@@ -274,6 +282,9 @@ Command = (
 )
 """The requests that the workflow actor decides on."""
 
+ConfigRequest = ConfigRestore | ConfigAccept
+"""The requests that the git watcher of a workflow answers."""
+
 ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize | TerminalGive
 """The requests that the actor of the consoles answers."""
 
@@ -287,6 +298,8 @@ AnyRequest = (
     | WorkflowForget
     | MergePreview
     | TaskDiff
+    | ConfigRestore
+    | ConfigAccept
     | TerminalAnswer
     | TerminalOutput
     | TerminalInput

@@ -51,6 +51,13 @@ class Cleaned(msgspec.Struct):
     dry_run: bool = False
 
 
+class ConfigSettled(msgspec.Struct):
+    """The shared files of a workflow's repository are as they shall be. `files` had changed."""
+
+    workflow: str
+    files: list[str]
+
+
 class CheckedTask(msgspec.Struct):
     """One task of a checked plan.
 

@@ -225,6 +225,12 @@ class Workflow(msgspec.Struct, kw_only=True):
     git_dir: str
     author: str = ""
     """The author of the merge commits, as `Name <address>`."""
+    kept: str = ""
+    """The digest of the copy of the repository's shared files."""
+    changed: str = ""
+    """The digest of the change of those files that was told last; "" if they are as in the copy."""
+    held: str = ""
+    """Why nothing may land until a person has looked: what was changed in the repository."""
     target: str
     status: WorkflowStatus
     reason: str = ""

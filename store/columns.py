@@ -17,6 +17,9 @@ class WorkflowColumns(TypedDict, total=False):
     handled: int
     frozen: bool
     tidied: bool
+    kept: str
+    changed: str
+    held: str
     forecast: list[Forecast]
 
 

@@ -98,6 +98,14 @@ def _add_limits(database: SqliteDatabase) -> None:
         database.create_tables([Account])
 
 
+def _add_kept(database: SqliteDatabase) -> None:
+    """Add what is known of the repository's shared files; "" is kept from the next look on."""
+    present = {column.name for column in database.get_columns("workflow")}
+    for name in ("kept", "changed", "held"):
+        if name not in present:
+            database.execute_sql(f"ALTER TABLE workflow ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -109,6 +117,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_settings,
     _add_dependencies,
     _add_limits,
+    _add_kept,
 )
 
 VERSION = len(STEPS)

@@ -149,7 +149,8 @@ class Reader:
             id
             for (id,) in self._sql(
                 "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
-                " WHERE tidied = 0 AND status = 'merging' AND git_dir = ? AND target = ?"
+                " WHERE tidied = 0 AND held = '' AND status = 'merging'"
+                " AND git_dir = ? AND target = ?"
                 f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid",
                 *(git_dir, target),
             )
@@ -173,6 +174,13 @@ class Reader:
         """Return a workflow's git directory and target."""
         ((git_dir, target),) = self._sql("SELECT git_dir, target FROM workflow WHERE id = ?", id)
         return git_dir, target
+
+    def kept(self, id: str) -> tuple[str, str, str]:
+        """Return of a workflow the digests `kept` and `changed`, and why nothing may land."""
+        ((kept, changed, held),) = self._sql(
+            "SELECT kept, changed, held FROM workflow WHERE id = ?", id
+        )
+        return kept, changed, held
 
     def terminal(self, address: str) -> rows.Terminal | None:
         """Return a terminal's row, or None."""

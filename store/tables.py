@@ -51,7 +51,8 @@ class Workflow(Model):
 
     `handled` is the seq of the last observation decided on, which makes the facts a durable
     mailbox. `plan` is the plan as JSON. `settings` are the git settings at the submission that
-    decide the bytes of a checkout, as JSON; null in rows of older versions.
+    decide the bytes of a checkout, as JSON; null in rows of older versions. `kept` and `changed`
+    are digests: of the copy of the repository's shared files, and of the change told last.
     """
 
     id = TextField(primary_key=True)
@@ -60,6 +61,9 @@ class Workflow(Model):
     git_dir = _text()
     author = _text()
     settings = TextField(constraints=[SQL("DEFAULT 'null'")])
+    kept = _text()
+    changed = _text()
+    held = _text()
     target = TextField()
     plan = BlobField()
     status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)

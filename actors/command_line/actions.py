@@ -18,6 +18,8 @@ _WORDS = {
     Do.REJECT: "reject {} --reason REASON",
     Do.CONTINUE_MERGE: "merge {} --continue",
     Do.ABORT_MERGE: "merge {} --abort",
+    Do.RESTORE_CONFIG: "config restore {}",
+    Do.ACCEPT_CONFIG: "config accept {}",
     Do.ANSWER: "answer {} CHOICE",
     Do.SEND: "send {} TEXT",
     Do.EVENTS: "events {}",

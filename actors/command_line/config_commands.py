@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.options import home, home_option, json_option, read_plan, show
+from actors.command_line.options import ask, home, home_option, json_option, read_plan, show
 
 if TYPE_CHECKING:
     from bus.results import Settings
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @main.group()
 def config() -> None:
-    """Show what counts for your plans."""
+    """Show what counts for your plans, or settle a change of a repository."""
 
 
 @config.command("show")
@@ -26,6 +26,30 @@ def show_config(plan: str | None, as_json: bool) -> None:
 
     text = read_plan(plan)["plan"] if plan else None
     show(local.settings(home(), text), as_json, _text)
+
+
+@config.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def restore(workflow: str, as_json: bool) -> None:
+    """Put a repository's configuration, hooks and attributes back as at the submission."""
+    from bus.requests import ConfigRestore
+
+    result = ask(ConfigRestore(workflow=workflow))
+    show(result, as_json, lambda r: f"{r.workflow}/ put back: {', '.join(r.files) or 'nothing'}")
+
+
+@config.command()
+@click.argument("workflow")
+@json_option
+@home_option
+def accept(workflow: str, as_json: bool) -> None:
+    """Take a repository's configuration, hooks and attributes as they are: it was you."""
+    from bus.requests import ConfigAccept
+
+    result = ask(ConfigAccept(workflow=workflow))
+    show(result, as_json, lambda r: f"{r.workflow}/ accepted: {', '.join(r.files) or 'nothing'}")
 
 
 def _text(found: "Settings") -> str:

@@ -55,6 +55,9 @@ def said(fact: AnyFact) -> str:
             return one_line(fact.reason)
         case facts.TerminalBlocked():
             return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
+        case facts.RepositoryChanged():
+            held = "; nothing lands until a person has looked" if fact.held else ""
+            return one_line(f"{', '.join(fact.files) or 'the copy'}{held}")
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():
@@ -103,9 +106,12 @@ def one_line(text: str, limit: int = 200) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+_TEXTS = ("evidence", "screen", "tail", "text", "issues", "diff")
+
+
 def carried(fact: AnyFact) -> list[str]:
     """Return the longer texts of a fact, such as a screen or the output of a test."""
-    texts = [getattr(fact, name, "") for name in ("evidence", "screen", "tail", "text", "issues")]
+    texts = [getattr(fact, name, "") for name in _TEXTS]
     if isinstance(fact, facts.MergeTested):
         texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")
     if isinstance(fact, facts.ResolutionJudged):

@@ -48,7 +48,10 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
     if workflow.status == "failed":
         steps = [*_after_failure(workflow), command("why", id)]
         found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", steps))
-    if merge_of_person(workflow):
+    if workflow.held:
+        steps = [command("config", step, id) for step in ("restore", "accept")]
+        found.append(Wait(f"{id} lands nothing: {one_line(workflow.held)}", steps))
+    elif merge_of_person(workflow):
         landed, where = workflow.merge.stage == MergeStage.CHECKOUT, workflow.merge.worktree
         what = "landed, but for a checkout" if landed else f"a conflict in {where}"
         if workflow.merge.task:
@@ -150,10 +153,12 @@ def _question(text: str) -> str:
 def merge_of_person(workflow: Workflow) -> bool:
     """Return whether the merge waits for a person.
 
-    It does after a conflict that no merge terminal works on, or if the user's checkout of the
-    target cannot follow the landing.
+    It does after a conflict that no merge terminal works on, if the user's checkout of the target
+    cannot follow the landing, or if somebody changed the repository (`held`).
     """
     helper, stage = workflow.merge_terminal, workflow.merge.stage
     at_work = helper is not None and (helper.shall_run or helper.wanted)
+    if workflow.held and workflow.status == "merging":
+        return True
     asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)
     return workflow.merges and asks

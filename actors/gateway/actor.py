@@ -28,7 +28,17 @@ from bus import clock, requests
 from bus.action import Action, Do
 from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
-from bus.messages import Answer, ClearAsk, ConsoleAsk, DiffAsk, Message, Order, Preview, ScreenAsk
+from bus.messages import (
+    Answer,
+    ClearAsk,
+    ConfigAsk,
+    ConsoleAsk,
+    DiffAsk,
+    Message,
+    Order,
+    Preview,
+    ScreenAsk,
+)
 from bus.peer import NOBODY, By, Caller, Right
 from bus.reasons import Reason
 from bus.router import Envelope
@@ -161,6 +171,20 @@ class Gateway(CompanyActor):
             )
         answer = Answer(client, request.id, request.choice, self._caller)
         self.stage.replies.hand_on(workflow.id, terminal.address, answer)
+        return PENDING
+
+    @answer.register
+    def _restore(self, request: requests.ConfigRestore, client: str) -> Any:
+        return self._to_watcher(request, client)
+
+    @answer.register
+    def _accept(self, request: requests.ConfigAccept, client: str) -> Any:
+        return self._to_watcher(request, client)
+
+    def _to_watcher(self, request: requests.ConfigRequest, client: str) -> Any:
+        workflow = self.workflow(request.workflow)
+        ask = ConfigAsk(client, request, self._caller)
+        self.stage.replies.hand_on(workflow.id, addresses.watcher(workflow.id), ask)
         return PENDING
 
     @answer.register

@@ -17,6 +17,7 @@ which worktree it was found.
     merge       merge branches in order, in memory; forecast, preview; `conflicts`: their kinds
     automerge   make one merge as git does, in a `room` with the attributes of a commit
     identity    find the author of merges
+    shared      read what all worktrees share (configuration, hooks); `keeping`: a copy, put back
     settings    say which of the user's settings are honoured, overridden or reported
     names       turn names of any bytes into text
     resolution  lay out a conflict for someone to resolve, and check the result by its `hunks`

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.git.command import NOT_INSIDE, git
+from actors.platform.files import open_regular
 
 
 def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
@@ -38,10 +39,10 @@ def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
 def is_as_staged(path: Path, oid: bytes) -> bool:
     """Return whether `path` is a regular file with the exact bytes of blob `oid`."""
     try:
-        if path.is_symlink():
-            return False
-        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        with path.open("rb") as file:
+        fd = open_regular(path, follow=False)
+        with os.fdopen(fd, "rb") as file:
+            size = os.fstat(fd).st_size
+            digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final
 
+from actors.git.names import SHARED_FILES, SHARED_FOLDERS
+
 
 class Kind(Enum):
     """What a watched directory holds."""
@@ -16,6 +18,8 @@ class Kind(Enum):
     """`refs`, because `refs/heads` may be removed and made anew."""
     HEADS = auto()
     """`refs/heads` or a directory below."""
+    SHARED = auto()
+    """`info`, `hooks` and `objects/info` (`shared`)."""
     WORKTREES = auto()
     """`worktrees`."""
     WORKTREE = auto()
@@ -23,12 +27,16 @@ class Kind(Enum):
 
 
 _NAMES = {
-    Kind.TOP: frozenset({"HEAD", "packed-refs", "refs", "worktrees"}),
+    Kind.TOP: frozenset(
+        {"HEAD", "packed-refs", "refs", "worktrees", *SHARED_FILES, *SHARED_FOLDERS}
+    ),
     Kind.REFS: frozenset({"heads"}),
     Kind.WORKTREE: frozenset({"HEAD", "gitdir"}),
 }
 
 
+_READ: Final = frozenset({"attributes", "exclude", "grafts", "alternates"})
+"""What git reads in `info` and in `objects/info`, and does not write by itself."""
 ANYTHING: Final = "*"
 """Stands in place of a branch's name when something else changed, or it is unknown what did."""
 
@@ -47,6 +55,8 @@ def changed_ref(kind: Kind, place: str, name: str) -> str:
             return f"{place}/{name}"
         case Kind.WORKTREE:
             return place if name in _NAMES[kind] else ""
+        case Kind.SHARED:
+            return ANYTHING if place == "hooks" or name in _READ else ""
         case _:
             return ANYTHING if name in _NAMES[kind] else ""
 
@@ -62,6 +72,8 @@ def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:
     refs = os.path.join(git_dir, "refs")
     yield refs, Kind.REFS
     yield from _below(os.path.join(refs, "heads"))
+    for name in (*SHARED_FOLDERS, "objects/info"):
+        yield os.path.join(git_dir, name), Kind.SHARED
     worktrees = os.path.join(git_dir, "worktrees")
     yield worktrees, Kind.WORKTREES
     for path in _subdirectories(worktrees):
@@ -69,13 +81,15 @@ def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:
 
 
 def _below(path: str) -> Iterator[tuple[str, Kind]]:
-    yield path, Kind.HEADS
-    for child in _subdirectories(path):
-        yield from _below(child)
+    to_watch = [path]
+    while to_watch:
+        path = to_watch.pop()
+        yield path, Kind.HEADS
+        to_watch += _subdirectories(path)
 
 
 def _subdirectories(path: str) -> list[str]:
     try:
         return [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []

@@ -13,9 +13,12 @@ from typing import Final
 import msgspec
 
 from actors.platform import disk
+from actors.platform.files import read_bounded
 
 INTENT: Final = "callboard-land"
 """The name of the intent file."""
+_BYTES: Final = 1 << 16
+"""Bytes of an intent: a branch and two object ids."""
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """Errors of `link` on a file system without hard links (exFAT, some network shares)."""
 
@@ -49,7 +52,7 @@ class Hold:
     def intent(self) -> Intent | None:
         """Return the landing that began here and has not ended; None if there is none."""
         try:
-            return _decode_intent(self._intent.read_bytes())
+            return _decode_intent(read_bounded(self._intent, _BYTES))
         except FileNotFoundError:
             return None
         except msgspec.DecodeError:  # torn by a power cut, so the ref has not moved yet
@@ -81,7 +84,7 @@ class Hold:
             if error.errno not in _NO_LINKS:
                 raise
             with self._lock.open("xb") as file:
-                file.write(self._intent.read_bytes())
+                file.write(read_bounded(self._intent, _BYTES))
 
     def release(self) -> None:
         """Remove our lock, then the intent. A lock without an intent is not ours and stays."""
@@ -94,7 +97,6 @@ class Hold:
         try:
             if self._lock.samefile(self._intent):
                 return True
-            intent = self._intent.read_bytes()
-            return self._lock.stat().st_size == len(intent) and self._lock.read_bytes() == intent
-        except FileNotFoundError:
+            return read_bounded(self._lock, _BYTES) == read_bounded(self._intent, _BYTES)
+        except OSError:
             return False

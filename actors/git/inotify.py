@@ -24,6 +24,8 @@ _MASK: Final = (
 _WHERE: Final = flags.MOVE_SELF | flags.ONLYDIR
 """For the directories above the repository. Moving one of them moves the repository, too, and the
 watches stay with the moved directories."""
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+"""The directory was removed, is none, or lies deeper than any branch can."""
 _LOOK_AGAIN: Final = flags.ISDIR | flags.IGNORED | flags.Q_OVERFLOW
 
 
@@ -98,5 +100,5 @@ class InotifyWatch:
         try:
             self._places[self._inotify.add_watch(path, mask)] = (kind, place)
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or kind is Kind.TOP:
+            if error.errno not in _GONE or kind is Kind.TOP:
                 raise

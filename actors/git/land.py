@@ -121,6 +121,17 @@ class Behind(msgspec.Struct, frozen=True, tag="behind"):
     lock: str
 
 
+class _Move(msgspec.Struct, frozen=True):
+    """The move of the target: what `land` was asked for."""
+
+    target: str
+    old: str
+    new: str
+    message: str
+    author: Identity | None
+    hooks: str
+
+
 Refusal = FilesInTheWay | TargetLocked | RefRefused | NotForward | Damaged
 Landing = Landed | Behind | TargetMoved | Refusal
 
@@ -149,14 +160,16 @@ def land(
     message: str,
     author: Identity | None = None,
     repo: str = "",
+    hooks: str = "",
 ) -> Landing:
     """Move branch `target` from `old` to `new` (object ids), and update its checkouts.
 
     `message` and `author` are for the reflog. `repo` is a directory in a checkout of the repository
-    (`places.main_workdir`).
+    (`places.main_workdir`). `hooks` is the directory of the hooks that run; "" is git's own choice.
     """
+    move = _Move(target, old, new, message, author, hooks)
     with _alone(git_dir):
-        return _land(git_dir, target, old, new, message, author, repo)
+        return _land(git_dir, move, repo)
 
 
 def has_moved(git_dir: str, target: str, new: str) -> bool:
@@ -180,15 +193,8 @@ def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
         return Stock(moved, tuple(shown(spot.path) for spot in begun) if moved else ())
 
 
-def _land(
-    git_dir: str,
-    target: str,
-    old: str,
-    new: str,
-    message: str,
-    author: Identity | None,
-    repo: str,
-) -> Landing:
+def _land(git_dir: str, move: _Move, repo: str) -> Landing:
+    target, old, new = move.target, move.old, move.new
     done = _recover(git_dir, repo)
     actual = read_ref(git_dir, HEADS + target)
     if actual == new and done.behind:
@@ -209,9 +215,7 @@ def _land(
     if main_workdir(git_dir, repo) is None and not is_bare(git_dir):
         return TargetLocked(f"the checkout of {git_dir}, which is not found at {repo},")
     spots = [Checkout(path) for path in checkouts(git_dir, target, repo)]
-    refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(
-        git_dir, target, old, new, message, author
-    )
+    refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(git_dir, move)
     if refusal is not None:
         for spot in spots:
             spot.release()
@@ -271,16 +275,15 @@ def _lock(spot: Checkout, intent: Intent) -> None:
             time.sleep(0.02)  # no event tells that another program removed its lock file
 
 
-def _swap(
-    git_dir: str, target: str, old: str, new: str, message: str, author: Identity | None
-) -> TargetMoved | TargetLocked | RefRefused | None:
-    ref = HEADS + target
+def _swap(git_dir: str, move: _Move) -> TargetMoved | TargetLocked | RefRefused | None:
+    ref, old, new = HEADS + move.target, move.old, move.new
+    own_hooks = ("-c", f"core.hooksPath={move.hooks}") if move.hooks else ()
     settle(git_dir)  # a power cut must not leave a target without its objects
     try:
         git(
-            *("update-ref", "-m", message, ref, new, old),
+            *(*own_hooks, "update-ref", "-m", move.message, ref, new, old),
             at=git_dir,
-            env=author.variables() if author else None,
+            env=move.author.variables() if move.author else None,
             hooks=True,
             refusals=_UPDATE_REF_REFUSALS,
         )

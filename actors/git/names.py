@@ -1,7 +1,14 @@
 """Turn names and messages of any bytes into text that can be stored and sent."""
 
-import os
 from pathlib import Path
+from typing import Final
+
+from actors.platform.files import read_line
+
+SHARED_FILES: Final = ("config", "config.worktree")
+"""Files of the common git directory that every git in its worktrees obeys."""
+SHARED_FOLDERS: Final = ("info", "hooks")
+"""The folders with such files."""
 
 
 def shown(text: str) -> str:
@@ -20,4 +27,4 @@ def shown(text: str) -> str:
 
 def read_name(path: Path) -> str:
     """Read a file of git's that holds one path or name. Raise `OSError`."""
-    return os.fsdecode(path.read_bytes()).rstrip("\r\n")
+    return read_line(path)

@@ -20,6 +20,7 @@ from actors.git.graph import descends
 from actors.git.library import opened
 from actors.git.refs import read_ref
 from actors.git.stale import release
+from actors.platform.files import read_line
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Callboard",
@@ -104,7 +105,10 @@ def _nested(worktree: str, tree: str) -> tuple[str, ...]:
 
 def _merge_heads(worktree: str) -> list[str]:
     path = git_line("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD", at=worktree)
-    return Path(path).read_text().split() if Path(path).exists() else []
+    try:
+        return read_line(path).split()
+    except FileNotFoundError:
+        return []
 
 
 def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> bool:

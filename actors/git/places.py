@@ -11,6 +11,8 @@ from typing import Final
 
 import pygit2
 
+from actors.platform.files import read_line
+
 NOT_THERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES}
 """Errors that say that a file is not there for us. All others say that the answer is unknown."""
 
@@ -24,7 +26,7 @@ def own_git_dir(checkout: str | Path) -> Path | None:
     try:
         if dot.is_dir():
             return dot.resolve()
-        text = dot.read_text("utf-8", "surrogateescape")
+        text = read_line(dot)
     except OSError as error:
         if error.errno not in NOT_THERE:
             raise

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from actors.git.refs import HEADS
+from actors.platform.files import read_line
 
 
 def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], list[Path]]:
@@ -33,7 +34,7 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
 
 def _admin(worktree: Path) -> Path:
     """Return the admin directory of a linked worktree. Raise `OSError` or `ValueError`."""
-    text = (worktree / ".git").read_text()
+    text = read_line(worktree / ".git")
     if not text.startswith("gitdir: "):
         raise ValueError(f"{worktree}/.git does not name a git directory")
     return Path(worktree, text.removeprefix("gitdir: ").strip())

@@ -1,9 +1,12 @@
 """Read the reflog of a ref, newest entry first, from its file: messages may be any bytes."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from actors.platform.files import open_regular
 
 _LINE: Final = re.compile(rb"[0-9a-f]{40} ([0-9a-f]{40}) [^\t]*\t?(.*)")
 _BYTES: Final = 2 << 20
@@ -13,7 +16,7 @@ _BYTES: Final = 2 << 20
 def entries(git_dir: str, ref: str) -> Iterator[tuple[str, str]]:
     """Yield `(new object id, message)` of each entry; nothing when the ref has no reflog."""
     try:
-        with Path(git_dir, "logs", ref).open("rb") as file:
+        with os.fdopen(open_regular(Path(git_dir, "logs", ref)), "rb") as file:
             file.seek(max(0, file.seek(0, 2) - _BYTES))
             lines = file.read().split(b"\n")
     except OSError:
@@ -21,3 +24,8 @@ def entries(git_dir: str, ref: str) -> Iterator[tuple[str, str]]:
     for line in reversed(lines):
         if found := _LINE.fullmatch(line):
             yield found[1].decode(), found[2].decode("utf-8", "replace")
+
+
+def was_made_on(git_dir: str, ref: str, oid: str) -> bool:
+    """Return whether git noted that the commit was made on this branch, not moved to it."""
+    return any(new == oid and said.startswith("commit") for new, said in entries(git_dir, ref))

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH118, PTH208 (this runs at every event; strings are much faster than Path)
+# ruff: noqa: PTH112, PTH116, PTH118, PTH208 (this runs at every event; strings are much faster than Path)
 """Read what every branch and worktree points at now, from the files of the repository.
 
 `RefScanner` reads loose refs first and `packed-refs` after them. Git writes a packed ref before it
@@ -6,6 +6,7 @@ deletes the loose one, so this order never misses a ref that exists (hazard 11).
 made during the scan may or may not be seen; the watch reports it, and the caller scans again.
 """
 
+import errno
 import os
 import re
 from collections.abc import Collection
@@ -14,9 +15,16 @@ from typing import Final
 
 import msgspec
 
+from actors.platform.files import read_bounded, read_line
+
 HEADS: Final = "refs/heads/"
 _OID: Final = re.compile(r"[0-9a-f]{40}")
 _SYMBOLIC: Final = "ref: "
+_PACKED: Final = 1 << 28
+"""Bytes of `packed-refs`: four million refs."""
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+_NO_REF: Final = frozenset({errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.ELOOP})
+"""What opening a special file, an endless one or a link to itself gives (`platform.files`)."""
 _DEPTH: Final = 5
 """How many symbolic refs in a row are followed: five, as git does."""
 
@@ -94,13 +102,13 @@ class RefScanner:
     def _read_packed(self) -> dict[str, str]:
         path = os.path.join(self._git_dir, "packed-refs")
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                stat = os.fstat(file.fileno())
-                stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-                if stamp != self._packed_stamp:
-                    self._packed = dict(_packed_lines(file.read()))
-                    self._packed_stamp = stamp
-        except FileNotFoundError:
+            found = os.stat(path)
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp != self._packed_stamp:
+                text = os.fsdecode(read_bounded(path, _PACKED))
+                self._packed = dict(_packed_lines(text))
+                self._packed_stamp = stamp
+        except (FileNotFoundError, NotADirectoryError):
             self._packed, self._packed_stamp = {}, None
         return self._packed
 
@@ -143,7 +151,7 @@ def read_ref(git_dir: str, ref: str) -> str | None:
 
 def _packed_value(git_dir: str, ref: str) -> str | None:
     try:
-        text = Path(git_dir, "packed-refs").read_text("utf-8", "surrogateescape")
+        text = os.fsdecode(read_bounded(Path(git_dir, "packed-refs"), _PACKED))
     except FileNotFoundError:
         return None
     found = re.search(rf"^([0-9a-f]{{40}}) {re.escape(ref)}$", text, re.MULTILINE)
@@ -160,23 +168,33 @@ def _packed_lines(text: str) -> list[tuple[str, str]]:
 
 
 def _read_tree(directory: str, prefix: str, into: dict[str, str]) -> None:
-    try:
-        entries = list(os.scandir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return  # git removes directories that have become empty
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            _read_tree(entry.path, f"{prefix}{entry.name}/", into)
-        elif not entry.name.endswith(".lock") and (text := _read(entry.path)) is not None:
-            into[prefix + entry.name] = text
+    """Read all refs below a directory; a branch may be nested as deep as the file system allows."""
+    to_read = [(directory, prefix)]
+    while to_read:
+        directory, prefix = to_read.pop()
+        try:
+            entries = list(os.scandir(directory))
+        except OSError as error:
+            if error.errno in _GONE:
+                continue  # git removes directories that have become empty; no branch is longer
+            raise
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                to_read.append((entry.path, f"{prefix}{entry.name}/"))
+            elif not entry.name.endswith(".lock") and (text := _read(entry.path)) is not None:
+                into[prefix + entry.name] = text
 
 
 def _read(path: str) -> str | None:
+    """Return the text of a loose ref, None if there is none, "" for what is no ref."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+        return read_line(path).strip()
+    except OSError as error:
+        if error.errno in _GONE or os.path.isdir(path):
+            return None
+        if error.errno in _NO_REF:
+            return ""
+        raise
 
 
 def _target(text: str) -> str:

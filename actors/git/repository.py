@@ -34,7 +34,10 @@ from actors.git.identity import identity
 from actors.git.names import read_name, shown
 from actors.git.places import NOT_THERE, is_bare, main_workdir, own_git_dir
 from actors.git.refs import HEADS, RefScanner
+from actors.platform.files import read_bounded
 
+_ATTRIBUTES = 1 << 20
+"""Bytes of `.gitattributes` that are searched for LFS."""
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
 
 
@@ -296,5 +299,8 @@ def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> lis
 
 def _filters(attributes: Path) -> set[str]:
     """Return the names of the filters in an attribute file."""
-    text = attributes.read_text(errors="replace") if attributes.is_file() else ""
+    try:
+        text = read_bounded(attributes, _ATTRIBUTES).decode(errors="replace")
+    except OSError:
+        return set()
     return set(re.findall(r"\bfilter=(\S+)", text))

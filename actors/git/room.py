@@ -18,9 +18,12 @@ import pygit2
 from pygit2.enums import FileMode
 
 from actors.git.command import git_and_words, split0
+from actors.platform.files import read_bounded
 from bus.user import file_of_user
 
 _ATTRIBUTES: Final = ".gitattributes"
+_ATTRIBUTE_BYTES: Final = 1 << 24
+"""Bytes of a file of attributes that are searched."""
 _DRIVER: Final = re.compile(rb"\bmerge=(\S+)")
 _USERS: Final = "~/.config/git/attributes"
 _BLOBS: Final = {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
@@ -122,7 +125,7 @@ def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
     place = known.pop("core.attributesfile", _USERS)
     for other in filter(None, (Path(git_dir, "info", "attributes"), file_of_user(place))):
         with contextlib.suppress(OSError):
-            texts.append(other.read_bytes())
+            texts.append(read_bounded(other, _ATTRIBUTE_BYTES))
     named = {os.fsdecode(name) for text in texts for name in _DRIVER.findall(text)}
     return named & {key.removeprefix("merge.").removesuffix(".driver") for key in known}
 

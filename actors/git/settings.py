@@ -8,7 +8,7 @@ docs/git-settings.md gives the reason for each setting.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from actors.git.command import git, split0
@@ -41,10 +41,11 @@ def _is_there(_value: str) -> bool:
     return True
 
 
-def for_agents() -> dict[str, str]:
-    """Return `FOR_AGENTS` as environment variables."""
-    found = {"GIT_CONFIG_COUNT": str(len(FOR_AGENTS))}
-    for number, (key, value) in enumerate(FOR_AGENTS.items()):
+def for_agents(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return `FOR_AGENTS`, and `more` settings by key, as environment variables."""
+    wanted = {**FOR_AGENTS, **(more or {})}
+    found = {"GIT_CONFIG_COUNT": str(len(wanted))}
+    for number, (key, value) in enumerate(wanted.items()):
         found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return found
 

@@ -42,6 +42,7 @@ from actors.git.refs import (
 from actors.git.repository import is_dirty, worktree_path
 from actors.git.stale import release
 from actors.platform import disk
+from actors.platform.files import NAME, read_bounded
 
 SCRATCH: Final = "scratch\n"
 """The mark of a scratch worktree, in which nobody works."""
@@ -252,7 +253,7 @@ def set_mark(git_dir: str, name: str, mark: str) -> None:
 def mark_of(git_dir: str, name: str) -> str | None:
     """Return the mark of this worktree; None if it is unfinished or not ours."""
     try:
-        return Path(git_dir, "worktrees", name, _MARK).read_text()
+        return os.fsdecode(read_bounded(Path(git_dir, "worktrees", name, _MARK), NAME))
     except FileNotFoundError:
         return None
 

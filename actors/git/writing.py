@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from actors.host import family
+from actors.platform.files import read_line
 
 OPERATIONS: Final = {
     "MERGE_HEAD": "merge",
@@ -62,7 +63,7 @@ def signs(admin: str) -> Signs:
         locks=_stamped(admin, locks),
         operations=_stamped(admin, [n for n in names if n in OPERATIONS]),
         index=_stamp(os.path.join(admin, "index")),
-        head=Path(admin, "HEAD").read_text("utf-8", "surrogateescape"),
+        head=read_line(Path(admin, "HEAD")),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Unpack
 
 import msgspec
 
+from actors.git import keeping
 from actors.git.command import GitLate
 from actors.merger import cleanup
 from actors.merger.build import ResolvedByGit, build, refused
@@ -47,6 +48,9 @@ log = logging.getLogger("callboard.merger")
 
 MERGE_SECONDS = 600.0
 """The time limit for one step of a merge in its worker. Each `git` in it has a shorter one."""
+
+HELD_SECONDS = 1.0
+"""Seconds until the merger looks again after it saw a change that the watcher has not told yet."""
 
 _ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: the next one waits for the decision on them."""
@@ -138,7 +142,23 @@ class Merger(CompanyActor):
             self.stage.tell(addresses.merger(line[0]), Look())
         return line[:1] == [row.id]
 
+    def _is_held(self, row: Workflow) -> bool:
+        """Return whether the repository was changed, so that a person must look before it lands.
+
+        The watcher tells the change, and wakes this actor when it is settled.
+        """
+        place, kept = self.stage.paths.kept(row.id), self.stage.reader.kept(row.id)[0]
+        if not row.held and kept:
+            if not keeping.holds(row.git_dir, place, kept, row.target):
+                return False
+            self.stage.tell(addresses.watcher(row.id), Look())
+            self.stage.timers.after(HELD_SECONDS, self.address, Look())
+        return bool(kept)
+
     def _step(self, row: Workflow, first: bool) -> None:
+        lands = row.merge.stage in (MergeStage.BUILDING, MergeStage.TESTING) and not row.merge.task
+        if lands and self._is_held(row):
+            return
         match row.merge.stage:
             case MergeStage.BUILDING if first:
                 self._build(row)
@@ -213,7 +233,10 @@ class Merger(CompanyActor):
 
     def _land(self, row: Workflow) -> None:
         has_test = self.stage.reader.plan(self._id).test is not None
-        self._tell(row, land(row, self._worker, has_test=has_test))
+        place = self.stage.paths.kept(row.id)
+        kept = keeping.load(place, self.stage.reader.kept(row.id)[0])
+        hooks = keeping.hooks_path(place, kept)
+        self._tell(row, land(row, self._worker, has_test=has_test, hooks=hooks))
 
     def _prepare_repair(self, row: Workflow) -> None:
         """Lay the red tree out for the merge terminal, or let the terminal look at it."""

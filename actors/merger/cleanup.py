@@ -7,7 +7,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from actors.git import worktrees
+from actors.git import keeping, worktrees
 from actors.git.command import GitFailed
 from actors.git.errors import RepositoryError
 from actors.git.pins import pin
@@ -35,6 +35,8 @@ def tidy(row: Workflow, home: Path, tested: Path) -> None:
         _one(row, home, str(scratch), f"{row.id}/{scratch.name.lstrip('.')}", tip, None)
     with contextlib.suppress(GitFailed, RepositoryError, OSError):
         clear(row.git_dir, str(home), str(tested))
+    with contextlib.suppress(OSError):
+        keeping.forget(home / "repositories" / row.id)
 
 
 def _one(row: Workflow, home: Path, path: str, name: str, tip: str, landed: bool | None) -> None:

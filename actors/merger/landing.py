@@ -19,13 +19,14 @@ from bus.rows import Workflow
 Landed = MergeLanded | MergeBehind | TargetMoved | MergeRefused
 
 
-def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
+def land(row: Workflow, worker: OwnWorker, *, has_test: bool, hooks: str = "") -> Landed:
     """Land, or end a landing that a crash has cut short; return what came of it.
 
-    Raises what went wrong if the target has not moved.
+    `hooks` is the directory of the user's hooks as they were at the submission. Raises what went
+    wrong if the target has not moved.
     """
     try:
-        return _fact(row, _attempt(row, worker), has_test)
+        return _fact(row, _attempt(row, worker, hooks), has_test)
     except Exception as error:  # whatever it is: once the target has moved it has landed
         try:
             stock = (row.git_dir, row.target, row.merge.commit, row.repo)
@@ -40,18 +41,18 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
             late = isinstance(error, GitLate | WorkerLate)
             why = f"a filter may be hanging: {error}" if late else str(error)
             return _behind(row, found.behind, why)
-    return _last_step(row, worker, has_test=has_test)
+    return _last_step(row, worker, has_test=has_test, hooks=hooks)
 
 
-def _last_step(row: Workflow, worker: OwnWorker, *, has_test: bool) -> Landed:
+def _last_step(row: Workflow, worker: OwnWorker, *, has_test: bool, hooks: str) -> Landed:
     """Repeat a landing of which nothing was left to do but to sync and to say so."""
     try:
-        return _fact(row, _attempt(row, worker), has_test)
+        return _fact(row, _attempt(row, worker, hooks), has_test)
     except Exception as error:  # noqa: BLE001 - the target has moved
         return _behind(row, (), str(error))
 
 
-def _attempt(row: Workflow, worker: OwnWorker) -> landing.Landing:
+def _attempt(row: Workflow, worker: OwnWorker, hooks: str) -> landing.Landing:
     return worker.call(
         landing.land,
         row.git_dir,
@@ -61,6 +62,7 @@ def _attempt(row: Workflow, worker: OwnWorker) -> landing.Landing:
         message=f"callboard: land {row.id}",
         author=of_text(row.author),
         repo=row.repo,
+        hooks=hooks,
     )
 
 

@@ -1,5 +1,6 @@
 """Store a checked plan as a workflow."""
 
+from actors.git import keeping
 from actors.plan.check import Checked
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage
@@ -13,7 +14,7 @@ from store.submission import submission
 def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
     """Store a checked plan of `caller` as a workflow under the first free id, in the actor's name.
 
-    Return the id. Raises `StoreError`.
+    Return the id. Raises `StoreError`, or `OSError`.
     """
     name = addresses.slug(checked.plan.name)
     taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
@@ -26,8 +27,9 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
         try:
             found = checked.survey
             stamp, plan = clock.stamp(), checked.plan
+            kept = keeping.keep(found.git_dir, found.workdir, stage.paths.kept(id))
             change = submission(
-                id, plan, stamp, found.git_dir, caller, found.author, found.settings
+                id, plan, stamp, found.git_dir, caller, found.author, found.settings, kept
             )
             stage.commit(actor, change)
         except Duplicate:

@@ -1,4 +1,8 @@
-"""Read files that somebody else may have put there: regular ones, without blocking, bounded."""
+"""Read files that somebody else may have put there: regular ones, without blocking, bounded.
+
+Every file of a repository or of its git directory is opened here. An agent may have put a FIFO, a
+device or an endless file in its place, and the runtime must not wait for it.
+"""
 
 import errno
 import os
@@ -6,6 +10,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
+NAME: Final = 1 << 16
+"""Bytes of a file that holds one name: more than any path or ref has."""
+_PIECE: Final = 1 << 20
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -27,9 +34,27 @@ def read_bounded(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
 
     Raise `OSError`: EFBIG if it has more than `limit` bytes; else as `open_regular`.
     """
+    return read_open(path, limit, follow=follow)[0]
+
+
+def read_open(path: Path | str, limit: int, *, follow: bool = True) -> tuple[bytes, int]:
+    """Return the content of a regular file, and its mode. Raise as `read_bounded` does."""
     fd = open_regular(path, follow=follow)
-    with os.fdopen(fd, "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    try:
+        mode, parts, left = os.fstat(fd).st_mode, [], limit + 1
+        while left > 0 and (part := os.read(fd, min(left, _PIECE))):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        os.close(fd)
+    if left <= 0:
         raise OSError(errno.EFBIG, f"more than {limit} bytes", str(path))
-    return data
+    return b"".join(parts), mode
+
+
+def read_line(path: Path | str) -> str:
+    """Return the text of a small file of git's: a ref, or a path, of any bytes.
+
+    Raise as `read_bounded` does.
+    """
+    return os.fsdecode(read_bounded(path, NAME)).rstrip("\r\n")

@@ -26,6 +26,10 @@ class Paths:
         """Return the directory in which the host of one incarnation keeps its files."""
         return self.home / "terminals" / address.strip("/") / str(incarnation)
 
+    def kept(self, workflow: str) -> Path:
+        """Return the directory with the copy of the repository's shared files of a workflow."""
+        return self.home / "repositories" / workflow
+
     def worktree(self, task: str) -> Path:
         """Return the worktree of a task, given the task's address."""
         return self.home / "worktrees" / task.strip("/")

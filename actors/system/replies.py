@@ -14,7 +14,7 @@ from bus import address as addresses
 from bus import messages, requests
 from bus.action import Action, Do
 from bus.errors import Explained, Refused, illegal
-from bus.messages import Answer, Order
+from bus.messages import Answer, ConfigAsk, Order
 from bus.reasons import Reason
 from bus.router import Envelope
 from bus.status import FINAL_WORKFLOW, WorkflowStatus
@@ -71,7 +71,7 @@ class Replies:
         else:
             self.reply(client, id, result)
 
-    def hand_on(self, workflow: str, to: str, message: Order | Answer) -> None:
+    def hand_on(self, workflow: str, to: str, message: Order | Answer | ConfigAsk) -> None:
         """Pass a command to an actor of a workflow, which answers it.
 
         Raise `Refused` if no actor lives at the address `to`.
@@ -84,14 +84,15 @@ class Replies:
 
         `item` comes from the mailbox of `address`. Do nothing if it contains no command.
         """
-        if not isinstance(item, Envelope) or address.startswith(addresses.RUNTIME):
+        workflow = addresses.whose(address)
+        if not isinstance(item, Envelope) or not workflow:
             return
         try:
-            failure = self._no_actor(addresses.workflow_of(address))
+            failure = self._no_actor(workflow)
         except StoreError as error:
             failure = Refused(503, Reason.STORE, f"{address}: nothing was done; {error}")
         match messages.decode(item.payload):
-            case Order(client=client, request=request):
+            case Order(client=client, request=request) | ConfigAsk(client=client, request=request):
                 self.refuse(client, request.id, failure)
             case Answer(client=client, id=id):
                 self.refuse(client, id, failure)

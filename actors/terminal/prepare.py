@@ -14,6 +14,7 @@ from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
+from actors.git import keeping, settings
 from actors.platform import sandbox
 from actors.system.stage import Stage
 from actors.terminal import switching
@@ -80,8 +81,23 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
     except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
-    cwd = working_directory(worktree, port.plan)
+    cwd, env = working_directory(worktree, port.plan), launch.env | _own_git(stage, workflow)
     if asked.sandbox == "off":
-        return Prepared(argv=launch.argv, env=launch.env, cwd=cwd)
+        return Prepared(argv=launch.argv, env=env, cwd=cwd)
     argv = sandbox.wrapped(launch.argv, limits(port, workflow, worktree))
-    return Prepared(argv=argv, env=sandbox.without_ways_out(launch.env), cwd=cwd)
+    return Prepared(argv=argv, env=sandbox.without_ways_out(env), cwd=cwd)
+
+
+def _own_git(stage: Stage, workflow: Workflow) -> dict[str, str]:
+    """Return the variables with git's settings for an agent: also the hooks that its git runs.
+
+    They are the hooks as they were at the submission (`git.keeping`), whatever another agent has
+    put into the repository since.
+    """
+    place = stage.paths.kept(workflow.id)
+    kept = keeping.load(place, stage.reader.kept(workflow.id)[0])
+    try:
+        hooks = keeping.environment(workflow.git_dir, place, kept)
+    except OSError as error:
+        raise LaunchRefused(f"the hooks of the repository cannot be copied: {error}") from error
+    return settings.for_agents(hooks)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.git import reach
+from actors.git import keeping, reach
 from actors.platform import sandbox
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
@@ -29,7 +29,9 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
     return sandbox.Limits(
         cwd=str(cwd),
         writable=tuple(map(str, [*writable, port.directory / "home", *allowed])),
-        read_only=tuple(map(str, read_only)),
+        read_only=tuple(
+            map(str, [*read_only, *keeping.opened(port.stage.paths.kept(workflow.id))])
+        ),
         hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
     )
 

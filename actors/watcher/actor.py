@@ -10,10 +10,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
-
-import msgspec
+from typing import Any
 
 from actors.git.commits import Commit, read
+from actors.git.directories import ANYTHING
 from actors.git.durable import settle
 from actors.git.examination import Clean, Dirty
 from actors.git.graph import descends
@@ -26,20 +26,23 @@ from actors.git.history import (
     moves,
 )
 from actors.git.library import opened
-from actors.git.reflog import entries
+from actors.git.reflog import was_made_on
 from actors.git.refs import HEADS, RefScanner, RefState
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
+from actors.system.replies import refusal
 from actors.system.stage import CompanyActor, Stage
 from actors.watcher.commits import Branch, fact_of, utc
+from actors.watcher.fence import Fence
 from actors.watcher.heard import Heard, concerned
 from actors.watcher.judging import Judging, NotYet
 from actors.watcher.places import identity_of, is_rebasing, worktree_name
+from actors.watcher.signals import Deaf, LookAgain, Moved, Reconcile
 from actors.watcher.watches import Watches
 from bus.commit_words import Meaning, parse
 from bus.facts import CommitSeen, CommitWaits, RefRewritten
 from bus.kinds import RefChange
-from bus.messages import Look, Sweep, Swept
+from bus.messages import ConfigAsk, Look, Sweep, Swept
 from store.change import Insert, Operation
 
 log = logging.getLogger("callboard.watcher")
@@ -55,22 +58,6 @@ SWEEP_PATIENCE = 10.0
 
 _BESIDE = "beside "
 """The prefix of the stored id of a commit that was rejected for being on another branch."""
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """Something below refs may have changed. Sent by the event loop."""
-
-
-class Deaf(msgspec.Struct, frozen=True):
-    """The watch failed and reports nothing more. Sent by the event loop."""
-
-
-class Reconcile(msgspec.Struct, frozen=True):
-    """It is time to look without an event."""
-
-
-class LookAgain(msgspec.Struct, frozen=True):
-    """A completion that could not be judged may be judged now. Sent by a timer."""
 
 
 class Watcher(CompanyActor):
@@ -110,6 +97,7 @@ class Watcher(CompanyActor):
         self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
         self._identity = identity_of(git_dir)
+        self._fence = Fence(self.stage, self, self._workflow, git_dir, self._target)
         self._again_later()
 
     def on_stop(self) -> None:
@@ -145,7 +133,8 @@ class Watcher(CompanyActor):
     def moved(self, _message: Moved) -> None:
         """Look at the branches that the changes concern."""
         names = self._heard.take()
-        self._scan(lambda branches: concerned(names, branches, self._branches))
+        whole = ANYTHING in names
+        self._scan(None if whole else lambda found: concerned(names, found, self._branches))
 
     @handles(Deaf)
     def deaf(self, _message: Deaf) -> None:
@@ -158,6 +147,20 @@ class Watcher(CompanyActor):
         """Look again at the branches with a completion that could not be judged."""
         self._again = None
         self._scan(lambda branches: [b for b in branches if self._judging.is_open(b)])
+
+    @handles(ConfigAsk)
+    def settle_config(self, message: ConfigAsk) -> None:
+        """Put the repository's shared files back, or take them as they are; answer the request."""
+        if not self._git_dir:
+            self._open()
+        self._fence.answer(message)
+
+    def on_dead_letter(self, item: Any, error: BaseException) -> None:
+        """Answer a request that made this actor fail."""
+        message = self.decode(item)
+        if isinstance(message, ConfigAsk):
+            failure = refusal(f"the request on {self._workflow}/", error)
+            self.stage.replies.refuse(message.client, message.request.id, failure)
 
     @handles(Sweep)
     def sweep(self, message: Sweep) -> None:
@@ -188,6 +191,8 @@ class Watcher(CompanyActor):
         if not self._git_dir:
             self._open()
             choose = None
+        if choose is None:
+            self._fence.look()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
         chosen = branches if choose is None else choose(branches)
         state = self._look(chosen, chosen, whole=choose is None)
@@ -312,7 +317,9 @@ class Watcher(CompanyActor):
         for commit in commits:
             own = f"{branch.address} {commit.oid}"
             new = {commit.oid, own} - seen
-            if commit.oid in new or (own in new and self._made_here(branch, commit.oid)):
+            if commit.oid in new or (
+                own in new and was_made_on(self._git_dir, branch.ref, commit.oid)
+            ):
                 rows = [{"workflow": self._workflow, "commit": name} for name in sorted(new)]
                 change += [Insert("commit", row) for row in rows]
                 fact = fact_of(branch, commit)
@@ -322,11 +329,6 @@ class Watcher(CompanyActor):
                     fact.written = utc(commit.written)
                 change.append(fact)
         return change
-
-    def _made_here(self, branch: Branch, oid: str) -> bool:
-        """Whether git noted that the commit was made on this branch, not moved to it."""
-        noted = entries(self._git_dir, branch.ref)
-        return any(new == oid and said.startswith("commit") for new, said in noted)
 
     def _examine(self, branch: Branch, fact: CommitSeen) -> None:
         """Add to the fact what git shows against the verdict (hazard 10).

@@ -132,6 +132,12 @@ ROUTES: tuple[Route, ...] = (
         request=requests.MergePreview,
         summary="Predict a merge",
     ),
+    _workflow_command(
+        "config/restore", requests.ConfigRestore, "Put the repository's configuration back"
+    ),
+    _workflow_command(
+        "config/accept", requests.ConfigAccept, "Take the repository's configuration as it is"
+    ),
     _task_command("retry", requests.TaskRetry, "Start a task's terminal again"),
     _task_command("approve", requests.TaskApprove, "Accept work that waits for review"),
     _task_command("reject", requests.TaskReject, "Send work back with a reason", body=True),

@@ -39,6 +39,7 @@ from bus.facts.merges import (
     ResolutionJudged,
     TargetMoved,
 )
+from bus.facts.repository import RepositoryChanged, RepositorySettled
 from bus.facts.runtime import (
     ActorFailed,
     ActorFailing,
@@ -121,6 +122,8 @@ AnyFact = (
     | RepairOffered
     | WorkflowCleaned
     | WorkflowForgotten
+    | RepositoryChanged
+    | RepositorySettled
     | ActorFailed
     | ActorFailing
     | ActorRestarted
@@ -161,6 +164,8 @@ __all__ = [
     "ProviderRecovered",
     "RefRewritten",
     "RepairOffered",
+    "RepositoryChanged",
+    "RepositorySettled",
     "ResolutionJudged",
     "RuntimeStarted",
     "RuntimeStopped",

@@ -33,6 +33,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "merge.preview": {"workflow": "w"},
     "merge.continue": {"workflow": "w"},
     "merge.abort": {"workflow": "w"},
+    "config.restore": {"workflow": "w"},
+    "config.accept": {"workflow": "w"},
     "terminal.answer": {"terminal": "w/t/1", "choice": "Yes"},
     "terminal.send": {"terminal": "w/t/1", "text": "go on"},
     "terminal.output": {"terminal": "w/t/1/", "offset": 3, "limit": 10, "wait": 1.5},

@@ -1,0 +1,162 @@
+"""F1c, F2c: an agent changes the configuration, hooks or attributes that all worktrees share.
+
+Each attack is made by an agent without a sandbox. What it changed is told, nothing lands until a
+person has looked, and no other agent's git obeys it meanwhile.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bus.errors import Refused
+from tests.doors.acting import Acting, say, task
+from tests.doors.kit import coder, git, plan_text
+
+FILTER = "git config filter.x.smudge evil"
+HOOK = """sed -i "s/#fail/#done/" "$1" """
+PLANT = f"printf '#!/bin/sh\\n%s\\n' '{HOOK}' > {{git}}/hooks/commit-msg; chmod +x {{git}}/hooks/*"
+CHANGES = {
+    "a filter": (FILTER, "config filter.x.smudge"),
+    "another directory of hooks": ("git config core.hooksPath /tmp/x", "config core.hookspath"),
+    "a hook": (PLANT, "hooks/commit-msg"),
+    "attributes": ("echo '* filter=x' > {git}/info/attributes", "info/attributes"),
+    "alternates": ("echo /tmp > {git}/objects/info/alternates", "objects/info/alternates"),
+    "a FIFO as a hook": ("mkfifo {git}/hooks/pre-push", "hooks/pre-push"),
+    "an include": ("git config include.path /tmp/evil", "config include.path"),
+}
+QUIET = (
+    "git config branch.feat/a.merge refs/heads/x",
+    "git config gc.auto 0",
+    "git config remote.origin.gh-resolved base",
+    "git config lfs.https://example.org/x.git/info/lfs.access basic",
+)
+
+
+def plan(repo: Path, attack: str) -> str:
+    line = f"$ {attack.format(git=repo / '.git')}\n$ echo x > a\n" + say("a #done")
+    return plan_text(repo, {"a": [coder(line)]}, head='test = ["true"]')
+
+
+def test_nothing_lands_until_a_person_has_put_it_back(acting: Acting, repo: Path) -> None:
+    attack = "; ".join(attack for attack, _ in CHANGES.values())
+    names = {name for _, name in CHANGES.values()}
+    before = (repo / ".git/config").read_bytes()
+    tip = git(repo, "rev-parse", "main")
+    acting.begin(plan(repo, attack))
+    told = acting.fact("repository.changed")
+    assert told["held"]
+    assert told["at_work"] == ["demo/a/1/"]
+    acting.until(lambda row: row["status"] == "merging")
+    told = acting.facts("repository.changed")[-1]
+    assert set(told["files"]) == names
+    assert "+evil" in told["diff"]
+    assert acting.facts("repair.offered")[-1]["actions"][0]["do"] == "config.restore"
+    assert acting.home.command("config", "restore", "demo") in acting.home.ok("ps", "demo")
+    assert (repo / ".git/HEAD").read_text() == "ref: refs/heads/main\n"
+    put_back = acting.home.ok("config", "restore", "demo")
+    assert all(name in put_back for name in names)
+    acting.status("completed")
+    settled = acting.fact("repository.settled")
+    assert (settled["how"], settled["by"]) == ("restored", "person")
+    assert (repo / ".git/config").read_bytes().split() == before.split()
+    assert not (repo / ".git/hooks/commit-msg").exists()
+    assert not (repo / ".git/hooks/pre-push").exists()
+    assert not (repo / ".git/objects/info/alternates").exists()
+    assert git(repo, "rev-parse", "main") != tip
+
+
+def test_what_the_tests_change_is_found_before_it_lands(acting: Acting, repo: Path) -> None:
+    tip = git(repo, "rev-parse", "main")
+    test = f"echo '[' >> {repo}/.git/config"
+    text = plan(repo, "true").replace('["true"]', f'["sh", "-c", {json.dumps(test)}]')
+    acting.begin(text)
+    acting.until(lambda row: row["held"] and row["status"] == "merging")
+    assert "\n[\n" in (repo / ".git/config").read_text()
+    assert (repo / ".git/refs/heads/main").read_text().strip() == tip
+    acting.home.ok("config", "restore", "demo")
+    acting.status("completed")
+    assert git(repo, "rev-parse", "main") != tip
+
+
+def test_a_coders_hook_does_not_speak_for_the_reviewer(acting: Acting, repo: Path) -> None:
+    plants = f"$ {PLANT.format(git=repo / '.git')}\n$ echo x > a\n" + say("work #review")
+    judges = coder(say("bad work #fail"), role="reviewer")
+    acting.begin(plan_text(repo, {"a": [coder(plants), judges]}, head='test = ["true"]'))
+    acting.until(lambda row: task(row, "a")["rounds"])
+    said = [fact["subject"] for fact in acting.facts("commit.seen")]
+    assert "bad work #fail" in said
+    assert "bad work #done" not in said
+
+
+def test_the_users_own_hooks_run_for_agents(acting: Acting, repo: Path) -> None:
+    hook = repo / ".git/hooks/commit-msg"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\necho "Hooked: $0" >> "$1"\n')
+    hook.chmod(0o755)
+    acting.begin(plan(repo, "true"))
+    acting.status("completed")
+    body = git(repo, "log", "-1", "--format=%B", "main^2")
+    assert f"Hooked: {acting.home.path}" in body
+
+
+def test_a_person_may_take_a_change_as_it_is(acting: Acting, repo: Path) -> None:
+    acting.begin(plan(repo, "git config core.editor mine"))
+    acting.fact("repository.changed")
+    git(repo, "config", "core.editor", "another")
+    acting.fact("repository.changed", 2)
+    assert "core.editor" in acting.home.ok("config", "accept", "demo")
+    acting.status("completed")
+    assert git(repo, "config", "core.editor") == "another"
+    assert acting.fact("repository.settled")["how"] == "accepted"
+
+
+def test_an_agent_may_not_accept_its_own_change(acting: Acting, repo: Path) -> None:
+    words = acting.home.command("config", "accept", "demo")
+    acting.begin(plan(repo, f"git config core.editor mine; {words} > said 2>&1; true"))
+    acting.fact("repository.changed")
+    acting.until(lambda row: task(row, "a")["status"] == "completed")
+    assert acting.row()["held"]
+    assert "refused" in git(repo, "show", "feat/a:said")
+    assert not acting.facts("repository.settled")
+
+
+def test_what_git_writes_by_itself_raises_no_alarm(acting: Acting, repo: Path) -> None:
+    acting.begin(plan(repo, "; ".join(QUIET)))
+    acting.status("completed")
+    assert not acting.facts("repository.changed", "repair.offered")
+
+
+def test_a_name_of_an_author_is_told_and_lands(acting: Acting, repo: Path) -> None:
+    acting.begin(plan(repo, "git config user.name Robot; echo '*.o' > .git/x || true"))
+    acting.status("completed")
+    told = acting.fact("repository.changed")
+    assert (told["files"], told["held"]) == (["config user.name"], False)
+
+
+def test_a_change_that_the_user_takes_back_lands(acting: Acting, repo: Path) -> None:
+    acting.begin(plan(repo, FILTER))
+    acting.fact("repository.changed")
+    git(repo, "config", "--unset", "filter.x.smudge")
+    acting.status("completed")
+    assert acting.fact("repository.settled")["how"] == "as_before"
+
+
+def test_a_change_while_no_runtime_served_is_found(acting: Acting, repo: Path) -> None:
+    acting.begin(plan(repo, "true"))
+    acting.home.kill()
+    git(repo, "config", "filter.x.smudge", "evil")
+    acting.home.serve()
+    assert acting.fact("repository.changed")["files"] == ["config filter.x.smudge"]
+
+
+def test_a_copy_that_somebody_changed_proves_nothing(acting: Acting, repo: Path) -> None:
+    kept = acting.home.path / "repositories" / "demo" / "kept"
+    acting.begin(plan(repo, f"{FILTER}; echo x >> {kept}"))
+    acting.until(lambda row: row["status"] == "merging")
+    with pytest.raises(Refused) as refused:
+        acting.call("config.restore", workflow="demo")
+    assert refused.value.body.reason == "no_copy"
+    assert "copy" in acting.row()["held"]
+    assert os.fsencode("filter") in (repo / ".git/config").read_bytes()
