@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,18 +11,19 @@ import click
 from actors.command_line.exits import FAILED, USAGE, Stop
 from actors.command_line.printing import say
 from actors.command_line.program import command
-from actors.command_line.projects import Project, recognise
+from actors.command_line.projects import Project, places, recognise
 from actors.runtime import local
 from bus.address import slug
 
 NAME = "callboard.toml"
 
+_MOST_PLACES = 8
 _SECRETS = (".env", ".env.local", ".env.test")
 """Files that programs often need and git often ignores."""
 
 
-def write_plan(directory: Path) -> Path:
-    """Write a plan that `check` accepts into the directory; return its path.
+def write_plan(directory: Path) -> tuple[Path, str]:
+    """Write a plan that `check` accepts into the directory; return its path and what was found.
 
     An existing file is never overwritten. Raise `Stop` or `Refused` if no plan can be written.
     """
@@ -32,15 +34,29 @@ def write_plan(directory: Path) -> Path:
     if path.exists() or path.is_symlink():
         raise Stop(f"{path} is there already", FAILED, command("check", str(path)))
     target = _target(place)
-    text = plan_text(place, target, recognise(place), local.installed_clis(), _copied(place))
+    project, clis = recognise(place), _clis()
+    inner = [] if project.test else places(place, _git(place, "ls-files").splitlines())
+    text = plan_text(place, target, project, clis, _copied(place), inner)
     local.check(text, str(place))
     with path.open("x") as file:
         file.write(text)
-    return path
+    tests = " ".join(project.test) if project.test else "none found: what lands is NOT TESTED"
+    return path, f"target: {target}; tests: {tests}; agents: {clis[0]}"
+
+
+def _clis() -> list[str]:
+    """Return the installed CLIs, the user's own default first."""
+    (wanted,) = (s.value for s in local.settings(Path()).settings if s.key == "cli")
+    return sorted(local.installed_clis(), key=lambda name: name != wanted)
 
 
 def plan_text(
-    place: Path, target: str, project: Project, clis: list[str], copied: list[str]
+    place: Path,
+    target: str,
+    project: Project,
+    clis: list[str],
+    copied: list[str],
+    inner: Sequence[tuple[str, Project]] = (),
 ) -> str:
     """Return the text of the plan, with a comment for each choice.
 
@@ -53,12 +69,18 @@ def plan_text(
         f"# A plan for {place.name}. What it would run: {command('check', NAME)}",
         f"name = {_toml(slug(place.name))}",
         'repo = "."                 # relative to this file',
+        *_inner(inner),
         f"target = {_toml(target)}            # what is done lands here",
         "",
         *_test(project),
         *_setup(project),
         *_copy(copied),
         "max_terminals = 4          # at once; the rest waits",
+        "",
+        "# Agents are asked nothing and may do what you may. To change that for all of them:",
+        "# [defaults]",
+        '# auto_confirm = "known"    # never | known | bypass',
+        '# sandbox = "worktree"      # they write their own branch only; needs bubblewrap',
         "",
         "[merge]                    # resolves conflicts",
         f"cli = {_toml(clis[0])}{others}",
@@ -75,6 +97,18 @@ def plan_text(
         "'''",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _inner(found: Sequence[tuple[str, Project]]) -> list[str]:
+    """Return comments that name the projects of a repository of several."""
+    lines = [
+        f"# repo = {_toml(directory)}  # then with: test = {_toml(project.test)}"
+        + (f", setup = {_toml(project.setup)}" if project.setup else "")
+        for directory, project in found[:_MOST_PLACES]
+    ]
+    if lines:
+        lines.insert(0, "# There are projects in it; a plan for one of them has:")
+    return lines
 
 
 def _test(project: Project) -> list[str]:
@@ -128,7 +162,10 @@ def _wanted(name: str) -> bool:
     if not sys.stdin.isatty():
         say(f"note: {name} is not copied into worktrees; `copy = [{_toml(name)}]` does that")
         return False
-    return click.confirm(f"Copy {name} into each agent's worktree?", default=False)
+    return click.confirm(
+        f"{name} is ignored by git. Copy it into each worktree, where agents can read it?",
+        default=False,
+    )
 
 
 def _git(place: Path, *words: str) -> str:

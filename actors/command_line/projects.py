@@ -2,8 +2,9 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 
@@ -28,6 +29,21 @@ def recognise(place: Path) -> Project:
     return Project([], [], "")
 
 
+def places(root: Path, files: list[str]) -> list[tuple[str, Project]]:
+    """Return the directories below `root` that are projects with tests, and their projects.
+
+    `files` are the repository's files, relative to `root`. Nothing below a project is looked at.
+    """
+    found: list[tuple[str, Project]] = []
+    directories = {parent for name in files for parent in PurePosixPath(name).parents}
+    for directory in sorted(map(str, directories - {PurePosixPath(".")})):
+        if not any(directory.startswith(f"{outer}/") for outer, _ in found):
+            project = recognise(root / directory)
+            if project.test:
+                found.append((directory, project))
+    return found
+
+
 def _tox(place: Path) -> Project | None:
     return Project(["tox"], [], "tox.ini") if (place / "tox.ini").is_file() else None
 
@@ -41,18 +57,26 @@ def _python(place: Path) -> Project | None:
         return Project(["uv", "run", "pytest"], ["uv", "sync"], "uv.lock")
     if (place / "poetry.lock").is_file():
         return Project(["poetry", "run", "pytest"], ["poetry", "install"], "poetry.lock")
-    return Project(["python", "-m", "pytest"], [], named)
+    return Project([_python_program(), "-m", "pytest"], [], named)
+
+
+def _python_program() -> str:
+    """Return the name under which Python is on the PATH: some systems have `python3` alone."""
+    return "python3" if shutil.which("python") is None and shutil.which("python3") else "python"
 
 
 def _javascript(place: Path) -> Project | None:
     try:
         described = json.loads((place / "package.json").read_bytes())
         scripts = described.get("scripts", {})
-        has_test = isinstance(scripts, dict) and "test" in scripts
+        test = scripts.get("test", "") if isinstance(scripts, dict) else ""
+        has_test = bool(test) and "no test specified" not in str(test)  # what `npm init` writes
     except (OSError, ValueError, AttributeError):
         return None
     for lock, program, setup in _LOCKS:
         if (place / lock).is_file():
+            if program == "yarn" and (place / ".yarnrc.yml").is_file():  # yarn 2 and later
+                setup = ["yarn", "install", "--immutable"]
             return Project([program, "test"] if has_test else [], setup, lock)
     return Project(["npm", "test"] if has_test else [], ["npm", "install"], "package.json")
 

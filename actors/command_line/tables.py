@@ -60,15 +60,6 @@ def _wait(wait: Wait) -> Text:
     return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
 
 
-def waiting_lines(waiting: list[Wait]) -> list[Text]:
-    """Return a heading and what waits, each with its commands on lines of their own below."""
-    lines = [Text("waits for you", style="bold yellow")]
-    for wait in waiting:
-        lines.append(Text(f"  {wait.what}"))
-        lines += [Text(f"    {words}", overflow="fold") for words in wait.commands]
-    return lines
-
-
 def workflow_tree(workflow: Workflow) -> Tree:
     """Return the tree of a workflow, its tasks and their terminals."""
     title = f"[bold]{workflow.address}[/] {_status(workflow.status)}"

@@ -1,5 +1,6 @@
 """Run a plan or follow a workflow to its end, for the commands `up` and `follow`."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = F
     """
     streams.go_on_without_reader()
     local.check(plan["plan"], plan["base"], again)
+    if sys.stdout.isatty() and not connection.is_held(home):
+        say(f"starting a runtime for {home}")
     served = ensure(home)
     with _client(home, served) as client:
         seq = client.ask(RuntimeInfo()).head

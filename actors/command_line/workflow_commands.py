@@ -37,8 +37,8 @@ def init(directory: str) -> None:
 
     from actors.command_line.init import write_plan
 
-    path = write_plan(Path(directory))
-    say(f"{path}\nsay in it what is to be done, then: {command('up', str(path))}")
+    path, found = write_plan(Path(directory))
+    say(f"{path}\n{found}\nsay in it what is to be done, then: {command('up', str(path))}")
 
 
 @main.command()

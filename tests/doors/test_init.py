@@ -38,6 +38,16 @@ def claude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ["pnpm", "test"],
             ["pnpm", "install", "--frozen-lockfile"],
         ),
+        (
+            {"package.json": '{"scripts":{"test":"x"}}', "yarn.lock": "", ".yarnrc.yml": ""},
+            ["yarn", "test"],
+            ["yarn", "install", "--immutable"],
+        ),
+        (
+            {"package.json": '{"scripts":{"test":"echo Error: no test specified"}}'},
+            [],
+            ["npm", "install"],
+        ),
         ({"package.json": "[]", "Makefile": "all:\ntest: all\n"}, ["make", "test"], []),
         ({"Cargo.toml": ""}, ["cargo", "test"], []),
         ({"go.mod": ""}, ["go", "test", "./..."], []),
@@ -108,3 +118,48 @@ def test_without_a_cli_nothing_is_written(
     assert code == 1
     assert "help: python run.py doctor" in err
     assert not (repo / "callboard.toml").exists()
+
+
+@pytest.mark.usefixtures("claude")
+def test_a_repository_of_several_projects_names_their_places(call: Call, repo: Path) -> None:
+    for name, text in {
+        "packages/web/package.json": '{"scripts":{"test":"x"}}',
+        "packages/web/inner/Makefile": "test:\n",
+        "libs/core/Cargo.toml": "",
+    }.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_text(text)
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "several")
+    code, out, _ = call("init", str(repo))
+    assert code == 0
+    assert "NOT TESTED" in out
+    text = (repo / "callboard.toml").read_text()
+    assert '# repo = "packages/web"  # then with: test = ["npm", "test"]' in text
+    assert '# repo = "libs/core"  # then with: test = ["cargo", "test"]' in text
+    assert "inner" not in text
+
+
+@pytest.mark.usefixtures("claude")
+def test_one_project_of_several_has_a_plan_of_its_own(call: Call, repo: Path) -> None:
+    (repo / "web").mkdir()
+    (repo / "web" / "Makefile").write_text("test:\n")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "web")
+    assert call("init", str(repo / "web"))[0] == 0
+    plan = tomllib.loads((repo / "web" / "callboard.toml").read_text())
+    assert (plan["repo"], plan["test"]) == (".", ["make", "test"])
+
+
+@pytest.mark.usefixtures("claude")
+def test_the_users_own_cli_comes_first(
+    call: Call, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    place = tmp_path / ".config" / "callboard"
+    place.mkdir(parents=True)
+    (place / "profiles.toml").write_text('[mine]\ncommand = ["sh"]\n')
+    (place / "config.toml").write_text('[defaults]\ncli = "mine"\n')
+    assert call("init", str(repo))[0] == 0
+    plan = tomllib.loads((repo / "callboard.toml").read_text())
+    assert plan["task"][0]["terminal"][0]["cli"] == "mine"
