@@ -10,6 +10,8 @@ import os
 
 import msgspec
 
+from bus.logs import LogSettings
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where the runtime is, and the secret that proves a message is a door's (`peer.Speaker`)."""
@@ -17,6 +19,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     requests: str
     feed: str
     secret: str
+    logs: LogSettings = LogSettings()
 
 
 class WebDoor(Place, frozen=True, kw_only=True):

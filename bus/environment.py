@@ -18,6 +18,14 @@ _SESSION = (
 """Variables of a terminal or a login. They differ between windows and do not affect the work."""
 
 
+SECRET_NAMES = (
+    *("*TOKEN*", "*API_KEY*", "*APIKEY*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*CREDENTIAL*"),
+    *("*ACCESS_KEY*", "*PRIVATE_KEY*", "*AUTH_KEY*", "AWS_*", "ANTHROPIC_*", "OPENAI_*"),
+)
+"""Patterns of names of variables that usually hold keys. Tests get only those of them that the plan
+names in `test_env`, and no log holds their values."""
+
+
 def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return a digest of the value of each variable that may affect the work."""
     return {

@@ -57,6 +57,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     `peer` is what the system reports about the process. `refusal` is why its requests are refused,
     "" for a person. `key` is the name of the TCP door's key, "" for a process of this machine.
+    `request` is the number that a door gave the request, for the log.
     """
 
     by: By
@@ -64,6 +65,7 @@ class Caller(msgspec.Struct, frozen=True):
     refusal: str = ""
     right: Right = Right.OWN
     key: str = ""
+    request: str = ""
 
 
 TICKET = b"door-"

@@ -35,6 +35,13 @@ from actors.command_line.printing import say
     metavar="DIR",
     help="Let plans name it that a browser or a TCP key submits; may be repeated.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    help="What is written to standard error; info: each request with its number.",
+)
+@click.option("--log-json", is_flag=True, help="Write each line of it as a JSON document.")
 @home_option
 def serve(
     idle_exit: float,
@@ -44,11 +51,14 @@ def serve(
     tls_key: str,
     tcp: str | None,
     repositories: tuple[str, ...],
+    log_level: str,
+    log_json: bool,
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
     from actors.command_line.serving import PrintedReport
     from actors.runtime.listening import BadAddress, open_doors
     from actors.runtime.serve import serve as run
+    from bus.logs import Level, LogSettings
 
     try:
         doors = open_doors(
@@ -61,7 +71,7 @@ def serve(
         )
     except BadAddress as error:
         raise Stop(str(error), USAGE) from error
-    run(home(), idle_exit, PrintedReport(), doors)
+    run(home(), idle_exit, PrintedReport(), doors, LogSettings(Level(log_level), log_json))
 
 
 @main.command()

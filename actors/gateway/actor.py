@@ -20,7 +20,7 @@ from actors.plan.check import check, check_cli, shown
 from actors.plan.submit import submit
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
-from actors.system.replies import DEFECT, refusal
+from actors.system.replies import DEFECT, number_of, refusal
 from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
 from bus import address as addresses
@@ -100,6 +100,7 @@ class Gateway(CompanyActor):
         try:
             caller = _allowed(envelope)
             request = requests.decode(frame)
+            self._log(client, caller, request)
             check_right(caller, request)
             if caller.key and type(request) not in READING:
                 self._control.repeats.require_new(caller.key, request.id)
@@ -112,11 +113,17 @@ class Gateway(CompanyActor):
         except Exception as error:  # a request must not end the gateway
             failure = refusal("the request", error)
             if failure.body.code == DEFECT:
-                log.exception("a request broke: %r", request)
+                log.exception("%s broke", _kind(request), extra={"request": number_of(client)})
             self.stage.replies.refuse(client, request.id, failure)
         else:
             if result is not PENDING:
                 self.stage.replies.reply(client, request.id, result)
+
+    def _log(self, client: str, caller: Caller, request: Any) -> None:
+        """Log who asks what, and nothing of what the request says."""
+        if log.isEnabledFor(logging.INFO):
+            who = " ".join(word for word in (caller.by, caller.peer, caller.request) if word)
+            log.info("%s by %s", _kind(request), who, extra={"request": number_of(client)})
 
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """A request that broke the gateway is answered all the same."""
@@ -381,6 +388,10 @@ class Gateway(CompanyActor):
             return unknown("workflow", address)
         message = f"{address} is {what}; its workflow is {owner.id}"
         return Refused(404, Reason.UNKNOWN, message, actions=[Action(Do.GET, owner.address)])
+
+
+def _kind(request: Any) -> str:
+    return str(request.__struct_config__.tag)
 
 
 def _allowed(envelope: Envelope) -> Caller:

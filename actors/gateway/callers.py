@@ -51,7 +51,9 @@ class Callers:
         if speaker is None:
             return by_user(peer, said)
         found = self._spoken_for(speaker)
-        return msgspec.structs.replace(found, right=speaker.right, key=speaker.key)
+        return msgspec.structs.replace(
+            found, right=speaker.right, key=speaker.key, request=speaker.request
+        )
 
     def _spoken_for(self, speaker: Speaker) -> Caller:
         host = f"host={speaker.host}" if speaker.host else ""

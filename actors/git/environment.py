@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
+from bus.environment import SECRET_NAMES
 from bus.plan import Plan
 
 # The variables that git treats as local to one repository (`git rev-parse --local-env-vars`).
@@ -51,13 +52,6 @@ PASSED: Final = tuple(
 MORE: Final = "CALLBOARD_GIT_ENV"
 """The variable in which a user lists more names, or patterns, that git gets; by commas."""
 
-SECRET: Final = (
-    *("*TOKEN*", "*API_KEY*", "*APIKEY*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*CREDENTIAL*"),
-    *("*ACCESS_KEY*", "*PRIVATE_KEY*", "*AUTH_KEY*", "AWS_*", "ANTHROPIC_*", "OPENAI_*"),
-)
-"""Patterns of names of variables that usually hold keys. Tests get only those of these variables
-that the plan names in `test_env`."""
-
 
 def git_env() -> dict[str, str]:
     """Return the variables of the runtime's environment that our own git gets."""
@@ -72,8 +66,8 @@ def git_env() -> dict[str, str]:
 def project_env(plan: Plan) -> dict[str, str]:
     """Return the environment of a plan's tests.
 
-    It is the runtime's environment without variables that look like keys (`SECRET`), without the
-    keys of the plan's providers, and without the variables that point git at another repository.
+    It is the runtime's environment without variables that look like keys (`SECRET_NAMES`), without
+    the keys of the plan's providers, and without those that point git at another repository.
     Variables that the plan names in `test_env` always pass.
     """
     provider_keys = {provider.api_key_env for provider in plan.provider.values()}
@@ -82,7 +76,9 @@ def project_env(plan: Plan) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in plan.test_env
         or not (
-            name in provider_keys or name in LOCAL_VARIABLES or _is_one_of(name.upper(), SECRET)
+            name in provider_keys
+            or name in LOCAL_VARIABLES
+            or _is_one_of(name.upper(), SECRET_NAMES)
         )
     }
 

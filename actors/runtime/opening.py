@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from actors.gateway.doors import DoorProcess, Doors
 from bus import keys
 from bus.connection import TcpPlace
@@ -15,7 +17,7 @@ def door_processes(
 
     Raise `BadKey` or `OSError` if the TCP door's own keys cannot be made or read.
     """
-    where = {"requests": place.requests, "feed": place.feed, "secret": place.secret}
+    where = msgspec.structs.asdict(place)
     found = []
     if (web := doors.web) is not None:
         told = WebDoor(

@@ -42,7 +42,7 @@ from actors.system.timers import Timers
 from actors.system.worker_pool import WorkerPool
 from actors.watcher.watches import Watches
 from bus import address as addresses
-from bus import clock, connection, messages, sockets
+from bus import clock, connection, logs, messages, sockets
 from bus.doors import Place
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
@@ -85,6 +85,7 @@ class Runtime:
         self._doors = doors
         self._token = secrets.token_urlsafe(32)
         self._door_secret = secrets.token_urlsafe(32)
+        logs.hide(self._token, self._door_secret)
         self.repeats = Repeats()
         self.failure = ""
         self.reason = "stopped"
@@ -181,6 +182,7 @@ class Runtime:
             requests=self._endpoint("requests"),
             feed=self._endpoint("feed"),
             secret=self._door_secret,
+            logs=logs.settings(),
         )
         return door_processes(self._doors, place, self.home, self._token)
 

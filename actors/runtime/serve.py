@@ -1,6 +1,5 @@
 """Serving a home: running its runtime in this process until it ends."""
 
-import logging
 import os
 import sys
 import threading
@@ -16,8 +15,9 @@ from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
 from actors.runtime.signals import EndSignals
 from actors.supervision.errors import SupervisorError
+from bus import logs
 from bus.action import Action, Do
-from bus.visible import visible
+from bus.logs import DEFAULT, LogSettings
 from store.errors import StoreError
 
 GIVE_UP_SECONDS = 10.0
@@ -46,14 +46,21 @@ class Report(Protocol):
         """Show that the runtime has stopped, and how many terminals go on."""
 
 
-def serve(home: Path, idle_exit: float, report: Report, doors: Doors = NO_DOORS) -> NoReturn:
+def serve(
+    home: Path,
+    idle_exit: float,
+    report: Report,
+    doors: Doors = NO_DOORS,
+    log_settings: LogSettings = DEFAULT,
+) -> NoReturn:
     """Serve a home until a signal or a request ends the runtime, then end the process.
 
     End also after `idle_exit` seconds without a request, unless it is 0. The exit code is 0 after a
     clean end, 1 if the runtime gave up, and 3 if the home cannot be served. Call this in the main
-    thread. `doors` are those that are open beside the home's own sockets.
+    thread. `doors` are those that are open beside the home's own sockets, `log_settings` what is
+    written to standard error.
     """
-    _log_to_stderr()
+    logs.begin(log_settings)
     descriptors.raise_limit()
     try:
         runtime = Runtime(home, doors)
@@ -85,19 +92,6 @@ def serve(home: Path, idle_exit: float, report: Report, doors: Doors = NO_DOORS)
     runtime.ended.wait()
     signals.ending = True
     _end(runtime, home, report)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_VisibleLines("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-
-
-class _VisibleLines(logging.Formatter):
-    """Log lines hold errors, and errors hold text from outside."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
 
 
 def _end(runtime: Runtime, home: Path, report: Report) -> NoReturn:

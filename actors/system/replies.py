@@ -49,10 +49,13 @@ class Replies:
 
     def reply(self, client: str, id: Any, result: Any = None) -> None:
         """Answer a request with its result."""
+        log.info("done", extra={"request": number_of(client)})
         self._sender.send(client, requests.succeeded(id, result))
 
     def refuse(self, client: str, id: Any, error: Refused) -> None:
         """Answer a request with an error."""
+        about = error.body.code, error.body.reason
+        log.info("refused: %d %s", *about, extra={"request": number_of(client)})
         self._sender.send(client, requests.refused(id, error))
 
     def answer(self, client: str, id: Any, what: str, make: Callable[[], Any]) -> None:
@@ -102,6 +105,11 @@ class Replies:
         if status in FINAL_WORKFLOW:
             return illegal(Reason.OVER, f"{workflow}/ is {status}")
         return Refused(503, Reason.STOPPING, f"{workflow}/ is being ended; nothing was done")
+
+
+def number_of(client: str) -> str:
+    """Return the number of a request, from the address of its client, as the log shows it."""
+    return f"request={client.rpartition('/')[2]}"
 
 
 def refusal(what: str, error: BaseException) -> Refused:

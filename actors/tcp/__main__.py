@@ -16,7 +16,7 @@ from zmq.auth.asyncio import AsyncioAuthenticator
 
 from actors.tcp.admission import FEED, REQUESTS, Admission
 from actors.tcp.sockets import Feed, Requests
-from bus import keys
+from bus import keys, logs
 from bus.doors import TcpDoor, first_line, stdin_closed
 
 log = logging.getLogger("callboard.tcp")
@@ -30,6 +30,7 @@ _decode = msgspec.json.Decoder(TcpDoor).decode
 async def serve(door: TcpDoor, descriptors: tuple[int, int]) -> None:
     """Serve both sockets until standard input closes, or one of their tasks breaks."""
     own = keys.server_keys(Path(door.home))
+    logs.hide(own.requests.secret, own.feed.secret)
     admission = Admission(Path(door.home))
     context = zmq.asyncio.Context()
     zap = AsyncioAuthenticator(context, log=logging.getLogger("callboard.tcp.zap"))
@@ -75,7 +76,10 @@ def main(words: list[str]) -> None:
     """Start from the words of the command line and the first line of standard input."""
     line = first_line()
     if line:
-        asyncio.run(serve(_decode(line), (int(words[0]), int(words[1]))))
+        door = _decode(line)
+        logs.hide(door.secret)
+        logs.begin(door.logs)
+        asyncio.run(serve(door, (int(words[0]), int(words[1]))))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ requests, unless `ZAP_ENFORCE_DOMAIN` is set.
 """
 
 import asyncio
+import itertools
 import os
 from contextlib import suppress
 
@@ -69,6 +70,7 @@ class Requests:
         self._door = door
         self._admission = admission
         self._open = 0
+        self._numbers = itertools.count(1)
         endpoint = door.tcp_requests
         self._front = listen(context, zmq.ROUTER, REQUESTS, own, endpoint, descriptor)
         self._back = context.socket(zmq.DEALER)
@@ -98,7 +100,11 @@ class Requests:
         if key is None:
             raise Refused(401, Reason.KEY_REVOKED, "this key was revoked")
         return Speaker(
-            self._door.secret, key.right, key=key.name, host=str(frame.get("Peer-Address"))
+            self._door.secret,
+            key.right,
+            key=key.name,
+            host=str(frame.get("Peer-Address")),
+            request=f"tcp={next(self._numbers)}",
         )
 
     async def _hand_on(self, ticket: bytes, speaker: Speaker, payload: bytes) -> None:

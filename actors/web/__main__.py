@@ -21,6 +21,7 @@ from actors.web.app import Door, make_app
 from actors.web.asking import Asking
 from actors.web.peers import Peers
 from actors.web.stream import Hub
+from bus import logs
 from bus.doors import WebDoor, first_line, stdin_closed
 
 END_SECONDS = 2
@@ -91,7 +92,10 @@ def main(words: list[str]) -> None:
     """Start from the words of the command line and the first line of standard input."""
     line = first_line()
     if line:
-        asyncio.run(serve(_decode(line), socket.socket(fileno=int(words[0]))))
+        door = _decode(line)
+        logs.hide(door.token, door.secret)
+        logs.begin(door.logs)
+        asyncio.run(serve(door, socket.socket(fileno=int(words[0]))))
 
 
 if __name__ == "__main__":

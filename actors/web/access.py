@@ -8,15 +8,22 @@ another user's server on 127.0.0.1 would be sent them.
 
 import asyncio
 import hmac
+import itertools
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from actors.web.peers import Peers
+from bus import logs
 from bus.errors import Refused
 from bus.peer import Right, Speaker
 from bus.reasons import Reason
+
+log = logging.getLogger("callboard.web")
+
+_numbers = itertools.count(1)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -88,6 +95,7 @@ class Tokens:
             )
         code = secrets.token_urlsafe(32)
         self._codes[code] = now + CODE_SECONDS
+        logs.hide(code)
         return code
 
     def exchange(self, code: str) -> str:
@@ -105,6 +113,7 @@ class Tokens:
             self._sessions.pop()
         session = secrets.token_urlsafe(32)
         self._sessions.add(session)
+        logs.hide(session)
         return session
 
 
@@ -126,7 +135,9 @@ class Identity:
                 "send `Authorization: Bearer TOKEN`; connection.json has the token",
             )
         found = await self._peers.find(scope.get("client"), scope.get("server"))
-        return Speaker(self._secret, right, found.peer, found.lost, host=found.host)
+        return Speaker(
+            self._secret, right, found.peer, found.lost, "", found.host, scope["state"]["number"]
+        )
 
 
 class Guard:
@@ -156,6 +167,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope)
+        number = scope.setdefault("state", {})["number"] = f"http={next(_numbers)}"
+        send = _logged(send, scope, number)
         try:
             self._check(scope, headers)
             if scope["type"] == "http":
@@ -261,6 +274,20 @@ async def _whole_body(receive: Receive) -> Receive:
         return await receive()
 
     return again
+
+
+def _logged(send: Send, scope: Scope, number: str) -> Send:
+    """Log each response: method and path, and neither query nor headers. Name its number in it."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            name = number.removeprefix("http=").encode()
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", name)]
+            about = scope["method"], scope["path"], message["status"]
+            log.info("%s %s: %d", *about, extra={"request": number})
+        await send(message)
+
+    return sending
 
 
 def _with_headers(send: Send) -> Send:
