@@ -8,8 +8,10 @@ answers the questions that a program asks its terminal, and records how the prog
 
 Standard library only, one thread. It imports only the files beside it. It is run by path:
 
-    python -I -S host.py --dir DIR --socket PATH --token TOKEN --incarnation N
+    python -I -S host.py --dir DIR --socket PATH --mark MARK --incarnation N
         --size ROWSxCOLUMNS [--log-bytes N] -- ARGV...
+
+The token comes on standard input, because every process may read a command line.
 """
 
 import fcntl
@@ -40,13 +42,22 @@ def _lock(path: str) -> bool:
     return False
 
 
+def _token() -> str:
+    """Read the token, which is short and comes at once."""
+    token = os.read(0, 256).decode("ascii")
+    if not token:
+        raise ValueError("no token on standard input")
+    return token
+
+
 def main(words: list[str]) -> int:
     """Run a host with the arguments after the program name. Return its exit code."""
     try:
         end = words.index("--")
         names = [name.removeprefix("--") for name in words[:end:2]]
         argv = words[end + 1 :]
-        host = hosting.Host(dict(zip(names, words[1:end:2], strict=True)), argv)
+        options = dict(zip(names, words[1:end:2], strict=True))
+        host = hosting.Host(options, _token(), argv)
     except (ValueError, KeyError) as error:
         print(f"host: bad arguments: {error!r}", file=sys.stderr)
         return 64

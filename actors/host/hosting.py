@@ -39,12 +39,17 @@ LINGER = 2.0  # seconds that clients have to read the rest and disconnect
 
 
 class Host:
-    """One host. Create it with the options of `host.py`, then call `start` and `run`."""
+    """One host. Create it with the options of `host.py`, then call `start` and `run`.
 
-    def __init__(self, options: dict[str, str], argv: list[str]) -> None:
+    `token` proves who the host and its clients are. The program is given the `mark` alone, by which
+    its processes are found.
+    """
+
+    def __init__(self, options: dict[str, str], token: str, argv: list[str]) -> None:
         self.dir = os.path.abspath(options["dir"])
         self.path = os.path.abspath(options["socket"])
-        self.token = options["token"]
+        self.token = token
+        self.mark = options["mark"]
         self.incarnation = int(options["incarnation"])
         rows, _, columns = options["size"].partition("x")
         self.size = (int(rows), int(columns))
@@ -88,7 +93,7 @@ class Host:
         self.keyboard = keyboard.Keyboard(self.master, self.now, lambda: self.log.end)
         self.started_at, self.started = time.time(), time.monotonic()
         self.program = program.Program()
-        self.program.start(self.argv, self.token, slave, mask, self._write_identity)
+        self.program.start(self.argv, self.mark, slave, mask, self._write_identity)
         os.chdir("/")
 
     def abandon(self) -> None:

@@ -35,7 +35,7 @@ class Program:
         self._childless = False
 
     def start(
-        self, argv: list[str], token: str, slave: int, mask: int, before: "Callable[[], None]"
+        self, argv: list[str], mark: str, slave: int, mask: int, before: "Callable[[], None]"
     ) -> None:
         """Fork, call `before` when `pid` is known, then let the child execute the program.
 
@@ -47,7 +47,7 @@ class Program:
         if self.pid == 0:
             try:
                 os.close(open_gate)
-                _become(argv, token, slave, mask, gate, reporting)
+                _become(argv, mark, slave, mask, gate, reporting)
             finally:
                 os._exit(127)
         os.close(gate)
@@ -107,7 +107,7 @@ class Program:
         return "exited", os.WEXITSTATUS(self.status)
 
 
-def _become(argv: list[str], token: str, slave: int, mask: int, gate: int, reporting: int) -> None:
+def _become(argv: list[str], mark: str, slave: int, mask: int, gate: int, reporting: int) -> None:
     """Execute the program in this child when the gate opens. Report the errno if that fails.
 
     The child gets a session of its own with the PTY as its terminal, the default signal handlers,
@@ -125,6 +125,6 @@ def _become(argv: list[str], token: str, slave: int, mask: int, gate: int, repor
             pass  # the C library reserves some real-time signals
     if os.read(gate, 1):  # empty: the host died before it had written host.json
         try:
-            os.execvpe(argv[0], argv, {**os.environ, "CALLBOARD_TERMINAL": token})
+            os.execvpe(argv[0], argv, {**os.environ, "CALLBOARD_TERMINAL": mark})
         except OSError as error:
             os.write(reporting, b"%d" % (error.errno or errno.EINVAL))

@@ -6,6 +6,7 @@ A host keeps its files in a directory of its own: `host.json` (an `Identity`), `
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,14 @@ from actors.platform.files import open_regular, read_bounded
 from bus.kinds import Ending
 
 T = TypeVar("T")
+
+
+def mark_of(token: str) -> str:
+    """Return the mark of a host's processes, `CALLBOARD_TERMINAL` in their environment.
+
+    It is made from the token and does not give it away: the program and all it starts know it.
+    """
+    return hashlib.sha256(f"mark {token}".encode()).hexdigest()[:32]
 
 
 class Exit(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Starting a terminal host, which outlives this process."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from actors.platform.readiness import wait_for
+from actors.pty.records import mark_of
 
 HOST = Path(__file__).parents[1] / "host" / "host.py"
 
@@ -53,16 +55,16 @@ def spawn(
         raise ValueError("argv is empty")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-I", "-S", str(HOST), "--dir", str(directory.absolute())]
-    command += ["--socket", str(socket.absolute()), "--token", token]
+    command += ["--socket", str(socket.absolute()), "--mark", mark_of(token)]
     command += ["--incarnation", str(incarnation), "--size", f"{rows}x{columns}"]
     command += ["--log-bytes", str(log_bytes), "--", *argv]
     errors = os.open(directory / "host.err", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
@@ -70,6 +72,11 @@ def spawn(
         )
     finally:
         os.close(errors)
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # it has ended already
+        pipe.write(token.encode())
+    process.stdin = None
+    return process
 
 
 def await_ready(process: subprocess.Popen[bytes], timeout: float) -> None:

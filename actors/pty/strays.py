@@ -1,6 +1,6 @@
 """Ending the processes that a dead terminal host left behind.
 
-They are found by the host's token, which the environment of each contains. A pid or a session id
+They are found by the host's mark, which the environment of each contains. A pid or a session id
 proves nothing, because the system may have given it to another process. Plain blocking functions,
 for any thread.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from actors.host import family
 from actors.platform.processes import KILL_PATIENCE, ps, wait_for_end
+from actors.pty.records import mark_of
 
 
 def session_members(sid: int) -> set[int]:
@@ -25,11 +26,11 @@ def session_members(sid: int) -> set[int]:
 
 
 def marked(token: str) -> set[int]:
-    """Return this user's pids with CALLBOARD_TERMINAL=token in their environment, in any session.
+    """Return this user's pids with the mark of this token in their environment, in any session.
 
     Raise OSError if processes cannot be listed.
     """
-    mark = f"CALLBOARD_TERMINAL={token}"
+    mark = _entry(token)
     if not family.LINUX:
         lines = ps("-axE", "-o", "pid=,command=").splitlines()
         return {int(line.split()[0]) for line in lines if f" {mark} " in f"{line} "}
@@ -41,10 +42,14 @@ def marked(token: str) -> set[int]:
     return found
 
 
+def _entry(token: str) -> str:
+    return f"CALLBOARD_TERMINAL={mark_of(token)}"
+
+
 def end_tree(token: str, sid: int, grace: float) -> int:
     """End what a dead host left: SIGTERM, then SIGKILL after `grace` seconds. Return how many stay.
 
-    End the processes that carry the token. If one of them is in session `sid`, end the whole
+    End the processes that carry the token's mark. If one of them is in session `sid`, end the whole
     session. Block for up to `grace` + `KILL_PATIENCE` seconds. Raise OSError if processes cannot be
     listed.
     """
@@ -96,4 +101,4 @@ def _tree_of(pid: int, token: str, sid: int) -> set[int]:
     if fields and fields[3] == str(sid):
         return {pid}
     environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return {pid} if f"CALLBOARD_TERMINAL={token}".encode() in environ else set()
+    return {pid} if _entry(token).encode() in environ else set()

@@ -89,7 +89,7 @@ def test_the_program_finds_a_terminal_of_its_own(terminal: Terminal) -> None:
     said = (terminal.dir / "out" / f"{0:016d}").read_text().splitlines()
     assert said[0] == "os.terminal_size(columns=111, lines=33) True True"
     assert said[1] == f"True ['0', '1', '2', '3'] {cwd}"  # 3 is the directory being listed
-    assert said[2].startswith(f"{terminal.token} s3cret")
+    assert said[2].startswith(f"{records.mark_of(terminal.token)} s3cret")
     assert said[3] == "[<Signals.SIGPIPE: 13>, <Signals.SIGXFSZ: 25>]"  # Python's own
     assert said[4] == "0o27 set()"
 
@@ -101,6 +101,8 @@ def test_nothing_secret_is_on_a_command_line_or_in_a_file(terminal: Terminal) ->
     assert identity is not None
     for pid in (identity.host_pid, identity.program_pid):
         assert b"s3cret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert terminal.token.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()  # F3
+        assert terminal.token.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     for path in terminal.dir.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
         if path.is_file():
