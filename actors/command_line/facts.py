@@ -33,6 +33,8 @@ def said(fact: AnyFact) -> str:
             return one_line(fact.reason)
         case facts.TaskBased():
             return f"begins at {fact.commit[:12]}, with {', '.join(fact.branches)}"
+        case facts.MergeStarted():
+            return f"{', '.join(fact.branches)} into {fact.target} as {fact.commit[:12]}"
         case facts.MergeTested():
             how = "green" if fact.passed else f"red (status {fact.status})"
             return f"{how} on {fact.commit[:12]} in {fact.seconds:.1f} s"

@@ -175,7 +175,7 @@ class _Follower:
     def _view(self, client: Client) -> live.View:
         if self._as_json or self._leaves:
             return live.Quiet()
-        return watching.follow_view(client, self._home, self.name, self._drives)
+        return watching.follow_view(client, self._home, self.name, self._seq, self._drives)
 
     def _is_over(self, client: Client, subscriber: Subscriber, view: live.View) -> bool:
         """Show the next fact.

@@ -30,7 +30,7 @@ from bus import clock
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.facts import AnyFact
-from bus.requests import TerminalAnswer, TerminalScreen, WorkflowGet
+from bus.requests import EventsReplay, TerminalAnswer, TerminalScreen, WorkflowGet
 from bus.rows import Terminal, Workflow
 
 _LOOK_SECONDS = 0.2
@@ -38,18 +38,21 @@ _LOOK_SECONDS = 0.2
 _SCREEN_SECONDS = 1.0
 """The shortest time between two requests for a screen: the runtime renders it for us."""
 _ANSWER_SECONDS = 5.0
+_PAST = 500
+"""How many facts are looked through for what happened before the view was opened."""
 _WORDS = {"y": ("yes", "y"), "n": ("no", "n")}
 
 
 class Watching:
     """The view for a terminal; see the module."""
 
-    def __init__(self, client: Client, home: Path, name: str, drives: bool) -> None:
+    def __init__(self, client: Client, home: Path, name: str, seq: int, drives: bool) -> None:
         self._client = client
         self._home = home
         self._name = name
         self._story = Story(drives)
         self._row: Workflow = client.ask(WorkflowGet(workflow=name))
+        self._know_past(seq)
         self._know_questions()
         self._watch = Watch()
         self._keyboard = Keyboard()
@@ -122,6 +125,13 @@ class Watching:
         self._watch.newest = self._screens.newest
         self._watch.screen = self._screens.lines.get(self._watch.opened, ())
         self._paint()
+
+    def _know_past(self, seq: int) -> None:
+        """Note the workflow's facts among the newest ones up to `seq`."""
+        past = EventsReplay(after=max(0, seq - _PAST), limit=_PAST, address=self._name)
+        for fact in self._client.ask(past).facts:
+            if fact.seq <= seq:
+                self._story.note(fact)
 
     def _know_questions(self) -> None:
         """Ask for questions that the row shows and whose facts have not come."""
@@ -244,11 +254,11 @@ class _Screens:
         self.lines[address] = lines
 
 
-def follow_view(client: Client, home: Path, name: str, drives: bool) -> View:
-    """Return the view that suits standard output.
+def follow_view(client: Client, home: Path, name: str, seq: int, drives: bool) -> View:
+    """Return the view that suits standard output; it is shown the facts after `seq`.
 
     `drives` says that this process also prepares and starts the workflow.
     """
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return Watching(client, home, name, drives)
+        return Watching(client, home, name, seq, drives)
     return Lines(client, name, drives)

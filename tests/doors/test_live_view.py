@@ -73,7 +73,8 @@ def test_keys_answer_open_and_leave(
     assert window.end() == 1
     assert any("demo/ goes on" in line for line in window.screen())
     again = Window(home, "follow", "demo", rows=rows, columns=columns)
-    until(again, lambda _: again.chosen() == [SECOND])
+    screen = until(again, lambda _: again.chosen() == [SECOND])
+    assert any("terminal.answered" in line for line in screen), "it shows what was before"
     again.type("2")
     assert again.end() == 0
     assert any("demo/ completed" in line for line in again.screen())
