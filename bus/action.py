@@ -26,6 +26,7 @@ class Do(StrEnum):
     REPAIR = "workflow.repair"
     CLEAN = "workflow.clean"
     RETRY = "task.retry"
+    CANCEL_TASK = "task.cancel"
     APPROVE = "task.approve"
     REJECT = "task.reject"
     CONTINUE_MERGE = "merge.continue"

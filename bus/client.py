@@ -14,7 +14,8 @@ from bus import requests
 from bus.errors import NO_BODY, Refused
 from bus.keys import ClientKey, show_key
 from bus.reasons import Reason
-from bus.requests import Request, RuntimeInfo
+from bus.request_base import Request
+from bus.requests import RuntimeInfo
 
 R = TypeVar("R")
 

@@ -7,7 +7,8 @@ lost, repeated or late does no harm.
 import msgspec
 
 from bus.peer import NOBODY, Caller
-from bus.requests import Command, ConfigRequest, ConsoleRequest, Id
+from bus.request_base import Id
+from bus.requests import Command, ConfigRequest, ConsoleRequest
 
 
 class Message(msgspec.Struct, tag=True, frozen=True):

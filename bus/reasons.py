@@ -12,8 +12,11 @@ class Reason(StrEnum):
 
     # the state does not allow it (400)
     ALREADY_OVER = "already_over"
+    ALREADY_SENT = "already_sent"
     ALREADY_WORKED = "already_worked"
+    BUILT_UPON = "built_upon"
     LANDING = "landing"
+    MERGING = "merging"
     NEVER_STARTED = "never_started"
     NO_BRANCH = "no_branch"
     NO_ERROR_TERMINAL = "no_error_terminal"
@@ -38,6 +41,7 @@ class Reason(StrEnum):
     NOTHING_TO_REPAIR = "nothing_to_repair"
     OVER = "over"
     TASKS_OPEN = "tasks_open"
+    WRONG_ORDER = "wrong_order"
 
     # another request was first (409)
     KEYBOARD_TAKEN = "keyboard_taken"

@@ -4,13 +4,23 @@
 `{"id": "any", "ok": true, "result": …}` or `{"id": "any", "ok": false, "error": {…}}`.
 """
 
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 
 from bus import results
 from bus.errors import ErrorBody, Refused, malformed
 from bus.plan import refusal
+from bus.plan_requests import (
+    InstructionReplace,
+    PlanSet,
+    PlanShow,
+    TaskAdd,
+    TaskCancel,
+    TaskMove,
+    TerminalAdd,
+)
+from bus.request_base import Id, OfTask, OfTerminal, OfWorkflow, Request
 from bus.rows import Workflow
 
 R = TypeVar("R")
@@ -20,37 +30,6 @@ MAX_FRAME = 1 << 20
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Id = str | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
-"""The id that a client chooses for a request: one value that JSON and msgpack can hold."""
-
-
-class Request(
-    msgspec.Struct, Generic[R], tag_field="type", kw_only=True, forbid_unknown_fields=True
-):
-    """Base of all requests.
-
-    The reply repeats `id`. `R` is the type of the result.
-    """
-
-    id: Id = None
-
-
-class _OfWorkflow(Request[R], Generic[R], kw_only=True):
-    """A request about a workflow: its id, its address, or a unique prefix of its id."""
-
-    workflow: str
-
-
-class _OfTask(Request[R], Generic[R], kw_only=True):
-    """A request about a task: its address, or that of one of its terminals."""
-
-    task: str
-
-
-class _OfTerminal(Request[R], Generic[R], kw_only=True):
-    """A request about a terminal, named by its address."""
-
-    terminal: str
 
 
 class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
@@ -83,39 +62,39 @@ class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):
     """Return every workflow."""
 
 
-class WorkflowGet(_OfWorkflow[Workflow], kw_only=True, tag="workflow.get"):
+class WorkflowGet(OfWorkflow[Workflow], kw_only=True, tag="workflow.get"):
     """Return one workflow."""
 
 
-class WorkflowPrepare(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.prepare"):
+class WorkflowPrepare(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.prepare"):
     """Make a workflow's worktrees and start its terminals, up to `ready`."""
 
 
-class WorkflowStart(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.start"):
+class WorkflowStart(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.start"):
     """Let a workflow that is `ready` begin its work."""
 
 
-class WorkflowPause(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.pause"):
+class WorkflowPause(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.pause"):
     """Pause a workflow; with `freeze`, also send SIGSTOP to its running programs."""
 
     freeze: bool = False
 
 
-class WorkflowResume(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.resume"):
+class WorkflowResume(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.resume"):
     """Let a paused workflow go on."""
 
 
-class WorkflowStop(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.stop"):
+class WorkflowStop(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.stop"):
     """End a workflow and its programs. Branches and uncommitted work are kept."""
 
 
-class WorkflowRepair(_OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.repair"):
+class WorkflowRepair(OfWorkflow[results.CommandDone], kw_only=True, tag="workflow.repair"):
     """Start error terminals for what failed; `cli` is their profile if the plan names none."""
 
     cli: str = ""
 
 
-class WorkflowClean(_OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.clean"):
+class WorkflowClean(OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.clean"):
     """Remove what a workflow that is over left: worktrees, refs, outputs. No commit is lost.
 
     With `dry_run`, change nothing and return what would be removed. With `keep_outputs`, what the
@@ -126,66 +105,66 @@ class WorkflowClean(_OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.cl
     keep_outputs: bool = False
 
 
-class WorkflowForget(_OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.forget"):
+class WorkflowForget(OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.forget"):
     """Do what `WorkflowClean` does, and then remove the workflow's rows and facts."""
 
 
-class TaskRetry(_OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
+class TaskRetry(OfTask[results.CommandDone], kw_only=True, tag="task.retry"):
     """Start the failed terminals of a task again, or the one that is stuck."""
 
 
-class TaskApprove(_OfTask[results.CommandDone], kw_only=True, tag="task.approve"):
+class TaskApprove(OfTask[results.CommandDone], kw_only=True, tag="task.approve"):
     """Accept a task's work. `commit` is the reviewed tip; refused if the branch has moved on."""
 
     commit: str = ""
 
 
-class TaskReject(_OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
+class TaskReject(OfTask[results.CommandDone], kw_only=True, tag="task.reject"):
     """Send a task's work back to its coder."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, pattern=r"\S")]
     """What is to be mended, for the coder; it may not be blank."""
 
 
-class TaskDiff(_OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
+class TaskDiff(OfTask[results.TaskDiff], kw_only=True, tag="task.diff"):
     """Return what a task's branch changes; with `stat`, only the files and line counts."""
 
     stat: bool = False
 
 
-class MergePreview(_OfWorkflow[list[results.BranchPreview]], kw_only=True, tag="merge.preview"):
+class MergePreview(OfWorkflow[list[results.BranchPreview]], kw_only=True, tag="merge.preview"):
     """Return what the merge of each branch would do."""
 
 
-class MergeContinue(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.continue"):
+class MergeContinue(OfWorkflow[results.CommandDone], kw_only=True, tag="merge.continue"):
     """Go on with a merge: check a resolution made by hand, or build a failed merge again."""
 
 
-class MergeAbort(_OfWorkflow[results.CommandDone], kw_only=True, tag="merge.abort"):
+class MergeAbort(OfWorkflow[results.CommandDone], kw_only=True, tag="merge.abort"):
     """Give up a merge. The workflow fails; its branches and its target stay as they are."""
 
 
-class ConfigRestore(_OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.restore"):
+class ConfigRestore(OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.restore"):
     """Put a repository's configuration, hooks and attributes back, as at the submission."""
 
 
-class ConfigAccept(_OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.accept"):
+class ConfigAccept(OfWorkflow[results.ConfigSettled], kw_only=True, tag="config.accept"):
     """Take a repository's configuration, hooks and attributes as they are now."""
 
 
-class TerminalAnswer(_OfTerminal[results.Answered], kw_only=True, tag="terminal.answer"):
+class TerminalAnswer(OfTerminal[results.Answered], kw_only=True, tag="terminal.answer"):
     """Answer a terminal's prompt; `choice` is the label of one of its choices."""
 
     choice: str
 
 
-class TerminalSend(_OfTerminal[results.CommandDone], kw_only=True, tag="terminal.send"):
+class TerminalSend(OfTerminal[results.CommandDone], kw_only=True, tag="terminal.send"):
     """Give a terminal that works a further instruction, `text`."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"\S")]
 
 
-class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="terminal.output"):
+class TerminalOutput(OfTerminal[results.TerminalBytes], kw_only=True, tag="terminal.output"):
     """Return at most `limit` bytes of a terminal's output, from `offset` on.
 
     If there is no output beyond `offset` yet, the reply waits for some, for at most `wait` seconds.
@@ -198,7 +177,7 @@ class TerminalOutput(_OfTerminal[results.TerminalBytes], kw_only=True, tag="term
     incarnation: Seq = 0
 
 
-class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.input"):
+class TerminalInput(OfTerminal[results.Typed], kw_only=True, tag="terminal.input"):
     """Type bytes (`data`, base64 in JSON) or `text`, at most once for each `key`.
 
     Refused if `incarnation` is given and is not the one that runs. A `session` holds the keyboard
@@ -212,7 +191,7 @@ class TerminalInput(_OfTerminal[results.Typed], kw_only=True, tag="terminal.inpu
     session: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.resize"):
+class TerminalResize(OfTerminal[results.Resized], kw_only=True, tag="terminal.resize"):
     """Set the size of the window. It returns to 40 x 120 when its `session` has left."""
 
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -220,13 +199,13 @@ class TerminalResize(_OfTerminal[results.Resized], kw_only=True, tag="terminal.r
     session: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class TerminalGive(_OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
+class TerminalGive(OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
     """End a `session`: others may type, and the window returns to 40 x 120."""
 
     session: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
-class TerminalScreen(_OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
+class TerminalScreen(OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
     """Return what the terminal's screen shows now."""
 
 
@@ -279,6 +258,12 @@ Command = (
     | MergeContinue
     | MergeAbort
     | TerminalSend
+    | TaskAdd
+    | TaskCancel
+    | TaskMove
+    | TerminalAdd
+    | InstructionReplace
+    | PlanSet
 )
 """The requests that the workflow actor decides on."""
 
@@ -292,6 +277,7 @@ AnyRequest = (
     Command
     | PlanCheck
     | PlanSubmit
+    | PlanShow
     | WorkflowList
     | WorkflowGet
     | WorkflowClean

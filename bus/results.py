@@ -3,6 +3,8 @@
 `bus.requests` says which request has which result.
 """
 
+from typing import Any
+
 import msgspec
 
 from bus.action import Action
@@ -85,6 +87,13 @@ class CheckedPlan(msgspec.Struct):
     warnings: list[str]
     setup: list[str] | None = None
     setup_inputs: list[str] = []
+
+
+class ShownPlan(msgspec.Struct):
+    """The plan of a workflow as it is now: decoded, and as the text of a plan file."""
+
+    plan: dict[str, Any]
+    toml: str
 
 
 class Page(msgspec.Struct):

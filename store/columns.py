@@ -21,6 +21,7 @@ class WorkflowColumns(TypedDict, total=False):
     changed: str
     held: str
     forecast: list[Forecast]
+    plan: bytes
 
 
 class MergeColumns(TypedDict, total=False):
@@ -60,6 +61,7 @@ class TaskColumns(TypedDict, total=False):
     after: list[str]
     carried: str
     held: str
+    position: int
 
 
 class TerminalColumns(TypedDict, total=False):

@@ -170,6 +170,10 @@ class Reader:
             *(id, id),
         )
 
+    def branches(self, id: str) -> list[str]:
+        """Return the branches of all tasks of a workflow."""
+        return [name for (name,) in self._sql("SELECT branch FROM task WHERE workflow = ?", id)]
+
     def repository(self, id: str) -> tuple[str, str]:
         """Return a workflow's git directory and target."""
         ((git_dir, target),) = self._sql("SELECT git_dir, target FROM workflow WHERE id = ?", id)

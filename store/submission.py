@@ -5,7 +5,7 @@ import msgspec
 from bus import address
 from bus.facts import TaskMoved, TerminalMoved, WorkflowMoved
 from bus.peer import NOBODY, Caller
-from bus.plan import HelperPlan, Plan, TerminalPlan
+from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import Insert, Operation
 
@@ -56,26 +56,31 @@ def submission(
         ),
     ]
     for position, task in enumerate(plan.task, start=1):
-        where = address.task(id, task.id)
-        change += [
-            Insert(
-                "task",
-                {
-                    "address": where,
-                    "workflow": id,
-                    "id": task.id,
-                    "name": task.name or task.id,
-                    "position": position,
-                    "branch": task.branch,
-                    "after": _encode(task.after).decode(),
-                },
-            ),
-            TaskMoved(address=where, old=None, new=TaskStatus.PENDING, reason="submitted"),
-        ]
-        for place, terminal in enumerate(task.terminal, start=1):
-            change += terminal_rows(
-                address.terminal(id, task.id, place), id, where, place, terminal
-            )
+        change += task_rows(id, position, task)
+    return change
+
+
+def task_rows(workflow: str, position: int, task: TaskPlan) -> list[Operation]:
+    """Return the operations for the rows of a task and its terminals, with their first facts."""
+    where = address.task(workflow, task.id)
+    change: list[Operation] = [
+        Insert(
+            "task",
+            {
+                "address": where,
+                "workflow": workflow,
+                "id": task.id,
+                "name": task.name or task.id,
+                "position": position,
+                "branch": task.branch,
+                "after": _encode(task.after).decode(),
+            },
+        ),
+        TaskMoved(address=where, old=None, new=TaskStatus.PENDING, reason="submitted"),
+    ]
+    for place, terminal in enumerate(task.terminal, start=1):
+        at = address.terminal(workflow, task.id, place)
+        change += terminal_rows(at, workflow, where, place, terminal)
     return change
 
 

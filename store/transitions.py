@@ -25,12 +25,15 @@ TASK: dict[Task, frozenset[Task]] = {
     Task.PENDING: frozenset({Task.RUNNING, Task.CANCELLED}),
     Task.RUNNING: frozenset({Task.REVIEW_PENDING, Task.COMPLETED, Task.FAILED, Task.CANCELLED}),
     Task.REVIEW_PENDING: frozenset({Task.COMPLETED, Task.FAILED, Task.CANCELLED, Task.RUNNING}),
-    Task.COMPLETED: frozenset({Task.REVIEW_PENDING}),
+    Task.COMPLETED: frozenset({Task.REVIEW_PENDING, Task.CANCELLED}),
     Task.FAILED: frozenset({Task.RUNNING, Task.CANCELLED}),
     Task.CANCELLED: frozenset(),
 }
 
-"""`completed -> review_pending`: a commit came after the accepted one, and a person reviews it."""
+"""`completed -> review_pending`: a commit came after the accepted one, and a person reviews it.
+
+`completed -> cancelled`: a person leaves its work out of the merge.
+"""
 
 TERMINAL: dict[Terminal, frozenset[Terminal]] = {
     Terminal.NOT_STARTED: frozenset({Terminal.STARTING, Terminal.CANCELLED}),

@@ -14,6 +14,7 @@ _WORDS = {
     Do.REPAIR: "repair {}",
     Do.CLEAN: "clean {}",
     Do.RETRY: "retry {}",
+    Do.CANCEL_TASK: "stop {}",
     Do.APPROVE: "approve {}",
     Do.REJECT: "reject {} --reason REASON",
     Do.CONTINUE_MERGE: "merge {} --continue",

@@ -31,6 +31,19 @@ def said(fact: AnyFact) -> str:
             return one_line(f"{fact.commit[:12]}: {fact.reason}")
         case facts.TaskWaits():
             return one_line(fact.reason)
+        case facts.TaskAdded():
+            after = f", after {', '.join(fact.after)}" if fact.after else ""
+            return one_line(f"on {fact.branch}{after}")
+        case facts.TaskCancelled():
+            after = f"; after it come {', '.join(fact.dependants)}" if fact.dependants else ""
+            return one_line(f"{fact.branch} stays at {fact.commit[:12] or 'no commit'}{after}")
+        case facts.TerminalAdded():
+            return one_line(f"{fact.cli}, {fact.role}")
+        case facts.InstructionReplaced():
+            return f"{fact.bytes} bytes"
+        case facts.PlanChanged():
+            values = [f"{key} = {_value(value)}" for key, value in fact.changes.items()]
+            return one_line(", ".join(values))
         case facts.TaskBased():
             return f"begins at {fact.commit[:12]}, with {', '.join(fact.branches)}"
         case facts.MergeStarted():
@@ -121,3 +134,8 @@ def carried(fact: AnyFact) -> list[str]:
     if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):
         texts.append(getattr(fact, "message", "") or getattr(fact, "reason", ""))
     return [text for text in texts if text.strip()]
+
+
+def _value(value: object) -> str:
+    """Return a key's value for a person; a list as words."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.client import Client
-    from bus.requests import Request
+    from bus.request_base import Request
 
 R = TypeVar("R")
 

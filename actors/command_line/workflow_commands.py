@@ -102,13 +102,18 @@ def finish(
     *,
     until: tuple[str, ...] = (),
     bad: tuple[str, ...] = (),
+    about: str = "",
 ) -> None:
-    """Send a command, wait until the workflow is one of `until` or `bad`, and show its row."""
+    """Send a command, wait until the workflow is one of `until` or `bad`, and show its row.
+
+    Say the status of the task whose id is `about`, else of what the command is about.
+    """
     from actors.command_line.orders import order
     from bus.requests import WorkflowStop
 
     row = order(home(), request, until, bad)
-    said = _said(row, getattr(request, "task", ""))
+    named = getattr(request, "task", "") or getattr(request, "terminal", "")
+    said = _said(row, f"{row.id}/{about}/" if about else named)
     if isinstance(request, WorkflowStop) and not row.tidied:
         said += "; its programs are being ended still"
     show(row, as_json, lambda _: said)
@@ -158,14 +163,18 @@ def resume(workflow: str, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("workflow")
+@click.argument("address")
 @json_option
 @home_option
-def stop(workflow: str, as_json: bool) -> None:
-    """End a workflow's terminals; keep its branches."""
+def stop(address: str, as_json: bool) -> None:
+    """End a workflow, or give up one task of it; keep the branches."""
+    from bus.plan_requests import TaskCancel
     from bus.requests import WorkflowStop
 
-    finish(WorkflowStop(workflow=workflow), as_json, until=("cancelled",))
+    if address.strip("/").count("/") == 1:
+        finish(TaskCancel(task=address), as_json)
+    else:
+        finish(WorkflowStop(workflow=address), as_json, until=("cancelled",))
 
 
 @main.command()

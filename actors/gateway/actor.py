@@ -9,15 +9,17 @@ import os
 from collections.abc import Sequence
 from functools import singledispatchmethod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 
 from actors.gateway.inspection import picture
 from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, check_plan, check_right
+from actors.plan.change import check_change
 from actors.plan.check import check, check_cli, shown
-from actors.plan.submit import submit
+from actors.plan.submit import of_environment, submit
+from actors.plan.text import shown_plan
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
 from actors.system.replies import DEFECT, number_of, refusal
@@ -26,7 +28,6 @@ from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock, requests
 from bus.action import Action, Do
-from bus.environment import differing
 from bus.errors import Refused, illegal, unknown
 from bus.messages import (
     Answer,
@@ -40,10 +41,12 @@ from bus.messages import (
     ScreenAsk,
 )
 from bus.peer import NOBODY, By, Caller, Right
+from bus.plan_changes import without
+from bus.plan_requests import InstructionReplace, PlanShow
 from bus.reasons import Reason
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
-from bus.status import FINAL_WORKFLOW
+from bus.status import FINAL_WORKFLOW, TaskStatus
 from store import compaction
 
 log = logging.getLogger("callboard.gateway")
@@ -156,6 +159,7 @@ class Gateway(CompanyActor):
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
             raise illegal(Reason.OVER, f"{workflow.address} is {workflow.status}")
+        check_change(request, self.stage.reader.plan(workflow.id))
         self.stage.replies.hand_on(
             workflow.id, workflow.address, Order(client, request, self._caller)
         )
@@ -169,6 +173,8 @@ class Gateway(CompanyActor):
         self.stage.replies.hand_on(workflow.id, workflow.address, order)
         return PENDING
 
+    answer.register(InstructionReplace, _send)
+
     @answer.register
     def _answer_prompt(self, request: requests.TerminalAnswer, client: str) -> Any:
         workflow, terminal = self._terminal(request.terminal)
@@ -180,40 +186,22 @@ class Gateway(CompanyActor):
         self.stage.replies.hand_on(workflow.id, terminal.address, answer)
         return PENDING
 
-    @answer.register
-    def _restore(self, request: requests.ConfigRestore, client: str) -> Any:
-        return self._to_watcher(request, client)
-
-    @answer.register
-    def _accept(self, request: requests.ConfigAccept, client: str) -> Any:
-        return self._to_watcher(request, client)
-
     def _to_watcher(self, request: requests.ConfigRequest, client: str) -> Any:
         workflow = self.workflow(request.workflow)
         ask = ConfigAsk(client, request, self._caller)
         self.stage.replies.hand_on(workflow.id, addresses.watcher(workflow.id), ask)
         return PENDING
 
-    @answer.register
-    def _output(self, request: requests.TerminalOutput, client: str) -> Any:
-        return self._to_console(request, client)
-
-    @answer.register
-    def _input(self, request: requests.TerminalInput, client: str) -> Any:
-        return self._to_console(request, client)
-
-    @answer.register
-    def _resize(self, request: requests.TerminalResize, client: str) -> Any:
-        return self._to_console(request, client)
-
-    @answer.register
-    def _give(self, request: requests.TerminalGive, client: str) -> Any:
-        return self._to_console(request, client)
+    for _kind in get_args(requests.ConfigRequest):
+        answer.register(_kind, _to_watcher)
 
     def _to_console(self, request: requests.ConsoleRequest, client: str) -> Any:
         request.terminal = self._terminal(request.terminal)[1].address
         self._pass(addresses.CONSOLES, ConsoleAsk(client, request, self._caller))
         return PENDING
+
+    for _kind in get_args(requests.ConsoleRequest):
+        answer.register(_kind, _to_console)
 
     @answer.register
     def _screen(self, request: requests.TerminalScreen, client: str) -> Any:
@@ -241,7 +229,7 @@ class Gateway(CompanyActor):
         checked = check(request.plan, request.base, request.again)
         id = submit(self.stage, self, checked, self._caller)
         self._control.start_workflow(id)
-        warnings = [*checked.warnings, *_of_environment(request)]
+        warnings = [*checked.warnings, *of_environment(request)]
         return {"id": id, "workflow": id, "address": f"{id}/", "warnings": warnings}
 
     def _check_plan(self, request: requests.PlanCheck | requests.PlanSubmit) -> None:
@@ -280,6 +268,14 @@ class Gateway(CompanyActor):
     def _check(self, request: requests.PlanCheck, _client: str) -> Any:
         self._check_plan(request)
         return shown(check(request.plan, request.base, request.again))
+
+    @answer.register
+    def _show(self, request: PlanShow, _client: str) -> Any:
+        workflow = self.workflow(request.workflow)
+        gone = [t.id for t in workflow.tasks if t.status == TaskStatus.CANCELLED]
+        if workflow.status in FINAL_WORKFLOW:
+            gone = []
+        return shown_plan(without(self.stage.reader.plan(workflow.id), gone))
 
     @answer.register
     def _list(self, _request: requests.WorkflowList, _client: str) -> Any:
@@ -404,16 +400,3 @@ def _allowed(envelope: Envelope) -> Caller:
             message += "; an agent has no voice here but its commits"
         raise Refused(403, Reason.NOT_ALLOWED, message)
     return caller
-
-
-def _of_environment(request: requests.PlanSubmit) -> list[str]:
-    """Name the variables in which the client's environment differs from this process's."""
-    names = differing(request.environment, request.salt)
-    if not names:
-        return []
-    shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    return [
-        "the runtime's environment counts for agents, setup and tests, and not that of this "
-        f"shell; these differ: {shown} (to use this shell's: end the runtime with down, and "
-        "start it here; terminals go on)"
-    ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bus import requests, toml
+from bus import plan_requests, requests, toml
 from bus.errors import Refused
 from bus.peer import Caller, Right
 from bus.reasons import Reason
@@ -20,6 +20,7 @@ READING: frozenset[type[Any]] = frozenset(
     {
         requests.WorkflowList,
         requests.WorkflowGet,
+        plan_requests.PlanShow,
         requests.MergePreview,
         requests.TaskDiff,
         requests.TerminalOutput,
@@ -46,6 +47,9 @@ STEERING: frozenset[type[Any]] = frozenset(
         requests.TaskRetry,
         requests.TaskApprove,
         requests.TaskReject,
+        plan_requests.TaskCancel,
+        plan_requests.TaskMove,
+        plan_requests.InstructionReplace,
         requests.MergeContinue,
         requests.MergeAbort,
         requests.TerminalAnswer,

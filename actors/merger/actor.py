@@ -39,7 +39,7 @@ from bus.facts import Fact, MergeBehind, MergeConflict, MergeRefused, MergeTeste
 from bus.kinds import MergeRefusal
 from bus.messages import Look
 from bus.rows import Workflow
-from bus.status import FINAL_WORKFLOW, MergeStage, WorkflowStatus
+from bus.status import FINAL_WORKFLOW, MergeStage, TaskStatus, WorkflowStatus
 from store.change import update_merge, update_workflow
 from store.columns import MergeColumns
 from store.errors import LostRace
@@ -73,6 +73,7 @@ class Merger(CompanyActor):
         self._worker = OwnWorker(
             stage.workers, stage.timers, self.address, f"merge of {workflow}", MERGE_SECONDS
         )
+        self._pinned: set[str] = set()
         self._tidying: threading.Thread | None = None
         self._in_line = True  # perhaps; if not, the first in line is told once too often
 
@@ -125,7 +126,9 @@ class Merger(CompanyActor):
             end_recorded(self.stage.paths.terminal_dir(f"{self.address}tests/", 0).parent)
         if row.status in FINAL_WORKFLOW and all(t.gone for t in row.terminals()):
             self._tidy(row)
-        elif row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
+            return
+        self._pin_cancelled(row)
+        if row.status in (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED):
             self._look_ahead(row)
 
     def _first_in_line(self, row: Workflow) -> bool:
@@ -246,6 +249,14 @@ class Merger(CompanyActor):
             self._take(row, worktree=laid_out.worktree, start=laid_out.start)
         elif helper is not None and not helper.gone:
             self.stage.tell(helper.address, Look())
+
+    def _pin_cancelled(self, row: Workflow) -> None:
+        """Pin the state of each task that was given up, when its programs are gone."""
+        for task in row.tasks:
+            is_over = task.status == TaskStatus.CANCELLED and all(t.gone for t in task.terminals)
+            if is_over and task.worktree and task.address not in self._pinned:
+                cleanup.keep(row, task, self._worker)
+                self._pinned.add(task.address)
 
     def _look_ahead(self, row: Workflow) -> None:
         changed = self._forecasts.look(row)

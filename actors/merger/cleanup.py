@@ -13,7 +13,9 @@ from actors.git.errors import RepositoryError
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
 from actors.git.tested import clear
-from bus.rows import Workflow
+from actors.platform.workers import WorkerDied
+from actors.system.own_worker import OwnWorker
+from bus.rows import Task, Workflow
 from bus.status import WorkflowStatus
 
 log = logging.getLogger("callboard.merger")
@@ -37,6 +39,19 @@ def tidy(row: Workflow, home: Path, tested: Path) -> None:
         clear(row.git_dir, str(home), str(tested))
     with contextlib.suppress(OSError):
         keeping.forget(home / "repositories" / row.id)
+
+
+def keep(row: Workflow, task: Task, worker: OwnWorker) -> None:
+    """Pin the state of the worktree of a task that was given up; the worktree stays.
+
+    The pin is `refs/callboard/WORKFLOW/TASK`, as at the end of a workflow.
+    """
+    if not Path(task.worktree).exists():
+        return
+    try:
+        worker.call(pin, row.git_dir, task.worktree, f"{row.id}/{task.id}")
+    except (GitFailed, RepositoryError, OSError, WorkerDied) as error:
+        log.warning("%s is not pinned: %s", task.worktree, error)
 
 
 def _one(row: Workflow, home: Path, path: str, name: str, tip: str, landed: bool | None) -> None:

@@ -83,8 +83,8 @@ def check(source: str | dict[str, Any], base: str, again: bool = False) -> Check
     ]
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
-    elif "/" not in plan.test[0] and shutil.which(plan.test[0]) is None:
-        raise malformed("test[0]", f"{plan.test[0]!r} is not on the PATH; no tree would be green")
+    else:
+        check_test(plan.test)
     if found.changed:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
@@ -99,6 +99,20 @@ def check(source: str | dict[str, Any], base: str, again: bool = False) -> Check
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
     order = _launch_order(plan)
     return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def check_part(plan: Plan, *, branches: bool) -> None:
+    """Check a plan of which a part is new; its branches only if they are. Raise `Refused`."""
+    if branches:
+        refuse_existing(plan, _survey(plan))
+    _check_sandbox(plan)
+    _check_clis(plan)
+
+
+def check_test(test: list[str]) -> None:
+    """Raise `Refused` if the program of a test is not there."""
+    if "/" not in test[0] and shutil.which(test[0]) is None:
+        raise malformed("test[0]", f"{test[0]!r} is not on the PATH; no tree would be green")
 
 
 def _launch_order(plan: Plan) -> list[str]:

@@ -6,7 +6,9 @@ from actors.supervision.actor import Actor
 from actors.system.stage import Stage
 from bus import address as addresses
 from bus import clock
+from bus.environment import differing
 from bus.peer import Caller
+from bus.requests import PlanSubmit
 from store.errors import Duplicate
 from store.submission import submission
 
@@ -35,3 +37,16 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
         except Duplicate:
             continue
         return id
+
+
+def of_environment(request: PlanSubmit) -> list[str]:
+    """Name the variables in which the client's environment differs from this process's."""
+    names = differing(request.environment, request.salt)
+    if not names:
+        return []
+    shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    return [
+        "the runtime's environment counts for agents, setup and tests, and not that of this "
+        f"shell; these differ: {shown} (to use this shell's: end the runtime with down, and "
+        "start it here; terminals go on)"
+    ]

@@ -98,7 +98,7 @@ class Ground(CompanyActor):
         Another incarnation may run another program.
         """
         self.size = (ROWS, COLUMNS)
-        for name in ("asked", "profile", "unverified"):
+        for name in ("plan", "asked", "profile", "unverified"):
             self.__dict__.pop(name, None)
 
     @property

@@ -92,8 +92,6 @@ class Watcher(CompanyActor):
         self._repo = opened(git_dir)
         self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
-        plan = reader.plan(self._workflow)
-        self._branches = frozenset(HEADS + task.branch for task in plan.task)
         self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
         self._identity = identity_of(git_dir)
@@ -134,7 +132,7 @@ class Watcher(CompanyActor):
         """Look at the branches that the changes concern."""
         names = self._heard.take()
         whole = ANYTHING in names
-        self._scan(None if whole else lambda found: concerned(names, found, self._branches))
+        self._scan(None if whole else lambda found: concerned(names, found))
 
     @handles(Deaf)
     def deaf(self, _message: Deaf) -> None:
@@ -244,6 +242,7 @@ class Watcher(CompanyActor):
         `whole` says that these are all. The names to listen for are set before the values are read,
         so that no change is missed.
         """
+        planned = frozenset(map(HEADS.__add__, self.stage.reader.branches(self._workflow)))
         refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
         names = [name for branch in inside if (name := worktree_name(branch))]
         while True:
@@ -251,7 +250,7 @@ class Watcher(CompanyActor):
             others = frozenset() if whole else self._heard.wanted
             mine = None
             if others is not None and not state.whole:
-                mine = self._branches | others | set(state.worktrees.values())
+                mine = planned | others | frozenset(state.worktrees.values())
             if self._heard.want(mine):
                 return state
 

@@ -48,13 +48,14 @@ class Heard:
         return before is None or (refs is not None and refs <= before)
 
 
-def concerned(names: set[str], branches: list[Branch], known: frozenset[str]) -> list[Branch]:
+def concerned(names: set[str], branches: list[Branch]) -> list[Branch]:
     """Return the branches that changes of these names may concern.
 
-    `known` are the branches of the plan. If another one has moved, a worktree may be on it, so all
-    are concerned. Git names a worktree after the last part of its path, and may add a number. The
-    scratch worktree of a merge has a name that git changes, so it is always concerned.
+    If another branch than theirs has moved, a worktree may be on it, so all are concerned. Git
+    names a worktree after the last part of its path, and may add a number. The scratch worktree of
+    a merge has a name that git changes, so it is always concerned.
     """
+    known = {branch.ref for branch in branches}
     if any(name == ANYTHING or (name.startswith("refs/") and name not in known) for name in names):
         return branches
     worktrees = [name.rpartition("/")[2] for name in names if not name.startswith("refs/")]

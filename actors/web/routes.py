@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bus import requests
+from bus import plan_requests, requests
 from bus.errors import Refused, malformed
 
 Values = Mapping[str, Any]
@@ -138,6 +138,17 @@ ROUTES: tuple[Route, ...] = (
     _workflow_command(
         "config/accept", requests.ConfigAccept, "Take the repository's configuration as it is"
     ),
+    Route(
+        method="GET",
+        path="/api/workflows/{workflow}/plan",
+        request=plan_requests.PlanShow,
+        summary="Show the plan as it is now",
+    ),
+    _workflow_command("plan", plan_requests.PlanSet, "Set keys of the plan", body=True),
+    _workflow_command("tasks", plan_requests.TaskAdd, "Add a task", body=True),
+    _task_command("cancel", plan_requests.TaskCancel, "Give up a task"),
+    _task_command("move", plan_requests.TaskMove, "Give a task another place", body=True),
+    _task_command("terminals", plan_requests.TerminalAdd, "Add a terminal", body=True),
     _task_command("retry", requests.TaskRetry, "Start a task's terminal again"),
     _task_command("approve", requests.TaskApprove, "Accept work that waits for review"),
     _task_command("reject", requests.TaskReject, "Send work back with a reason", body=True),
@@ -146,6 +157,13 @@ ROUTES: tuple[Route, ...] = (
         path="/api/tasks/{task:path}/diff",
         request=requests.TaskDiff,
         summary="Show what a task's branch changes",
+    ),
+    Route(
+        method="POST",
+        path="/api/terminals/{terminal:path}/instruction",
+        request=plan_requests.InstructionReplace,
+        summary="Replace an instruction that was not sent yet",
+        body=True,
     ),
     Route(
         method="POST",

@@ -20,7 +20,7 @@ from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock
 from bus.errors import Refused
-from bus.facts import CommitSeen, Fact, RefRewritten
+from bus.facts import CommitSeen, Fact, RefRewritten, TerminalExited
 from bus.messages import Look, Order
 from bus.peer import NOBODY, Caller
 from bus.requests import Command
@@ -32,6 +32,10 @@ from store.errors import LostRace, StoreError
 
 _TRIES = 20
 """How often a decision is tried, on rows that others change meanwhile, before it fails."""
+
+
+_FOR_MERGER = CommitSeen | RefRewritten | TerminalExited
+"""Facts after which the merger may have something to do beside a merge."""
 
 
 class WorkflowActor(CompanyActor):
@@ -61,7 +65,7 @@ class WorkflowActor(CompanyActor):
         branches_moved = False
         for fact in self.stage.reader.unhandled(self._id, handled):
             self._poke(self._decide(fact))
-            branches_moved = branches_moved or isinstance(fact, CommitSeen | RefRewritten)
+            branches_moved = branches_moved or isinstance(fact, _FOR_MERGER)
         if branches_moved:
             self.stage.tell(addresses.merger(self._id), Look())
         if not self._woken:
@@ -125,6 +129,8 @@ class WorkflowActor(CompanyActor):
                 if attempt == _TRIES - 1:
                     raise
                 continue
+            if any(isinstance(op, Update) and "plan" in op.sets for op in change):
+                self._plan = self.stage.reader.plan(self._id)
             return change
         raise AssertionError("the last try raises")
 
@@ -141,6 +147,10 @@ class WorkflowActor(CompanyActor):
                     terminals.add(address)
                 case Insert(table="terminal", values=values):
                     terminals.add(values["address"])
+                case Insert(table="task"):
+                    self.stage.tell(addresses.watcher(self._id), Look())
+                case Move(table="task"):
+                    merge = True
                 case Move(table="workflow"):
                     merge = True
                     terminals |= {t.address for t in self._row().terminals() if not t.gone}

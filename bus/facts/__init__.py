@@ -52,7 +52,15 @@ from bus.facts.statuses import (
     TerminalMoved,
     WorkflowMoved,
 )
-from bus.facts.tasks import TaskBased, TaskWaits
+from bus.facts.tasks import (
+    InstructionReplaced,
+    PlanChanged,
+    TaskAdded,
+    TaskBased,
+    TaskCancelled,
+    TaskWaits,
+    TerminalAdded,
+)
 from bus.facts.terminals import (
     InstructionDelivered,
     InstructionSent,
@@ -86,6 +94,11 @@ AnyFact = (
     | TaskReopened
     | TaskWaits
     | TaskBased
+    | TaskAdded
+    | TaskCancelled
+    | TerminalAdded
+    | InstructionReplaced
+    | PlanChanged
     | TerminalReady
     | TerminalUnverified
     | LaunchFailed
@@ -148,6 +161,7 @@ __all__ = [
     "CommitWaits",
     "Fact",
     "InstructionDelivered",
+    "InstructionReplaced",
     "InstructionSent",
     "InstructionUnconfirmed",
     "LaunchFailed",
@@ -159,6 +173,7 @@ __all__ = [
     "MergeRefused",
     "MergeStarted",
     "MergeTested",
+    "PlanChanged",
     "ProviderFailed",
     "ProviderLimited",
     "ProviderRecovered",
@@ -170,10 +185,13 @@ __all__ = [
     "RuntimeStarted",
     "RuntimeStopped",
     "TargetMoved",
+    "TaskAdded",
     "TaskBased",
+    "TaskCancelled",
     "TaskMoved",
     "TaskReopened",
     "TaskWaits",
+    "TerminalAdded",
     "TerminalAdopted",
     "TerminalAnswered",
     "TerminalBlocked",

@@ -22,6 +22,7 @@ EXCEPT = {
     "actors/command_line/workflow_commands.py",
     "actors/command_line/reading_commands.py",
     "actors/command_line/terminal_commands.py",
+    "actors/command_line/plan_commands.py",
 }
 """The one function that makes converters, and what commands begin and end with: they run in one
 thread, and their imports wait so that `--help` is quick."""

@@ -24,6 +24,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     list[str]: st.lists(TEXT, max_size=3),
     dict[str, str]: st.dictionaries(TEXT, TEXT, max_size=3),
+    dict[str, Any]: st.dictionaries(
+        TEXT, st.one_of(TEXT, st.integers(0, 9), st.lists(TEXT, max_size=3)), max_size=3
+    ),
 }
 VALUES[list[Action]] = st.lists(
     st.builds(Action, st.sampled_from(Do), TEXT, VALUES[dict[str, str]]), max_size=3
@@ -80,7 +83,8 @@ def test_a_status_is_one_word_spelled_once() -> None:
 
 def _smallest(kind: type[Any]) -> Any:
     values: dict[str, Any] = {"seq": 1, "at": "now", "address": "a/"}
-    samples = {str: "x", int: 1, float: 1.5, bool: True, list[str]: ["x"]}
+    samples: dict[Any, Any] = {str: "x", int: 1, float: 1.5, bool: True, list[str]: ["x"]}
+    samples[dict[str, Any]] = {"x": 1}
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in values:
             if field.type in samples:

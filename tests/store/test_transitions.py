@@ -28,7 +28,7 @@ MACHINES: dict[Any, tuple[Any, str]] = {
         running -> review_pending, completed, failed, cancelled
         review_pending -> completed, failed, cancelled, running
         failed -> running, cancelled
-        completed -> review_pending
+        completed -> review_pending, cancelled
         """,
     ),
     TerminalStatus: (

@@ -8,11 +8,14 @@ from bus import requests
 from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
 from bus.plan import HelperPlan
+from bus.plan_changes import with_after
 from bus.reasons import Reason
 from bus.rows import Task
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 _BY_PERSON = "asked by a person"
+_NOT_WORKED = (TaskStatus.PENDING, TaskStatus.CANCELLED)
+_TO_LAND = (TaskStatus.COMPLETED, TaskStatus.CANCELLED)
 _JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
 
@@ -33,7 +36,8 @@ def _require(draft: Draft, reason: Reason, *allowed: WorkflowStatus) -> None:
         )
 
 
-def _task(draft: Draft, address: str) -> Task:
+def task_of_order(draft: Draft, address: str) -> Task:
+    """Return the task that a command is about. Raise `Refused` (404)."""
     task = draft.task_at(address)
     if task is None:
         raise unknown("task", address, actions=[Action(Do.GET, draft.workflow.address)])
@@ -47,7 +51,7 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
     Those of a task that comes after others are started when it has its base.
     """
     _require(draft, Reason.NOT_CREATED, WorkflowStatus.CREATED, WorkflowStatus.FAILED)
-    if any(task.status != TaskStatus.PENDING for task in draft.workflow.tasks):
+    if any(task.status not in _NOT_WORKED for task in draft.workflow.tasks):
         raise illegal(
             Reason.ALREADY_WORKED,
             f"{draft.workflow.address} has already worked; it can be repaired, not prepared",
@@ -55,7 +59,8 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
         )
     draft.move_workflow(WorkflowStatus.STARTING, _BY_PERSON)
     for task in draft.workflow.tasks:
-        for terminal in () if task.waits else task.line:
+        is_first = task.status == TaskStatus.PENDING and not task.waits
+        for terminal in task.line if is_first else ():
             draft.set_terminal(terminal, wanted=True)
 
 
@@ -91,7 +96,7 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     """End the programs; keep branches and uncommitted work."""
     final = {WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED}
     _require(draft, Reason.ALREADY_OVER, *(s for s in WorkflowStatus if s not in final))
-    _not_landing(draft)
+    not_landing(draft)
     for terminal in draft.terminals():
         outcomes.cancel(draft, terminal, "the workflow was stopped")
     for task in draft.workflow.tasks:
@@ -101,7 +106,7 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON, frozen=False)
 
 
-def _not_landing(draft: Draft) -> None:
+def not_landing(draft: Draft) -> None:
     """Refuse the command while the workflow is landing, which cannot be undone.
 
     The landing is over in a moment, or when a person has freed the checkout that it waits for.
@@ -160,7 +165,7 @@ def _red_merge(draft: Draft) -> None:
         if task.reopened:
             said = f"commit {task.accepted[:12]} is what was merged, and is repaired"
             outcomes.accept(draft, task, None, task.accepted, task.speaker, said)
-    if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
+    if any(task.status not in _TO_LAND for task in workflow.tasks):
         raise illegal(
             Reason.NEVER_STARTED,
             f"{workflow.address} failed before its start",
@@ -184,7 +189,7 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     A task that is held because its base cannot be merged has it merged again; one that comes after
     cancelled tasks goes on without them.
     """
-    task = _task(draft, order.task)
+    task = task_of_order(draft, order.task)
     if task.waits:
         _set_free(draft, task)
         return
@@ -226,6 +231,7 @@ def _set_free(draft: Draft, task: Task) -> None:
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
     after = [id for id in task.after if id not in cancelled]
+    draft.set_plan(with_after(draft.plan, task.id, after))
     draft.set_task(task, held="", after=after)
 
 
@@ -235,7 +241,7 @@ def _approve(order: requests.TaskApprove, draft: Draft) -> None:
 
     The person may take the place of a reviewer that has not answered yet.
     """
-    task = _task(draft, order.task)
+    task = task_of_order(draft, order.task)
     _awaits_person(draft, task)
     if order.commit and order.commit != task.tip:
         raise Refused(
@@ -253,7 +259,7 @@ def _approve(order: requests.TaskApprove, draft: Draft) -> None:
 
 @command.register
 def _reject(order: requests.TaskReject, draft: Draft) -> None:
-    task = _task(draft, order.task)
+    task = task_of_order(draft, order.task)
     _awaits_person(draft, task)
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is sent back by a person")
@@ -343,7 +349,7 @@ def _all_completed(draft: Draft) -> None:
         if task.reopened:  # a person corrected the branch and continues with it
             said = f"commit {task.tip[:12]} is taken in by a person"
             outcomes.accept(draft, task, None, task.tip, "", said)
-    if any(task.status != TaskStatus.COMPLETED for task in workflow.tasks):
+    if any(task.status not in _TO_LAND for task in workflow.tasks):
         raise illegal(
             Reason.TASKS_OPEN,
             f"not every task of {workflow.address} has completed",
@@ -359,7 +365,7 @@ def _abort(_order: requests.MergeAbort, draft: Draft) -> None:
     """
     if not draft.workflow.merge.task:
         _require(draft, Reason.NOT_MERGING, WorkflowStatus.MERGING)
-    _not_landing(draft)
+    not_landing(draft)
     draft.set_merge(resolution="", repaired="")
     outcomes.fail_merge(
         draft,

@@ -6,7 +6,16 @@ The handlers below apply the event itself; `settle` applies what then follows fr
 
 from functools import singledispatch
 
-from actors.workflow.decisions import bases, commands, commits, limits, line, merging, outcomes
+from actors.workflow.decisions import (
+    bases,
+    changes,  # noqa: F401 - it registers its commands
+    commands,
+    commits,
+    limits,
+    line,
+    merging,
+    outcomes,
+)
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
 from actors.workflow.decisions.words import duty_of

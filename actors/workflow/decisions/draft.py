@@ -6,15 +6,26 @@ from typing import Any, Unpack
 
 import msgspec
 
+from bus import address
 from bus.facts import Fact
 from bus.kinds import LimitKind, Role
 from bus.peer import NOBODY, Caller
-from bus.plan import Plan, TerminalPlan
+from bus.plan import Plan, TaskPlan, TerminalPlan
 from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Insert, Move, Operation, Update, as_stored, update_merge, update_terminal
+from store.change import (
+    Insert,
+    Move,
+    Operation,
+    Update,
+    as_stored,
+    update_merge,
+    update_terminal,
+    update_workflow,
+)
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 from store.errors import IllegalTransition
+from store.submission import task_rows, terminal_rows
 from store.transitions import is_legal
 
 
@@ -119,8 +130,41 @@ class Draft:
         else:
             task.terminals.append(terminal)
 
+    def set_plan(self, plan: Plan) -> None:
+        """Store a changed plan, and decide by it from now on."""
+        self.plan = plan
+        change = update_workflow(self.workflow.id, plan=msgspec.json.encode(plan))
+        self.operations.append(change)
+
+    def add_task(self, plan: TaskPlan) -> Task:
+        """Add a task of the plan, with its terminals, at the end."""
+        id, position = self.workflow.id, len(self.workflow.tasks) + 1
+        self.operations += task_rows(id, position, plan)
+        task = Task(
+            address=address.task(id, plan.id),
+            id=plan.id,
+            name=plan.name or plan.id,
+            position=position,
+            branch=plan.branch,
+            status=TaskStatus.PENDING,
+            after=plan.after,
+            terminals=[],
+        )
+        self.workflow.tasks.append(task)
+        for place, terminal in enumerate(plan.terminal, start=1):
+            task.terminals.append(_planned(task, id, place, terminal))
+        return task
+
+    def add_terminal(self, task: Task, plan: TerminalPlan) -> Terminal:
+        """Add a terminal of the plan at the end of a task's line."""
+        id, place = self.workflow.id, len(task.line) + 1
+        new = _planned(task, id, place, plan)
+        self.operations += terminal_rows(new.address, id, task.address, place, plan)
+        task.terminals.append(new)
+        return new
+
     def replan(self, terminal: Terminal, plan: TerminalPlan) -> None:
-        """Give an existing error or merge terminal the program that was named now."""
+        """Give an existing terminal another plan, such as the program that was named now."""
         terminal.cli = plan.cli
         change = update_terminal(terminal.address, cli=plan.cli, plan=msgspec.json.encode(plan))
         self.operations.append(change)
@@ -179,6 +223,18 @@ def copied(workflow: Workflow) -> Workflow:
     for task in new.tasks:
         task.terminals = [copy.copy(terminal) for terminal in task.terminals]
     return new
+
+
+def _planned(task: Task, workflow: str, place: int, plan: TerminalPlan) -> Terminal:
+    """Return the row of a terminal of the plan as it is inserted."""
+    return Terminal(
+        address=address.terminal(workflow, task.id, place),
+        task=task.address,
+        position=place,
+        role=plan.role,
+        cli=plan.cli,
+        status=TerminalStatus.NOT_STARTED,
+    )
 
 
 def new_helper(address: str, task: str, position: int, cli: str) -> Terminal:

@@ -10,7 +10,7 @@ from actors.workflow.decisions import bases, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
 from bus.kinds import LimitKind
-from bus.rows import Terminal
+from bus.rows import Terminal, Workflow
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -208,11 +208,19 @@ def end_of_tasks(draft: Draft) -> bool:
         draft.move_workflow(WorkflowStatus.FAILED, f"{word}: {names}")
         outcomes.offer_task_repair(draft, [*failed, *held])
         return True
+    if all(t.status == TaskStatus.CANCELLED for t in workflow.tasks):
+        draft.move_workflow(WorkflowStatus.CANCELLED, "every task was given up")
+        return True
     if not all(t.gone for t in workflow.terminals()) or any(t.speaker for t in workflow.tasks):
         return False
-    draft.move_workflow(WorkflowStatus.MERGING, "every task has completed")
+    draft.move_workflow(WorkflowStatus.MERGING, _all_done(workflow))
     outcomes.restart_merge(draft)
     return True
+
+
+def _all_done(workflow: Workflow) -> str:
+    left = [t.address for t in workflow.tasks if t.status == TaskStatus.CANCELLED]
+    return "every task has completed" + (f", without {', '.join(left)}" if left else "")
 
 
 _RULES: tuple[Callable[[Draft], bool], ...] = (

@@ -113,6 +113,32 @@ def test_a_task_is_rejected_and_approved_over_http(web: Web, repo: Path) -> None
     web.home.until(lambda row: row["status"] == "completed", name)
 
 
+def test_a_plan_is_changed_and_shown_over_http(web: Web, repo: Path) -> None:
+    name = _submit(web, repo)
+    added = {"id": "n", "branch": "feat/n", "terminal": [coder("x"), coder("y")]}
+    put = web.client.post(f"/api/workflows/{name}/tasks", json={"task": added})
+    assert put.status_code == 200, put.text
+    refused = web.client.post(f"/api/workflows/{name}/tasks", json={"task": added})
+    assert (refused.status_code, refused.json()["error"]["path"]) == (422, "task.id")
+    last = {"terminal": coder("z")}
+    assert web.client.post(f"/api/tasks/{name}/n/terminals", json=last).status_code == 200
+    other = {"instruction": "another"}
+    at = f"/api/terminals/{name}/n/1/instruction"
+    assert web.client.post(at, json=other).status_code == 200
+    assert web.client.post(f"/api/tasks/{name}/n/move", json={"position": 1}).status_code == 200
+    keys = {"max_terminals": 2}
+    assert web.client.post(f"/api/workflows/{name}/plan", json=keys).status_code == 200
+    plan = web.client.get(f"/api/workflows/{name}/plan").json()["plan"]
+    assert (plan["max_terminals"], plan["task"][0]["id"]) == (2, "n")
+    words = [each["instruction"] for each in plan["task"][0]["terminal"]]
+    assert words == ["another", "y", "z"]
+    row = web.client.post(f"/api/tasks/{name}/n/cancel").json()["row"]
+    assert [each["status"] for each in row["tasks"]] == ["cancelled", "pending"]
+    assert web.client.post(f"/api/tasks/{name}/n/cancel").status_code == 400
+    left = web.client.get(f"/api/workflows/{name}/plan").json()
+    assert "feat/n" not in left["toml"]
+
+
 def test_openapi_names_every_route_that_the_contract_names(shared: Web) -> None:
     document = shared.client.get("/api/openapi.json").json()
     assert document["openapi"].startswith("3.1")
@@ -126,7 +152,10 @@ def test_openapi_names_every_route_that_the_contract_names(shared: Web) -> None:
         "/api/workflows/{workflow}/merge/continue": {"post"},
         "/api/workflows/{workflow}/merge/abort": {"post"},
         "/api/workflows/{workflow}/merge/preview": {"get"},
-        **{f"/api/tasks/{{task}}/{word}": {"post"} for word in ("retry", "approve", "reject")},
+        **{
+            f"/api/tasks/{{task}}/{word}": {"post"}
+            for word in ("retry", "approve", "reject", "cancel")
+        },
         "/api/terminals/{terminal}/answer": {"post"},
         "/api/why/{address}": {"get"},
         "/api/tree": {"get"},

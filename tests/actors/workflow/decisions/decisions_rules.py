@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.workflow.decisions import line
-from bus import requests
+from bus import plan_requests, requests
 from bus.action import Action, Do
 from bus.plan import Plan
 from bus.rows import Workflow
@@ -15,6 +15,7 @@ W, T, P = WorkflowStatus, TaskStatus, TerminalStatus
 
 _REQUESTS: dict[Do, type[Any]] = {
     Do.RETRY: requests.TaskRetry,
+    Do.CANCEL_TASK: plan_requests.TaskCancel,
     Do.REPAIR: requests.WorkflowRepair,
     Do.PREPARE: requests.WorkflowPrepare,
     Do.CONTINUE_MERGE: requests.MergeContinue,
@@ -31,6 +32,9 @@ def command_of(action: Action) -> requests.Command | None:
     where = action.address if key == "task" else action.address.rstrip("/")
     order: requests.Command = kind(**{key: where}, **action.fields)
     return order
+
+
+_TERMINAL = {"cli": "claude", "instruction": "do it"}
 
 
 def all_commands(state: Workflow) -> list[requests.Command]:
@@ -50,8 +54,25 @@ def all_commands(state: Workflow) -> list[requests.Command]:
         requests.TerminalSend(terminal=terminal.address, text="go on")
         for terminal in state.terminals()
     ]
-    for task in state.tasks:
+    if len(state.tasks) < 6:
+        new = f"n{len(state.tasks)}"
+        added = {"id": new, "branch": f"feat/{new}", "terminal": [_TERMINAL]}
+        before = {"after": [state.tasks[-1].id]}
         commands += [
+            plan_requests.TaskAdd(workflow=id, task=added),
+            plan_requests.TaskAdd(workflow=id, task=added | before),
+        ]
+    commands.append(plan_requests.PlanSet(workflow=id, max_terminals=8))
+    for terminal in state.terminals():
+        if terminal.name.isdecimal():
+            order = plan_requests.InstructionReplace(terminal=terminal.address, instruction="x")
+            commands.append(order)
+    for task in state.tasks:
+        if len(task.line) < 4 and "error" not in task.address:
+            commands.append(plan_requests.TerminalAdd(task=task.address, terminal=_TERMINAL))
+        commands += [
+            plan_requests.TaskCancel(task=task.address),
+            plan_requests.TaskMove(task=task.address, position=1),
             requests.TaskRetry(task=task.address),
             requests.TaskApprove(task=task.address),
             requests.TaskReject(task=task.address, reason="not good"),
@@ -102,7 +123,8 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
     if after.status in (W.COMPLETED, W.CANCELLED, W.FAILED):
         assert not any(t.shall_run or t.wanted for t in terminals), "works after the end"
     if after.status in (W.MERGING, W.COMPLETED):
-        assert all(t.status == T.COMPLETED for t in after.tasks)
+        assert all(t.status in (T.COMPLETED, T.CANCELLED) for t in after.tasks)
+        assert any(t.status == T.COMPLETED for t in after.tasks), "nothing to merge"
     if before.status == after.status == W.PAUSED:
         started = {P.STARTING, P.RUNNING}
         assert not any(

@@ -6,6 +6,8 @@ The durable mailbox, and terminals and a merger that do what they are told to.
 import copy
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from actors.workflow.decisions.decide import decide
 from bus import facts, requests
 from bus.commit_words import Meaning
@@ -77,6 +79,11 @@ class Staged:
         assert self.state == before, "decide changed its input"
         assert operations == decide(before, self.plan, event, token=token, now=NOW)
         self.state, told = apply(before, operations, self.head)
+        for operation in operations:
+            if isinstance(operation, Update) and operation.table == "workflow":
+                self.plan = msgspec.json.decode(
+                    operation.sets.get("plan", msgspec.json.encode(self.plan)), type=Plan
+                )
         self._stored(operations, told)
         self._remember_offer(told)
         check(before, self.state, self.plan, operations)

@@ -39,6 +39,7 @@ def apply(
     for seq, fact in enumerate(told, start=head + 1):
         fact.seq = seq
     assert state is not None
+    state.tasks.sort(key=lambda task: task.position)
     return state, told
 
 

@@ -47,7 +47,7 @@ def test_a_walk_stored_in_sqlite_reads_back_as_the_state_it_was_decided_on(
     for one in stored:
         one.fact.at = ""
     assert [encode_fact(s.fact) for s in stored] == [encode_fact(f) for f in world.told]
-    assert reader.plan("demo") == plan
+    assert reader.plan("demo") == world.plan
     for terminal in world.state.terminals():
         assert reader.terminal_plan(terminal.address).cli == terminal.cli
     reader.close()

@@ -1,0 +1,32 @@
+"""A plan as the text of a plan file."""
+
+from typing import Any
+
+import msgspec
+import tomlkit
+
+from bus.plan import Plan
+from bus.results import ShownPlan
+
+
+def shown_plan(plan: Plan) -> ShownPlan:
+    """Return a plan decoded and as TOML; the text describes the same plan."""
+    raw: dict[str, Any] = msgspec.to_builtins(plan)
+    return ShownPlan(raw, tomlkit.dumps(_readable(raw)))
+
+
+def _readable(value: Any) -> Any:
+    """Return a value whose texts of several lines are written as such."""
+    match value:
+        case dict():
+            return {key: _readable(inner) for key, inner in value.items()}
+        case list():
+            return [_readable(inner) for inner in value]
+        case str() if "\n" in value and _is_plain(value):
+            return tomlkit.string(value, multiline=True)
+    return value
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text stands in a multi-line string exactly as it is."""
+    return all(c.isprintable() or c in "\n\t" for c in text) and not text.startswith("\n")
