@@ -241,8 +241,6 @@ def test_a_preview_of_a_broken_repository_is_answered_and_costs_no_restart(
     served.client.call("workflow.prepare", workflow=name)
     served.until_status(name, "ready")
     (task,) = served.client.call("workflow.get", workflow=name)["tasks"]
-    served.client.call("workflow.stop", workflow=name)
-    served.until_status(name, "cancelled")
     (tmp_path / "repo/.git/refs/heads" / task["branch"]).write_text("1234567890" * 4 + "\n")
     preview = lambda: served.client.call("merge.preview", workflow=name)  # noqa: E731
     assert [refusal(preview) for _ in range(2)] == [(500, "failed")] * 2
