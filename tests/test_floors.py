@@ -46,7 +46,7 @@ runtime and that work on a home where no runtime serves."""
 
 def files(root: Path) -> list[Path]:
     """The source files, without the package that a wheel puts around them."""
-    found = [*root.glob("actors/**/*.py"), *root.glob("bus/*.py"), *root.glob("store/*.py")]
+    found = [path for top in ("actors", "bus", "store") for path in root.glob(f"{top}/**/*.py")]
     return sorted([*(path for path in found if "installed" not in path.parts), root / "run.py"])
 
 
