@@ -111,13 +111,15 @@ def _become(argv: list[str], mark: str, slave: int, mask: int, gate: int, report
     """Execute the program in this child when the gate opens. Report the errno if that fails.
 
     The child gets a session of its own with the PTY as its terminal, the default signal handlers,
-    and the umask `mask`.
+    the umask `mask`, and the marks of the terminal: a variable and a limit.
     """
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
         os.dup2(slave, fd)
     os.umask(mask)
+    if family.LINUX:
+        family.mark_limits(mark)
     for signo in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
             signal.signal(signo, signal.SIG_DFL)

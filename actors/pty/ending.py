@@ -48,9 +48,21 @@ def end_recorded(place: Path) -> list[Path]:
 def end_all_terminals(home: Path) -> list[Path]:
     """End every program of a home as `end_recorded` does, also where its files were deleted.
 
-    This looks at every process of the machine.
+    End also what the programs of dead hosts have started and left. This looks at every process of
+    the machine.
     """
-    return _end_hosts(hosts_below(home / "terminals"))
+    place = home / "terminals"
+    return _end_hosts(hosts_below(place)) + _end_hosts(_dead_with_strays(place))
+
+
+def _dead_with_strays(place: Path) -> list[records.FoundHost]:
+    """Return the hosts that were killed, and of whose processes some live."""
+    dead = {
+        found.identity.token: found
+        for found in records.find_hosts(place)
+        if found.exit is None and found.alive is False and found.identity is not None
+    }
+    return [dead[token] for token in strays.alive(set(dead))] if dead else []
 
 
 def _end_hosts(hosts: list[records.FoundHost]) -> list[Path]:

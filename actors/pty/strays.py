@@ -1,8 +1,9 @@
 """Ending the processes that a dead terminal host left behind.
 
-They are found by the host's mark, which the environment of each contains. A pid or a session id
-proves nothing, because the system may have given it to another process. Plain blocking functions,
-for any thread.
+They are found by the host's mark, which the environment of each contains, and by a limit that each
+inherits (`family.mark_limits`), also with an empty environment. A pid or a session id proves
+nothing, because the system may have given it to another process. Plain blocking functions, for any
+thread.
 """
 
 import contextlib
@@ -16,6 +17,8 @@ from actors.host import family
 from actors.platform.processes import KILL_PATIENCE, ps, wait_for_end
 from actors.pty.records import mark_of
 
+_VARIABLE = b"CALLBOARD_TERMINAL="
+
 
 def session_members(sid: int) -> set[int]:
     """Return the pids in the session. Raise OSError if processes cannot be listed."""
@@ -26,24 +29,49 @@ def session_members(sid: int) -> set[int]:
 
 
 def marked(token: str) -> set[int]:
-    """Return this user's pids with the mark of this token in their environment, in any session.
+    """Return this user's pids that carry the marks of a terminal, in any session.
+
+    The marks are CALLBOARD_TERMINAL in the environment, and on Linux a limit. Raise OSError if
+    processes cannot be listed.
+    """
+    if not family.LINUX:
+        mark = f"CALLBOARD_TERMINAL={mark_of(token)}"
+        lines = ps("-axE", "-o", "pid=,command=").splitlines()
+        return {int(line.split()[0]) for line in lines if f" {mark} " in f"{line} "}
+    return {pid for pid in family.living() if _carries(pid, token)}
+
+
+def alive(tokens: set[str]) -> set[str]:
+    """Return those of `tokens` whose marks a living process carries, by one look at all processes.
 
     Raise OSError if processes cannot be listed.
     """
-    mark = _entry(token)
     if not family.LINUX:
-        lines = ps("-axE", "-o", "pid=,command=").splitlines()
-        return {int(line.split()[0]) for line in lines if f" {mark} " in f"{line} "}
+        return {token for token in tokens if marked(token)}
+    by_mark = {mark_of(token): token for token in tokens}
+    by_limit = {family.limit_of(mark): token for mark, token in by_mark.items()}
     found = set()
     for pid in family.living():
-        with contextlib.suppress(OSError):  # another user's process, or one that has ended
-            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                found.add(pid)
+        token = by_limit.get(family.limit_mark(pid)) or by_mark.get(_variable(pid))
+        if token is not None:
+            found.add(token)
     return found
 
 
-def _entry(token: str) -> str:
-    return f"CALLBOARD_TERMINAL={mark_of(token)}"
+def _carries(pid: int, token: str) -> bool:
+    """Return whether a process carries a mark of a terminal. Linux only."""
+    mark = mark_of(token)
+    return family.limit_mark(pid) == family.limit_of(mark) or _variable(pid) == mark
+
+
+def _variable(pid: int) -> str:
+    """Return CALLBOARD_TERMINAL in the environment of a process; "" if there is none."""
+    try:
+        environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # another user's process, or one that has ended
+        return ""
+    values = [word for word in environ if word.startswith(_VARIABLE)]
+    return values[0].removeprefix(_VARIABLE).decode("utf-8", "replace") if values else ""
 
 
 def end_tree(token: str, sid: int, grace: float) -> int:
@@ -100,5 +128,4 @@ def _tree_of(pid: int, token: str, sid: int) -> set[int]:
     fields = family.stat(pid)
     if fields and fields[3] == str(sid):
         return {pid}
-    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return {pid} if _entry(token).encode() in environ else set()
+    return {pid} if _carries(pid, token) else set()

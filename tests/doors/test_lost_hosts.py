@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from actors.platform.processes import is_alive, start_time
 from actors.pty import records, strays
 from actors.pty.ending import running_hosts
 from bus import connection
@@ -220,3 +222,30 @@ def test_what_was_surely_not_typed_is_in_no_doubt(home: Home, repo: Path, tmp_pa
     home.until(lambda row: row["status"] == "failed")
     told = [f["type"] for f in home.facts("demo/a/1") if f["type"].startswith("instruction.")]
     assert told == []
+
+
+@pytest.mark.parametrize("how", ["down", "served"])
+def test_a_daemon_without_environment_and_session_does_not_survive_its_killed_host(
+    home: Home, repo: Path, tmp_path: Path, how: str
+) -> None:
+    """Hazard 35."""
+    daemon = f"trap '' HUP; echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 300"
+    leave = f"$ (setsid env -i /bin/sh -c {shlex.quote(daemon)} </dev/null >/dev/null 2>&1 &)\n"
+    home.serve()
+    home.json("submit", write(tmp_path, plan_text(repo, {"a": [coder(leave + "@ sleep 300")]})))
+    home.ok("prepare", "demo")
+    home.ok("start", "demo")
+    wait_for(tmp_path / "pid")
+    pid = int((tmp_path / "pid").read_text())
+    started = start_time(pid)
+    assert started
+    assert "CALLBOARD" not in Path(f"/proc/{pid}/environ").read_text()
+    if how == "down":
+        home.kill()
+        assert kill_hosts(home)
+        assert is_alive(pid, started)
+        home.ok("down", "--terminals")
+    else:
+        assert kill_hosts(home)
+        home.until(lambda row: row["tasks"][0]["terminals"][0]["gone"])
+    assert not is_alive(pid, started)
