@@ -20,11 +20,11 @@ import tomlkit.exceptions
 
 Format = Literal["json", "toml"]
 _ABSENT: Final = object()
-# Matches a string, or what JSONC adds to JSON: a comment, or a comma before a closing bracket.
-_JSONC: Final = re.compile(
-    r'(?P<kept>"(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])',
-    re.DOTALL,
-)
+# A string, or what JSONC adds to JSON: comments, and commas before a closing bracket. A string or a
+# comment without an end goes to the end of the text, so that no start is tried twice.
+_STRING: Final = r'(?P<kept>"(?:[^"\\]|\\.?)*(?:"|\Z))'
+_COMMENTS: Final = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_COMMAS: Final = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 class ConfigError(Exception):
@@ -171,12 +171,17 @@ def _parse(text: str, kind: Format) -> MutableMapping[str, Any]:
         except tomlkit.exceptions.TOMLKitError as error:
             raise ConfigError(f"not TOML: {error}") from error
     try:
-        root = json.loads(_JSONC.sub(lambda found: found["kept"] or "", text) or "{}")
+        root = json.loads(_without(_COMMAS, _without(_COMMENTS, text)) or "{}")
     except ValueError as error:
         raise ConfigError(f"not JSON: {error}") from error
     if not isinstance(root, dict):
         raise ConfigError("not a JSON object")
     return root
+
+
+def _without(pattern: re.Pattern[str], text: str) -> str:
+    """Return the text without what the pattern matches outside of strings."""
+    return pattern.sub(lambda found: found["kept"] or "", text)
 
 
 def _indent_of(text: str) -> int | str | None:

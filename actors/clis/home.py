@@ -147,6 +147,9 @@ def provider_env(
     return env
 
 
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+
 def environment(
     profile: Profile, user_env: Mapping[str, str], *, own_provider: bool
 ) -> dict[str, str]:
@@ -156,6 +159,9 @@ def environment(
     `own_provider`, that is, if the terminal has no provider with an address.
     """
     names = list(PASSED) + ([] if own_provider else list(profile.keep))
+    for chosen, more in profile.keep_if.items():
+        if user_env.get(chosen, "").lower() not in _OFF and not own_provider:
+            names += more
     env = {
         name: value
         for name, value in user_env.items()

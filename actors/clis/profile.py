@@ -210,7 +210,8 @@ class Profile(_Table, frozen=True):
       program shorten a conversation that has become too long.
     - `markers` are the characters that mark an option in a list.
     - `env` are variables to set. Those in `unset` are never passed on. `keep` names the user's
-      variables that hold the CLI's own login. Names may hold `*`.
+      variables that hold the CLI's own login. Names may hold `*`. `keep_if` adds names where the
+      user has set a variable that chooses a cloud.
     - `git_identity` says that the program hides the user's git configuration from its tools.
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds.
@@ -235,6 +236,7 @@ class Profile(_Table, frozen=True):
     env: dict[str, str] = {}
     unset: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    keep_if: dict[str, tuple[str, ...]] = {}
     git_identity: bool = False
     exit: Exit = Exit()
     version: Version = Version()

@@ -7,7 +7,7 @@ program file's path, time and size.
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,21 +19,33 @@ from actors.clis.profile import Profile, find_version, version_is_verified
 SECONDS: Final = 15.0
 """How long a program may take to print its version."""
 
+PRINTED: Final = 10_000
+"""Characters of the output in which the version is looked for."""
+
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def unverified(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
+Find = Callable[[Profile, str], str | None]
+"""Finds the version in what the program printed: `find_version`, or a call of it elsewhere."""
+
+
+def unverified(
+    profile: Profile, env: Mapping[str, str], cache: Path, find: Find = find_version
+) -> str | None:
     """Return the installed version if the profile was not tested with it, else None.
 
-    The result is `""` if the version is unknown. A profile that lists no versions is trusted.
+    `find` searches with the profile's pattern, which may be a user's own and slow. The result
+    is `""` if the version is unknown. A profile that lists no versions is trusted.
     """
     if not profile.version.verified:
         return None
-    version = installed(profile, env, cache)
+    version = installed(profile, env, cache, find)
     return None if version_is_verified(profile, version) else version or ""
 
 
-def installed(profile: Profile, env: Mapping[str, str], cache: Path) -> str | None:
+def installed(
+    profile: Profile, env: Mapping[str, str], cache: Path, find: Find = find_version
+) -> str | None:
     """Return the version of the program that `env` finds, or None. It is cached in `cache`."""
     found = shutil.which(profile.command[0], path=env.get("PATH")) if profile.command else None
     if found is None:
@@ -50,7 +62,7 @@ def installed(profile: Profile, env: Mapping[str, str], cache: Path) -> str | No
         known = {**kept, key: said}
         with contextlib.suppress(OSError):
             replace_file(cache, msgspec.json.encode(known), 0o600)
-    return find_version(profile, known[key])
+    return find(profile, known[key])
 
 
 def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
@@ -68,7 +80,7 @@ def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return (done.stdout + done.stderr).strip()
+    return (done.stdout + done.stderr)[:PRINTED].strip()
 
 
 def _read(cache: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from actors.platform import owners, processes
+from bus.secrecy import hide_memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -165,5 +166,6 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 
 if __name__ == "__main__":
+    hide_memory()
     owners.work_for_owner_of(sys.argv[4])
     _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))

@@ -18,6 +18,7 @@ from actors.supervision.errors import SupervisorError
 from bus import logs
 from bus.action import Action, Do
 from bus.logs import DEFAULT, LogSettings
+from bus.secrecy import hide_memory
 from store.errors import StoreError
 
 GIVE_UP_SECONDS = 10.0
@@ -60,6 +61,7 @@ def serve(
     thread. `doors` are those that are open beside the home's own sockets, `log_settings` what is
     written to standard error.
     """
+    hide_memory()
     logs.begin(log_settings)
     descriptors.raise_limit()
     try:

@@ -18,6 +18,7 @@ from actors.tcp.admission import FEED, REQUESTS, Admission
 from actors.tcp.sockets import Feed, Requests
 from bus import keys, logs
 from bus.doors import TcpDoor, first_line, stdin_closed
+from bus.secrecy import hide_memory
 
 log = logging.getLogger("callboard.tcp")
 
@@ -74,6 +75,7 @@ async def serve(door: TcpDoor, descriptors: tuple[int, int]) -> None:
 
 def main(words: list[str]) -> None:
     """Start from the words of the command line and the first line of standard input."""
+    hide_memory()
     line = first_line()
     if line:
         door = _decode(line)

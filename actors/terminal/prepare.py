@@ -11,11 +11,12 @@ import msgspec
 
 from actors.clis import home as config_home
 from actors.clis import lookup
-from actors.clis.profile import Profile, ProfileError
+from actors.clis.profile import Profile, ProfileError, find_version
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
 from actors.git import keeping, settings
 from actors.platform import sandbox
+from actors.platform.workers import WorkerDied
 from actors.system.stage import Stage
 from actors.terminal import switching
 from actors.terminal.errors import LaunchRefused
@@ -46,9 +47,20 @@ def profile_for(plan: Plan, cli: str) -> Profile:
 
 
 def unverified_version(stage: Stage, profile: Profile) -> str | None:
-    """Return the installed version if the profile was not verified with it; else None."""
+    """Return the installed version if the profile was not verified with it; else None.
+
+    The profile's pattern is the user's, so a worker process searches with it. One that takes too
+    long finds no version.
+    """
+
+    def find(profile: Profile, printed: str) -> str | None:
+        try:
+            return stage.workers.screens.call(find_version, profile, printed)
+        except WorkerDied:
+            return None
+
     env = config_home.environment(profile, os.environ, own_provider=True)
-    return unverified(profile, env, stage.paths.home / "versions.json")
+    return unverified(profile, env, stage.paths.home / "versions.json", find)
 
 
 def is_isolated(asked: TerminalPlan, profile: Profile) -> bool:

@@ -23,6 +23,7 @@ from actors.web.peers import Peers
 from actors.web.stream import Hub
 from bus import logs
 from bus.doors import WebDoor, first_line, stdin_closed
+from bus.secrecy import hide_memory
 
 END_SECONDS = 2
 """How long open requests may take when the process is to end."""
@@ -90,6 +91,7 @@ def _protocol(peers: Peers) -> type[H11Protocol]:
 
 def main(words: list[str]) -> None:
     """Start from the words of the command line and the first line of standard input."""
+    hide_memory()
     line = first_line()
     if line:
         door = _decode(line)
