@@ -8,7 +8,7 @@ import msgspec
 
 from bus.peer import NOBODY, Caller
 from bus.request_base import Id
-from bus.requests import Command, ConfigRequest, ConsoleRequest
+from bus.requests import Command, ConfigRequest, ConsoleRequest, PlanCheck, PlanSubmit
 
 
 class Message(msgspec.Struct, tag=True, frozen=True):
@@ -110,6 +110,14 @@ class ClearAsk(Message, frozen=True):
     caller: Caller = NOBODY
 
 
+class PlanAsk(Message, frozen=True):
+    """A plan of `caller` to be checked, or checked and stored; the reply goes to `client`."""
+
+    client: str
+    request: PlanCheck | PlanSubmit
+    caller: Caller = NOBODY
+
+
 class ConfigAsk(Message, frozen=True):
     """A request of `caller` about a repository's shared files; the reply goes to `client`."""
 
@@ -151,6 +159,7 @@ AnyMessage = (
     | DiffAsk
     | ClearAsk
     | ConfigAsk
+    | PlanAsk
     | ConsoleAsk
     | ScreenAsk
 )

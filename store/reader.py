@@ -149,7 +149,7 @@ class Reader:
             id
             for (id,) in self._sql(
                 "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
-                " WHERE tidied = 0 AND held = '' AND status = 'merging'"
+                " WHERE tidied = 0 AND (held = '' OR NOT tested) AND status = 'merging'"
                 " AND git_dir = ? AND target = ?"
                 f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid",
                 *(git_dir, target),

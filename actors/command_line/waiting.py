@@ -158,7 +158,7 @@ def merge_of_person(workflow: Workflow) -> bool:
     """
     helper, stage = workflow.merge_terminal, workflow.merge.stage
     at_work = helper is not None and (helper.shall_run or helper.wanted)
-    if workflow.held and workflow.status == "merging":
+    if workflow.held and workflow.status == "merging" and workflow.merge.tested:
         return True
     asks = stage == MergeStage.CHECKOUT or (stage == MergeStage.CONFLICT and not at_work)
     return workflow.merges and asks

@@ -13,12 +13,12 @@ from typing import Any, Protocol, get_args
 
 import msgspec
 
+from actors.gateway.examiner import Starter
 from actors.gateway.inspection import picture
 from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, check_plan, check_right
 from actors.plan.change import check_change
-from actors.plan.check import check, check_cli, shown
-from actors.plan.submit import of_environment, submit
+from actors.plan.check import check_cli
 from actors.plan.text import shown_plan
 from actors.supervision.actor import handles
 from actors.supervision.inspection import Node
@@ -37,6 +37,7 @@ from bus.messages import (
     DiffAsk,
     Message,
     Order,
+    PlanAsk,
     Preview,
     ScreenAsk,
 )
@@ -58,7 +59,7 @@ _CHAIN = 200
 """Facts that `why` goes back."""
 
 
-class Control(Protocol):
+class Control(Starter, Protocol):
     """What the gateway asks of the runtime. Any thread may call it.
 
     `repeats` knows the requests of the TCP door's keys, also those to an earlier gateway.
@@ -77,9 +78,6 @@ class Control(Protocol):
 
     def request_stop(self, reason: str, terminals: bool = False) -> None:
         """End the runtime soon, and its terminals if `terminals`."""
-
-    def start_workflow(self, id: str) -> None:
-        """Start the actors of a stored workflow."""
 
 
 class Gateway(CompanyActor):
@@ -224,13 +222,13 @@ class Gateway(CompanyActor):
         return workflow, terminal
 
     @answer.register
-    def _submit(self, request: requests.PlanSubmit, _client: str) -> Any:
+    def _submit(self, request: requests.PlanSubmit, client: str) -> Any:
+        return self._to_examiner(request, client)
+
+    def _to_examiner(self, request: requests.PlanCheck | requests.PlanSubmit, client: str) -> Any:
         self._check_plan(request)
-        checked = check(request.plan, request.base, request.again)
-        id = submit(self.stage, self, checked, self._caller)
-        self._control.start_workflow(id)
-        warnings = [*checked.warnings, *of_environment(request)]
-        return {"id": id, "workflow": id, "address": f"{id}/", "warnings": warnings}
+        self._pass(addresses.EXAMINER, PlanAsk(client, request, self._caller))
+        return PENDING
 
     def _check_plan(self, request: requests.PlanCheck | requests.PlanSubmit) -> None:
         """Raise `Refused` for a plan that brings more than the caller may."""
@@ -265,9 +263,8 @@ class Gateway(CompanyActor):
     # ---- readings ------------------------------------------------------------------------
 
     @answer.register
-    def _check(self, request: requests.PlanCheck, _client: str) -> Any:
-        self._check_plan(request)
-        return shown(check(request.plan, request.base, request.again))
+    def _check(self, request: requests.PlanCheck, client: str) -> Any:
+        return self._to_examiner(request, client)
 
     @answer.register
     def _show(self, request: PlanShow, _client: str) -> Any:

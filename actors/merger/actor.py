@@ -159,15 +159,12 @@ class Merger(CompanyActor):
         return bool(kept)
 
     def _step(self, row: Workflow, first: bool) -> None:
-        lands = row.merge.stage in (MergeStage.BUILDING, MergeStage.TESTING) and not row.merge.task
-        if lands and self._is_held(row):
-            return
         match row.merge.stage:
             case MergeStage.BUILDING if first:
                 self._build(row)
             case MergeStage.TESTING if first and not row.merge.tested:
                 self._test(row)
-            case MergeStage.TESTING if first:
+            case MergeStage.TESTING if first and not self._is_held(row):
                 self._begin_landing(row)
             case MergeStage.CHECKING | MergeStage.BY_HAND:
                 self._tell(row, check(row, self._worker))

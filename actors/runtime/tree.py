@@ -4,6 +4,7 @@
       publisher
       launcher
       previewer
+      examiner
       janitor
       warden
       workflows
@@ -33,6 +34,7 @@ from pathlib import Path
 from actors.gateway.actor import Control, Gateway
 from actors.gateway.consoles import Consoles
 from actors.gateway.doors import DoorKeeper, DoorProcess
+from actors.gateway.examiner import Examiner
 from actors.gateway.outputs import Outputs
 from actors.gateway.publisher import Position, Publisher
 from actors.gateway.screens import ScreenReader
@@ -80,6 +82,7 @@ def root_spec(
             worker("publisher", Publisher, stage, feed, Position(stage.journal.head)),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
+            worker("examiner", Examiner, stage, control),
             worker("janitor", Janitor, stage),
             worker("warden", Warden, stage),
             worker("consoles", Consoles, stage),
