@@ -2,8 +2,9 @@
 
 `add` and `remove` may be killed at any step and called again. This is safe, because:
 
-- A branch is ours if `refs/callboard/OWNER/base/BRANCH` holds the expected base. Both refs are made
-  in one transaction. A branch that points at the base commit is adopted: it has no work of its own.
+- A branch is ours if `refs/callboard/OWNER/base/BRANCH` holds a tag of the expected base with the
+  expected proof, which no agent can make. Both refs are made in one transaction. A branch that
+  points at the base commit is adopted: it has no work of its own.
 - A worktree is complete if its mark is in its admin directory. The mark is written last, and an
   agent starts only after it. So an unmarked worktree holds no work, and is made anew.
 - A removal first renames the directory. So a half-deleted worktree is never taken for one with
@@ -22,6 +23,7 @@ from shlex import quote
 from typing import Final
 
 import msgspec
+from pygit2.enums import ObjectType
 
 from actors.git.command import GitFailed, git
 from actors.git.durable import settle
@@ -48,6 +50,7 @@ SCRATCH: Final = "scratch\n"
 """The mark of a scratch worktree, in which nobody works."""
 _MARK: Final = "callboard"
 _ZERO: Final = "0" * 40
+_TAGGER: Final = "tagger Callboard <callboard@localhost> 0 +0000"
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +70,25 @@ class Removed(msgspec.Struct, frozen=True):
     pin: Pin | None
 
 
-def add(git_dir: str, home: str, path: str, *, branch: str, base: str, owner: str) -> Worktree:
+def add(
+    git_dir: str,
+    home: str,
+    path: str,
+    *,
+    branch: str,
+    base: str,
+    owner: str,
+    proof: str | None = None,
+) -> Worktree:
     """Make the branch and the worktree, or finish making them. A repeated call changes nothing.
 
-    `base` is the object id at which the branch starts, `owner` the workflow's id. Raise
+    `base` is the object id at which the branch starts, `owner` the workflow's id. `proof` is a text
+    that only the runtime can make for this branch; None is for workflows of older versions. Raise
     `RepositoryError`: BRANCH_EXISTS (and is not ours), BRANCH_CHECKED_OUT, PATH_IN_THE_WAY,
     NOT_OURS, DISPLACED.
     """
     guard(git_dir, home, path)
-    _ensure_branch(git_dir, branch, base, owner)
+    _ensure_branch(git_dir, branch, base, owner, proof)
     name = registered(git_dir, path)
     there = os.path.lexists(path)
     if name is not None and not (there and _is_complete(git_dir, name)):
@@ -273,24 +286,31 @@ def _is_complete(git_dir: str, name: str) -> bool:
     return mark_of(git_dir, name) is not None
 
 
-def _ensure_branch(git_dir: str, branch: str, base: str, owner: str) -> None:
+def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str | None) -> None:
     ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
     tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
+    claim = base if proof is None else _claim(git_dir, base, proof)
     if tip is not None:
-        ours = tip == base or (known == base and descends(opened(git_dir), base, tip))
+        ours = tip == base or (known == claim and descends(opened(git_dir), base, tip))
         if not ours:
             raise RepositoryError(
                 Rule.BRANCH_EXISTS,
                 f"branch {branch!r} exists and is not this plan's",
                 f"choose another name, or `git branch -m {branch} …`",
             )
-    commands = [f"update {base_ref} {base} {known or _ZERO}\n"] if known != base else []
+    commands = [f"update {base_ref} {claim} {known or _ZERO}\n"] if known != claim else []
     if tip is None:
         commands.append(f"create {ref} {base}\n")
     if commands:
         release(git_dir, base_ref, *([ref] if tip is None else []))
         message = f"callboard: task of {owner}"
         git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
+
+
+def _claim(git_dir: str, base: str, proof: str) -> str:
+    """Write the tag that says that a branch is ours; return its id, always the same."""
+    text = f"object {base}\ntype commit\ntag callboard\n{_TAGGER}\n\n{proof}\n"
+    return str(opened(git_dir).write(ObjectType.TAG, text.encode()))
 
 
 def _refuse_other_checkout(git_dir: str, branch: str) -> None:

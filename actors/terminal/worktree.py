@@ -19,6 +19,7 @@ from actors.terminal.port import Port
 from bus.plan import Plan
 from bus.rows import Task, Workflow
 from store.change import update_task
+from store.reader import Reader
 
 
 def place(port: Port, workflow: Workflow) -> Path:
@@ -99,12 +100,20 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
         branch=task.branch,
         base=base,
         owner=workflow.id,
+        proof=_proof(port.stage.reader, workflow.id, task, base),
     )
     if not is_set_up(path):
         copy_all(Path(workflow.repo), working_directory(path, port.plan), port.plan.copy)
         if not port.plan.setup:
             mark_set_up(path)
     return path
+
+
+def _proof(reader: Reader, workflow: str, task: Task, base: str) -> str | None:
+    """Return the proof that this runtime made a branch; None for workflows of older versions."""
+    if reader.git_settings(workflow) is None:
+        return None
+    return reader.proof("branch", task.address, task.branch, base)
 
 
 def _merge_worktree(workflow: Workflow) -> Path:

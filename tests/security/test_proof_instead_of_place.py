@@ -98,3 +98,18 @@ def test_what_another_user_put_into_an_open_home_is_refused(home: Home) -> None:
     refused = home.run("serve")
     assert refused.returncode == 3
     assert "12345" in refused.stderr
+
+
+def test_a_branch_that_an_agent_made_for_another_task_is_not_taken_for_its_work(
+    acting: Acting, repo: Path
+) -> None:
+    """Hazard 56. The base is known to everybody: it is the target's tip."""
+    evil = git(repo, "commit-tree", "-p", "main", "-m", "evil", "main^{tree}")
+    plan = plan_text(repo, {"a": [done("a")]})
+    acting.call("plan.submit", plan=plan, base="/")
+    git(repo, "update-ref", "refs/heads/feat/a", evil)
+    git(repo, "update-ref", "refs/callboard/demo/base/feat/a", "main")
+    acting.call("workflow.prepare", workflow="demo")
+    row = acting.status("failed")
+    assert "feat/a" in task(row, "a")["terminals"][0]["reason"]
+    assert git(repo, "rev-parse", "feat/a") == evil

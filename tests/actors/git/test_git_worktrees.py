@@ -334,3 +334,33 @@ def test_a_worktree_that_somebody_removed_is_made_again_with_its_commits(
     with pytest.raises(RepositoryError, match="worktree repair"):
         add(repo.git_dir, str(home), str(where), branch="t", base=base, owner="demo")
     assert (where / "f").exists()
+
+
+def test_a_branch_is_ours_by_a_proof_and_not_by_a_ref_that_anybody_can_write(
+    repo: Repo, home: Path
+) -> None:
+    """Hazard 56."""
+    base, path = repo.oid("main"), str(home / "w")
+
+    def make_it() -> Worktree:
+        return add(
+            repo.git_dir, str(home), path, branch="task", base=base, owner="demo", proof="mine"
+        )
+
+    evil = repo.branch("task", {"evil": "x\n"})
+    repo.git("update-ref", "refs/callboard/demo/base/task", base)
+    with pytest.raises(RepositoryError) as error:
+        make_it()
+    assert refusal(error) is Rule.BRANCH_EXISTS
+    tag = repo.git("tag", "-a", "-m", "guessed", "guess", base)
+    repo.git("update-ref", "refs/callboard/demo/base/task", "refs/tags/guess")
+    with pytest.raises(RepositoryError):
+        make_it()
+    assert not tag
+    assert repo.oid("task") == evil
+    repo.git("branch", "-D", "task")
+    assert make_it().tip == base
+    commit = repo.commit("an agent's", {"x": "x\n"}, at=Path(path))
+    assert make_it().tip == commit
+    assert repo.oid("refs/callboard/demo/base/task^{commit}") == base
+    repo.git("fsck", "--strict")
