@@ -38,6 +38,14 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_def
     """Base of the tables of a plan: an unknown key is an error."""
 
 
+class Caps(_Strict):
+    """What may be used before a person is asked. `hard` stops a turn that runs."""
+
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=10**15)] | None = None
+    cost: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None = None
+    hard: bool = False
+
+
 class TerminalPlan(_Strict):
     """One terminal of a task.
 
@@ -59,6 +67,7 @@ class TerminalPlan(_Strict):
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
+    limits: Caps | None = None
 
 
 class TaskPlan(_Strict):
@@ -72,6 +81,7 @@ class TaskPlan(_Strict):
     terminal: Annotated[list[TerminalPlan], msgspec.Meta(min_length=1)]
     name: str = ""
     after: list[Text] = []
+    limits: Caps | None = None
 
 
 class HelperPlan(_Strict):
@@ -113,11 +123,17 @@ class Orchestrator(_Strict):
 
 
 class Provider(_Strict):
-    """A model endpoint. `api_key_env` names the variable with the key, which no plan holds."""
+    """A model endpoint. `api_key_env` names the variable with the key, which no plan holds.
+
+    Prices are for a million tokens, as in `actors.clis.providers`.
+    """
 
     base_url: Text
     model: str = ""
     api_key_env: str = ""
+    price_input: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_output: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_cached: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class Plan(_Strict):
@@ -140,6 +156,7 @@ class Plan(_Strict):
     copy: list[Text] = []
     test_env: list[Text] = []
     sandbox_allow: list[Text] = []
+    limits: Caps | None = None
     defaults: Defaults | None = None
     merge: HelperPlan | None = None
     error: HelperPlan | None = None
@@ -159,6 +176,9 @@ _SHAPE: Shape[Plan] = Shape(
         (): Plan,
         ("task",): TaskPlan,
         ("task", "terminal"): TerminalPlan,
+        ("task", "limits"): Caps,
+        ("task", "terminal", "limits"): Caps,
+        ("limits",): Caps,
         ("merge",): HelperPlan,
         ("error",): HelperPlan,
         ("defaults",): Defaults,

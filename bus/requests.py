@@ -209,6 +209,12 @@ class TerminalScreen(OfTerminal[results.TerminalScreen], kw_only=True, tag="term
     """Return what the terminal's screen shows now."""
 
 
+class Usage(Request[results.UsageReport], kw_only=True, tag="usage"):
+    """Return what the terminals of `address` and below have used ("" for all)."""
+
+    address: str = ""
+
+
 class TreeInspect(Request[results.Node], kw_only=True, tag="tree.inspect"):
     """Return the supervision tree."""
 
@@ -292,6 +298,7 @@ AnyRequest = (
     | TerminalResize
     | TerminalGive
     | TerminalScreen
+    | Usage
     | TreeInspect
     | EventsReplay
     | EventsCompact

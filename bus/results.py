@@ -9,7 +9,7 @@ import msgspec
 
 from bus.action import Action
 from bus.facts import AnyFact
-from bus.rows import Workflow
+from bus.rows import Used, Workflow
 
 
 class CommandDone(msgspec.Struct):
@@ -94,6 +94,16 @@ class ShownPlan(msgspec.Struct):
 
     plan: dict[str, Any]
     toml: str
+
+
+class UsageReport(msgspec.Struct):
+    """What was used, by terminal, account and day.
+
+    `unknown` are the terminals that worked and whose programs do not say what they used.
+    """
+
+    used: list[Used]
+    unknown: list[str] = []
 
 
 class Page(msgspec.Struct):

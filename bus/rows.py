@@ -26,6 +26,9 @@ class Terminal(msgspec.Struct, kw_only=True):
     it goes on ("": when a person helps), `estimated` whether that time is a guess, and `account`
     whose limit it is. `limits` counts the limits since a turn ended well, `fallbacks` the providers
     of its `fallback` that were used.
+
+    `tokens` and `cost` are what all its incarnations have used as far as that is known. `capped` is
+    the share of its cap that was told last, in percent; a task and a workflow have one, too.
     """
 
     address: str
@@ -56,6 +59,9 @@ class Terminal(msgspec.Struct, kw_only=True):
     account: str = ""
     limits: int = 0
     fallbacks: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    capped: int = 0
     rejections: int = 0
     working_since: str = ""
     working_clock: float = 0.0
@@ -101,6 +107,7 @@ class Task(msgspec.Struct, kw_only=True):
     rounds: int = 0
     repairs: int = 0
     issues: str = ""
+    capped: int = 0
     after: list[str] = []
     carried: str = ""
     held: str = ""
@@ -205,6 +212,24 @@ class Account(msgspec.Struct, kw_only=True):
     until: str = ""
 
 
+class Used(msgspec.Struct):
+    """What a terminal has used on one day with one account; `cost` is None without prices.
+
+    `input` includes `cached`.
+    """
+
+    workflow: str
+    task: str
+    terminal: str
+    account: str
+    day: str
+    input: int
+    output: int
+    cached: int
+    requests: int
+    cost: float | None = None
+
+
 class Forecast(msgspec.Struct, kw_only=True):
     """Two branches that would conflict if both were merged now, and the files in conflict."""
 
@@ -238,6 +263,7 @@ class Workflow(msgspec.Struct, kw_only=True):
     created: str = ""
     frozen: bool = False
     tidied: bool = False
+    capped: int = 0
     tasks: list[Task] = []
     merge: Merge = msgspec.field(default_factory=Merge)
     merge_terminal: Terminal | None = None

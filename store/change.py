@@ -14,7 +14,16 @@ from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
 
 Table = Literal[
-    "workflow", "merge", "task", "terminal", "cursor", "commit", "actorstate", "account", "meta"
+    "workflow",
+    "merge",
+    "task",
+    "terminal",
+    "cursor",
+    "commit",
+    "actorstate",
+    "account",
+    "usage",
+    "meta",
 ]
 
 Status = WorkflowStatus | TaskStatus | TerminalStatus

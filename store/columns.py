@@ -20,6 +20,7 @@ class WorkflowColumns(TypedDict, total=False):
     kept: str
     changed: str
     held: str
+    capped: int
     forecast: list[Forecast]
     plan: bytes
 
@@ -58,6 +59,7 @@ class TaskColumns(TypedDict, total=False):
     rounds: int
     repairs: int
     issues: str
+    capped: int
     after: list[str]
     carried: str
     held: str
@@ -96,3 +98,6 @@ class TerminalColumns(TypedDict, total=False):
     account: str
     limits: int
     fallbacks: int
+    tokens: int
+    cost: float
+    capped: int

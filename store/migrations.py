@@ -10,7 +10,7 @@ from peewee import IntegrityError, SqliteDatabase
 
 from bus.kinds import LimitKind
 from store.own_merge_table import give_merge_its_table
-from store.tables import TABLES, Account
+from store.tables import TABLES, Account, Usage
 
 
 def _create(database: SqliteDatabase) -> None:
@@ -106,6 +106,21 @@ def _add_kept(database: SqliteDatabase) -> None:
             database.execute_sql(f"ALTER TABLE workflow ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
+def _add_usage(database: SqliteDatabase) -> None:
+    """Add what terminals have used, and the caps that were told."""
+    for table, name, kind in (
+        ("terminal", "tokens", "INTEGER NOT NULL DEFAULT 0"),
+        ("terminal", "cost", "REAL NOT NULL DEFAULT 0.0"),
+        ("terminal", "capped", "INTEGER NOT NULL DEFAULT 0"),
+        ("task", "capped", "INTEGER NOT NULL DEFAULT 0"),
+        ("workflow", "capped", "INTEGER NOT NULL DEFAULT 0"),
+    ):
+        if name not in {column.name for column in database.get_columns(table)}:
+            database.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {kind}')
+    with database.bind_ctx([Usage]):
+        database.create_tables([Usage])
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -118,6 +133,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_dependencies,
     _add_limits,
     _add_kept,
+    _add_usage,
 )
 
 VERSION = len(STEPS)

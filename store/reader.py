@@ -28,6 +28,7 @@ from bus.facts import AnyFact, decode_fact
 from bus.kinds import LimitKind
 from bus.plan import Plan, TerminalPlan
 from bus.status import IN_LINE, WorkflowStatus
+from store import used
 from store.damage import damaged, is_damage
 from store.database import open_database
 from store.tables import Merge, Task, Terminal, Workflow
@@ -321,9 +322,16 @@ class Reader:
 
     def account(self, name: str) -> rows.Account:
         """Return what is known of an account's limits."""
-        found = self._sql('SELECT "by", until FROM account WHERE name = ?', name)
-        by, until = found[0] if found else (LimitKind.NONE, "")
-        return rows.Account(name=name, by=LimitKind(by), until=until)
+        found = self._sql('SELECT "by", until FROM account WHERE name = ?', name) or [("", "")]
+        return rows.Account(name=name, by=LimitKind(found[0][0]), until=found[0][1])
+
+    def counted(self, terminal: str, incarnation: int) -> tuple[int, int, int, int]:
+        """Return the input, output and cached tokens and the requests of an incarnation."""
+        return used.counted(self._sql, terminal, incarnation)
+
+    def usage(self, workflow: str = "") -> list[rows.Used]:
+        """Return what was used, by terminal, account and day; of all workflows with ""."""
+        return used.usage(self._sql, workflow)
 
     def actor_state(self, address: str) -> bytes | None:
         """Return the stored state of an actor, or None."""

@@ -72,6 +72,7 @@ class Workflow(Model):
     created = _text()
     frozen = _flag()
     tidied = _flag()
+    capped = _number()
     forecast = _list()
 
     class Meta:
@@ -127,6 +128,7 @@ class Task(Model):
     rounds = _number()
     repairs = _number()
     issues = _text()
+    capped = _number()
     after = _list()
     carried = _text()
     held = _text()
@@ -174,6 +176,9 @@ class Terminal(Model):
     account = _text()
     limits = _number()
     fallbacks = _number()
+    tokens = _number()
+    cost = FloatField(constraints=[SQL("DEFAULT 0.0")])
+    capped = _number()
     rejections = _number()
     working_since = _text()
     working_clock = FloatField(constraints=[SQL("DEFAULT 0.0")])
@@ -239,6 +244,27 @@ class Account(Model):
     until = _text()
 
 
+class Usage(Model):
+    """What one count of a terminal found. It is kept when facts are compacted."""
+
+    workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
+    task = TextField()
+    terminal = TextField()
+    incarnation = IntegerField()
+    account = TextField()
+    day = TextField()
+    input = _number()
+    output = _number()
+    cached = _number()
+    requests = _number()
+    cost = FloatField(null=True)
+
+    class Meta:
+        """Peewee's options: an index for the counts of one workflow."""
+
+        indexes = ((("workflow", "terminal"), False),)
+
+
 class Meta(Model):
     """Single values, by key.
 
@@ -250,4 +276,4 @@ class Meta(Model):
     value = TextField()
 
 
-TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Account, Meta)
+TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Account, Usage, Meta)

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from actors.clis.rules import LimitRule, Table, UsageRule
 from bus import toml
 from bus.converting import converter
 
@@ -36,11 +37,7 @@ class ProfileError(Exception):
         self.rule = rule
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a profile. An unknown key in it is an error."""
-
-
-class PromptRule(_Table, frozen=True):
+class PromptRule(Table, frozen=True):
     r"""A question that the program is known to ask.
 
     `answer` is a regular expression for the label to choose, anchored at the label's start and
@@ -56,20 +53,7 @@ class PromptRule(_Table, frozen=True):
     dangerous: bool = False
 
 
-class LimitRule(_Table, frozen=True):
-    """A screen on which the program says that its model's server refuses it.
-
-    `by` is the kind of limit. The named groups of `pattern` say when it ends: see
-    `actors.clis.limits.reset_of`. With `retries` the program tries again by itself; otherwise it
-    stands at its prompt. A login page is no limit but a prompt, named `login`.
-    """
-
-    by: Literal["usage", "rate", "overload", "login", "credit", "context"]
-    pattern: str
-    retries: bool = False
-
-
-class Submit(_Table, frozen=True):
+class Submit(Table, frozen=True):
     """How text is submitted to the program.
 
     `bracketed` is `always` or `asked`. With `asked`, the text is pasted if the program asked for
@@ -82,7 +66,7 @@ class Submit(_Table, frozen=True):
     evidence: str = ""
 
 
-class SetKeys(_Table, frozen=True):
+class SetKeys(Table, frozen=True):
     """Values merged into a configuration `file` of the config home.
 
     Keys and values may hold placeholders. An entry with a placeholder that has no value is left
@@ -94,7 +78,7 @@ class SetKeys(_Table, frozen=True):
     format: Literal["json", "toml"] = "json"
 
 
-class Source(_Table, frozen=True):
+class Source(Table, frozen=True):
     """A `file` of the config home whose original is elsewhere, at `original` (`~/…`).
 
     It applies only if the user has not moved the config home by its variable.
@@ -104,7 +88,7 @@ class Source(_Table, frozen=True):
     original: str
 
 
-class Home(_Table, frozen=True):
+class Home(Table, frozen=True):
     """The program's config home.
 
     `env` is the variable that moves it; if it is empty, the config home cannot be moved. `user` is
@@ -122,7 +106,7 @@ class Home(_Table, frozen=True):
     login_env: str = ""
 
 
-class Seed(_Table, frozen=True):
+class Seed(Table, frozen=True):
     """The initial files of a new config home, by their paths relative to the user's.
 
     - `copy`: files that the program may change.
@@ -145,7 +129,7 @@ class Seed(_Table, frozen=True):
     set: tuple[SetKeys, ...] = ()
 
 
-class Drop(_Table, frozen=True):
+class Drop(Table, frozen=True):
     """Keys that are removed from a `file` if a provider is set, because they would override it.
 
     Each is a dotted path; its parts may hold `*` (`env.ANTHROPIC_*`).
@@ -155,7 +139,7 @@ class Drop(_Table, frozen=True):
     keys: tuple[str, ...]
 
 
-class ProviderKeys(_Table, frozen=True):
+class ProviderKeys(Table, frozen=True):
     """How a provider is set.
 
     `env` is for the process, `args` for the command line (never the key), `set` for files of the
@@ -173,7 +157,7 @@ class ProviderKeys(_Table, frozen=True):
     model_set: tuple[SetKeys, ...] = ()
 
 
-class Exit(_Table, frozen=True):
+class Exit(Table, frozen=True):
     """How the program is asked to end.
 
     `text` is submitted like an instruction; `keys` are written as they are. `codes` are exit codes
@@ -185,7 +169,7 @@ class Exit(_Table, frozen=True):
     codes: dict[str, str] = {}
 
 
-class Version(_Table, frozen=True):
+class Version(Table, frozen=True):
     """How the program's version is found.
 
     `args` make the program print its version. Group 1 of `pattern` matches it. `verified` are the
@@ -197,7 +181,7 @@ class Version(_Table, frozen=True):
     verified: tuple[str, ...] = ()
 
 
-class Profile(_Table, frozen=True):
+class Profile(Table, frozen=True):
     """The description of one CLI.
 
     Only `command` is required; for `custom` the plan has it.
@@ -229,6 +213,7 @@ class Profile(_Table, frozen=True):
     prompts: tuple[PromptRule, ...] = ()
     limits: tuple[LimitRule, ...] = ()
     compact: str = ""
+    usage: UsageRule = UsageRule()
     submit: Submit = Submit()
     home: Home = Home()
     seed: Seed = Seed()

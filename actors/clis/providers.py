@@ -16,7 +16,7 @@ The user's providers are in `~/.config/callboard/providers.toml`, one table each
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -43,7 +43,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model endpoint.
 
     `base_url` is written as the CLI's documentation writes it. If it is empty, the CLI keeps its
-    own endpoint and login, and only the `model` is set.
+    own endpoint and login, and only the `model` is set. Prices are for a million tokens, in any
+    currency; `price_cached` is `price_input` unless it is given.
     """
 
     name: str
@@ -51,6 +52,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
     api_key_env: str = ""
     api_key_from: str = ""
+    price_input: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_output: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_cached: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
     @property
     def base_url_v1(self) -> str:

@@ -80,6 +80,10 @@ def said(fact: AnyFact) -> str:
             return one_line(f"waits for a person: {why}")
         case facts.TerminalLimited() | facts.ProviderLimited() | facts.ProviderFailed():
             return one_line(_limit(fact))
+        case facts.UsageCounted():
+            return f"{fact.input} in, {fact.output} out, {fact.requests} requests, {fact.account}"
+        case facts.LimitReached():
+            return f"{fact.percent} % of {fact.cap:g} {fact.of}: {fact.used:g}"
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
         case facts.WorkflowCleaned():

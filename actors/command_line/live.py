@@ -16,6 +16,7 @@ _MAY_WAIT = (
     facts.TerminalBlocked,
     facts.TerminalIdle,
     facts.TerminalLimited,
+    facts.LimitReached,
     facts.TerminalStalled,
     facts.RepairOffered,
     facts.MergeConflict,

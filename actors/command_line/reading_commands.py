@@ -76,3 +76,15 @@ def diff(task: str, stat: bool, as_json: bool) -> None:
     from bus.requests import TaskDiff
 
     show(ask(TaskDiff(task=task, stat=stat)), as_json, tables.diff)
+
+
+@main.command()
+@click.argument("address", required=False, default="")
+@json_option
+@home_option
+def usage(address: str, as_json: bool) -> None:
+    """Show the tokens, requests and cost of an address, or of all."""
+    from actors.command_line.usage import usage as table
+    from bus.requests import Usage
+
+    show(ask(Usage(address=address)), as_json, table)

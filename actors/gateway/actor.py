@@ -14,7 +14,7 @@ from typing import Any, Protocol, get_args
 import msgspec
 
 from actors.gateway.examiner import Starter
-from actors.gateway.inspection import picture
+from actors.gateway.inspection import known, picture, usage
 from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, check_plan, check_right
 from actors.plan.change import check_change
@@ -329,12 +329,7 @@ class Gateway(CompanyActor):
         id, _, rest = where.partition("/")
         if id != "runtime":
             workflow = self.workflow(id)
-            where = f"{workflow.id}/{rest}"
-            known = [workflow.address, *(t.address for t in workflow.tasks)]
-            known += [t.address for t in workflow.terminals()]
-            if where not in known:
-                raise unknown("address", where)
-            return self._chain(workflow, where)
+            return self._chain(workflow, known(workflow, f"{workflow.id}/{rest}"))
         facts = self.stage.reader.newest(where, _CHAIN)
         return {"address": where, "status": "", "reason": "", "facts": facts}
 
@@ -347,6 +342,10 @@ class Gateway(CompanyActor):
         row = terminal or next((t for t in workflow.tasks if t.address == where), workflow)
         facts = self.stage.reader.newest(where, _CHAIN, also=terminal.task if terminal else "")
         return {"address": where, "status": row.status, "reason": row.reason, "facts": facts}
+
+    @answer.register
+    def _usage(self, request: requests.Usage, _client: str) -> Any:
+        return usage(self.stage, request.address, self.workflow)
 
     @answer.register
     def _runtime(self, _request: requests.RuntimeInfo, _client: str) -> Any:

@@ -25,6 +25,7 @@ READING: frozenset[type[Any]] = frozenset(
         requests.TaskDiff,
         requests.TerminalOutput,
         requests.TerminalScreen,
+        requests.Usage,
         requests.TreeInspect,
         requests.EventsReplay,
         requests.Snapshot,

@@ -3,8 +3,7 @@
 The row is the intent: whether the program is to be alive, and which instruction it has. The host
 and its files are the reality. `_converge` compares the two and takes the next step; it serves the
 start, the restart after a failure and the recovery after a reboot. The actor stores each
-observation as a fact, in one transaction with the column that records it, so no fact is stored
-twice.
+observation as a fact, in one transaction with the column that records it: none is stored twice.
 
 The parts do the work. A part does not know the others; only the actor connects them.
 """
@@ -42,6 +41,7 @@ from actors.terminal.setup import Outcome, SetUp, SetUpSaid
 from actors.terminal.silence import Silence
 from actors.terminal.timeout import Timeout
 from actors.terminal.turn import Turn
+from actors.terminal.usage import Usage
 from bus import address as addresses
 from bus.kinds import Ending
 from bus.messages import Answer, Look, Sweep, Swept, YourTurn
@@ -50,14 +50,11 @@ from bus.status import TerminalStatus
 log = logging.getLogger("callboard.terminal")
 
 GRACE_MS = 5_000  # between TERM and KILL when a program is ended
-PROBE_SECONDS = 1.0  # until a failed probe of the host is repeated
+PROBE_SECONDS = 1.0  # until a failed probe is repeated
 
 
 class TerminalActor(Hosted):
-    """One terminal of a workflow.
-
-    A handler that launches the program waits for its worktree and its host.
-    """
+    """One terminal of a workflow. A handler that launches it waits for its worktree and host."""
 
     def __init__(self, stage: Stage, address: str) -> None:
         super().__init__(stage, address)
@@ -67,6 +64,7 @@ class TerminalActor(Hosted):
         self._prompts = Prompts(self)
         self._silence = Silence(self)
         self._limits = Limits(self)
+        self._usage = Usage(self)
         self._timeout = Timeout(self)
         self._turn = Turn(self)
         self._freeze = Freeze(self)
@@ -113,8 +111,7 @@ class TerminalActor(Hosted):
         if row.incarnation == 0 or row.gone:
             self._delivery.answered()
             self._let_go()
-            if row.incarnation:
-                remove_config_home(self)
+            remove_config_home(self)
         elif self._departure.under_way:
             self._departure.ask_sweep()
         elif self._set_up.under_way:
@@ -287,19 +284,19 @@ class TerminalActor(Hosted):
         if self._limits.consider(seen, still):
             self._deliver()
             return
-        self._turn.consider(seen, still)
+        if self._turn.consider(seen, still):
+            self._usage.tell()
         if self.row.status == TerminalStatus.RUNNING and still >= self._silence.limit_ms:
             if self._silence.is_too_long(still):
                 self._silence.tell(still, seen)
             return
         if calm or (seen.busy and seen.prompt is None):
             self._prompts.consider(seen, still, self._delivery.looking)
-        if self.row.status == TerminalStatus.RUNNING:
-            self._deliver()
+        self._deliver()
 
     def _deliver(self) -> None:
-        """Have the newest instruction typed, unless a limit keeps it."""
-        if self._limits.may_type():
+        """Have the newest instruction of a terminal at work typed, unless a limit keeps it."""
+        if self.row.status == TerminalStatus.RUNNING and self._limits.may_type():
             self._delivery.converge()
 
     def _quiet_since_turn(self) -> None:
@@ -314,8 +311,8 @@ class TerminalActor(Hosted):
         seen, still = self._looks.judge(self._delivery.before, 0)
         if self._delivery.due(seen):
             self._prompts.consider(seen, UNKNOWN_MS, self._delivery.looking)
-        if not self._limits.consider(seen, still):
-            self._turn.consider(seen, still)
+        if not self._limits.consider(seen, still) and self._turn.consider(seen, still):
+            self._usage.tell()
 
     # ---- the end -------------------------------------------------------------------------
 
@@ -323,6 +320,7 @@ class TerminalActor(Hosted):
     def swept(self, _message: Swept) -> None:
         """Tell the end of the program, or of its turn: all its commits are journaled."""
         if self._departure.under_way and self.session is not None:
+            self._usage.tell()
             self._departure.tell(self._delivery.unsure)
             self._launch.turn_over()
             self._let_go()
@@ -334,9 +332,9 @@ class TerminalActor(Hosted):
     @handles(Due)
     def due(self, message: Due) -> None:
         """Handle a timer that has run out. Drop one of a former incarnation."""
+        works = self.row.status == TerminalStatus.RUNNING
         if message.incarnation != self.row.incarnation or self.session is None:
             return
-        works = self.row.status == TerminalStatus.RUNNING
         match message.timer:
             case Timer.SWEEP if self._departure.under_way:
                 self._departure.ask_sweep()

@@ -28,6 +28,8 @@ def remove_config_home(port: Port) -> None:
 
     A failure is only logged; the files stay for `clean`.
     """
+    if not port.row.incarnation:
+        return
     try:
         config_home.cleanup(port.directory / "home")
     except (config_home.LaunchError, OSError) as error:

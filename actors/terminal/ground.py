@@ -140,9 +140,14 @@ class Ground(CompanyActor):
         self.stage.commit(self, change)
 
     def observe(
-        self, fact: Fact, *, while_alive: bool = False, **columns: Unpack[TerminalColumns]
+        self,
+        fact: Fact,
+        *,
+        also: Sequence[Operation] = (),
+        while_alive: bool = False,
+        **columns: Unpack[TerminalColumns],
     ) -> bool:
-        """Store `fact` and set `columns` in one transaction, and read the row again.
+        """Store `fact`, set `columns` and do `also` in one transaction; read the row again.
 
         The transaction requires that the incarnation and the old values of `columns` are unchanged
         and, with `while_alive`, that the program is to be alive. Return False if that is not so:
@@ -156,7 +161,7 @@ class Ground(CompanyActor):
         old = cast(TerminalColumns, {name: getattr(row, name) for name in columns})
         try:
             change = update_terminal(self.at, {**fence, **old}, **(columns or fence))
-            self.commit([change, fact])
+            self.commit([change, fact, *also])
         except LostRace as lost:
             log.info("%s: told before: %s", self.at, lost)
             return False

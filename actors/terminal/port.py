@@ -125,7 +125,12 @@ class Port(Protocol):
         """Rows and columns of the window."""
 
     def observe(
-        self, fact: Fact, *, while_alive: bool = False, **columns: Unpack[TerminalColumns]
+        self,
+        fact: Fact,
+        *,
+        also: Sequence[Operation] = (),
+        while_alive: bool = False,
+        **columns: Unpack[TerminalColumns],
     ) -> bool:
         """Store a fact of this incarnation, and set the columns that record it.
 

@@ -32,17 +32,22 @@ class Turn:
         self._told = 0
         """The last step for which the terminal was told that nothing counts."""
 
-    def consider(self, seen: Judgement, ms: int) -> None:
-        """Note whether a screen that has stood still for `ms` shows the end of the turn."""
+    def consider(self, seen: Judgement, ms: int) -> bool:
+        """Note whether a screen that has stood still for `ms` shows the end of the turn.
+
+        Return whether the end was told now.
+        """
         port, row = self._port, self._port.row
         if not self._is_over(seen, ms):
             self._go_on(seen)
-            return
+            return False
+        told = False
         if seen.obstacle is None and row.ended < row.step:
             ended = TurnEnded(address=port.at, incarnation=row.incarnation, step=row.step)
-            port.observe(ended, while_alive=True, ended=row.step)
+            told = port.observe(ended, while_alive=True, ended=row.step)
         if not self._waiting and not row.idle and self._told < row.step:
             self._wait()
+        return told
 
     def is_due(self, seen: Judgement, ms: int) -> bool:
         """Handle the end of `idle_after`; return whether the watcher is to sweep now.

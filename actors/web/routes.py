@@ -221,6 +221,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/api/usage",
+        request=requests.Usage,
+        summary="Show what was used",
+        query=("address",),
+    ),
+    Route(
+        method="GET",
         path="/api/tree",
         request=requests.TreeInspect,
         summary="Show the supervision tree",

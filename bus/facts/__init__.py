@@ -22,10 +22,12 @@ from bus.facts.commits import (
 from bus.facts.leftovers import WorkflowCleaned, WorkflowForgotten
 from bus.facts.limits import (
     LimitOver,
+    LimitReached,
     ProviderFailed,
     ProviderLimited,
     ProviderRecovered,
     TerminalLimited,
+    UsageCounted,
 )
 from bus.facts.merges import (
     MergeBehind,
@@ -112,6 +114,8 @@ AnyFact = (
     | TurnEnded
     | TerminalLimited
     | LimitOver
+    | UsageCounted
+    | LimitReached
     | ProviderLimited
     | ProviderFailed
     | ProviderRecovered
@@ -166,6 +170,7 @@ __all__ = [
     "InstructionUnconfirmed",
     "LaunchFailed",
     "LimitOver",
+    "LimitReached",
     "MergeBehind",
     "MergeConflict",
     "MergeForecast",
@@ -208,6 +213,7 @@ __all__ = [
     "TimedOut",
     "TurnEnded",
     "TurnWithoutCommit",
+    "UsageCounted",
     "WorkflowCleaned",
     "WorkflowForgotten",
     "WorkflowMoved",

@@ -64,3 +64,34 @@ class ProviderRecovered(Fact, kw_only=True, tag="provider.recovered"):
 
     account: str
     terminal: str
+
+
+class UsageCounted(Fact, kw_only=True, tag="usage.counted"):
+    """What a terminal has used since the last such fact, as its program's own files say.
+
+    `input` includes `cached`. `cost` is by the provider's prices; None if it has none.
+    """
+
+    observed = True
+
+    incarnation: int
+    step: int
+    account: str
+    input: int
+    output: int
+    cached: int = 0
+    requests: int = 0
+    cost: float | None = None
+
+
+class LimitReached(Fact, kw_only=True, tag="limit.reached"):
+    """The share `percent` of a cap of the plan is used: 80 or 100.
+
+    After a person has gone on, 180 and 200 follow, and so on. `of` is `tokens` or `cost`. At each
+    100 nothing new is typed or started before a person goes on.
+    """
+
+    percent: int
+    of: str
+    used: float
+    cap: float

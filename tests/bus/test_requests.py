@@ -49,6 +49,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "terminal.resize": {"terminal": "w/t/1/", "rows": 40, "columns": 120},
     "terminal.give": {"terminal": "w/t/1/", "session": "s"},
     "terminal.screen": {"terminal": "w/t/1/"},
+    "usage": {"address": "w/t"},
     "tree.inspect": {},
     "events.replay": {"after": 3, "limit": 10, "address": "w/"},
     "events.compact": {},

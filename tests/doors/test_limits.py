@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.actors.terminal.test_usage import spender
 from tests.doors.acting import Acting, terminal
 from tests.doors.kit import make_repo, plan_text
 from tests.refused import USAGE, refused_cli
@@ -25,3 +26,19 @@ def test_a_killed_runtime_waits_on_and_goes_on_once(acting: Acting, tmp_path: Pa
     assert over["at"] >= limited["until"]
     assert len(Path(f"{flag}.told").read_text().split("\n--\n")) == 3  # two and what follows
     assert "usage, refused, its own login, until " in acting.home.ok("why", "demo/a/1")
+
+
+def test_a_killed_runtime_counts_nothing_twice(acting: Acting, tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "spent")
+    steps = {"a": [{"cli": "spender", "instruction": "work"}]}
+    head = "idle_after = 0.5\nnudges = 9"
+    acting.begin(plan_text(repo, steps, head=head, tail=spender(2)))
+    acting.fact("usage.counted")
+    acting.again()
+    acting.status("completed")
+    counted = acting.facts("usage.counted")
+    assert sum(fact["input"] + fact["output"] for fact in counted) == 120
+    shown = acting.home.ok("usage", "demo")
+    assert "demo/a/1/" in shown
+    assert " 80 " in shown
+    assert acting.home.json("usage")["used"][0]["requests"] == 4

@@ -8,6 +8,7 @@ from functools import singledispatch
 
 from actors.workflow.decisions import (
     bases,
+    caps,
     changes,  # noqa: F401 - it registers its commands
     commands,
     commits,
@@ -159,6 +160,13 @@ def _limited(fact: facts.TerminalLimited, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None:
         limits.limited(fact, draft, terminal)
+
+
+@observe.register
+def _counted(fact: facts.UsageCounted, draft: Draft) -> None:
+    terminal = draft.find(fact.address)
+    if terminal is not None:
+        caps.counted(draft, terminal)
 
 
 @observe.register

@@ -176,6 +176,15 @@ class Draft:
         columns = {"plan": msgspec.json.encode(chosen)}
         self.operations.append(Update("terminal", terminal.address, columns))
 
+    def set_capped(self, row: Workflow | Task | Terminal, percent: int) -> None:
+        """Note the share of a cap that was told."""
+        if isinstance(row, Workflow):
+            self._set("workflow", row.id, row, {"capped": percent})
+        elif isinstance(row, Task):
+            self.set_task(row, capped=percent)
+        else:
+            self.set_terminal(row, capped=percent)
+
     def free_account(self, name: str) -> None:
         """Store that nothing is known to limit an account any more."""
         values = {"name": name, "by": LimitKind.NONE, "until": ""}

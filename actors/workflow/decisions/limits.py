@@ -10,7 +10,7 @@ from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of
 from bus.commit_words import Duty, instructions
 from bus.facts import LimitOver, TerminalLimited
-from bus.kinds import LimitKind
+from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.plan import TerminalPlan
 from bus.rows import Task, Terminal
 from bus.status import MergeStage, TerminalStatus, WorkflowStatus
@@ -39,7 +39,7 @@ def over(fact: LimitOver, draft: Draft, terminal: Terminal) -> None:
 
 def release(draft: Draft, terminal: Terminal) -> None:
     """End the wait of a terminal and of its whole account, because a person goes on."""
-    if terminal.limited and terminal.account:
+    if terminal.limited in OF_ACCOUNT:
         draft.free_account(terminal.account)
 
 

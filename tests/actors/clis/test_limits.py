@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.clis.limits import estimate, find_limit, reset_of
-from actors.clis.profile import LimitRule, Profile, load
+from actors.clis.profile import Profile, load
+from actors.clis.rules import LimitRule
 from bus.kinds import LimitKind
 from tests.actors.clis.cli_screens import NAMES, SCREENS, drawn, recorded
 

@@ -1,0 +1,93 @@
+"""Usage: count what a turn has used, when it has ended and when the program has.
+
+The numbers come from the program's own session files. The total that was counted before is in the
+database, so after a crash the difference is counted once.
+"""
+
+from datetime import date
+
+from actors.clis.lookup import account_of, asked_for
+from actors.clis.providers import ProviderError
+from actors.clis.usage import Counted, count
+from actors.platform.workers import WorkerLate
+from actors.terminal.port import Port
+from bus import clock
+from bus.facts import UsageCounted
+from store.change import Insert
+
+SECONDS = 20.0
+"""The time limit for reading the session files, in seconds."""
+_MILLION = 1_000_000
+
+
+class Usage:
+    """The part that counts usage. Runs in the actor's thread."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    def tell(self) -> None:
+        """Tell what was used since the last count of this incarnation, if anything is known."""
+        port, row = self._port, self._port.row
+        total = self._read() if port.profile.usage.files else None
+        if total is None:
+            return
+        known = port.stage.reader.counted(port.at, row.incarnation)
+        new = total.less(Counted(*known))
+        if not (new.tokens or new.requests):
+            return
+        account = account_of(port.plan, port.asked)
+        cost = self._cost(new)
+        fact = UsageCounted(
+            address=port.at,
+            incarnation=row.incarnation,
+            step=row.step,
+            account=account,
+            input=new.input,
+            output=new.output,
+            cached=new.cached,
+            requests=new.requests,
+            cost=cost,
+        )
+        line = {
+            "workflow": port.workflow_id,
+            "task": row.task,
+            "terminal": port.at,
+            "incarnation": row.incarnation,
+            "account": account,
+            "day": date.isoformat(clock.wall().astimezone().date()),
+            "input": new.input,
+            "output": new.output,
+            "cached": new.cached,
+            "requests": new.requests,
+            "cost": cost,
+        }
+        port.observe(
+            fact,
+            also=[Insert("usage", line)],
+            tokens=row.tokens + new.tokens,
+            cost=row.cost + (cost or 0.0),
+        )
+
+    def _read(self) -> Counted | None:
+        """Read the session files in a worker process: they may be large."""
+        port = self._port
+        worker = port.stage.workers.hire("usage", SECONDS)
+        try:
+            return worker.call(count, port.profile, port.directory / "home" / "config")
+        except WorkerLate:
+            return None
+        finally:
+            port.stage.workers.dismiss(worker)
+
+    def _cost(self, new: Counted) -> float | None:
+        """Return what the tokens cost by the provider's prices; None without prices."""
+        try:
+            found = asked_for(self._port.plan, self._port.asked, "provider")
+        except ProviderError:
+            return None
+        if found is None or found.price_input is None or found.price_output is None:
+            return None
+        cached = found.price_input if found.price_cached is None else found.price_cached
+        paid = (new.input - new.cached) * found.price_input + new.output * found.price_output
+        return (paid + new.cached * cached) / _MILLION

@@ -1,0 +1,31 @@
+"""The queries of what terminals have used."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bus.rows import Used
+
+Ask = Callable[..., list[Any]]
+"""Runs a query with values and returns its rows."""
+
+
+def counted(ask: Ask, terminal: str, incarnation: int) -> tuple[int, int, int, int]:
+    """Return the input, output and cached tokens and the requests of an incarnation."""
+    ((first, second, third, fourth),) = ask(
+        "SELECT ifnull(sum(input), 0), ifnull(sum(output), 0), ifnull(sum(cached), 0),"
+        " ifnull(sum(requests), 0) FROM usage WHERE terminal = ? AND incarnation = ?",
+        *(terminal, incarnation),
+    )
+    return int(first), int(second), int(third), int(fourth)
+
+
+def usage(ask: Ask, workflow: str) -> list[Used]:
+    """Return what was used, by terminal, account and day; of all workflows with ""."""
+    where, values = ("workflow = ?", (workflow,)) if workflow else ("1", ())
+    found = ask(
+        "SELECT workflow, task, terminal, account, day, sum(input), sum(output), sum(cached),"
+        " sum(requests), CASE WHEN count(cost) = count(*) THEN sum(cost) END FROM usage"
+        f" WHERE {where} GROUP BY workflow, task, terminal, account, day ORDER BY day, terminal",
+        *values,
+    )
+    return [Used(*each) for each in found]
