@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from actors.clis import profile
+from actors.clis import profile, rules
 from actors.command_line.commands import main
 from bus import plan
 from tests.doors.kit import AGENT, PYTHON, ROOT, make_repo
@@ -180,7 +180,8 @@ def test_every_command_that_is_named_is_there() -> None:
 TABLES: dict[str, type[msgspec.Struct]] = {
     "## `[cli.NAME]`": profile.Profile,
     "## `[[cli.NAME.prompts]]`": profile.PromptRule,
-    "## `[[cli.NAME.limits]]`": profile.LimitRule,
+    "## `[[cli.NAME.limits]]`": rules.LimitRule,
+    "## `[cli.NAME.usage]`": rules.UsageRule,
     "## `[cli.NAME.submit]`": profile.Submit,
     "## `[cli.NAME.home]`": profile.Home,
     "## `[cli.NAME.seed]`": profile.Seed,
