@@ -1,6 +1,7 @@
 """Write a first plan for a repository, for the command `init`."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -135,7 +136,8 @@ def _target(place: Path) -> str:
         return _git(place, "symbolic-ref", "--short", "HEAD")
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()
-        raise Stop(f"{place}: {said[-1] if said else 'no branch'}", USAGE) from error
+        help = "" if (place / ".git").exists() else f"git -C {shlex.quote(str(place))} init"
+        raise Stop(f"{place}: {said[-1] if said else 'no branch'}", USAGE, help) from error
 
 
 def _copied(place: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """Print with Rich, but only visible text. Styles and Rich's own control codes are kept."""
 
+import os
+import sys
 from typing import Any
 
 from rich.console import (
@@ -14,10 +16,16 @@ from rich.segment import Segment
 
 from bus.visible import visible
 
+_WIDEST = 1_000
+
 
 def console() -> Console:
-    """Make a console on standard output that prints visible text only."""
-    made = Console(highlight=False, soft_wrap=True)
+    """Make a console on standard output that prints visible text only.
+
+    In a pipe or a file a table is as wide as it needs to be: nothing is wrapped or cut there.
+    """
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDEST
+    made = Console(highlight=False, soft_wrap=True, width=width)
     made.push_render_hook(_VisibleOnly())
     return made
 

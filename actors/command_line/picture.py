@@ -22,6 +22,8 @@ from bus.rows import Task, Terminal, Workflow
 _NEWEST = 50
 _WIDE = 100
 """From so many columns on, a newest line stands beside its terminal and not below."""
+_MOST_LINES = 3
+"""How many lines the sentence of what is chosen may take."""
 _AT_WORK = ("starting", "waiting", "running")
 
 
@@ -115,7 +117,7 @@ def _overview(
     row: Workflow, story: Story, now: datetime, width: int, height: int, watch: Watch
 ) -> list[Text]:
     top = [_head(row, story, now)]
-    waiting = [_waiting(wait, width) for wait in story.waits(row)]
+    waiting = [_waiting(wait, width, watch) for wait in story.waits(row)]
     if waiting:
         top.append(Text("waits for you", style="bold yellow"))
         room = max(3, height // 2 - 1)
@@ -164,9 +166,11 @@ def _foot(watch: Watch) -> Text:
     return Text("↑↓ choose · Enter open · a attach · y/n answer · q leave", style="reverse")
 
 
-def _waiting(wait: Wait, width: int) -> _Item:
+def _waiting(wait: Wait, width: int, watch: Watch) -> _Item:
     """Return what waits and its commands, which are wrapped and not cut: they can be copied."""
-    lines = [Text(f"  {wait.what}")]
+    most = _MOST_LINES if wait.address and wait.address == watch.chosen else 1
+    pieces = _folded(f"  {wait.what}", width)
+    lines = [Text(piece) for piece in (pieces[:most] if most > 1 else [f"  {wait.what}"])]
     for words in wait.commands:
         lines += [Text(piece) for piece in _folded(f"    {words}", width)]
     return _Item(wait.address, lines)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -23,6 +23,13 @@ from bus.results import (
     TaskDiff,
 )
 from bus.rows import Task, Terminal, Workflow
+
+
+def _table(*heads: str, with_head: bool = True) -> Table:
+    """Return an empty table. Its cells, which hold paths and commands, are never cut."""
+    columns = [Column(head, overflow="fold") for head in heads]
+    return Table(*columns, box=None, pad_edge=False, show_header=with_head)
+
 
 _COLOURS = {
     "completed": "green",
@@ -162,7 +169,7 @@ def check(plan: CheckedPlan) -> Any:
     """Return what a plan would run."""
     heads = ["task", "branch", "terminals, in turn"]
     graph = any(task.after for task in plan.tasks)
-    table = Table(*heads, *(["after"] if graph else []), box=None, pad_edge=False)
+    table = _table(*heads, *(["after"] if graph else []))
     for task in plan.tasks:
         cells = [task.id, task.branch, " -> ".join(task.terminals), ", ".join(task.after)]
         table.add_row(*map(escape, cells[: len(table.columns)]))
@@ -233,7 +240,7 @@ def providers(found: list[dict[str, Any]]) -> Any:
     """Return a table of the user's providers and where their keys come from."""
     if not found:
         return f"no providers; `{command('providers', 'import')}` takes over those of cc-switch"
-    table = Table("name", "address", "model", "key", box=None)
+    table = _table("name", "address", "model", "key")
     for made in found:
         row = (made["name"], made["base_url"], made["model"], made["problem"] or made["key"])
         table.add_row(*map(escape, row))
@@ -242,7 +249,7 @@ def providers(found: list[dict[str, Any]]) -> Any:
 
 def doctor(report: Report) -> Any:
     """Return what the doctor found, one line each."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = _table("", "", "", with_head=False)
     marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
     for item in report.items:
         table.add_row(marks[item.state], escape(item.what), escape(item.help))

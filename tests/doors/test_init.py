@@ -107,6 +107,7 @@ def test_no_repository_is_said(
     code, _, err = call("init", str(tmp_path / where))
     assert code == 2
     assert "not a " in err
+    assert ("help: git -C" in err) == (where == "plain")
     assert not (tmp_path / where / "callboard.toml").exists()
 
 

@@ -1,5 +1,6 @@
 """What a person sees: what waits for him, and what led there."""
 
+import io
 from typing import Any
 
 import pytest
@@ -7,12 +8,13 @@ from rich.console import Console
 
 from actors.command_line import tables
 from actors.command_line.facts import said
+from actors.command_line.printing import print_rich
 from actors.command_line.waiting import waits
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
 from bus.kinds import Ending, MergeRefusal
-from bus.results import Chain
+from bus.results import Chain, Finding, Report
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -138,3 +140,23 @@ def test_what_ended_long_ago_is_counted_and_named_with_its_command() -> None:
     shown = _text(tables.ps([_workflow("running", _terminal())], {}, 3))
     assert shown.splitlines()[-1] == "3 that ended before are not shown: python run.py ps --all"
     assert "no workflow yet" not in _text(tables.ps([], {}, 1))
+
+
+def test_a_path_in_a_table_is_wrapped_and_not_cut() -> None:
+    long = "/home/" + "x" * 90
+    report = Report(ok=True, items=[Finding(what=f"home {long}", help=f"mkdir {long}")])
+    out = io.StringIO()
+    Console(file=out, width=60).print(tables.doctor(report))
+    lines = out.getvalue().splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    assert "".join(lines).count("x") == 180
+
+
+def test_in_a_pipe_a_table_is_as_wide_as_it_needs_to_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = "/home/" + "x" * 90
+    print_rich(tables.doctor(Report(ok=True, items=[Finding(what=long, help=f"mkdir {long}")])))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split() == ["ok", long, "mkdir", long]
