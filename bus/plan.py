@@ -73,7 +73,8 @@ class TerminalPlan(_Strict):
 class TaskPlan(_Strict):
     """A task: its branch, and the terminals that work on it one after another.
 
-    It begins when the tasks whose ids are in `after` have completed.
+    It begins when the tasks whose ids are in `after` have completed. `check` runs on the tree of
+    each commit with which a coder hands its work on.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=rf"^{address.SLUG}\Z", max_length=48)]
@@ -82,6 +83,7 @@ class TaskPlan(_Strict):
     name: str = ""
     after: list[Text] = []
     limits: Caps | None = None
+    check: Argv | None = None
 
 
 class HelperPlan(_Strict):

@@ -64,13 +64,14 @@ class CheckedTask(msgspec.Struct):
     """One task of a checked plan.
 
     `terminals` are the programs, in the order of their turns. `after` are the ids of the tasks that
-    must have completed before it begins.
+    must have completed before it begins. `check` runs on each commit that a coder hands on.
     """
 
     id: str
     branch: str
     terminals: list[str]
     after: list[str] = []
+    check: list[str] | None = None
 
 
 class CheckedPlan(msgspec.Struct):

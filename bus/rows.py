@@ -90,6 +90,10 @@ class Task(msgspec.Struct, kw_only=True):
     `after` holds the ids of the tasks that must have completed before. The base of such a task is
     the merge of their accepted commits. `carried` is the commit that resolved a conflict of that
     merge; "" if there was none. `held` says why that merge failed: the task waits for a person.
+
+    `checking` is the commit on which the task's check runs; "" if none does. `check_review` says
+    that it asks for a review, not for completion. `check_run` counts the checks, and `checked` is
+    the last one whose result was told.
     """
 
     address: str
@@ -111,6 +115,10 @@ class Task(msgspec.Struct, kw_only=True):
     after: list[str] = []
     carried: str = ""
     held: str = ""
+    checking: str = ""
+    check_review: bool = False
+    check_run: int = 0
+    checked: int = 0
     terminals: list[Terminal] = []
 
     @property

@@ -64,6 +64,10 @@ class TaskColumns(TypedDict, total=False):
     carried: str
     held: str
     position: int
+    checking: str
+    check_review: bool
+    check_run: int
+    checked: int
 
 
 class TerminalColumns(TypedDict, total=False):

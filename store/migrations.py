@@ -121,6 +121,19 @@ def _add_usage(database: SqliteDatabase) -> None:
         database.create_tables([Usage])
 
 
+def _add_checks(database: SqliteDatabase) -> None:
+    """Add the columns about the checks of tasks."""
+    present = {column.name for column in database.get_columns("task")}
+    for name, kind in (
+        ("checking", "TEXT NOT NULL DEFAULT ''"),
+        ("check_review", "INTEGER NOT NULL DEFAULT 0"),
+        ("check_run", "INTEGER NOT NULL DEFAULT 0"),
+        ("checked", "INTEGER NOT NULL DEFAULT 0"),
+    ):
+        if name not in present:
+            database.execute_sql(f'ALTER TABLE "task" ADD COLUMN "{name}" {kind}')
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -134,6 +147,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_limits,
     _add_kept,
     _add_usage,
+    _add_checks,
 )
 
 VERSION = len(STEPS)

@@ -132,6 +132,10 @@ class Task(Model):
     after = _list()
     carried = _text()
     held = _text()
+    checking = _text()
+    check_review = _flag()
+    check_run = _number()
+    checked = _number()
 
     class Meta:
         """Peewee's options: an id and a branch are unique in a workflow."""

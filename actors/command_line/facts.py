@@ -48,7 +48,7 @@ def said(fact: AnyFact) -> str:
             return f"begins at {fact.commit[:12]}, with {', '.join(fact.branches)}"
         case facts.MergeStarted():
             return f"{', '.join(fact.branches)} into {fact.target} as {fact.commit[:12]}"
-        case facts.MergeTested():
+        case facts.MergeTested() | facts.TaskChecked():
             how = "green" if fact.passed else f"red (status {fact.status})"
             return f"{how} on {fact.commit[:12]} in {fact.seconds:.1f} s"
         case facts.MergeLanded():

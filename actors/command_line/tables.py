@@ -1,5 +1,6 @@
 """Make the tables and trees that commands print from the structs of `bus/`."""
 
+import shlex
 from shlex import quote
 from typing import Any
 
@@ -173,11 +174,14 @@ def check(plan: CheckedPlan) -> Any:
     for task in plan.tasks:
         cells = [task.id, task.branch, " -> ".join(task.terminals), ", ".join(task.after)]
         table.add_row(*map(escape, cells[: len(table.columns)]))
+    checks = [escape(f"check of {t.id}: {shlex.join(t.check)}") for t in plan.tasks if t.check]
     test = " ".join(plan.test) if plan.test else "none: what lands is NOT TESTED"
     head = f"{plan.name}: {plan.repo} -> {plan.target} ({plan.target_commit[:12]})"
     order = f"start order: {', '.join(plan.launch_order)}; {plan.max_terminals} at once"
     notes = [Text(f"note: {w}", style="yellow") for w in plan.warnings]
-    return Group(escape(head), table, *_setup(plan), escape(f"test: {test}"), escape(order), *notes)
+    return Group(
+        escape(head), table, *_setup(plan), *checks, escape(f"test: {test}"), escape(order), *notes
+    )
 
 
 def _setup(plan: CheckedPlan) -> list[str]:

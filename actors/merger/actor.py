@@ -23,11 +23,12 @@ from actors.git import keeping
 from actors.git.command import GitLate
 from actors.merger import cleanup
 from actors.merger.build import ResolvedByGit, build, refused
+from actors.merger.checks import Checks
 from actors.merger.forecast import Forecasts
 from actors.merger.landing import land
 from actors.merger.repair import check, lay_out
 from actors.merger.scratch import scratch
-from actors.merger.testrun import TestRun, TestsDue, run_number
+from actors.merger.testrun import CheckSaid, Result, TestRun, TestsDue, of_merge, run_number
 from actors.platform.workers import WorkerLate
 from actors.pty.ending import end_recorded
 from actors.pty.session import HostSaid
@@ -35,13 +36,13 @@ from actors.supervision.actor import handles
 from actors.system.own_worker import OwnWorker, Rest
 from actors.system.stage import CompanyActor, Stage
 from bus import address as addresses
-from bus.facts import Fact, MergeBehind, MergeConflict, MergeRefused, MergeTested
+from bus.facts import Fact, MergeBehind, MergeConflict, MergeRefused, MergeTested, TaskChecked
 from bus.kinds import MergeRefusal
 from bus.messages import Look
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW, MergeStage, TaskStatus, WorkflowStatus
-from store.change import update_merge, update_workflow
-from store.columns import MergeColumns
+from store.change import update_merge, update_task, update_workflow
+from store.columns import MergeColumns, TaskColumns
 from store.errors import LostRace
 
 log = logging.getLogger("callboard.merger")
@@ -73,6 +74,7 @@ class Merger(CompanyActor):
         self._worker = OwnWorker(
             stage.workers, stage.timers, self.address, f"merge of {workflow}", MERGE_SECONDS
         )
+        self._checks = Checks(stage, self.address, self._worker)
         self._pinned: set[str] = set()
         self._tidying: threading.Thread | None = None
         self._in_line = True  # perhaps; if not, the first in line is told once too often
@@ -84,6 +86,7 @@ class Merger(CompanyActor):
     def on_stop(self) -> None:
         """Let go of the tests, which go on, and end the worker process."""
         self._forget_tests()
+        self._checks.close()
         self._worker.close()
 
     def on_failure(self, *_: object) -> None:
@@ -105,6 +108,7 @@ class Merger(CompanyActor):
         """Take the next step that the row asks for."""
         row = self._row()
         first = self._first_in_line(row)
+        self._checked(self._checks.look(row))
         if row.status != WorkflowStatus.MERGING:
             self._look_beside(row)
         if not row.merges:
@@ -190,7 +194,8 @@ class Merger(CompanyActor):
         if self._tests is None or self._tests.number != run_number(row):
             self._forget_tests()
             path = scratch(self.stage.paths.home, self._id, "tested")
-            self._tests = TestRun(self.stage, self.address, self._worker, row, plan, path)
+            trial = of_merge(self.address, row, plan)
+            self._tests = TestRun(self.stage, self.address, self._worker, row, plan, path, trial)
         self._tested(self._tests.begin())
 
     @handles(HostSaid)
@@ -201,11 +206,33 @@ class Merger(CompanyActor):
 
     @handles(TestsDue)
     def tests_due(self, message: TestsDue) -> None:
-        """End tests that run for too long."""
+        """End tests, or the check of a task, that run for too long."""
+        self._checks.due(message)
         if self._tests is not None:
             self._tests.due(message)
 
-    def _tested(self, fact: MergeTested | MergeRefused | None) -> None:
+    @handles(CheckSaid)
+    def check_heard(self, message: CheckSaid) -> None:
+        """Handle what the host of a task's check reports."""
+        self._checked(self._checks.heard(message))
+
+    def _checked(self, fact: Result | None) -> None:
+        """Tell the result of a task's check, once; then look for the next."""
+        task = next((t for t in self._row().tasks if fact and t.address == fact.address), None)
+        if not isinstance(fact, TaskChecked) or task is None or task.checked >= fact.run:
+            return
+        expect: TaskColumns = {
+            "checking": fact.commit,
+            "check_run": fact.run,
+            "checked": task.checked,
+        }
+        try:
+            told = update_task(fact.address, expect, checked=fact.run)
+            self.stage.commit(self, [told, fact])
+        except LostRace as lost:
+            log.info("%s: %s", self.address, lost)
+
+    def _tested(self, fact: Result | None) -> None:
         """Tell the result, unless it was told before and is decided on."""
         if fact is None or self._tests is None:
             return

@@ -26,7 +26,7 @@ from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.system.own_worker import OwnWorker
 from actors.system.stage import Stage
 from bus import clock
-from bus.facts import MergeRefused, MergeTested
+from bus.facts import MergeRefused, MergeTested, TaskChecked
 from bus.kinds import Ending, MergeRefusal
 from bus.messages import Look
 from bus.plan import Plan
@@ -50,9 +50,31 @@ def run_number(row: Workflow) -> int:
     return row.merge.round * _ROUND + row.merge.runs + 1
 
 
-def _command(plan: Plan, is_set_up: bool) -> list[str]:
-    """Return the plan's test, after its set-up unless a kept result is there already."""
-    test = plan.test or []
+class Trial(msgspec.Struct, frozen=True):
+    """What is run: `command` on the tree of `commit`, for at most `seconds`.
+
+    The output is kept below the address `at`. `proof` are the words of the run's token. `task` is
+    the address of the task whose check it is; "" for the tests of the merge.
+    """
+
+    at: str
+    number: int
+    proof: tuple[str, ...]
+    commit: str
+    command: list[str]
+    seconds: float
+    task: str = ""
+
+
+def of_merge(address: str, row: Workflow, plan: Plan) -> Trial:
+    """Return the next run of the plan's test, for the merger at `address`."""
+    number, commit = run_number(row), row.merge.commit
+    proof = ("tests", row.id, str(number), commit)
+    return Trial(f"{address}tests/", number, proof, commit, plan.test or [], plan.test_timeout)
+
+
+def _command(test: list[str], plan: Plan, is_set_up: bool) -> list[str]:
+    """Return the test, after the plan's set-up unless a kept result is there already."""
     if plan.setup is None or is_set_up:
         return test
     failed = '{ s=$?; echo "setup failed with status $s"; exit "$s"; }'
@@ -61,22 +83,41 @@ def _command(plan: Plan, is_set_up: bool) -> list[str]:
 
 
 class TestsDue(msgspec.Struct, frozen=True):
-    """The time limit of run `number` has passed."""
+    """The time limit of run `number` has passed; `task` is as in `Trial`."""
 
     number: int
+    task: str = ""
+
+
+class CheckSaid(msgspec.Struct, frozen=True):
+    """An event of the host of a task's check. Sent within the process."""
+
+    task: str
+    said: HostSaid
+
+
+Result = MergeTested | MergeRefused | TaskChecked
 
 
 class TestRun:
-    """One run of the tests for the merger at `address`. Belongs to the merger's thread.
+    """One run of tests for the merger at `address`. Belongs to the merger's thread.
 
     `begin` and `heard` return the fact when the run has ended. Where they return None the merger
     looks again later: a message (`HostSaid`, `TestsDue`, `Look`) is on its way to it.
     """
 
     def __init__(
-        self, stage: Stage, address: str, worker: OwnWorker, row: Workflow, plan: Plan, path: Path
+        self,
+        stage: Stage,
+        address: str,
+        worker: OwnWorker,
+        row: Workflow,
+        plan: Plan,
+        path: Path,
+        trial: Trial,
     ) -> None:
-        self.number = run_number(row)
+        self.trial = trial
+        self.number = trial.number
         self._stage = stage
         self._merger = address
         self._worker = worker
@@ -85,12 +126,12 @@ class TestRun:
         self._path = path
         self._timer: Timer | None = None
         self._timed_out = False
-        self._address = f"{address}tests/"
+        self._address = trial.at
         self.directory = stage.paths.terminal_dir(self._address, self.number)
-        token = stage.reader.proof("tests", row.id, str(self.number), row.merge.commit)
+        token = stage.reader.proof(*trial.proof)
         self._session = Session(
             stage.loop,
-            lambda said: stage.timers.notify(address, said),
+            self._pass_on,
             directory=self.directory,
             socket=stage.paths.socket(self._address, self.number),
             token=token,
@@ -98,7 +139,11 @@ class TestRun:
         )
         self._since = self._began() or clock.awake()
 
-    def begin(self) -> MergeTested | MergeRefused | None:
+    def _pass_on(self, said: HostSaid) -> None:
+        task = self.trial.task
+        self._stage.timers.notify(self._merger, CheckSaid(task, said) if task else said)
+
+    def begin(self) -> Result | None:
         """Start the run, or connect to it if it runs already.
 
         An earlier incarnation may have started it, or the connection may have been lost.
@@ -129,8 +174,8 @@ class TestRun:
     def _limit(self) -> None:
         """Have the run ended at its time limit."""
         if self._timer is None:
-            limit = self._plan.test_timeout - clock.awake_since(self._since)
-            due = TestsDue(self.number)
+            limit = self.trial.seconds - clock.awake_since(self._since)
+            due = TestsDue(self.number, self.trial.task)
             self._timer = self._stage.timers.after(max(0.0, limit), self._merger, due)
 
     def _take_over(self) -> None:
@@ -154,7 +199,7 @@ class TestRun:
                 return True
         return False
 
-    def _start(self) -> MergeRefused | None:
+    def _start(self) -> Result | None:
         """Run the tests in a directory that is made now: what lay there is not ours.
 
         They run only on exactly the tree of the commit (`git.tested`).
@@ -169,7 +214,7 @@ class TestRun:
             row.git_dir,
             home,
             str(self._path),
-            row.merge.commit,
+            self.trial.commit,
             settings=self._stage.reader.git_settings(row.id),
             author=of_text(row.author),
         )
@@ -177,12 +222,16 @@ class TestRun:
             message = (
                 f"the tests' directory {self._path} is not as the commit: somebody writes there"
             )
+            if self.trial.task:
+                return self._check_result(False, tail=message)
             return refused(row, MergeRefusal.TREE_DIFFERS, message, list(made.files))
         place = self._path / place_within(row.repo)
         place.mkdir(parents=True, exist_ok=True)
         copy_all(Path(row.repo), place, self._plan.copy)
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
-        self._session.start(_command(self._plan, self._is_set_up()), env, place, 40, 120)
+        self._session.start(
+            _command(self.trial.command, self._plan, self._is_set_up()), env, place, 40, 120
+        )
         if not self._session.connected:
             self._look_again()
         self._limit()
@@ -200,7 +249,7 @@ class TestRun:
     def _look_again(self) -> None:
         self._stage.tell(self._merger, Look())
 
-    def heard(self, said: HostSaid) -> MergeTested | None:
+    def heard(self, said: HostSaid) -> Result | None:
         """Handle what the host of the run reports. Raises the error of a session that broke."""
         if said.incarnation != self.number:
             return None
@@ -216,7 +265,7 @@ class TestRun:
 
     def due(self, message: TestsDue) -> None:
         """End the run if its time limit has passed."""
-        if message.number == self.number:
+        if message == TestsDue(self.number, self.trial.task):
             self._timed_out = True
             self.end()
 
@@ -231,26 +280,46 @@ class TestRun:
             self._timer = None
         self._session.close()
 
-    def _finish(self, ended: Exit) -> MergeTested | None:
+    def _finish(self, ended: Exit) -> Result | None:
         self.close()
         if ended.told and not self._timed_out:
             self._look_again()
             return None
         tail = output.tail(self.directory, TAIL)
         if ended.kind == Ending.EXEC_FAILED:
-            tail = f"{self._plan.test} could not be started: {os.strerror(ended.status)}"
+            tail = f"{self.trial.command} could not be started: {os.strerror(ended.status)}"
         passed = ended.kind == Ending.EXITED and ended.status == 0 and not self._timed_out
+        seconds = round(max(0.0, ended.clock - self._began()), 3)
+        tail = tail.replace("\r\n", "\n")
+        if self.trial.task:
+            return self._check_result(passed, ended.status, seconds, tail)
         return MergeTested(
             address=self._row.address,
-            commit=self._row.merge.commit,
+            commit=self.trial.commit,
             passed=passed,
-            command=self._plan.test or [],
+            command=self.trial.command,
             status=ended.status,
-            seconds=round(max(0.0, ended.clock - self._began()), 3),
+            seconds=seconds,
             timed_out=self._timed_out,
             run=self.number % _ROUND,
             output=str(self.directory / "out"),
-            tail=tail.replace("\r\n", "\n"),
+            tail=tail,
+        )
+
+    def _check_result(
+        self, passed: bool, status: int = 0, seconds: float = 0.0, tail: str = ""
+    ) -> TaskChecked:
+        return TaskChecked(
+            address=self.trial.task,
+            commit=self.trial.commit,
+            passed=passed,
+            command=self.trial.command,
+            status=status,
+            seconds=seconds,
+            timed_out=self._timed_out,
+            run=self.number,
+            output=str(self.directory / "out"),
+            tail=tail,
         )
 
     def _began(self) -> float:

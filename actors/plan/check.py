@@ -81,6 +81,7 @@ def check(source: str | dict[str, Any], base: str, again: bool = False) -> Check
         f"setup_inputs: {pattern!r} matches no file in {plan.repo}; setup runs in each tree"
         for pattern in without_match(Path(plan.repo), plan.setup_inputs)
     ]
+    _check_checks(plan)
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
     else:
@@ -107,12 +108,19 @@ def check_part(plan: Plan, *, branches: bool) -> None:
         refuse_existing(plan, _survey(plan))
     _check_sandbox(plan)
     _check_clis(plan)
+    _check_checks(plan)
 
 
-def check_test(test: list[str]) -> None:
-    """Raise `Refused` if the program of a test is not there."""
+def check_test(test: list[str], path: str = "test") -> None:
+    """Raise `Refused` if the program of a test, or of the check of a task, is not there."""
     if "/" not in test[0] and shutil.which(test[0]) is None:
-        raise malformed("test[0]", f"{test[0]!r} is not on the PATH; no tree would be green")
+        raise malformed(f"{path}[0]", f"{test[0]!r} is not on the PATH; no tree would be green")
+
+
+def _check_checks(plan: Plan) -> None:
+    for index, task in enumerate(plan.task):
+        if task.check is not None:
+            check_test(task.check, f"task[{index}].check")
 
 
 def _launch_order(plan: Plan) -> list[str]:
@@ -275,7 +283,8 @@ def shown(checked: Checked) -> CheckedPlan:
         setup_inputs=plan.setup_inputs,
         max_terminals=plan.max_terminals,
         tasks=[
-            CheckedTask(t.id, t.branch, [s.cli for s in t.terminal], t.after) for t in plan.task
+            CheckedTask(t.id, t.branch, [s.cli for s in t.terminal], t.after, t.check)
+            for t in plan.task
         ],
         launch_order=checked.order,
         warnings=checked.warnings,

@@ -60,6 +60,7 @@ from bus.facts.tasks import (
     TaskAdded,
     TaskBased,
     TaskCancelled,
+    TaskChecked,
     TaskWaits,
     TerminalAdded,
 )
@@ -98,6 +99,7 @@ AnyFact = (
     | TaskBased
     | TaskAdded
     | TaskCancelled
+    | TaskChecked
     | TerminalAdded
     | InstructionReplaced
     | PlanChanged
@@ -193,6 +195,7 @@ __all__ = [
     "TaskAdded",
     "TaskBased",
     "TaskCancelled",
+    "TaskChecked",
     "TaskMoved",
     "TaskReopened",
     "TaskWaits",

@@ -78,3 +78,22 @@ class PlanChanged(Fact, kw_only=True, tag="plan.changed"):
     changes: dict[str, Any]
     by: By = By.RUNTIME
     peer: str = ""
+
+
+class TaskChecked(Fact, kw_only=True, tag="task.checked"):
+    """The check of a task ran on `commit`, with which its coder hands its work on.
+
+    The fields are those of `MergeTested`. `run` counts the checks of the task.
+    """
+
+    observed = True
+
+    commit: str
+    passed: bool
+    command: list[str]
+    status: int = 0
+    seconds: float = 0.0
+    timed_out: bool = False
+    run: int = 1
+    output: str = ""
+    tail: str = ""

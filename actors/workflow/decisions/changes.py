@@ -129,7 +129,7 @@ def _cancel_task(order: requests.TaskCancel, draft: Draft) -> None:
     reason = "given up by a person"
     if waiting:
         reason += f"; after it come {', '.join(waiting)}"
-    draft.set_task(task, held="")
+    draft.set_task(task, held="", checking="")
     draft.move_task(task, TaskStatus.CANCELLED, reason)
     draft.tell(
         TaskCancelled(

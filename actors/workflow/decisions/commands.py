@@ -11,7 +11,7 @@ from bus.plan import HelperPlan
 from bus.plan_changes import with_after
 from bus.reasons import Reason
 from bus.rows import Task
-from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import FINAL_TASK, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 _BY_PERSON = "asked by a person"
 _NOT_WORKED = (TaskStatus.PENDING, TaskStatus.CANCELLED)
@@ -100,7 +100,8 @@ def _stop(_order: requests.WorkflowStop, draft: Draft) -> None:
     for terminal in draft.terminals():
         outcomes.cancel(draft, terminal, "the workflow was stopped")
     for task in draft.workflow.tasks:
-        if task.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED):
+        draft.set_task(task, checking="")
+        if task.status not in FINAL_TASK:
             draft.move_task(task, TaskStatus.CANCELLED, "the workflow was stopped")
     draft.set_merge(stage=MergeStage.IDLE, task="")
     draft.move_workflow(WorkflowStatus.CANCELLED, _BY_PERSON, frozen=False)

@@ -4,7 +4,7 @@ Each commit has one handler, chosen by its verdict (hazard 7). A completion that
 is rejected, and the terminal is told the reason. Nothing is completed on a guess (hazard 6).
 """
 
-from actors.workflow.decisions import line, merging, outcomes
+from actors.workflow.decisions import checks, line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import NOTHING_CHANGED, duty_of, refused, rejection, waiting
 from bus.commit_words import Duty, Meaning
@@ -23,6 +23,10 @@ def commit_seen(fact: CommitSeen, draft: Draft) -> None:
             _after_acceptance(fact, draft, task)
             return
     if not fact.problem and fact.verdict in (Meaning.NOTHING, Meaning.CHECKPOINT):
+        return
+    if task is not None and task.checking:
+        coder = line.reviewed(task)
+        checks.spoken_meanwhile(fact, draft, task, _why_not(fact, draft, task, coder))
         return
     worker = line.worker(task) if task is not None else merging.asked(draft)
     if worker is not None and _is_old_word(fact, worker):
@@ -168,6 +172,9 @@ def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> Non
             outcomes.accept(draft, task, worker, fact.commit, worker.address, said)
         case Meaning.FAIL | Meaning.REJECT if worker.role == Role.REVIEWER:
             outcomes.send_back(draft, task, worker, fact.issues or fact.subject)
+        case Meaning.DONE | Meaning.REVIEW if checks.is_wanted(draft, task):
+            review = fact.verdict == Meaning.REVIEW
+            checks.begin(draft, task, worker, fact.commit, review=review)
         case Meaning.DONE:
             outcomes.complete(draft, task, worker, fact.commit, said)
         case Meaning.REVIEW:

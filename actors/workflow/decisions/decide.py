@@ -10,6 +10,7 @@ from actors.workflow.decisions import (
     bases,
     caps,
     changes,  # noqa: F401 - it registers its commands
+    checks,
     commands,
     commits,
     limits,
@@ -187,6 +188,11 @@ def _based(fact: facts.TaskBased, draft: Draft) -> None:
 
 
 @observe.register
+def _checked(fact: facts.TaskChecked, draft: Draft) -> None:
+    checks.checked(fact, draft)
+
+
+@observe.register
 def _conflict(fact: facts.MergeConflict, draft: Draft) -> None:
     merging.conflict(fact, draft)
 
@@ -230,6 +236,11 @@ def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
         _ended(draft, terminal, said, "")
     elif terminal is None and fact.actor.endswith("/merger/"):
         merging.failing(said, draft)
+        for task in draft.workflow.tasks:
+            coder = line.reviewed(task)
+            if task.checking and coder is not None:
+                draft.move_terminal(coder, TerminalStatus.FAILED, said, shall_run=False)
+                outcomes.fail_task(draft, task, coder, said)
 
 
 def how_it_ended(fact: facts.TerminalExited) -> str:

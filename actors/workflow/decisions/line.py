@@ -9,12 +9,12 @@ _NEVER_WORKED = {TerminalStatus.STARTING, TerminalStatus.WAITING}
 
 
 def under_review(task: Task, terminal: Terminal) -> bool:
-    """Return whether the terminal's `#review` is being judged.
+    """Return whether the terminal's work is being judged: after `#review`, or by the task's check.
 
     It is still `running`, but its program has ended.
     """
     return (
-        task.status == TaskStatus.REVIEW_PENDING
+        (task.status == TaskStatus.REVIEW_PENDING or bool(task.checking))
         and terminal.status == TerminalStatus.RUNNING
         and not terminal.shall_run
     )
@@ -48,11 +48,11 @@ def passed(terminal: Terminal) -> bool:
 def next_in_line(task: Task) -> Terminal | None:
     """Return the terminal whose turn it is, at work or not; None if there is none.
 
-    A task that waits for its base has none. If a task was reopened after its acceptance, it is a
-    person's turn. The error terminal, once wanted, works alone, and a person judges its work. While
-    a review is pending, it is the turn of a reviewer or of no terminal.
+    A task that waits for its base, or whose check runs, has none. If a task was reopened after its
+    acceptance, it is a person's turn. The error terminal, once wanted, works alone, and a person
+    judges its work. While a review is pending, it is the turn of a reviewer or of no terminal.
     """
-    if task.status not in _OPEN or task.reopened or task.waits:
+    if task.status not in _OPEN or task.reopened or task.waits or task.checking:
         return None
     error = task.error
     if error is not None and (error.shall_run or error.wanted):

@@ -147,6 +147,7 @@ def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence:
     if task.status == TaskStatus.PENDING:
         draft.move_task(task, TaskStatus.RUNNING, f"{failed.address} had its turn")
     context = f"{failed.address} failed: {reason}" + (f"\n{cut(evidence)}" if evidence else "")
+    draft.set_task(task, checking="")
     draft.move_task(task, TaskStatus.FAILED, reason, issues=context)
 
 

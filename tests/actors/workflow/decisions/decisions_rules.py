@@ -117,7 +117,8 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         if task.waits:
             assert not any(t.incarnation or t.wanted for t in task.terminals), "started too soon"
         assert sum(t.status == P.RUNNING and t.shall_run for t in task.terminals) <= 1
-        judged = line.reviewed(task) is not None or task.reopened
+        judged = (line.reviewed(task) is not None and not task.checking) or task.reopened
+        assert not task.checking or line.reviewed(task) is not None, "a check of nobody's work"
         assert (task.status == T.REVIEW_PENDING) == judged
         assert task.status != T.COMPLETED or task.accepted, "completed at no commit"
     if after.status in (W.COMPLETED, W.CANCELLED, W.FAILED):

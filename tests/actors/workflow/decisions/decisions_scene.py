@@ -13,17 +13,21 @@ ERROR = HelperPlan(cli="fixer")
 MERGE = HelperPlan(cli="resolver")
 
 
-def plan(*lines: str, after: dict[str, list[str]] | None = None, **settings: Any) -> Plan:
+def plan(
+    *lines: str, after: dict[str, list[str]] | None = None, check: str = "", **settings: Any
+) -> Plan:
     """A plan with one task a line of roles.
 
     `plan("coder reviewer", "coder")` has the tasks `a` and `b`. It has a test unless told
-    otherwise. `after` says which task comes after which.
+    otherwise. `after` says which task comes after which, `check` which
+    tasks have a check.
     """
     tasks = [
         TaskPlan(
             id=id,
             branch=f"feat/{id}",
             after=(after or {}).get(id, []),
+            check=["check"] if id in check else None,
             terminal=[
                 TerminalPlan(cli="claude", role=Role(word), instruction=f"{id}: work of the {word}")
                 for word in line.split()

@@ -220,6 +220,20 @@ class Staged:
         self.store([fact])
         return commit
 
+    def check_task(self, task: Task, passed: bool = True) -> None:
+        """The merger tells the result of the task's check, once."""
+        fact = facts.TaskChecked(
+            address=task.address,
+            commit=task.checking,
+            passed=passed,
+            command=["check"],
+            status=0 if passed else 1,
+            run=task.check_run,
+            tail="1 failed",
+        )
+        expect = {"checked": task.checked, "check_run": task.check_run}
+        self.store([Update("task", task.address, {"checked": task.check_run}, expect), fact])
+
     # ---- the merger --------------------------------------------------------------------
 
     def merger_steps(self) -> list[Step]:

@@ -31,6 +31,9 @@ class World(Staged):
                 steps.append((f"{terminal.address} ends", partial(self.exit, terminal)))
             elif terminal.status == P.STARTING and not terminal.launch_over:
                 steps.append((f"{terminal.address} ready", partial(self.ready, terminal)))
+        for task in self.state.tasks:
+            if task.checking and task.checked < task.check_run:
+                steps.append((f"check of {task.id} green", partial(self.check_task, task)))
         return steps + (self.merger_steps()[:1] if merger else [])
 
     def may(self) -> list[Step]:
@@ -40,6 +43,11 @@ class World(Staged):
             steps += self._program_steps(terminal)
         for task in self.state.tasks:
             steps.append((f"checkpoint {task.id}", partial(self.commit, task.address, "")))
+            if task.checking and task.checked < task.check_run:
+                for passed in (True, False):
+                    step = partial(self.check_task, task, passed)
+                    steps.append((f"check of {task.id} {passed}", step))
+                steps.append((f"{task.id} amends", partial(self.commit, task.address, "done")))
         return steps + self.merger_steps()
 
     def _program_steps(self, terminal: Terminal) -> list[Step]:

@@ -46,7 +46,13 @@ def make_plan(pick: Callable[[int, int], int]) -> Plan:
         ]
         after = [f"t{m}" for m in range(n) if pick(0, 2) == 0]
         tasks.append(
-            TaskPlan(id=f"t{n}", branch=f"feat/t{n}", terminal=[first, *more], after=after)
+            TaskPlan(
+                id=f"t{n}",
+                branch=f"feat/t{n}",
+                terminal=[first, *more],
+                after=after,
+                check=["check"] if pick(0, 2) == 0 else None,
+            )
         )
     attempts = pick(0, 2), pick(0, 2)
     helper = [HelperPlan(cli="helper", attempts=n) if n else None for n in attempts]
