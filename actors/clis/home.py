@@ -51,6 +51,9 @@ PASSED: Final = tuple(
 )
 
 
+_GIT_SECONDS = 30.0
+
+
 class LaunchError(Exception):
     """A launch cannot be prepared. The message says what and why, and holds no secret."""
 
@@ -187,13 +190,24 @@ def _login_place(profile: Profile, user_env: Mapping[str, str]) -> dict[str, str
 
 
 def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
-    """Return git's identity in the worktree as variables, without values that git does not know."""
+    """Return git's identity in the worktree as variables, without values that git does not know.
+
+    Raise `LaunchError` if git does not answer.
+    """
     found: dict[str, str] = {}
     for key in ("name", "email"):
         asked = ["git", "-C", str(worktree), "config", "--get", f"user.{key}"]
-        done = subprocess.run(asked, env=dict(env), capture_output=True, text=True)
+        try:
+            done = subprocess.run(
+                asked, env=dict(env), capture_output=True, text=True, timeout=_GIT_SECONDS
+            )
+        except subprocess.TimeoutExpired as late:
+            raise LaunchError(f"git config took longer than {_GIT_SECONDS:g} s") from late
+        said = done.stderr.strip()
+        if done.returncode not in (0, 1) and "not a git repository" not in said:  # 1: it is not set
+            raise LaunchError(f"git config ended with {done.returncode}: {said}")
         value = done.stdout.strip()
-        if done.returncode == 0 and value:
+        if value:
             found |= {f"GIT_{who}_{key.upper()}": value for who in ("AUTHOR", "COMMITTER")}
     return found
 

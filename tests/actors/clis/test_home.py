@@ -241,6 +241,20 @@ def test_a_cli_that_hides_gits_configuration_gets_the_identity_by_environment(
     assert (env["GIT_AUTHOR_NAME"], env["GIT_COMMITTER_NAME"]) == ("Own", "Ann")
 
 
+@pytest.mark.parametrize("how", ["kill -9 $$", "echo 'fatal: bad config line 1' >&2; exit 128"])
+def test_a_git_that_dies_has_not_said_that_there_is_no_identity(
+    tmp_path: Path, user: dict[str, str], where: tuple[Path, Path], how: str
+) -> None:
+    """Hazard 62."""
+    shim = tmp_path / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\n{how}\n")
+    shim.chmod(0o755)
+    user["PATH"] = f"{shim.parent}:{user['PATH']}"
+    with pytest.raises(LaunchError, match="git config ended with"):
+        prepare(PROFILES["gemini"], None, tmp_path / "t", user, *where)
+
+
 @pytest.mark.parametrize(
     ("given", "forced"),
     [
