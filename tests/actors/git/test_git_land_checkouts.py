@@ -3,9 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from actors.git.land import (
     FilesInTheWay,
     Landed,
+    Landing,
+    land,
 )
 from tests.actors.git.git_repos import Repo, land_next
 
@@ -88,3 +92,37 @@ def test_a_change_beside_line_ends_that_git_would_rewrite_is_in_the_way(repo: Re
     assert isinstance(found, FilesInTheWay)
     assert found.files == ("dos.txt",)
     assert (repo.path / "dos.txt").read_bytes() == b"mine\r\ntwo\r\n"
+
+
+@pytest.mark.parametrize("planted", ["no index", "HEAD", "gitdir", "no .git"])
+def test_a_worktree_that_an_agent_registered_is_landed_around_or_named(
+    repo: Repo, tmp_path: Path, planted: str
+) -> None:
+    """Hazard 75. Whatever is registered, the user's checkout follows or nothing lands."""
+    old, new = repo.oid("main"), repo.branch("next", {"a.txt": "a2\n"})
+    admin, place = Path(repo.git_dir, "worktrees", "evil"), tmp_path / "evil"
+    admin.mkdir(parents=True)
+    place.mkdir()
+    (admin / "gitdir").write_text(f"{place}/.git\n")
+    (admin / "commondir").write_text("../..\n")
+    (admin / "HEAD").write_text("ref: refs/heads/main\n")
+    (place / ".git").write_text(f"gitdir: {admin}\n")
+    if planted in ("HEAD", "gitdir"):
+        (admin / planted).unlink()
+        (admin / planted).symlink_to(planted)
+    elif planted == "no .git":
+        (place / ".git").unlink()
+
+    def attempt() -> Landing:
+        repository, checkout = repo.git_dir, str(repo.path)
+        return land(repository, "main", old=old, new=new, message="x", repo=checkout)
+
+    found = attempt()
+    if planted == "no index":
+        assert found == FilesInTheWay(str(place), ("a.txt",))
+        assert repo.oid("main") == old
+        (place / ".git").unlink()
+        found = attempt()
+    assert found == Landed(new, (str(repo.path),), ())
+    assert (repo.path / "a.txt").read_text() == "a2\n"
+    assert repo.git("status", "--porcelain") == ""
