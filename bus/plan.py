@@ -14,6 +14,7 @@ import msgspec
 
 from bus import address, plan_words, toml
 from bus.converting import converter
+from bus.environment import fault
 from bus.errors import Refused, malformed
 from bus.graph import Graph, cycle
 from bus.kinds import Role
@@ -157,6 +158,8 @@ class Plan(_Strict):
     setup_inputs: list[Text] = []
     copy: list[Text] = []
     test_env: list[Text] = []
+    environment: dict[str, str] = {}
+    """Variables of the programs, `setup` and `test`; an empty value means that it is not set."""
     sandbox_allow: list[Text] = []
     limits: Caps | None = None
     defaults: Defaults | None = None
@@ -335,6 +338,9 @@ def _beyond_types(plan: Plan) -> list[Problem]:
             parts = PurePosixPath(pattern).parts
             if pattern.startswith("/") or ".." in parts or ".git" in parts:
                 problem("must be a pattern below the repository, not its .git", key, index)
+    for name in plan.environment:
+        if rule := fault(name):
+            problem(rule, "environment", name)
     if plan.setup_inputs and plan.setup is None:
         problem("names what `setup` depends on, and the plan has no `setup`", "setup_inputs")
     return found

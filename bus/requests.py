@@ -48,7 +48,8 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     """Store a plan as a new workflow; `plan`, `base` and `again` are as in `PlanCheck`.
 
     `environment` holds the digests of the client's variables, made with `salt`
-    (`bus.environment.digests`).
+    (`bus.environment.digests`). `variables` are those that count for the plan's programs
+    (`bus.environment.BROUGHT`); what the plan itself sets counts more.
     """
 
     plan: str | dict[str, Any]
@@ -56,6 +57,7 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     again: bool = False
     environment: dict[str, str] = {}
     salt: str = ""
+    variables: dict[str, str] = {}
 
 
 class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):

@@ -149,7 +149,7 @@ def own_environment() -> dict[str, Any]:
     """Return the fields of `plan.submit` that describe this process's environment."""
     import secrets
 
-    from bus.environment import digests
+    from bus.environment import chosen, digests
 
     salt = secrets.token_hex(16)
-    return {"environment": digests(salt), "salt": salt}
+    return {"environment": digests(salt), "salt": salt, "variables": chosen()}

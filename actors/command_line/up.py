@@ -19,7 +19,6 @@ from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.facts import RepairOffered, WorkflowMoved
 from bus.requests import (
-    PlanCheck,
     PlanSubmit,
     RuntimeInfo,
     WorkflowGet,
@@ -59,7 +58,7 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = F
 def submit(client: Client, plan: dict[str, Any], again: bool) -> Submitted:
     """Submit a plan, whose fields are those of the request. Raise `Refused`."""
     if again:
-        checked = client.ask(PlanCheck(**plan, again=True))
+        checked = local.check(plan["plan"], plan["base"], again)
         for words in free_branches(client, checked):
             say(f"note: {words}", err=True)
     return client.ask(PlanSubmit(**plan, again=again, **own_environment()))

@@ -16,7 +16,7 @@ from actors.system.stage import CompanyActor, Stage
 from bus.errors import Refused
 from bus.messages import PlanAsk
 from bus.reasons import Reason
-from bus.requests import PlanCheck
+from bus.requests import PlanCheck, PlanSubmit
 from bus.results import Submitted
 
 EXAMINE_SECONDS = 25.0
@@ -62,7 +62,7 @@ class Examiner(CompanyActor):
 
     def _examined(self, message: PlanAsk) -> Any:
         request = message.request
-        checked = self._check(request.plan, request.base, request.again)
+        checked = self._check(request)
         if isinstance(request, PlanCheck):
             return shown(checked)
         id = submit(self.stage, self, checked, message.caller)
@@ -70,9 +70,10 @@ class Examiner(CompanyActor):
         warnings = [*checked.warnings, *of_environment(request)]
         return Submitted(id=id, workflow=id, address=f"{id}/", warnings=warnings)
 
-    def _check(self, plan: str | dict[str, Any], base: str, again: bool) -> Checked:
+    def _check(self, request: PlanCheck | PlanSubmit) -> Checked:
+        brought = request.variables if isinstance(request, PlanSubmit) else {}
         try:
-            return self._worker.call(check, plan, base, again)
+            return self._worker.call(check, request.plan, request.base, request.again, brought)
         except WorkerLate as late:
             raise Refused(
                 503,

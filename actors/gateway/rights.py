@@ -115,6 +115,8 @@ def check_plan(
     """
     if caller.right == Right.OWN:
         return
+    if isinstance(request, requests.PlanSubmit) and request.variables:
+        raise _closed(caller, "variables", "says where programs are found")
     plan = request.plan
     if isinstance(plan, str):
         try:

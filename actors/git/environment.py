@@ -1,11 +1,9 @@
 """The environment variables of our own git and of the tests, which run code of the repository."""
 
-import fnmatch
 import os
-from collections.abc import Iterable
 from typing import Final
 
-from bus.environment import SECRET_NAMES
+from bus.environment import SECRET_NAMES, is_one_of, with_plans
 from bus.plan import Plan
 
 # The variables that git treats as local to one repository (`git rev-parse --local-env-vars`).
@@ -59,29 +57,26 @@ def git_env() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in LOCAL_VARIABLES and _is_one_of(name, (*PASSED, *more))
+        if name not in LOCAL_VARIABLES and is_one_of(name, (*PASSED, *more))
     }
 
 
 def project_env(plan: Plan) -> dict[str, str]:
     """Return the environment of a plan's tests.
 
-    It is the runtime's environment without variables that look like keys (`SECRET_NAMES`), without
-    the keys of the plan's providers, and without those that point git at another repository.
+    It is the runtime's environment with the variables of the plan, but without variables that look
+    like keys (`SECRET_NAMES`), without the keys of the plan's providers, and without those that
+    point git at another repository.
     Variables that the plan names in `test_env` always pass.
     """
     provider_keys = {provider.api_key_env for provider in plan.provider.values()}
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in with_plans(plan.environment).items()
         if name in plan.test_env
         or not (
             name in provider_keys
             or name in LOCAL_VARIABLES
-            or _is_one_of(name.upper(), SECRET_NAMES)
+            or is_one_of(name.upper(), SECRET_NAMES)
         )
     }
-
-
-def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -37,6 +37,7 @@ from actors.git.graph import descends
 from actors.git.library import opened
 from actors.git.places import place_within
 from actors.git.refs import HEADS, read_ref
+from bus.environment import with_plans
 from bus.plan import Plan
 
 NEWEST: Final = 4
@@ -101,7 +102,7 @@ def recipe(home: Path, secret: str, git_dir: str, plan: Plan) -> Recipe | None:
         setup=plan.setup,
         inputs=plan.setup_inputs,
         copied=plan.copy,
-        path=os.environ.get("PATH", ""),
+        path=with_plans(plan.environment).get("PATH", ""),
     )
 
 

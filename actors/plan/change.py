@@ -36,9 +36,9 @@ def _terminal(request: TerminalAdd, plan: Plan) -> None:
 
 
 @check_change.register
-def _keys(request: PlanSet, _plan: Plan) -> None:
+def _keys(request: PlanSet, plan: Plan) -> None:
     if not isinstance(request.test, UnsetType):
-        check_test(request.test)
+        check_test(request.test, plan.environment)
 
 
 def _check(plan: Plan, added: TaskPlan, path: str, name: str, *, branches: bool) -> None:

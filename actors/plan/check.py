@@ -5,7 +5,9 @@ Reads only. Every refusal is a `Refused` (422) with the key's path, the rule, an
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
 from actors.platform import sandbox
 from bus.action import Action, Do
+from bus.environment import BROUGHT, taken_over, with_plans
 from bus.errors import malformed
 from bus.graph import in_order
 from bus.plan import Plan, decode
@@ -32,8 +35,9 @@ from bus.requests import MAX_FRAME
 from bus.results import CheckedPlan, CheckedTask
 from bus.user import NoHomeDirectory, expanded
 
-ROOM = 4_096
-"""Bytes of a request beside the plan it submits."""
+ROOM = 65_536
+"""Bytes of a request beside the plan it submits: the client's variables, and digests of others."""
+_NONE: Mapping[str, str] = MappingProxyType({})
 _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 
 
@@ -46,14 +50,21 @@ class Checked(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def check(source: str | dict[str, Any], base: str, again: bool = False) -> Checked:
+def check(
+    source: str | dict[str, Any],
+    base: str,
+    again: bool = False,
+    variables: Mapping[str, str] = _NONE,
+) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`.
 
-    With `again`, a branch that exists gets a number, and that is said.
+    With `again`, a branch that exists gets a number, and that is said. `variables` are those that
+    the client brings; what the plan sets counts more.
     """
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
     plan = decode(source, config.of_user())
+    plan.environment = {**_taken_over(variables), **plan.environment}
     try:
         repo = expanded(plan.repo)
     except NoHomeDirectory as error:
@@ -85,7 +96,7 @@ def check(source: str | dict[str, Any], base: str, again: bool = False) -> Check
     if plan.test is None:
         warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
     else:
-        check_test(plan.test)
+        check_test(plan.test, plan.environment)
     if found.changed:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
@@ -111,16 +122,20 @@ def check_part(plan: Plan, *, branches: bool) -> None:
     _check_checks(plan)
 
 
-def check_test(test: list[str], path: str = "test") -> None:
-    """Raise `Refused` if the program of a test, or of the check of a task, is not there."""
-    if "/" not in test[0] and shutil.which(test[0]) is None:
-        raise malformed(f"{path}[0]", f"{test[0]!r} is not on the PATH; no tree would be green")
+def check_test(test: list[str], environment: Mapping[str, str], at: str = "test") -> None:
+    """Raise `Refused` if the program of a test, or of the check of a task, is not there.
+
+    `environment` is the plan's.
+    """
+    path = with_plans(environment).get("PATH")
+    if "/" not in test[0] and shutil.which(test[0], path=path) is None:
+        raise malformed(f"{at}[0]", f"{test[0]!r} is not on the PATH; no tree would be green")
 
 
 def _check_checks(plan: Plan) -> None:
     for index, task in enumerate(plan.task):
         if task.check is not None:
-            check_test(task.check, f"task[{index}].check")
+            check_test(task.check, plan.environment, f"task[{index}].check")
 
 
 def _launch_order(plan: Plan) -> list[str]:
@@ -224,14 +239,27 @@ def check_cli(plan: Plan, cli: str, path: str) -> Profile:
         raise malformed(error.path, error.rule) from error
     if cli not in profiles:
         raise malformed(path, f"no profile {cli!r}; there are {', '.join(sorted(profiles))}")
-    _check_program(path, profiles[cli])
+    _check_program(path, profiles[cli], _path(plan))
     return profiles[cli]
 
 
-def _check_program(path: str, profile: Profile) -> None:
+def _taken_over(variables: Mapping[str, str]) -> dict[str, str]:
+    for name in variables:
+        if name not in BROUGHT:
+            rule = "is no variable that a plan takes over; the plan can set it in [environment]"
+            raise malformed(f"variables.{name}", rule)
+    return taken_over(variables)
+
+
+def _path(plan: Plan) -> str | None:
+    """Return where the programs of a plan are looked for."""
+    return with_plans(plan.environment).get("PATH")
+
+
+def _check_program(path: str, profile: Profile, places: str | None) -> None:
     if not profile.command:
         raise malformed(path, f"profile {profile.name!r} needs a command: [cli.{profile.name}]")
-    if shutil.which(profile.command[0]) is None:
+    if shutil.which(profile.command[0], path=places) is None:
         raise malformed(
             path,
             f"{profile.command[0]!r} is not installed, or not on the PATH",

@@ -40,13 +40,13 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
 
 
 def of_environment(request: PlanSubmit) -> list[str]:
-    """Name the variables in which the client's environment differs from this process's."""
+    """Name the variables that the client has otherwise, and that it does not bring."""
     names = differing(request.environment, request.salt)
     if not names:
         return []
     shown = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     return [
-        "the runtime's environment counts for agents, setup and tests, and not that of this "
-        f"shell; these differ: {shown} (to use this shell's: end the runtime with down, and "
+        "the PATH and the toolchain are those of this shell; of all other variables the runtime's "
+        f"count, and these differ: {shown} (to use this shell's: end the runtime with down, and "
         "start it here; terminals go on)"
     ]

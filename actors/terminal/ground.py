@@ -90,7 +90,7 @@ class Ground(CompanyActor):
     @cached_property
     def unverified(self) -> str | None:
         """The version of the program, if the profile was not verified with it; else None."""
-        return unverified_version(self.stage, self.profile)
+        return unverified_version(self.stage, self.plan, self.profile)
 
     def read_again(self) -> None:
         """Forget the window's size and what was read of the plan for this terminal.

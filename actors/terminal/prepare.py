@@ -4,7 +4,6 @@ Runs in the terminal actor's thread during its turn with the launcher, so one at
 workflows. Each step may be repeated after a crash, with the same result.
 """
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,7 @@ from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from actors.terminal.sandbox import limits
 from actors.terminal.worktree import working_directory
+from bus.environment import with_plans
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Workflow
 
@@ -46,7 +46,7 @@ def profile_for(plan: Plan, cli: str) -> Profile:
     return profiles[cli]
 
 
-def unverified_version(stage: Stage, profile: Profile) -> str | None:
+def unverified_version(stage: Stage, plan: Plan, profile: Profile) -> str | None:
     """Return the installed version if the profile was not verified with it; else None.
 
     The profile's pattern is the user's, so a worker process searches with it. One that takes too
@@ -59,7 +59,8 @@ def unverified_version(stage: Stage, profile: Profile) -> str | None:
         except WorkerDied:
             return None
 
-    env = config_home.environment(profile, os.environ, own_provider=True)
+    user = with_plans(plan.environment)
+    env = config_home.environment(profile, user, own_provider=True)
     return unverified(profile, env, stage.paths.home / "versions.json", find)
 
 
@@ -81,7 +82,7 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             profile,
             provider,
             port.directory / "home",
-            os.environ,
+            with_plans(port.plan.environment),
             worktree,
             main_repo,
             key=key,
@@ -93,7 +94,8 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
     except (config_home.LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
-    cwd, env = working_directory(worktree, port.plan), launch.env | _own_git(stage, workflow)
+    cwd = working_directory(worktree, port.plan)
+    env = with_plans(port.plan.environment, {}) | launch.env | _own_git(stage, workflow)
     if asked.sandbox == "off":
         return Prepared(argv=launch.argv, env=env, cwd=cwd)
     argv = sandbox.wrapped(launch.argv, limits(port, workflow, worktree))

@@ -6,7 +6,6 @@ the terminals that need it starts it, the others follow it, and each is told how
 """
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
 from actors.terminal.worktree import is_set_up, mark_set_up, working_directory
 from bus import clock
+from bus.environment import with_plans
 from bus.kinds import Ending
 
 log = logging.getLogger("callboard.terminal")
@@ -213,7 +213,9 @@ class SetUp:
         )
 
     def _start(self, session: Session, where: Path) -> None:
-        env = config_home.environment(Profile(name="setup"), os.environ, own_provider=True)
+        own = self._port.plan.environment
+        env = config_home.environment(Profile(name="setup"), with_plans(own), own_provider=True)
+        env = with_plans(own, {}) | env
         argv = [*_NO_INPUT, *(self._port.plan.setup or [])]
         try:
             place = working_directory(where, self._port.plan)

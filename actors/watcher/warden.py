@@ -51,7 +51,6 @@ class Warden(CompanyActor):
 
     def on_start(self) -> None:
         """Watch, and then look: what was removed before is told too."""
-        self._top.mkdir(mode=0o700, exist_ok=True)
         try:
             self._watch = _Watch(self._top) if sys.platform == "linux" else None
         except OSError as error:
@@ -120,14 +119,18 @@ def _works(terminal: Terminal) -> bool:
 
 
 class _Watch:
-    """An inotify instance on a directory and the directories in it."""
+    """An inotify instance on a directory and the directories in it.
+
+    The directory need not be there: the one above it is watched too.
+    """
 
     def __init__(self, top: Path) -> None:
         self._top = top
         self._inotify = INotify()
         self._names: dict[int, str] = {}
+        made = flags.CREATE | flags.MOVED_TO
         try:
-            self._add(top, "")
+            self._above = self._inotify.add_watch(str(top.parent), made | flags.ONLYDIR)
             self._cover()
         except OSError:
             self._inotify.close()
@@ -147,9 +150,11 @@ class _Watch:
             below = self._names.get(event.wd)
             if event.mask & flags.IGNORED:
                 self._names.pop(event.wd, None)
+            elif event.wd == self._above:
+                anywhere |= event.name == self._top.name
             elif event.mask & flags.Q_OVERFLOW or below == "":
                 anywhere = True
-            elif below is not None and event.mask & (flags.DELETE | flags.MOVED_FROM):
+            elif below is not None:
                 found.add(below)
         if anywhere:
             self._cover()
@@ -157,11 +162,11 @@ class _Watch:
         return found
 
     def _cover(self) -> None:
-        for directory in self._top.iterdir():
-            with suppress(FileNotFoundError, NotADirectoryError):
-                self._add(directory, directory.name)
-
-    def _add(self, directory: Path, name: str) -> None:
-        mask = flags.DELETE | flags.MOVED_FROM | flags.ONLYDIR | flags.DONT_FOLLOW
-        mask |= flags.CREATE | flags.MOVED_TO if not name else 0
-        self._names[self._inotify.add_watch(str(directory), mask)] = name
+        """Watch the directory and those in it, as far as they are there."""
+        gone = flags.DELETE | flags.MOVED_FROM | flags.ONLYDIR | flags.DONT_FOLLOW
+        with suppress(FileNotFoundError, NotADirectoryError):
+            made = flags.CREATE | flags.MOVED_TO
+            self._names[self._inotify.add_watch(str(self._top), gone | made)] = ""
+            for directory in self._top.iterdir():
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    self._names[self._inotify.add_watch(str(directory), gone)] = directory.name
