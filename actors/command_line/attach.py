@@ -23,7 +23,7 @@ import zmq
 from actors.command_line.exits import DONE, FAILED, as_stop
 from actors.command_line.reading import pieces
 from bus import connection, modes, requests
-from bus.client import Client
+from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
 from bus.results import TerminalBytes
@@ -41,15 +41,23 @@ LEAVE = (
 """A sequence that ends every mode that a program may have set."""
 
 _QUESTION = re.compile(
-    rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\?[0-9;]{0,20}\$p|\?u|1[4-8]t|2[01]t|>[0-9;]{0,8}q)"
-    rb"|\x1b\](?:1[0-9]|4;[0-9]{1,3});\?(?:\x07|\x1b\\)"
+    rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\??[0-9;]{0,20}\$p|\?u|&u|1[13-9]t|2[01]t|>[0-9;]{0,8}q"
+    rb"|[01]?x)"
+    rb"|\x1b\](?![01278];)[0-9]{1,5};[^\x07\x1b]{0,4096}\?(?:\x07|\x1b\\)"
+    rb"|\x1b\]1337;ReportCellSize(?:\x07|\x1b\\)"
+    rb"|\x1b_G[^\x1b;]{0,200}a=q[^\x1b]{0,4096}\x1b\\"
     rb"|\x1b\]52;[^\x07\x1b]{0,65536}(?:\x07|\x1b\\)"
     rb"|\x1bP(?:\+q|\$q)[^\x1b]{0,4096}\x1b\\"
-    rb"|\x1bZ"
+    rb"|\x1bZ|\x05"
 )
 """Questions to the terminal. They are removed, because the host has answered them and this terminal
-must not answer again. OSC 52 is removed because it would write to the person's clipboard."""
-_CUT = re.compile(rb"\x1b(?:\[[?>=]?[0-9;$]{0,40}|[\]P][^\x07\x1b]{0,4096}\x1b?)?\Z")
+must not answer again: what it answers would be typed into the program. OSC 52 is removed because it
+would write to the person's clipboard. Titles (OSC 0 to 2), directories and links may end in `?`."""
+_CUT = re.compile(rb"\x1b(?:\[[?>=&]?[0-9;$]{0,40}|[\]P_][^\x07\x1b]{0,4096}\x1b?)?\Z")
+
+
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a visit."""
 
 
 class Outlet:
@@ -76,13 +84,14 @@ def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
     served = connection.read(home)
     with Client(served.requests) as client:
         client.ask(TerminalOutput(terminal=terminal, limit=1))
+    session = secrets.token_hex(8)
     before = termios.tcgetattr(0)
     alive, inner_end = os.pipe()
     sys.stdout.flush()
     child = os.fork()
     if not child:
         os.close(inner_end)
-        os._exit(_inner(served.requests, terminal, read_only, leave, alive))
+        os._exit(_inner(served.requests, terminal, read_only, leave, alive, session))
     os.close(alive)
     for signo in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(signo, signal.SIG_IGN)
@@ -93,7 +102,15 @@ def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
     finally:
         _restore(before)
     code = os.waitstatus_to_exitcode(status)
+    if code < 0 and not read_only:
+        _give_for(served.requests, terminal, session)
     return code if code >= 0 else FAILED
+
+
+def _give_for(endpoint: str, terminal: str, session: str) -> None:
+    """Give the keyboard back that an inner process held which was killed."""
+    with Client(endpoint, GIVE_MS / 1000) as client, contextlib.suppress(Refused, NoAnswer):
+        client.ask(TerminalGive(terminal=terminal, session=session))
 
 
 def _restore(before: list[object]) -> None:
@@ -104,10 +121,12 @@ def _restore(before: list[object]) -> None:
         termios.tcsetattr(0, termios.TCSANOW, before)  # type: ignore[arg-type]
 
 
-def _inner(endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int) -> int:
+def _inner(
+    endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int, session: str
+) -> int:
     before = termios.tcgetattr(0)
     try:
-        return _Inside(endpoint, terminal, read_only, leave, alive).run()
+        return _Inside(endpoint, terminal, read_only, leave, alive, session).run()
     except (Refused, OSError, zmq.ZMQError) as error:
         _restore(before)
         with contextlib.suppress(Exception):
@@ -121,14 +140,20 @@ class _Inside:
     """One visit to a terminal: a loop over one socket to the runtime and the keyboard."""
 
     def __init__(
-        self, endpoint: str, terminal: str, read_only: bool, leave: bytes, alive: int
+        self,
+        endpoint: str,
+        terminal: str,
+        read_only: bool,
+        leave: bytes,
+        alive: int,
+        session: str,
     ) -> None:
         self._endpoint = endpoint
         self._terminal = terminal
         self._read_only = read_only
         self._leave = leave
         self._alive = alive
-        self._session = secrets.token_hex(8)
+        self._session = session
         self._number = 0
         self._outlet = Outlet()
         self._offset = 0
@@ -145,9 +170,9 @@ class _Inside:
         winch, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGWINCH, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(DONE))
+        for signo in (signal.SIGWINCH, *_ENDS):
+            # The loop reads which one came. A handler that raised could cut the restoring short.
+            signal.signal(signo, lambda *_: None)
         tty.setraw(0)
         self._draw_past()
         self._resize()
@@ -158,9 +183,13 @@ class _Inside:
         while True:
             ready = dict(poller.poll())
             if self._alive in ready:
-                return FAILED  # the outer process was killed
+                self._give()  # the outer process was killed
+                return FAILED
             if winch in ready:
-                os.read(winch, 4096)
+                came = os.read(winch, 4096)
+                if any(signo in came for signo in _ENDS):
+                    self._give()
+                    return DONE
                 self._resize()
             if 0 in ready and not self._keys(os.read(0, 65536)):
                 return self._left(f"left; {self._terminal} goes on")
@@ -250,13 +279,17 @@ class _Inside:
         self._socket.send(requests.encode(request))
         return self._number
 
-    def _left(self, said: str) -> int:
-        """Let the window return to its size, and print how the visit ended."""
+    def _give(self) -> None:
+        """Let others type, and the window return to its size."""
         if not self._read_only:
             given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
             while self._socket.poll(GIVE_MS):
                 if requests.decode_reply(self._socket.recv()).id == given:
                     break
+
+    def _left(self, said: str) -> int:
+        """Give the keyboard back, and print how the visit ended."""
+        self._give()
         os.write(1, LEAVE + f"\r\n[{said}]\r\n".encode())
         self._socket.close()
         return DONE

@@ -54,14 +54,21 @@ def shell(home: Home, tmp_path: Path) -> Acting:
 class Person:
     """Somebody at a terminal of their own, who runs `attach`."""
 
-    def __init__(self, home: Home, *words: str, size: tuple[int, int] = (24, 80)) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *words: str,
+        size: tuple[int, int] = (24, 80),
+        command: list[str] | None = None,
+    ) -> None:
+        attach = [PYTHON, str(ROOT / "run.py"), "attach", "demo/a/1"]
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.before = termios.tcgetattr(theirs)
         self.fd, self._theirs = ours, theirs
         self.seen = b""
         self.process = subprocess.Popen(
-            [PYTHON, str(ROOT / "run.py"), "attach", "demo/a/1", *words, "--home", str(home.path)],
+            command or [*attach, *words, "--home", str(home.path)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -69,10 +76,10 @@ class Person:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
 
-    def until(self, text: bytes, timeout: float = 60) -> None:
-        """Read until the text has been shown."""
+    def until(self, text: bytes, timeout: float = 60, start: int = 0) -> None:
+        """Read until the text has been shown, after the first `start` bytes."""
         end = time.monotonic() + timeout
-        while text not in self.seen:
+        while text not in self.seen[start:]:
             assert time.monotonic() < end, self.seen
             if select.select([self.fd], [], [], 0.2)[0]:
                 self.seen += os.read(self.fd, 65536)
