@@ -3,6 +3,7 @@
 What was on the terminal before comes back when the screen is closed.
 """
 
+import os
 import sys
 from contextlib import suppress
 
@@ -21,7 +22,7 @@ class Screen:
         self._console = console()
         self._size = (0, 0)
         self._painted: list[str] = []
-        self._is_open = False
+        self.is_open = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -29,15 +30,23 @@ class Screen:
         size = self._console.size
         return size.width, size.height
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process may draw: a shell may have put it into the background."""
+        try:
+            return os.tcgetpgrp(1) == os.getpgrp()
+        except OSError:
+            return True  # a terminal without job control
+
     def open(self) -> None:
         """Show the other screen, empty and without a cursor."""
-        self._painted, self._is_open = [], True
+        self._painted, self.is_open = [], True
         self._write(_OPEN)
 
     def close(self) -> None:
         """Show what was there before. A terminal that is gone is no error."""
-        if self._is_open:
-            self._is_open = False
+        if self.is_open:
+            self.is_open = False
             self._write(_CLOSE)
 
     def paint(self, lines: list[Text]) -> None:

@@ -70,7 +70,7 @@ class Watching:
             (signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP)),
         )
         self._handlers = {number: signal.signal(number, what) for number, what in signals}
-        self._open()
+        self._attend()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +83,10 @@ class Watching:
         with suppress(OSError):
             print_rich(Group(*lines))
 
-    def _open(self) -> None:
+    def _attend(self) -> None:
+        """Take the terminal if this process is in the foreground and does not have it yet."""
+        if self._screen.is_open or not self._screen.is_ours:
+            return
         self._keyboard.take()
         self._watch.keys = self._keyboard.fd is not None
         self._screen.open()
@@ -97,7 +100,7 @@ class Watching:
         """Give the terminal back before Ctrl-Z stops this process, and take it afterwards."""
         self._close()
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._open()
+        self._attend()
 
     # ---- what happens --------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class Watching:
         self._screens.look(shown or self._at_work())
         self._watch.newest = self._screens.newest
         self._watch.screen = self._screens.lines.get(self._watch.opened, ())
+        self._attend()
         self._paint()
 
     def _know_past(self, seq: int) -> None:
@@ -144,6 +148,8 @@ class Watching:
         return [t for t in self._row.terminals() if t.address in there and not t.gone]
 
     def _paint(self) -> None:
+        if not self._screen.is_open:
+            return
         now, (width, height) = clock.wall(), self._screen.size
         self._screen.paint(picture(self._row, self._story, now, width, height, self._watch))
 
@@ -212,7 +218,7 @@ class Watching:
         code = subprocess.run([sys.executable, str(RUN), *words], check=False).returncode
         self._watch.opened = ""
         self._watch.said = f"{terminal.address} could not be entered" if code else ""
-        self._open()
+        self._attend()
 
 
 def chosen_answer(choices: list[str], key: str) -> str | None:

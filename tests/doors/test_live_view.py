@@ -1,5 +1,6 @@
 """`up` on a terminal: it says what waits for a person, and fits the screen."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,21 @@ def test_the_terminal_is_given_back_as_it_was(home: Home, repo: Path, tmp_path: 
     window.process.terminate()
     assert window.process.wait(30) == 128 + signal.SIGTERM
     assert window.modes() == window.before
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    window = Window(home, "up", plan_that_asks(repo, tmp_path), keep=True)
+    until(window, lambda _: window.chosen() == [FIRST])
+    window.process.send_signal(signal.SIGTSTP)
+    until(window, lambda _: window.written.endswith(b"\x1b[?1049l"))
+    os.waitid(os.P_PID, window.process.pid, os.WSTOPPED | os.WNOWAIT)
+    assert window.modes() == window.before
+    window.process.send_signal(signal.SIGCONT)
+    until(window, lambda _: window.written.count(b"\x1b[?1049h") == 2)
+    until(window, lambda _: window.chosen() == [FIRST])
+    window.type("y")
+    until(window, lambda _: window.chosen() == [SECOND])
+    window.process.terminate()
+    window.process.wait(30)
