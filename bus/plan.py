@@ -32,6 +32,7 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
 Sandbox = Literal["worktree", "off"]
+Network = Literal["on", "off"]
 Limited = Literal["wait", "fallback", "ask"]
 
 
@@ -53,6 +54,8 @@ class TerminalPlan(_Strict):
     `timeout` is its limit in seconds of work, counted from when it gets its instruction; without it
     there is no limit.
 
+    `network` is "off" for a program in a sandbox that reaches no other machine.
+
     `limited` says what to do when its provider refuses it; without it, `fallback` is used as far as
     there are providers in it, and then it waits.
     """
@@ -65,6 +68,7 @@ class TerminalPlan(_Strict):
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
     sandbox: Sandbox = "off"
+    network: Network = "on"
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
@@ -96,6 +100,7 @@ class HelperPlan(_Strict):
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
     sandbox: Sandbox = "off"
+    network: Network = "on"
     attempts: Count = 1
     timeout: Seconds | None = None
     fallback: list[Text] = []
@@ -111,6 +116,7 @@ class Defaults(_Strict):
     auto_confirm: AutoConfirm | None = None
     switch: Switch | None = None
     sandbox: Sandbox | None = None
+    network: Network | None = None
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
@@ -160,6 +166,7 @@ class Plan(_Strict):
     test_env: list[Text] = []
     environment: dict[str, str] = {}
     """Variables of the programs, `setup` and `test`; an empty value means that it is not set."""
+    test_network: Network = "on"
     sandbox_allow: list[Text] = []
     limits: Caps | None = None
     defaults: Defaults | None = None
@@ -168,6 +175,11 @@ class Plan(_Strict):
     orchestrator: Orchestrator | None = None
     provider: dict[str, Provider] = {}
     cli: dict[str, dict[str, Any]] = {}
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether a task's terminal has a sandbox; then the tests have one, too."""
+        return any(terminal.sandbox != "off" for task in self.task for terminal in task.terminal)
 
     @property
     def graph(self) -> Graph:

@@ -115,6 +115,7 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         auto_confirm=helper.auto_confirm,
         switch=helper.switch,
         sandbox=helper.sandbox,
+        network=helper.network,
         timeout=helper.timeout,
         fallback=helper.fallback,
         limited=helper.limited,

@@ -72,8 +72,8 @@ def _anything(_value: Any) -> bool:
 _PLAN: Mapping[str, Rule] = dict.fromkeys(
     (
         "name", "repo", "target", "max_terminals", "max_review_rounds", "stall_after",
-        "idle_after", "nudges", "test_retries", "test_timeout", "task", "merge", "error",
-        "defaults",
+        "idle_after", "nudges", "test_retries", "test_timeout", "test_network", "task",
+        "merge", "error", "defaults",
     ),
     _anything,
 )  # fmt: skip
@@ -85,6 +85,7 @@ _TERMINAL: Mapping[str, Rule] = {
     ),
     "auto_confirm": _anything,
     "switch": lambda value: value == "isolated",
+    "network": _anything,
     "sandbox": lambda value: value == "worktree",
 }
 """The keys of a plan that bring nothing of the plan's own choice, and where it matters the values

@@ -18,6 +18,7 @@ from actors.git.identity import of_text
 from actors.git.places import place_within
 from actors.git.tested import Differs, checkout_tree
 from actors.merger.build import refused
+from actors.platform import sandbox
 from actors.platform.loop import Timer
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -31,6 +32,7 @@ from bus.kinds import Ending, MergeRefusal
 from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
+from bus.user import expanded
 
 log = logging.getLogger("callboard.merger")
 
@@ -229,13 +231,35 @@ class TestRun:
         place.mkdir(parents=True, exist_ok=True)
         copy_all(Path(row.repo), place, self._plan.copy)
         env = {**project_env(self._plan), "TERM": "dumb", "CALLBOARD_WORKFLOW": row.id}
-        self._session.start(
-            _command(self.trial.command, self._plan, self._is_set_up()), env, place, 40, 120
-        )
+        command = _command(self.trial.command, self._plan, self._is_set_up())
+        if self._plan.is_fenced:
+            command, env = self._fenced(command, env, place)
+        self._session.start(command, env, place, 40, 120)
         if not self._session.connected:
             self._look_again()
         self._limit()
         return None
+
+    def _fenced(
+        self, command: list[str], env: dict[str, str], place: Path
+    ) -> tuple[list[str], dict[str, str]]:
+        """Put the tests into a sandbox, as the agents whose code they run. Raise `OSError`.
+
+        They write their own directory and a temporary one, and what the plan allows.
+        """
+        if trouble := sandbox.trouble():
+            raise OSError(f"the tests need a sandbox: {trouble}")
+        tmp, paths = self.directory / "tmp", self._stage.paths
+        tmp.mkdir(mode=0o700)
+        allowed = [str(expanded(name)) for name in self._plan.sandbox_allow]
+        limits = sandbox.Limits(
+            cwd=str(place),
+            writable=(str(self._path), str(tmp), *allowed),
+            hidden=(str(paths.home), str(paths.sockets)),
+            network=self._plan.test_network == "on",
+        )
+        env = sandbox.without_ways_out({**env, "TMPDIR": str(tmp)})
+        return sandbox.wrapped(command, limits), env
 
     def _is_set_up(self) -> bool:
         """Put the kept result of `setup` into the directory, if there is one (`git.kept`)."""

@@ -208,6 +208,9 @@ def _check_clis(plan: Plan) -> list[str]:
     return sorted(set(warnings))
 
 
+_NEEDS_SANDBOX = '"off" needs sandbox = "worktree"'
+
+
 def _check_sandbox(plan: Plan) -> None:
     """A terminal that is to have a sandbox can have one here. Raises `Refused`."""
     wanted = [
@@ -218,6 +221,15 @@ def _check_sandbox(plan: Plan) -> None:
     ]
     helpers = (("merge", plan.merge), ("error", plan.error))
     wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.sandbox != "off"]
+    for i, task in enumerate(plan.task):
+        for j, terminal in enumerate(task.terminal):
+            if terminal.network == "off" and terminal.sandbox == "off":
+                raise malformed(f"task[{i}].terminal[{j}].network", _NEEDS_SANDBOX)
+    for name, helper in helpers:
+        if helper and helper.network == "off" and helper.sandbox == "off":
+            raise malformed(f"{name}.network", _NEEDS_SANDBOX)
+    if plan.test_network == "off" and not plan.is_fenced:
+        raise malformed("test_network", _NEEDS_SANDBOX)
     if wanted and (trouble := sandbox.trouble()):
         raise malformed(wanted[0], f'{trouble}; install it, or set it to "off"')
 

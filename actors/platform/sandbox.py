@@ -2,7 +2,8 @@
 
 A program in it sees the files of the system and of the user, but not what is hidden, and it writes
 only below what is named. It has process and IPC namespaces of its own: it sees, signals and traces
-none but its own processes. The network stays. Linux only, where `bwrap` may make namespaces.
+none but its own processes. The network stays unless it is taken away. Linux only, where `bwrap` may
+make namespaces.
 """
 
 import functools
@@ -52,13 +53,14 @@ class Limits(msgspec.Struct, frozen=True):
     """What a program may do: absolute paths; one that does not exist is left out.
 
     It writes below `writable` but not below `read_only`, does not see what is `hidden`, and works
-    in `cwd`.
+    in `cwd`. Without `network` it has a loopback interface of its own, and no other.
     """
 
     cwd: str
     writable: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    network: bool = True
 
 
 @functools.cache
@@ -83,6 +85,7 @@ def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
     """Return the command line that runs `argv` within the limits."""
     words = ["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--tmpfs", "/dev/shm"]
     words += ["--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
+    words += [] if limits.network else ["--unshare-net"]
     for place in ("/tmp", "/var/tmp"):
         if not _is_needed(place, argv, limits):
             words += ["--tmpfs", place]

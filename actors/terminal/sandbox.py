@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from actors.git import keeping, reach
 from actors.platform import sandbox
 from actors.terminal.errors import LaunchRefused
@@ -33,7 +35,22 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
             map(str, [*read_only, *keeping.opened(port.stage.paths.kept(workflow.id))])
         ),
         hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
+        network=port.asked.network == "on",
     )
+
+
+def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandbox.Limits | None:
+    """Return what a task's `setup` may write and see; None if none of its terminals is fenced.
+
+    It keeps the network, because it fetches what the task needs. Raise `LaunchRefused`.
+    """
+    task = next((t for t in workflow.tasks if t.address == port.row.task), None)
+    planned = next((t for t in port.plan.task if task is not None and t.id == task.id), None)
+    if planned is None or all(terminal.sandbox == "off" for terminal in planned.terminal):
+        return None
+    found = limits(port, workflow, worktree)
+    writable = (*found.writable, str(tmp))
+    return msgspec.structs.replace(found, writable=writable, network=True)
 
 
 def _worktree(cwd: Path) -> Path:

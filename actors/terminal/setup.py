@@ -16,6 +16,7 @@ from actors.clis.profile import Profile
 from actors.git import kept
 from actors.git.command import GitFailed
 from actors.git.kept import Recipe
+from actors.platform import sandbox
 from actors.platform.workers import WorkerDied
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -23,6 +24,7 @@ from actors.pty.records import Exit
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Done, Failed, Port, Timer
+from actors.terminal.sandbox import of_setup
 from actors.terminal.worktree import is_set_up, mark_set_up, working_directory
 from bus import clock
 from bus.environment import with_plans
@@ -216,13 +218,28 @@ class SetUp:
         own = self._port.plan.environment
         env = config_home.environment(Profile(name="setup"), with_plans(own), own_provider=True)
         env = with_plans(own, {}) | env
+        env["TERM"] = "dumb"
         argv = [*_NO_INPUT, *(self._port.plan.setup or [])]
         try:
             place = working_directory(where, self._port.plan)
-            session.start(argv, {**env, "TERM": "dumb"}, place, *self._port.size)
+            if fence := self._fence(session, where, place):
+                env = sandbox.without_ways_out({**env, "TMPDIR": str(_tmp(session))})
+                argv = sandbox.wrapped(argv, fence)
+            session.start(argv, env, place, *self._port.size)
         except OSError:
             self.forget()
             raise
+
+    def _fence(self, session: Session, where: Path, place: Path) -> sandbox.Limits | None:
+        """Return the limits of the run, with a temporary directory of its own; None for none."""
+        workflow = self._port.stage.reader.workflow(self._port.workflow_id)
+        if workflow is None:
+            return None
+        fence = of_setup(self._port, workflow, where, _tmp(session))
+        if fence is not None:
+            _tmp(session).mkdir(mode=0o700, parents=True, exist_ok=True)
+            fence = msgspec.structs.replace(fence, cwd=str(place))
+        return fence
 
     def _follow(self, session: Session) -> None:
         """Connect to the run.
@@ -262,6 +279,10 @@ class SetUp:
             reason = f"setup {ended.kind} with status {ended.status}"
         tail = output.tail(session.directory, TAIL).replace("\r\n", "\n")
         return Failed(f"{reason}:\n{tail}")
+
+
+def _tmp(session: Session) -> Path:
+    return session.directory / "tmp"
 
 
 def _is_good(ended: Exit) -> bool:

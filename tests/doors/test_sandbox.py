@@ -1,11 +1,13 @@
 """An agent in a sandbox commits on its branch, and reaches nothing else."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from actors.platform import sandbox
+from bus.errors import Refused
 from tests.doors.acting import Acting
 from tests.doors.kit import coder, git, plan_text
 
@@ -97,3 +99,88 @@ def test_an_unknown_default_is_refused(acting: Acting, repo: Path, key: str) -> 
     with pytest.raises(Exception, match=key):
         acting.call("plan.check", plan=plan, base="/")
     assert json.dumps(key)
+
+
+REACH = {
+    "read the database": "cat {home}/callboard.db",
+    "write the user's checkout": "touch {repo}/x",
+    "change the shared configuration": "git -C {repo} config user.name Robot",
+    "move the target": "git --git-dir={repo}/.git update-ref refs/heads/feat/b main",
+    "see the user's keys": "cat {user}/.ssh/id_test",
+    "write another worktree": "touch {home}/worktrees/demo/b/x",
+    "signal the runtime": "kill -0 {runtime}",
+}
+
+
+def broken_by(acting: Acting, repo: Path, out: str) -> str:
+    """A shell script that writes the names of the attacks that worked into a file."""
+    places = {
+        "home": acting.home.path,
+        "repo": repo,
+        "user": Path.home(),
+        "runtime": acting.call("runtime.info")["pid"],
+    }
+    lines = [
+        f"if {attack.format_map(places)} >/dev/null 2>&1; then echo '{name}' >> {out}; fi"
+        for name, attack in REACH.items()
+    ]
+    return "\n".join([f": > {out}", *lines])
+
+
+def test_setup_and_tests_run_in_a_sandbox_too(acting: Acting, repo: Path) -> None:
+    """What an agent wrote is run by both: they are fenced as the agent is."""
+    (repo / "attack.sh").write_text(
+        broken_by(acting, repo, "$1") + "\ntouch $TMPDIR/own || exit 9\n"
+    )
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "attack")
+    told = "sh attack.sh at-test; test ! -s at-test && test ! -s at-setup && test -e at-setup"
+    head = f'setup = ["sh", "attack.sh", "at-setup"]\ntest = ["sh", "-c", {json.dumps(told)}]'
+    script = "$ test ! -s at-setup && cp at-setup seen && rm at-setup\n$ echo x > a\n"
+    script += "$ git add a seen; git commit -qm 'a #done'\n"
+    plan = plan_text(
+        repo, {"a": [coder(script)]}, head=head, tail='[defaults]\nsandbox = "worktree"\n'
+    )
+    acting.begin(plan)
+    row = acting.status("completed", "failed")
+    assert row["status"] == "completed", acting.facts("merge.tested")
+    assert git(repo, "config", "user.name") == "Test"
+    assert (repo / "seen").read_text() == ""
+
+
+CONNECT = "import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()"
+
+
+def test_without_network_nothing_outside_is_reached(acting: Acting, repo: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = CONNECT.format(port=server.getsockname()[1])
+        script = f'$ if python3 -c "{words}"; then echo reached > net; else echo none > net; fi\n'
+        script += "$ git add -A; git commit -qm 'a #done'\n"
+        test = ["sh", "-c", f'! python3 -c "{words}"']
+        tasks = {
+            "a": [coder(script, sandbox="worktree", network="off")],
+            "b": [coder(script.replace("> net", "> open"), sandbox="worktree")],
+        }
+        head = f'test_network = "off"\ntest = {json.dumps(test)}'
+        acting.begin(plan_text(repo, tasks, head=head))
+        acting.status("completed")
+    assert (repo / "net").read_text() == "none\n"
+    assert (repo / "open").read_text() == "reached\n"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "head", "path"),
+    [
+        ({"network": "off"}, "", "task[0].terminal[0].network"),
+        ({"network": "model", "sandbox": "worktree"}, "", "task[0].terminal[0].network"),
+        ({}, 'test_network = "off"', "test_network"),
+    ],
+)
+def test_a_fence_without_a_sandbox_is_refused(
+    acting: Acting, repo: Path, terminal: dict[str, str], head: str, path: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        acting.call(
+            "plan.check", plan=plan_text(repo, {"a": [coder("x", **terminal)]}, head), base="/"
+        )
+    assert (refused.value.body.code, refused.value.body.path) == (422, path)
