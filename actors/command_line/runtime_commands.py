@@ -155,6 +155,7 @@ def compact(as_json: bool) -> None:
 
 @main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), required=False)
+@home_option
 def completion(shell: str | None) -> None:
     """Print the completion script of a shell, for the installed command `callboard`.
 
@@ -172,6 +173,7 @@ def completion(shell: str | None) -> None:
 
 @main.command()
 @click.option("--man", is_flag=True, help="As a man page, to be kept as callboard.1.")
+@home_option
 @click.pass_context
 def manual(ctx: click.Context, man: bool) -> None:
     """Show the help of all commands as one text.

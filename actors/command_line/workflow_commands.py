@@ -31,6 +31,7 @@ again_option = click.option(
 
 @main.command()
 @click.argument("directory", metavar="[DIR]", default=".")
+@home_option
 def init(directory: str) -> None:
     """Write a first plan for a repository; never overwrite a file."""
     from pathlib import Path

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from actors.command_line.projects import recognise
-from tests.doors.kit import Call, git
+from tests.doors.kit import Call, Home, git
+from tests.doors.terminal_kit import Window
 
 
 @pytest.fixture
@@ -96,6 +97,20 @@ def test_an_ignored_secret_is_not_copied_unasked(
     assert code == 0
     assert "note: .env is not copied" in out
     assert "copy" not in tomllib.loads((repo / "callboard.toml").read_text())
+
+
+@pytest.mark.usefixtures("claude")
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_person_is_asked_whether_a_secret_is_copied(home: Home, repo: Path, answer: str) -> None:
+    (repo / ".gitignore").write_text(".env\n")
+    (repo / ".env").write_text("KEY=1\n")
+    window = Window(home, "init", str(repo))
+    while "where agents can read it?" not in "".join(window.screen()):
+        assert window.read()
+    window.type(f"{answer}\r")
+    assert window.end() == 0
+    plan = tomllib.loads((repo / "callboard.toml").read_text())
+    assert plan.get("copy", []) == ([".env"] if answer == "y" else [])
 
 
 @pytest.mark.parametrize("where", ["nowhere", "plain"])

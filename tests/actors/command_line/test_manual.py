@@ -44,3 +44,11 @@ def test_groff_finds_no_fault_in_the_page(root: click.Context) -> None:
         words, input=manual.page(root), capture_output=True, text=True, check=True
     )
     assert found.stderr == ""
+
+
+def test_every_command_takes_the_home(root: click.Context) -> None:
+    groups = {each.command_path for each in manual.commands(root)
+              if isinstance(each.command, click.Group)}  # fmt: skip
+    for each in manual.commands(root):
+        names = {name for option in each.command.params for name in option.opts}
+        assert "--home" in names or each.command_path in groups, each.command_path
