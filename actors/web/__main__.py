@@ -67,7 +67,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     await serving
     ended.cancel()
     await hub.close()
-    await asking.close()
+    asking.close()
 
 
 def _protocol(peers: Peers) -> type[H11Protocol]:

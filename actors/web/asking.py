@@ -5,13 +5,12 @@
 
 import asyncio
 import itertools
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 import zmq
-import zmq.asyncio
 
+from actors.web.port import Port
 from bus import requests
 from bus.errors import NO_BODY, Refused
 from bus.peer import TICKET, Speaker
@@ -30,12 +29,9 @@ class Asking:
     """Sends requests and gives each its reply. Belongs to one event loop."""
 
     def __init__(self, endpoint: str) -> None:
-        self._socket = zmq.asyncio.Context.instance().socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.connect(endpoint)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
-        self._reader = asyncio.create_task(self._read(), name="replies")
+        self._port = Port(zmq.Context.instance(), zmq.DEALER, endpoint, self._take)
 
     async def ask(self, request: Any, speaker: Speaker | None = None) -> bytes:
         """Send a request struct and return its result as JSON. Raises `Refused`.
@@ -50,8 +46,10 @@ class Asking:
             frames = [requests.encode(request)]
             if speaker is not None:
                 frames = [_TICKET, msgspec.json.encode(speaker), *frames]
-            await self._socket.send_multipart(frames)
+            self._port.send(frames)
             reply = await asyncio.wait_for(future, ANSWER_SECONDS)
+        except zmq.Again:
+            raise Refused(503, Reason.NO_ANSWER, "too many requests wait for the runtime") from None
         except TimeoutError:
             raise Refused(
                 503, Reason.NO_ANSWER, f"the runtime did not answer within {ANSWER_SECONDS:g} s"
@@ -62,17 +60,13 @@ class Asking:
             return bytes(reply.result)
         raise Refused.told(reply.error or NO_BODY)
 
-    async def _read(self) -> None:
-        """Give each reply to the request that waits for it."""
-        while True:
-            reply = requests.decode_reply((await self._socket.recv_multipart())[-1])
-            future = self._waiting.get(reply.id)
-            if future is not None and not future.done():
-                future.set_result(reply)
+    def _take(self, frames: list[bytes]) -> None:
+        """Give a reply to the request that waits for it."""
+        reply = requests.decode_reply(frames[-1])
+        future = self._waiting.get(reply.id)
+        if future is not None and not future.done():
+            future.set_result(reply)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connection. Requests under way end with their time limit."""
-        self._reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reader
-        self._socket.close()
+        self._port.close()

@@ -14,9 +14,10 @@ from typing import Any
 
 import msgspec
 import zmq
-import zmq.asyncio
 
 from actors.web.asking import Asking
+from actors.web.port import Port
+from bus.address import OUTPUT
 from bus.errors import Refused
 from bus.feed import HEARTBEAT_SECONDS
 from bus.requests import EventsReplay
@@ -68,6 +69,7 @@ class Filter(msgspec.Struct, frozen=True):
         return named and event.address.startswith(self.address)
 
 
+_OUTPUT = OUTPUT.encode()
 _head_of = msgspec.json.Decoder(_Head).decode
 _page_of = msgspec.json.Decoder(_Page).decode
 
@@ -89,10 +91,8 @@ class Hub:
         self.streams = 0
         self._news = asyncio.Event()
         self._ending = False
-        self._socket = zmq.asyncio.Context.instance().socket(zmq.SUB)
-        self._socket.linger = 0
-        self._socket.subscribe(b"")
-        self._socket.connect(feed)
+        self._frames: asyncio.Queue[bytes] = asyncio.Queue()
+        self._port = Port(zmq.Context.instance(), zmq.SUB, feed, self._came)
         self._started = asyncio.Event()
         self._task = asyncio.create_task(self._follow(), name="feed")
 
@@ -105,13 +105,11 @@ class Hub:
         self._started.set()
         while True:
             try:
-                frame = await asyncio.wait_for(self._socket.recv(), 2 * HEARTBEAT_SECONDS)
+                frame = await self._next()
             except TimeoutError:
                 await self._catch_up()
                 continue
-            address, _, body = frame.partition(b" ")
-            if address.startswith(b"output/"):
-                continue
+            body = frame.partition(b" ")[2]
             head = _head_of(body)
             if head.type == "heartbeat":
                 if head.head > self.head:
@@ -120,6 +118,16 @@ class Hub:
                 self._take([formatted(body)])
             elif head.seq > self.head:
                 await self._catch_up()
+
+    def _came(self, frames: list[bytes]) -> None:
+        if not frames[0].startswith(_OUTPUT):
+            self._frames.put_nowait(frames[0])
+
+    async def _next(self) -> bytes:
+        """Return the next frame. Raise `TimeoutError` after a long silence, without a heartbeat."""
+        if not self._frames.empty():
+            return self._frames.get_nowait()
+        return await asyncio.wait_for(self._frames.get(), 2 * HEARTBEAT_SECONDS)
 
     async def _catch_up(self, newest_only: bool = False) -> None:
         """Read the journal from the last fact on; at the start, only where it ends now."""
@@ -160,7 +168,7 @@ class Hub:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        self._socket.close()
+        self._port.close()
 
     async def stream(self, after: int | None, wanted: Filter) -> AsyncIterator[bytes]:
         """Yield the facts after `after` (None: those to come), for ever, as SSE."""
