@@ -29,6 +29,8 @@ MEASURES = {
     "prepare": "300 real launches in 100 plans",
     "waiting": "a thousand waiting terminals",
     "large": "a repository of 100,000 files",
+    "web": "HTTP, event streams, and an idle web door",
+    "enter": "a key to its echo, and watched terminals",
     "start": "the command line and the runtime's start",
     "merge": "twenty branches",
 }

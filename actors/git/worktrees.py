@@ -146,10 +146,18 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
     return Removed(kept)
 
 
-def nothing_to_lose(git_dir: str, path: str, merged_into: str) -> bool:
-    """Return whether a worktree is clean and all its commits are reachable from `merged_into`."""
+def remove_merged(git_dir: str, home: str, path: str, *, merged_into: str) -> bool:
+    """Remove the worktree at `path` if nothing could be lost; return whether it was removed.
+
+    Nothing could be lost if it is clean and all its commits are reachable from `merged_into`. Raise
+    `RepositoryError` NOT_OURS if `path` is not under the home.
+    """
+    guard(git_dir, home, path)
     name = registered(git_dir, path)
-    return name is not None and _nothing_to_lose(git_dir, path, name, merged_into)
+    if name is None or not _nothing_to_lose(git_dir, path, name, merged_into):
+        return False
+    throw_away(git_dir, path, name)
+    return True
 
 
 def guard(git_dir: str, home: str, path: str) -> None:
@@ -200,7 +208,8 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
     if detach:  # tests and merges need the whole commit
         Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
     sparse = ("-c", "core.sparseCheckout=false") if detach else ()
-    reset = (*sparse, "reset", "-q", "--hard", "--no-recurse-submodules")
+    each_core = ("-c", "checkout.workers=0")
+    reset = (*sparse, *each_core, "reset", "-q", "--hard", "--no-recurse-submodules")
     git(*reset, at=path)  # filters run here, and may hang
     set_mark(git_dir, name, mark)
     return name

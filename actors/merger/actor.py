@@ -53,6 +53,9 @@ MERGE_SECONDS = 600.0
 HELD_SECONDS = 1.0
 """Seconds until the merger looks again after it saw a change that the watcher has not told yet."""
 
+TIDY_SECONDS = 3_600.0
+"""The time limit for cleaning up. What is left then is removed by the next try."""
+
 _ENDS = (MergeBehind, MergeConflict, MergeRefused, MergeTested)
 """Facts after which a step is over: the next one waits for the decision on them."""
 
@@ -289,21 +292,25 @@ class Merger(CompanyActor):
             self.stage.commit(self, [update, *changed.facts])
 
     def _tidy(self, row: Workflow) -> None:
-        """Clean up after a workflow that is over, in a thread of its own.
+        """Clean up after a workflow that is over, in a worker process of its own.
 
-        Removing the worktrees of a large repository takes minutes.
+        Removing the worktrees of a large repository takes minutes. A thread waits for it.
         """
         if self._tidying is not None and self._tidying.is_alive():
             return
         home, address, notify = self.stage.paths.home, self.address, self.stage.timers.notify
+        workers = self.stage.workers
 
         def tidy() -> None:
+            worker = workers.hire(f"tidying of {row.id}", TIDY_SECONDS)
             try:
-                cleanup.tidy(row, home, scratch(home, row.id, "tested"))
+                worker.call(cleanup.tidy, row, home, scratch(home, row.id, "tested"))
             except Exception as error:  # noqa: BLE001 - the actor's, which raises it
                 notify(address, _Tidied(error))
             else:
                 notify(address, _Tidied())
+            finally:
+                workers.dismiss(worker)
 
         self._tidying = threading.Thread(target=tidy, name=f"tidy {row.id}", daemon=True)
         self._tidying.start()

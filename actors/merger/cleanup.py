@@ -57,9 +57,11 @@ def keep(row: Workflow, task: Task, worker: OwnWorker) -> None:
 def _one(row: Workflow, home: Path, path: str, name: str, tip: str, landed: bool | None) -> None:
     """`landed` None: it goes in any case, pinned before."""
     try:
-        if landed is None or (landed and worktrees.nothing_to_lose(row.git_dir, path, tip)):
+        if landed is None:
             worktrees.remove(row.git_dir, str(home), path, merged_into=tip, pin_as=name)
-        else:
+        elif not (
+            landed and worktrees.remove_merged(row.git_dir, str(home), path, merged_into=tip)
+        ):
             pin(row.git_dir, path, name)
     except (GitFailed, RepositoryError, OSError) as error:
         log.warning("%s stays: %s", path, error)
