@@ -1,9 +1,11 @@
-"""Commands that remove what workflows that are over left: `clean` and `forget`."""
+"""Commands about what was left: `clean` and `forget` of workflows that are over, and `recover`."""
 
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.options import client, home_option, json_option, show
+from actors.command_line.options import client, home, home_option, json_option, show
+from actors.command_line.printing import say, say_json
+from actors.command_line.program import command
 
 
 @main.command()
@@ -36,3 +38,27 @@ def forget(workflow: str, as_json: bool) -> None:
         cleared = cleaning.forget(door, workflow)
     said = f"{cleared.row.address} is forgotten"
     show(cleared.cleaned, as_json, lambda _: "\n".join([*cleared.lines(), said]))
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only name the steps.")
+@json_option
+@home_option
+def recover(dry_run: bool, as_json: bool) -> None:
+    """Go on after a reboot: start again what was lost with the machine."""
+    from actors.command_line import recovering
+
+    with recovering.connected(home()) as door:
+        taken = []
+        for step in recovering.steps(door):
+            said = f"{step.what}: {step.command}"
+            if not as_json:
+                say(said)
+            outcome = "" if dry_run else recovering.take(door, step)
+            if outcome and not as_json:
+                say(f"  {outcome}")
+            taken.append({"what": step.what, "command": step.command, "outcome": outcome})
+    if as_json:
+        say_json(taken, pretty=True)
+    else:
+        say(f"what waits for you: {command('ps')}" if taken else "nothing was lost")

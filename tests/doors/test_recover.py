@@ -1,0 +1,60 @@
+"""After the machine went down, one command names what it does, and does it."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from actors.pty.ending import running_hosts
+from tests.doors.acting import Acting, task
+from tests.doors.kit import Home, coder, commit, done, git, plan_text
+
+
+def machine_goes_down(home: Home) -> None:
+    """The runtime, all hosts and their programs end at once, and none can say anything."""
+    home.kill()
+    for host in running_hosts(home.path):
+        assert host.identity is not None
+        for pid in (host.identity.host_pid, host.identity.program_pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_what_was_lost_with_the_machine_is_named_and_started_again(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Only that: a task that failed by itself waits for a person, as before."""
+    go, home = tmp_path / "go", acting.home
+    work = f"$ while [ ! -e {go} ]; do sleep 0.1; done\n" + commit("a", "x", "a #done")
+    fails = coder("$ git commit -q --allow-empty -m 'no #fail'\n")
+    acting.begin(plan_text(repo, {"a": [coder(work)], "b": [fails]}))
+    acting.until(lambda row: task(row, "b")["status"] == "failed")
+    acting.fact("instruction.sent", 2)
+    machine_goes_down(home)
+    named = home.json("recover", "--dry-run")
+    assert [each["command"] for each in named] == [home.command("retry", "demo/a")]
+    assert named[0]["outcome"] == ""
+    assert task(acting.row(), "a")["status"] == "failed"
+    go.touch()
+    said = home.ok("recover")
+    assert f"demo/a/ was lost with its program: {home.command('retry', 'demo/a')}" in said
+    assert "done: demo/ is running" in said
+    acting.until(lambda row: task(row, "a")["status"] == "completed")
+    assert task(acting.row(), "b")["status"] == "failed"
+    assert home.ok("recover") == "nothing was lost\n"
+
+
+def test_a_workflow_that_was_lost_before_its_start_is_prepared_again(
+    acting: Acting, repo: Path
+) -> None:
+    home = acting.home
+    path = home.path.parent / "plan.toml"
+    path.write_text(plan_text(repo, {"a": [done("a")]}))
+    home.ok("submit", str(path))
+    home.ok("prepare", "demo")
+    machine_goes_down(home)
+    assert home.command("prepare", "demo") in home.ok("recover")
+    acting.status("ready")
+    home.ok("start", "demo")
+    acting.status("completed")
+    assert git(repo, "show", "main:a") == "x"
