@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from actors.git import kept
+from actors.git.command import GitFailed
 from actors.git.copies import copy_all
 from actors.git.environment import project_env
 from actors.git.identity import of_text
@@ -262,13 +263,19 @@ class TestRun:
         return sandbox.wrapped(command, limits), env
 
     def _is_set_up(self) -> bool:
-        """Put the kept result of `setup` into the directory, if there is one (`git.kept`)."""
+        """Put the kept result of `setup` into the directory, if there is one (`git.kept`).
+
+        It is only a saving: if it fails, `setup` runs as always.
+        """
         reader, home = self._stage.reader, self._stage.paths.home
         secret = reader.proof("kept set-ups")
         recipe = kept.recipe(home, secret, self._row.git_dir, self._plan)
-        return recipe is not None and self._worker.call(
-            kept.fill, recipe, str(self._path), links=True
-        )
+        try:
+            path = str(self._path)
+            return recipe is not None and self._worker.call(kept.fill, recipe, path, links=True)
+        except (OSError, GitFailed) as error:
+            log.warning("%s: the kept result of setup: %s", self._address, error)
+            return False
 
     def _look_again(self) -> None:
         self._stage.tell(self._merger, Look())

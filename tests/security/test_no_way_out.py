@@ -12,8 +12,13 @@ SETTINGS = {
     "nowhere": f"$ git config -f {CONFIG} core.worktree /nonexistent\n",
     "its own": f"$ git config -f {CONFIG} core.worktree $PWD\n",
     "garbage": f"$ echo '[[[' >> {CONFIG}\n",
-    "extension": f"$ printf '[core]\\nrepositoryformatversion = 1\\n[extensions]\\nx = 1\\n' >> {CONFIG}\n",
-}  # fmt: skip
+    "extension": f"$ git config -f {CONFIG} core.repositoryformatversion 1\n"
+    f"$ git config -f {CONFIG} extensions.x 1\n",
+}
+BROKEN = {
+    "garbage": "[[[\n",
+    "extension": "[core]\nrepositoryformatversion = 1\n[extensions]\nx = 1\n",
+}
 READABLE = ("nowhere", "its own")
 
 
@@ -36,7 +41,7 @@ def test_a_workflow_can_be_stopped_whatever_an_agent_has_set(
         assert (acting.home.path / "worktrees/demo/a/a").read_text() == "y\n"
 
 
-@pytest.mark.parametrize("setting", ["garbage", "extension"])
+@pytest.mark.parametrize("setting", BROKEN)
 def test_a_merge_that_git_cannot_make_ends_and_goes_on_when_a_person_has_mended_it(
     acting: Acting, repo: Path, tmp_path: Path, setting: str
 ) -> None:
@@ -46,8 +51,7 @@ def test_a_merge_that_git_cannot_make_ends_and_goes_on_when_a_person_has_mended_
     test = f'test = ["sh", "-c", "until [ -e {gate} ]; do sleep 0.05; done"]'
     acting.begin(plan_text(repo, {"a": [coder("$ echo x > a\n" + say("a #done"))]}, head=test))
     acting.fact("merge.started")
-    broken = {"garbage": "[[[\n", "extension": "[core]\nrepositoryformatversion = 1\n[extensions]\nx = 1\n"}  # fmt: skip
-    (repo / ".git" / "config").write_text(config + broken[setting])
+    (repo / ".git" / "config").write_text(config + BROKEN[setting])
     gate.touch()
     acting.until(lambda row: row["status"] == "failed" or acting.facts("repository.changed"))
     (repo / ".git" / "config").write_text(config)
