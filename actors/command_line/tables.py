@@ -268,8 +268,26 @@ def outcome(row: Workflow) -> str:
             f"look: git -C {quote(row.repo)} log --oneline --graph {quote(row.target)}\n"
             f"      {command('events', row.id)}"
         )
-    lines = [f"{row.address} {row.status}: {row.reason}"]
+    lines = [f"{row.address} {row.status}: {row.reason}", *_evidence(row)]
     for wait in waits(row):
-        lines += [wait.what, *(f"  {words}" for words in wait.commands)]
-    lines.append(f"look: {command('why', row.id)}")
+        known = wait.what.startswith(f"{row.id} {row.status}: ")
+        lines += [] if known else [wait.what]
+        lines += [f"  {words}" for words in wait.commands]
+    look = command("why", row.id)
+    if not any(line.strip() == look for line in lines):
+        lines.append(f"look: {look}")
     return "\n".join(lines)
+
+
+_MOST_EVIDENCE = 12
+"""How many lines of the output of red tests are shown where a workflow ends."""
+
+
+def _evidence(row: Workflow) -> list[str]:
+    """Return the end of the output of tests that failed on the merged tree."""
+    if not row.merge.red or row.status != "failed":
+        return []
+    lines = [line for line in row.merge.problem.splitlines()[1:] if line.strip()]
+    cut = len(lines) > _MOST_EVIDENCE
+    shown = [*lines[:1], "…", *lines[1 - _MOST_EVIDENCE :]] if cut else lines
+    return [f"    {line}" for line in shown]

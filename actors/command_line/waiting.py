@@ -68,7 +68,8 @@ def _after_failure(workflow: Workflow) -> list[str]:
     if all(task.status == "pending" for task in workflow.tasks):
         return [command("prepare", workflow.id)]
     if all(task.status == "completed" for task in workflow.tasks):
-        return [command("merge", workflow.id, "--continue")]
+        again = command("merge", workflow.id, "--continue")
+        return [command("repair", workflow.id), again] if workflow.merge.red else [again]
     return []
 
 

@@ -160,3 +160,21 @@ def test_in_a_pipe_a_table_is_as_wide_as_it_needs_to_be(
     print_rich(tables.doctor(Report(ok=True, items=[Finding(what=long, help=f"mkdir {long}")])))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.split() == ["ok", long, "mkdir", long]
+
+
+def test_red_tests_end_with_their_output_and_the_way_on() -> None:
+    row = _workflow("failed", reason="the tests ended with status 1")
+    for task in row.tasks:
+        task.status = TaskStatus.COMPLETED
+    output = "\n".join(f"line {n}" for n in range(99))
+    row.merge = Merge(commit="c", runs=1, problem=f"{row.reason}\nmake test: all of it\n{output}")
+    lines = tables.outcome(row).splitlines()
+    assert lines[0] == "demo/ failed: the tests ended with status 1"
+    assert lines[1:3] == ["    make test: all of it", "    …"]
+    assert "    line 98" in lines
+    assert "    line 50" not in lines
+    assert [line.strip() for line in lines[-3:]] == [
+        "python run.py repair demo",
+        "python run.py merge demo --continue",
+        "python run.py why demo",
+    ]
