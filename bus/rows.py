@@ -29,6 +29,9 @@ class Terminal(msgspec.Struct, kw_only=True):
 
     `tokens` and `cost` are what all its incarnations have used as far as that is known. `capped` is
     the share of its cap that was told last, in percent; a task and a workflow have one, too.
+
+    `resumed` says that the program was started with the conversation of an earlier incarnation;
+    those up to the incarnation `fresh` do not go on.
     """
 
     address: str
@@ -62,6 +65,8 @@ class Terminal(msgspec.Struct, kw_only=True):
     tokens: int = 0
     cost: float = 0.0
     capped: int = 0
+    fresh: int = 0
+    resumed: bool = False
     rejections: int = 0
     working_since: str = ""
     working_clock: float = 0.0

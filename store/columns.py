@@ -105,3 +105,5 @@ class TerminalColumns(TypedDict, total=False):
     tokens: int
     cost: float
     capped: int
+    fresh: int
+    resumed: bool

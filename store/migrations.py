@@ -134,6 +134,16 @@ def _add_checks(database: SqliteDatabase) -> None:
             database.execute_sql(f'ALTER TABLE "task" ADD COLUMN "{name}" {kind}')
 
 
+def _add_conversations(database: SqliteDatabase) -> None:
+    """Add which conversations of a terminal go on."""
+    present = {column.name for column in database.get_columns("terminal")}
+    for name in ("fresh", "resumed"):
+        if name not in present:
+            database.execute_sql(
+                f"ALTER TABLE terminal ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+            )
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -148,6 +158,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_kept,
     _add_usage,
     _add_checks,
+    _add_conversations,
 )
 
 VERSION = len(STEPS)

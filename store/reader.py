@@ -325,9 +325,9 @@ class Reader:
         found = self._sql('SELECT "by", until FROM account WHERE name = ?', name) or [("", "")]
         return rows.Account(name=name, by=LimitKind(found[0][0]), until=found[0][1])
 
-    def counted(self, terminal: str, incarnation: int) -> tuple[int, int, int, int]:
-        """Return the input, output and cached tokens and the requests of an incarnation."""
-        return used.counted(self._sql, terminal, incarnation)
+    def counted(self, terminal: str, first: int) -> tuple[int, int, int, int]:
+        """Return input, output and cached tokens and requests since the incarnation `first`."""
+        return used.counted(self._sql, terminal, first)
 
     def usage(self, workflow: str = "") -> list[rows.Used]:
         """Return what was used, by terminal, account and day; of all workflows with ""."""

@@ -183,6 +183,8 @@ class Terminal(Model):
     tokens = _number()
     cost = FloatField(constraints=[SQL("DEFAULT 0.0")])
     capped = _number()
+    fresh = _number()
+    resumed = _flag()
     rejections = _number()
     working_since = _text()
     working_clock = FloatField(constraints=[SQL("DEFAULT 0.0")])

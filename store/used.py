@@ -9,12 +9,12 @@ Ask = Callable[..., list[Any]]
 """Runs a query with values and returns its rows."""
 
 
-def counted(ask: Ask, terminal: str, incarnation: int) -> tuple[int, int, int, int]:
-    """Return the input, output and cached tokens and the requests of an incarnation."""
+def counted(ask: Ask, terminal: str, first: int) -> tuple[int, int, int, int]:
+    """Return input, output and cached tokens and requests since the incarnation `first`."""
     ((first, second, third, fourth),) = ask(
         "SELECT ifnull(sum(input), 0), ifnull(sum(output), 0), ifnull(sum(cached), 0),"
-        " ifnull(sum(requests), 0) FROM usage WHERE terminal = ? AND incarnation = ?",
-        *(terminal, incarnation),
+        " ifnull(sum(requests), 0) FROM usage WHERE terminal = ? AND incarnation >= ?",
+        *(terminal, first),
     )
     return int(first), int(second), int(third), int(fourth)
 

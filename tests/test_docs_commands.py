@@ -182,6 +182,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `[[cli.NAME.prompts]]`": profile.PromptRule,
     "## `[[cli.NAME.limits]]`": rules.LimitRule,
     "## `[cli.NAME.usage]`": rules.UsageRule,
+    "## `[cli.NAME.session]`": rules.SessionRule,
     "## `[cli.NAME.submit]`": profile.Submit,
     "## `[cli.NAME.home]`": profile.Home,
     "## `[cli.NAME.seed]`": profile.Seed,

@@ -85,12 +85,14 @@ def prepare(
     key: str | None = None,
     bypass: bool = False,
     isolated: bool = True,
+    session: str = "",
 ) -> Launch:
     """Make `directory` and return how to start the profile's program with it.
 
     `key` is the provider's key (`providers.key_of`). Without `isolated`, the program uses the
     user's own config home, into which `switch.switch_on` writes the provider. A second call renews
-    the same directory. Raise `LaunchError` if the launch cannot be prepared.
+    the same directory; with `session`, a conversation in it goes on. Raise `LaunchError` if the
+    launch cannot be prepared.
     """
     if not profile.command:
         raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
@@ -101,6 +103,7 @@ def prepare(
     for made in (config, files_root, tmp):
         _make_private(made)
     known = placeholders(provider, key, files_root, worktree, main_repo)
+    known["session"] = session
     own = provider is not None and bool(provider.base_url)
     files: list[Path] = []
     if isolated:
@@ -128,7 +131,10 @@ def argv_of(
 ) -> list[str]:
     """Return the command line. Raise `LaunchError` if the provider lacks a value that it needs."""
     path = f"cli.{profile.name}"
-    argv = strictly_filled(f"{path}.command", profile.command, known)
+    if known.get("session"):
+        argv = strictly_filled(f"{path}.session.resume", profile.session.resume, known)
+    else:
+        argv = strictly_filled(f"{path}.command", profile.command, known)
     which = "bypass_args" if bypass else "ask_args"
     argv += strictly_filled(f"{path}.{which}", getattr(profile, which), known)
     if provider is not None and provider.base_url:

@@ -16,15 +16,19 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from actors.clis.rules import LimitRule, Table, UsageRule
+from actors.clis.rules import LimitRule, SessionRule, Table, UsageRule
 from bus import toml
 from bus.converting import converter
 
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
 _OF_PROVIDER: Final = ("model", "base_url", "base_url_v1", "base_url_root", "key")
-_OF_PLACE: Final = ("home", "worktree", "main_repo", "git_dir", "git_common_dir")
+_OF_PLACE: Final = ("home", "worktree", "main_repo", "git_dir", "git_common_dir", "session")
 PLACEHOLDERS: Final = frozenset((*_OF_PROVIDER, *_OF_PLACE))
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_ARGS: Final = (
+    *("command", "session.resume", "ask_args", "bypass_args"),
+    *("provider.args", "provider.model_args"),
+)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 
 
@@ -214,6 +218,7 @@ class Profile(Table, frozen=True):
     limits: tuple[LimitRule, ...] = ()
     compact: str = ""
     usage: UsageRule = UsageRule()
+    session: SessionRule = SessionRule()
     submit: Submit = Submit()
     home: Home = Home()
     seed: Seed = Seed()
@@ -334,9 +339,23 @@ def _check(path: str, profile: Profile) -> None:
         _check_pattern(f"{path}.{key}", pattern)
     if re.compile(profile.version.pattern).groups < 1:
         raise ProfileError(f"{path}.version.pattern", "must have a group around the version")
-    for key in ("command", "ask_args", "bypass_args", "provider.args", "provider.model_args"):
+    _check_session(f"{path}.session", profile.session)
+    for key in (
+        "command",
+        "session.resume",
+        "ask_args",
+        "bypass_args",
+        "provider.args",
+        "provider.model_args",
+    ):
         _check_args(f"{path}.{key}", _get(profile, key))
     _check_limits(path, profile)
+
+
+def _check_session(path: str, rule: SessionRule) -> None:
+    _check_pattern(f"{path}.id", rule.id)
+    if re.compile(rule.id).groups < 1:
+        raise ProfileError(f"{path}.id", "must have a group around the session's name")
 
 
 def _check_limits(path: str, profile: Profile) -> None:

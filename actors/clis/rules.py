@@ -35,3 +35,15 @@ class UsageRule(Table, frozen=True):
     input: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
     cached: tuple[str, ...] = ()
+
+
+class SessionRule(Table, frozen=True):
+    """How a conversation of the program goes on in another process.
+
+    `files` is a pattern of files below the config home, one for each session; group 1 of `id` finds
+    the session's name in a file's name. `resume` takes the place of `command`, with `{session}`.
+    """
+
+    files: str = ""
+    id: str = r"([0-9a-f]{8}-[0-9a-f-]{27})"
+    resume: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Count the tokens that a program has used, from the session files of its config home.
+"""Read the session files of a config home: the tokens that were used, and what can go on.
 
 A profile says where the files are and where in each line the numbers stand (`[NAME.usage]`). The
 program may be hostile: its files are opened with limits, and a number that is none counts nothing.
@@ -6,6 +6,7 @@ What cannot be read is unknown, and never 0.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,22 @@ def count(profile: Profile, home: Path) -> Counted | None:
         return None
     given, made, cached = (sum(each[at] for each in found.values()) for at in range(3))
     return Counted(given, made, cached, len(found))
+
+
+def newest_session(profile: Profile, home: Path) -> str:
+    """Return the name of the newest session in a config home; "" if there is none.
+
+    The name is group 1 of the profile's `session.id`, found in the name of the session's file.
+    """
+    rule = profile.session
+    if not rule.files:
+        return ""
+    names: list[tuple[float, str]] = []
+    for path in (home / profile.home.inside).glob(rule.files):
+        found = re.search(rule.id, path.name)
+        if found is not None and path.is_file() and not path.is_symlink():
+            names.append((path.stat().st_mtime, found[1]))
+    return max(names)[1] if names else ""
 
 
 def _read_line(

@@ -13,6 +13,7 @@ from actors.git.errors import RepositoryError
 from actors.git.pins import pin
 from actors.git.refs import HEADS, read_ref
 from actors.git.tested import clear
+from actors.platform import disk
 from actors.platform.workers import WorkerDied
 from actors.system.own_worker import OwnWorker
 from bus.rows import Task, Workflow
@@ -37,8 +38,20 @@ def tidy(row: Workflow, home: Path, tested: Path) -> None:
         _one(row, home, str(scratch), f"{row.id}/{scratch.name.lstrip('.')}", tip, None)
     with contextlib.suppress(GitFailed, RepositoryError, OSError):
         clear(row.git_dir, str(home), str(tested))
+    for terminal in row.terminals():
+        _remove_homes(home / "terminals" / terminal.address.strip("/"))
     with contextlib.suppress(OSError):
         keeping.forget(home / "repositories" / row.id)
+
+
+def _remove_homes(directory: Path) -> None:
+    """Remove the config homes of a terminal, which were kept for a conversation to go on."""
+    for config_home in directory.glob("*/home"):
+        try:
+            if not config_home.is_symlink():
+                disk.remove_tree(config_home)
+        except OSError as error:
+            log.warning("%s stays: %s", config_home, error)
 
 
 def keep(row: Workflow, task: Task, worker: OwnWorker) -> None:

@@ -10,6 +10,7 @@ from typing import Unpack
 
 from actors.clis import home as config_home
 from actors.pty.records import Exit
+from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port, Timer
 from bus import address as addresses
 from bus.facts import Fact, LaunchFailed, TerminalExited
@@ -24,15 +25,16 @@ SWEEP_SECONDS = 3.0
 
 
 def remove_config_home(port: Port) -> None:
-    """Remove the config home of this incarnation.
+    """Remove the config home of this incarnation, unless its conversation may go on.
 
-    A failure is only logged; the files stay for `clean`.
+    That one is removed when the workflow is tidied. A failure is only logged; the files stay for
+    `clean`.
     """
-    if not port.row.incarnation:
-        return
     try:
+        if not port.row.incarnation or port.profile.session.resume:
+            return
         config_home.cleanup(port.directory / "home")
-    except (config_home.LaunchError, OSError) as error:
+    except (config_home.LaunchError, LaunchRefused, OSError) as error:
         log.warning("%s: %s", port.at, error)
 
 

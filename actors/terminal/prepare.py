@@ -17,7 +17,7 @@ from actors.git import keeping, settings
 from actors.platform import sandbox
 from actors.platform.workers import WorkerDied
 from actors.system.stage import Stage
-from actors.terminal import switching
+from actors.terminal import conversation, switching
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from actors.terminal.sandbox import limits
@@ -78,17 +78,22 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
         isolated = is_isolated(asked, profile)
         if profile.not_global and not isolated and provider is not None:
             raise LaunchRefused(f'switch = "global": {profile.not_global}')
+        session = conversation.session_of(port) if isolated else ""
+        home, _ = conversation.home_of(port)
         launch = config_home.prepare(
             profile,
             provider,
-            port.directory / "home",
+            home,
             with_plans(port.plan.environment),
             worktree,
             main_repo,
             key=key,
             bypass=asked.auto_confirm == "bypass",
             isolated=isolated,
+            session=session,
         )
+        conversation.note(home, profile)
+        conversation.tell(port, session)
         if provider is not None and not isolated:
             known = config_home.placeholders(provider, key, launch.home, worktree, main_repo)
             switching.write(stage, row.address, row.incarnation, profile, provider, known)

@@ -6,6 +6,7 @@ import msgspec
 
 from actors.git import keeping, reach
 from actors.platform import sandbox
+from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from bus.rows import Workflow
@@ -30,7 +31,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
     allowed = [expanded(name) for name in port.plan.sandbox_allow]
     return sandbox.Limits(
         cwd=str(cwd),
-        writable=tuple(map(str, [*writable, port.directory / "home", *allowed])),
+        writable=tuple(map(str, [*writable, home_of(port)[0], *allowed])),
         read_only=tuple(
             map(str, [*read_only, *keeping.opened(port.stage.paths.kept(workflow.id))])
         ),

@@ -10,6 +10,7 @@ from actors.clis.lookup import account_of, asked_for
 from actors.clis.providers import ProviderError
 from actors.clis.usage import Counted, count
 from actors.platform.workers import WorkerLate
+from actors.terminal.conversation import home_of
 from actors.terminal.port import Port
 from bus import clock
 from bus.facts import UsageCounted
@@ -32,7 +33,7 @@ class Usage:
         total = self._read() if port.profile.usage.files else None
         if total is None:
             return
-        known = port.stage.reader.counted(port.at, row.incarnation)
+        known = port.stage.reader.counted(port.at, home_of(port)[1])
         new = total.less(Counted(*known))
         if not (new.tokens or new.requests):
             return
@@ -74,7 +75,7 @@ class Usage:
         port = self._port
         worker = port.stage.workers.hire("usage", SECONDS)
         try:
-            return worker.call(count, port.profile, port.directory / "home" / "config")
+            return worker.call(count, port.profile, home_of(port)[0] / "config")
         except WorkerLate:
             return None
         finally:

@@ -65,6 +65,7 @@ from bus.facts.tasks import (
     TerminalAdded,
 )
 from bus.facts.terminals import (
+    ConversationResumed,
     InstructionDelivered,
     InstructionSent,
     InstructionUnconfirmed,
@@ -113,6 +114,7 @@ AnyFact = (
     | InstructionDelivered
     | InstructionUnconfirmed
     | TerminalBlocked
+    | ConversationResumed
     | TurnEnded
     | TerminalLimited
     | LimitOver
@@ -165,6 +167,7 @@ __all__ = [
     "CommitRejected",
     "CommitSeen",
     "CommitWaits",
+    "ConversationResumed",
     "Fact",
     "InstructionDelivered",
     "InstructionReplaced",

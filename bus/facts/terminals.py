@@ -154,6 +154,13 @@ class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
     screen: str = ""
 
 
+class ConversationResumed(Fact, kw_only=True, tag="terminal.resumed_conversation"):
+    """The program was started with the conversation of the last incarnation, `session`."""
+
+    incarnation: int
+    session: str
+
+
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
     """The screen has shown nothing new for `seconds`; blinking, spinners, counters do not count."""
 

@@ -1,7 +1,12 @@
 """A limit outlives the runtime, and is shown with the time at which the work goes on. Hazard 68."""
 
+import json
+import os
+import signal
 from pathlib import Path
 
+from actors.pty.ending import running_hosts
+from tests.actors.terminal.test_conversation import talker
 from tests.actors.terminal.test_usage import spender
 from tests.doors.acting import Acting, terminal
 from tests.doors.kit import make_repo, plan_text
@@ -42,3 +47,23 @@ def test_a_killed_runtime_counts_nothing_twice(acting: Acting, tmp_path: Path) -
     assert "demo/a/1/" in shown
     assert " 80 " in shown
     assert acting.home.json("usage")["used"][0]["requests"] == 4
+
+
+def test_a_conversation_goes_on_though_the_runtime_was_killed(
+    acting: Acting, tmp_path: Path
+) -> None:
+    log, flag = tmp_path / "log", tmp_path / "go"
+    steps = {"a": [{"cli": "talker", "instruction": "work"}]}
+    acting.begin(plan_text(make_repo(tmp_path / "talk"), steps, tail=talker(log, flag)))
+    acting.until(lambda row: terminal(row, "a/1")["delivered"])
+    acting.home.kill()
+    (host,) = [each for each in running_hosts(acting.home.path) if each.identity]
+    assert host.identity is not None
+    os.kill(host.identity.program_pid, signal.SIGKILL)
+    acting.home.serve()
+    acting.until(lambda row: row["tasks"][0]["status"] == "failed")
+    flag.touch()
+    acting.call("task.retry", task="demo/a/")
+    acting.status("completed")
+    assert [json.loads(line)["before"] for line in log.read_text().splitlines()] == [0, 1]
+    assert len(acting.facts("terminal.resumed_conversation")) == 1

@@ -65,6 +65,7 @@ def _too_long(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Tas
         _instruct(draft, terminal, fact.compact)
     elif task is not None and _may_start_again(draft, task, terminal):
         why = "its conversation was full; it begins a new one in the same worktree"
+        draft.set_terminal(terminal, fresh=terminal.incarnation)
         outcomes.try_again(draft, terminal, why)
 
 

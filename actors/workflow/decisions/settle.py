@@ -127,6 +127,7 @@ def launch_next(draft: Draft) -> bool:
         limited=LimitKind.NONE,
         until="",
         limits=0,
+        resumed=False,
         rejections=0,
     )
     return True

@@ -39,8 +39,8 @@ def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:
         parts.append(f"What was committed so far: git log {_range(task)}")
     else:
         parts.append(_plan_of(plan, task).terminal[terminal.position - 1].instruction)
-        if terminal.incarnation > 1 and duty is not Duty.REVIEW and not task.issues:
-            parts.append(_begun(task))
+        if terminal.incarnation > 1 and duty is not Duty.REVIEW:
+            parts.append(_begun(task, terminal))
     if duty is Duty.REVIEW:
         asked = "asks for review" if task.status == TaskStatus.REVIEW_PENDING else "is to be judged"
         parts.append(f"The work that {asked}: git diff {_range(task)}")
@@ -50,11 +50,12 @@ def first_instruction(plan: Plan, task: Task, terminal: Terminal) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip())
 
 
-def _begun(task: Task) -> str:
+def _begun(task: Task, terminal: Terminal) -> str:
     """Return what a program should know that goes on where another one stopped."""
+    again = "Your program was started again, and this conversation goes on. "
     return (
-        f"This work was begun before. Look first at what is there: git log {_range(task)}, "
-        "git status, git stash list. Go on from that."
+        f"{again if terminal.resumed else ''}This work was begun before. Look first at what is "
+        f"there: git log {_range(task)}, git status, git stash list. Go on from that."
     )
 
 

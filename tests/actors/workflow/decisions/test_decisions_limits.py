@@ -94,7 +94,7 @@ def test_a_full_conversation_is_shortened_once_and_then_begun_anew() -> None:
     assert (first(world).instruction, first(world).limited) == ("/compact", "")
     world.limit(first(world), LimitKind.CONTEXT, "/compact")
     world.settle(merger=False)
-    assert first(world).incarnation == 2
+    assert (first(world).incarnation, first(world).fresh) == (2, 1)
     assert "This work was begun before." in first(world).instruction
 
 
