@@ -74,6 +74,26 @@ class CheckedTask(msgspec.Struct):
     check: list[str] | None = None
 
 
+class CheckedProgram(msgspec.Struct):
+    """What would run in one terminal of a checked plan: `TASK/N`, `merge` or `error`.
+
+    `command` is the program with its arguments, before placeholders are filled. The key in the
+    variable `key` goes to `base_url`; both are "" for the program's own login, of which `login`
+    names the variables that it gets. `auto_confirm` says who answers its questions.
+    """
+
+    terminal: str
+    cli: str
+    command: list[str]
+    provider: str
+    base_url: str
+    key: str
+    login: list[str]
+    auto_confirm: str
+    sandbox: str
+    network: str
+
+
 class CheckedPlan(msgspec.Struct):
     """What a plan would run, and warnings about it."""
 
@@ -88,6 +108,13 @@ class CheckedPlan(msgspec.Struct):
     warnings: list[str]
     setup: list[str] | None = None
     setup_inputs: list[str] = []
+    programs: list[CheckedProgram] = []
+    copied: list[str] = []
+    """The files that are copied into each worktree."""
+    test_env: list[str] = []
+    """The variables that look like keys, are set, and reach the tests."""
+    tests_fenced: bool = False
+    """Whether the tests run in a sandbox."""
 
 
 class ShownPlan(msgspec.Struct):

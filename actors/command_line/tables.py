@@ -1,6 +1,7 @@
 """Make the tables and trees that commands print from the structs of `bus/`."""
 
 import shlex
+from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
@@ -179,9 +180,42 @@ def check(plan: CheckedPlan) -> Any:
     head = f"{plan.name}: {plan.repo} -> {plan.target} ({plan.target_commit[:12]})"
     order = f"start order: {', '.join(plan.launch_order)}; {plan.max_terminals} at once"
     notes = [Text(f"note: {w}", style="yellow") for w in plan.warnings]
+    test += " (in a sandbox)" if plan.test and plan.tests_fenced else ""
+    test += f"; it gets {', '.join(plan.test_env)}" if plan.test_env else ""
+    lines = [f"{name}: {text}" for name, text in _programs(plan)]
+    lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
     return Group(
-        escape(head), table, *_setup(plan), *checks, escape(f"test: {test}"), escape(order), *notes
+        escape(head),
+        table,
+        *map(escape, lines),
+        *_setup(plan),
+        *checks,
+        escape(f"test: {test}"),
+        escape(order),
+        *notes,
     )
+
+
+_ANSWERS = {
+    "bypass": "is asked nothing",
+    "known": "known questions are answered with yes",
+    "never": "a person answers its questions",
+}
+
+
+def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
+    """Yield each terminal and how it would run; those that run alike as one."""
+    alike: dict[str, list[str]] = {}
+    for one in plan.programs:
+        fence = "no sandbox" if one.sandbox == "off" else "in a sandbox"
+        fence += "" if one.network == "on" else " without network"
+        to = f" -> {one.base_url}" if one.base_url else ""
+        key = f"key {one.key}{to}" if one.key else to.removeprefix(" -> ") or "its own login"
+        key += f" with {', '.join(one.login)}" if one.login else ""
+        said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {key}"
+        alike.setdefault(said, []).append(one.terminal)
+    for said, terminals in alike.items():
+        yield ", ".join(terminals), said
 
 
 def _setup(plan: CheckedPlan) -> list[str]:

@@ -25,6 +25,7 @@ from actors.git.places import place_within
 from actors.git.repository import Survey, survey
 from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
+from actors.plan.programs import programs, starters
 from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.environment import BROUGHT, taken_over, with_plans
@@ -101,6 +102,11 @@ def check(
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
             "will not land: " + ", ".join(found.changed[:5])
+        )
+    if found_starters := starters(found.git_dir, found.target_oid):
+        warnings.append(
+            f"the repository's {', '.join(found_starters)} tell CLIs what to start (hooks, MCP "
+            "servers); agents get them with the worktree, and are not asked whether to trust them"
         )
     try:
         if not identity.can_commit(plan.repo):
@@ -328,4 +334,8 @@ def shown(checked: Checked) -> CheckedPlan:
         ],
         launch_order=checked.order,
         warnings=checked.warnings,
+        programs=programs(plan),
+        copied=[str(name) for name in to_copy(Path(plan.repo), plan.copy)],
+        test_env=[name for name in plan.test_env if name in os.environ],
+        tests_fenced=plan.is_fenced,
     )

@@ -1,0 +1,71 @@
+"""What a plan would start, with which keys and fences: what a person wants to know beforehand."""
+
+import fnmatch
+import os
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pygit2
+
+from actors.clis import lookup
+from actors.clis.home import environment
+from actors.clis.profile import Profile
+from actors.git.library import opened
+from bus.plan import HelperPlan, Plan, TerminalPlan
+from bus.results import CheckedProgram
+
+STARTERS: Final = (
+    *(".mcp.json", ".claude/settings.json", ".codex/config.toml", ".gemini/settings.json"),
+    *(".qwen/settings.json", "opencode.json", ".opencode/opencode.json", ".aider.conf.yml"),
+)
+"""Files of a repository by which CLIs start hooks, MCP servers or other programs."""
+
+
+def programs(plan: Plan, env: Mapping[str, str] = os.environ) -> list[CheckedProgram]:
+    """Return what runs in each terminal of the plan; `env` is the environment that counts.
+
+    Raise `ProfileError` or `ProviderError`, as the check of the plan does before.
+    """
+    profiles = lookup.profiles(plan.cli)
+    return [_one(plan, where, asked, profiles[asked.cli], env) for where, asked in _all(plan)]
+
+
+def _all(plan: Plan) -> Iterator[tuple[str, TerminalPlan | HelperPlan]]:
+    for task in plan.task:
+        for number, terminal in enumerate(task.terminal, start=1):
+            yield f"{task.id}/{number}", terminal
+    for name, helper in (("merge", plan.merge), ("error", plan.error)):
+        if helper is not None:
+            yield name, helper
+
+
+def _one(
+    plan: Plan,
+    where: str,
+    asked: TerminalPlan | HelperPlan,
+    profile: Profile,
+    env: Mapping[str, str],
+) -> CheckedProgram:
+    found = lookup.asked_for(plan, asked, f"{where}.provider")
+    base_url = found.base_url if found is not None else ""
+    passed = environment(profile, env, own_provider=bool(base_url))
+    login = [*profile.keep, *(name for names in profile.keep_if.values() for name in names)]
+    arguments = profile.bypass_args if asked.auto_confirm == "bypass" else profile.ask_args
+    return CheckedProgram(
+        terminal=where,
+        cli=asked.cli,
+        command=[*profile.command, *arguments],
+        provider=asked.provider,
+        base_url=base_url,
+        key=(found.api_key_env or found.api_key_from) if found is not None else "",
+        login=sorted(name for name in passed if any(fnmatch.fnmatchcase(name, p) for p in login)),
+        auto_confirm=asked.auto_confirm,
+        sandbox=asked.sandbox,
+        network=asked.network,
+    )
+
+
+def starters(git_dir: str, commit: str) -> list[str]:
+    """Return those of `STARTERS` that a commit has."""
+    tree = opened(git_dir)[commit].peel(pygit2.Tree)
+    return [name for name in STARTERS if name in tree]
