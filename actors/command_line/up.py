@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from actors import VERSION
 from actors.command_line import live, streams, tables, watching
 from actors.command_line.cleaning import free_branches
 from actors.command_line.daemon import ensure
@@ -48,7 +49,7 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = F
         say(f"starting a runtime for {home}")
     served = ensure(home)
     with _client(home, served) as client:
-        seq = client.ask(RuntimeInfo()).head
+        seq = _head(client)
         submitted = submit(client, plan, again)
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
@@ -71,7 +72,7 @@ def follow_workflow(home: Path, name: str) -> int:
     """
     streams.go_on_without_reader()
     with _client(home, connection.read(home)) as client:
-        seq = client.ask(RuntimeInfo()).head
+        seq = _head(client)
         row = client.ask(WorkflowGet(workflow=name))
     if row.status in _OVER:
         say(tables.outcome(row))
@@ -91,6 +92,15 @@ def _shown(follower: "_Follower", as_json: bool) -> int:
     else:
         say(tables.outcome(row))
     return 0 if row.status == "completed" else 1
+
+
+def _head(client: Client) -> int:
+    """Return the seq of the newest fact. Print if the runtime is of another version."""
+    served = client.ask(RuntimeInfo())
+    if served.version != VERSION:
+        end = command("down")
+        say(f"note: Callboard {served.version} serves, and this is {VERSION}: {end}", err=True)
+    return served.head
 
 
 def _client(home: Path, served: connection.Connection) -> Client:

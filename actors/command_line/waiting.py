@@ -52,8 +52,10 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
         steps = [command("config", step, id) for step in ("restore", "accept")]
         found.append(Wait(f"{id} lands nothing: {one_line(workflow.held)}", steps))
     elif merge_of_person(workflow):
-        landed, where = workflow.merge.stage == MergeStage.CHECKOUT, workflow.merge.worktree
-        what = "landed, but for a checkout" if landed else f"a conflict in {where}"
+        merge, what = workflow.merge, "landed, but for a checkout"
+        if merge.stage != MergeStage.CHECKOUT:
+            files = one_line(", ".join(merge.files), 80) or "its branches"
+            what = f"a conflict in {files}: resolve it and commit in {merge.worktree}, then go on"
         if workflow.merge.task:
             what += f" (the base of {workflow.merge.task})"
         found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))

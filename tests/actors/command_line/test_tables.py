@@ -178,3 +178,12 @@ def test_red_tests_end_with_their_output_and_the_way_on() -> None:
         "python run.py merge demo --continue",
         "python run.py why demo",
     ]
+
+
+def test_a_conflict_says_what_to_do_and_where() -> None:
+    merge = Merge(stage=MergeStage.CONFLICT, worktree="/home/w/.merge-1", files=["a.py", "b.py"])
+    (wait,) = waits(_workflow("merging", merge=merge))
+    assert wait.what == (
+        "demo has a conflict in a.py, b.py: resolve it and commit in /home/w/.merge-1, then go on"
+    )
+    assert wait.commands == ["python run.py merge demo --continue"]
