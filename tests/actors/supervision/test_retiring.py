@@ -1,4 +1,7 @@
-"""An actor that retires loses no message, and can be started again at once."""
+"""An actor that retires loses no message, and can be started again at once.
+
+Hazard 80.
+"""
 
 from __future__ import annotations
 
