@@ -14,6 +14,7 @@ import pytest
 from actors.clis.keys import harmless
 from tests.cli_install import Missing, cli_path
 from tests.doors.kit import Home, git, moves, plan_text, types
+from tests.doors.working import until
 from tests.real_cli import Island
 
 Fact = dict[str, Any]
@@ -89,9 +90,13 @@ def lands(
             shown = ran.stdout + ran.stderr
             facts = home.facts()
             assert ran.returncode == 0, shown + json.dumps(facts[-12:], indent=1)
+            counted = {f["address"] for f in facts if f["type"] == "usage.counted"}
+            told = set(names) & {"claude", "codex", "gemini", "qwen"}
+            assert counted == {f"demo/{name}/1/" for name in told}, shown
+            kept = tmp_path / "home/terminals"
+            until(lambda: not list(kept.rglob("home")), "the config homes are removed")
         finally:
             home.close()
-        assert not list((tmp_path / "home/terminals").rglob("home")), "a config home was left"
         check_landed(island, repo, names, facts, more.get("body", ""))
         return facts
 
