@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -27,6 +27,7 @@ from bus import toml
 from bus.converting import converter
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
+_VISIBLE: Final = re.compile(r"[^\s\x00-\x20\x7f]+")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -110,11 +111,21 @@ def provider(name: str, table: object) -> Provider:
     return made
 
 
+def _parts(address: str) -> SplitResult | None:
+    """Return the parts of a web address; None if it is none."""
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not match, or a port that is no port
+        return None
+    return parts if is_one and _VISIBLE.fullmatch(address) else None
+
+
 def _check(made: Provider) -> None:
     name = made.name
     if made.base_url:
-        parts = urlsplit(made.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _parts(made.base_url)
+        if parts is None:
             raise ProviderError(f"{name}.base_url", "must be an http:// or https:// address")
         if parts.username or parts.password:
             raise ProviderError(f"{name}.base_url", "must not hold a password")

@@ -16,6 +16,7 @@ from actors.clis.profile import (
 from actors.clis.version import ask
 from actors.git import identity
 from actors.git.command import GitUnknown
+from actors.platform import sandbox
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.action import Action, Do
@@ -38,6 +39,7 @@ def examine(home: Path) -> Report:
         _python(),
         _git(),
         *_identity(),
+        _sandbox(),
         *_home(home),
         *_database(home),
         *_terminals(home),
@@ -70,6 +72,13 @@ def _identity() -> list[Finding]:
     except GitUnknown as error:
         return [_item(f"git does not say with which name it commits: {error}", "note")]
     return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
+
+
+def _sandbox() -> Finding:
+    trouble = sandbox.trouble()
+    if trouble:
+        return _item(f"no sandbox: {trouble}", "note", "install bubblewrap (`bwrap`)")
+    return _item("sandbox: bubblewrap")
 
 
 def _home(home: Path) -> list[Finding]:
