@@ -99,9 +99,10 @@ def demo(directory: str | None) -> None:
 
 @main.command()
 @click.option("--mend", is_flag=True, help="Mend a damaged database first.")
+@click.option("--online", is_flag=True, help="Also try to reach your providers.")
 @json_option
 @home_option
-def doctor(mend: bool, as_json: bool) -> None:
+def doctor(mend: bool, online: bool, as_json: bool) -> None:
     """Check what is installed, missing and running, and say what helps."""
     from actors.command_line import tables
     from actors.command_line.actions import with_help
@@ -109,7 +110,7 @@ def doctor(mend: bool, as_json: bool) -> None:
 
     if mend:
         say(local.mend(home()), err=True)
-    report = with_help(local.examine(home()))
+    report = with_help(local.examine(home(), online))
     show(report, as_json, tables.doctor)
     sys.exit(DONE if report.ok else FAILED)
 

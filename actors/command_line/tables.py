@@ -285,13 +285,14 @@ def providers(found: list[dict[str, Any]]) -> Any:
     return table
 
 
-def doctor(report: Report) -> Any:
-    """Return what the doctor found, one line each."""
-    table = _table("", "", "", with_head=False)
-    marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+def doctor(report: Report) -> str:
+    """Return what the doctor found, one line each, and below it what helps."""
+    lines = []
     for item in report.items:
-        table.add_row(marks[item.state], escape(item.what), escape(item.help))
-    return table
+        lines.append(f"{item.state:<8}{item.what}")
+        if item.help:
+            lines.append(f"{'':<8}{item.help}")
+    return "\n".join(lines)
 
 
 def outcome(row: Workflow) -> str:

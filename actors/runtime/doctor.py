@@ -18,6 +18,7 @@ from actors.git import identity
 from actors.git.command import GitUnknown
 from actors.platform import sandbox
 from actors.pty.ending import running_hosts
+from actors.runtime import machine
 from bus import connection
 from bus.action import Action, Do
 from bus.connection import NoRuntime
@@ -30,8 +31,8 @@ from store.errors import Damaged, StoreError
 from store.lost import lost_database
 
 
-def examine(home: Path) -> Report:
-    """Look at this machine and at a home.
+def examine(home: Path, online: bool = False) -> Report:
+    """Look at this machine and at a home; with `online`, also whether providers can be reached.
 
     Only what Callboard cannot do without makes the report not `ok`.
     """
@@ -44,6 +45,7 @@ def examine(home: Path) -> Report:
         *_database(home),
         *_terminals(home),
         *_clis(),
+        *machine.findings(online),
     ]
     return Report(ok=all(item.state != "missing" for item in found), items=found)
 
@@ -180,11 +182,13 @@ def _cli(profile: Profile) -> Finding:
     if found is None:
         return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")
     version = find_version(profile, ask([found, *profile.version.args]))
+    own = machine.login(profile)
     if version_is_verified(profile, version):
-        return _item(f"{profile.name} {version or ''}".strip())
+        name = f"{profile.name} {version or ''}".strip()
+        return _item(f"{name}, {own}" if own else name)
     verified = ", ".join(profile.version.verified)
     return _item(
-        f"{profile.name} {version or 'of unknown version'}",
+        f"{profile.name} {version or 'of unknown version'}" + (f", {own}" if own else ""),
         "note",
         f"the profile was verified with {verified}; prompts are not answered by themselves",
     )

@@ -33,11 +33,11 @@ def check(plan: str | dict[str, Any], base: str, again: bool = False) -> Checked
     return checking.shown(checking.check(plan, base, again))
 
 
-def examine(home: Path) -> Report:
-    """Look at this machine and at a home, and say what is missing."""
+def examine(home: Path, online: bool = False) -> Report:
+    """Look at this machine and at a home, and say what is missing; see `doctor.examine`."""
     from actors.runtime import doctor
 
-    return doctor.examine(home)
+    return doctor.examine(home, online)
 
 
 def mend(home: Path) -> str:

@@ -22,6 +22,7 @@ from bus import address as addresses
 from bus.facts import WorktreeLost
 from bus.rows import Terminal, Workflow
 from bus.status import TerminalStatus
+from store.errors import StoreError
 
 if sys.platform == "linux":
     from inotify_simple import INotify, flags
@@ -72,22 +73,35 @@ class Warden(CompanyActor):
 
     @handles(Removed)
     def removed(self, message: Removed) -> None:
-        """Tell each worktree that is gone though a program works there, once."""
-        for id in message.workflows or self.stage.reader.unfinished_ids():
-            workflow = self.stage.reader.workflow(id)
-            for terminal, where, path in _at_work(workflow) if workflow is not None else ():
-                key = (terminal.address, terminal.incarnation)
-                if key not in self._told and not Path(path).is_dir():
-                    self._told.add(key)
-                    fact = WorktreeLost(
-                        address=where,
-                        terminal=terminal.address,
-                        incarnation=terminal.incarnation,
-                        path=path,
-                    )
-                    self.stage.commit(self, [fact])
-        if self._watch is None and not message.workflows:
+        """Tell each worktree that is gone though a program works there, once.
+
+        A database that cannot be read or written is no failure of the warden, whose failures would
+        end the runtime. It looks again later.
+        """
+        again = self._watch is None and not message.workflows
+        try:
+            for id in message.workflows or self.stage.reader.unfinished_ids():
+                self._look(id)
+        except StoreError as error:
+            log.warning("worktrees are not looked at: %s", error)
+            again = True
+        if again:
             self.stage.timers.after(LOOK_SECONDS, self.address, Removed())
+
+    def _look(self, id: str) -> None:
+        workflow = self.stage.reader.workflow(id)
+        for terminal, where, path in _at_work(workflow) if workflow is not None else ():
+            key = (terminal.address, terminal.incarnation)
+            if key in self._told or Path(path).is_dir():
+                continue
+            fact = WorktreeLost(
+                address=where,
+                terminal=terminal.address,
+                incarnation=terminal.incarnation,
+                path=path,
+            )
+            self.stage.commit(self, [fact])
+            self._told.add(key)
 
     # ---- in the loop's thread ------------------------------------------------------------
 

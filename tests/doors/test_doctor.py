@@ -1,0 +1,83 @@
+"""The doctor says what `check` and the launches would say later."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doors.kit import Home
+
+
+class User:
+    """A user with a home directory and a PATH of his own."""
+
+    def __init__(self, home: Home, tmp_path: Path) -> None:
+        self.home = home
+        self.place = tmp_path / "user"
+        self.bin = tmp_path / "bin"
+        self.bin.mkdir()
+        self.place.mkdir()
+
+    def installs(self, name: str, says: str) -> None:
+        program = self.bin / name
+        program.write_text(f"#!/bin/sh\necho '{says}'\n")
+        program.chmod(0o755)
+
+    def doctor(self, *words: str) -> dict[str, dict[str, Any]]:
+        """The findings by their text."""
+        env = {**os.environ, "HOME": str(self.place), "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        env = {k: v for k, v in env.items() if not k.startswith(("XDG_CONFIG", "CODEX"))}
+        ran = self.home.run("doctor", *words, "--json", env=env)
+        return {item["what"]: item for item in json.loads(ran.stdout)["items"]}
+
+
+@pytest.fixture
+def user(home: Home, tmp_path: Path) -> User:
+    return User(home, tmp_path)
+
+
+def line(found: dict[str, dict[str, Any]], begin: str) -> str:
+    (what,) = [what for what in found if what.startswith(begin)]
+    return what
+
+
+def test_a_cli_is_said_to_be_logged_in_or_not(user: User) -> None:
+    user.installs("codex", "codex-cli 0.169.0")
+    assert "no login of yours found" in line(user.doctor(), "codex 0.169")
+    (user.place / ".codex").mkdir()
+    (user.place / ".codex" / "auth.json").write_text("{}")
+    assert "codex 0.169.0, logged in" in user.doctor()
+
+
+def test_what_the_machine_has_room_for_is_said(user: User) -> None:
+    found = user.doctor()
+    for words in ("open files: room for about", "of memory free: room for about", "sandbox"):
+        assert [what for what in found if words in what], words
+    user.installs("node", "v99.0.0")
+    assert "node v99.0.0" in user.doctor()
+
+
+def test_providers_are_reached_only_where_that_is_asked(user: User) -> None:
+    """A connection is opened, and no key is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens
+        there, gone = server.getsockname()[1], closed.getsockname()[1]
+        config = user.place / ".config" / "callboard"
+        config.mkdir(parents=True)
+        (config / "providers.toml").write_text(
+            f'[here]\nbase_url = "http://127.0.0.1:{there}/v1"\napi_key_env = "NO_SUCH_KEY"\n'
+            f'[away]\nbase_url = "http://127.0.0.1:{gone}/v1"\n'
+        )
+        offline = user.doctor()
+        assert not [what for what in offline if what.startswith("provider here at")]
+        assert [what for what in offline if "NO_SUCH_KEY" in what]
+        online = user.doctor("--online")
+        assert online[f"provider here at 127.0.0.1:{there} can be reached"]["state"] == "ok"
+        assert online[line(online, "provider away")]["state"] == "note"
+        connection, _ = server.accept()
+        connection.settimeout(5)
+        assert connection.recv(100) == b""
+        connection.close()
