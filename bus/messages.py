@@ -7,6 +7,7 @@ lost, repeated or late does no harm.
 import msgspec
 
 from bus.peer import NOBODY, Caller
+from bus.plan_requests import PlanChange
 from bus.request_base import Id
 from bus.requests import Command, ConfigRequest, ConsoleRequest, PlanCheck, PlanSubmit
 
@@ -118,6 +119,15 @@ class PlanAsk(Message, frozen=True):
     caller: Caller = NOBODY
 
 
+class ChangeAsk(Message, frozen=True):
+    """A change of a workflow's plan to be checked; then the workflow decides on it and replies."""
+
+    client: str
+    request: PlanChange
+    workflow: str
+    caller: Caller = NOBODY
+
+
 class ConfigAsk(Message, frozen=True):
     """A request of `caller` about a repository's shared files; the reply goes to `client`."""
 
@@ -160,6 +170,7 @@ AnyMessage = (
     | ClearAsk
     | ConfigAsk
     | PlanAsk
+    | ChangeAsk
     | ConsoleAsk
     | ScreenAsk
 )

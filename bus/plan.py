@@ -6,7 +6,7 @@ plan would do something else than its writer meant (similar to hazard 4).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -54,6 +54,8 @@ class TerminalPlan(_Strict):
     `timeout` is its limit in seconds of work, counted from when it gets its instruction; without it
     there is no limit.
 
+    `instruction_file` names a file whose text becomes the instruction when the plan is checked.
+
     `network` is "off" for a program in a sandbox that reaches no other machine.
 
     `limited` says what to do when its provider refuses it; without it, `fallback` is used as far as
@@ -69,6 +71,7 @@ class TerminalPlan(_Strict):
     switch: Switch = "isolated"
     sandbox: Sandbox = "off"
     network: Network = "on"
+    instruction_file: str = ""
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
@@ -174,6 +177,7 @@ class Plan(_Strict):
     error: HelperPlan | None = None
     orchestrator: Orchestrator | None = None
     provider: dict[str, Provider] = {}
+    variables: dict[str, Any] = {}
     cli: dict[str, dict[str, Any]] = {}
 
     @property
@@ -223,11 +227,16 @@ def refusal(error: Exception) -> Refused:
     return malformed(path, rule)
 
 
-def decode(source: str | bytes | dict[str, Any], of_user: Mapping[str, Any] | None = None) -> Plan:
+def decode(
+    source: str | bytes | dict[str, Any],
+    of_user: Mapping[str, Any] | None = None,
+    prepared: Callable[[Any], Any] = lambda raw: raw,
+) -> Plan:
     """Return the plan that TOML text or a decoded JSON object describes.
 
-    `of_user` are the user's own defaults (`bus.config`), for what the plan does not give. Raise
-    `Refused` (422) with the key's path and the rule.
+    `of_user` are the user's own defaults (`bus.config`), for what the plan does not give.
+    `prepared` puts the instructions in that stand in files. Raise `Refused` (422) with the key's
+    path and the rule.
     """
     try:
         if isinstance(source, bytes):
@@ -238,6 +247,7 @@ def decode(source: str | bytes | dict[str, Any], of_user: Mapping[str, Any] | No
     except toml.TomlError as error:
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
+        raw = prepared(raw)
         plan, found = collect(_with_defaults(_with_users(raw, of_user or {})), _SHAPE)
         found += _beyond_types(plan) if plan is not None else []
         _check_texts(raw, "")

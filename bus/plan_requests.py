@@ -9,14 +9,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bus import results
-from bus.plan import Argv, Count, Instruction, Seconds
+from bus.plan import Argv, Caps, Count, Instruction, Seconds
 from bus.request_base import OfTask, OfTerminal, OfWorkflow
 
 
 class TaskAdd(OfWorkflow[results.CommandDone], kw_only=True, tag="task.add"):
-    """Add a task to the plan; `task` holds the keys of a `[[task]]`."""
+    """Add a task to the plan; `task` holds the keys of a `[[task]]`.
+
+    A relative `instruction_file` is taken from the directory `base`.
+    """
 
     task: dict[str, Any]
+    base: str = ""
 
 
 class TaskCancel(OfTask[results.CommandDone], kw_only=True, tag="task.cancel"):
@@ -32,10 +36,11 @@ class TaskMove(OfTask[results.CommandDone], kw_only=True, tag="task.move"):
 class TerminalAdd(OfTask[results.CommandDone], kw_only=True, tag="terminal.add"):
     """Add a terminal after the last one of a task.
 
-    `terminal` holds the keys of a `[[task.terminal]]`.
+    `terminal` holds the keys of a `[[task.terminal]]`; `base` is as in `TaskAdd`.
     """
 
     terminal: dict[str, Any]
+    base: str = ""
 
 
 class InstructionReplace(OfTerminal[results.CommandDone], kw_only=True, tag="instruction.replace"):
@@ -52,7 +57,12 @@ class PlanSet(OfWorkflow[results.CommandDone], kw_only=True, tag="plan.set"):
     test: Argv | UnsetType = UNSET
     test_timeout: Seconds | UnsetType = UNSET
     test_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | UnsetType = UNSET
+    limits: Caps | UnsetType = UNSET
 
 
 class PlanShow(OfWorkflow[results.ShownPlan], kw_only=True, tag="plan.show"):
     """Return the plan as it is now, with all changes and without cancelled tasks."""
+
+
+PlanChange = TaskAdd | TerminalAdd | PlanSet
+"""The changes that are checked against this machine before they are decided on."""

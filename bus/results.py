@@ -65,6 +65,7 @@ class CheckedTask(msgspec.Struct):
 
     `terminals` are the programs, in the order of their turns. `after` are the ids of the tasks that
     must have completed before it begins. `check` runs on each commit that a coder hands on.
+    `instructions` are the texts for the terminals, with all variables replaced.
     """
 
     id: str
@@ -72,6 +73,7 @@ class CheckedTask(msgspec.Struct):
     terminals: list[str]
     after: list[str] = []
     check: list[str] | None = None
+    instructions: list[str] = []
 
 
 class CheckedProgram(msgspec.Struct):

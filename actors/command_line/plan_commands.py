@@ -79,10 +79,10 @@ def add_task(workflow: str, file: str, as_json: bool) -> None:
     """Add each `[[task]]` of a file to a workflow; `-` is standard input."""
     from bus.plan_requests import TaskAdd
 
-    *others, last = _tables(file, "task")
+    base, (*others, last) = _tables(file, "task")
     for each in others:
-        ask(TaskAdd(workflow=workflow, task=each))
-    finish(TaskAdd(workflow=workflow, task=last), as_json, about=str(last.get("id", "")))
+        ask(TaskAdd(workflow=workflow, task=each, base=base))
+    finish(TaskAdd(workflow=workflow, task=last, base=base), as_json, about=str(last.get("id", "")))
 
 
 @task.command("move")
@@ -106,10 +106,10 @@ def add_terminal(task: str, file: str, as_json: bool) -> None:
     """Add each `[[terminal]]` of a file after the last terminal of a task."""
     from bus.plan_requests import TerminalAdd
 
-    *others, last = _tables(file, "terminal")
+    base, (*others, last) = _tables(file, "terminal")
     for each in others:
-        ask(TerminalAdd(task=task, terminal=each))
-    finish(TerminalAdd(task=task, terminal=last), as_json)
+        ask(TerminalAdd(task=task, terminal=each, base=base))
+    finish(TerminalAdd(task=task, terminal=last, base=base), as_json)
 
 
 @instruction.command("replace")
@@ -127,16 +127,19 @@ def replace_instruction(terminal: str, text: str, as_json: bool) -> None:
     finish(InstructionReplace(terminal=terminal, instruction=text), as_json)
 
 
-def _tables(file: str, name: str) -> list[dict[str, Any]]:
-    """Return the tables `[[NAME]]` of a TOML file. Raise `Stop` if it holds anything else."""
+def _tables(file: str, name: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the directory of a TOML file, and its tables `[[NAME]]`.
+
+    Raise `Stop` if it holds anything else.
+    """
     from bus import toml
 
-    text = read_plan(file)["plan"]
+    fields = read_plan(file)
     try:
-        raw = toml.loads(text)
+        raw = toml.loads(fields["plan"])
     except toml.TomlError as error:
         raise Stop(f"{file}: not TOML: {error}", USAGE) from error
     found = raw.get(name)
     if set(raw) != {name} or not isinstance(found, list) or not found:
         raise Stop(f"{file}: must hold [[{name}]] and nothing else", USAGE)
-    return found
+    return fields["base"], found

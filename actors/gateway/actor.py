@@ -17,7 +17,6 @@ from actors.gateway.examiner import Starter
 from actors.gateway.inspection import known, picture, usage
 from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, check_plan, check_right
-from actors.plan.change import check_change
 from actors.plan.check import check_cli
 from actors.plan.text import shown_plan
 from actors.supervision.actor import handles
@@ -31,6 +30,7 @@ from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
 from bus.messages import (
     Answer,
+    ChangeAsk,
     ClearAsk,
     ConfigAsk,
     ConsoleAsk,
@@ -43,7 +43,7 @@ from bus.messages import (
 )
 from bus.peer import NOBODY, By, Caller, Right
 from bus.plan_changes import without
-from bus.plan_requests import InstructionReplace, PlanShow
+from bus.plan_requests import InstructionReplace, PlanChange, PlanShow
 from bus.reasons import Reason
 from bus.router import Envelope
 from bus.rows import Terminal, Workflow
@@ -157,7 +157,9 @@ class Gateway(CompanyActor):
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
             )
             raise illegal(Reason.OVER, f"{workflow.address} is {workflow.status}")
-        check_change(request, self.stage.reader.plan(workflow.id))
+        if isinstance(request, PlanChange):
+            self._pass(addresses.EXAMINER, ChangeAsk(client, request, workflow.id, self._caller))
+            return PENDING
         self.stage.replies.hand_on(
             workflow.id, workflow.address, Order(client, request, self._caller)
         )

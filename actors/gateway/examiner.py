@@ -4,8 +4,10 @@ A check reads the repository, and may run its filters. So it is made in a worker
 limit, and by an actor of its own: the gateway does not wait for it.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, ParamSpec, Protocol, TypeVar
 
+from actors.plan.change import checked_change
 from actors.plan.check import Checked, check, shown
 from actors.plan.submit import of_environment, submit
 from actors.platform.workers import WorkerLate
@@ -13,11 +15,15 @@ from actors.supervision.actor import handles
 from actors.system.own_worker import OwnWorker, Rest
 from actors.system.replies import refusal
 from actors.system.stage import CompanyActor, Stage
+from bus import address as addresses
 from bus.errors import Refused
-from bus.messages import PlanAsk
+from bus.messages import ChangeAsk, Order, PlanAsk
 from bus.reasons import Reason
 from bus.requests import PlanCheck, PlanSubmit
 from bus.results import Submitted
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EXAMINE_SECONDS = 25.0
 """Less than a client waits."""
@@ -72,8 +78,22 @@ class Examiner(CompanyActor):
 
     def _check(self, request: PlanCheck | PlanSubmit) -> Checked:
         brought = request.variables if isinstance(request, PlanSubmit) else {}
+        return self._call(check, request.plan, request.base, request.again, brought)
+
+    @handles(ChangeAsk)
+    def change(self, message: ChangeAsk) -> None:
+        """Check a change of a plan, and pass it to its workflow."""
+        client, request, id = message.client, message.request, message.workflow
         try:
-            return self._worker.call(check, request.plan, request.base, request.again, brought)
+            checked = self._call(checked_change, request, self.stage.reader.plan(id))
+            order = Order(client, checked, message.caller)
+            self.stage.replies.hand_on(id, addresses.workflow(id), order)
+        except Refused as error:
+            self.stage.replies.refuse(client, request.id, error)
+
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return self._worker.call(function, *args, **kwargs)
         except WorkerLate as late:
             raise Refused(
                 503,
@@ -85,6 +105,6 @@ class Examiner(CompanyActor):
     def on_dead_letter(self, item: Any, error: BaseException) -> None:
         """Answer a request that failed or was cut short."""
         message = self.decode(item)
-        if isinstance(message, PlanAsk):
+        if isinstance(message, PlanAsk | ChangeAsk):
             failure = refusal("the plan", error)
             self.stage.replies.refuse(message.client, message.request.id, failure)

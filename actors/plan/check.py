@@ -25,6 +25,7 @@ from actors.git.places import place_within
 from actors.git.repository import Survey, survey
 from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
+from actors.plan.instructions import with_instructions
 from actors.plan.programs import programs, starters
 from actors.platform import sandbox
 from bus.action import Action, Do
@@ -64,7 +65,7 @@ def check(
     """
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
-    plan = decode(source, config.of_user())
+    plan = decode(source, config.of_user(), lambda raw: with_instructions(raw, base))
     plan.environment = {**_taken_over(variables), **plan.environment}
     try:
         repo = expanded(plan.repo)
@@ -329,7 +330,14 @@ def shown(checked: Checked) -> CheckedPlan:
         setup_inputs=plan.setup_inputs,
         max_terminals=plan.max_terminals,
         tasks=[
-            CheckedTask(t.id, t.branch, [s.cli for s in t.terminal], t.after, t.check)
+            CheckedTask(
+                t.id,
+                t.branch,
+                [s.cli for s in t.terminal],
+                t.after,
+                t.check,
+                [s.instruction for s in t.terminal],
+            )
             for t in plan.task
         ],
         launch_order=checked.order,

@@ -29,11 +29,15 @@ class Acting:
     def row(self) -> Row:
         return self.home.row()
 
-    def begin(self, plan: str) -> None:
-        """Submit, prepare and start a plan."""
+    def begin_later(self, plan: str) -> None:
+        """Submit a plan."""
         path = self.home.path.parent / "plan.toml"
         path.write_text(plan)
         self.call("plan.submit", plan=plan, base=str(path.parent))
+
+    def begin(self, plan: str) -> None:
+        """Submit, prepare and start a plan."""
+        self.begin_later(plan)
         self.call("workflow.prepare", workflow="demo")
         self.until(lambda row: row["status"] == "ready")
         self.call("workflow.start", workflow="demo")

@@ -6,6 +6,7 @@ submission; what needs the repository or the installed programs was checked befo
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from actors.workflow.decisions import outcomes
@@ -238,7 +239,7 @@ def _set_keys(order: requests.PlanSet, draft: Draft) -> None:
     """Set keys of the plan. The test of a merge that has begun stays."""
     keys = [name for name in order.__struct_fields__ if name not in ("id", "workflow")]
     values = {name: getattr(order, name) for name in keys}
-    changes = {name: value for name, value in values.items() if value is not UNSET}
+    changes = {n: msgspec.to_builtins(v) for n, v in values.items() if v is not UNSET}
     if "test" in changes or draft.workflow.status in FINAL_WORKFLOW:
         _require_tasks(draft)
     draft.set_plan(with_keys(draft.plan, changes))
