@@ -192,6 +192,11 @@ class Reader:
         found = self._sql(_one_terminal(), address)
         return self._sound(_terminal, found[0][1]) if found else None
 
+    def tokens(self) -> dict[str, str]:
+        """Return the address of each terminal that was started, by its host's token."""
+        found = self._sql("SELECT token, address FROM terminal WHERE token != ''")
+        return dict(found)
+
     def starting_terminals(self) -> list[str]:
         """Return the addresses of the terminals that are being started."""
         return [

@@ -2,20 +2,23 @@
 
 An agent is not the user, although it runs as the user: whatever descends from a terminal's
 host of this home, or from a `git` that the runtime runs, has no voice here. The kernel names
-the process; its ancestors are read from /proc, where a process cannot change them. (A program
-that ends its own host before it connects has lost that ancestor: only the sandbox holds it.)
+the process; its ancestors are read from /proc, where a process cannot change them. A program that
+ends its own host before it connects has lost that ancestor, but not the limit that marks what
+descends from a terminal (`host.family`), unless it changes that limit, too.
 """
 
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from actors.host import family
 from actors.platform.owners import runs_for
+from actors.pty.records import mark_of
 from bus.peer import By, Caller, Peer, Speaker, by_user, described
+from store.errors import StoreError
 
 _decode = msgspec.json.Decoder(Speaker).decode
 
@@ -32,8 +35,17 @@ _DEPTH = 1_000
 class Callers:
     """Identifies the callers of one home. Used by one thread."""
 
-    def __init__(self, home: Path, secret: str = "") -> None:
-        """Identify callers of this home. `secret` is what only the processes of doors know."""
+    def __init__(
+        self,
+        home: Path,
+        secret: str = "",
+        tokens: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """Identify callers of this home. `secret` is what only the processes of doors know.
+
+        `tokens` returns the addresses of the terminals by their hosts' tokens.
+        """
+        self._tokens = tokens
         self._home = str(home)
         self._secret = secret
         self._terminals = str(home / "terminals") + "/"
@@ -98,11 +110,20 @@ class Callers:
                 for words in _ancestors(peer.pid):
                     if of := self._agent(words):
                         return Caller(By.AGENT, described(peer), of)
-            except (OSError, ValueError) as error:
+                of = self._marked(peer.pid)
+            except (OSError, ValueError, StoreError) as error:
                 why = f"the ancestors of process {peer.pid} cannot be read: {error}"
             else:
-                return by_user(peer)
+                return Caller(By.AGENT, described(peer), of) if of else by_user(peer)
         return Caller(By.STRANGER, described(peer), why)
+
+    def _marked(self, pid: int) -> str:
+        """Say which terminal's limit a process has inherited; "" for none."""
+        limit = family.limit_mark(pid)
+        for token, address in self._tokens().items() if limit else ():
+            if family.limit_of(mark_of(token)) == limit:
+                return f"it comes from a program in the terminal {address}"
+        return ""
 
     def _agent(self, words: list[str]) -> str:
         """What makes a process below this command line an agent's; "" if nothing does."""

@@ -111,7 +111,7 @@ class Runtime:
             self._directory.deliver,
             self._backlog,
             self._fail,
-            Callers(home, self._door_secret).identify,
+            Callers(home, self._door_secret, self._reader.tokens).identify,
             descriptors.room,
         )
         self._journal = Journal(home / "callboard.db", self._committed, self._fail)

@@ -77,6 +77,31 @@ def test_an_agent_cannot_approve_in_a_person_s_name(
     assert task(acting.row(), "a")["status"] == "review_pending"
 
 
+def test_an_agent_that_ends_its_own_host_is_still_no_person(
+    acting: Acting, repo: Path, spy: Spy
+) -> None:
+    """Hazard 58. It has no ancestor, no session and no environment of ours any more."""
+    gate = spy.out.with_name("gate")
+    script = spy.out.with_name("attack")
+    script.write_text(
+        "trap '' TERM HUP\n"
+        f"until grep -q ok {gate} 2>/dev/null; do sleep 0.05; done\n"
+        "kill -9 $1\n"
+        "while kill -0 $1 2>/dev/null; do sleep 0.02; done\n"
+        f"exec {spy.command('task.approve', task='demo/a/')}\n"
+    )
+    evil = "$ host=$(awk '{print $4}' /proc/$PPID/stat); "
+    evil += f"(setsid env -i /bin/sh {script} $host </dev/null >/dev/null 2>&1 &)\n@ sleep 99\n"
+    acting.begin(plan_text(repo, {"a": [coder(REVIEW)], "b": [coder(evil)]}))
+    acting.until(lambda row: task(row, "a")["status"] == "review_pending")
+    gate.write_text("ok")
+    acting.until(lambda _row: spy.out.exists())
+    reply = spy.reply()
+    assert reply["error"]["code"] == 403
+    assert "demo/b/1/" in reply["error"]["message"]
+    assert task(acting.row(), "a")["status"] == "review_pending"
+
+
 def test_an_agent_may_not_even_ask(acting: Acting, repo: Path, spy: Spy) -> None:
     """Snapshots and facts hold the instructions and screens of all others."""
     acting.begin(plan_text(repo, {"a": [coder(f"$ {spy.command('snapshot')}\n" + REVIEW)]}))
