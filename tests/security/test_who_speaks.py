@@ -87,7 +87,7 @@ def test_an_agent_that_ends_its_own_host_is_still_no_person(
         "trap '' TERM HUP\n"
         f"until grep -q ok {gate} 2>/dev/null; do sleep 0.05; done\n"
         "kill -9 $1\n"
-        "while kill -0 $1 2>/dev/null; do sleep 0.02; done\n"
+        "until ! grep State /proc/$1/status 2>/dev/null | grep -vq Z; do sleep 0.02; done\n"
         f"exec {spy.command('task.approve', task='demo/a/')}\n"
     )
     evil = "$ host=$(awk '{print $4}' /proc/$PPID/stat); "
