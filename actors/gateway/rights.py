@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bus import plan_requests, requests, toml
 from bus.errors import Refused
 from bus.peer import Caller, Right
@@ -45,12 +47,18 @@ STEERING: frozenset[type[Any]] = frozenset(
         requests.WorkflowResume,
         requests.WorkflowStop,
         requests.WorkflowRepair,
+        requests.WorkflowClean,
+        requests.WorkflowForget,
+        requests.ConfigRestore,
         requests.TaskRetry,
         requests.TaskApprove,
         requests.TaskReject,
+        plan_requests.TaskAdd,
         plan_requests.TaskCancel,
         plan_requests.TaskMove,
         plan_requests.InstructionReplace,
+        plan_requests.TerminalAdd,
+        plan_requests.PlanSet,
         requests.MergeContinue,
         requests.MergeAbort,
         requests.TerminalAnswer,
@@ -100,11 +108,23 @@ def check_right(caller: Caller, request: Any) -> None:
     if caller.right != Right.FEED and kind in READING:
         return
     if caller.right == Right.USE and kind in STEERING:
+        _check_brought(caller, request)
         return
     raise Refused(
         403, Reason.NOT_OPENED, f"{_shown(caller)} has the right {caller.right!r}, which does not "
         f"reach as far as {kind.__struct_config__.tag}"
     )  # fmt: skip
+
+
+def _check_brought(caller: Caller, request: Any) -> None:
+    """Raise `Refused` (403) for a change of a plan that brings more than the right allows."""
+    match request:
+        case plan_requests.TaskAdd(task=task):
+            _check_task(caller, task, "task.")
+        case plan_requests.TerminalAdd(terminal=terminal):
+            _check_table(caller, terminal, _TERMINAL, "terminal.")
+        case plan_requests.PlanSet(test=test) if test is not msgspec.UNSET:
+            raise _closed(caller, "test", "is a command")
 
 
 def check_plan(
@@ -128,10 +148,14 @@ def check_plan(
     for name in ("merge", "error", "defaults"):
         _check_table(caller, plan.get(name), _TERMINAL, f"{name}.")
     for number, task in enumerate(_list(plan.get("task"))):
-        _check_table(caller, task, _TASK, f"task[{number}].")
-        for at, terminal in enumerate(_list(task.get("terminal"))):
-            _check_table(caller, terminal, _TERMINAL, f"task[{number}].terminal[{at}].")
+        _check_task(caller, task, f"task[{number}].")
     _check_place(caller, plan.get("repo"), request.base, allowed)
+
+
+def _check_task(caller: Caller, task: dict[str, Any], path: str) -> None:
+    _check_table(caller, task, _TASK, path)
+    for at, terminal in enumerate(_list(task.get("terminal"))):
+        _check_table(caller, terminal, _TERMINAL, f"{path}terminal[{at}].")
 
 
 def _check_table(caller: Caller, table: Any, rules: Mapping[str, Rule], path: str) -> None:

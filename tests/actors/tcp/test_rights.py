@@ -134,6 +134,29 @@ def test_a_task_s_own_check_is_a_command_too(opened: Tcp, repo: Path) -> None:
     assert refused.value.body.path == "task[0].check"
 
 
+@pytest.mark.parametrize(
+    ("type", "fields", "path"),
+    [
+        ("task.add", {"task": {"id": "b", "branch": "b/b", "check": ["sh"]}}, "task.check"),
+        (
+            "task.add",
+            {"task": {"id": "b", "branch": "b/b", "terminal": [{"sandbox": "off"}]}},
+            "task.terminal[0].sandbox",
+        ),
+        ("plan.set", {"test": ["sh"]}, "test"),
+    ],
+)
+def test_a_change_of_a_plan_brings_no_commands_either(
+    opened: Tcp, type: str, fields: dict[str, Any], path: str
+) -> None:
+    with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
+        client.call(type, workflow="none", **fields)
+    assert (refused.value.body.code, refused.value.body.path) == (403, path)
+    with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
+        client.call("plan.set", workflow="none", max_terminals=2)
+    assert refused.value.body.code == 404
+
+
 def test_toml_is_looked_into_like_json(opened: Tcp, repo: Path) -> None:
     text = plan_text(repo, {"a": [done("a.txt")]})
     with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
@@ -164,7 +187,7 @@ def test_a_plan_names_only_repositories_that_were_opened(
 
 def test_every_request_is_decided_on() -> None:
     """A request that is in neither list needs the user's own right, as these do on purpose."""
-    own = {"events.compact", "runtime.stop"}
+    own = {"events.compact", "runtime.stop", "config.accept"}
     code = {kind.__struct_config__.tag for kind in typing.get_args(requests.AnyRequest)}
     named = {kind.__struct_config__.tag for kind in READING | STEERING}
     assert not READING & STEERING
