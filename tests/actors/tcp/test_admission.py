@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def test_whoever_shows_no_known_key_is_refused_in_the_handshake(
     way(dialled, key, server)
     assert is_refused(dialled, endpoint)
     if kind == zmq.DEALER:
-        dialled.send(HELLO)
+        with suppress(zmq.Again):  # libzmq has given the connection up
+            dialled.send(HELLO, zmq.NOBLOCK)
     else:
         dialled.subscribe(b"")
     assert not dialled.poll(SHORT_MS)
@@ -182,9 +184,7 @@ def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
     events = dialled["bad"][1].get_monitor_socket(zmq.Event.DISCONNECTED)
     tcp.home.ok("keys", "revoke", "bad")
     ask, feed = dialled["bad"]
-    ask.send(HELLO)
-    if ask.poll(SHORT_MS):  # the frame came before the connection ended: it is refused
-        assert b"key_revoked" in ask.recv()
+    assert not _answers(ask)  # it is refused, or its connection has ended already
     assert events.poll(20_000), "its connection to the feed goes on"
     while feed.poll(0):
         feed.recv()
@@ -196,7 +196,10 @@ def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
 
 
 def _answers(socket: "zmq.Socket[bytes]") -> bool:
-    socket.send(HELLO)
+    try:
+        socket.send(HELLO, zmq.NOBLOCK)
+    except zmq.Again:
+        return False  # libzmq has given the connection up
     return bool(socket.poll(SHORT_MS)) and b'"ok":true' in socket.recv()
 
 
