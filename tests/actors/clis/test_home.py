@@ -308,3 +308,14 @@ def test_cleanup_leaves_what_prepare_did_not_make(tmp_path: Path) -> None:
         cleanup(tmp_path / "repo")
     assert (tmp_path / "repo/file").exists()
     cleanup(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("bypass", [True, False])
+def test_opencode_is_told_to_ask_and_by_its_option_not_to(
+    tmp_path: Path, user: dict[str, str], where: tuple[Path, Path], bypass: bool
+) -> None:
+    """Without a rule of permission it asks nothing, whatever `auto_confirm` says."""
+    launch = prepare(PROFILES["opencode"], None, tmp_path / "t", user, *where, bypass=bypass)
+    seeded = json.loads((launch.home / "opencode.json").read_text())
+    assert seeded["permission"] == {"edit": "ask", "bash": "ask"}
+    assert ("--auto" in launch.argv) == bypass
