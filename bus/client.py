@@ -96,8 +96,12 @@ class Client:
 
     def _exchange(self, type: str, number: str | int, frame: bytes, timeout: float | None) -> bytes:
         """Send a frame, wait for the reply to `number`, and return its result as JSON."""
-        self._socket.send(frame)
         wait = self._timeout if timeout is None else timeout
+        self._socket.sndtimeo = int(wait * 1000)
+        try:
+            self._socket.send(frame)
+        except zmq.Again:  # libzmq gives a connection up whose key was refused
+            raise NoAnswer(f"{type}: no connection; is the key still known there?") from None
         while self._wait(wait):
             reply = requests.decode_reply(self._socket.recv())
             # The id of a request that is too large is not read.

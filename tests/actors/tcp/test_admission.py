@@ -193,6 +193,10 @@ def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
     assert feed.poll(20_000)  # the next heartbeat
     assert not dialled["bad"][1].poll(SHORT_MS)
     assert not _answers(dialled["bad"][0])
+    with tcp.client(bad, 2.0) as client:
+        for _ in range(2):
+            with pytest.raises((NoAnswer, Refused)):
+                client.call("runtime.info")
 
 
 def _answers(socket: "zmq.Socket[bytes]") -> bool:
