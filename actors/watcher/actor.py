@@ -71,7 +71,7 @@ class Watcher(CompanyActor):
         super().__init__(stage)
         self._watches = watches
         self._workflow = workflow
-        self._heard = Heard()
+        self._heard = Heard(stage.paths.worktree(f"{workflow}/"))
         self._git_dir = ""
         self._timer: Timer
         self._judging = Judging()
@@ -92,6 +92,7 @@ class Watcher(CompanyActor):
         self._repo = opened(git_dir)
         self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
+        self._heard.open(git_dir)
         self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
         self._identity = identity_of(git_dir)

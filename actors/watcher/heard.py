@@ -1,19 +1,31 @@
 """What the watch reported and the watcher has not looked at yet."""
 
+import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from actors.git.directories import ANYTHING
+from actors.git.names import read_name
 from actors.watcher.commits import Branch
 
 
 class Heard:
     """The names that may have changed. The event loop adds, the watcher's thread takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, worktrees: Path) -> None:
+        """`worktrees` is the directory of the workflow's worktrees."""
         self._lock = threading.Lock()
         self._names: set[str] = set()
         self._wanted: frozenset[str] | None = None
+        self._git_dir = ""
+        self._below = os.path.realpath(worktrees) + os.sep
+        self._ours: set[str] = set()
+        """Worktrees that were below `worktrees` when something in their registration changed."""
+
+    def open(self, git_dir: str) -> None:
+        """Say which repository is watched, before the first `add`."""
+        self._git_dir = git_dir
 
     def add(self, names: set[str]) -> bool:
         """Note the names if one of them is wanted; return whether the watcher must be told."""
@@ -28,7 +40,24 @@ class Heard:
         wanted = self._wanted
         if wanted is None or not wanted.isdisjoint(names):
             return True
-        return any(name == ANYTHING or not name.startswith("refs/") for name in names)
+        return any(name == ANYTHING or self._is_ours(name) for name in names)
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a name, `worktrees/NAME`, is of a worktree of this workflow.
+
+        A hundred workflows on one repository make three hundred worktrees, and each is a concern of
+        one. A registration that cannot be read is being made, which changes it once more, or is
+        removed.
+        """
+        if name.startswith("refs/"):
+            return False
+        if name not in self._ours:
+            admin = Path(self._git_dir, name)
+            with suppress(OSError):
+                place = admin / read_name(admin / "gitdir")
+                if os.path.realpath(place).startswith(self._below):
+                    self._ours.add(name)
+        return name in self._ours
 
     def take(self) -> set[str]:
         """Return the names that were noted since the last call."""
