@@ -132,7 +132,8 @@ class Scene:
     def _advance(self, client: Client) -> bool:
         found = client.call("workflow.list")
         if not found:
-            client.call("plan.submit", plan=self.plan, base=str(self.place))
+            # A worker process checks the plan. An impatient user would submit it twice.
+            client.call("plan.submit", timeout=10, plan=self.plan, base=str(self.place))
             return False
         if found[0]["status"] in ("created", "ready"):
             verb = "prepare" if found[0]["status"] == "created" else "start"
