@@ -23,7 +23,8 @@ address = "demo/a/"
 [[operations]]
 include-name = [
     "POST /api/workflows", "POST /api/plans/check", "POST /api/login",
-    "POST /api/terminals/{terminal}/input",
+    "POST /api/terminals/{terminal}/input", "POST /api/workflows/{workflow}/plan",
+    "POST /api/workflows/{workflow}/tasks", "POST /api/tasks/{task}/terminals",
 ]
 checks.positive_data_acceptance.enabled = false
 [[operations]]
@@ -31,7 +32,7 @@ include-name = "GET /api/events"
 request-timeout = 1.0
 """
 """All checks. What a schema cannot say is left out: that a plan's repository is there, that a login
-code was made, and that there is something to type. 400 is a state in which nobody may do that."""
+code was made, that there is something to type, and what a plan's tables and programs are. 400 is a state in which nobody may do that."""
 
 
 @pytest.mark.timeout(600)
