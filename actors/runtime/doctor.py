@@ -68,6 +68,8 @@ def _git() -> Finding:
 def _identity() -> list[Finding]:
     """Only what is missing is said; a repository may set an identity of its own."""
     place = file_of_user("~")
+    if place is not None and not place.is_dir():
+        place = Path("/")  # the user's settings are read wherever git stands
     try:
         if shutil.which("git") is None or place is None or identity.can_commit(str(place)):
             return []

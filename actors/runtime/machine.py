@@ -14,7 +14,7 @@ from actors.clis import lookup
 from actors.clis.profile import Profile
 from actors.clis.providers import Provider, ProviderError
 from actors.clis.version import ask
-from actors.platform import descriptors, sandbox
+from actors.platform import descriptors
 from bus.results import Finding
 
 TERMINAL_MIB: Final = 300
@@ -31,7 +31,6 @@ def findings(online: bool) -> Iterator[Finding]:
     yield _descriptors()
     yield from _watches()
     yield from _memory()
-    yield _sandbox()
     yield _node()
     yield from _providers(online)
 
@@ -69,13 +68,6 @@ def _memory() -> Iterator[Finding]:
     count = free // TERMINAL_MIB
     what = f"{free} MiB of memory free: room for about {count} terminals of a real CLI"
     yield Finding(what) if count else Finding(what, "note", "end other programs")
-
-
-def _sandbox() -> Finding:
-    trouble = sandbox.trouble()
-    if not trouble:
-        return Finding("the sandbox of agents works (bubblewrap)")
-    return Finding(f"no sandbox for agents: {trouble}", "note", "install bubblewrap")
 
 
 def _node() -> Finding:
