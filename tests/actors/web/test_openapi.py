@@ -32,7 +32,8 @@ include-name = "GET /api/events"
 request-timeout = 1.0
 """
 """All checks. What a schema cannot say is left out: that a plan's repository is there, that a login
-code was made, that there is something to type, and what a plan's tables and programs are. 400 is a state in which nobody may do that."""
+code was made, that there is something to type, and what a plan's tables and programs are. 400 is a
+state in which nobody may do that."""
 
 
 @pytest.mark.timeout(600)
