@@ -96,7 +96,7 @@ class Chaos:
     def _advance(self, client: Client, name: str, row: dict[str, Any] | None) -> None:
         try:
             if row is None:
-                client.call("plan.submit", plan=self._plan(name), base=str(self.place))
+                client.call("plan.submit", timeout=10, plan=self._plan(name), base=str(self.place))
             elif row["status"] == "created":
                 client.call("workflow.prepare", workflow=name)
             elif row["status"] == "ready":
