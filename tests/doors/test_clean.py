@@ -26,6 +26,15 @@ def run_printed(line: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, cwd=cwd, check=True)
 
 
+def take_away(home: Home) -> None:
+    """Delete the home as often as its runtime still writes there, until that has ended."""
+    assert home.served is not None
+    while home.path.exists():
+        shutil.rmtree(home.path, ignore_errors=True)
+    home.served.wait(30)
+    shutil.rmtree(home.path, ignore_errors=True)
+
+
 def half(name: str = "a") -> str:
     """An instruction that commits half of the work, changes a file, and goes on for long."""
     script = commit(f"half-{name}", "x", "half")
@@ -268,9 +277,7 @@ def test_a_home_that_was_deleted_leaves_no_loop_and_a_way_on(
     acting.begin(plan_text(repo, {"a": [coder(half())]}))
     acting.until(lambda row: (Path(task(row, "a")["worktree"]) / "open-a").exists())
     home, tip = acting.home, git(repo, "rev-parse", "feat/a")
-    shutil.rmtree(home.path)
-    assert home.served is not None
-    home.served.wait(30)
+    take_away(home)
     home.serve()
     plan = write(home, plan_text(repo, {"a": [done("a")]}))
     refused = home.run("up", plan)
@@ -295,9 +302,7 @@ def test_down_ends_the_terminals_of_a_deleted_home_and_of_the_one_made_after_it(
     acting.begin(plan_text(repo, {"a": [coder("@ sleep 600\n")]}))
     acting.fact("instruction.sent")
     home = acting.home
-    shutil.rmtree(home.path)
-    assert home.served is not None
-    home.served.wait(30)
+    take_away(home)
     home.serve()
     git(repo, "worktree", "prune")
     git(repo, "branch", "-D", "feat/a")
