@@ -4,6 +4,7 @@
 `{"id": "any", "ok": true, "result": …}` or `{"id": "any", "ok": false, "error": {…}}`.
 """
 
+import re
 from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
@@ -345,6 +346,9 @@ encode = msgspec.json.Encoder().encode
 decode_reply = msgspec.json.Decoder(Reply).decode
 
 
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
 def decode(frame: bytes) -> AnyRequest:
     """Return the request in an untrusted frame. Raise only `Refused` (422)."""
     if len(frame) > MAX_FRAME:
@@ -355,7 +359,20 @@ def decode(frame: bytes) -> AnyRequest:
         raise refusal(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed("", f"not a JSON request: {error}") from error
+    if _LONG_NUMBER.search(frame):
+        _require_small_numbers(request)
     return request
+
+
+def _require_small_numbers(request: AnyRequest) -> None:
+    """Raise `Refused` (422) for a number that no message between actors can hold.
+
+    Only the parts of a request that are free, such as a plan, may have one.
+    """
+    try:
+        msgspec.msgpack.encode(request)
+    except OverflowError:
+        raise malformed("", "an integer has at most 64 bits") from None
 
 
 def id_of(frame: bytes) -> Any:

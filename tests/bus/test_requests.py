@@ -201,3 +201,14 @@ def test_any_fields_are_refused_or_a_request_that_can_travel(
     json.loads(requests.succeeded(request.id))
     if isinstance(request, requests.Command):
         messages.decode(messages.encode(Order("client/x", request)))
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 2**64])
+def test_a_number_that_no_message_can_hold_is_refused(number: int) -> None:
+    """A plan's own part is free of types, and travels between actors as it is."""
+    data = json.dumps({"type": "plan.check", "plan": {"limits": {"cost": number}}}).encode()
+    with pytest.raises(Refused) as refused:
+        requests.decode(data)
+    assert refused.value.body.code == 422
+    fits = json.dumps({"type": "plan.check", "plan": {"limits": {"cost": 2**63}}}).encode()
+    messages.encode(messages.PlanAsk("client/x", requests.decode(fits)))  # type: ignore[arg-type]
