@@ -69,7 +69,11 @@ def test_a_conflict_of_those_before_is_resolved_once_by_a_person(
         "a": [done("same", "one")],
         "b": [done("same", "two")],
         "c": [coder("$ cp same c\n" + say("c #done"))],
-        "d": [coder("$ while ! test -e ../../../go; do sleep 0.1; done\n" + say("d #done"))],
+        "d": [
+            coder(
+                "$ while ! test -e ../../../go; do sleep 0.1; done; echo d > d\n" + say("d #done")
+            )
+        ],
     }
     acting.begin(plan_text(repo, tasks, keys={"c": {"after": ["a", "b"]}}))
     conflict = acting.fact("merge.conflict")
