@@ -143,9 +143,9 @@ class Provider(_Strict):
     base_url: Text
     model: str = ""
     api_key_env: str = ""
-    price_input: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    price_output: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    price_cached: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_input: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    price_output: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    price_cached: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
 
 
 class Plan(_Strict):

@@ -53,9 +53,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
     api_key_env: str = ""
     api_key_from: str = ""
-    price_input: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    price_output: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    price_cached: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    price_input: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    price_output: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    price_cached: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
 
     @property
     def base_url_v1(self) -> str:
