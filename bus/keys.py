@@ -12,6 +12,7 @@ it needs no runtime. All keys are Curve25519, written in Z85 as ZeroMQ does (40 
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +79,11 @@ class ClientKey(msgspec.Struct, frozen=True):
     feed: str = ""
 
 
+_decode_server_keys = msgspec.json.Decoder(ServerKeys).decode
+_decode_key = msgspec.json.Decoder(Key).decode
+_decode_client_key = msgspec.json.Decoder(ClientKey).decode
+
+
 def new_pair() -> Pair:
     """Return a new pair of keys."""
     public, secret = zmq.curve_keypair()
@@ -89,7 +95,7 @@ def server_keys(home: Path) -> ServerKeys:
     path = _directory(home) / "server"
     with suppress(FileExistsError):
         _write_new(path, ServerKeys(new_pair(), new_pair()))
-    found = _read(path, ServerKeys)
+    found = _read(path, _decode_server_keys)
     if found is None:
         raise BadKey(f"{path} cannot be read as the door's own keys; remove it to make new ones")
     return found
@@ -97,7 +103,7 @@ def server_keys(home: Path) -> ServerKeys:
 
 def known(home: Path) -> list[Key]:
     """Return the keys that may connect, by name. A file that cannot be read admits nobody."""
-    found = (_read(path, Key) for path in sorted((home / "keys").glob(f"*{_SUFFIX}")))
+    found = (_read(path, _decode_key) for path in sorted((home / "keys").glob(f"*{_SUFFIX}")))
     return [key for key in found if key is not None]
 
 
@@ -122,7 +128,7 @@ def add(home: Path, name: str, public: str, right: Right) -> Key:
 def limit(home: Path, name: str, right: Right) -> Key:
     """Change what a key may do. Raise `BadKey` or `OSError`."""
     path = _path(home, name)
-    old = _read(path, Key)
+    old = _read(path, _decode_key)
     if old is None:
         raise BadKey(f"{path} cannot be read; revoke the key and make a new one")
     key = msgspec.structs.replace(old, right=right)
@@ -147,7 +153,7 @@ def write_client(path: Path, key: ClientKey) -> None:
 
 def read_client(path: Path) -> ClientKey:
     """Return a client's key from the file it was handed. Raise `BadKey`."""
-    found = _read(path, ClientKey)
+    found = _read(path, _decode_client_key)
     if found is None:
         raise BadKey(f"{path} is not a client's key file")
     return found
@@ -202,11 +208,11 @@ def _write_new(path: Path, value: object) -> None:
         draft.unlink()
 
 
-def _read(path: Path, kind: type[T]) -> T | None:
+def _read(path: Path, decode: Callable[[bytes], T]) -> T | None:
     """Return what a regular file of at most `LARGEST` bytes holds; None if it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(fd, "rb") as file:
-            return msgspec.json.decode(file.read(LARGEST), type=kind)
+            return decode(file.read(LARGEST))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

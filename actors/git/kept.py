@@ -85,6 +85,9 @@ class Record(msgspec.Struct, frozen=True):
     entries: list[Entry]
 
 
+_decode_record = msgspec.json.Decoder(Record).decode
+
+
 class _Unfit(Exception):
     """A result cannot be kept, or does not agree with its record."""
 
@@ -317,7 +320,7 @@ def _read(recipe: Recipe, kept: Path) -> Record:
     code, body = data[:64], data[64:]
     if not hmac.compare_digest(code, _code(recipe, body)):
         raise _Unfit("record")
-    return msgspec.json.decode(body, type=Record)
+    return _decode_record(body)
 
 
 def _code(recipe: Recipe, data: bytes) -> bytes:

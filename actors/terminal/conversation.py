@@ -25,6 +25,9 @@ class _Mark(msgspec.Struct):
     cli: str
 
 
+_decode_mark = msgspec.json.Decoder(_Mark).decode
+
+
 def home_of(port: Port) -> tuple[Path, int]:
     """Return the config home of this incarnation, and the incarnation that made it.
 
@@ -45,7 +48,7 @@ def home_of(port: Port) -> tuple[Path, int]:
 def _cli_in(home: Path) -> str:
     """Return the CLI whose conversation the home holds; "" if it was not made whole."""
     try:
-        return msgspec.json.decode((home / _MARK).read_bytes(), type=_Mark).cli
+        return _decode_mark((home / _MARK).read_bytes()).cli
     except (OSError, msgspec.DecodeError):
         return ""
 

@@ -23,6 +23,9 @@ EXCEPT = {
     "actors/command_line/reading_commands.py",
     "actors/command_line/terminal_commands.py",
     "actors/command_line/plan_commands.py",
+    "actors/command_line/cleaning_commands.py",
+    "actors/command_line/config_commands.py",
+    "actors/command_line/key_commands.py",
 }
 """The one function that makes converters, and what commands begin and end with: they run in one
 thread, and their imports wait so that `--help` is quick."""
