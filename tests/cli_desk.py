@@ -4,7 +4,6 @@ A repository with a linked worktree, a user, the fake model, and the program sta
 starts it.
 """
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from actors.clis.providers import provider
 from actors.clis.recognise import is_busy, is_ready, turn_began
 from actors.clis.screen import Screen
 from tests.real_cli import Driven, Island
+from tests.repositories import Repo
 
 PROFILES = load()
 NAMES = ["claude", "codex", "gemini", "qwen", "opencode", "aider"]
@@ -32,17 +32,12 @@ class Desk:
             made.mkdir()
         (home / ".gitconfig").write_text("[user]\nname = T\nemail = t@example.org\n")
         self.env = {"PATH": path, "HOME": str(home), "USER": "tester", "SHELL": "/bin/sh"}
-        self.git("init", "-qb", "main")
-        (self.repo / "README.md").write_text("hello\n")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "First")
+        self._repository = Repo.made(self.repo, self.env)
+        self._repository.commit("First", {"README.md": "hello\n"})
         self.git("worktree", "add", "-qb", "feat/x", str(self.worktree))
 
     def git(self, *args: str) -> str:
-        done = subprocess.run(
-            ["git", *args], cwd=self.repo, env=self.env, check=True, capture_output=True, text=True
-        )
-        return done.stdout
+        return self._repository.git(*args)
 
     def launch(self, name: str, *, bypass: bool, path: str = "", isolated: bool = True) -> Launch:
         """A provider of this name: its key is `key-NAME`, its model `model-NAME`.

@@ -20,7 +20,8 @@ import pytest
 from actors.clis import profile, rules
 from actors.command_line.commands import main
 from bus import plan
-from tests.doors.kit import AGENT, PYTHON, ROOT, make_repo
+from tests.doors.kit import AGENT, PYTHON, ROOT
+from tests.repositories import make_repo
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = {

@@ -26,7 +26,8 @@ from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from tests.crash.scene import FINAL
-from tests.doors.kit import PYTHON, ROOT, coder, commit, git, make_repo, plan_text
+from tests.doors.kit import PYTHON, ROOT, coder, commit, plan_text
+from tests.repositories import git, make_repo
 
 OVER = FINAL | {"failed"}
 

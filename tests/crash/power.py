@@ -24,7 +24,8 @@ from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.subscriber import Subscriber
-from tests.doors.kit import Home, coder, commit, git, make_repo, plan_text
+from tests.doors.kit import Home, coder, commit, plan_text
+from tests.repositories import git, make_repo
 
 _SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 _NOLOGFLUSH = 2

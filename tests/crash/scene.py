@@ -25,7 +25,8 @@ from actors.pty.ending import end_all_terminals, running_hosts
 from bus import connection, sockets
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
-from tests.doors.kit import PYTHON, coder, commit, git, make_repo, plan_text
+from tests.doors.kit import PYTHON, coder, commit, plan_text
+from tests.repositories import git, make_repo
 
 HERE = Path(__file__).resolve().parent
 FINAL = {"completed", "failed", "cancelled"}

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tests.doors.kit import Said, done, git, plan_text
+from tests.doors.kit import Said, done, plan_text
+from tests.repositories import git
 
 
 def good(repo: Path, **more: Any) -> str:

@@ -1,31 +1,11 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from actors.command_line.commands import main
-from tests.doors.acting import Acting
-from tests.doors.kit import Call, Home, Said, make_repo
+from tests.doors.kit import Call, Home, Said
 from tests.doors.working import Working
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return make_repo(tmp_path / "repo")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
-
-
-@pytest.fixture
-def acting(home: Home) -> Acting:
-    """A home with a runtime that serves it."""
-    home.serve()
-    return Acting(home)
 
 
 @pytest.fixture

@@ -30,23 +30,21 @@ busy = 'esc to interrupt'
 """
 
 
-def git(repo: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=repo, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+SHELL = """
+[cli.shell]
+command = ["bash", "--norc", "--noprofile"]
+ready = '[$#] $'
+env = { PS1 = "$ " }
+"""
 
 
-def make_repo(path: Path, files: dict[str, str] | None = None) -> Path:
-    """A repository with one commit on `main`."""
-    path.mkdir(parents=True)
-    git(path, "init", "-q", "-b", "main")
-    git(path, "config", "user.name", "Test")
-    git(path, "config", "user.email", "test@example.org")
-    for name, text in (files or {"README": "a sample\n"}).items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_text(text)
-    git(path, "add", "-A")
-    git(path, "commit", "-q", "-m", "first")
-    return path
+def shell_plan(repo: Path) -> str:
+    """TOML of a plan whose one terminal is a shell."""
+    return (
+        f'name = "demo"\nrepo = {json.dumps(str(repo))}\ntest = ["true"]\n{SHELL}'
+        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
+        'instruction = "true"\n'
+    )
 
 
 def coder(script: str, **more: Any) -> dict[str, Any]:

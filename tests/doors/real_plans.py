@@ -13,9 +13,10 @@ import pytest
 
 from actors.clis.keys import harmless
 from tests.cli_install import Missing, cli_path
-from tests.doors.kit import Home, git, moves, plan_text, types
+from tests.doors.kit import Home, moves, plan_text, types
 from tests.doors.working import until
 from tests.real_cli import Island
+from tests.repositories import git
 
 Fact = dict[str, Any]
 

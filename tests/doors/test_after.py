@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.doors.acting import Acting, helper, say, task
-from tests.doors.kit import Call, Home, coder, commit, done, git, plan_text
+from tests.doors.kit import Call, Home, coder, commit, done, plan_text
+from tests.repositories import git
 
 NEEDS_BOTH = "$ cat a b > c\n$ git add -A && git commit -q -m 'c of both #done'\n"
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.actors.command_line.test_attach import SHELL, Person, enter
+from tests.actors.command_line.test_attach import Person, enter
 from tests.actors.served import until
 from tests.doors.acting import Acting
-from tests.doors.kit import Home, make_repo
+from tests.doors.kit import Home, shell_plan
+from tests.repositories import make_repo
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +25,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
     repo = make_repo(place / "repo", {"README": "x\n", "long": "\n".join(map(str, range(1000)))})
     home.serve()
     acting = Acting(home)
-    plan = (
-        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
-        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
-        'instruction = "true"\n'
-    )
-    acting.call("plan.submit", plan=plan, base=str(place))
+    acting.call("plan.submit", plan=shell_plan(repo), base=str(place))
     acting.call("workflow.prepare", workflow="demo")
     acting.status("ready")
     yield acting

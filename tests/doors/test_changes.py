@@ -11,8 +11,9 @@ from actors.plan.text import shown_plan
 from bus.errors import Refused
 from bus.plan import decode
 from tests.doors.acting import Acting, task, terminal
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
 from tests.doors.working import until, waits_for
+from tests.repositories import git
 
 
 def working(acting: Acting, repo: Path, tmp_path: Path, **more: Any) -> Path:

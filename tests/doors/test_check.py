@@ -17,7 +17,8 @@ from actors.git.copies import to_copy
 from actors.plan.check import check
 from bus.errors import Refused
 from tests.doors.checking import good, refused, state
-from tests.doors.kit import PYTHON, Call, Home, coder, git, plan_text
+from tests.doors.kit import PYTHON, Call, Home, coder, plan_text
+from tests.repositories import git
 from tests.sample_plan import SAMPLE
 
 pytestmark = pytest.mark.usefixtures("alone")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.doors.checking import good, refused
-from tests.doors.kit import Call, git, make_repo
+from tests.doors.kit import Call
+from tests.repositories import git, make_repo
 
 pytestmark = pytest.mark.usefixtures("alone")
 

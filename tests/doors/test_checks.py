@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.doors.acting import Acting, helper, say, task, terminal
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
 from tests.doors.working import until
+from tests.repositories import git
 
 
 def check(shell: str, id: str = "a") -> dict[str, dict[str, Any]]:

@@ -12,7 +12,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, task
-from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, git, plan_text, types
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, plan_text, types
+from tests.repositories import git
 
 
 def refs(repo: Path) -> dict[str, str]:

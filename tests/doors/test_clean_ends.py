@@ -20,8 +20,9 @@ import zmq
 from actors.host import family
 from actors.pty import strays
 from bus import connection, sockets
-from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, git, moves, plan_text, types
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, moves, plan_text, types
 from tests.doors.working import Working, ended, until, waits_for, write
+from tests.repositories import git
 
 
 def sockets_of(home: Home) -> Path:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.kit import Home, git
+from tests.doors.kit import Home
 from tests.doors.test_git_storm import Watched
+from tests.repositories import git
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from tests.doors.acting import Acting, Row, helper, say, terminal
-from tests.doors.kit import coder, commit, done, git, moves, plan_text
+from tests.doors.kit import coder, commit, done, moves, plan_text
+from tests.repositories import git
 
 BOTH = {"a": [done("same", "one")], "b": [done("same", "two")]}
 

@@ -8,7 +8,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, task
-from tests.doors.kit import Home, coder, done, git, plan_text
+from tests.doors.kit import Home, coder, done, plan_text
+from tests.repositories import git
 
 
 def test_a_variable_that_is_not_brought_is_said_to_differ(

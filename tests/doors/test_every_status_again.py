@@ -11,8 +11,9 @@ import pytest
 
 from tests.doors.acting import Acting, cli, task, terminal
 from tests.doors.dying import dies_at, start_and_die
-from tests.doors.kit import Home, coder, commit, done, git, moves, plan_text, types
+from tests.doors.kit import Home, coder, commit, done, moves, plan_text, types
 from tests.doors.working import waits_for
+from tests.repositories import git
 
 
 class Held:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.doors.kit import Home, done, git, plan_text, types
+from tests.doors.kit import Home, done, plan_text, types
+from tests.repositories import git
 
 
 def test_a_merger_that_fails_again_and_again_is_a_failed_merge_that_can_be_continued(

@@ -7,7 +7,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, cli, helper, once, say, task, terminal
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import git
 
 
 def _fails_once(tmp_path: Path) -> str:

@@ -7,17 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bus import connection
-from tests.doors.kit import Home, coder, done, make_repo, plan_text
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
+from tests.doors.kit import Home, coder, done, plan_text
+from tests.repositories import make_repo
 
 
 def _count(home: Home, what: str) -> int:

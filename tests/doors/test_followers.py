@@ -17,7 +17,8 @@ import zmq
 from bus import connection
 from bus.connection import Connection
 from bus.subscriber import Subscriber
-from tests.doors.kit import Home, coder, commit, done, git, plan_text
+from tests.doors.kit import Home, coder, commit, done, plan_text
+from tests.repositories import git
 
 STORM = 150
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 SLOW = '#!/bin/sh\nif [ "$1" = committed ]; then sleep 0.3; fi\n'
 """A `reference-transaction` hook: the ref has moved, and the index is replaced after it."""

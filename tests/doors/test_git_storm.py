@@ -16,7 +16,8 @@ import pytest
 
 from bus import connection
 from bus.subscriber import Subscriber
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 BRANCHES, EACH = 20, 50
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from actors.command_line.projects import recognise
-from tests.doors.kit import Call, Home, git
+from tests.doors.kit import Call, Home
 from tests.doors.terminal_kit import Window
+from tests.repositories import git
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.doors.acting import Acting
-from tests.doors.kit import Call, coder, git, plan_text
+from tests.doors.kit import Call, coder, plan_text
+from tests.repositories import git
 
 VARIABLES = '[variables]\nlevel = 3\n[variables.issue]\ntitle = "Log in"\n'
 

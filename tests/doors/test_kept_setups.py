@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from tests.doors.acting import Acting, say
-from tests.doors.kit import coder, done, git, make_repo, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import git, make_repo
 
 
 def test_setup_runs_once_for_all_trees_with_the_same_inputs(acting: Acting, tmp_path: Path) -> None:

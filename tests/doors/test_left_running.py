@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from actors.platform import processes
-from tests.doors.kit import Home, done, git, make_repo, plan_text
+from tests.doors.kit import Home, done, plan_text
 from tests.doors.working import ended, until
+from tests.repositories import git, make_repo
 
 
 def hanging_filter(repo: Path, pids: Path) -> str:

@@ -9,8 +9,9 @@ from actors.pty.ending import running_hosts
 from tests.actors.terminal.test_conversation import talker
 from tests.actors.terminal.test_usage import spender
 from tests.doors.acting import Acting, terminal
-from tests.doors.kit import make_repo, plan_text
+from tests.doors.kit import plan_text
 from tests.refused import USAGE, refused_cli
+from tests.repositories import make_repo
 
 
 def test_a_killed_runtime_waits_on_and_goes_on_once(acting: Acting, tmp_path: Path) -> None:

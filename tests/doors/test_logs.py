@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from bus import connection, keys, logs
 from bus.client import Client
 from bus.errors import Refused
 from tests.actors.served import until
-from tests.doors.kit import PYTHON, ROOT, Home, done, make_repo, plan_text
+from tests.doors.kit import PYTHON, ROOT, Home, done, plan_text
+from tests.repositories import make_repo
 
 PLANTED = "planted-3b1f0c9e"
 TYPED = "typed-77aa01bc"
@@ -41,13 +41,6 @@ class Logged:
         self.home.run("down", "--terminals")
         self.process.wait(60)
         return self.log.read_text()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
 
 
 def _do_everything(logged: Logged, tmp_path: Path) -> list[str]:

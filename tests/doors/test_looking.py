@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from actors.pty.ending import running_hosts
-from tests.doors.kit import PYTHON, ROOT, Call, Home, coder, done, make_repo, plan_text
+from tests.doors.kit import PYTHON, ROOT, Call, Home, coder, done, plan_text
+from tests.repositories import make_repo
 
 RUN = [PYTHON, str(ROOT / "run.py")]
 

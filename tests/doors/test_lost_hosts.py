@@ -17,8 +17,9 @@ from bus import connection
 from bus.client import Client
 from bus.errors import Refused
 from tests.doors.dying import dies_at, start_and_die
-from tests.doors.kit import PYTHON, Home, coder, done, git, plan_text, types
+from tests.doors.kit import PYTHON, Home, coder, done, plan_text, types
 from tests.doors.working import Working, until
+from tests.repositories import git
 
 
 def kill_hosts(home: Home, below: str = "") -> list[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.doors.acting import Acting, task, terminal
-from tests.doors.kit import coder, commit, git, plan_text, types
+from tests.doors.kit import coder, commit, plan_text, types
+from tests.repositories import git
 
 
 def waits(go: Path) -> str:

@@ -4,8 +4,9 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, git, moves, plan_text, types
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, moves, plan_text, types
 from tests.doors.terminal_kit import Window
+from tests.repositories import git
 
 
 def write(tmp_path: Path, text: str) -> str:

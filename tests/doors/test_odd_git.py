@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 LINES = "".join(f"line {number}\n" for number in range(30))
 ODD = "caf\udce9.txt"

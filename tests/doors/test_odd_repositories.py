@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.kit import Home, done, git, plan_text
+from tests.doors.kit import Home, done, plan_text
+from tests.repositories import git
 
 
 def shallow(repo: Path) -> Path:

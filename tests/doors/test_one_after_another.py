@@ -7,8 +7,9 @@ from typing import Any
 from actors.pty.records import FoundHost, find_hosts
 from actors.terminal.launcher import IN_FLIGHT
 from tests.doors.acting import Acting, cli
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
 from tests.doors.working import until
+from tests.repositories import git
 
 
 def submit(acting: Acting, name: str, plan: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from actors.pty import records
 from tests.doors.acting import Acting, cli, task, terminal
-from tests.doors.kit import coder, commit, done, git, moves, plan_text
+from tests.doors.kit import coder, commit, done, moves, plan_text
+from tests.repositories import git
 
 
 def _wait(go: Path) -> str:

@@ -13,7 +13,8 @@ import pytest
 
 from actors.clis.keys import harmless
 from tests.doors.acting import Acting, Row, cli, say, terminal
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 
 def _work(row: Row) -> Row:

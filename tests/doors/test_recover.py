@@ -7,7 +7,8 @@ from pathlib import Path
 
 from actors.pty.ending import running_hosts
 from tests.doors.acting import Acting, task
-from tests.doors.kit import Home, coder, commit, done, git, plan_text
+from tests.doors.kit import Home, coder, commit, done, plan_text
+from tests.repositories import git
 
 
 def machine_goes_down(home: Home) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.doors.acting import Acting, helper, say, terminal
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import git
 
 BOTH = {"a": [done("a")], "b": [done("b")]}
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.doors.acting import Acting, say, task, terminal
-from tests.doors.kit import coder, done, git, moves, plan_text
+from tests.doors.kit import coder, done, moves, plan_text
+from tests.repositories import git
 
 WORK = "$ echo x >> work\n" + say("work #review")
 

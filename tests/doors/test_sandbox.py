@@ -9,7 +9,8 @@ import pytest
 from actors.platform import sandbox
 from bus.errors import Refused
 from tests.doors.acting import Acting
-from tests.doors.kit import coder, git, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import git
 
 pytestmark = pytest.mark.skipif(bool(sandbox.trouble()), reason=sandbox.trouble())
 

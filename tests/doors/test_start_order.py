@@ -15,7 +15,8 @@ import pytest
 from actors.pty.ending import running_hosts
 from bus.errors import Refused
 from tests.doors.acting import Acting, cli, task, terminal
-from tests.doors.kit import Home, coder, commit, done, git, moves, plan_text
+from tests.doors.kit import Home, coder, commit, done, moves, plan_text
+from tests.repositories import git
 
 Facts = list[dict[str, Any]]
 

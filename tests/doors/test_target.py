@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from tests.doors.acting import Acting
-from tests.doors.kit import coder, commit, done, git, plan_text
+from tests.doors.kit import coder, commit, done, plan_text
+from tests.repositories import git
 
 
 def test_a_target_that_moves_under_the_tests_is_merged_and_tested_again(

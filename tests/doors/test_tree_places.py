@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from tests.doors.acting import Acting
-from tests.doors.kit import coder, commit, git, plan_text
+from tests.doors.kit import coder, commit, plan_text
+from tests.repositories import git
 
 
 def test_a_plan_works_copies_sets_up_and_tests_in_its_own_place(acting: Acting, repo: Path) -> None:

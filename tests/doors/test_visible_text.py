@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.doors.kit import Home, coder, git, make_repo, plan_text
+from tests.doors.kit import Home, coder, plan_text
 from tests.doors.terminal_kit import Window
+from tests.repositories import git, make_repo
 
 _CONTROLS = "".join(map(chr, [*range(1, 9), *range(11, 32), *range(127, 160)]))
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u2028\u2029"

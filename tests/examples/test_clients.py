@@ -14,7 +14,8 @@ import pytest
 from bus import connection
 from bus.client import Client
 from tests.actors.served import until
-from tests.doors.kit import ROOT, Home, done, make_repo, plan_text
+from tests.doors.kit import ROOT, Home, done, plan_text
+from tests.repositories import make_repo
 
 CLIENTS = ROOT / "examples" / "clients"
 ZEROMQ = "zeromq@6"

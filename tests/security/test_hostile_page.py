@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from bus import connection
-from tests.doors.kit import Home, done, make_repo, plan_text
+from tests.doors.kit import Home, done, plan_text
+from tests.repositories import make_repo
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

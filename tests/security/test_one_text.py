@@ -14,7 +14,7 @@ from actors.git.reflog import entries
 from actors.git.refs import RefScanner, read_ref
 from actors.platform.files import read_bounded
 from tests.bus.test_linear import BOUND, growth
-from tests.doors.kit import git, make_repo
+from tests.repositories import git, make_repo
 
 JSONC: dict[str, Callable[[int], str]] = {
     "a ruler after a comma": lambda n: '{"a": 1,\n' + "/" * n + "\n}",

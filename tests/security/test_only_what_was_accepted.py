@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.doors.acting import Acting, Row, say, task, terminal
-from tests.doors.kit import coder, done, git, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import git
 
 REVIEW = "$ echo good > a\n" + say("work #review")
 

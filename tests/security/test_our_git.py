@@ -16,13 +16,8 @@ from actors.git.examination import Dirty, Examination
 from actors.git.pins import pin
 from actors.git.repository import is_dirty
 from bus import plan
-from tests.doors.kit import git as user_git
-from tests.doors.kit import make_repo
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return make_repo(tmp_path / "repo")
+from tests.repositories import git as user_git
+from tests.repositories import make_repo
 
 
 @pytest.fixture

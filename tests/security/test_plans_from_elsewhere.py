@@ -9,7 +9,8 @@ from actors.gateway import examiner
 from bus.client import Client
 from bus.errors import Refused
 from tests.actors.served import Served
-from tests.doors.kit import done, git, make_repo, plan_text
+from tests.doors.kit import done, plan_text
+from tests.repositories import git, make_repo
 
 
 def test_a_filter_that_hangs_ends_the_check_and_the_door_stays_open(

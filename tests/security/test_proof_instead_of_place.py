@@ -8,7 +8,8 @@ import pytest
 
 from bus import address
 from tests.doors.acting import Acting, Row, say, task
-from tests.doors.kit import Home, coder, done, git, plan_text
+from tests.doors.kit import Home, coder, done, plan_text
+from tests.repositories import git
 
 EXIT = {
     "kind": "exited", "status": 0, "at": 1.0, "offset": 0, "leftovers": 0, "survivors": 0,

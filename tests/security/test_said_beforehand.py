@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 PROVIDER = """
 [provider.glm]

@@ -12,7 +12,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, say, task
-from tests.doors.kit import coder, git, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import git
 
 FILTER = "git config filter.x.smudge evil"
 HOOK = """sed -i "s/#fail/#done/" "$1" """

@@ -10,7 +10,8 @@ from actors.runtime.doctor import examine
 from bus import plan as plans
 from bus.sockets import socket_directory
 from tests.doors.acting import Acting
-from tests.doors.kit import Home, coder, git, plan_text
+from tests.doors.kit import Home, coder, plan_text
+from tests.repositories import git
 
 NO_ADDRESS = ("example.org", "ftp://x", "https://", "https://[", "https://x:99999", "https://a b/")
 

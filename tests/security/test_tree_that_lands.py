@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.doors.acting import Acting, say
-from tests.doors.kit import coder, git, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import git
 
 SEES_GOOD = 'test = ["sh", "-c", "grep -q good a"]'
 

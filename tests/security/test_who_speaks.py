@@ -8,7 +8,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, say, task
-from tests.doors.kit import PYTHON, coder, git, plan_text
+from tests.doors.kit import PYTHON, coder, plan_text
+from tests.repositories import git
 
 ASK = """
 import json, os, sys, zmq

@@ -10,45 +10,12 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.doors.acting import Acting
-from tests.doors.kit import PYTHON, ROOT, Home, git, make_repo
-
-SHELL = """
-[cli.shell]
-command = ["bash", "--norc", "--noprofile"]
-ready = '[$#] $'
-env = { PS1 = "$ " }
-"""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
-
-
-@pytest.fixture
-def shell(home: Home, tmp_path: Path) -> Acting:
-    """A workflow whose one terminal is a shell that has been told nothing yet."""
-    repo = make_repo(tmp_path / "repo")
-    assert git(repo, "status", "--short") == ""
-    home.serve()
-    acting = Acting(home)
-    plan = (
-        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
-        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
-        'instruction = "true"\n'
-    )
-    acting.call("plan.submit", plan=plan, base=str(tmp_path))
-    acting.call("workflow.prepare", workflow="demo")
-    acting.status("ready")
-    return acting
+from tests.doors.kit import PYTHON, ROOT, Home
 
 
 class Person:

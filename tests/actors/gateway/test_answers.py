@@ -21,7 +21,8 @@ from bus.errors import Refused
 from bus.requests import WorkflowPrepare
 from store.errors import Damaged
 from tests.actors.served import Served, flat, lives, until, workers
-from tests.doors.kit import coder, done, git, make_repo, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import git, make_repo
 
 Reply = dict[str, Any]
 

@@ -1,36 +1,12 @@
 """Live output on the feed: for subscribers to `output/…`, while they are there."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import zmq
 
 from bus import connection
 from bus.subscriber import Subscriber
-from tests.actors.command_line.test_attach import SHELL
 from tests.doors.acting import Acting
-from tests.doors.kit import Home, make_repo
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Acting]:
-    """A workflow whose one terminal is a shell that has been told nothing yet."""
-    repo = make_repo(tmp_path / "repo")
-    home = Home(tmp_path / "home")
-    home.serve()
-    acting = Acting(home)
-    plan = (
-        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
-        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
-        'instruction = "true"\n'
-    )
-    acting.call("plan.submit", plan=plan, base=str(tmp_path))
-    acting.call("workflow.prepare", workflow="demo")
-    acting.status("ready")
-    yield acting
-    home.close()
 
 
 def listen(shell: Acting, topic: bytes) -> "zmq.Socket[bytes]":

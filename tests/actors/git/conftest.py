@@ -1,7 +1,6 @@
 """Real repositories, made by the real `git`, far from the user's configuration."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
 
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +32,7 @@ def _no_user_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 @pytest.fixture
 def empty(tmp_path: Path) -> Repo:
     """A repository without a commit."""
-    repo = Repo(tmp_path / "repo")
-    subprocess.run(["git", "init", "-q", "-b", "main", repo.path], check=True)
-    repo.git("config", "user.name", "A U Thor")
-    repo.git("config", "user.email", "author@example.com")
+    repo = Repo.made(tmp_path / "repo")
     repo.git("config", "gc.auto", "0")
     return repo
 

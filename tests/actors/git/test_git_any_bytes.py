@@ -20,7 +20,7 @@ from actors.git.names import shown
 from actors.git.repository import survey
 from actors.watcher.commits import Branch, fact_of, utc
 from bus.facts import CommitSeen, decode_fact, encode_fact
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 ME = b"A U Thor <a@example.com> 1 +0000"
 

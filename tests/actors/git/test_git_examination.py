@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.git.examination import LEFT, PATIENCE, TWICE, Clean, Dirty, Examination, Unknown
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from actors.git.identity import CALLBOARD, can_commit, identity
 from actors.git.land import Behind, Landed, RefRefused, Stock, land, take_stock
 from actors.git.places import own_git_dir
 from actors.git.repository import worktree_path
-from tests.actors.git.git_repos import Repo, land_next
+from tests.actors.git.git_repos import land_next
+from tests.repositories import Repo
 
 _DEATHS = {
     "killed": "kill -9 $$",

@@ -8,7 +8,8 @@ import pytest
 from actors.git import command
 from actors.git.command import GitLate, git
 from actors.git.land import Landed, RefRefused, Stock, land, take_stock
-from tests.actors.git.git_repos import Repo, land_next
+from tests.actors.git.git_repos import land_next
+from tests.repositories import Repo
 
 
 @pytest.fixture

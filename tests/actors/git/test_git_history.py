@@ -13,7 +13,7 @@ from actors.git.history import (
     moves,
 )
 from bus.kinds import RefChange
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 REF = "refs/heads/task"
 

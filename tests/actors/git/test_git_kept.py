@@ -9,7 +9,7 @@ import pytest
 from actors.git import kept
 from actors.git.kept import Recipe, fill, keep
 from actors.git.worktrees import add
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from actors.git.land import (
     land,
     take_stock,
 )
-from tests.actors.git.git_repos import Repo, killed_at, land_next
+from tests.actors.git.git_repos import killed_at, land_next
+from tests.repositories import Repo
 
 NEW_FILES = {
     "a.txt": "a2\n",

@@ -11,7 +11,8 @@ from actors.git.land import (
     Landing,
     land,
 )
-from tests.actors.git.git_repos import Repo, land_next
+from tests.actors.git.git_repos import land_next
+from tests.repositories import Repo
 
 
 def test_a_sparse_checkout_stays_sparse(repo: Repo) -> None:

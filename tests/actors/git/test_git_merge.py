@@ -18,7 +18,7 @@ from actors.git.merge import (
     plan_merge,
     preview,
 )
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 def request(repo: Repo, *names: str) -> MergeRequest:

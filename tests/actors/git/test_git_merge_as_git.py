@@ -13,7 +13,7 @@ from actors.git.automerge import is_able
 from actors.git.conflicts import Kind
 from actors.git.merge import Conflict, MergeResult, forecast, merge_branches, plan_merge, preview
 from actors.git.repository import survey
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 pytestmark = pytest.mark.skipif(not is_able(), reason="this git has no merge-tree --write-tree")
 

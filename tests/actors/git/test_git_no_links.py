@@ -15,7 +15,8 @@ import pytest
 from actors.git.checkout import Checkout
 from actors.git.hold import Intent, Locked
 from actors.git.land import Landed, TargetLocked, land, take_stock
-from tests.actors.git.git_repos import Repo, killed_at, land_next
+from tests.actors.git.git_repos import killed_at, land_next
+from tests.repositories import Repo
 
 CALLS = {"x86_64": (86, 265), "aarch64": (37,)}.get(platform.machine(), ())
 """The numbers of `link` and `linkat`."""

@@ -14,7 +14,7 @@ from actors.git.places import explicit, main_workdir, place_within
 from actors.git.repository import survey
 from actors.git.tested import Tree, checkout_tree
 from actors.git.worktrees import Worktree, add, remove
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 def apart(repo: Repo, place: Path) -> str:

@@ -10,7 +10,7 @@ from actors.git.branches import check_name, check_together
 from actors.git.changes import changed
 from actors.git.errors import RepositoryError, Rule
 from actors.git.repository import is_dirty, survey
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 def refusal(path: Path, target: str = "main", branches: tuple[str, ...] = ()) -> Rule:

@@ -12,7 +12,7 @@ from actors.git.resolution import (
     check_worktree,
     materialize,
 )
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 BASE = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 2\n"
 ONTO = BASE.replace("import a", "import a, b").replace("return 1", "return 10")

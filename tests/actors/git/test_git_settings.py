@@ -11,7 +11,8 @@ from actors.git.identity import CALLBOARD, Identity, identity, of_text
 from actors.git.land import Landed
 from actors.git.repository import survey
 from actors.git.settings import FOR_AGENTS, SAID, for_agents
-from tests.actors.git.git_repos import Repo, land_next
+from tests.actors.git.git_repos import land_next
+from tests.repositories import Repo
 
 PAGE = (Path(__file__).parents[3] / "docs" / "git-settings.md").read_text()
 ON = {"branch.{target}.mergeoptions": "--squash"}

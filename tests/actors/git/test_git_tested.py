@@ -11,7 +11,7 @@ from actors.git.land import Damaged, Landed, land
 from actors.git.settings import converting
 from actors.git.tested import Differs, Tree, checkout_tree, clear
 from actors.git.worktrees import add
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 
 def make(repo: Repo, home: Path, **more: object) -> Tree | Differs:

@@ -15,7 +15,7 @@ from actors.git.history import Advanced, Created, Deleted, moves
 from actors.git.polling import PollingWatch
 from actors.git.refs import RefScanner, RefState, read_ref
 from actors.git.watch import RefWatch, open_watch
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 WAIT = 30.0
 ZERO = "0" * 40

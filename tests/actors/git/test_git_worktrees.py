@@ -8,7 +8,8 @@ from actors.git import worktrees
 from actors.git.errors import RepositoryError, Rule
 from actors.git.pins import pin
 from actors.git.worktrees import Removed, Worktree, add, remove
-from tests.actors.git.git_repos import Repo, killed_at
+from tests.actors.git.git_repos import killed_at
+from tests.repositories import Repo
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from actors.git.merge import forecast
 from actors.git.touched import common_start, may_conflict, touched_since
-from tests.actors.git.git_repos import Repo
+from tests.repositories import Repo
 
 FILES = ["a", "b", "d/e", "d/f/g", "h/i"]
 OVER = {"a": "a/under", "d/e": "d", "h/i": "h/i/j", "b": "d/new"}

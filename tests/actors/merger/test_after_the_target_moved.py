@@ -8,7 +8,8 @@ import pytest
 
 from tests.actors.merger.test_hanging_merges import conflicting, start
 from tests.actors.served import Served, facts
-from tests.doors.kit import done, git, make_repo, plan_text
+from tests.doors.kit import done, plan_text
+from tests.repositories import git, make_repo
 
 KILL_WORKER = """pid=$PPID
 while [ $pid -gt 1 ]; do

@@ -10,7 +10,8 @@ import pytest
 from actors.merger import actor as merger
 from actors.system import own_worker
 from tests.actors.served import Served, facts, submit, until, workers
-from tests.doors.kit import done, git, make_repo, plan_text
+from tests.doors.kit import done, plan_text
+from tests.repositories import git, make_repo
 
 
 def conflicting(repo: Path, driver: str) -> str:

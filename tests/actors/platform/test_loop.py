@@ -13,7 +13,8 @@ import pytest
 from actors.platform.loop import EventLoop
 from bus import clock
 from tests.actors.served import Served, facts, submit
-from tests.doors.kit import coder, done, make_repo, plan_text
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import make_repo
 
 WAIT = 30.0
 

@@ -16,7 +16,8 @@ import pytest
 from actors.pty.ending import running_hosts
 from bus.subscriber import Subscriber
 from tests.actors.served import Served, flat
-from tests.doors.kit import coder, commit, done, git, make_repo, plan_text
+from tests.doors.kit import coder, commit, done, plan_text
+from tests.repositories import git, make_repo
 
 REVIEWED = [
     coder(commit("a", "a", "write a #review")),

@@ -7,7 +7,8 @@ by a trigger that another program made.
 from pathlib import Path
 
 from tests.actors.served import Served, facts, submit
-from tests.doors.kit import coder, git, make_repo, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import git, make_repo
 
 REFUSE = (
     "CREATE TRIGGER refuse BEFORE INSERT ON fact"

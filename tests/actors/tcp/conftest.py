@@ -11,7 +11,8 @@ from bus import connection, keys
 from bus.client import Client
 from bus.connection import TcpPlace
 from bus.keys import ClientKey
-from tests.doors.kit import Home, make_repo
+from tests.doors.kit import Home
+from tests.repositories import make_repo
 
 
 class Tcp:

@@ -167,7 +167,7 @@ def test_toml_is_looked_into_like_json(opened: Tcp, repo: Path) -> None:
 def test_a_plan_names_only_repositories_that_were_opened(
     opened: Tcp, repo: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from tests.doors.kit import make_repo
+    from tests.repositories import make_repo
 
     other = make_repo(tmp_path_factory.mktemp("other") / "repo")
     with opened.client(key_of(opened)) as client:
@@ -197,7 +197,7 @@ def test_every_request_is_decided_on() -> None:
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.doors.kit import make_repo
+    from tests.repositories import make_repo
 
     return make_repo(tmp_path_factory.mktemp("opened") / "repo")
 

@@ -11,7 +11,8 @@ import pytest
 from actors.pty.ending import running_hosts
 from tests.actors.served import Served, facts, submit, until
 from tests.doors.acting import terminal
-from tests.doors.kit import PYTHON, make_repo, plan_text
+from tests.doors.kit import PYTHON, plan_text
+from tests.repositories import make_repo
 
 AGENT = r"""
 import json, os, pathlib, subprocess, sys, tty, time

@@ -9,7 +9,8 @@ import pytest
 from actors.terminal import delivery
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import cli, terminal
-from tests.doors.kit import make_repo, plan_text
+from tests.doors.kit import plan_text
+from tests.repositories import make_repo
 
 DEAF_BOX = """
 import os, sys, tty

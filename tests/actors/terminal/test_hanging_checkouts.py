@@ -7,7 +7,8 @@ import pytest
 
 from actors.git import command
 from tests.actors.served import Served, facts, lives, submit, until
-from tests.doors.kit import done, git, make_repo, plan_text
+from tests.doors.kit import done, plan_text
+from tests.repositories import git, make_repo
 
 
 def hangs(repo: Path, gate: Path) -> Path:

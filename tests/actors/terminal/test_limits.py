@@ -14,8 +14,9 @@ from actors.terminal import limits, looks
 from bus.kinds import LimitKind
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import terminal
-from tests.doors.kit import make_repo, plan_text
+from tests.doors.kit import plan_text
 from tests.refused import USAGE, refused_cli
+from tests.repositories import make_repo
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from actors.terminal.missing import NOTHING_COUNTS, Place, missing
-from tests.doors.kit import git, make_repo
+from tests.repositories import git, make_repo
 
 
 class Scene:

@@ -7,7 +7,8 @@ from actors.terminal.actor import TerminalActor
 from actors.terminal.ground import Ground
 from bus.facts import TerminalUnverified, TimedOut
 from tests.actors.served import Served, facts, submit
-from tests.doors.kit import coder, make_repo, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import make_repo
 
 ROOM = Path(__file__).parents[3] / "actors" / "terminal"
 PARTS = {

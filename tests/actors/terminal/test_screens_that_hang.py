@@ -7,7 +7,8 @@ import pytest
 
 from actors.terminal import screens
 from tests.actors.served import Served
-from tests.doors.kit import PYTHON, done, make_repo, moves, plan_text
+from tests.doors.kit import PYTHON, done, moves, plan_text
+from tests.repositories import make_repo
 
 HOSTILE = f"""
 [cli.hostile]

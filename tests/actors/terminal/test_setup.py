@@ -8,7 +8,8 @@ import pytest
 from actors.pty.ending import running_hosts
 from actors.terminal import setup
 from tests.actors.served import Served, facts, lives, submit, until
-from tests.doors.kit import Home, done, make_repo, moves, plan_text
+from tests.doors.kit import Home, done, moves, plan_text
+from tests.repositories import make_repo
 
 
 class Scripted:

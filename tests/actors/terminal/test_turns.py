@@ -13,7 +13,8 @@ import pytest
 from actors.terminal import looks
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import cli, say, terminal
-from tests.doors.kit import PYTHON, coder, make_repo, plan_text
+from tests.doors.kit import PYTHON, coder, plan_text
+from tests.repositories import make_repo
 
 
 @pytest.fixture(autouse=True)

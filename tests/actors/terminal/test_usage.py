@@ -11,7 +11,8 @@ from actors.terminal import looks
 from bus.errors import Refused
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import terminal
-from tests.doors.kit import PYTHON, make_repo, plan_text
+from tests.doors.kit import PYTHON, plan_text
+from tests.repositories import make_repo
 
 AGENT = r"""
 import json, os, pathlib, subprocess, sys, time, tty

@@ -5,7 +5,8 @@ from pathlib import Path
 from actors.pty import window
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import cli, terminal
-from tests.doors.kit import PYTHON, make_repo, plan_text
+from tests.doors.kit import PYTHON, plan_text
+from tests.repositories import make_repo
 
 WIDE = """
 import os, signal, sys, time, tty

@@ -13,7 +13,8 @@ import pytest
 from bus.facts import CommitRejected, CommitSeen
 from bus.subscriber import Subscriber
 from tests.actors.served import Served, submit
-from tests.doors.kit import coder, git, make_repo, plan_text
+from tests.doors.kit import coder, plan_text
+from tests.repositories import git, make_repo
 
 POST_COMMIT = """#!/bin/sh
 [ -n "$AMENDS" ] || exit 0

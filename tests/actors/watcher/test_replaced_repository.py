@@ -7,7 +7,8 @@ import pytest
 
 from actors.watcher import actor as watcher
 from tests.actors.served import Served, submit
-from tests.doors.kit import done, git, make_repo, plan_text
+from tests.doors.kit import done, plan_text
+from tests.repositories import git, make_repo
 
 
 @pytest.mark.parametrize("told", ["by the system", "by the slow look"])

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bus import connection
-from tests.doors.kit import Home, make_repo
+from tests.doors.kit import Home
 
 
 class Web:
@@ -53,18 +53,6 @@ class Web:
             if b"actors.web" in words and int(parent) == self.at.pid:
                 return int(entry.name)
         raise LookupError(f"no web door below {self.at.pid} (of {os.getpid()})")
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    return make_repo(tmp_path / "repo")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
-    yield home
-    home.close()
 
 
 @pytest.fixture

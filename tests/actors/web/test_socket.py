@@ -10,9 +10,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.actors.command_line.test_attach import SHELL
 from tests.actors.web.conftest import Web
-from tests.doors.kit import Home, make_repo
+from tests.doors.kit import Home, shell_plan
+from tests.repositories import make_repo
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     home = Home(place / "home")
     home.serve("--http")
     web = Web(home)
-    plan = (
-        f'name = "demo"\nrepo = "{repo}"\ntest = ["true"]\n{SHELL}'
-        '[[task]]\nid = "a"\nbranch = "feat/a"\n[[task.terminal]]\ncli = "shell"\n'
-        'instruction = "true"\n'
-    )
+    plan = shell_plan(repo)
     web.client.post("/api/workflows", content=plan, headers={"Content-Type": "application/toml"})
     web.client.post("/api/workflows/demo/prepare")
     home.until(lambda row: row["status"] == "ready")
