@@ -3,10 +3,6 @@
 One read-only connection behind a lock serves all threads: a read takes about 0.1 ms, and 700 actors
 would need 700 connections. WAL lets it read while the journal writes. Each method sees one
 committed state, and reading changes nothing (hazard 19).
-
-Every decision reads whole rows. So SQLite returns each row as JSON, which msgspec decodes: Python
-handles one value for a row, instead of a name and an object for each of about thirty columns. The
-text of such a query is made once, from the models.
 """
 
 import hashlib
@@ -15,13 +11,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from peewee import FloatField, Model, SqliteDatabase
+from peewee import SqliteDatabase
 
 from bus import rows
 from bus.facts import AnyFact, decode_fact
@@ -31,7 +26,7 @@ from bus.status import IN_LINE, WorkflowStatus
 from store import used
 from store.damage import damaged, is_damage
 from store.database import open_database
-from store.tables import Merge, Task, Terminal, Workflow
+from store.json_rows import one_terminal, whole_workflow
 
 _plan = msgspec.json.Decoder(Plan).decode
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
@@ -124,7 +119,7 @@ class Reader:
     def workflow(self, id: str) -> rows.Workflow | None:
         """Return a workflow with its merge, tasks and terminals, or None."""
         found: dict[str, list[bytes]] = {"workflow": [], "merge": [], "task": [], "terminal": []}
-        for table, body in self._sql(_whole_workflow(), id):
+        for table, body in self._sql(whole_workflow(), id):
             found[table].append(body)
         if not found["workflow"]:
             return None
@@ -189,7 +184,7 @@ class Reader:
 
     def terminal(self, address: str) -> rows.Terminal | None:
         """Return a terminal's row, or None."""
-        found = self._sql(_one_terminal(), address)
+        found = self._sql(one_terminal(), address)
         return self._sound(_terminal, found[0][1]) if found else None
 
     def tokens(self) -> dict[str, str]:
@@ -342,57 +337,6 @@ class Reader:
         """Return the stored state of an actor, or None."""
         found = self._sql("SELECT state FROM actorstate WHERE address = ?", address)
         return bytes(found[0][0]) if found else None
-
-
-def _pairs(row: type[msgspec.Struct], table: type[Model]) -> list[str]:
-    """Return `'name', value` for each field of `row` that is a column of `table`."""
-    found = {name: table._meta.columns.get(name) for name in row.__struct_fields__}  # noqa: SLF001
-    return [f"'{name}', {_value(column)}" for name, column in found.items() if column is not None]
-
-
-def _value(column: Any) -> str:
-    name = f'"{column.column_name}"'
-    if column.column_name in _JSON:
-        return f"json({name})"
-    if isinstance(column, FloatField):  # SQLite's JSON would have 15 digits only
-        return f"printf('%!.17g', {name})"
-    return f"ifnull({name}, '')" if column.null else name
-
-
-_JSON = {"forecast", "files", "after"}
-"""Columns whose values are JSON text."""
-
-
-def _object(*pairs: str) -> str:
-    return f"json_object({', '.join(pairs)})"
-
-
-def _rows(table: type[Model], key: str, *pairs: str) -> str:
-    """Return a query for the table's name and the JSON of each row whose `key` is its value.
-
-    The JSON comes as bytes, which msgspec decodes without making a string first.
-    """
-    name = table._meta.table_name  # noqa: SLF001
-    return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
-
-
-@cache
-def _whole_workflow() -> str:
-    """Return one statement, which sees one committed state; its rows have no order."""
-    own = _pairs(rows.Workflow, Workflow)
-    return " UNION ALL ".join(
-        [
-            _rows(Workflow, "id", *own, "'address', id || '/'"),
-            _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
-            _rows(Task, "workflow", *_pairs(rows.Task, Task)),
-            _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
-        ]
-    )
-
-
-@cache
-def _one_terminal() -> str:
-    return _rows(Terminal, "address", *_pairs(rows.Terminal, Terminal))
 
 
 def _below(address: str) -> tuple[str, tuple[Any, ...]]:

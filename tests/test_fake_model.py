@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.fake_model import CLOSING, FakeModel
+from tests.fake_hearing import CLOSING
+from tests.fake_model import FakeModel
 
 SCHEMA = {
     "type": "object",

@@ -25,7 +25,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from actors.clis.edit import ConfigError, Document, Format, leaves, replace_file
-from actors.clis.home import Edit, LaunchError, original, provider_edits
+from actors.clis.home import Edit, original, provider_edits
+from actors.clis.placeholders import LaunchError
 from actors.clis.profile import Profile
 from actors.clis.providers import Provider
 

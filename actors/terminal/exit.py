@@ -9,6 +9,7 @@ import os
 from typing import Unpack
 
 from actors.clis import home as config_home
+from actors.clis.placeholders import LaunchError
 from actors.pty.records import Exit
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port, Timer
@@ -34,7 +35,7 @@ def remove_config_home(port: Port) -> None:
         if not port.row.incarnation or port.profile.session.resume:
             return
         config_home.cleanup(port.directory / "home")
-    except (config_home.LaunchError, LaunchRefused, OSError) as error:
+    except (LaunchError, LaunchRefused, OSError) as error:
         log.warning("%s: %s", port.at, error)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from actors.clis import home as config_home
 from actors.clis import lookup
+from actors.clis.placeholders import LaunchError, placeholders
 from actors.clis.profile import Profile, ProfileError, find_version
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
@@ -95,9 +96,9 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
         conversation.note(home, profile)
         conversation.tell(port, session)
         if provider is not None and not isolated:
-            known = config_home.placeholders(provider, key, launch.home, worktree, main_repo)
+            known = placeholders(provider, key, launch.home, worktree, main_repo)
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
-    except (config_home.LaunchError, ProviderError, OSError) as error:
+    except (LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
     cwd = working_directory(worktree, port.plan)
     env = with_plans(port.plan.environment, {}) | launch.env | _own_git(stage, workflow)

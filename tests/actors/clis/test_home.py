@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.clis.home import LaunchError, cleanup, environment, prepare
+from actors.clis.home import cleanup, environment, prepare
+from actors.clis.placeholders import LaunchError
 from actors.clis.profile import Profile, ProviderKeys, load
 from actors.clis.providers import Provider
 

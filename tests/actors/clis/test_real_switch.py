@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.clis.home import placeholders
+from actors.clis.placeholders import placeholders
 from actors.clis.providers import provider
 from actors.clis.switch import Switched, switch_off, switch_on
 from tests import users_things

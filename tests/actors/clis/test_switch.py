@@ -9,7 +9,7 @@ import pytest
 
 from actors.clis import switch as switch_module
 from actors.clis.edit import replace_file
-from actors.clis.home import LaunchError, placeholders
+from actors.clis.placeholders import LaunchError, placeholders
 from actors.clis.profile import load
 from actors.clis.providers import Provider
 from actors.clis.switch import Switched, restore_pending, switch_off, switch_on
