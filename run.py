@@ -9,9 +9,9 @@ import gc
 
 gc.disable()  # what is imported stays: there is nothing to collect yet
 
-from actors.command_line import streams  # noqa: E402
 from actors.command_line.commands import main  # noqa: E402
-from actors.command_line.program import installed_as, started_as  # noqa: E402
+from actors.command_line.output import streams  # noqa: E402
+from actors.command_line.output.program import installed_as, started_as  # noqa: E402
 
 gc.enable()
 

@@ -165,7 +165,7 @@ BROKEN = {
     "upward": ("bus/clock.py", "import store.journal\n"),
     "circles": ("bus/errors.py", "import bus.requests\n"),
     "not_standard": ("actors/host/wire.py", "import msgspec\n"),
-    "past_the_bus": ("actors/command_line/exits.py", "import store.reader\n"),
+    "past_the_bus": ("actors/command_line/output/exits.py", "import store.reader\n"),
     "roomless": ("actors/stray.py", ""),
 }
 

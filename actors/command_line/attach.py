@@ -20,8 +20,8 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from actors.command_line.exits import DONE, FAILED, as_stop
-from actors.command_line.reading import pieces
+from actors.command_line.client.reading import pieces
+from actors.command_line.output.exits import DONE, FAILED, as_stop
 from bus import connection, modes, requests
 from bus.client import Client, NoAnswer
 from bus.errors import Refused

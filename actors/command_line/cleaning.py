@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from shlex import quote
 
-from actors.command_line.asking import has_ended_before
-from actors.command_line.exits import USAGE, Stop
-from actors.command_line.program import command
+from actors.command_line.client.asking import has_ended_before
+from actors.command_line.output.exits import USAGE, Stop
+from actors.command_line.output.program import command
 from bus import clock
 from bus.client import Client
 from bus.requests import Why, WorkflowClean, WorkflowForget, WorkflowGet, WorkflowList

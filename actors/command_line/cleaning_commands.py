@@ -4,8 +4,8 @@ import click
 
 from actors.command_line.entry import main
 from actors.command_line.options import client, home, home_option, json_option, show
-from actors.command_line.printing import say, say_json
-from actors.command_line.program import command
+from actors.command_line.output.printing import say, say_json
+from actors.command_line.output.program import command
 
 
 @main.command()

@@ -12,9 +12,9 @@ from shlex import quote
 
 import click
 
-from actors.command_line.daemon import down
-from actors.command_line.printing import say
-from actors.command_line.program import command
+from actors.command_line.client.daemon import down
+from actors.command_line.output.printing import say
+from actors.command_line.output.program import command
 from actors.command_line.up import run_plan
 from bus import connection
 from bus.client import Client, NoAnswer

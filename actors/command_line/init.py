@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from actors.command_line.exits import FAILED, USAGE, Stop
-from actors.command_line.printing import say
-from actors.command_line.program import command
+from actors.command_line.output.exits import FAILED, USAGE, Stop
+from actors.command_line.output.printing import say
+from actors.command_line.output.program import command
 from actors.command_line.projects import Project, places, recognise
 from actors.runtime import local
 from bus.address import slug

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.exits import USAGE, Stop
 from actors.command_line.options import home, home_option, json_option, show
-from actors.command_line.program import command
+from actors.command_line.output.exits import USAGE, Stop
+from actors.command_line.output.program import command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ def limit(name: str, right: str, read_only: bool, as_json: bool) -> None:
 @home_option
 def revoke(name: str) -> None:
     """Revoke a key: its open connections end, and it is refused from now on."""
-    from actors.command_line.printing import say
+    from actors.command_line.output.printing import say
     from bus import keys as stored
 
     try:

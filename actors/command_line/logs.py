@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from actors.command_line.reading import pieces
+from actors.command_line.client.reading import pieces
 from bus import connection
 from bus.client import Client
 from bus.visible import visible

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from actors.command_line.exits import FAILED, USAGE, Stop, as_stop
-from actors.command_line.printing import print_rich, say, say_json
-from actors.command_line.program import command, note_plan
+from actors.command_line.output.exits import FAILED, USAGE, Stop, as_stop
+from actors.command_line.output.printing import print_rich, say, say_json
+from actors.command_line.output.program import command, note_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.exits import USAGE, Stop
 from actors.command_line.options import ask, home_option, json_option, read_plan, show
+from actors.command_line.output.exits import USAGE, Stop
 from actors.command_line.workflow_commands import finish
 
 

@@ -13,8 +13,8 @@ from actors.command_line.options import ask, client, home, home_option, json_opt
 @home_option
 def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
     """List the workflows; show first what waits for a person."""
-    from actors.command_line import tables
-    from actors.command_line.asking import questions, recent
+    from actors.command_line.client.asking import questions, recent
+    from actors.command_line.views import tables
     from bus.requests import WorkflowGet, WorkflowList
 
     with client() as door:
@@ -33,7 +33,7 @@ def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
 @home_option
 def tree(as_json: bool) -> None:
     """Show the supervision tree."""
-    from actors.command_line import tables
+    from actors.command_line.views import tables
     from bus.requests import TreeInspect
 
     show(ask(TreeInspect()), as_json, tables.tree)
@@ -45,7 +45,7 @@ def tree(as_json: bool) -> None:
 @home_option
 def why(address: str, as_json: bool) -> None:
     """Show the facts behind a status, newest first."""
-    from actors.command_line import tables
+    from actors.command_line.views import tables
     from bus.requests import Why
 
     show(ask(Why(address=address)), as_json, tables.why)
@@ -60,7 +60,7 @@ def why(address: str, as_json: bool) -> None:
 @home_option
 def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_json: bool) -> None:
     """Print every fact, in order."""
-    from actors.command_line.events import print_events
+    from actors.command_line.client.events import print_events
 
     print_events(home(), address, after, follow, types, as_json)
 
@@ -72,7 +72,7 @@ def events(address: str, after: int, follow: bool, types: tuple[str, ...], as_js
 @home_option
 def diff(task: str, stat: bool, as_json: bool) -> None:
     """Show what a task's branch changes against its base, committed or not."""
-    from actors.command_line import tables
+    from actors.command_line.views import tables
     from bus.requests import TaskDiff
 
     show(ask(TaskDiff(task=task, stat=stat)), as_json, tables.diff)

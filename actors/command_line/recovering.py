@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from actors.command_line.actions import command_for
-from actors.command_line.daemon import ensure
+from actors.command_line.client.daemon import ensure
+from actors.command_line.output.actions import command_for
 from bus.action import Action, Do
 from bus.client import Client
 from bus.errors import Refused

@@ -6,9 +6,9 @@ import sys
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.exits import DONE, FAILED, USAGE, Stop
 from actors.command_line.options import ask, home, home_option, json_option, show
-from actors.command_line.printing import say
+from actors.command_line.output.exits import DONE, FAILED, USAGE, Stop
+from actors.command_line.output.printing import say
 
 
 @main.command()
@@ -55,7 +55,7 @@ def serve(
     log_json: bool,
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
-    from actors.command_line.serving import PrintedReport
+    from actors.command_line.client.serving import PrintedReport
     from actors.runtime.listening import BadAddress, open_doors
     from actors.runtime.serve import serve as run
     from bus.logs import Level, LogSettings
@@ -80,7 +80,7 @@ def serve(
 @home_option
 def down(terminals: bool, as_json: bool) -> None:
     """End the runtime; terminals go on unless told otherwise."""
-    from actors.command_line.daemon import down as end
+    from actors.command_line.client.daemon import down as end
 
     result = end(home(), terminals)
     show(result, as_json, lambda result: result.message)
@@ -104,8 +104,8 @@ def demo(directory: str | None) -> None:
 @home_option
 def doctor(mend: bool, online: bool, as_json: bool) -> None:
     """Check what is installed, missing and running, and say what helps."""
-    from actors.command_line import tables
-    from actors.command_line.actions import with_help
+    from actors.command_line.output.actions import with_help
+    from actors.command_line.views import tables
     from actors.runtime import local
 
     if mend:
@@ -122,7 +122,7 @@ def doctor(mend: bool, online: bool, as_json: bool) -> None:
 def providers(ctx: click.Context, as_json: bool) -> None:
     """List your providers (~/.config/callboard/providers.toml) and check their keys."""
     if ctx.invoked_subcommand is None:
-        from actors.command_line import tables
+        from actors.command_line.views import tables
         from actors.runtime import local
 
         show(local.providers(), as_json, tables.providers)

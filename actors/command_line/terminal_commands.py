@@ -5,8 +5,8 @@ import sys
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.exits import USAGE, Stop
 from actors.command_line.options import ask, home, home_option, json_option, show
+from actors.command_line.output.exits import USAGE, Stop
 
 
 @main.command()

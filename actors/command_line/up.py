@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from actors import VERSION
-from actors.command_line import live, streams, tables, watching
 from actors.command_line.cleaning import free_branches
-from actors.command_line.daemon import ensure
+from actors.command_line.client.daemon import ensure
 from actors.command_line.options import own_environment
-from actors.command_line.printing import say, say_json
-from actors.command_line.program import command
-from actors.command_line.waiting import merge_of_person
+from actors.command_line.output import streams
+from actors.command_line.output.printing import say, say_json
+from actors.command_line.output.program import command
+from actors.command_line.views import live, tables, watching
+from actors.command_line.views.waiting import merge_of_person
 from actors.runtime import local
 from bus import connection
 from bus.client import LOOK_SECONDS, Client, NoAnswer

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from actors.command_line.entry import main
-from actors.command_line.exits import FAILED, USAGE, Stop
 from actors.command_line.options import (
     ask,
     home,
@@ -16,8 +15,9 @@ from actors.command_line.options import (
     show,
     with_repo,
 )
-from actors.command_line.printing import say
-from actors.command_line.program import command
+from actors.command_line.output.exits import FAILED, USAGE, Stop
+from actors.command_line.output.printing import say
+from actors.command_line.output.program import command
 
 if TYPE_CHECKING:
     from bus.requests import Command
@@ -50,7 +50,7 @@ def init(directory: str) -> None:
 @home_option
 def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     """Validate a plan and show what would run; start nothing."""
-    from actors.command_line import tables
+    from actors.command_line.views import tables
     from actors.runtime import local
 
     fields = with_repo(read_plan(plan), repo)
@@ -109,7 +109,7 @@ def finish(
 
     Say the status of the task whose id is `about`, else of what the command is about.
     """
-    from actors.command_line.orders import order
+    from actors.command_line.client.orders import order
     from bus.requests import WorkflowStop
 
     row = order(home(), request, until, bad)
@@ -246,7 +246,7 @@ def reject(task: str, reason: str, as_json: bool) -> None:
 @home_option
 def merge(workflow: str, preview: bool, go_on: bool, abort: bool, as_json: bool) -> None:
     """Preview, continue or abort a merge; it starts by itself when all tasks are done."""
-    from actors.command_line import tables
+    from actors.command_line.views import tables
     from bus.requests import MergeAbort, MergeContinue, MergePreview
 
     if preview + go_on + abort > 1:

@@ -14,8 +14,8 @@ LEARNS = {"Decoder", "converter"}
 """What makes msgspec learn a type; it belongs to a module, not into a function."""
 EXCEPT = {
     "bus/converting.py",
-    "actors/command_line/exits.py",
-    "actors/command_line/printing.py",
+    "actors/command_line/output/exits.py",
+    "actors/command_line/output/printing.py",
     "actors/runtime/local.py",
     "actors/command_line/options.py",
     "actors/command_line/runtime_commands.py",

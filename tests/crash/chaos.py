@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from actors.command_line.daemon import down
+from actors.command_line.client.daemon import down
 from actors.platform import processes
 from actors.pty import records, strays
 from actors.pty.ending import end_all_terminals

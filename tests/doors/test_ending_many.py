@@ -59,7 +59,7 @@ def test_stop_ends_many_in_one_grace(stubborn: Acting, tmp_path: Path) -> None:
 def test_down_says_that_the_runtime_has_not_ended(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from actors.command_line import daemon as process
+    from actors.command_line.client import daemon as process
     from bus.client import Client
 
     monkeypatch.setattr(process, "_STOP_SECONDS", 0.5)

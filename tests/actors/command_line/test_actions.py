@@ -5,8 +5,8 @@ import shlex
 import click
 import pytest
 
-from actors.command_line.actions import command_for
 from actors.command_line.commands import main
+from actors.command_line.output.actions import command_for
 from bus.action import Action, Do
 
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actors.command_line.picture import Story, picture
-from actors.command_line.tables import forecasts
-from actors.command_line.times import when
+from actors.command_line.output.times import when
+from actors.command_line.views.picture import Story, picture
+from actors.command_line.views.tables import forecasts
 from bus import facts
 from bus.kinds import Role
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.command_line.asking import is_recent
+from actors.command_line.client.asking import is_recent
 from bus.facts import AnyFact, CommitSeen, WorkflowMoved
 from bus.rows import Workflow
 from bus.status import WorkflowStatus

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from actors.command_line import tables
-from actors.command_line.facts import said
-from actors.command_line.printing import print_rich
-from actors.command_line.waiting import waits
+from actors.command_line.output.facts import said
+from actors.command_line.output.printing import print_rich
+from actors.command_line.views import tables
+from actors.command_line.views.waiting import waits
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact

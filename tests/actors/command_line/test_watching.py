@@ -2,10 +2,10 @@
 
 import pytest
 
-from actors.command_line.keyboard import Key, keys_in
-from actors.command_line.newest import newest_line
-from actors.command_line.picture import Story, Watch, choosable, picture
-from actors.command_line.watching import chosen_answer
+from actors.command_line.views.keyboard import Key, keys_in
+from actors.command_line.views.newest import newest_line
+from actors.command_line.views.picture import Story, Watch, choosable, picture
+from actors.command_line.views.watching import chosen_answer
 from bus import facts
 from tests.actors.command_line.test_picture import NOW, at, story, workflow
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zmq
 
-from actors.command_line import orders
+from actors.command_line.client import orders
 from actors.merger import actor as merger
 from actors.merger import previewer
 from actors.system.stage import Stage

@@ -28,6 +28,6 @@ def say_json(value: Any, *, pretty: bool = False) -> None:
 
 def print_rich(renderable: Any) -> None:
     """Print a Rich renderable."""
-    from actors.command_line.neutral import console
+    from actors.command_line.output.neutral import console
 
     console().print(renderable)

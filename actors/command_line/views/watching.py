@@ -18,14 +18,14 @@ from typing import Self
 
 from rich.console import Group
 
-from actors.command_line.asking import questions
-from actors.command_line.daemon import RUN
-from actors.command_line.keyboard import Key, Keyboard
-from actors.command_line.live import Left, Lines, View
-from actors.command_line.newest import newest_line
-from actors.command_line.painting import Screen
-from actors.command_line.picture import Story, Watch, choosable, picture
-from actors.command_line.printing import print_rich
+from actors.command_line.client.asking import questions
+from actors.command_line.client.daemon import RUN
+from actors.command_line.output.painting import Screen
+from actors.command_line.output.printing import print_rich
+from actors.command_line.views.keyboard import Key, Keyboard
+from actors.command_line.views.live import Left, Lines, View
+from actors.command_line.views.newest import newest_line
+from actors.command_line.views.picture import Story, Watch, choosable, picture
 from bus import clock
 from bus.client import Client, NoAnswer
 from bus.errors import Refused

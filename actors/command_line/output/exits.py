@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from actors.command_line.printing import say
+from actors.command_line.output.printing import say
 
 if TYPE_CHECKING:
     from bus.action import Action
@@ -37,7 +37,7 @@ class Stop(click.ClickException):
         Call it inside the click context, which knows how the program was started.
         """
         if self._actions:
-            from actors.command_line.actions import command_for
+            from actors.command_line.output.actions import command_for
 
             self._commands = [command_for(action) for action in self._actions]
         return self

@@ -6,7 +6,7 @@ These are the choices of open questions, and the time at which a workflow ended.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from actors.command_line.times import read
+from actors.command_line.output.times import read
 from bus import clock
 from bus.client import Client
 from bus.facts import AnyFact, TerminalBlocked, WorkflowMoved

@@ -25,7 +25,7 @@ without an unfinished workflow."""
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
-RUN = Path(__file__).resolve().parents[2] / "run.py"
+RUN = Path(__file__).resolve().parents[3] / "run.py"
 
 
 def ensure(home: Path) -> connection.Connection:

@@ -1,6 +1,6 @@
 """Spell the actions of `bus.action` as commands of the command line."""
 
-from actors.command_line.program import command, given_plan
+from actors.command_line.output.program import command, given_plan
 from bus.action import Action, Do
 from bus.results import Report
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from actors.command_line.facts import one_line
-from actors.command_line.program import command
-from actors.command_line.times import duration, read, when
+from actors.command_line.output.facts import one_line
+from actors.command_line.output.program import command
+from actors.command_line.output.times import duration, read, when
 from bus.facts import TerminalBlocked
 from bus.kinds import LimitKind, Role
 from bus.rows import Task, Terminal, Workflow

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from actors.command_line.exits import FAILED, Stop
-from actors.command_line.program import command
+from actors.command_line.output.exits import FAILED, Stop
+from actors.command_line.output.program import command
 from bus import connection
 from bus.client import Client
 from bus.facts import ResolutionJudged, WorkflowMoved

@@ -3,9 +3,9 @@
 from types import TracebackType
 from typing import Protocol, Self
 
-from actors.command_line.facts import line
-from actors.command_line.picture import Story
-from actors.command_line.printing import say
+from actors.command_line.output.facts import line
+from actors.command_line.output.printing import say
+from actors.command_line.views.picture import Story
 from bus import facts
 from bus.client import Client
 from bus.facts import AnyFact

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rich.text import Text
 
-from actors.command_line.neutral import Neutral, console
+from actors.command_line.output.neutral import Neutral, console
 
 _OPEN = "\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J"
 _CLOSE = "\x1b[0m\x1b[?25h\x1b[?1049l"

@@ -1,7 +1,7 @@
 """Show facts to a person: one line each, and the longer texts that a fact carries."""
 
-from actors.command_line.actions import command_for
-from actors.command_line.times import when
+from actors.command_line.output.actions import command_for
+from actors.command_line.output.times import when
 from bus import facts
 from bus.facts import AnyFact, fact_type
 

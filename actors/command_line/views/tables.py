@@ -11,9 +11,9 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
-from actors.command_line.facts import carried, foreseen, line, one_line
-from actors.command_line.program import command
-from actors.command_line.waiting import Questions, Wait, limit_words, waits
+from actors.command_line.output.facts import carried, foreseen, line, one_line
+from actors.command_line.output.program import command
+from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
 from bus.results import (
     BranchPreview,

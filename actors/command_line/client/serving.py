@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from actors.command_line.actions import command_for
-from actors.command_line.printing import say
-from actors.command_line.program import command
+from actors.command_line.output.actions import command_for
+from actors.command_line.output.printing import say
+from actors.command_line.output.program import command
 from bus.action import Action
 
 _TO_TYPE = (

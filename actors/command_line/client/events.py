@@ -4,8 +4,8 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from actors.command_line.facts import line
-from actors.command_line.printing import say, say_json
+from actors.command_line.output.facts import line
+from actors.command_line.output.printing import say, say_json
 from bus import connection
 from bus.address import normal, workflow_of
 from bus.client import Client

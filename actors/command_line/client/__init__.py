@@ -1,0 +1,1 @@
+"""What is asked of a runtime, and how one is started."""

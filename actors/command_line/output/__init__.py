@@ -1,0 +1,1 @@
+"""How what is told reaches a terminal: text, times, colours, commands, exits."""

@@ -1,0 +1,1 @@
+"""What a person watches: tables, the live view, and what waits."""
