@@ -42,10 +42,11 @@ class Do(StrEnum):
     SERVE = "serve"
     DOCTOR = "doctor"
     MEND = "doctor.mend"
+    FIX = "doctor.fix"
     END_TERMINALS = "terminals.end"
 
 
-LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.END_TERMINALS})
+LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.FIX, Do.END_TERMINALS})
 """The steps that are not requests: they start, check, mend or empty a runtime's home."""
 
 

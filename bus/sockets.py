@@ -11,6 +11,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+NAMES = ("requests", "feed")
+"""The runtime's own sockets; those of terminal hosts stand beside them."""
+
 LONGEST = 48
 """Longest path of a base directory, in bytes, that leaves room for the names below it."""
 
@@ -21,12 +24,12 @@ def socket_directory(home: Path) -> Path:
     If the recorded directory cannot be made again, or others could enter it, make and record a new
     one. Raise `OSError` if none can be made.
     """
-    recorded = _recorded(home)
-    if recorded is not None:
+    place = recorded(home)
+    if place is not None:
         with suppress(OSError):
-            recorded.mkdir(mode=0o700, exist_ok=True)
-            if _is_private(recorded):
-                return recorded
+            place.mkdir(mode=0o700, exist_ok=True)
+            if _is_private(place):
+                return place
     made = Path(tempfile.mkdtemp(prefix=f"callboard-{os.getuid()}-", dir=_base()))
     _record(home, made)
     return made
@@ -34,13 +37,13 @@ def socket_directory(home: Path) -> Path:
 
 def remove_sockets(directory: Path) -> None:
     """Remove the runtime's own sockets, and the directory if nothing else is in it."""
-    for name in ("requests", "feed"):
+    for name in NAMES:
         (directory / name).unlink(missing_ok=True)
     with suppress(OSError):
         directory.rmdir()
 
 
-def _recorded(home: Path) -> Path | None:
+def recorded(home: Path) -> Path | None:
     """Return the directory recorded for this home; None in a copy, which gets its own."""
     try:
         text, _, whose = (home / "sockets").read_text().rstrip("\n").rpartition("\n")
@@ -52,6 +55,7 @@ def _recorded(home: Path) -> Path | None:
 def _record(home: Path, place: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = home / "sockets.tmp"
+    draft.touch(mode=0o600)
     with draft.open("w") as file:
         file.write(f"{place}\n{_identity(home)}\n")
         file.flush()

@@ -99,10 +99,13 @@ def demo(directory: str | None) -> None:
 
 @main.command()
 @click.option("--mend", is_flag=True, help="Mend a damaged database first.")
+@click.option(
+    "--fix", is_flag=True, help="Mend first what loses nothing: modes, what a dead runtime left."
+)
 @click.option("--online", is_flag=True, help="Also try to reach your providers.")
 @json_option
 @home_option
-def doctor(mend: bool, online: bool, as_json: bool) -> None:
+def doctor(mend: bool, fix: bool, online: bool, as_json: bool) -> None:
     """Check what is installed, missing and running, and say what helps."""
     from actors.command_line.output.actions import with_help
     from actors.command_line.views import tables
@@ -110,6 +113,9 @@ def doctor(mend: bool, online: bool, as_json: bool) -> None:
 
     if mend:
         say(local.mend(home()), err=True)
+    if fix:
+        for line in local.fix(home()) or ["nothing to mend"]:
+            say(line, err=True)
     report = with_help(local.examine(home(), online))
     show(report, as_json, tables.doctor)
     sys.exit(DONE if report.ok else FAILED)

@@ -46,15 +46,20 @@ def runs_for(words: list[str], home: str) -> bool:
     return any(word.startswith(mark) for word in words)
 
 
+def abandoned(home: str, mine: bool = False) -> list[int]:
+    """Return the processes that `end_abandoned` would end; none where there is no /proc."""
+    if not family.LINUX:
+        return []
+    mark = f"{_OWNER}{_id_of(home)}:"
+    return [pid for pid in family.living() if _is_abandoned(pid, mark, mine)]
+
+
 def end_abandoned(home: str, mine: bool = False) -> None:
     """End the processes of this home whose owner has ended, and all they started. Linux only.
 
     With `mine`, end also those of this process. Block for up to 2 s plus `KILL_PATIENCE`.
     """
-    if not family.LINUX:
-        return
-    mark = f"{_OWNER}{_id_of(home)}:"
-    leaders = [pid for pid in family.living() if _is_abandoned(pid, mark, mine)]
+    leaders = abandoned(home, mine)
     if leaders:
         with ThreadPoolExecutor(len(leaders)) as each:
             list(each.map(lambda pid: end_session(pid, _GRACE), leaders))

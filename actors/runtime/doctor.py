@@ -18,7 +18,7 @@ from actors.git import identity
 from actors.git.command import GitUnknown
 from actors.platform import sandbox
 from actors.pty.ending import running_hosts
-from actors.runtime import machine
+from actors.runtime import fixing, machine
 from bus import connection
 from bus.action import Action, Do
 from bus.connection import NoRuntime
@@ -42,6 +42,7 @@ def examine(home: Path, online: bool = False) -> Report:
         *_identity(),
         _sandbox(),
         *_home(home),
+        *fixing.findings(home),
         *_database(home),
         *_terminals(home),
         *_clis(),
@@ -93,14 +94,21 @@ def _home(home: Path) -> list[Finding]:
         return [_item(f"home {home}", "missing", f"make {place} writable, or name another --home")]
     try:
         served = connection.read(home)
-        serving = _item(f"home {home}, served by process {served.pid}")
+        serving = [_item(f"home {home}, served by process {served.pid}"), _sockets(served)]
     except NoRuntime as none:
-        serving = _item(f"home {home}: {none}", "note", "", Do.SERVE)
+        serving = [_item(f"home {home}: {none}", "note", "", Do.SERVE)]
     free = shutil.disk_usage(place).free >> 20
     room = _item(
         f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
     )
-    return [serving, room]
+    return [*serving, room]
+
+
+def _sockets(served: connection.Connection) -> Finding:
+    place = Path(served.requests.removeprefix("ipc://"))
+    if place.exists():
+        return _item(f"sockets in {place.parent}")
+    return _item(f"{place} was removed", "note", "the runtime makes it again within 5 s")
 
 
 def _database(home: Path) -> list[Finding]:

@@ -18,6 +18,7 @@ __all__ = [
     "check",
     "end_terminals",
     "examine",
+    "fix",
     "installed_clis",
     "mend",
     "providers",
@@ -38,6 +39,13 @@ def examine(home: Path, online: bool = False) -> Report:
     from actors.runtime import doctor
 
     return doctor.examine(home, online)
+
+
+def fix(home: Path) -> list[str]:
+    """Mend what loses nothing, and return what was done; see `fixing.fix`."""
+    from actors.runtime import fixing
+
+    return fixing.fix(home)
 
 
 def mend(home: Path) -> str:

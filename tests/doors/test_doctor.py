@@ -81,3 +81,33 @@ def test_providers_are_reached_only_where_that_is_asked(user: User) -> None:
         connection.settimeout(5)
         assert connection.recv(100) == b""
         connection.close()
+
+
+def test_what_a_killed_runtime_left_is_mended_and_nothing_else(user: User) -> None:
+    user.home.serve()
+    served = user.doctor()
+    assert line(served, "sockets in ")
+    user.home.kill()
+    (user.home.path / "callboard.db").chmod(0o644)
+    user.home.path.chmod(0o755)
+    faults = {what for what, item in user.doctor().items() if "--fix" in item["help"]}
+    assert {what.split(" /")[0] for what in faults} == {
+        "others can enter",
+        "others can read",
+        "connection.json was left by a runtime that has ended",
+        "sockets in",
+    }
+    fixed = user.home.run("doctor", "--fix")
+    assert set(fixed.stderr.splitlines()) == {f"mended: {what}" for what in faults}
+    assert user.home.path.stat().st_mode & 0o777 == 0o700
+    assert (user.home.path / "callboard.db").stat().st_mode & 0o777 == 0o600
+    assert not any("--fix" in item["help"] for item in user.doctor().values())
+    assert user.home.run("doctor", "--fix").stderr == "nothing to mend\n"
+    user.home.serve()
+
+
+def test_a_home_that_is_served_is_only_made_private(user: User) -> None:
+    user.home.serve()
+    user.home.path.chmod(0o755)
+    assert user.home.run("doctor", "--fix").stderr == f"mended: others can enter {user.home.path}\n"
+    assert user.home.json("ps") == []

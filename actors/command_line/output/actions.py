@@ -29,6 +29,7 @@ _WORDS = {
     Do.SERVE: "serve",
     Do.DOCTOR: "doctor",
     Do.MEND: "doctor --mend",
+    Do.FIX: "doctor --fix",
     Do.END_TERMINALS: "down --terminals",
 }
 
