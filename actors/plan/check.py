@@ -67,6 +67,25 @@ def check(
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
     plan = decode(source, config.of_user(), lambda raw: with_instructions(raw, base))
     plan.environment = {**_taken_over(variables), **plan.environment}
+    _place_repo(plan, base)
+    _place_programs(plan, base)
+    found = _survey(plan)
+    renamed = number_existing(plan, found) if again else []
+    found = _survey(plan) if renamed else found
+    refuse_existing(plan, found)
+    _check_sandbox(plan)
+    _check_place(plan, found)
+    of_clis = _check_clis(plan)
+    _check_checks(plan)
+    if plan.test is not None:
+        check_test(plan.test, plan.environment)
+    order = _launch_order(plan)
+    warnings = [*_warnings(plan, found), *renamed, *of_clis]
+    return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+
+
+def _place_repo(plan: Plan, base: str) -> None:
+    """Make the path of the repository absolute."""
     try:
         repo = expanded(plan.repo)
     except NoHomeDirectory as error:
@@ -78,14 +97,14 @@ def check(
             raise malformed("base", "must be absolute: a runtime stands in a directory of its own")
         repo = Path(base) / repo
     plan.repo = os.path.normpath(repo)
-    _place_programs(plan, base)
-    found = _survey(plan)
-    renamed = number_existing(plan, found) if again else []
-    found = _survey(plan) if renamed else found
-    refuse_existing(plan, found)
-    _check_sandbox(plan)
-    _check_place(plan, found)
-    warnings = [*renamed, *_check_clis(plan), *_exposed(plan), *found.notes]
+
+
+def _warnings(plan: Plan, found: Survey) -> list[str]:
+    """Return what is worth knowing and refuses nothing, the most important first."""
+    warnings = []
+    if plan.test is None:
+        warnings.append("the plan has no `test`: what lands is NOT TESTED")
+    warnings += [*_exposed(plan), *found.notes]
     warnings += [
         f"copy: {pattern!r} matches no file in {plan.repo}; nothing is copied"
         for pattern in without_match(Path(plan.repo), plan.copy)
@@ -94,11 +113,6 @@ def check(
         f"setup_inputs: {pattern!r} matches no file in {plan.repo}; setup runs in each tree"
         for pattern in without_match(Path(plan.repo), plan.setup_inputs)
     ]
-    _check_checks(plan)
-    if plan.test is None:
-        warnings.insert(0, "the plan has no `test`: what lands is NOT TESTED")
-    else:
-        check_test(plan.test, plan.environment)
     if found.changed:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
@@ -109,15 +123,18 @@ def check(
             f"the repository's {', '.join(found_starters)} tell CLIs what to start (hooks, MCP "
             "servers); agents get them with the worktree, and are not asked whether to trust them"
         )
-    try:
-        if not identity.can_commit(plan.repo):
-            warnings.append(f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}")
-    except GitUnknown as error:
-        warnings.append(f"git does not say with which name it commits: {error}")
     if plan.orchestrator is not None:
         warnings.append("[orchestrator] is not used by this version; commits alone decide")
-    order = _launch_order(plan)
-    return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+    return [*warnings, *_about_identity(plan)]
+
+
+def _about_identity(plan: Plan) -> list[str]:
+    try:
+        if identity.can_commit(plan.repo):
+            return []
+    except GitUnknown as error:
+        return [f"git does not say with which name it commits: {error}"]
+    return [f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}"]
 
 
 def check_part(plan: Plan, *, branches: bool) -> None:
