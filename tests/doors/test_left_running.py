@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.platform import processes
+from tests.doors.acting import Acting
 from tests.doors.kit import Home, done, plan_text
 from tests.doors.working import ended, until
 from tests.repositories import git, make_repo
@@ -65,6 +66,9 @@ def test_nothing_that_hangs_in_git_outlives_the_next_word(
         git(tmp_path / "repo", "config", "filter.own.smudge", "cat")
         git(tmp_path / "repo", "config", "merge.own.driver", "true")
         home.serve()
+        if plan_of is hanging_driver:  # what lands waits for whoever changed the repository
+            Acting(home).fact("repository.changed")
+            home.ok("config", "accept", "demo")
         row = home.until(lambda row: row["status"] in ("ready", "completed"))
         assert json.dumps(row)
     assert not any(processes.is_alive(*each) for each in found)

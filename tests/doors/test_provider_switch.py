@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.acting import Acting, Row, say
-from tests.doors.kit import AGENT, PYTHON, Home, coder, plan_text, types
+from tests.doors.acting import Acting, Row
+from tests.doors.kit import AGENT, PYTHON, Home, coder, commit, plan_text, types
 
 GLM = '[glm]\nbase_url = "https://glm.example/v1"\nmodel = "glm-4"\napi_key_env = "GLM_KEY"\n'
 
@@ -167,7 +167,7 @@ base_url = "https://two.example"
 
     def terminal(self, provider: str, told: Path) -> Row:
         note = f'$ cp "$TMPDIR/read" {told}.{provider}; echo "$OLD_KEY" > {told}.{provider}.key\n'
-        script = note + say(f"{provider} #done")
+        script = note + commit(provider, "made", f"{provider} #done")
         return {"cli": "old", "instruction": script, "provider": provider, "switch": "global"}
 
     @property

@@ -69,6 +69,8 @@ def test_a_hook_that_protects_the_target_refuses_with_its_words(acting: Acting, 
     assert git(repo, "rev-parse", "main") == before
     assert git(repo, "status", "--porcelain") == ""
     hook.unlink()
+    acting.fact("repository.changed")
+    acting.home.ok("config", "accept", "demo")
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
     assert (repo / "a").exists()

@@ -21,7 +21,7 @@ HOSTILE = f"<{SEQUENCES}{_CONTROLS}{_BIDI}>"
 
 OURS = re.compile(
     rb"\x1b\[[0-9;]*m"  # colours, also a hostile one: it is looked for by itself
-    rb"|\x1b\[\?25[lh]|\x1b\[[0-9]*A|\x1b\[2K|\r"  # the live view redraws itself
+    rb"|\x1b\[\?(25|1049)[lh]|\x1b\[[0-9;]*[HJK]|\r"  # the live view paints itself
 )
 
 
