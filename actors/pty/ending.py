@@ -15,18 +15,21 @@ def running_hosts(home: Path) -> list[records.FoundHost]:
     return hosts_below(home / "terminals")
 
 
-def _recorded_below(place: Path) -> list[records.FoundHost]:
-    return [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
-
-
 def hosts_below(place: Path) -> list[records.FoundHost]:
     """Return the hosts with records below `place`, and those whose records were deleted.
 
-    Two hosts may name one directory: that of a deleted home, and one of the home made after it.
+    Two hosts may name one directory: that of a deleted home, and one of the home made after it. A
+    host that has recorded the end of its program ends too, and does not count.
     """
-    recorded = _recorded_below(place)
+    known = list(records.find_hosts(place))
+    recorded = [f for f in known if f.exit is None and f.alive is not False]
     starting = {found.directory for found in recorded if found.identity is None}
-    pids = {found.identity.host_pid for found in recorded if found.identity is not None}
+    pids = {
+        found.identity.host_pid
+        for found in known
+        if found.identity is not None
+        and (found.exit is None or found.exit.token == found.identity.token)
+    }
     return recorded + [
         found
         for found in unrecorded.find_hosts(place)
@@ -42,7 +45,8 @@ def end_recorded(place: Path) -> list[Path]:
     Send SIGTERM to all, SIGKILL after one grace period for all, and wait for them. Return the
     directories of the hosts whose programs could not be ended.
     """
-    return _end_hosts(_recorded_below(place))
+    recorded = [f for f in records.find_hosts(place) if f.exit is None and f.alive is not False]
+    return _end_hosts(recorded)
 
 
 def end_all_terminals(home: Path) -> list[Path]:

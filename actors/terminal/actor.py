@@ -353,6 +353,7 @@ class TerminalActor(Hosted):
                 self._quiet_since_turn()
             case Timer.LIMIT if works:
                 self._limits.due()
+                self._deliver()
             case Timer.STALL | Timer.SCREEN:
                 self.listen()
             case Timer.TIMEOUT if works:

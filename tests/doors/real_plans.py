@@ -95,7 +95,8 @@ def lands(
             told = set(names) & {"claude", "codex", "gemini", "qwen"}
             assert counted == {f"demo/{name}/1/" for name in told}, shown
             kept = tmp_path / "home/terminals"
-            until(lambda: not list(kept.rglob("home")), "the config homes are removed")
+            homes = [kept / f"demo/{name}/1/1/home" for name in names]
+            until(lambda: not any(map(Path.exists, homes)), "the config homes are removed")
         finally:
             home.close()
         check_landed(island, repo, names, facts, more.get("body", ""))
