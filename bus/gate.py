@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 log = logging.getLogger("callboard.bus")
 
@@ -185,7 +184,7 @@ class Gate:
     def _read(self, entrance: Entrance) -> None:
         with self._lock:
             while entrance.monitor.poll(0):
-                recv_monitor_message(entrance.monitor)
+                entrance.monitor.recv_multipart()
                 self._left -= 1
                 if self._left <= 0:
                     self._measure()
