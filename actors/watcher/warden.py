@@ -35,6 +35,10 @@ LOOK_SECONDS = 30.0
 _AT_WORK = (TerminalStatus.WAITING, TerminalStatus.RUNNING)
 
 
+class Begin(msgspec.Struct, frozen=True):
+    """Begin to watch."""
+
+
 class Removed(msgspec.Struct, frozen=True):
     """Something was removed below these directories; empty means anywhere."""
 
@@ -51,6 +55,11 @@ class Warden(CompanyActor):
         self._told: set[tuple[str, int]] = set()
 
     def on_start(self) -> None:
+        """Have this actor begin to watch: that takes long enough to delay the runtime's start."""
+        self.stage.timers.notify(self.address, Begin())
+
+    @handles(Begin)
+    def begin(self, _message: Begin) -> None:
         """Watch, and then look: what was removed before is told too."""
         try:
             self._watch = _Watch(self._top) if sys.platform == "linux" else None
@@ -59,7 +68,7 @@ class Warden(CompanyActor):
         if self._watch is not None:
             watch, loop = self._watch, self.stage.loop
             loop.post(lambda: loop.watch(watch, lambda: self._changed(watch), None))
-        self.stage.timers.notify(self.address, Removed())
+        self.removed(Removed())
 
     def on_stop(self) -> None:
         """Stop watching."""
