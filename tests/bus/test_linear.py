@@ -11,7 +11,8 @@ from bus.errors import Refused
 
 SMALL, TIMES = 64 << 10, 16
 """The large text has a megabyte. Linear time grows 16 times, quadratic time 256 times."""
-BOUND = 64
+BOUND = 128
+"""Between the two: where a text leaves the processor's caches, linear time grows up to 60 times."""
 
 HEAD = "---METADATA---\n"
 WORST: dict[str, Callable[[int], str]] = {

@@ -89,7 +89,7 @@ def test_it_lands(
     json.loads(home.ok("check", path, "--json"))
     home.ok("up", path)
     merges = git(repo, "log", "--merges", "--format=%an <%ae> %cn", "main").splitlines()
-    assert set(merges) == {"Test <test@example.org> Test"}
+    assert set(merges) == {"A U Thor <author@example.com> A U Thor"}
     assert not [f for f in home.facts() if f["type"] == "actor.failed"]
 
 

@@ -64,7 +64,7 @@ def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
     acting.status("completed")
     assert (repo / "broken.txt").read_text() == ""
     assert (repo / "a.txt").read_text() == "work\n"
-    assert git(repo, "config", "user.name") == "Test"
+    assert git(repo, "config", "user.name") == "A U Thor"
     assert not Path("/etc/callboard-test").exists()
 
 
@@ -145,7 +145,7 @@ def test_setup_and_tests_run_in_a_sandbox_too(acting: Acting, repo: Path) -> Non
     acting.begin(plan)
     row = acting.status("completed", "failed")
     assert row["status"] == "completed", acting.facts("merge.tested")
-    assert git(repo, "config", "user.name") == "Test"
+    assert git(repo, "config", "user.name") == "A U Thor"
     assert (repo / "seen").read_text() == ""
 
 
