@@ -26,6 +26,7 @@ from bus.peer import Caller
 from bus.reasons import Reason
 from bus.requests import ConfigRestore
 from bus.results import ConfigSettled
+from bus.status import FINAL_WORKFLOW
 from store.change import Operation, Update
 from store.errors import LostRace
 
@@ -52,7 +53,12 @@ class Fence:
         self._seen: object = None
 
     def look(self) -> None:
-        """Compare, and tell a change that is new. Raise `StoreError`."""
+        """Compare, and tell a change that is new. Raise `StoreError`.
+
+        Of a workflow that is over nothing lands any more, and its copy is being removed.
+        """
+        if self._stage.reader.standing(self._id)[0] in FINAL_WORKFLOW:
+            return
         row = self._stage.reader.kept(self._id)
         seen = (shared.stamp(self._git_dir), keeping.stamp(self._place), row)
         if seen == self._seen:
