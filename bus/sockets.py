@@ -38,7 +38,8 @@ def socket_directory(home: Path) -> Path:
 def remove_sockets(directory: Path) -> None:
     """Remove the runtime's own sockets, and the directory if nothing else is in it."""
     for name in NAMES:
-        (directory / name).unlink(missing_ok=True)
+        if (directory / name).is_socket():  # the place is read from a file; nothing else is ours
+            (directory / name).unlink(missing_ok=True)
     with suppress(OSError):
         directory.rmdir()
 

@@ -58,7 +58,7 @@ def _faults(home: Path) -> list[str]:
         if (home / "connection.json").exists():
             found.append("connection.json was left by a runtime that has ended")
         place = sockets.recorded(home)
-        if place is not None and any((place / name).exists() for name in sockets.NAMES):
+        if place is not None and any((place / name).is_socket() for name in sockets.NAMES):
             found.append(f"sockets in {place} were left by a runtime that has ended")
         left = abandoned(str(home))
         if left:

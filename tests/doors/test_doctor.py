@@ -111,3 +111,16 @@ def test_a_home_that_is_served_is_only_made_private(user: User) -> None:
     user.home.path.chmod(0o755)
     assert user.home.run("doctor", "--fix").stderr == f"mended: others can enter {user.home.path}\n"
     assert user.home.json("ps") == []
+
+
+def test_only_sockets_are_removed_where_the_home_says_they_are(user: User, tmp_path: Path) -> None:
+    """The file that records the place may have been written by somebody else."""
+    user.home.serve()
+    user.home.kill()
+    place = tmp_path / "theirs"
+    place.mkdir(mode=0o700)
+    (place / "feed").write_text("a file of the user's\n")
+    record = user.home.path / "sockets"
+    record.write_text(f"{place}\n" + record.read_text().split("\n", 1)[1])
+    user.home.run("doctor", "--fix")
+    assert (place / "feed").read_text() == "a file of the user's\n"
