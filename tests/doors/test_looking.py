@@ -32,7 +32,7 @@ def write(path: Path, text: str) -> str:
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home whose plan `demo` has landed. Only looked at."""
+    """A home whose plan `demo` has landed and is tidied. Only looked at."""
     base = tmp_path_factory.mktemp("landed")
     home = Home(base / "home")
     repo = make_repo(base / "repo")
@@ -41,6 +41,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     ran = home.run("up", plan, "--json")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert json.loads(ran.stdout)["status"] == "completed"
+    home.until(lambda row: row["tidied"])  # nothing changes any more
     yield home
     home.close()
 
