@@ -7,7 +7,7 @@ build the same tree.
 import subprocess
 from pathlib import Path
 
-from actors.git.merge import MergeResult, merge_branches, plan_merge
+from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
 from bench.table import Row, alternate, at_most, seconds
 
 BRANCHES, FILES, ALL_FILES = 20, 50, 2_000

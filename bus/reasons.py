@@ -1,7 +1,8 @@
 """The words with which a refused request tells a program its reason.
 
-A runtime and a door say only these, and the rules of a repository (`actors.git.errors.Rule`). A
-client may meet a word of a newer runtime, so `bus.errors.ErrorBody` holds text.
+A runtime and a door say only these, and the rules of a repository
+(`actors.git.running.errors.Rule`). A client may meet a word of a newer runtime, so
+`bus.errors.ErrorBody` holds text.
 """
 
 from enum import StrEnum

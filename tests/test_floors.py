@@ -31,6 +31,18 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 
+GIT: tuple[tuple[str, ...], ...] = (
+    ("running",),
+    ("reading",),
+    ("merging", "watching"),
+    ("users",),
+    ("trees",),
+    ("landing",),
+)
+"""The folders of `actors/git/`, from the ground up, by the same rule."""
+
+STOREY = {f"actors.git.{name}": height for height, storey in enumerate(GIT) for name in storey}
+
 CLIENTS = ("actors.command_line", "actors.web", "actors.tcp")
 """Rooms that reach the company through the public sockets, as any client does."""
 
@@ -56,7 +68,7 @@ def module_of(path: Path, root: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """`actors.git.refs` is of the room `actors.git`; a foreign module is of the room ''."""
+    """`actors.git.reading.refs` is of the room `actors.git`; a foreign module is of the room ''."""
     parts = module.split(".")
     room = ".".join(parts[:2]) if parts[0] == "actors" else parts[0]
     return room if room in HEIGHT else ""
@@ -89,6 +101,23 @@ def upward(root: Path) -> list[str]:
         for target in sorted(targets):
             there = room_of(target)
             if there and there != here and HEIGHT[there] >= HEIGHT.get(here, len(FLOORS)):
+                wrong.append(f"{module} imports {target}")
+    return wrong
+
+
+def upward_in_git(root: Path) -> list[str]:
+    """Every import inside `actors/git/` that does not point down, and files of no folder there."""
+    wrong = []
+    for module, targets in arrows(root).items():
+        here = module.rpartition(".")[0] if module not in STOREY else module
+        if not module.startswith("actors.git."):
+            continue
+        if here not in STOREY:
+            wrong.append(f"{module} is in no folder")
+            continue
+        for target in sorted(targets):
+            there = target.rpartition(".")[0]
+            if there in STOREY and there != here and STOREY[there] >= STOREY[here]:
                 wrong.append(f"{module} imports {target}")
     return wrong
 
@@ -153,7 +182,7 @@ def roomless(root: Path) -> list[str]:
 
 
 Rule = Callable[[Path], list[Any]]
-RULES: tuple[Rule, ...] = (upward, circles, not_standard, past_the_bus, roomless)
+RULES: tuple[Rule, ...] = (upward, upward_in_git, circles, not_standard, past_the_bus, roomless)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -163,6 +192,10 @@ def test_the_house_keeps(rule: Rule) -> None:
 
 BROKEN = {
     "upward": ("bus/clock.py", "import store.journal\n"),
+    "upward_in_git": (
+        "actors/git/reading/graph.py",
+        "from actors.git.landing import land\n",
+    ),
     "circles": ("bus/errors.py", "import bus.requests\n"),
     "not_standard": ("actors/host/wire.py", "import msgspec\n"),
     "past_the_bus": ("actors/command_line/output/exits.py", "import store.reader\n"),
@@ -184,7 +217,7 @@ def test_each_rule_fails_where_it_is_broken(rule: Rule, tmp_path: Path) -> None:
 
 def test_each_room_says_what_it_holds() -> None:
     """The first line of a room's `__init__.py` is the sentence of its room."""
-    for room in (ROOT / "actors").glob("*/__init__.py"):
+    for room in (ROOT / "actors").glob("**/__init__.py"):
         assert room.read_text().startswith('"""'), room.parent.name
 
 

@@ -23,7 +23,7 @@ from actors.clis.edit import ConfigError, Format, edited
 from actors.clis.placeholders import LaunchError, filled, placeholders, strictly_filled
 from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
-from actors.git import settings
+from actors.git.users import settings
 from actors.platform import disk
 from bus.user import file_of_user
 

@@ -19,8 +19,8 @@ from typing import Unpack
 
 import msgspec
 
-from actors.git import keeping
-from actors.git.command import GitLate
+from actors.git.running.command import GitLate
+from actors.git.users import keeping
 from actors.merger import cleanup
 from actors.merger.build import ResolvedByGit, build, refused
 from actors.merger.checks import Checks

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from actors.git import merge as merging
-from actors.git import resolution
-from actors.git.command import GitRefused
-from actors.git.graph import descends
-from actors.git.identity import of_text
-from actors.git.library import opened
-from actors.git.refs import HEADS, read_ref
-from actors.git.repository import is_dirty
+from actors.git.landing import resolution
+from actors.git.merging import merge as merging
+from actors.git.reading.graph import descends
+from actors.git.reading.identity import of_text
+from actors.git.reading.refs import HEADS, read_ref
+from actors.git.running.command import GitRefused
+from actors.git.running.library import opened
+from actors.git.users.repository import is_dirty
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
 from bus.facts import MergeConflict, MergeRefused, MergeStarted, TaskBased

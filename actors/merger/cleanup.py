@@ -7,12 +7,13 @@ import contextlib
 import logging
 from pathlib import Path
 
-from actors.git import keeping, worktrees
-from actors.git.command import GitFailed
-from actors.git.errors import RepositoryError
-from actors.git.pins import pin
-from actors.git.refs import HEADS, read_ref
-from actors.git.tested import clear
+from actors.git.landing.tested import clear
+from actors.git.reading.refs import HEADS, read_ref
+from actors.git.running.command import GitFailed
+from actors.git.running.errors import RepositoryError
+from actors.git.trees import worktrees
+from actors.git.trees.pins import pin
+from actors.git.users import keeping
 from actors.platform import disk
 from actors.platform.workers import WorkerDied
 from actors.system.own_worker import OwnWorker

@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
-from actors.git import tested, worktrees
-from actors.git.command import GitFailed
-from actors.git.errors import RepositoryError
-from actors.git.leftovers import sweep
-from actors.git.refs import HEADS, read_ref
+from actors.git.landing import tested
+from actors.git.reading.refs import HEADS, read_ref
+from actors.git.running.command import GitFailed
+from actors.git.running.errors import RepositoryError
+from actors.git.trees import worktrees
+from actors.git.trees.leftovers import sweep
 from actors.platform import disk
 from actors.pty.ending import hosts_below
 from bus.results import Cleaned, Kept

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import msgspec
 import pygit2
 
-from actors.git.command import GitFailed
-from actors.git.merge import forecast
-from actors.git.touched import Touched, common_start, may_conflict, touched_since
+from actors.git.merging.merge import forecast
+from actors.git.reading.touched import Touched, common_start, may_conflict, touched_since
+from actors.git.running.command import GitFailed
 from actors.platform.workers import Worker, WorkerDied, WorkerLate
 from bus.facts import MergeForecast
 from bus.rows import Forecast, Workflow

@@ -6,9 +6,9 @@ hangs) is then left to a person; it is not tried again without end.
 
 from collections.abc import Sequence
 
-from actors.git import land as landing
-from actors.git.command import GitLate
-from actors.git.identity import of_text
+from actors.git.landing import land as landing
+from actors.git.reading.identity import of_text
+from actors.git.running.command import GitLate
 from actors.merger.build import refused, target_missing
 from actors.platform.workers import WorkerLate
 from actors.system.own_worker import OwnWorker

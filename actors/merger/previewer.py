@@ -7,8 +7,8 @@ does not wait for a merge.
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from actors.git.branch_diff import branch_diff
-from actors.git.merge import plan_merge, preview
+from actors.git.merging.merge import plan_merge, preview
+from actors.git.reading.branch_diff import branch_diff
 from actors.supervision.actor import handles
 from actors.system.replies import refusal
 from actors.system.stage import CompanyActor

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from actors.git import resolution, worktrees
+from actors.git.landing import resolution
+from actors.git.trees import worktrees
 from actors.merger.build import tip_in_conflict
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker

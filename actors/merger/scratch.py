@@ -7,7 +7,7 @@ run.
 import logging
 from pathlib import Path
 
-from actors.git.command import GitRefused, git
+from actors.git.running.command import GitRefused, git
 from bus.rows import Workflow
 from bus.status import TerminalStatus
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from actors.git import kept
-from actors.git.command import GitFailed
-from actors.git.copies import copy_all
-from actors.git.environment import project_env
-from actors.git.identity import of_text
-from actors.git.places import place_within
-from actors.git.tested import Differs, checkout_tree
+from actors.git.landing.tested import Differs, checkout_tree
+from actors.git.reading.identity import of_text
+from actors.git.running.command import GitFailed
+from actors.git.running.environment import project_env
+from actors.git.running.places import place_within
+from actors.git.trees import kept
+from actors.git.trees.copies import copy_all
 from actors.merger.build import refused
 from actors.platform import sandbox
 from actors.platform.loop import Timer

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Collection
 from shlex import quote
 
-from actors.git.leftovers import owner_of
-from actors.git.repository import Survey
+from actors.git.trees.leftovers import owner_of
+from actors.git.users.repository import Survey
 from bus.action import Action, Do
 from bus.errors import malformed
 from bus.plan import Plan

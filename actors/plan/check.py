@@ -16,13 +16,13 @@ import pygit2
 from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
-from actors.git import identity
-from actors.git.command import GitUnknown
-from actors.git.copies import to_copy, without_match
-from actors.git.errors import RepositoryError, Rule
-from actors.git.library import opened
-from actors.git.places import place_within
-from actors.git.repository import Survey, survey
+from actors.git.reading import identity
+from actors.git.running.command import GitUnknown
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.library import opened
+from actors.git.running.places import place_within
+from actors.git.trees.copies import to_copy, without_match
+from actors.git.users.repository import Survey, survey
 from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
 from actors.plan.instructions import with_instructions

@@ -10,7 +10,7 @@ import pygit2
 from actors.clis import lookup
 from actors.clis.home import environment
 from actors.clis.profile import Profile
-from actors.git.library import opened
+from actors.git.running.library import opened
 from bus.plan import HelperPlan, Plan, TerminalPlan
 from bus.results import CheckedProgram
 

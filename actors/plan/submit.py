@@ -1,6 +1,6 @@
 """Store a checked plan as a workflow."""
 
-from actors.git import keeping
+from actors.git.users import keeping
 from actors.plan.check import Checked
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage

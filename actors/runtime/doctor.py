@@ -14,8 +14,8 @@ from actors.clis.profile import (
     version_is_verified,
 )
 from actors.clis.version import ask
-from actors.git import identity
-from actors.git.command import GitUnknown
+from actors.git.reading import identity
+from actors.git.running.command import GitUnknown
 from actors.platform import sandbox
 from actors.pty.ending import running_hosts
 from actors.runtime import fixing, machine

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from actors.git.command import GitUnknown, git, split0
-from actors.git.refs import HEADS
+from actors.git.reading.refs import HEADS
+from actors.git.running.command import GitUnknown, git, split0
 from bus.commit_words import Malformed, parse
 
 SHOWN: Final = 8

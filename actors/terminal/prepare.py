@@ -14,7 +14,7 @@ from actors.clis.placeholders import LaunchError, placeholders
 from actors.clis.profile import Profile, ProfileError, find_version
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
-from actors.git import keeping, settings
+from actors.git.users import keeping, settings
 from actors.platform import sandbox
 from actors.platform.workers import WorkerDied
 from actors.system.stage import Stage

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from actors.git import keeping, reach
+from actors.git.trees import reach
+from actors.git.users import keeping
 from actors.platform import sandbox
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused

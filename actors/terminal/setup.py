@@ -13,9 +13,9 @@ import msgspec
 
 from actors.clis import home as config_home
 from actors.clis.profile import Profile
-from actors.git import kept
-from actors.git.command import GitFailed
-from actors.git.kept import Recipe
+from actors.git.running.command import GitFailed
+from actors.git.trees import kept
+from actors.git.trees.kept import Recipe
 from actors.platform import sandbox
 from actors.platform.workers import WorkerDied
 from actors.pty import output, records

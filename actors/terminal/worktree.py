@@ -7,12 +7,12 @@ the same result. Runs in the terminal actor's thread.
 
 from pathlib import Path
 
-from actors.git import worktrees
-from actors.git.command import GitLate
-from actors.git.copies import copy_all
-from actors.git.errors import RepositoryError
-from actors.git.places import place_within
-from actors.git.refs import HEADS, read_ref
+from actors.git.reading.refs import HEADS, read_ref
+from actors.git.running.command import GitLate
+from actors.git.running.errors import RepositoryError
+from actors.git.running.places import place_within
+from actors.git.trees import worktrees
+from actors.git.trees.copies import copy_all
 from actors.platform import disk
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port

@@ -12,12 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from actors.git.commits import Commit, read
-from actors.git.directories import ANYTHING
-from actors.git.durable import settle
-from actors.git.examination import Clean, Dirty
-from actors.git.graph import descends
-from actors.git.history import (
+from actors.git.reading.commits import Commit, read
+from actors.git.reading.examination import Clean, Dirty
+from actors.git.reading.graph import descends
+from actors.git.reading.history import (
     Advanced,
     Created,
     Deleted,
@@ -25,9 +23,11 @@ from actors.git.history import (
     Rewritten,
     moves,
 )
-from actors.git.library import opened
-from actors.git.reflog import was_made_on
-from actors.git.refs import HEADS, RefScanner, RefState
+from actors.git.reading.reflog import was_made_on
+from actors.git.reading.refs import HEADS, RefScanner, RefState
+from actors.git.running.durable import settle
+from actors.git.running.library import opened
+from actors.git.watching.directories import ANYTHING
 from actors.platform.loop import Timer
 from actors.supervision.actor import handles
 from actors.system.replies import refusal

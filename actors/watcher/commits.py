@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from actors.git.commits import Commit
-from actors.git.refs import HEADS
+from actors.git.reading.commits import Commit
+from actors.git.reading.refs import HEADS
 from bus.commit_words import Block, Malformed, Meaning, parse
 from bus.facts import CommitSeen
 

@@ -9,11 +9,11 @@ import logging
 
 import msgspec
 
-from actors.git import keeping, shared
-from actors.git.command import GitFailed
-from actors.git.keeping import Kept
-from actors.git.places import main_workdir
-from actors.git.shared import Change
+from actors.git.running.command import GitFailed
+from actors.git.running.places import main_workdir
+from actors.git.users import keeping, shared
+from actors.git.users.keeping import Kept
+from actors.git.users.shared import Change
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage
 from bus import address as addresses

@@ -5,8 +5,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from actors.git.directories import ANYTHING
-from actors.git.names import read_name
+from actors.git.running.names import read_name
+from actors.git.watching.directories import ANYTHING
 from actors.watcher.commits import Branch
 
 

@@ -6,7 +6,7 @@ examines the worktree again: soon at first, then once a second, then every five 
 
 import time
 
-from actors.git.examination import Clean, Dirty, Examination, Unknown
+from actors.git.reading.examination import Clean, Dirty, Examination, Unknown
 from actors.watcher.commits import Branch
 
 FIRST = 0.02

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.git.names import read_name
+from actors.git.running.names import read_name
 from actors.watcher.commits import Branch
 
 

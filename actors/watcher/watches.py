@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actors.git.watch import RefWatch, open_watch
+from actors.git.watching.watch import RefWatch, open_watch
 from actors.platform.loop import EventLoop
 
 log = logging.getLogger("callboard.watcher")

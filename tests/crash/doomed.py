@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from actors.clis import home as config_home  # noqa: E402
 from actors.command_line.client.serving import PrintedReport  # noqa: E402
-from actors.git import worktrees  # noqa: E402
+from actors.git.trees import worktrees  # noqa: E402
 from actors.platform import workers  # noqa: E402
 from actors.pty import session  # noqa: E402
 from actors.pty.link import Link  # noqa: E402

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.copies import to_copy
+from actors.git.trees.copies import to_copy
 from actors.plan.check import check
 from bus.errors import Refused
 from tests.doors.checking import good, refused, state

@@ -142,7 +142,7 @@ def test_time_in_which_everything_stood_still_is_not_counted(
 
 def test_only_one_module_reads_the_clock_on_the_wall() -> None:
     """The hosts date their records for people; the machinery its letters; pins their commits."""
-    known = {"actors/host/hosting.py", "actors/git/pins.py"}
+    known = {"actors/host/hosting.py", "actors/git/trees/pins.py"}
     known |= {f"actors/supervision/{name}.py" for name in ("events", "record")}
     known |= {"actors/supervision/supervisor.py", "bus/clock.py"}  # the first: see recovery.md
     found = {

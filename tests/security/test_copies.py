@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.copies import copy_into, to_copy
+from actors.git.trees.copies import copy_into, to_copy
 
 
 @pytest.fixture

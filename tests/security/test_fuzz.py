@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from actors.clis.cc_switch import CcSwitchError
 from actors.clis.edit import ConfigError, edited
 from actors.clis.providers import ProviderError, import_cc_switch, load_providers, provider
-from actors.git.keeping import described
-from actors.git.shared import File, changes
+from actors.git.users.keeping import described
+from actors.git.users.shared import File, changes
 from bus import plan, requests
 from bus.commit_words import parse
 from bus.errors import Refused

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from actors.clis.edit import ConfigError, edited
-from actors.git.directories import watched_directories
-from actors.git.places import own_git_dir
-from actors.git.reflog import entries
-from actors.git.refs import RefScanner, read_ref
+from actors.git.reading.reflog import entries
+from actors.git.reading.refs import RefScanner, read_ref
+from actors.git.running.places import own_git_dir
+from actors.git.watching.directories import watched_directories
 from actors.platform.files import read_bounded
 from tests.bus.test_linear import BOUND, growth
 from tests.repositories import git, make_repo

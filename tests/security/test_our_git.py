@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.changes import changed
-from actors.git.command import git
-from actors.git.environment import project_env
-from actors.git.examination import Dirty, Examination
-from actors.git.pins import pin
-from actors.git.repository import is_dirty
+from actors.git.reading.changes import changed
+from actors.git.reading.examination import Dirty, Examination
+from actors.git.running.command import git
+from actors.git.running.environment import project_env
+from actors.git.trees.pins import pin
+from actors.git.users.repository import is_dirty
 from bus import plan
 from tests.repositories import git as user_git
 from tests.repositories import make_repo

@@ -5,8 +5,8 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from actors.git import command
-from actors.git.land import Landing, land
+from actors.git.landing.land import Landing, land
+from actors.git.running import command
 from tests.repositories import Repo
 
 

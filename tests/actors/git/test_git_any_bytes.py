@@ -11,13 +11,13 @@ import msgspec
 import pygit2
 import pytest
 
-from actors.git import worktrees
-from actors.git.commits import read
-from actors.git.examination import TWICE, Examination
-from actors.git.graph import descends
-from actors.git.history import Advanced, Rewritten, moves
-from actors.git.names import shown
-from actors.git.repository import survey
+from actors.git.reading.commits import read
+from actors.git.reading.examination import TWICE, Examination
+from actors.git.reading.graph import descends
+from actors.git.reading.history import Advanced, Rewritten, moves
+from actors.git.running.names import shown
+from actors.git.trees import worktrees
+from actors.git.users.repository import survey
 from actors.watcher.commits import Branch, fact_of, utc
 from bus.facts import CommitSeen, decode_fact, encode_fact
 from tests.repositories import Repo

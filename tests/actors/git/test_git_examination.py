@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.examination import LEFT, PATIENCE, TWICE, Clean, Dirty, Examination, Unknown
+from actors.git.reading.examination import LEFT, PATIENCE, TWICE, Clean, Dirty, Examination, Unknown
 from tests.repositories import Repo
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import checkout as checkout_module
-from actors.git.command import GitRefused, GitUnknown, git
-from actors.git.identity import CALLBOARD, can_commit, identity
-from actors.git.land import Behind, Landed, RefRefused, Stock, land, take_stock
-from actors.git.places import own_git_dir
-from actors.git.repository import worktree_path
+from actors.git.landing import checkout as checkout_module
+from actors.git.landing.land import Behind, Landed, RefRefused, Stock, land, take_stock
+from actors.git.reading.identity import CALLBOARD, can_commit, identity
+from actors.git.running.command import GitRefused, GitUnknown, git
+from actors.git.running.places import own_git_dir
+from actors.git.users.repository import worktree_path
 from tests.actors.git.git_repos import land_next
 from tests.repositories import Repo
 

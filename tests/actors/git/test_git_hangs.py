@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import command
-from actors.git.command import GitLate, git
-from actors.git.land import Landed, RefRefused, Stock, land, take_stock
+from actors.git.landing.land import Landed, RefRefused, Stock, land, take_stock
+from actors.git.running import command
+from actors.git.running.command import GitLate, git
 from tests.actors.git.git_repos import land_next
 from tests.repositories import Repo
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from actors.git.commits import Commit
-from actors.git.graph import descends
-from actors.git.history import (
+from actors.git.reading.commits import Commit
+from actors.git.reading.graph import descends
+from actors.git.reading.history import (
     Advanced,
     Created,
     Deleted,

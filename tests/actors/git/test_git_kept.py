@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import kept
-from actors.git.kept import Recipe, fill, keep
-from actors.git.worktrees import add
+from actors.git.trees import kept
+from actors.git.trees.kept import Recipe, fill, keep
+from actors.git.trees.worktrees import add
 from tests.repositories import Repo
 
 

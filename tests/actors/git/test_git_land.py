@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import land as land_module
-from actors.git.checkout import Checkout
-from actors.git.hold import Intent
-from actors.git.land import (
+from actors.git.landing import land as land_module
+from actors.git.landing.checkout import Checkout
+from actors.git.landing.hold import Intent
+from actors.git.landing.land import (
     FilesInTheWay,
     Landed,
     NotForward,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.land import (
+from actors.git.landing.land import (
     FilesInTheWay,
     Landed,
     Landing,

@@ -5,10 +5,8 @@ import msgspec
 import pygit2
 import pytest
 
-from actors.git.conflicts import Kind
-from actors.git.errors import RepositoryError, Rule
-from actors.git.identity import CALLBOARD, Identity
-from actors.git.merge import (
+from actors.git.merging.conflicts import Kind
+from actors.git.merging.merge import (
     Conflict,
     MergeRequest,
     MergeResult,
@@ -18,6 +16,8 @@ from actors.git.merge import (
     plan_merge,
     preview,
 )
+from actors.git.reading.identity import CALLBOARD, Identity
+from actors.git.running.errors import RepositoryError, Rule
 from tests.repositories import Repo
 
 

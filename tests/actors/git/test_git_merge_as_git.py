@@ -9,10 +9,17 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from actors.git.automerge import is_able
-from actors.git.conflicts import Kind
-from actors.git.merge import Conflict, MergeResult, forecast, merge_branches, plan_merge, preview
-from actors.git.repository import survey
+from actors.git.merging.automerge import is_able
+from actors.git.merging.conflicts import Kind
+from actors.git.merging.merge import (
+    Conflict,
+    MergeResult,
+    forecast,
+    merge_branches,
+    plan_merge,
+    preview,
+)
+from actors.git.users.repository import survey
 from tests.repositories import Repo
 
 pytestmark = pytest.mark.skipif(not is_able(), reason="this git has no merge-tree --write-tree")

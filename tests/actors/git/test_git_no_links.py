@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.git.checkout import Checkout
-from actors.git.hold import Intent, Locked
-from actors.git.land import Landed, TargetLocked, land, take_stock
+from actors.git.landing.checkout import Checkout
+from actors.git.landing.hold import Intent, Locked
+from actors.git.landing.land import Landed, TargetLocked, land, take_stock
 from tests.actors.git.git_repos import killed_at, land_next
 from tests.repositories import Repo
 

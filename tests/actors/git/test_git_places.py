@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.errors import RepositoryError, Rule
-from actors.git.land import Landed, TargetLocked, land
-from actors.git.merge import MergeResult, merge_branches, plan_merge
-from actors.git.pins import pin
-from actors.git.places import explicit, main_workdir, place_within
-from actors.git.repository import survey
-from actors.git.tested import Tree, checkout_tree
-from actors.git.worktrees import Worktree, add, remove
+from actors.git.landing.land import Landed, TargetLocked, land
+from actors.git.landing.tested import Tree, checkout_tree
+from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.places import explicit, main_workdir, place_within
+from actors.git.trees.pins import pin
+from actors.git.trees.worktrees import Worktree, add, remove
+from actors.git.users.repository import survey
 from tests.repositories import Repo
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.git.branches import check_name, check_together
-from actors.git.changes import changed
-from actors.git.errors import RepositoryError, Rule
-from actors.git.repository import is_dirty, survey
+from actors.git.reading.changes import changed
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.users.branches import check_name, check_together
+from actors.git.users.repository import is_dirty, survey
 from tests.repositories import Repo
 
 

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.errors import RepositoryError, Rule
-from actors.git.identity import CALLBOARD
-from actors.git.merge import MergeResult, merge_branches, plan_merge
-from actors.git.resolution import (
+from actors.git.landing.resolution import (
     Checked,
     Materialized,
     check_resolution,
     check_worktree,
     materialize,
 )
+from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
+from actors.git.reading.identity import CALLBOARD
+from actors.git.running.errors import RepositoryError, Rule
 from tests.repositories import Repo
 
 BASE = "import a\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 2\n"

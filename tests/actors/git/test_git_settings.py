@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.command import PINNED, git
-from actors.git.identity import CALLBOARD, Identity, identity, of_text
-from actors.git.land import Landed
-from actors.git.repository import survey
-from actors.git.settings import FOR_AGENTS, SAID, for_agents
+from actors.git.landing.land import Landed
+from actors.git.reading.identity import CALLBOARD, Identity, identity, of_text
+from actors.git.running.command import PINNED, git
+from actors.git.users.repository import survey
+from actors.git.users.settings import FOR_AGENTS, SAID, for_agents
 from tests.actors.git.git_repos import land_next
 from tests.repositories import Repo
 

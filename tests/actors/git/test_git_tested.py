@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.identity import Identity
-from actors.git.land import Damaged, Landed, land
-from actors.git.settings import converting
-from actors.git.tested import Differs, Tree, checkout_tree, clear
-from actors.git.worktrees import add
+from actors.git.landing.land import Damaged, Landed, land
+from actors.git.landing.tested import Differs, Tree, checkout_tree, clear
+from actors.git.reading.identity import Identity
+from actors.git.trees.worktrees import add
+from actors.git.users.settings import converting
 from tests.repositories import Repo
 
 

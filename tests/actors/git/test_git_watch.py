@@ -9,12 +9,12 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from actors.git import watch as watch_module
-from actors.git.directories import ANYTHING
-from actors.git.history import Advanced, Created, Deleted, moves
-from actors.git.polling import PollingWatch
-from actors.git.refs import RefScanner, RefState, read_ref
-from actors.git.watch import RefWatch, open_watch
+from actors.git.reading.history import Advanced, Created, Deleted, moves
+from actors.git.reading.refs import RefScanner, RefState, read_ref
+from actors.git.watching import watch as watch_module
+from actors.git.watching.directories import ANYTHING
+from actors.git.watching.polling import PollingWatch
+from actors.git.watching.watch import RefWatch, open_watch
 from tests.repositories import Repo
 
 WAIT = 30.0
@@ -300,7 +300,7 @@ def test_an_overflow_of_events_is_a_change_and_everything_is_watched_again(
 ) -> None:
     from inotify_simple import Event, flags
 
-    from actors.git.inotify import InotifyWatch
+    from actors.git.watching.inotify import InotifyWatch
 
     assert isinstance(watched, InotifyWatch)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import worktrees
-from actors.git.errors import RepositoryError, Rule
-from actors.git.pins import pin
-from actors.git.worktrees import Removed, Worktree, add, remove
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.trees import worktrees
+from actors.git.trees.pins import pin
+from actors.git.trees.worktrees import Removed, Worktree, add, remove
 from tests.actors.git.git_repos import killed_at
 from tests.repositories import Repo
 

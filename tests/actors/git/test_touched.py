@@ -9,8 +9,8 @@ from itertools import combinations
 import pygit2
 import pytest
 
-from actors.git.merge import forecast
-from actors.git.touched import common_start, may_conflict, touched_since
+from actors.git.merging.merge import forecast
+from actors.git.reading.touched import common_start, may_conflict, touched_since
 from tests.repositories import Repo
 
 FILES = ["a", "b", "d/e", "d/f/g", "h/i"]

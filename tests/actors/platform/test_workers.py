@@ -16,8 +16,8 @@ import pytest
 from actors.clis.keys import NoSuchChoice, keys_for_choice
 from actors.clis.profile import Profile
 from actors.clis.screen import render
-from actors.git.errors import RepositoryError, Rule
-from actors.git.worktrees import guard
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.trees.worktrees import guard
 from actors.platform import processes, workers
 from actors.platform.workers import Worker, WorkerDied, WorkerLate, _sendable
 

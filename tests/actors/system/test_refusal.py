@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.git.errors import RepositoryError, Rule
+from actors.git.running.errors import RepositoryError, Rule
 from actors.platform.workers import WorkerDied, WorkerLate
 from actors.system.replies import refusal
 from bus.errors import Refused, unknown

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git import command
+from actors.git.running import command
 from tests.actors.served import Served, facts, lives, submit, until
 from tests.doors.kit import done, plan_text
 from tests.repositories import git, make_repo

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.directories import ANYTHING
+from actors.git.watching.directories import ANYTHING
 from actors.watcher.heard import Heard
 
 

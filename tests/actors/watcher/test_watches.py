@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.git.directories import ANYTHING
-from actors.git.refs import RefScanner
+from actors.git.reading.refs import RefScanner
+from actors.git.watching.directories import ANYTHING
 from actors.platform.loop import EventLoop
 from actors.watcher.watches import Watches
 

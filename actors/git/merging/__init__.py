@@ -1,0 +1,1 @@
+"""Merges in memory: objects are written, no ref and no checkout."""

@@ -1,0 +1,1 @@
+"""Run git and libgit2: the program, its environment, errors, names, places and locks."""

@@ -1,0 +1,203 @@
+"""Run the `git` program: scrubbed environment, no prompts, hooks only on request, a time limit.
+
+A git process ends in one of three ways (hazard 62):
+
+- *done*: it exited with one of the expected codes;
+- *refused* (`GitRefused`): it exited by itself and stated a reason that the caller listed in
+  `refusals`. Git changed nothing, and the caller may rely on that;
+- *unknown* (`GitUnknown`): anything else. It was killed, ran out of memory or disk, took too long
+  (`GitLate`), or stated another reason. What it did is not known. The caller must take it neither
+  for a success nor for a refusal.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from actors.git.running.environment import git_env
+from actors.git.running.places import explicit
+from actors.platform.owners import owner_mark
+from actors.platform.processes import end_session
+
+_ALWAYS: Final = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": "true",
+    "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # read the stored objects: a clone does not get replacements
+}
+PINNED: Final = {
+    "advice.detachedHead": "false",
+    "color.ui": "false",
+    "commit.gpgSign": "false",
+    "core.fsmonitor": "false",
+    "core.fsync": "all",
+    "core.quotePath": "false",
+    "core.safecrlf": "false",
+    "gc.auto": "0",
+    "i18n.commitEncoding": "UTF-8",
+    "maintenance.auto": "false",
+    "merge.autoStash": "false",
+    "merge.verifySignatures": "false",
+    "rerere.autoUpdate": "false",
+    "submodule.recurse": "false",
+    "worktree.guessRemote": "false",
+    "worktree.useRelativePaths": "false",
+}
+"""Settings of every git that Callboard runs; they override the user's (docs/git-settings.md)."""
+_OPTIONS: Final = tuple(f"{key}={value}" for key, value in PINNED.items())
+NOT_INSIDE: Final = "--ignore-submodules=dirty"
+"""Option of each command that compares files: do not look into nested repositories' worktrees.
+Otherwise git runs a git there, which obeys the nested repository's own configuration and runs its
+filters. No setting can forbid that, because `.gitmodules` overrides it (hazard 59)."""
+
+_NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
+
+
+GIT_SECONDS: Final = 240.0
+"""Time limit of one `git`: shorter than that of a worker process's call (`actors.system.stage`)."""
+HOOK_SECONDS: Final = 60.0
+"""Time limit of a `git` that runs the user's hooks."""
+_GRACE: Final = 2.0
+"""Seconds between SIGTERM, at which git removes its lock files, and SIGKILL."""
+
+
+class GitFailed(Exception):
+    """The `git` program failed. Always raised as `GitRefused` or `GitUnknown`."""
+
+    def __init__(self, args: tuple[str, ...], code: int, stderr: str) -> None:
+        super().__init__(f"git {' '.join(args[:2])} ended with {code}: {stderr.strip()}")
+        self.code = code
+        self.stderr = stderr.strip()
+
+
+class GitRefused(GitFailed):
+    """Git stated one of the reasons in `refusals`, and changed nothing."""
+
+
+class GitUnknown(GitFailed):
+    """Git ended in any other way. What it did is unknown."""
+
+
+class GitLate(GitUnknown):
+    """Git took too long and was ended, with all the processes that it had started."""
+
+    def __init__(self, args: tuple[str, ...], seconds: float) -> None:
+        super().__init__(args, -1, f"it took longer than {seconds:g} s and was ended")
+
+
+def git(
+    *args: str,
+    at: str,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    hooks: bool = False,
+    codes: tuple[int, ...] = (0,),
+    refusals: str = "",
+    everywhere: bool = False,
+) -> bytes:
+    """Run `git ARGS` in directory `at` and return its output.
+
+    If `at` is the root of a checkout, git is told to work there, so that no configuration sends it
+    to another one.
+
+    Args:
+        args: The arguments of `git`.
+        at: The directory.
+        stdin: The input.
+        env: Further environment variables.
+        hooks: Let the user's hooks run, with the limit `HOOK_SECONDS`.
+        codes: The exit codes that mean done.
+        refusals: A regular expression for the error messages by which git refuses.
+        everywhere: Let git find its repository and worktree itself, as an agent's git does.
+
+    Raises:
+        GitRefused: Git stated one of the `refusals`.
+        GitUnknown: Git ended in any other way.
+        FileNotFoundError: There is no `git`, or no `at`.
+    """
+    return git_and_words(
+        *args,
+        at=at,
+        stdin=stdin,
+        env=env,
+        hooks=hooks,
+        codes=codes,
+        refusals=refusals,
+        everywhere=everywhere,
+    )[0]
+
+
+def git_and_words(
+    *args: str,
+    at: str,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    hooks: bool = False,
+    codes: tuple[int, ...] = (0,),
+    refusals: str = "",
+    everywhere: bool = False,
+) -> tuple[bytes, str]:
+    """Run git as `git` does; return its output and what it, or what it ran, said of errors."""
+    # A worktree that lost its `.git` must not make git find a repository above it.
+    above = str(Path(at).absolute().parent)
+    environ = git_env()
+    options = _OPTIONS if hooks else (*_OPTIONS, _NO_HOOKS)
+    command = ["git", "-C", at]
+    for option in (*options, owner_mark()):
+        command += ["-c", option]
+    place = {} if everywhere else explicit(at)
+    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place, **(env or {})}
+    limit = HOOK_SECONDS if hooks else GIT_SECONDS
+    try:
+        code, output, errors = run([*command, *args], stdin, environ, limit)
+    except subprocess.TimeoutExpired:
+        raise GitLate(args, limit) from None
+    words = errors.decode(errors="replace")
+    if code not in codes:
+        stated = code > 0 and refusals and re.search(refusals, words)
+        raise (GitRefused if stated else GitUnknown)(args, code, words)
+    return output, words
+
+
+def run(
+    command: list[str], stdin: bytes, env: Mapping[str, str], limit: float
+) -> tuple[int, bytes, bytes]:
+    """Run a program to its end; return its exit code, output and error output.
+
+    After `limit` seconds, end it with all the processes that it started, and raise
+    `subprocess.TimeoutExpired`.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(stdin, limit)
+        finally:
+            if process.returncode is None:
+                end_session(process.pid, _GRACE)
+    return process.returncode, output, errors
+
+
+def git_line(
+    *args: str, at: str, env: Mapping[str, str] | None = None, codes: tuple[int, ...] = (0,)
+) -> str:
+    """Run `git ARGS` and return its single line of output. See `git`."""
+    return os.fsdecode(git(*args, at=at, env=env, codes=codes)).rstrip("\n")
+
+
+def split0(output: bytes) -> list[str]:
+    """Return the names in NUL-separated output (`-z`)."""
+    return [os.fsdecode(name) for name in output.split(b"\0") if name]
+
+
+def is_installed() -> bool:
+    """Return whether there is a `git` program on the path."""
+    return shutil.which("git") is not None

@@ -1,0 +1,1 @@
+"""Worktrees of tasks: make, fill, keep, pin and remove them."""

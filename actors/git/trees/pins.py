@@ -1,0 +1,130 @@
+"""Keep the state of a worktree, uncommitted work included, under `refs/callboard/`.
+
+The worktree and its index are not changed. The changes are staged in a copy of the index: the copy
+keeps the file stats, so only changed files are read.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pygit2
+
+from actors.git.reading.graph import descends
+from actors.git.reading.refs import read_ref
+from actors.git.running.command import git, git_line
+from actors.git.running.durable import settle
+from actors.git.running.library import opened
+from actors.git.running.stale import release
+from actors.platform.files import read_line
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Callboard",
+    "GIT_AUTHOR_EMAIL": "callboard@localhost",
+    "GIT_COMMITTER_NAME": "Callboard",
+    "GIT_COMMITTER_EMAIL": "callboard@localhost",
+}
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """Where the state of a worktree is kept."""
+
+    ref: str
+    oid: str
+    unpinned: tuple[str, ...]
+    """Directories that are repositories of their own: the pin keeps only the id of their HEAD."""
+
+
+def pin(git_dir: str, worktree: str, name: str) -> Pin:
+    """Write the state of `worktree` as a commit to `refs/callboard/NAME`.
+
+    The commit's tree has every changed and untracked (not ignored) file as it is on disk, conflict
+    markers included. Its parents are HEAD and the commits being merged. With nothing uncommitted
+    the pin is HEAD itself. An older pin of that name stays reachable as a further parent.
+
+    The pin is durable on return. Hooks do not run. Raise `GitFailed` when a file cannot be read;
+    then nothing is pinned.
+    """
+    ref = f"refs/callboard/{name}"
+    head = git_line("rev-parse", "HEAD", at=worktree)
+    tree, unpinned = _tree_of(worktree)
+    parents = [head, *_merge_heads(worktree)]
+    older = read_ref(git_dir, ref)
+    repo = opened(git_dir)
+    if len(parents) == 1 and tree == git_line("rev-parse", "HEAD^{tree}", at=worktree):
+        oid = head
+    elif older is not None and _says(repo, older, tree, parents):
+        oid = older
+    else:
+        oid = _commit(worktree, tree, parents)
+    if older is not None and not _reaches(repo, oid, older):
+        oid = _commit(worktree, tree, [*parents, older])
+    if oid != older:
+        release(git_dir, ref)
+        message = "callboard: pin"
+        git("update-ref", "-m", message, ref, oid, older or "0" * 40, at=git_dir)
+    settle(git_dir)
+    return Pin(ref, oid, unpinned)
+
+
+def _tree_of(worktree: str) -> tuple[str, tuple[str, ...]]:
+    index = Path(
+        git_line("rev-parse", "--path-format=absolute", "--git-path", "index", at=worktree)
+    )
+    with tempfile.TemporaryDirectory(dir=index.parent, prefix="callboard-pin-") as scratch:
+        copy = Path(scratch, "index")
+        if index.exists():
+            shutil.copy2(index, copy)
+        env = {"GIT_INDEX_FILE": str(copy)}
+        _add_all(worktree, env)
+        tree = git_line("write-tree", at=worktree, env=env)
+    return tree, _nested(worktree, tree)
+
+
+def _add_all(worktree: str, env: Mapping[str, str]) -> None:
+    """Stage all changes as `git add -A` does, but run no filters of nested repositories."""
+    listed = git("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", at=worktree, env=env)
+    names = sorted({name.rstrip(b"/") for name in listed.split(b"\0") if name})
+    stdin = b"".join(name + b"\0" for name in names)
+    git("update-index", "--add", "--remove", "-z", "--stdin", at=worktree, env=env, stdin=stdin)
+
+
+def _nested(worktree: str, tree: str) -> tuple[str, ...]:
+    """Return the nested repositories, whose own state the pin does not keep."""
+    links = [
+        line.split("\t", 1)[1]
+        for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=worktree)).split("\0")
+        if line.startswith("160000")
+    ]
+    return tuple(link for link in links if Path(worktree, link, ".git").exists())
+
+
+def _merge_heads(worktree: str) -> list[str]:
+    path = git_line("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD", at=worktree)
+    try:
+        return read_line(path).split()
+    except FileNotFoundError:
+        return []
+
+
+def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> bool:
+    """Return whether `oid` is a pin of exactly this state, made by an earlier call."""
+    commit = repo[oid].peel(pygit2.Commit)
+    ids = [str(parent) for parent in commit.parent_ids]
+    return str(commit.tree_id) == tree and ids[: len(parents)] == parents
+
+
+def _reaches(repo: pygit2.Repository, oid: str, older: str) -> bool:
+    return descends(repo, older, oid)
+
+
+def _commit(worktree: str, tree: str, parents: list[str]) -> str:
+    stamp = f"{int(time.time())} +0000"
+    env = {**_IDENTITY, "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
+    options = [option for parent in parents for option in ("-p", parent)]
+    message = f"State of {Path(worktree).name}, uncommitted work included"
+    return git_line("commit-tree", tree, *options, "-m", message, at=worktree, env=env)

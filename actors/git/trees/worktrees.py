@@ -1,0 +1,367 @@
+"""Make a task's branch and worktree in Callboard's home; remove them without losing work.
+
+`add` and `remove` may be killed at any step and called again. This is safe, because:
+
+- A branch is ours if `refs/callboard/OWNER/base/BRANCH` holds a tag of the expected base with the
+  expected proof, which no agent can make. Both refs are made in one transaction. A branch that
+  points at the base commit is adopted: it has no work of its own.
+- A worktree is complete if its mark is in its admin directory. The mark is written last, and an
+  agent starts only after it. So an unmarked worktree holds no work, and is made anew.
+- A removal first renames the directory. So a half-deleted worktree is never taken for one with
+  changes.
+
+The user's hooks do not run here: a failing `post-checkout` must not stop a plan. They do run when
+agents commit, with the identity of the user's own configuration.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+from typing import Final
+
+import msgspec
+from pygit2.enums import ObjectType
+
+from actors.git.reading.graph import descends
+from actors.git.reading.refs import (
+    HEADS,
+    RefScanner,
+    main_head,
+    read_ref,
+    worktree_heads,
+    worktree_names,
+)
+from actors.git.running.command import GitFailed, git
+from actors.git.running.durable import settle
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.library import opened
+from actors.git.running.names import read_name
+from actors.git.running.places import own_git_dir
+from actors.git.running.stale import release
+from actors.git.trees.pins import Pin, pin
+from actors.git.users.repository import is_dirty, worktree_path
+from actors.platform import disk
+from actors.platform.files import NAME, read_bounded
+
+SCRATCH: Final = "scratch\n"
+"""The mark of a scratch worktree, in which nobody works."""
+_MARK: Final = "callboard"
+_ZERO: Final = "0" * 40
+_TAGGER: Final = "tagger Callboard <callboard@localhost> 0 +0000"
+
+
+class Worktree(msgspec.Struct, frozen=True, kw_only=True):
+    """A linked worktree that Callboard made."""
+
+    path: str
+    name: str
+    """Its name in the repository's `worktrees/`, as in `RefState.worktrees`."""
+    branch: str
+    base: str
+    tip: str
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A worktree was removed. `pin` is where its state is kept; None if no pin was needed."""
+
+    pin: Pin | None
+
+
+def add(
+    git_dir: str,
+    home: str,
+    path: str,
+    *,
+    branch: str,
+    base: str,
+    owner: str,
+    proof: str | None = None,
+) -> Worktree:
+    """Make the branch and the worktree, or finish making them. A repeated call changes nothing.
+
+    `base` is the object id at which the branch starts, `owner` the workflow's id. `proof` is a text
+    that only the runtime can make for this branch; None is for workflows of older versions. Raise
+    `RepositoryError`: BRANCH_EXISTS (and is not ours), BRANCH_CHECKED_OUT, PATH_IN_THE_WAY,
+    NOT_OURS, DISPLACED.
+    """
+    guard(git_dir, home, path)
+    _ensure_branch(git_dir, branch, base, owner, proof)
+    name = registered(git_dir, path)
+    there = os.path.lexists(path)
+    if name is not None and not (there and _is_complete(git_dir, name)):
+        throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
+        name = None
+    elif there and name is not None and own_git_dir(path) is None:
+        raise RepositoryError(
+            Rule.NOT_OURS,
+            f"the worktree {path} has lost its .git",
+            f"git --git-dir={quote(git_dir)} worktree repair {quote(path)}",
+        )
+    if name is None:
+        _refuse_other_checkout(git_dir, branch)
+        name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
+    else:  # locks of a git that was killed must not keep the next one from committing
+        admin = str(Path(git_dir, "worktrees", name))
+        release(admin, "index", "HEAD", places=(path,))
+        release(git_dir, HEADS + branch, places=(path, admin))
+    settle(git_dir, path)
+    tip = read_ref(git_dir, HEADS + branch)
+    if tip is None:
+        raise AssertionError("the branch was made above")
+    return Worktree(path=path, name=name, branch=branch, base=base, tip=tip)
+
+
+def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str) -> Removed:
+    """Remove the worktree at `path`; keep its branch.
+
+    The state is pinned first as `refs/callboard/PIN_AS`, unless the worktree is clean (nothing
+    changed, nothing untracked) and all of its commits are reachable from `merged_into`, an object
+    id. Ignored files are removed. If there is no worktree, nothing happens.
+
+    Raise `RepositoryError`: NOT_OURS if `path` is not a registered worktree under the home,
+    NESTED_REPOSITORY if it holds a repository that a pin cannot keep.
+    """
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if not Path(path).exists():
+        throw_away(git_dir, path, name)
+        return Removed(None)
+    if name is None:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
+        )
+    kept = None
+    if _is_complete(git_dir, name) and not _nothing_to_lose(git_dir, path, name, merged_into):
+        kept = pin(git_dir, path, pin_as)
+        if kept.unpinned:
+            raise RepositoryError(
+                Rule.NESTED_REPOSITORY,
+                f"{path} holds repositories of its own: {', '.join(kept.unpinned)}",
+                "move them away; the rest is pinned at " + kept.ref,
+            )
+    throw_away(git_dir, path, name)
+    return Removed(kept)
+
+
+def remove_merged(git_dir: str, home: str, path: str, *, merged_into: str) -> bool:
+    """Remove the worktree at `path` if nothing could be lost; return whether it was removed.
+
+    Nothing could be lost if it is clean and all its commits are reachable from `merged_into`. Raise
+    `RepositoryError` NOT_OURS if `path` is not under the home.
+    """
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if name is None or not _nothing_to_lose(git_dir, path, name, merged_into):
+        return False
+    throw_away(git_dir, path, name)
+    return True
+
+
+def guard(git_dir: str, home: str, path: str) -> None:
+    """Refuse a path that is not strictly inside `home`, or that holds the repository.
+
+    Raise `RepositoryError` NOT_OURS.
+    """
+    real, root = Path(path).resolve(), Path(home).resolve()
+    repository = Path(git_dir).resolve()
+    if root not in real.parents or real == repository or real in repository.parents:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a place for a worktree of ours", f"use one under {home}"
+        )
+
+
+def registered(git_dir: str, path: str) -> str | None:
+    """Return the name under which the worktree at `path` is registered; None if it is not.
+
+    Hundreds may be registered, so only those of the same last name are looked at closely.
+    """
+    wanted = Path(path).resolve() / ".git"
+    ends = (Path(path).name, wanted.parent.name)
+    for name in worktree_names(git_dir):
+        admin = Path(git_dir, "worktrees", name)
+        try:
+            text = read_name(admin / "gitdir")
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # just removed
+        if text.rpartition("/")[0].endswith(ends) and (admin / text).resolve() == wanted:
+            return name
+    return None
+
+
+def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = False) -> str:
+    """Check `commitish` out at `path` and mark it complete; return the worktree's name."""
+    if os.path.lexists(path) and any(Path(path).iterdir()):
+        raise RepositoryError(
+            Rule.PATH_IN_THE_WAY, f"{path} exists and is not empty", "move it away"
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    options = ["--no-checkout", *(["--detach"] if detach else [])]
+    with _alone(git_dir):
+        git("worktree", "add", *options, path, commitish, at=git_dir)
+    name = registered(git_dir, path)
+    if name is None:
+        raise AssertionError("git registers what it adds")
+    _stay_inside(git_dir, path)
+    if detach:  # tests and merges need the whole commit
+        Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
+    sparse = ("-c", "core.sparseCheckout=false") if detach else ()
+    each_core = ("-c", "checkout.workers=0")
+    reset = (*sparse, *each_core, "reset", "-q", "--hard", "--no-recurse-submodules")
+    git(*reset, at=path)  # filters run here, and may hang
+    set_mark(git_dir, name, mark)
+    return name
+
+
+def _stay_inside(git_dir: str, path: str) -> None:
+    """Make sure that a git started at `path` works there, and not in the user's checkout.
+
+    This holds for our own git and for an agent's. Raise `RepositoryError` DISPLACED if the
+    repository's settings prevent it.
+    """
+    if _acts_at(path):
+        return
+    own = f"{own_git_dir(path)}/config.worktree"  # read if extensions.worktreeConfig is on
+    git("config", "--file", own, "core.worktree", str(Path(path).resolve()), at=git_dir)
+    git("config", "--file", own, "core.bare", "false", at=git_dir)
+    if not _acts_at(path):
+        raise RepositoryError(
+            Rule.DISPLACED,
+            f"the settings core.worktree or core.bare of {git_dir} send git from {path} elsewhere",
+            f"git --git-dir={quote(git_dir)} config --unset core.worktree",
+        )
+
+
+def _acts_at(path: str) -> bool:
+    """Return whether git, started at `path`, works there. Git itself is asked."""
+    said = git(
+        *("rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir"),
+        at=path,
+        everywhere=True,
+        codes=(0, 128),
+    )
+    lines = os.fsdecode(said).splitlines()
+    return lines == [str(Path(path).resolve()), str(own_git_dir(path))]
+
+
+@contextlib.contextmanager
+def _alone(git_dir: str) -> Iterator[None]:
+    """Lock out other calls of `git worktree add` by Callboard in this repository.
+
+    Two at the same time read each other's half-written registrations, and fail.
+    """
+    fd = os.open(Path(git_dir, "objects"), os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def set_mark(git_dir: str, name: str, mark: str) -> None:
+    """Mark the worktree as complete, with its purpose, in one atomic step.
+
+    Unless it is a scratch worktree, its files are made durable first: after a power cut, a mark
+    must not be there while files are empty.
+    """
+    if mark != SCRATCH:
+        place = worktree_path(git_dir, name)
+        settle(git_dir, *([place] if place is not None else []))
+    disk.write_durably(Path(git_dir, "worktrees", name, _MARK), mark.encode())
+
+
+def mark_of(git_dir: str, name: str) -> str | None:
+    """Return the mark of this worktree; None if it is unfinished or not ours."""
+    try:
+        return os.fsdecode(read_bounded(Path(git_dir, "worktrees", name, _MARK), NAME))
+    except FileNotFoundError:
+        return None
+
+
+def discard(git_dir: str, home: str, path: str) -> None:
+    """Remove a scratch worktree with all its files. Only for worktrees in which nobody works."""
+    guard(git_dir, home, path)
+    name = registered(git_dir, path)
+    if Path(path).exists() and name is None:
+        raise RepositoryError(
+            Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
+        )
+    throw_away(git_dir, path, name)
+
+
+def _is_complete(git_dir: str, name: str) -> bool:
+    return mark_of(git_dir, name) is not None
+
+
+def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str | None) -> None:
+    ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
+    tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
+    claim = base if proof is None else _claim(git_dir, base, proof)
+    if tip is not None:
+        ours = tip == base or (known == claim and descends(opened(git_dir), base, tip))
+        if not ours:
+            raise RepositoryError(
+                Rule.BRANCH_EXISTS,
+                f"branch {branch!r} exists and is not this plan's",
+                f"choose another name, or `git branch -m {branch} …`",
+            )
+    commands = [f"update {base_ref} {claim} {known or _ZERO}\n"] if known != claim else []
+    if tip is None:
+        commands.append(f"create {ref} {base}\n")
+    if commands:
+        release(git_dir, base_ref, *([ref] if tip is None else []))
+        message = f"callboard: task of {owner}"
+        git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
+
+
+def _claim(git_dir: str, base: str, proof: str) -> str:
+    """Write the tag that says that a branch is ours; return its id, always the same."""
+    text = f"object {base}\ntype commit\ntag callboard\n{_TAGGER}\n\n{proof}\n"
+    return str(opened(git_dir).write(ObjectType.TAG, text.encode()))
+
+
+def _refuse_other_checkout(git_dir: str, branch: str) -> None:
+    ref = HEADS + branch
+    heads = worktree_heads(git_dir, worktree_names(git_dir))
+    users = [worktree_path(git_dir, name) for name, head in heads.items() if head == ref]
+    if main_head(git_dir) == ref:
+        users.append(git_dir)
+    for user in users:
+        if user is not None:
+            raise RepositoryError(
+                Rule.BRANCH_CHECKED_OUT,
+                f"branch {branch!r} is checked out at {user}",
+                "switch to another branch there",
+            )
+
+
+def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bool:
+    try:
+        if is_dirty(path):
+            return False
+    except GitFailed:
+        return False  # unknown is not clean
+    repo = opened(git_dir)
+    state = RefScanner(git_dir).scan()
+    head = state.worktrees.get(name, "")
+    tip = state.heads.get(head, head)
+    return bool(tip) and descends(repo, tip, merged_into)
+
+
+def throw_away(git_dir: str, path: str, name: str | None) -> None:
+    """Remove a directory and its registration as a worktree, if it has one (`name`).
+
+    The directory is renamed in one step first.
+    """
+    trash = f"{path}.removing"
+    if Path(trash).exists():
+        disk.remove_tree(Path(trash))
+    if Path(path).exists():
+        Path(path).rename(trash)
+    if name is not None:
+        admin = Path(git_dir, "worktrees", name)
+        disk.remove_tree(admin)
+    if Path(trash).exists():
+        disk.remove_tree(Path(trash))

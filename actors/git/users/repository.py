@@ -1,0 +1,306 @@
+"""Examine a repository for a plan: refuse what stops the plan, note what a user should know.
+
+Refused, each with its `Rule`: no `git`, no such path, not a repository, bare, no commit, owned by
+another user, reftable, sha256, partial clone, unknown format extension, damaged, target missing.
+
+Allowed; `Survey` tells of most of these, in `notes` or in `changed`:
+
+- *detached HEAD*: the plan names the target, so HEAD does not matter;
+- *a dirty checkout of the target*: agents work elsewhere; `land` refuses if files are in the way;
+- *a shallow clone*: task branches start at the target's tip, so every merge base is there. A branch
+  from before the boundary has no merge base, and the merge refuses it (`Unrelated`);
+- *a linked worktree* given as the repository: its common git directory is used;
+- *submodules*: they are empty in a task's worktree until someone runs `git submodule update`;
+- *LFS*: the `git` program makes the worktrees, so its filters run if they are installed.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+import pygit2
+from pygit2.enums import FileStatus
+
+from actors.git.merging.automerge import is_able
+from actors.git.reading.changes import changed
+from actors.git.reading.identity import identity
+from actors.git.reading.refs import HEADS, RefScanner
+from actors.git.running.command import GitFailed, git, is_installed
+from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.names import read_name, shown
+from actors.git.running.places import NOT_THERE, is_bare, main_workdir, own_git_dir
+from actors.git.users import settings
+from actors.git.users.branches import check_name, check_together
+from actors.platform.files import read_bounded
+
+_ATTRIBUTES = 1 << 20
+"""Bytes of `.gitattributes` that are searched for LFS."""
+_FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """What `survey` found out about a repository."""
+
+    git_dir: str
+    """The common git directory, by which every function of this package names the repository."""
+    workdir: str | None
+    """The user's own checkout; None if there are only linked worktrees."""
+    target: str
+    """Branch name, without `refs/heads/`."""
+    target_oid: str
+    checkouts: tuple[str, ...]
+    """Directories in which the target is checked out."""
+    changed: tuple[str, ...]
+    """Changed tracked files in `checkouts`, as absolute paths. They do not stop a plan."""
+    existing: dict[str, str]
+    """Those of the plan's branches that exist already: name to object id."""
+    branches: frozenset[str]
+    """The names of all branches."""
+    author: str
+    """The author of the merges, as `Name <address>`."""
+    settings: dict[str, str]
+    """The git settings that decide the bytes of a checkout (`settings.CONVERTING`)."""
+    notes: tuple[str, ...]
+    """Sentences that a user should know and may ignore."""
+
+
+def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
+    """Examine the repository at or above `path` for a plan that lands on `target`.
+
+    `branches` are the plan's branches. Nothing is written. Raise `RepositoryError`.
+    """
+    try:
+        return _survey(path, target, branches)
+    except GitFailed as error:
+        if _FORMAT.search(error.stderr):
+            raise RepositoryError(
+                Rule.FORMAT, f"this git cannot read {path}: {error.stderr}", "install a newer git"
+            ) from error
+        raise RepositoryError(
+            Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
+        ) from error
+    except (pygit2.GitError, OSError) as error:
+        raise RepositoryError(
+            Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
+        ) from error
+
+
+def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
+    if not is_installed():
+        raise RepositoryError(
+            Rule.GIT_MISSING, "there is no `git` program on the PATH", "install git"
+        )
+    git_dir = find_git_dir(path)
+    repo = _open(path, git_dir)
+    for name in (target, *branches):
+        check_name(name)
+    state = RefScanner(git_dir).scan()
+    heads = {ref.removeprefix(HEADS): oid for ref, oid in state.heads.items()}
+    if not heads:
+        raise RepositoryError(
+            Rule.EMPTY, f"{path} has no commit yet", "make a first commit on the target branch"
+        )
+    if target not in heads:
+        raise RepositoryError(
+            Rule.TARGET_MISSING,
+            f"there is no branch {target!r} in {path}",
+            f"there are {', '.join(sorted(heads)[:8])}",
+        )
+    if target in branches:
+        raise RepositoryError(
+            Rule.BRANCH_CONFLICT, f"branch {target!r} is the target", "give the task its own branch"
+        )
+    ignore_case = _flag(repo.config, "core.ignorecase")
+    check_together(branches, heads, ignore_case=ignore_case)
+    spots = checkouts(git_dir, target, path)
+    return Survey(
+        git_dir=git_dir,
+        workdir=main_workdir(git_dir, path),
+        target=target,
+        target_oid=heads[target],
+        checkouts=tuple(map(shown, spots)),
+        changed=tuple(shown(str(Path(spot, name))) for spot in spots for name in changed(spot)),
+        existing={name: heads[name] for name in branches if name in heads},
+        branches=frozenset(heads),
+        author=str(identity(path)),
+        settings=settings.converting(spots[0] if spots else git_dir),
+        notes=tuple(_notes(repo, git_dir, state.head, target)),
+    )
+
+
+def find_git_dir(path: str) -> str:
+    """Return the common git directory of the repository at or above `path`.
+
+    Raise `RepositoryError` if there is none, or if its format cannot be read.
+    """
+    if not Path(path).exists():
+        raise RepositoryError(Rule.NOT_THERE, f"{path} does not exist", "check the path")
+    if not Path(path).is_dir():
+        raise RepositoryError(
+            Rule.NOT_A_REPOSITORY, f"{path} is not a directory", "name the repository's directory"
+        )
+    found = pygit2.discover_repository(path)
+    if found is None:
+        raise RepositoryError(
+            Rule.NOT_A_REPOSITORY, f"{path} is not in a git repository", "run `git init` there"
+        )
+    git_dir = Path(found)
+    common = git_dir / "commondir"
+    if common.exists():
+        git_dir = git_dir / read_name(common)
+    git_dir = git_dir.resolve()
+    _check_format(git_dir)
+    return str(git_dir)
+
+
+def checkouts(git_dir: str, branch: str, repo: str = "") -> tuple[str, ...]:
+    """Return the directories in which `branch` is checked out: the user's clone, linked worktrees.
+
+    `repo` is as for `main_workdir`.
+    """
+    state = RefScanner(git_dir).scan()
+    ref = HEADS + branch
+    spots = []
+    main = main_workdir(git_dir, repo)
+    if main is not None and state.head == ref:
+        spots.append(main)
+    for name, head in state.worktrees.items():
+        if head == ref and (spot := worktree_path(git_dir, name)) is not None:
+            spots.append(spot)
+    return tuple(spots)
+
+
+def worktree_path(git_dir: str, name: str) -> str | None:
+    """Return the directory of the linked worktree called `name`.
+
+    The result is None if the worktree is gone, or if its `.git` names another git directory. Raise
+    `OSError` if that is not known.
+    """
+    try:
+        text = read_name(Path(git_dir, "worktrees", name, "gitdir"))
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
+        return None
+    admin = Path(git_dir, "worktrees", name)
+    place = (admin / text).parent.resolve()
+    return str(place) if own_git_dir(place) == admin.resolve() else None
+
+
+def is_dirty(worktree: str) -> bool:
+    """Return whether files are changed or untracked in `worktree`, or in a nested repository.
+
+    Ignored files do not count.
+    """
+    if any(changed(worktree, untracked=True)):
+        return True
+    links = git("ls-files", "-s", "-z", at=worktree).split(b"\0")
+    nested = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
+    return any(_is_dirty_inside(Path(worktree, name)) for name in nested)
+
+
+def _is_dirty_inside(nested: Path) -> bool:
+    """Return whether a nested repository is dirty, or cannot be read. libgit2 runs no filters."""
+    if not (nested / ".git").exists():
+        return False
+    try:
+        states = pygit2.Repository(str(nested)).status(untracked_files="normal").values()
+    except (pygit2.GitError, OSError, ValueError):
+        return True
+    return any(state not in (FileStatus.CURRENT, FileStatus.IGNORED) for state in states)
+
+
+def _open(path: str, git_dir: str) -> pygit2.Repository:
+    try:
+        repo = pygit2.Repository(str(pygit2.discover_repository(path)))
+    except pygit2.GitError as error:
+        text = str(error)
+        if "not owned by" in text:
+            raise RepositoryError(
+                Rule.OWNERSHIP,
+                f"{git_dir} belongs to another user",
+                f"git config --global --add safe.directory {Path(git_dir).parent}",
+            ) from error
+        raise RepositoryError(
+            Rule.FORMAT, f"{git_dir} cannot be opened: {text}", "see `git help repository-version`"
+        ) from error
+    if repo.is_bare and not is_bare(git_dir):
+        raise RepositoryError(
+            Rule.BARE,
+            f"{git_dir} has a checkout, but its setting core.bare says that it has none",
+            f"git --git-dir={quote(git_dir)} config core.bare false",
+        )
+    if repo.is_bare:
+        raise RepositoryError(
+            Rule.BARE, f"{path} is a bare repository", "clone it and use the clone"
+        )
+    return repo
+
+
+def _check_format(git_dir: Path) -> None:
+    """Refuse unsupported formats, each with its own message; libgit2 has one message for all."""
+    try:
+        config = pygit2.Config(str(git_dir / "config"))
+    except OSError:
+        return
+    if _text(config, "extensions.refstorage") not in (None, "files"):
+        raise RepositoryError(
+            Rule.REFTABLE,
+            f"{git_dir} keeps its refs in the reftable format, which libgit2 cannot read",
+            "git refs migrate --ref-format=files",
+        )
+    if _text(config, "extensions.objectformat") not in (None, "sha1"):
+        raise RepositoryError(
+            Rule.SHA256,
+            f"{git_dir} uses sha256 object names, which libgit2 cannot read",
+            "use a repository in the sha1 format",
+        )
+    promisors = [
+        entry.name for entry in config if re.fullmatch(r"remote\..*\.promisor", entry.name)
+    ]
+    if promisors or _text(config, "extensions.partialclone") is not None:
+        raise RepositoryError(
+            Rule.PARTIAL,
+            f"{git_dir} is a partial clone: objects may be missing",
+            "make a full clone",
+        )
+
+
+def _text(config: pygit2.Config, key: str) -> str | None:
+    return str(config[key]).lower() if key in config else None
+
+
+def _flag(config: pygit2.Config, key: str) -> bool:
+    return key in config and config.get_bool(key)
+
+
+def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> list[str]:
+    notes = []
+    if not head.startswith(HEADS):
+        notes.append("HEAD is detached; the target is the plan's, so this changes nothing")
+    if Path(git_dir, "shallow").exists():
+        notes.append("the clone is shallow; branches from before its boundary cannot be merged")
+    workdir = repo.workdir
+    if workdir is not None and Path(workdir, ".gitmodules").exists():
+        notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
+    filters = _filters(Path(workdir, ".gitattributes")) if workdir is not None else set()
+    if "lfs" in filters:
+        notes.append("LFS files: merges compare the pointers, not the contents")
+    for name in sorted(filters):
+        notes.append(f"filter {name}: tests see what it writes, as it is configured now")
+    if not is_able():
+        notes.append("this git is older than 2.38: merges use no attributes and no merge drivers")
+    notes += settings.notes(workdir or git_dir, target)
+    return notes
+
+
+def _filters(attributes: Path) -> set[str]:
+    """Return the names of the filters in an attribute file."""
+    try:
+        text = read_bounded(attributes, _ATTRIBUTES).decode(errors="replace")
+    except OSError:
+        return set()
+    return set(re.findall(r"\bfilter=(\S+)", text))

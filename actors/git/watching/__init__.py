@@ -1,0 +1,1 @@
+"""Say when refs may have changed: inotify, kqueue, or polling."""
