@@ -17,6 +17,8 @@ else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 
 LINUX = sys.platform == "linux"
+_STAT_BYTES = 4096
+"""More than the 52 numbers and the name in /proc/PID/stat take; read at once, without a buffer."""
 Member = tuple[int, str]  # pid, start time in ticks since the boot
 
 
@@ -26,8 +28,11 @@ def stat(pid: int) -> list[str] | None:
     Return None if there is no such process. Raise OSError if that is unknown.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(file, _STAT_BYTES)
+        finally:
+            os.close(file)
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text[text.rindex(b")") + 2 :].decode("ascii", "replace").split()

@@ -16,6 +16,7 @@ from bus import messages, requests, router
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
+from bus.peer import By, Caller, Peer
 from bus.router import MAX_WAITING, Bus, Envelope
 from tests.bus.wire_kit import Outside
 
@@ -295,3 +296,46 @@ def test_many_threads_tell_and_nothing_is_lost_or_torn(outside: Outside) -> None
     got = outside.until("a/", 4_000)
     for n in range(8):
         assert [int(e.payload) for e in got if e.sender == f"t{n}/"] == list(range(500))
+
+
+def test_a_person_s_connection_is_identified_once_and_every_other_one_at_each_request(
+    directory: Path,
+) -> None:
+    asked: list[Peer | None] = []
+    said: list[By] = []
+
+    def identify(peer: Peer | None, _said: bytes = b"") -> Caller:
+        asked.append(peer)
+        return Caller(by[0], "", "" if by[0] == By.PERSON else "an agent")
+
+    def deliver(_to: str, envelope: Envelope) -> bool:
+        assert envelope.caller is not None
+        said.append(envelope.caller.by)
+        return bus.send(envelope.sender, b"{}")
+
+    bus = Bus(deliver, identify=identify)
+    bus.bind(f"ipc://{directory}/who")
+    bus.start()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        for who, name, times in (
+            (By.PERSON, b"", 1),
+            (By.PERSON, b"", 1),  # a further connection
+            (By.PERSON, b"chosen", 3),  # the client chose its name: another one may have it next
+            (By.AGENT, b"", 3),
+        ):
+            by = [who]
+            with context.socket(zmq.DEALER) as socket:
+                socket.rcvtimeo = 20_000
+                socket.linger = 0
+                if name:
+                    socket.routing_id = name
+                socket.connect(f"ipc://{directory}/who")
+                before = len(asked)
+                for _ in range(3):
+                    ask(socket, b'{"id":1}')
+                assert len(asked) - before == times
+                assert said[-3:] == [who] * 3
+    finally:
+        context.destroy(linger=0)
+        bus.stop()
