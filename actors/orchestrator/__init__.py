@@ -1,0 +1,1 @@
+"""A model that is asked when something happened, and proposes what to do next."""
