@@ -5,7 +5,6 @@ input says where the runtime is, as JSON. The process ends when standard input c
 that was killed leaves no door behind.
 """
 
-import asyncio
 import os
 
 import msgspec
@@ -56,6 +55,8 @@ def first_line() -> bytes:
 
 async def stdin_closed() -> None:
     """Return when the runtime's end of the pipe is closed."""
+    import asyncio  # only in a door's process
+
     loop = asyncio.get_running_loop()
     closed = asyncio.Event()
     loop.add_reader(0, lambda: closed.set() if not os.read(0, 4096) else None)

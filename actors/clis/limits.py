@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -144,8 +143,10 @@ def _on_date(date: str, there: datetime, now: datetime) -> datetime | None:
 def _zone(name: str) -> tzinfo | None:
     """Return the zone of this name; None if the machine does not know it."""
     try:
+        from zoneinfo import ZoneInfo  # only where a screen names a zone
+
         return ZoneInfo(name.strip())
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return None
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-import pyte
 from wcwidth import wcwidth
 
 ROWS: Final = 40
@@ -116,6 +115,8 @@ class ScreenReader:
 
     def __init__(self, rows: int = ROWS, cols: int = COLS) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        import pyte  # only where screens are read: the runtime's own process does not
+
         self._grid: Any = pyte.Screen(cols, rows)
         self._main: tuple[Any, Any] | None = None  # buffer and cursor behind the alternate screen
         self._rest = ""
