@@ -192,7 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: `log` keeps what matters."""
 
 
-def _self_signed() -> ssl.SSLContext:
+def self_signed() -> ssl.SSLContext:
+    """The side of a server whose certificate nobody signed."""
     with tempfile.TemporaryDirectory() as directory:
         cert, key = Path(directory, "cert"), Path(directory, "key")
         made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=fake"]
@@ -210,7 +211,7 @@ class _Server(ThreadingHTTPServer):
         self.command = command
         self.log = log
         self.delay = delay
-        self.tls = functools.cache(_self_signed)
+        self.tls = functools.cache(self_signed)
 
     def before_answer(self, turn: Turn) -> None:
         """Think for `delay` seconds where a real turn is answered, so that busy can be seen."""

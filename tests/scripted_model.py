@@ -17,6 +17,7 @@ The script runs in the server's threads. In a test:
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -164,12 +165,14 @@ class _Server(ThreadingHTTPServer):
 class ScriptedModel:
     """The server on a free port, in threads of this process. `asked` are the requests so far."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.script = script
         self._changed = threading.Condition()
         self._server = _Server(self._answer)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def endpoint(
         self, api_type: ApiType = "openai-compatible", model: str = "scripted", key: str = KEY

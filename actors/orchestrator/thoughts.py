@@ -65,7 +65,7 @@ class Thinking(msgspec.Struct, frozen=True, tag=True):
 
 
 class ThoughtOver(msgspec.Struct, frozen=True, tag=True):
-    """How a thought ended. `arguments` is a JSON object that fits the schema, or None.
+    """How a thought ended. `arguments` is an object that fits the schema, or None.
 
     `error` says why there are no arguments, without any key. `tokens_in` and `tokens_out` are the
     sums of all attempts; `exact` says whether the servers told them all, otherwise some are
@@ -74,7 +74,7 @@ class ThoughtOver(msgspec.Struct, frozen=True, tag=True):
     """
 
     id: str
-    arguments: msgspec.Raw | None
+    arguments: dict[str, Any] | None
     rung: Rung
     model: str
     tokens_in: int
