@@ -323,7 +323,7 @@ _BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 _LOCKED = """
 import os, pathlib, subprocess, sys
 sys.path.insert(0, sys.argv[2])
-from actors.git import worktrees
+from actors.git.trees import worktrees
 from actors.platform.disk import remove_tree
 place, home, git_dir, tip = sys.argv[3:]
 made = worktrees.add(git_dir, home, place, branch="a", base=tip, owner="w")

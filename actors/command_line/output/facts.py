@@ -1,18 +1,20 @@
 """Show facts to a person: one line each, and the longer texts that a fact carries."""
 
+from datetime import datetime
+
 from actors.command_line.output.actions import command_for
 from actors.command_line.output.times import when
 from bus import facts
 from bus.facts import AnyFact, fact_type
 
 
-def line(fact: AnyFact) -> str:
-    """Return a fact as one line.
+def line(fact: AnyFact, now: datetime | None = None) -> str:
+    """Return a fact as one line, with its date if that is not the day of `now` (else today).
 
     For example `17 12:00:00Z terminal.status demo/login/1/ waiting -> running: gets its
     instruction`.
     """
-    return f"{fact.seq:>5} {when(fact.at)} {fact_type(fact):<22} {fact.address} {said(fact)}"
+    return f"{fact.seq:>5} {when(fact.at, now)} {fact_type(fact):<22} {fact.address} {said(fact)}"
 
 
 def said(fact: AnyFact) -> str:

@@ -140,13 +140,13 @@ def _overview(
     room = height - len(top)
     told = story.newest[-room:] if room > 0 else []
     shown = _short if width < _WIDE else line
-    return [*top, *(Text(shown(fact), style="dim") for fact in told)][:height]
+    return [*top, *(Text(shown(fact, now), style="dim") for fact in told)][:height]
 
 
-def _short(fact: AnyFact) -> str:
+def _short(fact: AnyFact, now: datetime) -> str:
     """Return a fact for a narrow screen: without its number, and without the word "status"."""
     kind = "" if fact_type(fact).endswith(".status") else f"{fact_type(fact)} "
-    return f"{when(fact.at)} {fact.address} {kind}{said(fact)}"
+    return f"{when(fact.at, now)} {fact.address} {kind}{said(fact)}"
 
 
 def _opened(
