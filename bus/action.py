@@ -43,10 +43,11 @@ class Do(StrEnum):
     DOCTOR = "doctor"
     MEND = "doctor.mend"
     FIX = "doctor.fix"
+    TRY_CLI = "cli.try"
     END_TERMINALS = "terminals.end"
 
 
-LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.FIX, Do.END_TERMINALS})
+LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.FIX, Do.TRY_CLI, Do.END_TERMINALS})
 """The steps that are not requests: they start, check, mend or empty a runtime's home."""
 
 

@@ -1,13 +1,8 @@
-"""A model server on 127.0.0.1 that makes real CLIs act without a model.
+"""The product's model server (`actors/clis/trial/model.py`), for tests with real CLIs.
 
-It speaks the Anthropic messages API, the OpenAI responses and chat completions APIs and the
-Gemini API, streamed or not. Its one script: a turn of the user is answered with a call of the
-CLI's own shell tool (found among the tools of the request) that runs a command; the result of
-that call is answered with a closing sentence. The command is the text after `RUN: ` in the user's
-turn, else the server's own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without
-arguments. A CLI without tools that asks for whole files in the text (aider) gets one, and a commit
-message, with `#done` where that is spoken of. Any other request (titles, quota checks) gets a
-sentence.
+The command that the shell tool runs is the text after `RUN: ` in the user's turn, else the server's
+own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without arguments. With `--fail` no
+turn is answered: `401`, `429`, `500` (any status) refuses it, `cut` ends its stream in the middle.
 
 Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks"}`; `texts` are
 the texts of the user's last turn as they arrived, `marks` the words `mark-…` anywhere in the
@@ -32,25 +27,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # it is also run as a script
 
-from tests.fake_hearing import Turn, read_anthropic, read_chat, read_gemini, read_responses
-from tests.fake_speech import (
-    say_anthropic,
-    say_chat,
-    say_gemini,
-    say_responses,
-    whole_anthropic,
-    whole_chat,
-    whole_gemini,
-    whole_responses,
-)
+from actors.clis.trial.hearing import Turn
+from actors.clis.trial.model import PLAIN, Handler, ModelServer, Server
 
 Json = dict[str, Any]
 
@@ -69,55 +52,23 @@ NEW_LOGIN: Json = {
     "expires_in": 36000,
     "scope": "user:inference user:profile",
 }
-PLAIN: Json = {
-    "count_tokens": {"input_tokens": 10},
-    "countTokens": {"totalTokens": 10},
-    "models": {"object": "list", "data": [], "models": []},
+LOGINS: Json = {
     "/token": NEW_LOGIN,
     "/tokeninfo": {"email": "t@example.org", "scope": "x", "expires_in": 36000},
     ":loadCodeAssist": {"currentTier": {"id": "standard-tier"}, "cloudaicompanionProject": "p"},
 }
+ERRORS = {
+    401: ("authentication_error", "UNAUTHENTICATED"),
+    429: ("rate_limit_error", "RESOURCE_EXHAUSTED"),
+}
 
 
-DIALECTS: list[tuple[str, Callable[[Json], Turn], Callable[..., Any], Callable[..., Any]]] = [
-    (r"/messages\Z", read_anthropic, say_anthropic, whole_anthropic),
-    (r"/responses\Z", read_responses, say_responses, whole_responses),
-    (r"/chat/completions\Z", read_chat, say_chat, whole_chat),
-    (r":(?:stream)?[gG]enerateContent\Z", read_gemini, say_gemini, whole_gemini),
-]
-
-
-def _plain_answer(path: str) -> Json:
-    """What is said where no model is asked."""
-    return next((answer for end, answer in PLAIN.items() if path.endswith(end)), {})
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     server: "_Server"
+    plain = PLAIN | LOGINS
     host = ""
 
-    def do_POST(self) -> None:
-        parts = urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-        try:
-            body = json.loads(raw or b"{}")
-        except ValueError:
-            body = {}
-        body = body if isinstance(body, dict) else {}
-        for pattern, read, say, whole in DIALECTS:
-            if re.search(pattern, parts.path):
-                self._speak(parts.path, body, raw.decode(), read, say, whole)
-                return
-        self._log(parts.path, body.get("model", ""), None)
-        self._json(_plain_answer(parts.path))
-
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        self._log(path, "", None)
-        self._json(_plain_answer(path))
-
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802
         """Be the host that is asked for, behind TLS."""
         self.send_response(200)
         self.end_headers()
@@ -127,69 +78,46 @@ class _Handler(BaseHTTPRequestHandler):
         self.host = self.path.rpartition(":")[0]
         self.close_connection = False
 
-    def do_HEAD(self) -> None:
-        self._json({})
+    def called(self, turn: Turn) -> tuple[str, Json] | None:
+        said = "\n".join(turn.texts)
+        if other := re.findall(r"CALL: ([\w.]+)", said):
+            return other[-1], {}
+        assert turn.tool
+        found = re.findall(r"^.*?RUN: (.+)$", said, re.MULTILINE)
+        return turn.tool.name, turn.tool.arguments(found[-1] if found else self.server.command)
 
-    def _speak(
-        self,
-        path: str,
-        body: Json,
-        raw: str,
-        read: Callable[[Json], Turn],
-        say: Callable[..., Iterator[Json]],
-        whole: Callable[..., Json],
-    ) -> None:
-        turn = read(body)
-        in_path = re.search(r"/models/([^:/]+):", path)
-        model = in_path[1] if in_path else str(body.get("model", ""))
-        self._log(path, model, turn, raw)
-        call = None
-        if turn.step == "tool" and turn.tool:
-            command = turn.command(self.server.command)
-            call = (turn.tool.name, turn.tool.arguments(command))
-            if turn.other:
-                call = (turn.other, {})
-        self.server.before_answer(turn)
-        if body.get("stream") or "streamGenerateContent" in path:
-            self._stream(say(turn.text, call, model), done="/chat/completions" in path)
-        else:
-            self._json(whole(turn.text, call, model))
-
-    def _log(self, path: str, model: str, turn: Turn | None, said: str = "") -> None:
-        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
-        query = parse_qs(urlsplit(self.path).query).get("key", [""])[0]
-        headers = (self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"))
-        key = next((k for k in (*headers, bearer, query) if k), "")
-        request: Json = {"path": path, "key": key, "model": model}
+    def noted(self, path: str, model: str, turn: Turn | None = None, raw: str = "") -> Json:
+        request = super().noted(path, model, turn, raw)
         request |= {"host": self.host} if self.host else {}
         if turn:
-            request |= {"texts": turn.texts, "tools": turn.names, "step": turn.step}
-            request["marks"] = sorted(set(re.findall(r"mark-[a-z-]+[a-z]", said)))
-        self.server.log(request)
+            request["marks"] = sorted(set(re.findall(r"mark-[a-z-]+[a-z]", raw)))
+        return request
 
-    def _stream(self, events: Iterator[Json], done: bool) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.close_connection = True
-        for event in events:
-            name = f"event: {event['type']}\n" if "type" in event else ""
-            self.wfile.write(f"{name}data: {json.dumps(event)}\n\n".encode())
-        if done:
-            self.wfile.write(b"data: [DONE]\n\n")
+    def send_stream(self, events: Iterator[Json], done: bool) -> None:
+        if self.server.fail:
+            self._fail(next(events))
+        else:
+            super().send_stream(events, done)
 
-    def _json(self, answer: Json) -> None:
-        raw = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(raw)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(raw)
+    def send_whole(self, answer: Json) -> None:
+        if self.server.fail:
+            self._fail(answer)
+        else:
+            super().send_whole(answer)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing: `log` keeps what matters."""
+    def _fail(self, begun: Json) -> None:
+        """Refuse a turn as the servers of all four APIs do, or cut its stream."""
+        fail = self.server.fail
+        if fail == "cut":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+            self.wfile.write(b"transfer-encoding: chunked\r\n\r\n")
+            event = json.dumps(begun).encode()
+            self.wfile.write(b"%x\r\ndata: %s\n\n\r\n" % (len(event) + 8, event))
+            self.close_connection = True
+            return
+        kind, word = ERRORS.get(int(fail), ("api_error", "INTERNAL"))
+        error = {"type": kind, "code": int(fail), "message": f"refused: {kind}", "status": word}
+        self.send_json({"type": "error", "error": error}, int(fail))
 
 
 def self_signed() -> ssl.SSLContext:
@@ -203,71 +131,50 @@ def self_signed() -> ssl.SSLContext:
         return context
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, command: str, log: Callable[[Json], None], delay: float) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.command = command
-        self.log = log
-        self.delay = delay
+class _Server(Server):
+    def __init__(self, command: str, log: Callable[[Json], None], delay: float, fail: str) -> None:
+        super().__init__(_Handler, command, log, lambda: time.sleep(delay))
+        self.fail = fail
         self.tls = functools.cache(self_signed)
 
-    def before_answer(self, turn: Turn) -> None:
-        """Think for `delay` seconds where a real turn is answered, so that busy can be seen."""
-        if turn.step != "sentence":
-            time.sleep(self.delay)
 
-    def handle_error(self, *_: object) -> None:
-        """A CLI that hangs up in the middle is no error of the test."""
-
-
-class FakeModel:
+class FakeModel(ModelServer):
     """The server on a free port, in threads of this process."""
 
-    def __init__(self, command: str, delay: float = 0.0, log: Callable[[Json], None] | None = None):
-        self.requests: list[Json] = []
-        self._changed = threading.Condition()
+    def __init__(
+        self,
+        command: str,
+        delay: float = 0.0,
+        log: Callable[[Json], None] | None = None,
+        fail: str = "",
+    ) -> None:
         self._also = log
-        self._server = _Server(command, self._log, delay)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(lambda note: _Server(command, note, delay, fail))
 
-    def _log(self, request: Json) -> None:
-        with self._changed:
-            self.requests.append(request)
-            if self._also:
-                self._also(request)
-            self._changed.notify_all()
+    def note(self, request: Json) -> None:
+        super().note(request)
+        if self._also:
+            self._also(request)
 
     def wait_for(self, fits: Callable[[Json], bool], seconds: float = 30.0) -> Json:
         """The first request that fits, waiting for it. Raises `TimeoutError`."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: any(map(fits, self.requests)), seconds):
+        with self.changed:
+            if not self.changed.wait_for(lambda: any(map(fits, self.requests)), seconds):
                 raise TimeoutError(f"no such request among {self.requests}")
             return next(filter(fits, self.requests))
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--command", default="true", help="what the shell tool is told to run")
     options.add_argument("--delay", type=float, default=0.0, help="seconds a turn takes")
+    options.add_argument("--fail", default="", help="a status, or `cut`: what a turn gets")
     chosen = options.parse_args()
-    with FakeModel(
-        chosen.command, chosen.delay, lambda r: print(json.dumps(r), flush=True)
-    ) as fake:
+
+    def log(request: Json) -> None:
+        print(json.dumps(request), flush=True)
+
+    with FakeModel(chosen.command, chosen.delay, log, chosen.fail) as fake:
         print(json.dumps({"url": fake.url}), flush=True)
         threading.Event().wait()
 

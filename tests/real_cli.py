@@ -46,8 +46,9 @@ def _enter(pid: int) -> tuple[list[str], list[str]] | None:
 class Island:
     """The fake model server in a process, and a network namespace, of its own."""
 
-    def __init__(self, command: str, delay: float = 0.0) -> None:
+    def __init__(self, command: str, delay: float = 0.0, fail: str = "") -> None:
         server = [sys.executable, str(FAKE_MODEL), "--command", command, "--delay", str(delay)]
+        server += ["--fail", fail]
         namespace = _enter(0)
         self.isolated = namespace is not None
         if namespace:

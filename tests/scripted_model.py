@@ -26,8 +26,8 @@ from typing import Any, Self
 
 import msgspec
 
+from actors.clis.trial.speech import say_anthropic, say_chat, whole_anthropic, whole_chat
 from actors.orchestrator.thoughts import ApiType, Endpoint
-from tests.fake_speech import say_anthropic, say_chat, whole_anthropic, whole_chat
 
 Json = dict[str, Any]
 KEY = "sk-test-1234567890abcdef"

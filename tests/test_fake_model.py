@@ -1,12 +1,14 @@
 """The fake model acts in each API: calls the shell tool it is offered, then closes."""
 
+import http.client
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
 import pytest
 
-from tests.fake_hearing import CLOSING
+from actors.clis.trial.hearing import CLOSING
 from tests.fake_model import FakeModel
 
 SCHEMA = {
@@ -104,3 +106,14 @@ def test_side_questions_are_answered() -> None:
         assert post(f"{model.url}/v1/messages/count_tokens", {}) == {"input_tokens": 10}
         with urllib.request.urlopen(f"{model.url}/v1/models", timeout=10) as answer:
             assert json.load(answer)["object"] == "list"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("fail", "raised"), [("429", "429"), ("cut", "IncompleteRead")])
+def test_a_turn_can_be_refused_or_cut(fail: str, raised: str, stream: bool) -> None:
+    body = {"stream": stream, "messages": [{"role": "user", "content": USER}]}
+    with (
+        FakeModel("true", fail=fail) as model,
+        pytest.raises((urllib.error.HTTPError, http.client.IncompleteRead), match=raised),
+    ):
+        post(f"{model.url}/v1/chat/completions", body)

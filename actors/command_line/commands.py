@@ -8,6 +8,7 @@ modules of the standard library too, if click has not imported them (`pathlib` c
 
 from actors.command_line import (
     cleaning_commands,
+    cli_commands,
     config_commands,
     key_commands,
     plan_commands,
@@ -20,6 +21,7 @@ from actors.command_line.entry import main
 
 __all__ = [
     "cleaning_commands",
+    "cli_commands",
     "config_commands",
     "key_commands",
     "main",

@@ -103,9 +103,10 @@ def demo(directory: str | None) -> None:
     "--fix", is_flag=True, help="Mend first what loses nothing: modes, what a dead runtime left."
 )
 @click.option("--online", is_flag=True, help="Also try to reach your providers.")
+@click.option("--clis", is_flag=True, help="Also run each CLI once, as `cli try` does.")
 @json_option
 @home_option
-def doctor(mend: bool, fix: bool, online: bool, as_json: bool) -> None:
+def doctor(mend: bool, fix: bool, online: bool, clis: bool, as_json: bool) -> None:
     """Check what is installed, missing and running, and say what helps."""
     from actors.command_line.output.actions import with_help
     from actors.command_line.views import tables
@@ -116,7 +117,7 @@ def doctor(mend: bool, fix: bool, online: bool, as_json: bool) -> None:
     if fix:
         for line in local.fix(home()) or ["nothing to mend"]:
             say(line, err=True)
-    report = with_help(local.examine(home(), online))
+    report = with_help(local.examine(home(), online, clis))
     show(report, as_json, tables.doctor)
     sys.exit(DONE if report.ok else FAILED)
 

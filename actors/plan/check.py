@@ -68,7 +68,7 @@ def check(
     plan = decode(source, config.of_user(), lambda raw: with_instructions(raw, base))
     plan.environment = {**_taken_over(variables), **plan.environment}
     _place_repo(plan, base)
-    _place_programs(plan, base)
+    place_programs(plan, base)
     found = _survey(plan)
     renamed = number_existing(plan, found) if again else []
     found = _survey(plan) if renamed else found
@@ -178,7 +178,7 @@ def _check_place(plan: Plan, found: Survey) -> None:
         raise malformed("repo", f"{place} is not a directory of branch {plan.target!r}")
 
 
-def _place_programs(plan: Plan, base: str) -> None:
+def place_programs(plan: Plan, base: str) -> None:
     """Make relative paths of the programs of `[cli.X]` absolute.
 
     They (`./agent`, `bin/agent`) are relative to the plan, and terminals start elsewhere.

@@ -18,7 +18,7 @@ from actors.git.reading import identity
 from actors.git.running.command import GitUnknown
 from actors.platform import sandbox
 from actors.pty.ending import running_hosts
-from actors.runtime import fixing, machine
+from actors.runtime import canary, fixing, machine
 from bus import connection
 from bus.action import Action, Do
 from bus.connection import NoRuntime
@@ -31,8 +31,11 @@ from store.errors import Damaged, StoreError
 from store.lost import lost_database
 
 
-def examine(home: Path, online: bool = False) -> Report:
-    """Look at this machine and at a home; with `online`, also whether providers can be reached.
+def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
+    """Look at this machine and at a home.
+
+    With `online`, also look whether providers can be reached; with `clis`, run each installed CLI
+    once against a server that plays the model, which takes up to 3 minutes each.
 
     Only what Callboard cannot do without makes the report not `ok`.
     """
@@ -45,14 +48,15 @@ def examine(home: Path, online: bool = False) -> Report:
         *fixing.findings(home),
         *_database(home),
         *_terminals(home),
-        *_clis(),
+        *_clis(clis),
         *machine.findings(online),
     ]
     return Report(ok=all(item.state != "missing" for item in found), items=found)
 
 
-def _item(what: str, state: str = "ok", help: str = "", *actions: Do) -> Finding:
-    return Finding(what=what, state=state, help=help, actions=[Action(do) for do in actions])
+def _item(what: str, state: str = "ok", help: str = "", *actions: Do | Action) -> Finding:
+    made = [Action(do) if isinstance(do, Do) else do for do in actions]
+    return Finding(what=what, state=state, help=help, actions=made)
 
 
 def _python() -> Finding:
@@ -179,18 +183,20 @@ def _terminals(home: Path) -> list[Finding]:
     ]
 
 
-def _clis() -> list[Finding]:
+def _clis(run: bool) -> list[Finding]:
     try:
         profiles = lookup.profiles()
     except ProfileError as error:
         return [_item(str(error), "missing", f"mend {config_path(lookup.PROFILES)}")]
-    return [_cli(profile) for profile in profiles.values() if profile.command]
+    return [_cli(profile, run) for profile in profiles.values() if profile.command]
 
 
-def _cli(profile: Profile) -> Finding:
+def _cli(profile: Profile, run: bool) -> Finding:
     found = shutil.which(profile.command[0])
     if found is None:
         return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")
+    if run:
+        return canary.finding(profile)
     version = find_version(profile, ask([found, *profile.version.args]))
     own = machine.login(profile)
     if version_is_verified(profile, version):
@@ -201,4 +207,5 @@ def _cli(profile: Profile) -> Finding:
         f"{profile.name} {version or 'of unknown version'}" + (f", {own}" if own else ""),
         "note",
         f"the profile was verified with {verified}; prompts are not answered by themselves",
+        Action(Do.TRY_CLI, profile.name),
     )

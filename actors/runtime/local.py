@@ -5,6 +5,7 @@ imports the larger parts inside the functions, so that `down` need not load them
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
 from bus.errors import malformed
 from bus.results import CheckedPlan, Report, Settings
+from bus.trials import Trial
 
 __all__ = [
     "check",
@@ -24,7 +26,7 @@ __all__ = [
     "providers",
     "running_terminals",
 ]
-__all__ += ["settings", "take_over_providers", "wait_for_end"]
+__all__ += ["settings", "take_over_providers", "try_cli", "wait_for_end"]
 
 
 def check(plan: str | dict[str, Any], base: str, again: bool = False) -> CheckedPlan:
@@ -34,11 +36,11 @@ def check(plan: str | dict[str, Any], base: str, again: bool = False) -> Checked
     return checking.shown(checking.check(plan, base, again))
 
 
-def examine(home: Path, online: bool = False) -> Report:
+def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
     """Look at this machine and at a home, and say what is missing; see `doctor.examine`."""
     from actors.runtime import doctor
 
-    return doctor.examine(home, online)
+    return doctor.examine(home, online, clis)
 
 
 def fix(home: Path) -> list[str]:
@@ -61,6 +63,16 @@ def installed_clis() -> list[str]:
 
     profiles = lookup.profiles()
     return [name for name, p in profiles.items() if p.command and shutil.which(p.command[0])]
+
+
+def try_cli(name: str, plan: Mapping[str, str] | None, ask: bool) -> Trial:
+    """Run a CLI once and say what of its profile holds; see `canary.try_named`.
+
+    Raises `Refused` (422).
+    """
+    from actors.runtime import canary
+
+    return canary.try_named(name, plan, ask)
 
 
 def settings(home: Path, plan: str | None = None) -> Settings:

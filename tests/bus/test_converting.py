@@ -24,6 +24,7 @@ EXCEPT = {
     "actors/command_line/terminal_commands.py",
     "actors/command_line/plan_commands.py",
     "actors/command_line/cleaning_commands.py",
+    "actors/command_line/cli_commands.py",
     "actors/command_line/config_commands.py",
     "actors/command_line/key_commands.py",
 }

@@ -21,7 +21,7 @@ from tests.repositories import git
 Fact = dict[str, Any]
 
 # aider has no tools: it writes the file its model gives it, and commits by itself.
-MADE = {"aider": ("made.txt", "made by the fake model\n")}
+MADE = {"aider": ("made.txt", "made by the model server\n")}
 
 
 def plan_for(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.platform import sandbox
 from tests.doors.kit import types
 from tests.doors.real_plans import lands
 
@@ -38,3 +39,11 @@ def test_aider_lands(tmp_path: Path, repo: Path) -> None:
 @pytest.mark.long
 def test_all_real_clis_land(tmp_path: Path, repo: Path) -> None:
     lands(tmp_path, repo, ALL)
+
+
+@pytest.mark.skipif(bool(sandbox.trouble()), reason=sandbox.trouble())
+@pytest.mark.parametrize(
+    "name", ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in ALL if n != "codex")]
+)
+def test_a_real_cli_lands_from_the_sandbox(name: str, tmp_path: Path, repo: Path) -> None:
+    lands(tmp_path, repo, [name], sandbox="worktree")

@@ -30,6 +30,7 @@ _WORDS = {
     Do.DOCTOR: "doctor",
     Do.MEND: "doctor --mend",
     Do.FIX: "doctor --fix",
+    Do.TRY_CLI: "cli try {}",
     Do.END_TERMINALS: "down --terminals",
 }
 

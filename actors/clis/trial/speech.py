@@ -1,4 +1,4 @@
-"""How the fake model says a text or calls a tool, in each API.
+"""Say a text or call a tool as a model does, in each API.
 
 The events of a stream (`say_…`) and the whole answer (`whole_…`).
 """
@@ -16,7 +16,7 @@ def _name(kind: str) -> str:
 
 
 def say_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
-    """The events of a message; joined, they are the message itself."""
+    """Yield the events of an Anthropic message."""
     block: Json = {"type": "text", "text": ""}
     delta: Json = {"type": "text_delta", "text": text}
     if call:
@@ -43,6 +43,7 @@ def say_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Itera
 
 
 def whole_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Json:
+    """Return an Anthropic message that is not streamed."""
     message: Json = next(say_anthropic(text, call, model))["message"]
     content: Json = {"type": "text", "text": text}
     if call:
@@ -52,6 +53,7 @@ def whole_anthropic(text: str, call: tuple[str, Json] | None, model: str) -> Jso
 
 
 def say_responses(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
+    """Yield the events of an OpenAI response."""
     item: Json = {
         "type": "message",
         "id": _name("msg"),
@@ -87,12 +89,14 @@ def say_responses(text: str, call: tuple[str, Json] | None, model: str) -> Itera
 
 
 def whole_responses(text: str, call: tuple[str, Json] | None, model: str) -> Json:
+    """Return an OpenAI response that is not streamed."""
     *_, last = say_responses(text, call, model)
     response: Json = last["response"]
     return response
 
 
 def say_chat(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
+    """Yield the events of an OpenAI chat completion."""
     delta: Json = {"role": "assistant", "content": text}
     if call:
         function = {"name": call[0], "arguments": json.dumps(call[1])}
@@ -111,16 +115,19 @@ def say_chat(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[J
 
 
 def whole_chat(text: str, call: tuple[str, Json] | None, model: str) -> Json:
+    """Return an OpenAI chat completion that is not streamed."""
     first, last = say_chat(text, call, model)
     choice = last["choices"][0] | {"message": first["choices"][0]["delta"]}
     return last | {"object": "chat.completion", "choices": [choice]}
 
 
 def say_gemini(text: str, call: tuple[str, Json] | None, model: str) -> Iterator[Json]:
+    """Yield the events of a Gemini generation."""
     yield whole_gemini(text, call, model)
 
 
 def whole_gemini(text: str, call: tuple[str, Json] | None, model: str) -> Json:
+    """Return a Gemini generation that is not streamed."""
     part: Json = {"functionCall": {"name": call[0], "args": call[1]}} if call else {"text": text}
     usage = {"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20}
     candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}

@@ -1,12 +1,11 @@
-"""What a request to the fake model says, in each of the four APIs."""
+"""Read what a request to a model says, in each of the four APIs."""
 
 import json
-import re
 from typing import Any
 
 CLOSING = "The work is committed. Nothing is left to do."
 SENTENCE = "Understood."
-WHOLE_FILE = "made.txt\n```\nmade by the fake model\n```\n"
+WHOLE_FILE = "made.txt\n```\nmade by the model server\n```\n"
 COMMIT_MESSAGE = "Add made.txt"
 SHELL_TOOLS = (
     "Bash",
@@ -59,8 +58,6 @@ class Turn:
         self.said = said or "\n".join(texts)
         self.names = [name for name, _ in tools]
         by_name = dict(tools)
-        asked = re.findall(r"CALL: ([\w.]+)", "\n".join(texts))
-        self.other = str(asked[-1]) if asked else ""
         wanted = next((name for name in SHELL_TOOLS if name in by_name), None)
         self.tool = Tool(wanted, by_name[wanted]) if wanted else None
         self.has_result = has_result
@@ -80,10 +77,6 @@ class Turn:
         if self.step == "sentence" and "commit message" in self.said.lower():
             return COMMIT_MESSAGE + (" #done" if "#done" in self.said else "")
         return {"closing": CLOSING, "file": WHOLE_FILE}.get(self.step, SENTENCE)
-
-    def command(self, default: str) -> str:
-        found = re.findall(r"^.*?RUN: (.+)$", "\n".join(self.texts), re.MULTILINE)
-        return str(found[-1]) if found else default
 
 
 def _texts(content: Any) -> list[str]:
@@ -106,6 +99,7 @@ def _last_user(messages: list[Json]) -> list[str]:
 
 
 def read_anthropic(body: Json) -> Turn:
+    """Read a request for an Anthropic message."""
     messages = body.get("messages", [])
     last = messages[-1]["content"] if messages else ""
     result = any(isinstance(part, dict) and part.get("type") == "tool_result" for part in last)
@@ -114,6 +108,7 @@ def read_anthropic(body: Json) -> Turn:
 
 
 def read_responses(body: Json) -> Turn:
+    """Read a request for an OpenAI response."""
     given = body.get("input", [])
     items: list[Json] = [{"role": "user", "content": given}] if isinstance(given, str) else given
     result = bool(items) and str(items[-1].get("type", "")).endswith("_output")
@@ -128,6 +123,7 @@ def read_responses(body: Json) -> Turn:
 
 
 def read_chat(body: Json) -> Turn:
+    """Read a request for an OpenAI chat completion."""
     messages = body.get("messages", [])
     functions = [t["function"] for t in body.get("tools") or [] if "function" in t]
     tools = [(f["name"], f.get("parameters", {})) for f in functions]
@@ -137,6 +133,7 @@ def read_chat(body: Json) -> Turn:
 
 
 def read_gemini(body: Json) -> Turn:
+    """Read a request for a Gemini generation."""
     body = body.get("request", body)  # so where one is logged in
     contents = body.get("contents", [])
     last = contents[-1].get("parts", []) if contents else []
