@@ -139,7 +139,7 @@ class _Process:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     cwd=_ROOT,
-                    env=_environment(),
+                    env=child_environment(),
                     start_new_session=True,
                 )
         except OSError:
@@ -267,8 +267,8 @@ class _Process:
             self._pipe.close()
 
 
-def _environment() -> dict[str, str]:
-    """The variables that Python itself needs: neither keys nor proxies."""
+def child_environment() -> dict[str, str]:
+    """Return the variables of the process: those that Python needs, neither keys nor proxies."""
     own = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
     return environment.chosen() | own
 

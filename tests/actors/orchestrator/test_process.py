@@ -3,6 +3,9 @@
 import os
 import queue
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import msgspec
 import pytest
 
 from actors.host import family
-from actors.orchestrator.keeper import Keeper
+from actors.orchestrator.keeper import Keeper, child_environment
 from actors.orchestrator.thoughts import Said, Thinking, Thought, ThoughtOver
 from actors.platform.loop import EventLoop
 from tests.actors.orchestrator.kit import GOOD, thought
@@ -148,34 +151,61 @@ def test_it_ends_with_its_keeper(kept: Kept, held: threading.Event) -> None:
     with ScriptedModel(lambda _: (held.wait(PATIENCE), GOOD)[1]) as model:
         kept.keeper.ask(thought(model.endpoint()))
         model.wait_for(1)
+        assert isinstance(kept.next(), Thinking)
         pid = kept.keeper.pid
         assert pid is not None
         kept.keeper.close()
         assert family.stat(pid) is None or family.stat(pid)[0] in "ZX"  # type: ignore[index]
         kept.keeper.ask(thought(model.endpoint(), id="late"))
-    assert isinstance(kept.next(), Thinking)
     assert kept.heard.empty()
 
 
 def test_the_key_is_in_no_log_and_on_no_command_line(
-    kept: Kept, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kept: Kept, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("OTHER_API_KEY", "sk-other-7777777777")
+    """A long key is known by its beginning, too; a short one only as a whole."""
+    keys = (KEY, "short-7777")
 
     def server(asked: Asked) -> Told:
-        return Reply(500, {"x-echo": asked.headers["authorization"]}, (KEY.encode(),))
+        return Reply(401, {}, (asked.headers["authorization"].encode(),))
 
     with ScriptedModel(server) as model:
-        kept.keeper.ask(thought(model.endpoint()))
-        over = kept.over()
-        pid = kept.keeper.pid
-    assert KEY not in over.error
-    assert "[secret]" in over.error
-    if family.LINUX:
-        assert KEY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        for key in keys:
+            kept.keeper.ask(thought(model.endpoint(key=key), id=key[:5]))
+        errors = [kept.over().error for _ in keys]
+        words = family.stat(kept.keeper.pid or 0) and _command_line(kept.keeper.pid)
     kept.keeper.close()
     printed = capfd.readouterr()
-    assert KEY not in printed.out + printed.err
+    for key in keys:
+        assert key not in f"{errors} {words} {printed.out} {printed.err}"
+    assert all("Bearer [secret]" in error for error in errors)
+
+
+def _command_line(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text() if family.LINUX else ""
+
+
+def test_the_process_gets_neither_keys_nor_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("OTHER_API_KEY", "HTTPS_PROXY", "SSL_CERT_FILE", "AWS_SECRET_ACCESS_KEY")
+    for name in given:
+        monkeypatch.setenv(name, "https://x.example")
+    assert not child_environment().keys() & set(given)
+    assert "PATH" in child_environment()
+
+
+def test_it_ends_by_itself_when_its_pipe_closes(held: threading.Event) -> None:
+    """So a runtime that was killed leaves none behind, also in the middle of a thought."""
+    ours, theirs = socket.socketpair()
+    words = [sys.executable, "-m", "actors.orchestrator.process", "warning", "text"]
+    with ScriptedModel(lambda _: (held.wait(PATIENCE), GOOD)[1]) as model:
+        process = subprocess.Popen(words, stdin=theirs.fileno(), env=child_environment())
+        theirs.close()
+        with ours:
+            ours.sendall(
+                b"{}\nno thought\n" + msgspec.json.encode(thought(model.endpoint())) + b"\n"
+            )
+            model.wait_for(1)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_key_is_not_shown_with_its_endpoint() -> None:
