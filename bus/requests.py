@@ -23,6 +23,7 @@ from bus.plan_requests import (
 )
 from bus.request_base import Id, OfTask, OfTerminal, OfWorkflow, Request
 from bus.rows import Workflow
+from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
 
 R = TypeVar("R")
 
@@ -202,12 +203,6 @@ class TerminalResize(OfTerminal[results.Resized], kw_only=True, tag="terminal.re
     session: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-class TerminalGive(OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
-    """End a `session`: others may type, and the window returns to 40 x 120."""
-
-    session: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
 class TerminalScreen(OfTerminal[results.TerminalScreen], kw_only=True, tag="terminal.screen"):
     """Return what the terminal's screen shows now."""
 
@@ -279,7 +274,9 @@ Command = (
 ConfigRequest = ConfigRestore | ConfigAccept
 """The requests that the git watcher of a workflow answers."""
 
-ConsoleRequest = TerminalOutput | TerminalInput | TerminalResize | TerminalGive
+ConsoleRequest = (
+    TerminalOutput | TerminalInput | TerminalResize | TerminalTake | TerminalEnter | TerminalGive
+)
 """The requests that the actor of the consoles answers."""
 
 AnyRequest = (
@@ -299,6 +296,8 @@ AnyRequest = (
     | TerminalOutput
     | TerminalInput
     | TerminalResize
+    | TerminalTake
+    | TerminalEnter
     | TerminalGive
     | TerminalScreen
     | Usage

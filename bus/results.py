@@ -257,6 +257,21 @@ class Resized(msgspec.Struct):
     columns: int
 
 
+class Held(msgspec.Struct):
+    """The session has the keyboard for at least `seconds`, counted from when it asked."""
+
+    incarnation: int
+    seconds: float
+
+
+class Entrance(msgspec.Struct):
+    """The path of the Unix socket of a terminal's host, and the token that opens it."""
+
+    incarnation: int
+    socket: str
+    token: str
+
+
 class Given(msgspec.Struct):
     """Whether the session had the keyboard."""
 

@@ -51,9 +51,11 @@ ALLOWED_TO_CLIENTS = (
     "actors.runtime.serve",
     "actors.runtime.listening",
     "actors.runtime.local",
+    "actors.pty.entry",
+    "actors.pty.events",
 )
-"""What a client's room may import beside its own files: the bus; and the modules that start a
-runtime and that work on a home where no runtime serves."""
+"""What a client's room may import beside its own files: the bus; the modules that start a runtime
+and that work on a home where no runtime serves; and the way to a terminal's host."""
 
 
 def files(root: Path) -> list[Path]:

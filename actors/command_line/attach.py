@@ -1,8 +1,9 @@
 """Attach the person's terminal to a terminal of Callboard.
 
-The program's output is shown here, and keys typed here are sent to the program. Two processes share
-the work. The inner one talks to the runtime. The outer one waits for the inner one and restores the
-person's terminal. If one of them is killed with `kill -9`, the other still restores the terminal.
+The program's output is shown here, and keys typed here are sent to the program, both over the
+socket of its host. The runtime says who types. Two processes share the work. The inner one talks to
+both. The outer one waits for the inner one and restores the person's terminal. If one of them is
+killed with `kill -9`, the other still restores the terminal.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import fcntl
 import os
 import re
 import secrets
+import select
 import signal
 import struct
 import sys
@@ -22,11 +24,14 @@ import zmq
 
 from actors.command_line.client.reading import pieces
 from actors.command_line.output.exits import DONE, FAILED, as_stop
+from actors.pty.entry import Entry
+from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Result, Welcome
 from bus import connection, modes, requests
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
-from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
-from bus.results import TerminalBytes
+from bus.requests import TerminalOutput, TerminalResize
+from bus.results import Entrance, Held, TerminalBytes
+from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
 
 BACK = 256 * 1024
 """Bytes of earlier output that are shown at first: enough for a program to draw its screen."""
@@ -137,7 +142,10 @@ def _inner(
 
 
 class _Inside:
-    """One visit to a terminal: a loop over one socket to the runtime and the keyboard."""
+    """One visit to a terminal: a loop over the runtime, the host and the keyboard.
+
+    Without a link to the host, output is asked of the runtime, which also tells how it ended.
+    """
 
     def __init__(
         self,
@@ -158,7 +166,10 @@ class _Inside:
         self._outlet = Outlet()
         self._offset = 0
         self._incarnation = 0
-        self._asked = 0
+        self._asked = self._entering = self._taking = 0
+        self._entry = Entry()
+        self._welcome = False
+        self._poller = select.poll()
         self._sizes: set[int] = set()  # a refusal of these is not shown: another has the window
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket = context.socket(zmq.DEALER)
@@ -176,12 +187,14 @@ class _Inside:
         tty.setraw(0)
         self._draw_past()
         self._resize()
-        self._ask_output()
-        poller = zmq.Poller()
-        for fd in (self._socket, 0, winch, self._alive):
-            poller.register(fd, zmq.POLLIN)
+        self._enter()
+        for fd in (self._socket.fileno(), 0, winch, self._alive):
+            self._poller.register(fd, select.POLLIN)
         while True:
-            ready = dict(poller.poll())
+            # ZeroMQ's descriptor tells a change once, and sending may take it: look before waiting.
+            if (over := self._answers()) is not None:
+                return self._left(over)
+            ready = dict(self._poller.poll())
             if self._alive in ready:
                 self._give()  # the outer process was killed
                 return FAILED
@@ -193,8 +206,8 @@ class _Inside:
                 self._resize()
             if 0 in ready and not self._keys(os.read(0, 65536)):
                 return self._left(f"left; {self._terminal} goes on")
-            if self._socket in ready and (over := self._answers()) is not None:
-                return self._left(over)
+            if self._entry.connected and self._entry.fileno() in ready:
+                self._hear()
 
     # ---- output --------------------------------------------------------------------------
 
@@ -209,39 +222,107 @@ class _Inside:
                     modes.note(past.pop(0).data, on)
         os.write(1, modes.sequence(on))
         for piece in past:
-            self._show(piece)
+            self._incarnation = piece.incarnation
+            self._show(piece.offset, piece.data)
 
-    def _show(self, piece: TerminalBytes) -> None:
-        self._incarnation = piece.incarnation
-        self._offset = piece.offset + len(piece.data)
-        data = self._outlet.feed(piece.data)
+    def _show(self, offset: int, data: bytes) -> None:
+        self._offset = offset + len(data)
+        data = self._outlet.feed(data)
         while data:
             data = data[os.write(1, data) :]
 
-    def _ask_output(self) -> None:
+    def _tell(self, message: str) -> None:
+        """Show a message below the cursor."""
+        os.write(1, f"\x1b7\x1b[0m\r\n[{message}]\x1b8".encode())
+
+    def _ask_output(self, wait: float) -> None:
         self._asked = self._send(
-            TerminalOutput(terminal=self._terminal, offset=self._offset, limit=1 << 17, wait=WAIT)
+            TerminalOutput(terminal=self._terminal, offset=self._offset, limit=1 << 17, wait=wait)
         )
 
     def _answers(self) -> str | None:
         """Handle the replies of the runtime. Return why the visit is over, or None."""
-        while self._socket.poll(0):
+        while int(self._socket.EVENTS) & zmq.POLLIN:
             reply = requests.decode_reply(self._socket.recv())
+            refusal = "" if reply.ok or reply.error is None else reply.error.message
+            if reply.id == self._entering:
+                if refusal or not self._go_in(_decode_entrance(reply.result)):
+                    self._ask_output(WAIT)
+                continue
+            if reply.id == self._taking:
+                if refusal:
+                    self._entry.drop()
+                    self._tell(refusal)
+                else:
+                    self._entry.lend(_decode_held(reply.result).seconds)
+                continue
             if reply.id != self._asked:
-                if not reply.ok and reply.error is not None and reply.id not in self._sizes:
-                    os.write(1, f"\x1b7\x1b[0m\r\n[{reply.error.message}]\x1b8".encode())
+                if refusal and reply.id not in self._sizes:
+                    self._tell(refusal)
                 continue
             if not reply.ok:
                 return reply.error.message if reply.error else "the runtime refuses"
             piece = _decode_piece(reply.result)
             if self._incarnation not in (0, piece.incarnation):
                 self._offset = 0  # the terminal has a new program
+            self._incarnation = piece.incarnation
             if piece.data:
-                self._show(piece)
+                self._show(piece.offset, piece.data)
             if piece.ended:
                 return f"the program of {self._terminal} has ended"
-            self._ask_output()
+            self._enter()
         return None
+
+    # ---- the host ------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        """Ask the runtime for the way to the host."""
+        self._entering = self._send(TerminalEnter(terminal=self._terminal))
+
+    def _go_in(self, found: Entrance) -> bool:
+        """Connect to the host, which sends the output from here on. Return whether it listens."""
+        if found.incarnation != self._incarnation:
+            return False  # the runtime tells how the program ended that was shown
+        try:
+            meant = self._entry.open(found.socket, found.token, found.incarnation, self._offset)
+        except OSError:
+            return False
+        if not meant:
+            self._tell("what was typed last was meant for the program before")
+        self._welcome = False
+        if not self._read_only:
+            self._ask_keyboard()
+        self._watch_host()
+        return True
+
+    def _watch_host(self) -> None:
+        """Wait for the host to say something, and to take what it has not taken yet."""
+        if self._entry.connected:
+            write = select.POLLOUT if self._entry.wants_write else 0
+            self._poller.register(self._entry.fileno(), select.POLLIN | write)
+
+    def _hear(self) -> None:
+        """Handle what the host has sent."""
+        fd = self._entry.fileno()
+        self._entry.write()
+        for event in self._entry.read():
+            self._on_event(event)
+        if self._entry.connected:
+            self._watch_host()
+        else:
+            self._poller.unregister(fd)
+            self._ask_output(0.0 if self._welcome else WAIT)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Output(offset=offset, data=data):
+                self._show(offset, data)
+            case Welcome():
+                self._welcome = True
+            case Acknowledged(result=Result.REFUSED):
+                self._tell("the program has ended, or reads nothing")
+            case Ended() | Closed():
+                pass  # the runtime tells what follows
 
     # ---- input ---------------------------------------------------------------------------
 
@@ -250,16 +331,22 @@ class _Inside:
         at = data.find(self._leave)
         typed = data if at < 0 else data[:at]
         if typed and not self._read_only:
-            self._send(
-                TerminalInput(
+            self._number += 1
+            self._entry.type(f"{self._session}:{self._number}", typed, self._incarnation)
+            self._ask_keyboard()
+            self._watch_host()
+        return at < 0 and bool(data)
+
+    def _ask_keyboard(self) -> None:
+        """Ask the runtime for the keyboard, where it is needed and was not asked for yet."""
+        if self._entry.must_ask():
+            self._taking = self._send(
+                TerminalTake(
                     terminal=self._terminal,
-                    data=typed,
-                    key=f"{self._session}:{self._number}",
-                    incarnation=self._incarnation,
                     session=self._session,
+                    incarnation=self._incarnation,
                 )
             )
-        return at < 0 and bool(data)
 
     def _resize(self) -> None:
         """Give the program's window the size of the person's terminal."""
@@ -295,4 +382,6 @@ class _Inside:
         return DONE
 
 
+_decode_entrance = msgspec.json.Decoder(Entrance).decode
+_decode_held = msgspec.json.Decoder(Held).decode
 _decode_piece = msgspec.json.Decoder(TerminalBytes).decode

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from actors.platform.loop import Timer
+from actors.gateway.console import Console, Reader
 from actors.pty import output
+from actors.pty.entry import KEYS
 from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Resized, Result, Welcome
 from actors.pty.session import Broke, Found, HostSaid, Session
 from actors.pty.window import COLUMNS, ROWS
@@ -25,16 +26,19 @@ from bus.errors import Refused, illegal, unknown
 from bus.facts import TerminalGiven, TerminalTaken
 from bus.messages import ConsoleAsk
 from bus.reasons import Reason
-from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
-from bus.results import Given, TerminalBytes, Typed
+from bus.requests import TerminalInput, TerminalOutput, TerminalResize
+from bus.results import Entrance, Given, Held, TerminalBytes, Typed
 from bus.results import Resized as WindowSet
 from bus.rows import Terminal
+from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
 from store.errors import StoreError
 
 log = logging.getLogger("callboard.consoles")
 
 HOLD_SECONDS = 10.0
 """A session holds the keyboard for so long after its last input."""
+LEND_SECONDS = HOLD_SECONDS / 2
+"""A session that has taken the keyboard may type at the host for so long before it asks again."""
 REST_SECONDS = 30.0
 """A link that nobody has used for so long is closed."""
 
@@ -57,37 +61,6 @@ class Rest(msgspec.Struct, frozen=True):
     """Look whether a link is still of use."""
 
     terminal: str
-
-
-class Reader(msgspec.Struct):
-    """A request for output that waits."""
-
-    ask: ConsoleAsk
-    timer: Timer
-
-
-class Console:
-    """One terminal that somebody looks into: the link to its host, and who waits for what."""
-
-    def __init__(self, session: Session, size: tuple[int, int]) -> None:
-        self.session = session
-        self.size = size
-        self.readers: dict[int, Reader] = {}
-        self.inputs: dict[bytes, ConsoleAsk] = {}
-        self.resizes: list[ConsoleAsk] = []
-        self.holder = ""
-        self.held_until = 0.0
-        self.used = time.monotonic()
-
-    @property
-    def pushes(self) -> bool:
-        """Whether the host pushes output now: only while a reader waits."""
-        return bool(self.readers)
-
-    def holds(self, session: str) -> bool:
-        """Whether somebody else has the keyboard."""
-        held = self.holder and time.monotonic() < self.held_until
-        return bool(held) and session != self.holder
 
 
 class Consoles(CompanyActor):
@@ -134,6 +107,10 @@ class Consoles(CompanyActor):
                 self._type(message, request, row)
             case TerminalResize():
                 self._resize(message, request, row)
+            case TerminalTake():
+                self._take(message, request, row)
+            case TerminalEnter():
+                self._enter(message, row)
             case TerminalGive():
                 console = self._open.get(row.address)
                 had = console is not None and console.holder == request.session
@@ -234,12 +211,31 @@ class Consoles(CompanyActor):
             raise Refused(409, Reason.KEYBOARD_TAKEN, f"somebody else types into {row.address} now")
         if request.session:
             self._hold(console, request.session, message, row)
-        key = f"input:{request.key or next(self._numbers)}:{self.incarnation}".encode()
-        if request.key:
-            key = b"input:" + request.key.encode()
+        own = f"{next(self._numbers)}:{self.incarnation}"
+        key = KEYS + (request.key or own).encode()
         console.inputs[key] = message
         console.used = time.monotonic()
         console.session.do(lambda link: link.type(key, [(data, 0)]))
+
+    def _take(self, message: ConsoleAsk, request: TerminalTake, row: Terminal) -> None:
+        """Give the keyboard to a session that types at the host itself."""
+        self._require_running(row, request.incarnation)
+        console = self._console(row)
+        if console.holds(request.session):
+            raise Refused(409, Reason.KEYBOARD_TAKEN, f"somebody else types into {row.address} now")
+        self._hold(console, request.session, message, row)
+        console.used = time.monotonic()
+        self._reply(message, Held(row.incarnation, LEND_SECONDS))
+
+    def _enter(self, message: ConsoleAsk, row: Terminal) -> None:
+        """Name the host's socket, which a look at it has made sure of."""
+        if message.caller.key:
+            raise Refused(
+                403, Reason.NOT_OPENED, "the socket of a host is reached on its own machine only"
+            )
+        self._require_running(row, 0)
+        where = self._console(row).session.where
+        self._reply(message, Entrance(row.incarnation, where, row.token))
 
     def _hold(self, console: Console, session: str, message: ConsoleAsk, row: Terminal) -> None:
         """Give the keyboard to a session, and tell so once."""

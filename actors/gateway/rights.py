@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bus import plan_requests, requests, toml
+from bus import plan_requests, requests, terminal_requests, toml
 from bus.errors import Refused
 from bus.peer import Caller, Right
 from bus.reasons import Reason
@@ -65,7 +65,8 @@ STEERING: frozenset[type[Any]] = frozenset(
         requests.TerminalSend,
         requests.TerminalInput,
         requests.TerminalResize,
-        requests.TerminalGive,
+        terminal_requests.TerminalTake,
+        terminal_requests.TerminalGive,
     }
 )
 """What `Right.USE` may send too."""

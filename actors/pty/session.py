@@ -214,15 +214,16 @@ class Session:
         Raise `OSError` if no host listens; one that lives is asked to listen again.
         """
         try:
-            link = Link(self._where(), self._token)
+            link = Link(self.where, self._token)
         except (FileNotFoundError, ConnectionRefusedError):
             recall.recall(self.directory, self._socket)
             raise
         self._link = link
         self._loop.post(lambda: self._carefully(link, self._watch))
 
-    def _where(self) -> str:
-        """Return the socket that the host has recorded."""
+    @property
+    def where(self) -> str:
+        """The path of the socket that the host has recorded."""
         try:
             identity = records.read_identity(self.directory)
         except (OSError, msgspec.DecodeError):

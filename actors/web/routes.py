@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bus import plan_requests, requests
+from bus import plan_requests, requests, terminal_requests
 from bus.errors import Refused, malformed
 
 Values = Mapping[str, Any]
@@ -201,8 +201,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST",
+        path="/api/terminals/{terminal:path}/take",
+        request=terminal_requests.TerminalTake,
+        summary="Take a terminal's keyboard, or keep it",
+        body=True,
+    ),
+    Route(
+        method="POST",
         path="/api/terminals/{terminal:path}/give",
-        request=requests.TerminalGive,
+        request=terminal_requests.TerminalGive,
         summary="Let others type, and the window go back to its size",
         body=True,
     ),

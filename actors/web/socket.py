@@ -22,8 +22,9 @@ from bus import modes as terminal_modes
 from bus.errors import Refused
 from bus.peer import Speaker
 from bus.reasons import Reason
-from bus.requests import TerminalGive, TerminalInput, TerminalOutput, TerminalResize
+from bus.requests import TerminalInput, TerminalOutput, TerminalResize
 from bus.results import Resized, TerminalBytes, Typed
+from bus.terminal_requests import TerminalGive
 
 TOKEN_SECONDS = 2.0
 """Within so long the token must come."""

@@ -47,6 +47,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "terminal.output": {"terminal": "w/t/1/", "offset": 3, "limit": 10, "wait": 1.5},
     "terminal.input": {"terminal": "w/t/1/", "text": "x", "key": "k", "session": "s"},
     "terminal.resize": {"terminal": "w/t/1/", "rows": 40, "columns": 120},
+    "terminal.take": {"terminal": "w/t/1/", "session": "s", "incarnation": 2},
+    "terminal.enter": {"terminal": "w/t/1/"},
     "terminal.give": {"terminal": "w/t/1/", "session": "s"},
     "terminal.screen": {"terminal": "w/t/1/"},
     "usage": {"address": "w/t"},

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from bus import connection
+from bus.errors import Refused
 from tests.doors.acting import Acting
 from tests.doors.kit import PYTHON, ROOT, Home
 
@@ -115,6 +117,39 @@ def test_the_window_goes_back_to_its_size(shell: Acting) -> None:
         page = shell.home.run("logs", "demo/a/1").stdout
         said = page.encode()
     assert b"40 120" in said
+
+
+def test_output_comes_from_the_host_while_the_runtime_stands_still(shell: Acting) -> None:
+    person = enter(shell.home)
+    go = Path(shell.row()["tasks"][0]["worktree"]) / "go"
+    person.type(b"until [ -e go ]; do sleep 0.02; done; echo seen-$((1+1))\r")
+    person.until(b"done; echo")
+    runtime = connection.read(shell.home.path).pid
+    os.kill(runtime, signal.SIGSTOP)
+    try:
+        go.touch()
+        person.until(b"seen-2")
+    finally:
+        os.kill(runtime, signal.SIGCONT)
+    person.type(b"echo after-$((2+1))\r")
+    person.until(b"after-3")
+    person.leave()
+    person.close()
+
+
+def test_only_the_user_s_own_processes_are_shown_the_way_to_a_host(shell: Acting) -> None:
+    found = shell.call("terminal.enter", terminal="demo/a/1")
+    assert (found["incarnation"], Path(found["socket"]).is_socket()) == (1, True)
+    held = shell.call("terminal.take", terminal="demo/a/1", session="one", incarnation=1)
+    assert held["seconds"] > 0
+    for session, incarnation in (("two", 1), ("one", 2)):
+        with pytest.raises(Refused) as refused:
+            shell.call(
+                "terminal.take", terminal="demo/a/1", session=session, incarnation=incarnation
+            )
+        assert refused.value.body.code == 409
+    shell.call("terminal.give", terminal="demo/a/1", session="one")
+    shell.call("terminal.take", terminal="demo/a/1", session="two", incarnation=1)
 
 
 def test_a_reader_types_nothing(shell: Acting) -> None:
