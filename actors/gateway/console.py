@@ -5,8 +5,34 @@ import time
 import msgspec
 
 from actors.platform.loop import Timer
-from actors.pty.session import Session
+from actors.pty.session import HostSaid, Session
 from bus.messages import ConsoleAsk
+
+
+class Said(msgspec.Struct, frozen=True):
+    """An event of a terminal's host. Put into the mailbox by the event loop."""
+
+    terminal: str
+    said: HostSaid
+
+
+class Again(msgspec.Struct, frozen=True):
+    """Look again for a reader whose terminal has no host, although its row says that it runs."""
+
+    ask: ConsoleAsk
+
+
+class Over(msgspec.Struct, frozen=True):
+    """A reader has waited for as long as it wanted."""
+
+    terminal: str
+    number: int
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Look whether a link is still of use."""
+
+    terminal: str
 
 
 class Reader(msgspec.Struct):

@@ -11,13 +11,11 @@ import logging
 import time
 from typing import Any
 
-import msgspec
-
-from actors.gateway.console import Console, Reader
+from actors.gateway.console import Again, Console, Over, Reader, Rest, Said
 from actors.pty import output
-from actors.pty.entry import KEYS
+from actors.pty.entry import host_key
 from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Resized, Result, Welcome
-from actors.pty.session import Broke, Found, HostSaid, Session
+from actors.pty.session import Broke, Found, Session
 from actors.pty.window import COLUMNS, ROWS
 from actors.supervision.actor import handles
 from actors.system.replies import refusal
@@ -39,28 +37,10 @@ HOLD_SECONDS = 10.0
 """A session holds the keyboard for so long after its last input."""
 LEND_SECONDS = HOLD_SECONDS / 2
 """A session that has taken the keyboard may type at the host for so long before it asks again."""
+ENDING_SECONDS = 0.1
+"""After so long it is looked again whether the row of a program that has ended says so."""
 REST_SECONDS = 30.0
 """A link that nobody has used for so long is closed."""
-
-
-class Said(msgspec.Struct, frozen=True):
-    """An event of a terminal's host. Put into the mailbox by the event loop."""
-
-    terminal: str
-    said: HostSaid
-
-
-class Over(msgspec.Struct, frozen=True):
-    """A reader has waited for as long as it wanted."""
-
-    terminal: str
-    number: int
-
-
-class Rest(msgspec.Struct, frozen=True):
-    """Look whether a link is still of use."""
-
-    terminal: str
 
 
 class Consoles(CompanyActor):
@@ -142,7 +122,11 @@ class Consoles(CompanyActor):
         if found.data or found.ended or not request.wait or not self._runs(row):
             self._reply(message, found)
             return
-        console = self._console(row)
+        try:
+            console = self._console(row)
+        except Refused:  # its program has just ended, and its actor is about to say so
+            self.stage.timers.after(ENDING_SECONDS, self.address, Again(message))
+            return
         number = next(self._numbers)
         over = Over(row.address, number)
         timer = self.stage.timers.after(request.wait, self.address, over)
@@ -164,6 +148,14 @@ class Consoles(CompanyActor):
             end=output.size(directory),
             ended=ended and not data,
         )
+
+    @handles(Again)
+    def again(self, message: Again) -> None:
+        """Answer a reader whose terminal had just ended."""
+        request = message.ask.request
+        assert isinstance(request, TerminalOutput)
+        request.wait = max(0.0, request.wait - ENDING_SECONDS)
+        self.ask(message.ask)
 
     @handles(Over)
     def over(self, message: Over) -> None:
@@ -212,7 +204,7 @@ class Consoles(CompanyActor):
         if request.session:
             self._hold(console, request.session, message, row)
         own = f"{next(self._numbers)}:{self.incarnation}"
-        key = KEYS + (request.key or own).encode()
+        key = host_key(request.key or own)
         console.inputs[key] = message
         console.used = time.monotonic()
         console.session.do(lambda link: link.type(key, [(data, 0)]))

@@ -4,17 +4,23 @@ The runtime names the socket (`terminal.enter`) and says who types (`terminal.ta
 keys then pass between the visitor and the host, and wake nobody else.
 """
 
+import hashlib
 import time
 from collections import deque
 from typing import NamedTuple
 
+from actors.host import wire
 from actors.pty.events import Acknowledged, Closed, Ended, Event
 from actors.pty.link import Link
 
-KEYS = b"input:"
-"""What the host's key of a visitor's input begins with, whichever way it comes."""
 ASK_AGAIN_SECONDS = 5.0
 """An answer about the keyboard that has not come after so long is asked for again."""
+
+
+def host_key(name: str) -> bytes:
+    """Return the host's key for a visitor's input of this name, whichever way it comes."""
+    key = b"input:" + name.encode()
+    return key if len(key) <= wire.KEY_LIMIT else b"input#" + hashlib.sha256(key).digest()
 
 
 class _Typed(NamedTuple):
@@ -94,7 +100,7 @@ class Entry:
 
         They are meant for the program of this incarnation, and for no other.
         """
-        self._waiting.append(_Typed(KEYS + key.encode(), data, incarnation))
+        self._waiting.append(_Typed(host_key(key), data, incarnation))
         self._flush()
 
     def must_ask(self) -> bool:

@@ -8,6 +8,7 @@ bytes of the gap can be read by offset.
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 import struct
 from collections.abc import Callable
@@ -16,19 +17,23 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from actors.pty.events import Acknowledged, Result
 from actors.web.access import Identity
 from actors.web.asking import Asking
+from actors.web.direct import Direct
 from bus import modes as terminal_modes
 from bus.errors import Refused
 from bus.peer import Speaker
 from bus.reasons import Reason
 from bus.requests import TerminalInput, TerminalOutput, TerminalResize
-from bus.results import Resized, TerminalBytes, Typed
-from bus.terminal_requests import TerminalGive
+from bus.results import Entrance, Held, Resized, TerminalBytes, Typed
+from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
 
 TOKEN_SECONDS = 2.0
 """Within so long the token must come."""
 WAIT = 20.0
+KEY_LENGTH = 150
+"""Characters of the key that a client gives an input."""
 PIECE = 1 << 15
 """Bytes of output in one frame."""
 FAR = 1 << 20
@@ -71,6 +76,8 @@ class _Resize(_Message, tag="resize"):
 
 _decode = msgspec.json.Decoder(_Token | _Take | _Give | _Input | _Resize).decode
 _bytes_of = msgspec.json.Decoder(TerminalBytes).decode
+_entrance_of = msgspec.json.Decoder(Entrance).decode
+_held_of = msgspec.json.Decoder(Held).decode
 _typed_of = msgspec.json.Decoder(Typed).decode
 _size_of = msgspec.json.Decoder(Resized).decode
 
@@ -108,6 +115,8 @@ class _Visit:
         self._session = secrets.token_hex(8)
         self._taken = False
         self._incarnation = 0
+        self._direct = Direct()
+        self._numbers = itertools.count(1)
 
     async def run(self) -> None:
         """Show and type until the client or the program is gone."""
@@ -123,6 +132,7 @@ class _Visit:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        self._direct.close()
         if self._taken:
             with contextlib.suppress(Refused):
                 await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
@@ -176,9 +186,14 @@ class _Visit:
         return begin
 
     async def _pump(self, offset: int) -> None:
-        """Send the output as it comes, until the program ends."""
+        """Send the output as it comes, until the program ends.
+
+        What is there is asked of the runtime, and what comes then is the host's to tell.
+        """
+        wait = 0.0
         while True:
-            found = await self._read(offset, WAIT)
+            found = await self._read(offset, wait)
+            wait = 0.0
             if found.incarnation != self._incarnation:
                 return
             if found.end - offset > FAR:
@@ -194,6 +209,35 @@ class _Visit:
             if found.ended:
                 await self._say("exited", end=found.end)
                 return
+            if not found.data:
+                if await self._go_in(offset):
+                    offset = await self._follow(offset)
+                else:
+                    wait = WAIT
+
+    async def _go_in(self, offset: int) -> bool:
+        """Have the host send its output from `offset` on. Return whether it does."""
+        if self._direct.entry.connected:
+            self._direct.follow(offset)
+            return True
+        try:
+            found = _entrance_of(await self._asking.ask(TerminalEnter(terminal=self._terminal)))
+            if found.incarnation != self._incarnation:
+                return False
+            self._direct.open(found, offset)
+        except (Refused, OSError):
+            return False
+        return True
+
+    async def _follow(self, offset: int) -> int:
+        """Send what the host sends, until it ends or the client is behind. Return how far."""
+        while pieces := await self._direct.pieces():
+            for at, data in pieces:
+                if at > offset:
+                    await self._say("gap", **{"from": offset, "to": at})
+                await self._socket.send_bytes(_OFFSET.pack(at) + data)
+                offset = at + len(data)
+        return offset
 
     # ---- input ---------------------------------------------------------------------------
 
@@ -217,7 +261,7 @@ class _Visit:
             case _Input() | _Resize() if not self._taken:
                 raise Refused(403, Reason.NOT_TAKEN, "send `take` first: a stream only watches")
             case _Input(data=data, key=key):
-                typed = _typed_of(await self._ask(self._typing(data, key)))
+                typed = await self._type(data, key)
                 await self._say("typed", key=key, offset=typed.offset, already=typed.already)
             case _Resize(rows=rows, columns=columns):
                 if not (0 < rows <= 1000 and 0 < columns <= 1000):
@@ -228,11 +272,42 @@ class _Visit:
                 size = _size_of(await self._ask(request))
                 await self._say("size", rows=size.rows, columns=size.columns)
 
-    def _typing(self, data: str, key: str) -> TerminalInput:
-        return TerminalInput(
+    async def _type(self, data: str, key: str) -> Typed:
+        """Type at the host; without a link to it, or if that is lost, through the runtime."""
+        if not data or len(key) > KEY_LENGTH:
+            raise Refused(
+                422, Reason.MALFORMED, f"`data` is not empty, and `key` has {KEY_LENGTH} characters"
+            )
+        name = f"{self._session}:{key}" if key else f"{self._session}-{next(self._numbers)}"
+        if self._direct.entry.connected:
+            typed = self._direct.type(name, data.encode(), self._incarnation)
+            await self._keep_keyboard()
+            if (event := await typed) is not None:
+                return _as_typed(event, self._incarnation)
+        request = TerminalInput(
             terminal=self._terminal,
             text=data,
-            key=f"{self._session}:{key}" if key else "",
+            key=name,
             incarnation=self._incarnation,
             session=self._session,
         )
+        return _typed_of(await self._ask(request))
+
+    async def _keep_keyboard(self) -> None:
+        """Ask the runtime for the keyboard where it was not lent, or will not be for long."""
+        if self._direct.entry.must_ask():
+            request = TerminalTake(
+                terminal=self._terminal, session=self._session, incarnation=self._incarnation
+            )
+            try:
+                self._direct.lend(_held_of(await self._ask(request)).seconds)
+            except Refused:
+                self._direct.drop()
+                raise
+
+
+def _as_typed(event: Acknowledged, incarnation: int) -> Typed:
+    """Return the host's answer as the runtime's. Raises `Refused` (409) if it was not typed."""
+    if event.result == Result.REFUSED:
+        raise Refused(409, Reason.NOT_TYPED, "the program has ended, or reads nothing")
+    return Typed(incarnation, event.offset, event.result == Result.ALREADY)

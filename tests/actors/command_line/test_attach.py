@@ -137,6 +137,15 @@ def test_output_comes_from_the_host_while_the_runtime_stands_still(shell: Acting
     person.close()
 
 
+def test_who_is_inside_is_told_that_the_program_has_ended(shell: Acting) -> None:
+    person = enter(shell.home)
+    person.type(b"exit\r")
+    person.until(b"[the program of demo/a/1 has ended]")
+    assert person.process.wait(30) == 0
+    assert person.restored
+    person.close()
+
+
 def test_only_the_user_s_own_processes_are_shown_the_way_to_a_host(shell: Acting) -> None:
     found = shell.call("terminal.enter", terminal="demo/a/1")
     assert (found["incarnation"], Path(found["socket"]).is_socket()) == (1, True)

@@ -1,6 +1,8 @@
 """A terminal over a WebSocket."""
 
 import json
+import os
+import signal
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from bus import connection
 from tests.actors.web.conftest import Web
 from tests.doors.kit import Home, shell_plan
 from tests.repositories import make_repo
@@ -125,3 +128,31 @@ def test_a_terminal_that_is_not_there_is_said(web: Web) -> None:
         stream.recv(30)
     assert closed.value.rcvd is not None
     assert "no terminal" in closed.value.rcvd.reason
+
+
+def test_output_comes_and_keys_are_typed_while_the_runtime_is_not_asked(web: Web) -> None:
+    stream, _ = enter(web)
+    stream.send(json.dumps({"type": "take"}))
+    line = "until [ -e go ]; do sleep 0.02; done; echo seen-$((1+1))\r"
+    stream.send(json.dumps({"type": "input", "data": line, "key": "wait"}))
+    until(stream, b"done; echo")
+    go = Path(web.home.row()["tasks"][0]["worktree"]) / "go"
+    runtime = connection.read(web.home.path).pid
+    os.kill(runtime, signal.SIGSTOP)
+    try:
+        go.touch()
+        until(stream, b"seen-2")
+    finally:
+        os.kill(runtime, signal.SIGCONT)
+    stream.close()
+
+
+@pytest.mark.parametrize("more", [{"data": ""}, {"data": "x", "key": "k" * 151}])
+def test_an_input_that_no_host_would_take_is_refused(web: Web, more: dict[str, str]) -> None:
+    stream, _ = enter(web)
+    stream.send(json.dumps({"type": "take"}))
+    stream.send(json.dumps({"type": "input", **more}))
+    while isinstance(frame := stream.recv(30), bytes):
+        pass
+    assert (json.loads(frame)["type"], json.loads(frame)["reason"]) == ("refused", "malformed")
+    stream.close()
