@@ -9,6 +9,7 @@ import msgspec
 
 from bus.action import Action
 from bus.facts import AnyFact
+from bus.latency import Latency
 from bus.rows import Used, Workflow
 
 
@@ -257,27 +258,6 @@ class Resized(msgspec.Struct):
     columns: int
 
 
-class Held(msgspec.Struct):
-    """The session has the keyboard for at least `seconds`, counted from when it asked."""
-
-    incarnation: int
-    seconds: float
-
-
-class Entrance(msgspec.Struct):
-    """The path of the Unix socket of a terminal's host, and the token that opens it."""
-
-    incarnation: int
-    socket: str
-    token: str
-
-
-class Given(msgspec.Struct):
-    """Whether the session had the keyboard."""
-
-    given: bool
-
-
 class TerminalScreen(msgspec.Struct):
     """What a terminal's screen shows after the output up to `offset`.
 
@@ -327,7 +307,8 @@ class RuntimeState(msgspec.Struct):
     """The runtime that serves.
 
     `head` is the `seq` of its newest fact. `undelivered` counts messages to actors that had ended.
-    `epoch` is new at each start; ids of changing requests over TCP begin with it.
+    `epoch` is new at each start; ids of changing requests over TCP begin with it. `queued` changes
+    wait for the journal. `published` says how long facts took from their commit to the feed.
     """
 
     pid: int
@@ -338,6 +319,8 @@ class RuntimeState(msgspec.Struct):
     unfinished: list[str]
     undelivered: int = 0
     epoch: str = ""
+    queued: int = 0
+    published: Latency = msgspec.field(default_factory=Latency)
 
 
 class Stopping(msgspec.Struct):

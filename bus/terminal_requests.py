@@ -1,14 +1,34 @@
-"""Requests about a terminal's keyboard, and about the way to its host."""
+"""Requests about a terminal's keyboard, and about the way to its host, with their results."""
 
 from typing import Annotated
 
 import msgspec
 
-from bus import results
 from bus.request_base import OfTerminal
 
 
-class TerminalTake(OfTerminal[results.Held], kw_only=True, tag="terminal.take"):
+class Held(msgspec.Struct):
+    """The session has the keyboard for at least `seconds`, counted from when it asked."""
+
+    incarnation: int
+    seconds: float
+
+
+class Entrance(msgspec.Struct):
+    """The path of the Unix socket of a terminal's host, and the token that opens it."""
+
+    incarnation: int
+    socket: str
+    token: str
+
+
+class Given(msgspec.Struct):
+    """Whether the session had the keyboard."""
+
+    given: bool
+
+
+class TerminalTake(OfTerminal[Held], kw_only=True, tag="terminal.take"):
     """Take the keyboard for a `session`, or keep it. Refused while another session has it.
 
     Refused also if `incarnation` is given and is not the one that runs.
@@ -18,11 +38,11 @@ class TerminalTake(OfTerminal[results.Held], kw_only=True, tag="terminal.take"):
     incarnation: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
 
-class TerminalEnter(OfTerminal[results.Entrance], kw_only=True, tag="terminal.enter"):
+class TerminalEnter(OfTerminal[Entrance], kw_only=True, tag="terminal.enter"):
     """Name the socket of the host that runs a terminal's program. It needs the user's own right."""
 
 
-class TerminalGive(OfTerminal[results.Given], kw_only=True, tag="terminal.give"):
+class TerminalGive(OfTerminal[Given], kw_only=True, tag="terminal.give"):
     """End a `session`: others may type, and the window returns to 40 x 120."""
 
     session: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

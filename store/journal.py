@@ -80,6 +80,11 @@ class Journal:
         """The seq of the newest committed fact; 0 before the first."""
         return self._head
 
+    @property
+    def queued(self) -> int:
+        """How many changes wait to be written."""
+        return self._waiting.qsize()
+
     def submit(self, change: Sequence[Operation]) -> "Future[list[int]]":
         """Queue a change for the journal's thread.
 

@@ -30,8 +30,8 @@ from bus import connection, modes, requests
 from bus.client import Client, NoAnswer
 from bus.errors import Refused
 from bus.requests import TerminalOutput, TerminalResize
-from bus.results import Entrance, Held, TerminalBytes
-from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
+from bus.results import TerminalBytes
+from bus.terminal_requests import Entrance, Held, TerminalEnter, TerminalGive, TerminalTake
 
 BACK = 256 * 1024
 """Bytes of earlier output that are shown at first: enough for a program to draw its screen."""

@@ -9,18 +9,16 @@ import os
 from collections.abc import Sequence
 from functools import singledispatchmethod
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import msgspec
 
-from actors.gateway.examiner import Starter
+from actors.gateway.control import Control
 from actors.gateway.inspection import known, picture, usage
-from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, check_plan, check_right
 from actors.plan.check import check_cli
 from actors.plan.text import shown_plan
 from actors.supervision.actor import handles
-from actors.supervision.inspection import Node
 from actors.system.replies import DEFECT, number_of, refusal
 from actors.system.stage import CompanyActor, Stage
 from actors.workflow.decisions.decide import decide
@@ -57,27 +55,6 @@ PENDING = object()
 
 _CHAIN = 200
 """Facts that `why` goes back."""
-
-
-class Control(Starter, Protocol):
-    """What the gateway asks of the runtime. Any thread may call it.
-
-    `repeats` knows the requests of the TCP door's keys, also those to an earlier gateway.
-    """
-
-    repeats: Repeats
-
-    def info(self) -> dict[str, Any]:
-        """Answer `runtime.info`."""
-
-    def inspect(self) -> Node:
-        """Return the supervision tree as data."""
-
-    def note_request(self) -> None:
-        """Note that a client uses the runtime now."""
-
-    def request_stop(self, reason: str, terminals: bool = False) -> None:
-        """End the runtime soon, and its terminals if `terminals`."""
 
 
 class Gateway(CompanyActor):

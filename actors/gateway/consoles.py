@@ -25,10 +25,17 @@ from bus.facts import TerminalGiven, TerminalTaken
 from bus.messages import ConsoleAsk
 from bus.reasons import Reason
 from bus.requests import TerminalInput, TerminalOutput, TerminalResize
-from bus.results import Entrance, Given, Held, TerminalBytes, Typed
 from bus.results import Resized as WindowSet
+from bus.results import TerminalBytes, Typed
 from bus.rows import Terminal
-from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
+from bus.terminal_requests import (
+    Entrance,
+    Given,
+    Held,
+    TerminalEnter,
+    TerminalGive,
+    TerminalTake,
+)
 from store.errors import StoreError
 
 log = logging.getLogger("callboard.consoles")

@@ -6,6 +6,7 @@ begins with its own first fact, and subscribers heal what they missed from the j
 """
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from io import FileIO
@@ -18,15 +19,17 @@ from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from bus import address as addresses
 from bus.feed import HEARTBEAT_SECONDS, Feed
+from bus.latency import Latency
 from store.journal import Stored
 
 _BATCH = 1_000
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """Facts that are durable now, in order. From the journal's thread."""
+    """Facts that are durable now, in order, since `at`. From the journal's thread."""
 
     facts: Sequence[Stored]
+    at: float = msgspec.field(default_factory=time.monotonic)
 
 
 class Position:
@@ -51,8 +54,9 @@ class _Moved:
 class Publisher(CompanyActor):
     """Owns the PUB socket; all in its own thread."""
 
-    def __init__(self, stage: Stage, endpoint: str, position: Position) -> None:
+    def __init__(self, stage: Stage, endpoint: str, position: Position, latency: Latency) -> None:
         super().__init__(stage)
+        self._latency = latency
         self._position = position
         self._endpoint = endpoint
         self._feed: Feed
@@ -88,6 +92,7 @@ class Publisher(CompanyActor):
             for stored in message.facts:
                 self._feed.publish(stored.fact.address, stored.body)
                 self._position.seq = stored.fact.seq
+        self._latency.note(time.monotonic() - message.at, len(message.facts))
         self._greet()
 
     def _greet(self) -> None:

@@ -46,6 +46,7 @@ from bus import clock, connection, logs, messages, sockets
 from bus.doors import Place
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
+from bus.latency import Latency
 from bus.messages import Look
 from bus.reasons import Reason
 from bus.router import Bus
@@ -87,6 +88,7 @@ class Runtime:
         self._door_secret = secrets.token_urlsafe(32)
         logs.hide(self._token, self._door_secret)
         self.repeats = Repeats()
+        self.latency = Latency()
         self.failure = ""
         self.reason = "stopped"
         self.end_terminals = False
@@ -358,6 +360,8 @@ class Runtime:
             "unfinished": self._reader.unfinished_ids(),
             "undelivered": self._bus.undelivered,
             "epoch": self.repeats.epoch,
+            "queued": self._journal.queued,
+            "published": self.latency,
         }
 
     def idle_for(self) -> float:

@@ -31,8 +31,9 @@ with exit code 1, and the terminals go on.
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.gateway.actor import Control, Gateway
+from actors.gateway.actor import Gateway
 from actors.gateway.consoles import Consoles
+from actors.gateway.control import Control
 from actors.gateway.doors import DoorKeeper, DoorProcess
 from actors.gateway.examiner import Examiner
 from actors.gateway.outputs import Outputs
@@ -79,7 +80,9 @@ def root_spec(
         period=ROOT_PERIOD,
         children_backoff=ROOT_BACKOFF,
         children=(
-            worker("publisher", Publisher, stage, feed, Position(stage.journal.head)),
+            worker(
+                "publisher", Publisher, stage, feed, Position(stage.journal.head), control.latency
+            ),
             worker("launcher", Launcher, stage),
             worker("previewer", Previewer, stage),
             worker("examiner", Examiner, stage, control),

@@ -4,7 +4,7 @@ import asyncio
 
 from actors.pty.entry import Entry, host_key
 from actors.pty.events import Acknowledged, Event, Output
-from bus.results import Entrance
+from bus.terminal_requests import Entrance
 
 FULL = 1 << 18
 """Bytes of output that wait for a slow client. With more, the host is told to send no more."""

@@ -26,8 +26,8 @@ from bus.errors import Refused
 from bus.peer import Speaker
 from bus.reasons import Reason
 from bus.requests import TerminalInput, TerminalOutput, TerminalResize
-from bus.results import Entrance, Held, Resized, TerminalBytes, Typed
-from bus.terminal_requests import TerminalEnter, TerminalGive, TerminalTake
+from bus.results import Resized, TerminalBytes, Typed
+from bus.terminal_requests import Entrance, Held, TerminalEnter, TerminalGive, TerminalTake
 
 TOKEN_SECONDS = 2.0
 """Within so long the token must come."""

@@ -88,13 +88,28 @@ class Hub:
         self._asking = asking
         self._ring: deque[Event] = deque(maxlen=RING)
         self.head = 0
-        self.streams = 0
+        self._places: dict[object, int] = {}
         self._news = asyncio.Event()
         self._ending = False
         self._frames: asyncio.Queue[bytes] = asyncio.Queue()
         self._port = Port(zmq.Context.instance(), zmq.SUB, feed, self._came)
         self._started = asyncio.Event()
         self._task = asyncio.create_task(self._follow(), name="feed")
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._places)
+
+    @property
+    def behind(self) -> int:
+        """How many facts the slowest stream has still to take."""
+        return max((self.head - at for at in self._places.values()), default=0)
+
+    @property
+    def held(self) -> int:
+        """How many facts are held for all streams together."""
+        return len(self._ring)
 
     async def _follow(self) -> None:
         """Take every fact once and in order.
@@ -174,7 +189,8 @@ class Hub:
         """Yield the facts after `after` (None: those to come), for ever, as SSE."""
         await self._started.wait()
         at = self.head if after is None else after
-        self.streams += 1
+        here = object()
+        self._places[here] = at
         try:
             yield b"retry: %d\n: callboard head=%d\n\n" % (RETRY_MS, self.head)
             while not self._ending:
@@ -184,11 +200,12 @@ class Hub:
                         yield b": head=%d\n\n" % self.head
                     continue
                 events, at = await self._after(at, wanted)
+                self._places[here] = at
                 text = b"".join(event.text for event in events if wanted.takes(event))
                 if text:
                     yield text
         finally:
-            self.streams -= 1
+            del self._places[here]
 
     async def _after(self, at: int, wanted: Filter) -> tuple[list[Event], int]:
         """Return the next facts after `at`, and the seq that they reach."""

@@ -1,12 +1,14 @@
 """HTTP routes: the same handlers, codes and errors as requests on the ROUTER."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from bus.client import Client
 from bus.errors import Refused
+from tests.actors.served import until
 from tests.actors.web.conftest import Web
 from tests.doors.kit import coder, done, plan_text
 
@@ -176,4 +178,31 @@ def test_metrics_count_what_is_there(web: Web, repo: Path) -> None:
     _submit(web, repo)
     text = web.client.get("/metrics").text
     assert 'callboard_workflows{status="created"} 1.0' in text
-    assert "callboard_facts " in text
+    samples = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if not line.startswith("#")
+    }
+    assert samples['callboard_waits{for="answer"}'] == 0
+    for name in (
+        "callboard_journal_queue",
+        "callboard_mailbox_depth_largest",
+        "callboard_event_streams",
+        "callboard_event_stream_behind_largest",
+        "callboard_event_ring",
+        "callboard_usage_unknown",
+    ):
+        assert samples[name] >= 0
+
+    def published() -> float:
+        found = re.search(
+            r"^callboard_fact_publish_seconds_count (\S+)",
+            web.client.get("/metrics").text,
+            re.MULTILINE,
+        )
+        assert found
+        return float(found[1])
+
+    before = published()
+    web.client.post("/api/workflows/demo/stop")
+    until(lambda: published() > before)
