@@ -104,6 +104,11 @@ that take no fence away."""
 def check_right(caller: Caller, request: Any) -> None:
     """Raise `Refused` (403) if the caller's right does not reach as far as this request."""
     kind = type(request)
+    if caller.key and kind is terminal_requests.TerminalEnter:
+        raise Refused(
+            403, Reason.NOT_OPENED, "a host's socket is for this machine's own processes, not for "
+            f"{_shown(caller)}; `terminal.output` and `terminal.input` reach it from elsewhere"
+        )  # fmt: skip
     if caller.right == Right.OWN:
         return
     if caller.right != Right.FEED and kind in READING:

@@ -37,6 +37,12 @@ def test_each_right_reaches_as_far_as_it_says(shared: Tcp) -> None:
     assert found == [[200, 403, 403], [200, 404, 403], [200, 404, 200]]
 
 
+def test_no_key_is_shown_the_way_to_a_host(shared: Tcp) -> None:
+    for right in ("read", "use", "own"):
+        key = shared.key(f"enter-{right}", "--right", right)
+        assert code_of(shared, key, "terminal.enter", terminal="none/a/1") == 403
+
+
 def test_a_key_of_the_feed_asks_nothing(shared: Tcp) -> None:
     key = shared.key("only-feed", "--right", "feed")
     with shared.client(key, 1.5) as client, pytest.raises(NoAnswer):
