@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 import termios
+import time
 import tty
 from pathlib import Path
 
@@ -367,7 +368,12 @@ class _Inside:
         return self._number
 
     def _give(self) -> None:
-        """Let others type, and the window return to its size."""
+        """Let others type, and the window return to its size, after what was typed before."""
+        end = time.monotonic() + GIVE_MS / 1000
+        while self._entry.waits and time.monotonic() < end:
+            self._entry.write()
+            if self._socket.poll(20):
+                self._answers()
         if not self._read_only:
             given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
             while self._socket.poll(GIVE_MS):

@@ -40,7 +40,8 @@ class Entry:
         self._link: Link | None = None
         self._waiting: deque[_Typed] = deque()
         self._sent: dict[bytes, _Typed] = {}
-        self._lent = self._until = self._asked_at = 0.0
+        self._lent = self._until = 0.0
+        self._asked_at: float | None = None
 
     def open(self, socket: str, token: str, incarnation: int, offset: int) -> bool:
         """Connect, and follow the output from `offset`. Raises `OSError` if no host listens.
@@ -63,6 +64,11 @@ class Entry:
     def connected(self) -> bool:
         """Whether a link is open."""
         return self._link is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be typed that the host has not been given yet."""
+        return bool(self._waiting) or self.wants_write
 
     def fileno(self) -> int:
         """Return the descriptor of the link; -1 without one."""
@@ -107,7 +113,8 @@ class Entry:
         """Whether to ask the runtime for the keyboard now. Call it after `type` and `open`."""
         now = time.monotonic()
         half = self._lent + (self._until - self._lent) / 2
-        if now < self._asked_at + ASK_AGAIN_SECONDS or not (self._waiting or self._sent):
+        asked = self._asked_at is not None and now < self._asked_at + ASK_AGAIN_SECONDS
+        if asked or not (self._waiting or self._sent):
             return False
         if now < half and not self._waiting:
             return False
@@ -116,7 +123,7 @@ class Entry:
 
     def lend(self, seconds: float) -> None:
         """Type for so many seconds from the moment in which `must_ask` was true."""
-        self._lent, self._asked_at = self._asked_at, 0.0
+        self._lent, self._asked_at = self._asked_at or 0.0, None
         self._until = self._lent + seconds
         self._flush()
 
@@ -124,7 +131,8 @@ class Entry:
         """Forget what was to be typed: the keyboard is another's, or the program is over."""
         self._waiting.clear()
         self._sent.clear()
-        self._lent = self._until = self._asked_at = 0.0
+        self._lent = self._until = 0.0
+        self._asked_at = None
 
     def _flush(self) -> None:
         """Hand to the host what may be typed now."""

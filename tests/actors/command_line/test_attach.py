@@ -16,6 +16,7 @@ import pytest
 
 from bus import connection
 from bus.errors import Refused
+from tests.actors.served import until
 from tests.doors.acting import Acting
 from tests.doors.kit import PYTHON, ROOT, Home
 
@@ -102,6 +103,15 @@ def test_a_person_sees_types_and_leaves_and_the_program_goes_on(shell: Acting) -
     again.close()
     assert len(shell.facts("terminal.taken")) == 2
     assert all(fact["by"] == "person" for fact in shell.facts("terminal.taken"))
+
+
+def test_what_is_typed_right_before_leaving_is_typed(shell: Acting) -> None:
+    person = enter(shell.home)
+    person.type(b"echo quick-$((1+1))\r\x11")
+    person.until(b"goes on]")
+    assert person.process.wait(30) == 0
+    person.close()
+    until(lambda: "quick-2" in shell.call("terminal.screen", terminal="demo/a/1")["text"])
 
 
 def test_the_window_goes_back_to_its_size(shell: Acting) -> None:
