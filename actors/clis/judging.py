@@ -7,13 +7,15 @@ programs need it: codex never redraws a whole screen, only what differs. Text dr
 turn is still on its screen, but far back in the output.
 """
 
+import contextlib
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from actors.clis.keys import ARROWS, Write, hand_in, keys_for_choice
+from actors.clis.keys import ARROWS, Write, hand_in, harmless, keys_for_choice, wants_file
 from actors.clis.limits import Limit, find_limit
 from actors.clis.obstacle import Obstacle, find_obstacle
 from actors.clis.profile import Profile
@@ -184,10 +186,36 @@ def shown(screen: Screen) -> str:
 
 
 def writes_for(
-    profile: Profile, directory: Path, rows: int, columns: int, text: str
+    profile: Profile, directory: Path, rows: int, columns: int, text: str, place: Path
 ) -> list[Write]:
-    """Return the writes that submit `text` to the program on its newest screen."""
-    return hand_in(profile, look(directory, rows, columns)[0], text)
+    """Return the writes that submit `text` to the program on its newest screen.
+
+    A text that is given by a file is written to `place`, which only the user can read. If it cannot
+    be written, the text is typed as one line.
+    """
+    screen = look(directory, rows, columns)[0]
+    if wants_file(profile, screen, text) and _write_private(place, harmless(text)):
+        text = profile.submit.file.replace("{file}", str(place))
+    return hand_in(profile, screen, text)
+
+
+def _write_private(place: Path, text: str) -> bool:
+    """Write a new file; return whether it was. No link of the program's is followed."""
+    try:
+        directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place.name, dir_fd=directory)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(place.name, flags, 0o600, dir_fd=directory), "w", encoding="utf-8") as f:
+            f.write(text)
+    except OSError:
+        return False
+    finally:
+        os.close(directory)
+    return True
 
 
 class Step(msgspec.Struct, frozen=True):

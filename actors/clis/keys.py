@@ -62,28 +62,40 @@ def paste(text: str, bracketed: bool = True, enter_delay_ms: int = 300) -> list[
     return [(body, enter_delay_ms), (ENTER, 0)]
 
 
+def pastes(profile: Profile, screen: Screen) -> bool:
+    """Return whether the program takes a text as a bracketed paste."""
+    return profile.submit.bracketed == "always" or screen.bracketed_paste
+
+
+def wants_file(profile: Profile, screen: Screen, text: str) -> bool:
+    """Return whether `text` is to be given by a file: it has several lines, and is not pasted."""
+    lines = harmless(text).strip("\n").count("\n") + 1
+    return bool(profile.submit.file) and lines > 1 and not pastes(profile, screen)
+
+
 def hand_in(profile: Profile, screen: Screen, text: str) -> list[Write]:
     """Return the writes that submit `text`, as the profile and the screen require."""
-    bracketed = profile.submit.bracketed == "always" or screen.bracketed_paste
-    return paste(text, bracketed, profile.submit.enter_delay_ms)
+    return paste(text, pastes(profile, screen), profile.submit.enter_delay_ms)
 
 
 def keys_for_choice(screen: Screen, label: str, profile: Profile) -> list[Write]:
     """Return the writes that answer the question on `screen` with `label`.
 
-    They are arrow keys from the marked option to the label and Enter, or the text that is typed for
-    the label. Pass the newest screen, and read the screen again between the arrow keys and Enter
-    (`judging.step_towards`). Raise `NoSuchChoice` if the label is not on the screen.
+    They are the text that the profile types for the label, or else arrow keys from the marked
+    option to the label and Enter. Pass the newest screen, and read the screen again between the
+    arrow keys and Enter (`judging.step_towards`). Raise `NoSuchChoice` if the label is not on the
+    screen.
     """
     prompt = find_prompt(profile, screen)
     choices = prompt.choices if prompt else []
     wanted = match_label(label, choices)
-    typed = typed_choices(screen)
+    by_key: dict[str, str] = {}
     for rule in profile.prompts:
         if prompt is not None and prompt.known and rule.name == prompt.name:
-            typed = rule.typed or typed
+            by_key = rule.typed
+    typed = by_key or typed_choices(screen)
     listed = selection(screen, profile.markers)
-    if listed is not None and wanted in listed.labels:
+    if listed is not None and wanted in listed.labels and wanted not in by_key:
         steps = listed.labels.index(wanted) - listed.marked
         return [(_DOWN if steps > 0 else _UP, _KEY_DELAY_MS)] * abs(steps) + [(ENTER, 0)]
     if wanted not in typed:

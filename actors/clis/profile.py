@@ -46,7 +46,7 @@ class PromptRule(Table, frozen=True):
 
     `answer` is a regular expression for the label to choose, anchored at the label's start and
     ignoring case. Without it a person is asked. `typed` maps labels to the text that is typed for
-    them, if the screen shows no list to choose from; end a line with `\r`. A `dangerous` question
+    them, in place of arrow keys and Enter; end a line with `\r`. A `dangerous` question
     is never answered automatically.
     """
 
@@ -63,10 +63,13 @@ class Submit(Table, frozen=True):
     `bracketed` is `always` or `asked`. With `asked`, the text is pasted if the program asked for
     bracketed paste, and typed as one line otherwise. `enter_delay_ms` is the time between text and
     Enter. `evidence` matches what a turn leaves on the screen, in addition to the busy pattern.
+    `file` is the line that is typed in place of a text of several lines that cannot be pasted;
+    `{file}` in it stands for the file that holds the text.
     """
 
     bracketed: Literal["always", "asked"] = "asked"
     enter_delay_ms: int = 300
+    file: str = ""
     evidence: str = ""
 
 
@@ -363,6 +366,11 @@ def _check_limits(path: str, profile: Profile) -> None:
         raise ProfileError(f"{path}.ready_timeout", "must be more than 0 seconds")
     if not 0 <= profile.submit.enter_delay_ms <= 10_000:
         raise ProfileError(f"{path}.submit.enter_delay_ms", "must be 0 to 10000 milliseconds")
+    line = profile.submit.file
+    if line and ("{file}" not in line or len(line.splitlines()) > 1):
+        raise ProfileError(f"{path}.submit.file", "must be one line that holds {file}")
+    if line and profile.submit.bracketed == "always":
+        raise ProfileError(f"{path}.submit.file", 'is never used with bracketed = "always"')
 
 
 def _check_pattern(path: str, pattern: str) -> None:

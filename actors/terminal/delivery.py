@@ -7,10 +7,13 @@ once more; then `instruction.unconfirmed` is told. The instruction is never type
 29).
 """
 
+from pathlib import Path
+
 import msgspec
 
 from actors.clis.judging import Judgement, writes_for
 from actors.pty.events import Acknowledged, KeyKnown, KeyState, Result
+from actors.terminal import conversation
 from actors.terminal.errors import Unreadable
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import is_unrecognised
@@ -93,13 +96,18 @@ class Delivery:
         if seen.prompt is not None or is_unrecognised(port.profile, port.row.launch_over, seen):
             return Blocked(seen)
         try:
-            writes = port.read_screen(writes_for, text)
+            writes = port.read_screen(writes_for, text, self._file(step))
         except Unreadable:
             return Blocked(port.judge())
         self._typing, self._untyped = step, (0, 0)
         key = self._key(step)
         port.send(lambda link: link.type(key, writes))
         return None
+
+    def _file(self, step: int) -> Path:
+        """Return the file for a text that is given by a file, where a fenced program reads it."""
+        home, _ = conversation.home_of(self._port)
+        return home / "tmp" / f"instruction-{self._port.row.incarnation}-{step}.md"
 
     def _typed(self, offset: int) -> None:
         """Tell once that the newest step is typed; then look for the turn it began."""

@@ -28,8 +28,9 @@ _GRACE_MS: Final = 2_000
 class TrialTerminal:
     """A program in a terminal of 40 rows and 120 columns. Used by one thread.
 
-    `directory` is the host's; `worker` renders and reads the screen. `exit` is how the program
-    ended, None while it runs.
+    `directory` is the host's, `home` what was prepared for the program; `worker` renders and reads
+    the screen. `exit` is how the program ended, None while it runs; `file` is where a text is put
+    that is given by a file.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class TrialTerminal:
         profile: Profile,
         worker: Worker,
         directory: Path,
+        home: Path,
         argv: Sequence[str],
         env: Mapping[str, str],
         cwd: Path,
@@ -45,6 +47,7 @@ class TrialTerminal:
         self._profile, self._worker, self._directory = profile, worker, directory
         self._token = secrets.token_hex(16)
         self._typed = 0
+        self.file = home / "tmp" / "instruction.md"
         self.exit: Exit | None = None
         socket = directory.parent / "s"
         self._process = spawn(
@@ -90,9 +93,8 @@ class TrialTerminal:
 
     def submit(self, text: str) -> int:
         """Type a text as an instruction; return the end of the output before it."""
-        return self.write(
-            self._worker.call(writes_for, self._profile, self._directory, ROWS, COLS, text)
-        )
+        call, profile = self._worker.call, self._profile
+        return self.write(call(writes_for, profile, self._directory, ROWS, COLS, text, self.file))
 
     def press_enter(self) -> None:
         """Press Enter alone."""

@@ -129,7 +129,13 @@ class _Trying:
                 bypass=not self._ask,
             )
             terminal = TrialTerminal(
-                self._profile, self._worker, place / "host", launch.argv, launch.env, worktree
+                self._profile,
+                self._worker,
+                place / "host",
+                place / "home",
+                launch.argv,
+                launch.env,
+                worktree,
             )
             with terminal:
                 if self._ready(terminal):
@@ -179,7 +185,8 @@ class _Trying:
 
         last = self._watch(terminal, over, TURN_SECONDS, before)
         asked = [request for request in played.seen() if request["texts"]]
-        arrived = any(_words(INSTRUCTION) in _words(" ".join(r["texts"])) for r in asked)
+        texts = [_words(" ".join(request["texts"])) for request in asked]
+        arrived = any(_words(INSTRUCTION) in text or str(terminal.file) in text for text in texts)
         otherwise = "the instruction did not reach the model"
         if arrived:
             otherwise = "it reached the model, but neither `busy` nor `submit.evidence` matched"

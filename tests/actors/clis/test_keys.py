@@ -13,6 +13,7 @@ from actors.clis.keys import (
     keys_for_choice,
     match_label,
     paste,
+    wants_file,
 )
 from actors.clis.profile import Profile, PromptRule, Submit, load
 from tests.actors.clis.cli_screens import drawn, recorded
@@ -50,6 +51,21 @@ def test_a_program_that_did_not_ask_for_paste_gets_one_line() -> None:
     assert hand_in(custom, recorded("codex-ready"), "one\ntwo")[0][0].startswith(b"\x1b[200~")
     always = Profile(name="x", command=("x",), submit=Submit("always", 450))
     assert hand_in(always, drawn("> "), "hi") == [(b"\x1b[200~hi\x1b[201~", 450), (b"\r", 0)]
+
+
+def test_several_lines_are_given_by_a_file_where_they_cannot_be_pasted() -> None:
+    given = Profile(name="x", command=("x",), submit=Submit(file="Read {file}."))
+    plain, asked = drawn("> "), recorded("codex-ready")
+    assert wants_file(given, plain, "one\ntwo")
+    assert not wants_file(given, plain, "one\n")
+    assert not wants_file(given, asked, "one\ntwo")
+    assert not wants_file(Profile(name="x", command=("x",)), plain, "one\ntwo")
+
+
+def test_what_the_profile_types_for_a_label_comes_before_arrow_keys() -> None:
+    rule = PromptRule("news", "^News", "Go on", typed={"Go on": "q"})
+    by_key = Profile(name="x", command=("x",), prompts=(rule,))
+    assert keys_for_choice(drawn("News\n❯ Go on\n  Stop"), "go on", by_key) == [(b"q", 0)]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_a_missing_user_file_is_well(tmp_path: Path) -> None:
         ({"ready_timeout": 0}, "cli.mine.ready_timeout", "more than 0"),
         ({"submit": {"enter_delay_ms": -1}}, "cli.mine.submit.enter_delay_ms", "0 to 10000"),
         ({"submit": {"bracketed": "no"}}, "cli.mine.submit.bracketed", "invalid enum value"),
+        ({"submit": {"file": "Read it"}}, "cli.mine.submit.file", "one line that holds {file}"),
+        (
+            {"submit": {"file": "{file}", "bracketed": "always"}},
+            "cli.mine.submit.file",
+            "never used with",
+        ),
         ({"name": "x"}, "cli.mine.name", "the table's own name"),
     ],
 )
