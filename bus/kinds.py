@@ -39,6 +39,29 @@ OF_ACCOUNT = frozenset(
 """Limits that hold for every terminal of the account."""
 
 
+class CauseKind(StrEnum):
+    """What made a question to the orchestrator necessary."""
+
+    NEXT = "next"
+    """A commit that counts names a next step."""
+    REJECTED = "rejected"
+    """A coder's work was sent back more than once."""
+    IDLE = "idle"
+    """A terminal has stopped without a commit that counts, and the nudges are used up."""
+    STALLED = "stalled"
+    """A terminal shows nothing new."""
+    PROMPT = "prompt"
+    """A terminal asks something that no rule answers."""
+    CONFLICT = "conflict"
+    """A merge has a conflict that no merge terminal resolves."""
+    RED = "red"
+    """The tests of the merged tree failed."""
+    FAILED = "failed"
+    """A task has failed."""
+    OVERLAP = "overlap"
+    """Two branches would conflict if they were merged now."""
+
+
 class Settled(StrEnum):
     """What became of a change of the repository's shared files."""
 

@@ -35,6 +35,8 @@ class By(StrEnum):
     """A program in one of our terminals, or code that it left for our git to run."""
     POLICY = "policy"
     """A rule of the plan."""
+    ORCHESTRATOR = "orchestrator"
+    """The model of the plan's `[orchestrator]`, whose proposal was carried out."""
     STRANGER = "stranger"
     """Another user, or an unknown caller."""
 

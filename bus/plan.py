@@ -19,6 +19,8 @@ from bus.errors import Refused, malformed
 from bus.graph import Graph, cycle
 from bus.kinds import Role
 from bus.plan_lines import Path, line_of
+from bus.plan_orchestrator import Orchestrator, ThinkingCaps
+from bus.plan_orchestrator import problems as of_orchestrator
 from bus.plan_problems import Problem, Shape, collect, spelled
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -125,15 +127,6 @@ class Defaults(_Strict):
     limited: Limited | None = None
 
 
-class Orchestrator(_Strict):
-    """The model of an orchestrator, not used yet; `api_key_env` names the variable with its key."""
-
-    api_type: Literal["openai", "anthropic", "openai-compatible", "anthropic-compatible"]
-    model: Text
-    base_url: str = ""
-    api_key_env: str = ""
-
-
 class Provider(_Strict):
     """A model endpoint. `api_key_env` names the variable with the key, which no plan holds.
 
@@ -204,6 +197,7 @@ _SHAPE: Shape[Plan] = Shape(
         ("error",): HelperPlan,
         ("defaults",): Defaults,
         ("orchestrator",): Orchestrator,
+        ("orchestrator", "tokens"): ThinkingCaps,
         ("provider", "*"): Provider,
     },
     {"provider": converter(Provider), "cli": converter(dict[str, Any])},
@@ -355,6 +349,7 @@ def _beyond_types(plan: Plan) -> list[Problem]:
         if task.terminal[0].role == Role.REVIEWER:
             problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
     found += _beyond_types_of_graph(plan)
+    found += of_orchestrator(plan.orchestrator)
     for key, patterns in (("copy", plan.copy), ("setup_inputs", plan.setup_inputs)):
         for index, pattern in enumerate(patterns):
             parts = PurePosixPath(pattern).parts

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NO_BRANCH = "no_branch"
     NO_ERROR_TERMINAL = "no_error_terminal"
     NO_INCARNATION = "no_incarnation"
+    NO_KEY = "no_key"
     NO_SUCH_CHOICE = "no_such_choice"
     NO_COPY = "no_copy"
     NOT_BLOCKED = "not_blocked"

@@ -3,8 +3,16 @@
 import msgspec
 
 from bus.graph import Graph, in_order
-from bus.kinds import LimitKind, Role
-from bus.status import LIVE_TERMINAL, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.kinds import CauseKind, LimitKind, Role
+from bus.status import (
+    LIVE_TERMINAL,
+    OPEN_QUESTION,
+    MergeStage,
+    QuestionStage,
+    TaskStatus,
+    TerminalStatus,
+    WorkflowStatus,
+)
 
 
 class Terminal(msgspec.Struct, kw_only=True):
@@ -250,10 +258,46 @@ class Forecast(msgspec.Struct, kw_only=True):
     files: list[str]
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """One thing that happened, for a question to the orchestrator.
+
+    `said` is text of a program or a commit, cut to a few hundred characters.
+    """
+
+    kind: CauseKind
+    address: str
+    said: str = ""
+
+
+class Question(msgspec.Struct, kw_only=True):
+    """One question to the orchestrator; a workflow has at most one that is open.
+
+    `digest` stands for the causes and the state. `reserved` tokens are kept back until the call has
+    ended; then `tokens` says what it used. `cut` says that the call was cut short. `refused` is why
+    the proposal was not carried out, and the next question tells it. `at` is when it was asked.
+    """
+
+    number: int
+    stage: QuestionStage
+    causes: list[Cause] = []
+    digest: str = ""
+    reserved: int = 0
+    tokens: int = 0
+    cut: bool = False
+    refused: str = ""
+    at: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next question has to wait for this one."""
+        return self.stage in OPEN_QUESTION
+
+
 class Workflow(msgspec.Struct, kw_only=True):
     """One run of a plan, with its tasks, their terminals, and its merge.
 
     `forecast` holds the pairs of live branches that would conflict, as the merger found them.
+    `questions` are those to the orchestrator, oldest first.
     """
 
     id: str
@@ -281,6 +325,7 @@ class Workflow(msgspec.Struct, kw_only=True):
     merge: Merge = msgspec.field(default_factory=Merge)
     merge_terminal: Terminal | None = None
     forecast: list[Forecast] = []
+    questions: list[Question] = []
 
     @property
     def graph(self) -> Graph:

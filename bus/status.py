@@ -70,6 +70,23 @@ class MergeStage(StrEnum):
     """The merge has landed; a person is to free a checkout that could not be updated."""
 
 
+class QuestionStage(StrEnum):
+    """How far a question to the orchestrator has come."""
+
+    WAITING = "waiting"
+    """It collects what happens while another one is open."""
+    WANTED = "wanted"
+    """It is to be asked now; its tokens are reserved."""
+    ASKED = "asked"
+    """It was put to the model. If the runtime ends meanwhile, it counts as spent."""
+    ANSWERED = "answered"
+    """The answer is in the journal, and is to be decided on."""
+    OVER = "over"
+    """What was proposed was carried out or refused."""
+    UNANSWERED = "unanswered"
+    """There is no answer: every call failed, was cut, or the budget was spent."""
+
+
 IN_LINE = frozenset({MergeStage.BUILDING, MergeStage.TESTING, MergeStage.LANDING})
 """Stages in which the merger works. Workflows with one target queue for them (hazard 52)."""
 
@@ -77,6 +94,9 @@ FINAL_WORKFLOW = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED})
 """Statuses that a workflow never leaves. `failed` is not one: it may be repaired."""
 
 FINAL_TASK = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+OPEN_QUESTION = frozenset({QuestionStage.WANTED, QuestionStage.ASKED, QuestionStage.ANSWERED})
+"""Stages of a question for whose end the next one waits."""
 
 LIVE_TERMINAL = frozenset({TerminalStatus.STARTING, TerminalStatus.WAITING, TerminalStatus.RUNNING})
 """Statuses in which the terminal's program is wanted."""

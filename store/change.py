@@ -11,7 +11,13 @@ import msgspec
 from bus.facts import Fact, TaskMoved, TerminalMoved, WorkflowMoved
 from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
+from store.columns import (
+    MergeColumns,
+    QuestionColumns,
+    TaskColumns,
+    TerminalColumns,
+    WorkflowColumns,
+)
 
 Table = Literal[
     "workflow",
@@ -23,6 +29,7 @@ Table = Literal[
     "actorstate",
     "account",
     "usage",
+    "question",
     "meta",
 ]
 
@@ -40,6 +47,7 @@ KEYS = {
     "terminal": "address",
     "actorstate": "address",
     "account": "name",
+    "question": "key",
     "meta": "key",
 }
 
@@ -125,6 +133,22 @@ def update_terminal(
 ) -> Update:
     """Return a change of columns of a terminal's row, if it still has those of `expect`."""
     return Update("terminal", address, as_stored(sets), as_stored(expect or {}))
+
+
+def update_question(
+    workflow: str,
+    number: int,
+    expect: QuestionColumns | None = None,
+    **sets: Unpack[QuestionColumns],
+) -> Update:
+    """Return a change of columns of a question, if it still has those of `expect`."""
+    key = question_key(workflow, number)
+    return Update("question", key, as_stored(sets), as_stored(expect or {}))
+
+
+def question_key(workflow: str, number: int) -> str:
+    """Return the key of a workflow's question."""
+    return f"{workflow}/{number}"
 
 
 def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:

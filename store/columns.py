@@ -7,8 +7,8 @@ the type checker checks. A test compares them with the tables.
 from typing import TypedDict
 
 from bus.kinds import LimitKind
-from bus.rows import Forecast
-from bus.status import MergeStage
+from bus.rows import Cause, Forecast
+from bus.status import MergeStage, QuestionStage
 
 
 class WorkflowColumns(TypedDict, total=False):
@@ -46,6 +46,19 @@ class MergeColumns(TypedDict, total=False):
     repairs: int
     problem: str
     task: str
+
+
+class QuestionColumns(TypedDict, total=False):
+    """The columns of a question that change; see `bus.rows.Question`."""
+
+    stage: QuestionStage
+    causes: list[Cause]
+    digest: str
+    reserved: int
+    tokens: int
+    cut: bool
+    refused: str
+    at: str
 
 
 class TaskColumns(TypedDict, total=False):

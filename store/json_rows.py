@@ -12,7 +12,7 @@ import msgspec
 from peewee import FloatField, Model
 
 from bus import rows
-from store.tables import Merge, Task, Terminal, Workflow
+from store.tables import Merge, Question, Task, Terminal, Workflow
 
 
 def _pairs(row: type[msgspec.Struct], table: type[Model]) -> list[str]:
@@ -30,7 +30,7 @@ def _value(column: Any) -> str:
     return f"ifnull({name}, '')" if column.null else name
 
 
-_JSON = {"forecast", "files", "after"}
+_JSON = {"forecast", "files", "after", "causes"}
 """Columns whose values are JSON text."""
 
 
@@ -57,6 +57,7 @@ def whole_workflow() -> str:
             _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
             _rows(Task, "workflow", *_pairs(rows.Task, Task)),
             _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
+            _rows(Question, "workflow", *_pairs(rows.Question, Question)),
         ]
     )
 

@@ -10,7 +10,7 @@ from peewee import IntegrityError, SqliteDatabase
 
 from bus.kinds import LimitKind
 from store.own_merge_table import give_merge_its_table
-from store.tables import TABLES, Account, Usage
+from store.tables import TABLES, Account, Question, Usage
 
 
 def _create(database: SqliteDatabase) -> None:
@@ -144,6 +144,12 @@ def _add_conversations(database: SqliteDatabase) -> None:
             )
 
 
+def _add_questions(database: SqliteDatabase) -> None:
+    """Add the questions to the orchestrator."""
+    with database.bind_ctx([Question]):
+        database.create_tables([Question])
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -159,6 +165,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_usage,
     _add_checks,
     _add_conversations,
+    _add_questions,
 )
 
 VERSION = len(STEPS)

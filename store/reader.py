@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
@@ -22,7 +23,7 @@ from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.kinds import LimitKind
 from bus.plan import Plan, TerminalPlan
-from bus.status import IN_LINE, WorkflowStatus
+from bus.status import IN_LINE, QuestionStage, WorkflowStatus
 from store import used
 from store.damage import damaged, is_damage
 from store.database import open_database
@@ -36,7 +37,9 @@ _workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
 _merge = msgspec.json.Decoder(rows.Merge, strict=False).decode
 _task = msgspec.json.Decoder(rows.Task, strict=False).decode
 _terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
+_question = msgspec.json.Decoder(rows.Question, strict=False).decode
 _position = attrgetter("position")
+_number = attrgetter("number")
 _IN_LINE = ", ".join(f"'{stage}'" for stage in sorted(IN_LINE))
 
 
@@ -118,7 +121,7 @@ class Reader:
 
     def workflow(self, id: str) -> rows.Workflow | None:
         """Return a workflow with its merge, tasks and terminals, or None."""
-        found: dict[str, list[bytes]] = {"workflow": [], "merge": [], "task": [], "terminal": []}
+        found: defaultdict[str, list[bytes]] = defaultdict(list)
         for table, body in self._sql(whole_workflow(), id):
             found[table].append(body)
         if not found["workflow"]:
@@ -132,6 +135,8 @@ class Reader:
             by_task.setdefault(terminal.task, []).append(terminal)
         workflow.merge_terminal = next(iter(by_task.get("", [])), None)
         workflow.tasks.sort(key=_position)
+        workflow.questions = [self._sound(_question, body) for body in found["question"]]
+        workflow.questions.sort(key=_number)
         for task in workflow.tasks:
             task.terminals = by_task.get(task.address, [])
         return workflow
@@ -229,6 +234,20 @@ class Reader:
         """Return whether a workflow is paused, and whether its programs are stopped."""
         ((status, frozen),) = self._sql("SELECT status, frozen FROM workflow WHERE id = ?", id)
         return status == WorkflowStatus.PAUSED, bool(frozen)
+
+    def questions(self, stage: QuestionStage) -> list[tuple[str, int]]:
+        """Return workflow and number of the questions in a stage, oldest first."""
+        found = self._sql(
+            "SELECT workflow, number FROM question WHERE stage = ? ORDER BY rowid", stage
+        )
+        return [(workflow, int(number)) for workflow, number in found]
+
+    def thought_since(self, at: str) -> int:
+        """Return the tokens of all questions asked after a time, those reserved included."""
+        ((tokens,),) = self._sql(
+            "SELECT ifnull(sum(tokens + reserved), 0) FROM question WHERE at > ?", at
+        )
+        return int(tokens)
 
     # ---- the journal ------------------------------------------------------------------
 

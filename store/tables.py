@@ -20,7 +20,7 @@ from peewee import (
 )
 
 from bus.kinds import LimitKind, Role
-from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
 def _word(name: str, enum: type[StrEnum], default: StrEnum) -> TextField:
@@ -271,6 +271,27 @@ class Usage(Model):
         indexes = ((("workflow", "terminal"), False),)
 
 
+class Question(Model):
+    """A question to the orchestrator; see `bus.rows.Question`. `key` is `WORKFLOW/NUMBER`."""
+
+    key = TextField(primary_key=True)
+    workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")
+    number = IntegerField()
+    stage = _word("stage", QuestionStage, QuestionStage.WAITING)
+    causes = _list()
+    digest = _text()
+    reserved = _number()
+    tokens = _number()
+    cut = _flag()
+    refused = _text()
+    at = _text()
+
+    class Meta:
+        """Peewee's options: an index for the questions that are to be asked."""
+
+        indexes = ((("stage",), False),)
+
+
 class Meta(Model):
     """Single values, by key.
 
@@ -282,4 +303,17 @@ class Meta(Model):
     value = TextField()
 
 
-TABLES = (Workflow, Merge, Task, Terminal, Fact, Cursor, Commit, ActorState, Account, Usage, Meta)
+TABLES = (
+    Workflow,
+    Merge,
+    Task,
+    Terminal,
+    Fact,
+    Cursor,
+    Commit,
+    ActorState,
+    Account,
+    Usage,
+    Question,
+    Meta,
+)

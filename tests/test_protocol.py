@@ -10,7 +10,7 @@ import pytest
 
 from actors.command_line.commands import main
 from actors.web.routes import ROUTES
-from bus import facts, plan, requests, rows
+from bus import facts, plan, plan_orchestrator, requests, rows
 from bus.reasons import Reason
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
@@ -71,7 +71,7 @@ def test_every_command_stands_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("workflow", rows.Workflow), ("task", rows.Task), ("terminal", rows.Terminal),
-     ("merge", rows.Merge)],
+     ("merge", rows.Merge), ("question", rows.Question)],
 )  # fmt: skip
 def test_every_column_of_a_row_stands_in_the_table(name: str, kind: type[Any]) -> None:
     assert set(words(table("row | columns")[name][1])) == set(fields(kind))
@@ -81,7 +81,7 @@ def test_every_key_of_a_plan_stands_in_the_table() -> None:
     text = " ".join(cell for row in table("key | type, default").values() for cell in row)
     documented = set(re.findall(r"[a-z_]+", " ".join(words(text))))
     for kind in (plan.Plan, plan.TaskPlan, plan.TerminalPlan, plan.HelperPlan, plan.Provider,
-                 plan.Orchestrator):  # fmt: skip
+                 plan_orchestrator.Orchestrator, plan_orchestrator.ThinkingCaps):  # fmt: skip
         assert set(fields(kind)) <= documented, kind
 
 

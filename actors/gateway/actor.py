@@ -16,7 +16,7 @@ import msgspec
 from actors.gateway.control import Control
 from actors.gateway.inspection import known, picture, usage
 from actors.gateway.rights import READING, check_plan, check_right
-from actors.plan.check import check_cli
+from actors.plan.change import check_command
 from actors.plan.text import shown_plan
 from actors.supervision.actor import handles
 from actors.system.replies import DEFECT, number_of, refusal
@@ -127,8 +127,7 @@ class Gateway(CompanyActor):
             where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
             terminal = self.stage.reader.terminal(where)
             request.task = terminal.task if terminal is not None and terminal.task else where
-        if isinstance(request, requests.WorkflowRepair) and request.cli:
-            check_cli(self.stage.reader.plan(workflow.id), request.cli, "cli")
+        check_command(request, self.stage.reader.plan(workflow.id))
         if workflow.status in FINAL_WORKFLOW:
             decide(
                 workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()

@@ -163,10 +163,13 @@ class _Error(msgspec.Struct):
     error: _Detail
 
 
+_error = msgspec.json.Decoder(_Error).decode
+
+
 def _message(said: str) -> str:
     """What an error in JSON says; else the beginning of the text."""
     try:
-        return msgspec.json.decode(said, type=_Error).error.message
+        return _error(said).error.message
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return said[:2000]
 

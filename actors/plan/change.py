@@ -1,15 +1,38 @@
 """Check a change of a running workflow's plan against this machine, before it is decided on."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UnsetType
 
-from actors.plan.check import check_part, check_test
+from actors.clis.models import of_orchestrator
+from actors.plan.check import check_cli, check_part, check_test
 from actors.plan.instructions import in_task, in_terminal
 from bus import address as addresses
-from bus.errors import Refused
+from bus.action import Action, Do
+from bus.errors import Refused, illegal
 from bus.plan import Plan, TaskPlan
 from bus.plan_changes import named, with_task, with_terminal
 from bus.plan_requests import PlanChange, PlanSet, TaskAdd, TerminalAdd
+from bus.reasons import Reason
+from bus.requests import WorkflowRepair, WorkflowStart
+
+
+def check_command(request: Any, plan: Plan) -> None:
+    """Check a command that needs something of this machine. Raise `Refused` if it is missing.
+
+    A repair names a program, and a start needs the key of the orchestrator's model.
+    """
+    if isinstance(request, WorkflowRepair) and request.cli:
+        check_cli(plan, request.cli, "cli")
+    elif isinstance(request, WorkflowStart):
+        found, missing = of_orchestrator(plan)
+        if missing and not found:
+            raise illegal(
+                Reason.NO_KEY,
+                f"{missing[0]}; set it and start the runtime again, or take [orchestrator] out",
+                actions=[Action(Do.STOP_RUNTIME), Action(Do.SERVE)],
+            )
 
 
 def checked_change(request: PlanChange, plan: Plan) -> PlanChange:

@@ -26,6 +26,7 @@ from actors.git.users.repository import Survey, survey
 from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
 from actors.plan.instructions import with_instructions
+from actors.plan.models import about_orchestrator, check_orchestrator
 from actors.plan.programs import programs, starters
 from actors.platform import sandbox
 from bus.action import Action, Do
@@ -77,6 +78,7 @@ def check(
     _check_place(plan, found)
     of_clis = _check_clis(plan)
     _check_checks(plan)
+    check_orchestrator(plan)
     if plan.test is not None:
         check_test(plan.test, plan.environment)
     order = _launch_order(plan)
@@ -124,7 +126,7 @@ def _warnings(plan: Plan, found: Survey) -> list[str]:
             "servers); agents get them with the worktree, and are not asked whether to trust them"
         )
     if plan.orchestrator is not None:
-        warnings.append("[orchestrator] is not used by this version; commits alone decide")
+        warnings += about_orchestrator(plan)
     return [*warnings, *_about_identity(plan)]
 
 

@@ -7,6 +7,7 @@
       examiner
       janitor
       warden
+      orchestrator         asks a model, where a plan has one
       workflows
         demo
           watcher
@@ -42,6 +43,8 @@ from actors.gateway.screens import ScreenReader
 from actors.merger.actor import Merger
 from actors.merger.janitor import Janitor
 from actors.merger.previewer import Previewer
+from actors.orchestrator.actor import OrchestratorActor
+from actors.plan.change import checked_change
 from actors.supervision.backoff import Backoff
 from actors.supervision.spec import ChildSpec, DynamicSpec, Restart, SupervisorSpec, worker
 from actors.system.stage import Stage
@@ -91,6 +94,7 @@ def root_spec(
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),
+            worker("orchestrator", OrchestratorActor, stage, checked_change),
             DynamicSpec("workflows", intensity=20, period=10.0, children_backoff=WORKFLOW_BACKOFF),
             worker("gateway", Gateway, stage, control, repositories),
             *((_doors_spec(doors),) if doors else ()),

@@ -116,6 +116,7 @@ class Prompts:
             prompt=prompt.name,
             choices=prompt.choices,
             text=prompt.text,
+            dangerous=prompt.dangerous,
         )
         self._port.observe(fact, while_alive=True, blocked=prompt.text)
 
@@ -130,6 +131,8 @@ class Prompts:
             refusal = f"{at} {seen.text}"
         elif seen.prompt is None:
             refusal = f"{at} asks nothing now that has choices"
+        elif seen.prompt.dangerous and message.caller.by == By.ORCHESTRATOR:
+            refusal = f"{at} asks something dangerous, which a person answers"
         if refusal:
             error = illegal(Reason.NOT_BLOCKED, refusal)
             self._port.stage.replies.refuse(message.client, message.id, error)

@@ -50,6 +50,7 @@ def fact_of(branch: Branch, commit: Commit) -> CommitSeen:
         if spoken.meaning in (Meaning.FAIL, Meaning.REJECT):
             fact.issues = (spoken.block and spoken.block.issues) or body.strip()[:_ISSUES]
         fact.names = _names(spoken.block)
+        fact.next = ((spoken.block and spoken.block.next_action) or "")[:_ISSUES]
     return fact
 
 

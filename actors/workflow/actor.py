@@ -20,9 +20,9 @@ from actors.workflow.decisions.decide import decide
 from bus import address as addresses
 from bus import clock
 from bus.errors import Refused
-from bus.facts import CommitSeen, Fact, RefRewritten, TerminalExited
-from bus.messages import Look, Order
-from bus.peer import NOBODY, Caller
+from bus.facts import CommitSeen, Fact, OrchestratorActed, RefRewritten, TerminalExited
+from bus.messages import Answer, Look, Order
+from bus.peer import NOBODY, By, Caller
 from bus.requests import Command
 from bus.results import CommandDone
 from bus.rows import Workflow
@@ -156,10 +156,19 @@ class WorkflowActor(CompanyActor):
                     terminals |= {t.address for t in self._row().terminals() if not t.gone}
                 case Update(table="merge"):
                     merge = True
+                case Update(table="question"):
+                    self.stage.tell(addresses.ORCHESTRATOR, Look())
+                case OrchestratorActed(action="answer", accepted=True):
+                    self._answer_prompt(operation)
         for address in sorted(terminals):
             self._look_at_terminal(address)
         if merge:
             self.stage.tell(addresses.merger(self._id), Look())
+
+    def _answer_prompt(self, fact: OrchestratorActed) -> None:
+        """Have a terminal's actor answer the question on its screen, if it is still there."""
+        caller = Caller(By.ORCHESTRATOR)
+        self.stage.tell(fact.about, Answer("", None, fact.choices[0], caller))
 
     def _wake_all(self) -> None:
         """Wake all actors of the workflow that may have something to do, after a start."""

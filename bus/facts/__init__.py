@@ -41,6 +41,11 @@ from bus.facts.merges import (
     ResolutionJudged,
     TargetMoved,
 )
+from bus.facts.orchestrator import (
+    OrchestratorActed,
+    OrchestratorAnswered,
+    OrchestratorAsked,
+)
 from bus.facts.repository import RepositoryChanged, RepositorySettled
 from bus.facts.runtime import (
     ActorFailed,
@@ -141,6 +146,9 @@ AnyFact = (
     | MergeBehind
     | MergeForecast
     | RepairOffered
+    | OrchestratorAsked
+    | OrchestratorAnswered
+    | OrchestratorActed
     | WorkflowCleaned
     | WorkflowForgotten
     | RepositoryChanged
@@ -183,6 +191,9 @@ __all__ = [
     "MergeRefused",
     "MergeStarted",
     "MergeTested",
+    "OrchestratorActed",
+    "OrchestratorAnswered",
+    "OrchestratorAsked",
     "PlanChanged",
     "ProviderFailed",
     "ProviderLimited",

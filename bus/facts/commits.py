@@ -13,7 +13,8 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     `issues` are the words of a reviewer or of a failing coder. `written` is the author's time if
     history was rewritten (a rebase copies others' words), otherwise "". `note` is what git showed
     that does not count against the commit: a lock file of a process that is gone. `empty` says that
-    it is a completion and its tree is the one with which the task began.
+    it is a completion and its tree is the one with which the task began. `next` is the
+    `next_action` of its metadata, a remark.
     """
 
     observed = True
@@ -29,6 +30,7 @@ class CommitSeen(Fact, kw_only=True, tag="commit.seen"):
     written: str = ""
     note: str = ""
     empty: bool = False
+    next: str = ""
 
 
 class CommitWaits(Fact, kw_only=True, tag="commit.waits"):

@@ -110,6 +110,8 @@ class MergeBehind(Fact, kw_only=True, tag="merge.behind"):
 class MergeForecast(Fact, kw_only=True, tag="merge.forecast"):
     """Two live branches would conflict now in `files`; empty if they no longer do."""
 
+    observed = True
+
     branches: list[str]
     files: list[str]
 

@@ -109,13 +109,16 @@ class TerminalBlocked(Fact, kw_only=True, tag="terminal.blocked"):
     """A prompt waits for a person.
 
     `prompt` is the profile's name for it, or `unknown`, or `unrecognised` for a quiet screen that
-    is neither ready nor busy nor a question.
+    is neither ready nor busy nor a question. No rule and no model answers one that is `dangerous`.
     """
+
+    observed = True
 
     incarnation: int
     prompt: str
     choices: list[str] = []
     text: str = ""
+    dangerous: bool = False
 
 
 class TurnEnded(Fact, kw_only=True, tag="turn.ended"):
@@ -147,6 +150,8 @@ class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
     it is "".
     """
 
+    observed = True
+
     incarnation: int
     step: int
     missing: str
@@ -163,6 +168,8 @@ class ConversationResumed(Fact, kw_only=True, tag="terminal.resumed_conversation
 
 class TerminalStalled(Fact, kw_only=True, tag="terminal.stalled"):
     """The screen has shown nothing new for `seconds`; blinking, spinners, counters do not count."""
+
+    observed = True
 
     incarnation: int
     seconds: float

@@ -91,6 +91,15 @@ def said(fact: AnyFact) -> str:
         case facts.WorkflowCleaned():
             stays = f"; kept: {', '.join(fact.kept)}" if fact.kept else ""
             return one_line(f"removed: {', '.join(fact.removed)}{stays}")
+        case facts.OrchestratorAsked():
+            return one_line(f"question {fact.question} to {fact.model}: {', '.join(fact.causes)}")
+        case facts.OrchestratorAnswered():
+            return one_line(f"question {fact.question}: {_answer(fact)}")
+        case facts.OrchestratorActed():
+            how = "" if fact.accepted else "not carried out, "
+            choices = f" ({' | '.join(fact.choices)})" if fact.choices else ""
+            about = f" {fact.about}" if fact.about else ""
+            return one_line(f"{how}{fact.action}{about}: {fact.said}{choices}")
         case facts.RepairOffered():
             return "; ".join([*map(command_for, fact.actions), *fact.commands])
     hidden = {"seq", "at", "address", "incarnation"}
@@ -104,6 +113,14 @@ def _limit(fact: facts.TerminalLimited | facts.ProviderLimited | facts.ProviderF
     about = "" if fact.exact else "about "
     until = f"until {about}{when(fact.until)}" if fact.until else "until a person helps"
     return f"{fact.by}, {fact.account}, {until}: {getattr(fact, 'text', '')}".removesuffix(": ")
+
+
+def _answer(fact: facts.OrchestratorAnswered) -> str:
+    tokens = f"{fact.tokens_in} in, {fact.tokens_out} out, {fact.seconds:.1f} s"
+    if fact.error:
+        return f"no decision ({fact.error}); {tokens}"
+    reason = fact.proposal.get("reason", "")
+    return f"{fact.proposal.get('action')}: {reason}; {fact.model}, {tokens}"
 
 
 def _ended(fact: facts.TerminalExited) -> str:
@@ -139,6 +156,8 @@ def carried(fact: AnyFact) -> list[str]:
         texts += [f"- {problem}" for problem in fact.problems]
     if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):
         texts.append(getattr(fact, "message", "") or getattr(fact, "reason", ""))
+    if isinstance(fact, facts.OrchestratorAnswered):
+        texts.append(str(fact.proposal.get("text", "")))
     return [text for text in texts if text.strip()]
 
 

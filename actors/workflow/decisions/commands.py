@@ -198,7 +198,7 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     if worker is not None and outcomes.is_stuck(worker):
         _require(draft, Reason.OVER, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
         limits.release(draft, worker)
-        outcomes.try_again(draft, worker, "tried again by a person")
+        outcomes.try_again(draft, worker, f"tried again by {draft.who}")
         return
     if task.status != TaskStatus.FAILED:
         raise illegal(
@@ -211,7 +211,7 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     )
     if draft.workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
-    draft.move_task(task, TaskStatus.RUNNING, _BY_PERSON, rounds=0)
+    draft.move_task(task, TaskStatus.RUNNING, f"asked by {draft.who}", rounds=0)
     first = next(i for i, t in enumerate(task.line) if t.status == TerminalStatus.FAILED)
     for terminal in task.line[first:]:
         if terminal.status != TerminalStatus.COMPLETED:
@@ -263,7 +263,7 @@ def _reject(order: requests.TaskReject, draft: Draft) -> None:
     task = task_of_order(draft, order.task)
     _awaits_person(draft, task)
     if draft.workflow.status == WorkflowStatus.FAILED:
-        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is sent back by a person")
+        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is sent back by {draft.who}")
     outcomes.send_back(draft, task, line.worker(task), order.reason)
 
 

@@ -17,6 +17,8 @@ from actors.workflow.decisions import (
     line,
     merging,
     outcomes,
+    proposals,
+    questions,
 )
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.settle import settle
@@ -54,6 +56,8 @@ def decide(
     """
     if isinstance(event, facts.CommitSeen):
         caller = Caller(By.AGENT)
+    elif isinstance(event, facts.OrchestratorAnswered):
+        caller = Caller(By.ORCHESTRATOR)
     draft = Draft(workflow, plan, token=token, now=now, clock=clock, caller=caller)
     if isinstance(event, Fact):
         if event.seq <= workflow.handled:
@@ -67,6 +71,8 @@ def decide(
         commands.command(event, draft)
     if draft.workflow.status not in _OVER:
         settle(draft)
+        questions.notice(event, workflow, draft)
+        questions.open_next(draft)
     return draft.operations
 
 
@@ -175,6 +181,11 @@ def _limit_over(fact: facts.LimitOver, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None:
         limits.over(fact, draft, terminal)
+
+
+@observe.register
+def _orchestrator_answered(fact: facts.OrchestratorAnswered, draft: Draft) -> None:
+    proposals.answered(fact, draft)
 
 
 @observe.register

@@ -1,17 +1,19 @@
 """A draft of the next state. It records each change as the operation that stores it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 import msgspec
 
 from bus import address
+from bus.errors import Refused, illegal
 from bus.facts import Fact
 from bus.kinds import LimitKind, Role
-from bus.peer import NOBODY, Caller
+from bus.peer import NOBODY, By, Caller
 from bus.plan import Plan, TaskPlan, TerminalPlan
-from bus.rows import Task, Terminal, Workflow
+from bus.reasons import Reason
+from bus.rows import Question, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import (
     Insert,
@@ -20,10 +22,17 @@ from store.change import (
     Update,
     as_stored,
     update_merge,
+    update_question,
     update_terminal,
     update_workflow,
 )
-from store.columns import MergeColumns, TaskColumns, TerminalColumns, WorkflowColumns
+from store.columns import (
+    MergeColumns,
+    QuestionColumns,
+    TaskColumns,
+    TerminalColumns,
+    WorkflowColumns,
+)
 from store.errors import IllegalTransition
 from store.submission import task_rows, terminal_rows
 from store.transitions import is_legal
@@ -54,6 +63,11 @@ class Draft:
         self.clock = clock
         self.caller = caller
         self.operations: list[Operation] = []
+
+    @property
+    def who(self) -> str:
+        """Whoever gives a command, for a reason."""
+        return "the orchestrator" if self.caller.by == By.ORCHESTRATOR else "a person"
 
     # ---- looking -----------------------------------------------------------------------
 
@@ -190,6 +204,32 @@ class Draft:
         values = {"name": name, "by": LimitKind.NONE, "until": ""}
         self.operations.append(Insert("account", values, replace=True))
 
+    def set_question(self, question: Question, **sets: Unpack[QuestionColumns]) -> None:
+        """Change columns of a question. Its stage is compared, because others change it too."""
+        expect: QuestionColumns = {"stage": question.stage}
+        id, number = self.workflow.id, question.number
+        self.operations.append(update_question(id, number, expect, **sets))
+        for name, value in sets.items():
+            setattr(question, name, value)
+
+    def attempt(self, change: Callable[[], None]) -> Refused | None:
+        """Make a change that may be refused; then everything is as before, and the error returned.
+
+        Rows that were looked up before are not those of the draft after an error.
+        """
+        kept = copied(self.workflow), self.plan, len(self.operations)
+        try:
+            change()
+            refused = None
+        except Refused as error:
+            refused = error
+        except IllegalTransition as error:
+            refused = illegal(Reason.OVER, str(error))
+        if refused is not None:
+            self.workflow, self.plan, length = kept
+            del self.operations[length:]
+        return refused
+
     def tell(self, fact: Fact) -> None:
         """Store a fact with the changes."""
         self.operations.append(fact)
@@ -229,6 +269,7 @@ def copied(workflow: Workflow) -> Workflow:
     new.merge = copy.copy(workflow.merge)
     new.merge_terminal = copy.copy(workflow.merge_terminal)
     new.tasks = [copy.copy(task) for task in workflow.tasks]
+    new.questions = [copy.copy(question) for question in workflow.questions]
     for task in new.tasks:
         task.terminals = [copy.copy(terminal) for terminal in task.terminals]
     return new

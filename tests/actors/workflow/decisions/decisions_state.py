@@ -8,9 +8,9 @@ import msgspec
 
 from actors.workflow.decisions.draft import copied
 from bus.facts import Fact
-from bus.rows import Merge, Task, Terminal, Workflow
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Insert, Move, Operation, Update
+from bus.rows import Cause, Merge, Question, Task, Terminal, Workflow
+from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
+from store.change import Insert, Move, Operation, Update, question_key
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -46,6 +46,7 @@ def apply(
 def _rows(state: Workflow) -> dict[tuple[str, str], Any]:
     rows: dict[tuple[str, str], Any] = {("workflow", state.id): state}
     rows["merge", state.id] = state.merge
+    rows |= {("question", question_key(state.id, q.number)): q for q in state.questions}
     rows |= {("task", task.address): task for task in state.tasks}
     return rows | {("terminal", t.address): t for t in state.terminals()}
 
@@ -79,6 +80,8 @@ def _set(row: Any, column: str, value: Any) -> None:
         return
     if column in ("files", "after"):
         value = msgspec.json.decode(value)
+    if column == "causes":
+        value = msgspec.json.decode(value, type=list[Cause])
     assert hasattr(row, column), column
     setattr(row, column, value)
 
@@ -91,6 +94,11 @@ def _insert(state: Workflow | None, insert: Insert) -> Workflow:
         )
     assert state is not None
     if insert.table in ("merge", "account"):
+        return state
+    if insert.table == "question":
+        causes = msgspec.json.decode(values["causes"], type=list[Cause])
+        question = Question(number=values["number"], stage=QuestionStage.WAITING, causes=causes)
+        state.questions.append(question)
         return state
     if insert.table == "task":
         values["after"] = msgspec.json.decode(values["after"])
