@@ -92,7 +92,7 @@ def lands(
             facts = home.facts()
             assert ran.returncode == 0, shown + json.dumps(facts[-12:], indent=1)
             counted = {f["address"] for f in facts if f["type"] == "usage.counted"}
-            told = set(names) & {"claude", "codex", "gemini", "qwen"}
+            told = set(names) & {"claude", "codex", "gemini", "pi", "qwen"}
             assert counted == {f"demo/{name}/1/" for name in told}, shown
             kept = tmp_path / "home/terminals"
             homes = [kept / f"demo/{name}/1/1/home" for name in names]

@@ -181,3 +181,14 @@ def test_no_screen_breaks_recognition_and_every_choice_can_be_made(pieces: list[
             if prompt is not None and prompt.choices.count(label) == 1:
                 assert keys_for_choice(screen, label, profile)[-1][1] == 0
         assert not (prompt and is_ready(profile, screen))
+
+
+def test_pi_is_ready_busy_and_leaves_a_sign_of_its_turn() -> None:
+    profile = PROFILES["pi"]
+    before, busy, after = (recorded(f"pi-{state}") for state in ("ready", "busy", "done"))
+    assert is_ready(profile, before)
+    assert is_busy(profile, busy)
+    assert [is_busy(profile, screen) for screen in (before, after)] == [False, False]
+    assert is_ready(profile, after)
+    assert turn_began(profile, before, after)
+    assert is_busy(profile, drawn(" ⠹ Retrying (3/3) in 7s... (escape to cancel)"))
