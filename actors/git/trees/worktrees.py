@@ -41,6 +41,7 @@ from actors.git.running.library import opened
 from actors.git.running.names import read_name
 from actors.git.running.places import own_git_dir
 from actors.git.running.stale import release
+from actors.git.trees import torn
 from actors.git.trees.pins import Pin, pin
 from actors.git.users.repository import is_dirty, worktree_path
 from actors.platform import disk
@@ -88,9 +89,11 @@ def add(
     NOT_OURS, DISPLACED.
     """
     guard(git_dir, home, path)
+    there = os.path.lexists(path)
+    if there:
+        torn.mend_branch(git_dir, branch, base, torn.mend_objects(git_dir))
     _ensure_branch(git_dir, branch, base, owner, proof)
     name = registered(git_dir, path)
-    there = os.path.lexists(path)
     if name is not None and not (there and _is_complete(git_dir, name)):
         throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
         name = None
@@ -107,6 +110,7 @@ def add(
         admin = str(Path(git_dir, "worktrees", name))
         release(admin, "index", "HEAD", places=(path,))
         release(git_dir, HEADS + branch, places=(path, admin))
+        torn.mend_worktree(Path(admin), path, branch)
     settle(git_dir, path)
     tip = read_ref(git_dir, HEADS + branch)
     if tip is None:
