@@ -8,7 +8,7 @@ from actors.platform.readiness import wait_for
 from actors.pty import entry as entry_module
 from actors.pty.entry import Entry
 from actors.pty.events import Acknowledged, Event, Output, Result
-from tests.actors.host.host_kit import TOKEN, WAIT, Terminal, collect
+from tests.actors.host.host_kit import WAIT, Terminal, collect
 from tests.actors.host.test_host_typing import ECHO, chunks
 
 
@@ -28,10 +28,9 @@ def shown(events: list[Event]) -> bytes:
 
 
 def entered(terminal: Terminal) -> Entry:
-    terminal.token = TOKEN
     terminal.python(ECHO)
     entry = Entry()
-    assert entry.open(str(terminal.socket), TOKEN, 1, 0)
+    assert entry.open(str(terminal.socket), terminal.token, 1, 0)
     listen(entry, lambda event: isinstance(event, Output) and b"ready" in event.data)
     return entry
 
@@ -95,7 +94,7 @@ def test_what_was_not_acknowledged_is_sent_again_and_typed_once(terminal: Termin
     with terminal.connect() as other:
         collect(other, b"<61>")
     entry.close()
-    assert entry.open(str(terminal.socket), TOKEN, 1, 0)
+    assert entry.open(str(terminal.socket), terminal.token, 1, 0)
     found = listen(entry, acknowledged)
     assert [e.result for e in found if isinstance(e, Acknowledged)] == [Result.ALREADY]
     entry.type("2", b"z", 1)
@@ -108,7 +107,7 @@ def test_what_was_meant_for_another_program_is_not_typed(terminal: Terminal) -> 
     entry = entered(terminal)
     entry.close()
     entry.type("1", b"a", 1)
-    assert not entry.open(str(terminal.socket), TOKEN, 2, 0)
+    assert not entry.open(str(terminal.socket), terminal.token, 2, 0)
     entry.type("2", b"b", 2)
     lend(entry)
     with terminal.connect() as other:
