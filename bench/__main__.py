@@ -30,6 +30,7 @@ MEASURES = {
     "waiting": "a thousand waiting terminals",
     "large": "a repository of 100,000 files",
     "web": "HTTP, event streams, and an idle web door",
+    "gateway": "what the model gateway adds to an answer",
     "enter": "a key to its echo, and watched terminals",
     "start": "the command line and the runtime's start",
     "merge": "twenty branches",

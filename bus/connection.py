@@ -112,13 +112,13 @@ def read(home: Path) -> Connection:
     return connection
 
 
-def hold(home: Path) -> int | None:
-    """Take the exclusive lock on a home.
+def hold(home: Path, name: str = "lock") -> int | None:
+    """Take the exclusive lock on a home, or another one of its locks.
 
     Return it as an open file descriptor, or None if another process holds the lock. The lock ends
     with the process, however that ends.
     """
-    fd = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     while not _try(fd, fcntl.LOCK_EX):
         if not _try(fd, fcntl.LOCK_SH):
             os.close(fd)
@@ -138,10 +138,10 @@ def holder(home: Path) -> str:
         return "unknown"
 
 
-def is_held(home: Path) -> bool:
-    """Return whether a process holds the home."""
+def is_held(home: Path, name: str = "lock") -> bool:
+    """Return whether a process holds the home, or another one of its locks."""
     try:
-        fd = os.open(home / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(home / name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -34,7 +34,8 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
 Sandbox = Literal["worktree", "off"]
-Network = Literal["on", "off"]
+Network = Literal["on", "off", "model"]
+TestNetwork = Literal["on", "off"]
 Limited = Literal["wait", "fallback", "ask"]
 
 
@@ -58,7 +59,8 @@ class TerminalPlan(_Strict):
 
     `instruction_file` names a file whose text becomes the instruction when the plan is checked.
 
-    `network` is "off" for a program in a sandbox that reaches no other machine.
+    `network` is "off" for a program in a sandbox that reaches no other machine, and "model" for one
+    that reaches its provider through the model gateway, and nothing else.
 
     `limited` says what to do when its provider refuses it; without it, `fallback` is used as far as
     there are providers in it, and then it waits.
@@ -130,12 +132,14 @@ class Defaults(_Strict):
 class Provider(_Strict):
     """A model endpoint. `api_key_env` names the variable with the key, which no plan holds.
 
-    Prices are for a million tokens, as in `actors.clis.providers`.
+    Prices are for a million tokens. All keys are as in `actors.clis.providers`.
     """
 
     base_url: Text
     model: str = ""
+    models: list[Text] = []
     api_key_env: str = ""
+    gateway: bool | None = None
     price_input: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     price_output: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     price_cached: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
@@ -162,7 +166,7 @@ class Plan(_Strict):
     test_env: list[Text] = []
     environment: dict[str, str] = {}
     """Variables of the programs, `setup` and `test`; an empty value means that it is not set."""
-    test_network: Network = "on"
+    test_network: TestNetwork = "on"
     sandbox_allow: list[Text] = []
     limits: Caps | None = None
     defaults: Defaults | None = None

@@ -82,7 +82,8 @@ class CheckedProgram(msgspec.Struct):
 
     `command` is the program with its arguments, before placeholders are filled. The key in the
     variable `key` goes to `base_url`; both are "" for the program's own login, of which `login`
-    names the variables that it gets. `auto_confirm` says who answers its questions.
+    names the variables that it gets. With `gateway` the key stays with the model gateway, and the
+    program never has it. `auto_confirm` says who answers its questions.
     """
 
     terminal: str
@@ -95,6 +96,7 @@ class CheckedProgram(msgspec.Struct):
     auto_confirm: str
     sandbox: str
     network: str
+    gateway: bool = False
 
 
 class CheckedPlan(msgspec.Struct):

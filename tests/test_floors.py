@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("store", "actors.platform"),
     ("actors.pty", "actors.system", "actors.git"),
     ("actors.clis", "actors.workflow", "actors.merger", "actors.watcher"),
+    ("actors.models",),
     ("actors.terminal", "actors.plan", "actors.orchestrator"),
     ("actors.gateway",),
     ("actors.runtime",),

@@ -89,7 +89,8 @@ def asked_for(plan: Plan, asked: TerminalPlan | HelperPlan, path: str) -> Provid
     if not asked.provider:
         return Provider(name="", model=asked.model) if asked.model else None
     found = named(plan, asked.provider, path)
-    return msgspec.structs.replace(found, model=asked.model or found.model)
+    models = (found.model, *found.models) if asked.model else found.models
+    return msgspec.structs.replace(found, model=asked.model or found.model, models=models)
 
 
 def account_of(plan: Plan, asked: TerminalPlan) -> str:
@@ -128,6 +129,7 @@ def listed(found: Mapping[str, Provider]) -> list[dict[str, Any]]:
             "base_url": made.base_url,
             "model": made.model,
             "key": made.api_key_env or made.api_key_from,
+            "gateway": made.behind_gateway,
             "problem": "; ".join(without_key(made)),
         }
         for made in found.values()

@@ -44,7 +44,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model endpoint.
 
     `base_url` is written as the CLI's documentation writes it. If it is empty, the CLI keeps its
-    own endpoint and login, and only the `model` is set. Prices are for a million tokens, in any
+    own endpoint and login, and only the `model` is set. `models` are further ones that an agent may
+    ask for. With `gateway` the key stays in the model gateway; without a word it does so where
+    there are a key and an address. Prices are for a million tokens, in any
     currency; `price_cached` is `price_input` unless it is given.
     """
 
@@ -53,9 +55,27 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
     api_key_env: str = ""
     api_key_from: str = ""
+    models: tuple[str, ...] = ()
+    gateway: bool | None = None
     price_input: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     price_output: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     price_cached: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it names a key."""
+        return bool(self.api_key_env or self.api_key_from)
+
+    @property
+    def behind_gateway(self) -> bool:
+        """Whether agents ask it through the model gateway, and never see its key."""
+        could = bool(self.base_url) and self.has_key
+        return could if self.gateway is None else self.gateway
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        """The models that agents may ask for through the gateway; none means any."""
+        return tuple(dict.fromkeys(filter(None, (self.model, *self.models))))
 
     @property
     def base_url_v1(self) -> str:
@@ -133,6 +153,9 @@ def _check(made: Provider) -> None:
         raise ProviderError(f"{name}.api_key_env", "must be the name of a variable, not a key")
     if made.api_key_from and not made.api_key_from.startswith(cc_switch.PREFIX):
         raise ProviderError(f"{name}.api_key_from", "must be `cc-switch:APP/ID`")
+    if made.gateway and not (made.base_url and made.has_key):
+        rule = "needs `base_url` and `api_key_env`: a login of the CLI goes to its own address"
+        raise ProviderError(f"{name}.gateway", rule)
     if made.api_key_env and made.api_key_from:
         raise ProviderError(f"{name}.api_key_from", "give this or api_key_env, not both")
 

@@ -33,7 +33,7 @@ from bus.action import Action, Do
 from bus.environment import BROUGHT, taken_over, with_plans
 from bus.errors import malformed
 from bus.graph import in_order
-from bus.plan import Plan, decode
+from bus.plan import HelperPlan, Plan, TerminalPlan, decode
 from bus.requests import MAX_FRAME
 from bus.results import CheckedPlan, CheckedTask
 from bus.user import NoHomeDirectory, expanded
@@ -234,7 +234,7 @@ def _check_clis(plan: Plan) -> list[str]:
     return sorted(set(warnings))
 
 
-_NEEDS_SANDBOX = '"off" needs sandbox = "worktree"'
+_NEEDS_SANDBOX = 'needs sandbox = "worktree", unless it is "on"'
 
 
 def _check_sandbox(plan: Plan) -> None:
@@ -249,15 +249,31 @@ def _check_sandbox(plan: Plan) -> None:
     wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.sandbox != "off"]
     for i, task in enumerate(plan.task):
         for j, terminal in enumerate(task.terminal):
-            if terminal.network == "off" and terminal.sandbox == "off":
-                raise malformed(f"task[{i}].terminal[{j}].network", _NEEDS_SANDBOX)
+            _check_network(plan, f"task[{i}].terminal[{j}]", terminal)
     for name, helper in helpers:
-        if helper and helper.network == "off" and helper.sandbox == "off":
-            raise malformed(f"{name}.network", _NEEDS_SANDBOX)
+        if helper:
+            _check_network(plan, name, helper)
     if plan.test_network == "off" and not plan.is_fenced:
         raise malformed("test_network", _NEEDS_SANDBOX)
     if wanted and (trouble := sandbox.trouble()):
         raise malformed(wanted[0], f'{trouble}; install it, or set it to "off"')
+
+
+def _check_network(plan: Plan, path: str, asked: TerminalPlan | HelperPlan) -> None:
+    """Raise `Refused` for a program that is to have no network, or no other than its model."""
+    if asked.network != "on" and asked.sandbox == "off":
+        raise malformed(f"{path}.network", _NEEDS_SANDBOX)
+    if asked.network != "model":
+        return
+    for name in (asked.provider, *asked.fallback):
+        try:
+            behind = bool(name) and lookup.named(plan, name, path).behind_gateway
+        except ProviderError as error:
+            raise malformed(error.path, error.rule) from error
+        if not behind:
+            what = f"the provider {name} is not" if name else "a CLI's own login does not go"
+            rule = f'"model" goes through the model gateway, and {what} behind it'
+            raise malformed(f"{path}.network", rule)
 
 
 def _exposed(plan: Plan) -> list[str]:

@@ -62,6 +62,7 @@ def _one(
         auto_confirm=asked.auto_confirm,
         sandbox=asked.sandbox,
         network=asked.network,
+        gateway=found is not None and found.behind_gateway,
     )
 
 

@@ -46,6 +46,9 @@ DROPPED = (
 )
 """Variables that name a way out: sockets of agents, of D-Bus, of containers, of a desktop."""
 
+DOOR = "/dev/shm/callboard"
+"""Where a program in a sandbox sees the directory `Limits.door`."""
+
 TRIAL_SECONDS = 10.0
 
 
@@ -53,7 +56,8 @@ class Limits(msgspec.Struct, frozen=True):
     """What a program may do: absolute paths; one that does not exist is left out.
 
     It writes below `writable` but not below `read_only`, does not see what is `hidden`, and works
-    in `cwd`. Without `network` it has a loopback interface of its own, and no other.
+    in `cwd`. Without `network` it has a loopback interface of its own, and no other. `door` is a
+    directory of sockets that it may connect to, and sees at `DOOR`; "" for none.
     """
 
     cwd: str
@@ -61,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True):
     read_only: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     network: bool = True
+    door: str = ""
 
 
 @functools.cache
@@ -97,6 +102,8 @@ def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
     for path in limits.read_only:
         if Path(path).exists():
             words += ["--ro-bind", path, path]
+    if limits.door:
+        words += ["--ro-bind", limits.door, DOOR]
     return [*words, "--chdir", limits.cwd, "--", *argv]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from actors.models.starting import end_unneeded
 from actors.platform.owners import end_abandoned
 from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
@@ -90,6 +91,7 @@ def running_terminals(home: Path) -> list[str]:
 def end_terminals(home: Path) -> None:
     """End every program of a home that no runtime serves, and what it left running."""
     end_all_terminals(home)
+    end_unneeded(home)
     end_abandoned(str(home))
 
 

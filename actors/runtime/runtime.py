@@ -20,6 +20,7 @@ from actors.gateway.callers import Callers
 from actors.gateway.doors import DoorProcess, Doors
 from actors.gateway.publisher import Committed
 from actors.gateway.repeats import Repeats
+from actors.models.starting import end_unneeded
 from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
@@ -196,6 +197,7 @@ class Runtime:
             self._tree.stop(STOP_SECONDS)
         if self.end_terminals:
             end_all_terminals(self.home)
+        end_unneeded(self.home)
         if not self.failure:
             self._store(RuntimeStopped(address=addresses.RUNTIME, reason=self.reason))
         self._journal.close()

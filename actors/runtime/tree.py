@@ -8,6 +8,7 @@
       janitor
       warden
       orchestrator         asks a model, where a plan has one
+      models               starts the model gateway, a process of its own, when it is needed
       workflows
         demo
           watcher
@@ -43,6 +44,7 @@ from actors.gateway.screens import ScreenReader
 from actors.merger.actor import Merger
 from actors.merger.janitor import Janitor
 from actors.merger.previewer import Previewer
+from actors.models.keeper import ModelKeeper
 from actors.orchestrator.actor import OrchestratorActor
 from actors.plan.change import checked_change
 from actors.supervision.backoff import Backoff
@@ -91,6 +93,7 @@ def root_spec(
             worker("examiner", Examiner, stage, control),
             worker("janitor", Janitor, stage),
             worker("warden", Warden, stage),
+            worker("models", ModelKeeper, stage),
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),

@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.platform.loop import EventLoop
 from actors.supervision.actor import Actor
+from actors.system.models import ModelsPlace
 from actors.system.paths import Paths
 from actors.system.replies import Replies
 from actors.system.timers import Timers
@@ -22,7 +23,7 @@ class Stage:
 
     `paths` names files, `replies` answers clients, `timers` sends messages later, `workers` runs
     computations in other processes. `reader` reads the database, and `journal` writes it. `loop`
-    watches file descriptors, and `bus` carries messages.
+    watches file descriptors, and `bus` carries messages. `models` says where the model gateway is.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Stage:
         self.replies = replies
         self.timers = timers
         self.workers = workers
+        self.models = ModelsPlace()
 
     def tell(self, to: str, message: Message) -> bool:
         """Send a message over the bus without blocking. Return False if nobody lives at `to`."""

@@ -8,6 +8,7 @@ with timers. So the time is read again at least once in `AGAIN` seconds.
 import zlib
 from datetime import datetime, timedelta
 
+from actors.clis import accounts
 from actors.clis.judging import Judgement
 from actors.clis.limits import Limit, estimate, reset_of
 from actors.clis.lookup import account_of
@@ -17,15 +18,13 @@ from bus import address as addresses
 from bus import clock
 from bus.facts import (
     LimitOver,
-    ProviderFailed,
-    ProviderLimited,
     ProviderRecovered,
     TerminalLimited,
     TerminalResumed,
 )
 from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.status import TerminalStatus
-from store.change import Insert, Operation
+from store.change import Insert
 
 AGAIN = 30.0
 """Seconds after which a wait is examined again, at most."""
@@ -85,10 +84,10 @@ class Limits:
         now = clock.wall().astimezone()
         until = reset_of(limit.fields, now)
         exact = until is not None and until > now and not limit.retries
+        account = account_of(self._port.plan, self._port.asked)
         if until is None or until <= now:  # no time, or one that has just passed
             by = limit.by if until is None else LimitKind.RATE
-            until = estimate(by, self._port.row.limits, now)
-        account = account_of(self._port.plan, self._port.asked)
+            until = self._known(account, by) or estimate(by, self._port.row.limits, now)
         if limit.by in OF_ACCOUNT:
             self._tell_account(account, limit.by, until, exact)
         self._store(
@@ -105,6 +104,11 @@ class Limits:
                 compact=self._port.profile.compact if limit.by == LimitKind.CONTEXT else "",
             )
         )
+
+    def _known(self, account: str, by: LimitKind) -> datetime | None:
+        """Return when the same limit of the account ends, if the model gateway has told it."""
+        known = self._port.stage.reader.account(account)
+        return _read(known.until) if known.by == by and not accounts.is_over(known.until) else None
 
     def _store(self, fact: TerminalLimited) -> None:
         waits = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
@@ -124,21 +128,7 @@ class Limits:
         """Store the limit of the account, with its fact unless it is known."""
         port = self._port
         known = port.stage.reader.account(account)
-        values = {"name": account, "by": by, "until": _stamp(until)}
-        change: list[Operation] = [Insert("account", values, replace=True)]
-        if known.by != by or _is_over(known.until):
-            kind = ProviderFailed if by == LimitKind.OVERLOAD else ProviderLimited
-            change.append(
-                kind(
-                    address=addresses.RUNTIME,
-                    account=account,
-                    by=by,
-                    terminal=port.at,
-                    until=_stamp(until),
-                    exact=exact,
-                )
-            )
-        port.commit(change)
+        port.commit(accounts.refused(known, by, _stamp(until), exact=exact, terminal=port.at))
 
     # ---- waiting ---------------------------------------------------------------------------
 
@@ -160,7 +150,7 @@ class Limits:
         port, row = self._port, self._port.row
         account = account_of(port.plan, port.asked)
         known = port.stage.reader.account(account)
-        if known.by and not _is_over(known.until):
+        if known.by and not accounts.is_over(known.until):
             self._store(
                 TerminalLimited(
                     address=port.at,
@@ -214,9 +204,3 @@ def _stamp(at: datetime | None) -> str:
 
 def _read(at: str) -> datetime | None:
     return datetime.fromisoformat(at) if at else None
-
-
-def _is_over(until: str) -> bool:
-    """Return whether a stored time has passed; False without one, because a person is to help."""
-    there = _read(until)
-    return there is not None and clock.wall() >= there

@@ -20,8 +20,9 @@ from actors.platform.workers import WorkerDied
 from actors.system.stage import Stage
 from actors.terminal import conversation, switching
 from actors.terminal.errors import LaunchRefused
+from actors.terminal.models import not_by_proxy, put_behind
 from actors.terminal.port import Port
-from actors.terminal.sandbox import limits
+from actors.terminal.sandbox import limits, reaching_models
 from actors.terminal.worktree import working_directory
 from bus.environment import with_plans
 from bus.plan import Plan, TerminalPlan
@@ -81,6 +82,11 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             raise LaunchRefused(f'switch = "global": {profile.not_global}')
         session = conversation.session_of(port) if isolated else ""
         home, _ = conversation.home_of(port)
+        behind = provider is not None and provider.behind_gateway
+        if asked.network == "model" and not behind:
+            raise LaunchRefused('network = "model": its provider is not behind the model gateway')
+        if provider is not None and behind:
+            provider, key = put_behind(port, provider)
         launch = config_home.prepare(
             profile,
             provider,
@@ -102,9 +108,11 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
         raise LaunchRefused(str(error)) from error
     cwd = working_directory(worktree, port.plan)
     env = with_plans(port.plan.environment, {}) | launch.env | _own_git(stage, workflow)
+    env = not_by_proxy(env) if behind else env
     if asked.sandbox == "off":
         return Prepared(argv=launch.argv, env=env, cwd=cwd)
-    argv = sandbox.wrapped(launch.argv, limits(port, workflow, worktree))
+    argv = reaching_models(port, launch.argv, provider)
+    argv = sandbox.wrapped(argv, limits(port, workflow, worktree))
     return Prepared(argv=argv, env=sandbox.without_ways_out(env), cwd=cwd)
 
 

@@ -1,11 +1,16 @@
 """The sandbox of one terminal: its worktree and its branch, and nothing else of the user's."""
 
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from actors.clis.providers import Provider
 from actors.git.trees import reach
 from actors.git.users import keeping
+from actors.models import forward
+from actors.models.starting import door_of
 from actors.platform import sandbox
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
@@ -38,6 +43,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
         ),
         hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
         network=port.asked.network == "on",
+        door=str(door_of(port.stage.paths.sockets).parent) if _by_door(port) else "",
     )
 
 
@@ -52,7 +58,23 @@ def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandb
         return None
     found = limits(port, workflow, worktree)
     writable = (*found.writable, str(tmp))
-    return msgspec.structs.replace(found, writable=writable, network=True)
+    return msgspec.structs.replace(found, writable=writable, network=True, door="")
+
+
+def _by_door(port: Port) -> bool:
+    return port.asked.network == "model"
+
+
+def reaching_models(port: Port, argv: list[str], provider: Provider | None) -> list[str]:
+    """Return the command line of a program that is to reach the model gateway, and nothing else.
+
+    `provider` has the gateway's address, which is the same within the program's own network.
+    """
+    if not _by_door(port) or provider is None:
+        return argv
+    at = urlsplit(provider.base_url).port
+    door = f"{sandbox.DOOR}/{door_of(port.stage.paths.sockets).name}"
+    return [sys.executable, "-I", forward.__file__, door, str(at), *argv]
 
 
 def _worktree(cwd: Path) -> Path:

@@ -1,7 +1,8 @@
 """Usage: count what a turn has used, when it has ended and when the program has.
 
-The numbers come from the program's own session files. The total that was counted before is in the
-database, so after a crash the difference is counted once.
+The numbers come from the model gateway, which reads the answers, or else from the program's own
+session files. The total that was counted before is in the database, so after a crash the difference
+is counted once.
 """
 
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 from actors.clis.lookup import account_of, asked_for
 from actors.clis.providers import ProviderError
 from actors.clis.usage import Counted, count
+from actors.models.said import read_used
 from actors.platform.workers import WorkerLate
 from actors.terminal.conversation import home_of
 from actors.terminal.port import Port
@@ -30,10 +32,12 @@ class Usage:
     def tell(self) -> None:
         """Tell what was used since the last count of this incarnation, if anything is known."""
         port, row = self._port, self._port.row
-        total = self._read() if port.profile.usage.files else None
+        total, first, exact = self._from_gateway(), row.incarnation, True
+        if total is None and port.profile.usage.files:
+            total, first, exact = self._read(), home_of(port)[1], False
         if total is None:
             return
-        known = port.stage.reader.counted(port.at, home_of(port)[1])
+        known = port.stage.reader.counted(port.at, first)
         new = total.less(Counted(*known))
         if not (new.tokens or new.requests):
             return
@@ -49,6 +53,7 @@ class Usage:
             cached=new.cached,
             requests=new.requests,
             cost=cost,
+            exact=exact,
         )
         line = {
             "workflow": port.workflow_id,
@@ -69,6 +74,16 @@ class Usage:
             tokens=row.tokens + new.tokens,
             cost=row.cost + (cost or 0.0),
         )
+
+    def _from_gateway(self) -> Counted | None:
+        """Return what this incarnation has used, as the answers said that the gateway passed on.
+
+        None without the gateway, and if an answer did not say what it used.
+        """
+        used = read_used(self._port.directory)
+        if used is None or used.untold:
+            return None
+        return Counted(used.input, used.output, used.cached, used.requests)
 
     def _read(self) -> Counted | None:
         """Read the session files in a worker process: they may be large."""

@@ -26,6 +26,7 @@ from bus.facts.limits import (
     ProviderFailed,
     ProviderLimited,
     ProviderRecovered,
+    TerminalCutOff,
     TerminalLimited,
     UsageCounted,
 )
@@ -123,6 +124,7 @@ AnyFact = (
     | TurnEnded
     | TerminalLimited
     | LimitOver
+    | TerminalCutOff
     | UsageCounted
     | LimitReached
     | ProviderLimited
@@ -217,6 +219,7 @@ __all__ = [
     "TerminalAdopted",
     "TerminalAnswered",
     "TerminalBlocked",
+    "TerminalCutOff",
     "TerminalExited",
     "TerminalGiven",
     "TerminalIdle",

@@ -67,9 +67,11 @@ class ProviderRecovered(Fact, kw_only=True, tag="provider.recovered"):
 
 
 class UsageCounted(Fact, kw_only=True, tag="usage.counted"):
-    """What a terminal has used since the last such fact, as its program's own files say.
+    """What a terminal has used since the last such fact.
 
-    `input` includes `cached`. `cost` is by the provider's prices; None if it has none.
+    It is `exact` if the answers of the model said it, which the model gateway passed on; otherwise
+    the program's own files say it. `input` includes `cached`. `cost` is by the
+    provider's prices; None if it has none.
     """
 
     observed = True
@@ -82,6 +84,16 @@ class UsageCounted(Fact, kw_only=True, tag="usage.counted"):
     cached: int = 0
     requests: int = 0
     cost: float | None = None
+    exact: bool = False
+
+
+class TerminalCutOff(Fact, kw_only=True, tag="terminal.cut_off"):
+    """The model gateway had to move to another port, so the program does not reach its model.
+
+    It has the old address until it is started again.
+    """
+
+    incarnation: int
 
 
 class LimitReached(Fact, kw_only=True, tag="limit.reached"):

@@ -161,6 +161,7 @@ set = [{{ file = "config.json", values = {{ url = "{{base_url}}" }} }}]
 [provider.one]
 base_url = "https://one.example"
 api_key_env = "GLM_KEY"
+gateway = false
 [provider.two]
 base_url = "https://two.example"
 """

@@ -5,6 +5,7 @@ from datetime import datetime
 from actors.command_line.output.actions import command_for
 from actors.command_line.output.times import when
 from bus import facts
+from bus.action import Action, Do
 from bus.facts import AnyFact, fact_type
 
 
@@ -84,6 +85,10 @@ def said(fact: AnyFact) -> str:
             return one_line(_limit(fact))
         case facts.UsageCounted():
             return f"{fact.input} in, {fact.output} out, {fact.requests} requests, {fact.account}"
+        case facts.TerminalCutOff():
+            return one_line(
+                f"the model gateway moved; {command_for(Action(Do.RETRY, fact.address))}"
+            )
         case facts.LimitReached():
             return f"{fact.percent} % of {fact.cap:g} {fact.of}: {fact.used:g}"
         case facts.TerminalStalled():

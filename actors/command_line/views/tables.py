@@ -19,6 +19,7 @@ from bus.results import (
     BranchPreview,
     Chain,
     CheckedPlan,
+    CheckedProgram,
     FileChange,
     Node,
     Report,
@@ -208,14 +209,22 @@ def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
     alike: dict[str, list[str]] = {}
     for one in plan.programs:
         fence = "no sandbox" if one.sandbox == "off" else "in a sandbox"
-        fence += "" if one.network == "on" else " without network"
-        to = f" -> {one.base_url}" if one.base_url else ""
-        key = f"key {one.key}{to}" if one.key else to.removeprefix(" -> ") or "its own login"
-        key += f" with {', '.join(one.login)}" if one.login else ""
-        said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {key}"
+        fence += {"on": "", "model": " with its model alone"}.get(one.network, " without network")
+        said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {_key(one)}"
         alike.setdefault(said, []).append(one.terminal)
     for said, terminals in alike.items():
         yield ", ".join(terminals), said
+
+
+def _key(one: CheckedProgram) -> str:
+    """Return with which key, or with which login, a program asks its model, and who has it."""
+    if not one.base_url:
+        login = f" with {', '.join(one.login)}" if one.login else ""
+        return f"its own login{login}, which does not go through the model gateway"
+    if not one.key:
+        return one.base_url
+    who = "which stays with the model gateway" if one.gateway else "which the agent gets"
+    return f"key {one.key} -> {one.base_url}, {who}"
 
 
 def _setup(plan: CheckedPlan) -> list[str]:

@@ -1,0 +1,311 @@
+"""One connection of an agent: requests go on to its provider, and the answers come back untouched.
+
+A request shows its token where its program puts a key. The gateway puts the provider's key in the
+same place, and passes everything else: bodies byte for byte, and headers but for those of one
+connection (RFC 9110, 7.6.1), `Host`, and `Accept-Encoding`, because a compressed answer could not
+be counted.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import h11
+import msgspec
+
+from actors.models import refusals
+from actors.models.grants import Grants, NotGood
+from actors.models.said import Grant
+from actors.models.speech import Reading, asks_model
+from actors.models.upstream import Answer, Headers, Origin, Pool, Unreachable
+from bus.kinds import LimitKind
+
+log = logging.getLogger("callboard.models")
+
+T = TypeVar("T")
+_Said = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
+
+MAX_BODY: Final = 128 << 20
+"""Bytes of a request: a conversation of a million tokens with pictures fits."""
+MAX_HEADERS: Final = 64 << 10
+IDLE_SECONDS: Final = 120.0
+"""How long a connection may be open without a request, and a request may take to come."""
+_PIECE: Final = 64 << 10
+_ERROR_BODY: Final = 16 << 10
+_OF_ONE_CONNECTION: Final = frozenset(
+    {
+        *(b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate"),
+        *(b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+    }
+)
+_KEYS: Final = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+_NOT_PASSED: Final = _OF_ONE_CONNECTION | {b"host", b"content-length", b"accept-encoding", *_KEYS}
+
+
+class Listener(Protocol):
+    """Hears how providers answer."""
+
+    def refused(self, grant: Grant, by: LimitKind, until: float) -> None:
+        """A provider refused; `until` (Unix seconds) is 0 if it did not say when it serves."""
+
+    def served(self, grant: Grant) -> None:
+        """A provider answered."""
+
+
+class _Named(msgspec.Struct):
+    model: str = ""
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+class Connection:
+    """Serves one connection until it closes."""
+
+    def __init__(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        hosts: frozenset[bytes],
+        grants: Grants,
+        pool: Pool,
+        listener: Listener,
+    ) -> None:
+        self._reader, self._writer = streams
+        self._hosts = hosts
+        self._grants = grants
+        self._pool = pool
+        self._listener = listener
+        self._spoken = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
+
+    async def serve(self) -> None:
+        """Answer requests until the program closes the connection, or is not heard any more."""
+        try:
+            while await self._one():
+                self._spoken.start_next_cycle()
+        except (OSError, TimeoutError, h11.ProtocolError) as error:
+            log.debug("a connection of an agent ended: %s", error)
+        finally:
+            self._writer.close()
+
+    async def _one(self) -> bool:
+        """Answer one request; return whether another one may follow."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                request = await self._next()
+                if not isinstance(request, h11.Request):
+                    return False
+                body = await self._body()
+        except h11.RemoteProtocolError as error:
+            await self._refuse(NotGood(error.error_status_hint, str(error)))
+            return False
+        except NotGood as error:
+            await self._refuse(error)
+            return False
+        try:
+            await self._pass_on(request, body)
+        except NotGood as error:
+            await self._refuse(error)
+        return self._spoken.our_state is h11.DONE and self._spoken.their_state is h11.DONE
+
+    async def _next(self) -> _Said:
+        while (event := self._spoken.next_event()) is h11.NEED_DATA:
+            if self._spoken.they_are_waiting_for_100_continue:
+                await self._say(h11.InformationalResponse(status_code=100, headers=[]))
+            self._spoken.receive_data(await self._reader.read(_PIECE))
+        return event
+
+    async def _body(self) -> bytes:
+        pieces, size = [], 0
+        while isinstance(event := await self._next(), h11.Data):
+            size += len(event.data)
+            if size > MAX_BODY:
+                raise NotGood(413, f"a request holds at most {MAX_BODY} bytes")
+            pieces.append(bytes(event.data))
+        return b"".join(pieces)
+
+    # ---- one request ----------------------------------------------------------------------
+
+    async def _pass_on(self, request: h11.Request, body: bytes) -> None:
+        headers: Headers = list(request.headers)
+        if dict(headers).get(b"host", b"").lower() not in self._hosts:
+            raise NotGood(421, "the header Host does not name this server")
+        path, _, query = request.target.decode("latin-1").partition("?")
+        grant = await self._grants.of(_token(headers, query))
+        _check_path(path, grant)
+        _check_model(path, headers, body, grant)
+        origin = Origin.of(grant.base_url)
+        target = path + ("?" + _with_key(query, grant.key) if query else "")
+        method = request.method.decode("latin-1")
+        sent = _sent(headers, origin, grant.key)
+        if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            sent.append((b"content-length", str(len(body)).encode()))
+        try:
+            answer = await self._while_heard(
+                self._pool.send(origin, method, target.encode("latin-1"), sent, body)
+            )
+        except Unreachable as error:
+            self._listener.refused(grant, LimitKind.OVERLOAD, 0.0)
+            raise NotGood(502, f"the provider at {grant.base_url}: {error}") from error
+        try:
+            await self._while_heard(self._give(answer, grant, path))
+        finally:
+            answer.close()
+
+    async def _while_heard(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out `work`, and cut it when the program closes its connection."""
+        task = asyncio.ensure_future(work)
+        gone = asyncio.ensure_future(self._closed())
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ConnectionError("the program has closed its connection")
+            return task.result()
+        finally:
+            for each in (task, gone):
+                each.cancel()
+            await asyncio.gather(task, gone, return_exceptions=True)
+
+    async def _closed(self) -> None:
+        """Return when the program has closed its connection; keep what it sends before."""
+        while data := await self._reader.read(_PIECE):
+            self._spoken.receive_data(data)
+
+    async def _give(self, answer: Answer, grant: Grant, path: str) -> None:
+        """Pass an answer on as it comes, and count it."""
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in answer.headers}
+        reading = Reading(headers.get("content-type", "")) if asks_model(path) else None
+        beginning = bytearray()
+        passed = [(k, v) for k, v in answer.headers if k not in _hop_by_hop(answer.headers)]
+        try:
+            await self._say(h11.Response(status_code=answer.status, headers=passed))
+            async for piece in answer.body():
+                await self._say(h11.Data(data=piece))
+                if answer.status >= 400:
+                    beginning += piece[: _ERROR_BODY - len(beginning)]
+                elif reading is not None:
+                    reading.feed(piece)
+            await self._say(h11.EndOfMessage())
+        except (h11.RemoteProtocolError, OSError, TimeoutError):
+            self._writer.transport.abort()  # a cut answer must not look like a whole one
+            raise
+        finally:
+            if reading is not None:
+                if answer.status < 400:
+                    self._grants.count(grant, reading.used())
+                self._tell(answer.status, headers, bytes(beginning), grant)
+
+    def _tell(self, status: int, headers: dict[str, str], body: bytes, grant: Grant) -> None:
+        """Tell how the provider answered a request to a model; others say nothing of it."""
+        if status < 400:
+            self._listener.served(grant)
+            return
+        now = time.time()
+        until = refusals.reset_of(headers, body, now)
+        by = refusals.kind_of(status, body, until, now)
+        if by != LimitKind.NONE:
+            self._listener.refused(grant, by, until)
+
+    async def _refuse(self, error: NotGood) -> None:
+        """Answer in the gateway's own name, in the form in which all four APIs tell errors."""
+        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+        kind = kinds.get(
+            error.status, "invalid_request_error" if error.status < 500 else "api_error"
+        )
+        said = {"type": kind, "message": f"callboard: {error}", "code": error.status}
+        body = msgspec.json.encode({"type": "error", "error": said})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if error.status == 503:
+            headers.append((b"retry-after", b"1"))
+        if self._spoken.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        await self._say(
+            h11.Response(status_code=error.status, headers=headers),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        )
+
+    async def _say(self, *events: h11.Event) -> None:
+        data = b"".join(self._spoken.send(event) or b"" for event in events)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+
+def _token(headers: Headers, query: str) -> str:
+    """Return the token that a request shows, in a header or in the query; "" if none."""
+    found = dict(headers)
+    for name in _KEYS:
+        if value := found.get(name, b"").decode("latin-1").strip():
+            return value.partition(" ")[2].strip() if name == b"authorization" else value
+    return dict(parse_qsl(query)).get("key", "")
+
+
+def _with_key(query: str, key: str) -> str:
+    """Return the query with the provider's key in place of the token, if it was shown there."""
+    parts = query.split("&")
+    return "&".join(f"key={key}" if part.startswith("key=") else part for part in parts)
+
+
+def _sent(headers: Headers, origin: Origin, key: str) -> Headers:
+    """Return the headers for the provider, with its key where the token was."""
+    dropped = _hop_by_hop(headers) | _NOT_PASSED
+    sent: Headers = [(b"Host", origin.host), (b"Accept-Encoding", b"identity")]
+    for name, value in headers:
+        if name == b"authorization":
+            scheme = value.split(b" ", 1)[0] or b"Bearer"
+            sent.append((b"Authorization", scheme + b" " + key.encode()))
+        elif name in _KEYS:
+            sent.append((name, key.encode()))
+        elif name not in dropped:
+            sent.append((name, value))
+    return sent
+
+
+def _hop_by_hop(headers: Headers) -> frozenset[bytes]:
+    """Return the names of the headers that concern one connection only."""
+    named = [value for name, value in headers if name == b"connection"]
+    words = {word.strip().lower() for value in named for word in value.split(b",")}
+    return _OF_ONE_CONNECTION | words
+
+
+def _check_path(path: str, grant: Grant) -> None:
+    """Raise `NotGood` for a path that is not below the provider's address."""
+    below = urlsplit(grant.base_url).path.rstrip("/").removesuffix("/v1")
+    plain = path
+    for _ in range(3):  # a server may decode what is encoded twice
+        plain = unquote(plain)
+    steps = plain.replace("\\", "/").split("/")
+    if ".." in steps or "." in steps or not (path + "/").startswith(below + "/"):
+        raise NotGood(403, f"the token is good for what is below {grant.base_url}")
+
+
+def _check_model(path: str, headers: Headers, body: bytes, grant: Grant) -> None:
+    """Raise `NotGood` unless a request with a body names a model of the provider's list."""
+    if not grant.models or not body:
+        return
+    name = _model_in(path)
+    if not name:
+        if b"content-encoding" in dict(headers):
+            raise NotGood(415, "a compressed request cannot be checked for its model")
+        try:
+            name = _decode_named(body).model
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            name = ""
+    if name not in grant.models:
+        raise NotGood(
+            403,
+            f"the provider serves {', '.join(grant.models)} here, not {name or 'no model'!r}; "
+            "its key `models` names more",
+        )
+
+
+def _model_in(path: str) -> str:
+    """Return the model in a path of Gemini's API; "" in any other."""
+    _, found, rest = path.rpartition("/models/")
+    return unquote(rest.partition(":")[0]) if found and ":" in rest else ""
