@@ -1,6 +1,6 @@
 """The bases of all requests."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -15,8 +15,11 @@ class Request(
 ):
     """Base of all requests.
 
-    The reply repeats `id`. `R` is the type of the result.
+    The reply repeats `id`. `R` is the type of the result. `patience` is for how many seconds a
+    client should wait for the answer.
     """
+
+    patience: ClassVar[float] = 60.0
 
     id: Id = None
 

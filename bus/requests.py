@@ -5,7 +5,7 @@
 """
 
 import re
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import msgspec
 
@@ -30,6 +30,8 @@ R = TypeVar("R")
 MAX_FRAME = 1 << 20
 """Largest request, in bytes. A larger one is refused with 422 and not decoded."""
 
+CLEAN_SECONDS = 320.0
+"""The patience for a cleaning: one that takes 300 s is ended."""
 Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
@@ -52,6 +54,9 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     `environment` holds the digests of the client's variables, made with `salt`
     (`bus.environment.digests`). `variables` are those that count for the plan's programs
     (`bus.environment.BROUGHT`); what the plan itself sets counts more.
+
+    With a `key`, the same plan is stored once: a client that had no answer sends the request again,
+    and gets the workflow that the first one made.
     """
 
     plan: str | dict[str, Any]
@@ -60,6 +65,7 @@ class PlanSubmit(Request[results.Submitted], kw_only=True, tag="plan.submit"):
     environment: dict[str, str] = {}
     salt: str = ""
     variables: dict[str, str] = {}
+    key: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class WorkflowList(Request[list[Workflow]], kw_only=True, tag="workflow.list"):
@@ -105,12 +111,16 @@ class WorkflowClean(OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.cle
     terminals wrote stays.
     """
 
+    patience: ClassVar[float] = CLEAN_SECONDS
+
     dry_run: bool = False
     keep_outputs: bool = False
 
 
 class WorkflowForget(OfWorkflow[results.Cleaned], kw_only=True, tag="workflow.forget"):
     """Do what `WorkflowClean` does, and then remove the workflow's rows and facts."""
+
+    patience: ClassVar[float] = CLEAN_SECONDS
 
 
 class TaskRetry(OfTask[results.CommandDone], kw_only=True, tag="task.retry"):

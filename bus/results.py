@@ -181,7 +181,8 @@ class BranchPreview(msgspec.Struct):
     """What the merge of one branch would do.
 
     `with_branches` are the branches it conflicts with. An `unrelated` branch shares no commit with
-    the target.
+    the target. `unknown` says why nothing is known of it: a merge driver did not end in time, its
+    own or that of a branch before it.
     """
 
     branch: str
@@ -189,6 +190,7 @@ class BranchPreview(msgspec.Struct):
     conflicts: list[ConflictFile] = []
     with_branches: list[str] = []
     unrelated: bool = False
+    unknown: str = ""
 
 
 class FileChange(msgspec.Struct):
@@ -311,6 +313,8 @@ class RuntimeState(msgspec.Struct):
     `head` is the `seq` of its newest fact. `undelivered` counts messages to actors that had ended.
     `epoch` is new at each start; ids of changing requests over TCP begin with it. `queued` changes
     wait for the journal. `published` says how long facts took from their commit to the feed.
+    `environment` holds its `PATH` and toolchain (`bus.environment.BROUGHT`), which count for plans
+    that bring none.
     """
 
     pid: int
@@ -323,6 +327,7 @@ class RuntimeState(msgspec.Struct):
     epoch: str = ""
     queued: int = 0
     published: Latency = msgspec.field(default_factory=Latency)
+    environment: dict[str, str] = {}
 
 
 class Stopping(msgspec.Struct):

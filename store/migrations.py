@@ -145,9 +145,11 @@ def _add_conversations(database: SqliteDatabase) -> None:
 
 
 def _add_questions(database: SqliteDatabase) -> None:
-    """Add the questions to the orchestrator."""
+    """Add the questions to the orchestrator, and what tells a submission that is sent again."""
     with database.bind_ctx([Question]):
         database.create_tables([Question])
+    if "submission" not in {column.name for column in database.get_columns("workflow")}:
+        database.execute_sql("ALTER TABLE workflow ADD COLUMN submission TEXT NOT NULL DEFAULT ''")
 
 
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (

@@ -150,7 +150,7 @@ class Reader:
             id
             for (id,) in self._sql(
                 "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
-                " WHERE tidied = 0 AND (held = '' OR NOT tested) AND status = 'merging'"
+                " WHERE tidied = 0 AND held = '' AND status = 'merging'"
                 " AND git_dir = ? AND target = ?"
                 f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid",
                 *(git_dir, target),
@@ -174,6 +174,11 @@ class Reader:
     def branches(self, id: str) -> list[str]:
         """Return the branches of all tasks of a workflow."""
         return [name for (name,) in self._sql("SELECT branch FROM task WHERE workflow = ?", id)]
+
+    def submitted(self, submission: str) -> str | None:
+        """Return the id of the workflow that this submission made; None if there is none."""
+        rows = self._sql("SELECT id FROM workflow WHERE submission = ? LIMIT 1", submission)
+        return str(rows[0][0]) if rows else None
 
     def repository(self, id: str) -> tuple[str, str]:
         """Return a workflow's git directory and target."""

@@ -21,13 +21,15 @@ def submission(
     author: str = "",
     settings: dict[str, str] | None = None,
     kept: str = "",
+    submission: str = "",
 ) -> list[Operation]:
     """Return the change that stores a workflow with its tasks and terminals.
 
     Each comes with the fact of its first status. `git_dir` is the repository's common git
     directory, `caller` submits the plan, and `author` is the author of the merges. `settings` are
     the git settings that decide the bytes of a checkout, and `kept` is the digest of the copy of
-    the repository's shared files. Committing the change raises `Duplicate` if the id is taken.
+    the repository's shared files. `submission` is a digest that tells a submission that is sent
+    again. Committing the change raises `Duplicate` if the id is taken.
     """
     change: list[Operation] = [
         Insert(
@@ -40,6 +42,7 @@ def submission(
                 "author": author,
                 "settings": _encode(settings).decode(),
                 "kept": kept,
+                "submission": submission,
                 "target": plan.target,
                 "plan": _encode(plan),
                 "created": created,

@@ -53,6 +53,7 @@ class Workflow(Model):
     mailbox. `plan` is the plan as JSON. `settings` are the git settings at the submission that
     decide the bytes of a checkout, as JSON; null in rows of older versions. `kept` and `changed`
     are digests: of the copy of the repository's shared files, and of the change told last.
+    `submission` is a digest of the plan and the key with which it was submitted; "" without a key.
     """
 
     id = TextField(primary_key=True)
@@ -64,6 +65,7 @@ class Workflow(Model):
     kept = _text()
     changed = _text()
     held = _text()
+    submission = _text()
     target = TextField()
     plan = BlobField()
     status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)

@@ -15,9 +15,6 @@ from bus.results import CheckedPlan, Cleaned, Kept
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 
-CLEAR_SECONDS = 320.0
-"""How long the runtime may take for one workflow: a little more than its own limit."""
-
 _HEADS = "refs/heads/"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -119,4 +116,4 @@ def shown(cleared: list[Clearance], open_ones: list[Workflow]) -> str:
 
 
 def _ask(client: Client, request: WorkflowClean | WorkflowForget) -> Cleaned:
-    return client.ask(request, timeout=CLEAR_SECONDS)
+    return client.ask(request, timeout=request.patience)

@@ -8,7 +8,12 @@ from actors.command_line.options import ask, client, home, home_option, json_opt
 
 @main.command()
 @click.argument("workflow", required=False)
-@click.option("--all", "whole", is_flag=True, help="Also those that ended more than a day ago.")
+@click.option(
+    "--all",
+    "whole",
+    is_flag=True,
+    help="Also those that ended more than a day ago, and every task.",
+)
 @json_option
 @home_option
 def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
@@ -25,7 +30,7 @@ def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
         shown = found if whole or as_json or workflow else recent(door, found)
         asked = {} if as_json else questions(door, shown)
     hidden = len(found) - len(shown)
-    show(shown, as_json, lambda rows: tables.ps(rows, asked, hidden))
+    show(shown, as_json, lambda rows: tables.ps(rows, asked, hidden, whole=whole or bool(workflow)))
 
 
 @main.command()

@@ -1,7 +1,9 @@
 """Run a plan or follow a workflow to its end, for the commands `up` and `follow`."""
 
+import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ _OVER = {"completed", "failed", "cancelled"}
 _BEFORE_WORK = {"created", "starting", "ready"}
 _TOO_LATE = {400, 409}
 _STOPPING = 503
+_TRIES = 3
+"""How often a plan is submitted that nobody answers."""
 
 
 def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = False) -> int:
@@ -48,22 +52,39 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = F
     local.check(plan["plan"], plan["base"], again)
     if sys.stdout.isatty() and not connection.is_held(home):
         say(f"starting a runtime for {home}")
-    served = ensure(home)
-    with _client(home, served) as client:
+    with _client(home, ensure(home)) as client:
         seq = _head(client)
-        submitted = submit(client, plan, again)
+    submitted = submit(lambda: _client(home, ensure(home)), plan, again)
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
     return _shown(_Follower(home, submitted.id, seq, as_json, drives=True), as_json)
 
 
-def submit(client: Client, plan: dict[str, Any], again: bool) -> Submitted:
-    """Submit a plan, whose fields are those of the request. Raise `Refused`."""
+def submit(connect: Callable[[], Client], plan: dict[str, Any], again: bool) -> Submitted:
+    """Submit a plan, whose fields are those of the request. Raise `Refused` or `NoAnswer`.
+
+    Without an answer the same request is sent again, by its key without harm. `connect` is called
+    for each try, because another runtime may serve then.
+    """
     if again:
         checked = local.check(plan["plan"], plan["base"], again)
-        for words in free_branches(client, checked):
-            say(f"note: {words}", err=True)
-    return client.ask(PlanSubmit(**plan, again=again, **own_environment()))
+        with connect() as client:
+            for words in free_branches(client, checked):
+                say(f"note: {words}", err=True)
+    key = secrets.token_hex(16)
+    request = PlanSubmit(**plan, again=again, key=key, **own_environment())
+    for _ in range(_TRIES - 1):
+        try:
+            with connect() as client:
+                return client.ask(request)
+        except NoAnswer as error:
+            say(f"note: {error}; asking again", err=True)
+    try:
+        with connect() as client:
+            return client.ask(request)
+    except NoAnswer as error:
+        said = f"{error}; the plan may have been stored all the same: {command('ps')}"
+        raise NoAnswer(said) from error
 
 
 def follow_workflow(home: Path, name: str) -> int:

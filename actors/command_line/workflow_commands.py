@@ -92,8 +92,7 @@ def submit(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     from actors.command_line.up import submit as send
 
     fields = with_repo(read_plan(plan), repo)
-    with client() as door:
-        result = send(door, fields, again)
+    result = send(client, fields, again)
     show(result, as_json, lambda r: "\n".join([r.id, *(f"note: {w}" for w in r.warnings)]))
 
 
@@ -192,7 +191,11 @@ def pause(workflow: str, freeze: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("workflow")
-@click.option("--cli", default="", help="The program that repairs, where the plan has no [error].")
+@click.option(
+    "--cli",
+    default="",
+    help="The program that repairs; else [error], or that of the first terminal.",
+)
 @json_option
 @home_option
 def repair(workflow: str, cli: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from actors.plan.change import checked_change
 from actors.plan.check import Checked, check, shown
-from actors.plan.submit import of_environment, submit
+from actors.plan.submit import digest_of, of_environment, submit
 from actors.platform.workers import WorkerLate
 from actors.supervision.actor import handles
 from actors.system.own_worker import OwnWorker, Rest
@@ -68,10 +68,14 @@ class Examiner(CompanyActor):
 
     def _examined(self, message: PlanAsk) -> Any:
         request = message.request
-        checked = self._check(request)
         if isinstance(request, PlanCheck):
-            return shown(checked)
-        id = submit(self.stage, self, checked, message.caller)
+            return shown(self._check(request))
+        digest = digest_of(request)
+        known = self.stage.reader.submitted(digest) if digest else None
+        if known is not None:
+            return Submitted(id=known, workflow=known, address=f"{known}/")
+        checked = self._check(request)
+        id = submit(self.stage, self, checked, message.caller, digest)
         self._starter.start_workflow(id)
         warnings = [*checked.warnings, *of_environment(request)]
         return Submitted(id=id, workflow=id, address=f"{id}/", warnings=warnings)

@@ -19,6 +19,7 @@ from typing import Unpack
 
 import msgspec
 
+from actors.git.merging.room import DriverLate
 from actors.git.running.command import GitLate
 from actors.git.users import keeping
 from actors.merger import cleanup
@@ -122,7 +123,8 @@ class Merger(CompanyActor):
             self._step(row, first or bool(row.merge.task))
         except (GitLate, WorkerLate) as late:
             row = self._row()
-            said = f"a filter or a merge driver may be hanging: {late}"
+            hangs = isinstance(late, DriverLate)
+            said = str(late) if hangs else f"a filter or a merge driver may be hanging: {late}"
             self._tell(row, refused(row, MergeRefusal.TOO_LONG, said))
 
     def _look_beside(self, row: Workflow) -> None:
@@ -155,6 +157,7 @@ class Merger(CompanyActor):
     def _is_held(self, row: Workflow) -> bool:
         """Return whether the repository was changed, so that a person must look before it lands.
 
+        Nothing is merged either: a merge would run a merge driver that an agent has configured.
         The watcher tells the change, and wakes this actor when it is settled.
         """
         place, kept = self.stage.paths.kept(row.id), self.stage.reader.kept(row.id)[0]
@@ -167,7 +170,7 @@ class Merger(CompanyActor):
 
     def _step(self, row: Workflow, first: bool) -> None:
         match row.merge.stage:
-            case MergeStage.BUILDING if first:
+            case MergeStage.BUILDING if first and not self._is_held(row):
                 self._build(row)
             case MergeStage.TESTING if first and not row.merge.tested:
                 self._test(row)

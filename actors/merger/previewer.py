@@ -9,20 +9,26 @@ from typing import Any, ParamSpec, TypeVar
 
 from actors.git.merging.merge import plan_merge, preview
 from actors.git.reading.branch_diff import branch_diff
+from actors.git.users import keeping
 from actors.supervision.actor import handles
 from actors.system.replies import refusal
 from actors.system.stage import CompanyActor
 from bus import address as addresses
+from bus.action import Action, Do
 from bus.errors import illegal, unknown
 from bus.messages import DiffAsk, Preview
 from bus.reasons import Reason
 from bus.results import TaskDiff
+from bus.rows import Workflow
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 PREVIEW_SECONDS = 20.0
 """Less than a client waits."""
+TO_TELL = 0.75
+"""The part of it that the merges of a preview may take. Then their git is ended, and the answer
+names the merge driver that hangs."""
 
 
 class Previewer(CompanyActor):
@@ -46,9 +52,21 @@ class Previewer(CompanyActor):
         workflow = self.stage.reader.workflow(id)
         if workflow is None:
             raise unknown("workflow", id)
+        self._require_unchanged(workflow)
         branches = [(t.branch, t.name) for t in workflow.in_merge_order() if t.worktree]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
-        return self._compute(preview, asked)
+        return self._compute(preview, asked, TO_TELL * PREVIEW_SECONDS)
+
+    def _require_unchanged(self, row: Workflow) -> None:
+        """Refuse to run the merge drivers of a repository that was changed since the submission."""
+        kept = self.stage.reader.kept(row.id)[0]
+        place = self.stage.paths.kept(row.id)
+        if kept and keeping.holds(row.git_dir, place, kept, row.target):
+            said = (
+                f"the repository of {row.address} was changed, and a preview would run what is "
+                "configured there now: look at the change first"
+            )
+            raise illegal(Reason.CHANGED, said, actions=[Action(Do.WHY, row.address)])
 
     def _diff(self, message: DiffAsk) -> TaskDiff:
         workflow = self.stage.reader.workflow(addresses.workflow_of(message.task))

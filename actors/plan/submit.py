@@ -1,5 +1,9 @@
 """Store a checked plan as a workflow."""
 
+import hashlib
+
+import msgspec
+
 from actors.git.users import keeping
 from actors.plan.check import Checked
 from actors.supervision.actor import Actor
@@ -13,10 +17,20 @@ from store.errors import Duplicate
 from store.submission import submission
 
 
-def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
+def digest_of(request: PlanSubmit) -> str:
+    """Return what tells a submission that is sent again; "" for one without a key."""
+    if not request.key:
+        return ""
+    parts = (request.key, request.plan, request.base, request.again)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def submit(
+    stage: Stage, actor: Actor, checked: Checked, caller: Caller, submission_digest: str = ""
+) -> str:
     """Store a checked plan of `caller` as a workflow under the first free id, in the actor's name.
 
-    Return the id. Raises `StoreError`, or `OSError`.
+    `submission_digest` is that of `digest_of`. Return the id. Raises `StoreError`, or `OSError`.
     """
     name = addresses.slug(checked.plan.name)
     taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
@@ -31,7 +45,8 @@ def submit(stage: Stage, actor: Actor, checked: Checked, caller: Caller) -> str:
             stamp, plan = clock.stamp(), checked.plan
             kept = keeping.keep(found.git_dir, found.workdir, stage.paths.kept(id))
             change = submission(
-                id, plan, stamp, found.git_dir, caller, found.author, found.settings, kept
+                *(id, plan, stamp, found.git_dir, caller, found.author, found.settings, kept),
+                submission=submission_digest,
             )
             stage.commit(actor, change)
         except Duplicate:

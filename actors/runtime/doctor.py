@@ -18,7 +18,7 @@ from actors.git.reading import identity
 from actors.git.running.command import GitUnknown
 from actors.platform import sandbox
 from actors.pty.ending import running_hosts
-from actors.runtime import canary, fixing, machine
+from actors.runtime import canary, fixing, machine, surroundings
 from bus import connection
 from bus.action import Action, Do
 from bus.connection import NoRuntime
@@ -48,6 +48,7 @@ def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
         *fixing.findings(home),
         *_database(home),
         *_terminals(home),
+        *surroundings.findings(home),
         *_clis(clis),
         *machine.findings(online),
     ]

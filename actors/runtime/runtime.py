@@ -45,6 +45,7 @@ from actors.watcher.watches import Watches
 from bus import address as addresses
 from bus import clock, connection, logs, messages, sockets
 from bus.doors import Place
+from bus.environment import chosen
 from bus.errors import Refused
 from bus.facts import ActorFailed, ActorRestarted, RuntimeStarted, RuntimeStopped
 from bus.latency import Latency
@@ -364,6 +365,7 @@ class Runtime:
             "epoch": self.repeats.epoch,
             "queued": self._journal.queued,
             "published": self.latency,
+            "environment": chosen(),
         }
 
     def idle_for(self) -> float:

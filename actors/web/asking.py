@@ -17,10 +17,6 @@ from bus.peer import TICKET, Speaker
 from bus.reasons import Reason
 from bus.requests import Reply
 
-ANSWER_SECONDS = 60.0
-"""After so long without a reply a request is refused with 503; whether it was carried out is
-unknown."""
-
 _TICKET = TICKET + b"web"
 """What comes before the answers to requests that name a speaker. Replies are told apart by id."""
 
@@ -36,6 +32,9 @@ class Asking:
     async def ask(self, request: Any, speaker: Speaker | None = None) -> bytes:
         """Send a request struct and return its result as JSON. Raises `Refused`.
 
+        Without a reply within the request's `patience` it is refused with 503, and whether it was
+        carried out is unknown.
+
         `speaker` is for whom it is sent; None for the web door itself.
         """
         number = next(self._numbers)
@@ -47,12 +46,12 @@ class Asking:
             if speaker is not None:
                 frames = [_TICKET, msgspec.json.encode(speaker), *frames]
             self._port.send(frames)
-            reply = await asyncio.wait_for(future, ANSWER_SECONDS)
+            reply = await asyncio.wait_for(future, request.patience)
         except zmq.Again:
             raise Refused(503, Reason.NO_ANSWER, "too many requests wait for the runtime") from None
         except TimeoutError:
             raise Refused(
-                503, Reason.NO_ANSWER, f"the runtime did not answer within {ANSWER_SECONDS:g} s"
+                503, Reason.NO_ANSWER, f"the runtime did not answer within {request.patience:g} s"
             ) from None
         finally:
             self._waiting.pop(number, None)

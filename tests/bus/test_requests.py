@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from actors.merger.janitor import CLEAR_SECONDS
 from bus import messages, requests
 from bus.errors import Refused
 from bus.messages import Answer, Order
@@ -214,3 +215,9 @@ def test_a_number_that_no_message_can_hold_is_refused(number: int) -> None:
     assert refused.value.body.code == 422
     fits = json.dumps({"type": "plan.check", "plan": {"limits": {"cost": 2**63}}}).encode()
     messages.encode(messages.PlanAsk("client/x", requests.decode(fits)))  # type: ignore[arg-type]
+
+
+def test_a_client_waits_longer_for_a_cleaning_than_the_cleaning_may_take() -> None:
+    for request in (requests.WorkflowClean(workflow="w"), requests.WorkflowForget(workflow="w")):
+        assert request.patience > CLEAR_SECONDS
+    assert requests.WorkflowGet(workflow="w").patience == 60

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.doors.acting import Acting, Row, helper, say, terminal
 from tests.doors.kit import coder, commit, done, moves, plan_text
 from tests.repositories import git
@@ -72,6 +74,31 @@ def test_a_merge_is_given_up_and_taken_up_again(acting: Acting, repo: Path) -> N
     acting.home.ok("merge", "demo", "--continue")
     acting.status("completed")
     assert (repo / "same").read_text() == "one\n"
+
+
+@pytest.mark.parametrize("where", ["repo", "home", "/nonexistent"])
+def test_a_merge_is_given_up_whatever_core_worktree_says(
+    acting: Acting, repo: Path, tmp_path: Path, where: str
+) -> None:
+    """Git would remove and reset there. What the user and the merge hold uncommitted is kept."""
+    acting.begin(plan_text(repo, BOTH))
+    conflict = _conflict(acting)
+    (repo / "README").write_text("not committed\n")
+    (Path(conflict["worktree"]) / "same").write_text("half resolved\n")
+    git(repo, "config", "core.worktree", tmp_path / where)
+    acting.fact("repository.changed")
+    acting.home.ok("merge", "demo", "--abort")
+    acting.status("failed")
+    acting.home.ok("stop", "demo")
+    acting.until(lambda row: row["tidied"])
+    assert (repo / "README").read_text() == "not committed\n"
+    assert (acting.home.path / "callboard.db").exists()
+    assert not Path(conflict["worktree"]).exists()
+    pins = git(repo, "for-each-ref", "--format=%(refname)", "refs/callboard/").split()
+    held = [git(repo, "show", f"{pin}:same", check=False) for pin in pins]
+    assert "half resolved" in held
+    acting.home.ok("clean", "demo")
+    assert (repo / "README").read_text() == "not committed\n"
 
 
 def test_the_merge_terminal_resolves_after_it_was_told_what_is_wrong(

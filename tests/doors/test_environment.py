@@ -117,6 +117,30 @@ def test_a_plan_sets_variables_of_its_own_and_no_keys(
         assert why in refusal.value.body.message
 
 
+def test_the_doctor_says_what_the_runtime_and_a_plan_have_otherwise(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a")]}))
+    home.env = {**os.environ, "JAVA_HOME": "/old"}
+    home.serve()
+    shell = {**home.env, "JAVA_HOME": "/new"}
+    home.ok("submit", str(plan), env=shell)
+
+    def told(env: dict[str, str]) -> list[str]:
+        items = json.loads(home.run("doctor", "--json", env=env).stdout)["items"]
+        return [item["what"] for item in items if item["what"].startswith("environment")]
+
+    assert told(shell) == [
+        "environment: the runtime has another JAVA_HOME than this shell",
+        "environment of demo/: the PATH and toolchain of this shell",
+    ]
+    assert told(home.env) == [
+        "environment: the runtime has the PATH and toolchain of this shell",
+        "environment of demo/: its programs get another JAVA_HOME than this shell has",
+    ]
+
+
 def test_a_client_brings_only_what_is_listed(acting: Acting, repo: Path, tmp_path: Path) -> None:
     text = plan_text(repo, {"a": [done("a")]})
     for name in ("LD_PRELOAD", "NPM_TOKEN"):

@@ -64,6 +64,22 @@ def test_commands_of_a_failure_a_question_and_a_review_work_as_printed(
         home.close()
 
 
+def test_the_repair_of_a_red_tree_works_as_printed(home: Home, repo: Path, tmp_path: Path) -> None:
+    """Also where the plan has no [error]: then the program of its first terminal repairs."""
+    home.serve()
+    try:
+        acting = Acting(home)
+        acting.begin(plan_text(repo, {"a": [done("a")]}, head='test = ["false"]'))
+        acting.status("failed")
+        (command,) = {c for c in printed(home.ok("ps")) if " repair " in c}
+        ran = typed(command, tmp_path)
+        assert ran.returncode == 0, (command, ran.stderr)
+        acting.until(lambda row: row["merge_terminal"])
+        assert acting.row()["merge_terminal"]["cli"] == "scripted"
+    finally:
+        home.close()
+
+
 def test_commands_of_errors_are_understood(home: Home, repo: Path, tmp_path: Path) -> None:
     """A command that helps may wait for another step.
 

@@ -12,8 +12,8 @@ import pytest
 
 from bus.errors import Refused
 from tests.doors.acting import Acting, say, task
-from tests.doors.kit import coder, plan_text
-from tests.repositories import git
+from tests.doors.kit import coder, done, plan_text
+from tests.repositories import Repo, git
 
 FILTER = "git config filter.x.smudge evil"
 HOOK = """sed -i "s/#fail/#done/" "$1" """
@@ -66,6 +66,26 @@ def test_nothing_lands_until_a_person_has_put_it_back(acting: Acting, repo: Path
     assert not (repo / ".git/hooks/pre-push").exists()
     assert not (repo / ".git/objects/info/alternates").exists()
     assert git(repo, "rev-parse", "main") != tip
+
+
+def test_a_merge_driver_of_an_agent_is_told_and_not_run(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Hazard 74."""
+    ran = tmp_path / "ran"
+    attributes = {".gitattributes": "f merge=own\n", "f": "0\n"}
+    Repo(repo).commit("Attributes", attributes)
+    git(repo, "config", "merge.own.driver", "true")
+    attack = f"$ git config merge.own.driver 'touch {ran}'\n$ echo a > f\n" + say("a #done")
+    acting.begin(plan_text(repo, {"a": [coder(attack)], "b": [done("f", "b")]}, 'test = ["true"]'))
+    acting.until(lambda row: row["held"] and row["status"] == "merging")
+    assert acting.fact("repository.changed")["files"] == ["config merge.own.driver"]
+    with pytest.raises(Refused) as refused:
+        acting.call("merge.preview", workflow="demo")
+    assert refused.value.body.reason == "changed"
+    acting.home.ok("config", "restore", "demo")
+    acting.status("completed")
+    assert not ran.exists()
 
 
 def test_what_the_tests_change_is_found_before_it_lands(acting: Acting, repo: Path) -> None:

@@ -89,9 +89,12 @@ class Lines(Quiet):
         self._waiting: set[str] = set()
 
     def show(self, fact: AnyFact) -> None:
-        """Print the fact, and what begins to wait for a person with it."""
-        self._story.note(fact)
-        say(line(fact))
+        """Print the fact, and what begins to wait for a person with it.
+
+        A conflict that is foreseen in the same files for another pair of branches is not printed.
+        """
+        if self._story.note(fact):
+            say(line(fact))
         if isinstance(fact, _MAY_WAIT):
             self._tell_waits()
 

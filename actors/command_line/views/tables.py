@@ -1,7 +1,8 @@
 """Make the tables and trees that commands print from the structs of `bus/`."""
 
 import shlex
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from shlex import quote
 from typing import Any
 
@@ -26,6 +27,7 @@ from bus.results import (
     TaskDiff,
 )
 from bus.rows import Task, Terminal, Workflow
+from bus.status import TaskStatus
 
 
 def _table(*heads: str, with_head: bool = True) -> Table:
@@ -48,10 +50,17 @@ _COLOURS = {
 }
 
 
-def ps(workflows: list[Workflow], questions: Questions | None = None, hidden: int = 0) -> Any:
+def ps(
+    workflows: list[Workflow],
+    questions: Questions | None = None,
+    hidden: int = 0,
+    *,
+    whole: bool = True,
+) -> Any:
     """Return what waits for a person, then a tree of each workflow.
 
-    `hidden` is how many workflows were left out.
+    `hidden` is how many workflows were left out. Without `whole`, of a workflow with many tasks
+    those that are completed or have not begun are only counted.
     """
     if not workflows and not hidden:
         return f"no workflow yet: {command('up', 'PLAN')}"
@@ -59,7 +68,7 @@ def ps(workflows: list[Workflow], questions: Questions | None = None, hidden: in
     parts: list[Any] = []
     if waiting:
         parts = [Text("waits for you", style="bold yellow"), *map(_wait, waiting), ""]
-    trees: list[Any] = [workflow_tree(workflow) for workflow in workflows]
+    trees: list[Any] = [workflow_tree(workflow, whole=whole) for workflow in workflows]
     if hidden:
         trees.append(Text(f"{hidden} that ended before are not shown: {command('ps', '--all')}"))
     return Group(*parts, *trees)
@@ -70,11 +79,16 @@ def _wait(wait: Wait) -> Text:
     return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
 
 
-def workflow_tree(workflow: Workflow) -> Tree:
-    """Return the tree of a workflow, its tasks and their terminals."""
+def workflow_tree(workflow: Workflow, *, whole: bool = True) -> Tree:
+    """Return the tree of a workflow, its tasks and their terminals; see `ps`."""
     title = f"[bold]{workflow.address}[/] {_status(workflow.status)}"
     tree = Tree(title + _reason(workflow))
-    for task in workflow.tasks:
+    shown = workflow.tasks
+    if not whole and len(shown) > _MANY_TASKS:
+        shown = [task for task in shown if task.status not in _QUIET]
+        counts = Counter(task.status for task in workflow.tasks if task.status in _QUIET)
+        tree.add(f"{_counted(counts)}: {escape(command('ps', workflow.id))}")
+    for task in shown:
         branch = tree.add(
             f"{task.address} {_status(task.status)} on {escape(task.branch)}" + _reason(task)
         )
@@ -86,6 +100,15 @@ def workflow_tree(workflow: Workflow) -> Tree:
     if workflow.merge_terminal:
         tree.add(_terminal_line(workflow.merge_terminal))
     return tree
+
+
+_MANY_TASKS = 12
+"""A workflow with more tasks is folded among others."""
+_QUIET = (TaskStatus.COMPLETED, TaskStatus.PENDING, TaskStatus.CANCELLED)
+
+
+def _counted(counts: Mapping[TaskStatus, int]) -> str:
+    return ", ".join(f"{counts[status]} {status}" for status in _QUIET if counts.get(status))
 
 
 _MOST_FORECASTS = 5
@@ -258,6 +281,8 @@ def preview(branches: list[BranchPreview]) -> Any:
 def _preview(branch: BranchPreview) -> str:
     if branch.unrelated:
         return f"{branch.branch}: shares no commit with the target"
+    if branch.unknown:
+        return f"{branch.branch}: not known: {branch.unknown}"
     if branch.conflicts:
         files = ", ".join(file.path for file in branch.conflicts)
         return f"{branch.branch}: conflicts with {', '.join(branch.with_branches)} in {files}"

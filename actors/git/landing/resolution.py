@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import msgspec
 import pygit2
 
+from actors.git.merging.attributes import Attributes
 from actors.git.merging.hunks import Missing, Sides, missing_hunks
-from actors.git.merging.room import Attributes, room
+from actors.git.merging.room import room
 from actors.git.reading.examination import Clean, Dirty, Unknown, examine
 from actors.git.reading.graph import descends
 from actors.git.reading.identity import Identity

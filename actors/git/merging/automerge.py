@@ -7,6 +7,7 @@ older than 2.38 does not have it. Then libgit2 merges, which does none of this.
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,14 +16,17 @@ from typing import Final
 import msgspec
 import pygit2
 
+from actors.git.merging.attributes import Attributes
 from actors.git.merging.conflicts import ConflictFile, Kind, conflict_files, kind_of
-from actors.git.merging.room import Attributes, room
+from actors.git.merging.room import room
 from actors.git.running.command import git_line
 from actors.git.running.names import shown
 
 _ENOUGH: Final = (2, 38)
 _RENAME: Final = re.compile(r"CONFLICT \(.*(rename|file/directory|location)")
 _DRIVER_FAILED: Final = "(?i)failed to execute internal merge|failure to merge"
+_AT_LEAST: Final = 0.5
+"""Seconds that a merge may take even if the others have used up the time."""
 _WORDS: Final = 500
 _BINARY: Final = "CONFLICT (binary)"
 _SUBMODULE: Final = "160000"
@@ -61,8 +65,19 @@ def unattached(git_dir: str) -> pygit2.Repository:
 class Automerge:
     """The merges of one repository. For one thread."""
 
-    def __init__(self, repo: pygit2.Repository, git_dir: str, runs_drivers: bool = True) -> None:
-        """Run merge drivers only with `runs_drivers`; without it, each keeps the side `onto`."""
+    def __init__(
+        self,
+        repo: pygit2.Repository,
+        git_dir: str,
+        *,
+        runs_drivers: bool = True,
+        seconds: float | None = None,
+    ) -> None:
+        """Run merge drivers only with `runs_drivers`; without it, each keeps the side `onto`.
+
+        All merges together may take `seconds`; without it, each may take as long as any git.
+        """
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._repo = repo
         self._git_dir = git_dir
         self._runs_drivers = runs_drivers
@@ -71,15 +86,18 @@ class Automerge:
     def merge(self, onto: str, tip: str) -> Merged:
         """Merge `tip` into `onto`; they must have a merge base.
 
-        Raise `GitRefused` if a merge driver failed, and `GitUnknown` if git cannot for another
-        reason.
+        Raise `GitRefused` if a merge driver failed, `DriverLate` if one took too long, and
+        `GitUnknown` if git cannot for another reason.
         """
         if not is_able():
             return self._by_library(onto, tip)
         options = ("--write-tree", "-z", "--messages")
         with room(self._git_dir, self._attributes, onto, self._runs_drivers) as made:
             output, said = made.git_and_words(
-                "merge-tree", *options, onto, tip, codes=(0, 1), refusals=_DRIVER_FAILED
+                *("merge-tree", *options, onto, tip),
+                codes=(0, 1),
+                refusals=_DRIVER_FAILED,
+                seconds=self._seconds_left(),
             )
         parts = [os.fsdecode(part) for part in output.split(b"\0")]
         stages = list(_stages(parts))
@@ -87,6 +105,11 @@ class Automerge:
         paths = frozenset(path for path, _, _ in stages)
         words = shown(said.strip()[:_WORDS]) if made.runs_drivers and conflicts else ""
         return Merged(parts[0], conflicts, paths, words)
+
+    def _seconds_left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        return max(_AT_LEAST, round(self._deadline - time.monotonic(), 1))
 
     def _by_library(self, onto: str, tip: str) -> Merged:
         index = unattached(self._git_dir).merge_commits(onto, tip)

@@ -21,6 +21,7 @@ from actors.git.merging.conflicts import ConflictFile, conflict_files, touched_p
 from actors.git.reading.graph import descends, merge_base
 from actors.git.reading.identity import Identity, identity
 from actors.git.reading.refs import HEADS, read_ref
+from actors.git.running.command import GitLate
 from actors.git.running.durable import settle
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import opened
@@ -156,21 +157,30 @@ class Preview(msgspec.Struct, frozen=True):
     conflicts: tuple[ConflictFile, ...]
     with_branches: tuple[str, ...]
     unrelated: bool = False
+    unknown: str = ""
+    """Why it is not known what the merge would do, such as that a merge driver hangs."""
 
 
-def preview(request: MergeRequest) -> tuple[Preview, ...]:
+def preview(request: MergeRequest, seconds: float | None = None) -> tuple[Preview, ...]:
     """Predict the merge of each branch, in order. A branch in conflict is left out of later ones.
+
+    All merges together may take `seconds`. After one that took too long, the rest is not known.
 
     Only objects are written, no refs and no files. Nothing refers to the objects, so a later
     `git gc` removes them.
     """
     repo = opened(request.git_dir)
-    auto = Automerge(repo, request.git_dir)
+    auto = Automerge(repo, request.git_dir, seconds=seconds)
     previews: list[Preview] = []
     steps: list[Step] = []
-    onto = request.base
+    onto, late = request.base, ""
     for branch in request.branches:
-        step = _merge_one(repo, auto, request, steps, onto, branch)
+        step: Step | Conflict | Unrelated | None = None
+        if not late:
+            try:
+                step = _merge_one(repo, auto, request, steps, onto, branch)
+            except GitLate as error:
+                late = str(error)
         conflict = step if isinstance(step, Conflict) else None
         if isinstance(step, Step):
             steps.append(step)
@@ -182,6 +192,7 @@ def preview(request: MergeRequest) -> tuple[Preview, ...]:
                 conflict.files if conflict else (),
                 conflict.with_branches if conflict else (),
                 isinstance(step, Unrelated),
+                late,
             )
         )
     return tuple(previews)

@@ -4,59 +4,35 @@ Git reads `.gitattributes` from the files of the work tree, not from the commits
 the attribute files of the commit are written into an empty directory. If the attributes name a
 merge driver that is configured, the whole commit is checked out there, because the driver may be a
 program of the repository. A room that runs no drivers does not need that.
+
+A driver that begins writes its name and its file beside the room. So one that hangs can be named:
+git itself does not say which driver it waits for.
 """
 
 import contextlib
 import os
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from shlex import quote
 
-import pygit2
-from pygit2.enums import FileMode
-
-from actors.git.running.command import git_and_words, split0
+from actors.git.merging.attributes import Attributes, Kind, configured
+from actors.git.running.command import GitLate, git_and_words
+from actors.git.running.names import shown
 from actors.platform.files import read_bounded
-from bus.user import file_of_user
 
-_ATTRIBUTES: Final = ".gitattributes"
-_ATTRIBUTE_BYTES: Final = 1 << 24
-"""Bytes of a file of attributes that are searched."""
-_DRIVER: Final = re.compile(rb"\bmerge=(\S+)")
-_USERS: Final = "~/.config/git/attributes"
-_BLOBS: Final = {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
-
-Files = tuple[tuple[str, bytes], ...]
+_NOTE_BYTES = 1 << 14
 
 
-class Attributes:
-    """The attribute files in a repository's commits, cached by git tree. For one thread."""
+class DriverLate(GitLate):
+    """A merge driver had not ended when its git was ended; the message names it and its file."""
 
-    def __init__(self, repo: pygit2.Repository) -> None:
-        self._repo = repo
-        self._known: dict[pygit2.Oid, Files] = {}
+    def __init__(self, name: str, path: str, seconds: float) -> None:
+        super().__init__(("merge-tree",), seconds)
+        self.said = f"the merge driver {name} of {path} did not end in {seconds:g} s"
 
-    def of(self, commit: str) -> Files:
-        """Return the path and the text of each `.gitattributes` in a commit."""
-        return self._below(self._repo[commit].peel(pygit2.Tree))
-
-    def _below(self, tree: pygit2.Tree) -> Files:
-        found = self._known.get(tree.id)
-        if found is None:
-            found = self._known[tree.id] = tuple(self._read(tree))
-        return found
-
-    def _read(self, tree: pygit2.Tree) -> Iterator[tuple[str, bytes]]:
-        for entry in tree:
-            name = entry.raw_name or b""
-            if isinstance(entry, pygit2.Tree):
-                for path, text in self._below(entry):
-                    yield os.path.join(os.fsdecode(name), path), text  # noqa: PTH118
-            elif name == _ATTRIBUTES.encode() and entry.filemode in _BLOBS:
-                assert isinstance(entry, pygit2.Blob)
-                yield _ATTRIBUTES, entry.data
+    def __str__(self) -> str:
+        return self.said
 
 
 class Room:
@@ -65,7 +41,7 @@ class Room:
     def __init__(self, git_dir: str, path: str) -> None:
         self._git_dir = git_dir
         self.path = path
-        self.options: tuple[str, ...] = ()
+        self.drivers: Mapping[str, str] = {}
         self.runs_drivers = False
 
     def git(self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,)) -> bytes:
@@ -73,18 +49,53 @@ class Room:
         return self.git_and_words(*args, stdin=stdin, codes=codes)[0]
 
     def git_and_words(
-        self, *args: str, stdin: bytes = b"", codes: tuple[int, ...] = (0,), refusals: str = ""
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        codes: tuple[int, ...] = (0,),
+        refusals: str = "",
+        seconds: float | None = None,
     ) -> tuple[bytes, str]:
-        """Run `git ARGS` in the room. See `command.git_and_words`."""
+        """Run `git ARGS` in the room. See `command.git_and_words`; may also raise `DriverLate`."""
         env = {
             "GIT_DIR": self._git_dir,
             "GIT_WORK_TREE": self.path,
             "GIT_INDEX_FILE": f"{self.path}.index",
+            "GIT_CONFIG_COUNT": str(len(self.drivers)),
         }
-        words = (*self.options, *args)
-        return git_and_words(
-            *words, at=self.path, env=env, stdin=stdin, codes=codes, refusals=refusals
-        )
+        for number, (name, command) in enumerate(self.drivers.items()):
+            env[f"GIT_CONFIG_KEY_{number}"] = f"merge.{name}.driver"
+            env[f"GIT_CONFIG_VALUE_{number}"] = command
+        try:
+            return git_and_words(
+                *args,
+                at=self.path,
+                env=env,
+                stdin=stdin,
+                codes=codes,
+                refusals=refusals,
+                seconds=seconds,
+            )
+        except GitLate as late:
+            begun = self._begun_driver()
+            raise (DriverLate(*begun, late.seconds) if begun else late) from None
+
+    def announced(self, name: str, command: str) -> str:
+        """Return the driver's command, which first writes the driver's name and its file."""
+        return f"printf '%s\\0%s' {_escaped(name)} %P > {_escaped(self._note)}\n{command}"
+
+    @property
+    def _note(self) -> str:
+        return f"{self.path}.driver"
+
+    def _begun_driver(self) -> tuple[str, str] | None:
+        """Return the name and the file of the driver that began last; None if none did."""
+        try:
+            words = os.fsdecode(read_bounded(Path(self._note), _NOTE_BYTES))
+        except OSError:
+            return None
+        name, _, path = words.partition("\0")
+        return shown(name), shown(path)
 
 
 @contextlib.contextmanager
@@ -105,32 +116,17 @@ def room(
             place = path / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(text)
-        drivers = _drivers(made, git_dir, files)
+        drivers = configured(git_dir, files, Kind.MERGE)
         if drivers and runs_drivers:
             made.git("read-tree", commit)
             made.git("checkout-index", "-q", "-a", "-f")
             made.runs_drivers = True
+            made.drivers = {n: made.announced(n, command) for n, command in drivers.items()}
         elif drivers:
-            made.options = tuple(o for n in drivers for o in ("-c", f"merge.{n}.driver=true"))
+            made.drivers = dict.fromkeys(drivers, "true")
         yield made
 
 
-def _drivers(made: Room, git_dir: str, files: Files) -> set[str]:
-    """Return the names of the configured merge drivers that some attribute file names.
-
-    The files are those of the commit, of the repository (`info/attributes`) and of the user.
-    """
-    texts = [text for _, text in files]
-    known = _settings(made, r"^(core\.attributesfile|merge\..*\.driver)$")
-    place = known.pop("core.attributesfile", _USERS)
-    for other in filter(None, (Path(git_dir, "info", "attributes"), file_of_user(place))):
-        with contextlib.suppress(OSError):
-            texts.append(read_bounded(other, _ATTRIBUTE_BYTES))
-    named = {os.fsdecode(name) for text in texts for name in _DRIVER.findall(text)}
-    return named & {key.removeprefix("merge.").removesuffix(".driver") for key in known}
-
-
-def _settings(made: Room, pattern: str) -> dict[str, str]:
-    """Return the settings whose name (section and key in lower case) matches `pattern`."""
-    lines = split0(made.git("config", "-z", "--get-regexp", pattern, codes=(0, 1)))
-    return {key: value for key, _, value in (line.partition("\n") for line in lines)}
+def _escaped(word: str) -> str:
+    """Quote a word for the shell, in a command in which git replaces `%` and a letter."""
+    return quote(word).replace("%", "%%")

@@ -90,6 +90,7 @@ class GitLate(GitUnknown):
 
     def __init__(self, args: tuple[str, ...], seconds: float) -> None:
         super().__init__(args, -1, f"it took longer than {seconds:g} s and was ended")
+        self.seconds = seconds
 
 
 def git(
@@ -143,8 +144,12 @@ def git_and_words(
     codes: tuple[int, ...] = (0,),
     refusals: str = "",
     everywhere: bool = False,
+    seconds: float | None = None,
 ) -> tuple[bytes, str]:
-    """Run git as `git` does; return its output and what it, or what it ran, said of errors."""
+    """Run git as `git` does; return its output and what it, or what it ran, said of errors.
+
+    It may take `seconds`; without it `GIT_SECONDS`, or `HOOK_SECONDS` with hooks.
+    """
     # A worktree that lost its `.git` must not make git find a repository above it.
     above = str(Path(at).absolute().parent)
     environ = git_env()
@@ -154,7 +159,7 @@ def git_and_words(
         command += ["-c", option]
     place = {} if everywhere else explicit(at)
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place, **(env or {})}
-    limit = HOOK_SECONDS if hooks else GIT_SECONDS
+    limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)
     try:
         code, output, errors = run([*command, *args], stdin, environ, limit)
     except subprocess.TimeoutExpired:

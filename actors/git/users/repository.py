@@ -24,7 +24,6 @@ import msgspec
 import pygit2
 from pygit2.enums import FileStatus
 
-from actors.git.merging.automerge import is_able
 from actors.git.reading.changes import changed
 from actors.git.reading.identity import identity
 from actors.git.reading.refs import HEADS, RefScanner
@@ -32,12 +31,9 @@ from actors.git.running.command import GitFailed, git, is_installed
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.names import read_name, shown
 from actors.git.running.places import NOT_THERE, is_bare, main_workdir, own_git_dir
-from actors.git.users import settings
+from actors.git.users import programs, settings
 from actors.git.users.branches import check_name, check_together
-from actors.platform.files import read_bounded
 
-_ATTRIBUTES = 1 << 20
-"""Bytes of `.gitattributes` that are searched for LFS."""
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
 
 
@@ -127,7 +123,10 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         branches=frozenset(heads),
         author=str(identity(path)),
         settings=settings.converting(spots[0] if spots else git_dir),
-        notes=tuple(_notes(repo, git_dir, state.head, target)),
+        notes=(
+            *_notes(repo, git_dir, state.head, target),
+            *programs.notes(git_dir, heads[target]),
+        ),
     )
 
 
@@ -286,21 +285,5 @@ def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> lis
     workdir = repo.workdir
     if workdir is not None and Path(workdir, ".gitmodules").exists():
         notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
-    filters = _filters(Path(workdir, ".gitattributes")) if workdir is not None else set()
-    if "lfs" in filters:
-        notes.append("LFS files: merges compare the pointers, not the contents")
-    for name in sorted(filters):
-        notes.append(f"filter {name}: tests see what it writes, as it is configured now")
-    if not is_able():
-        notes.append("this git is older than 2.38: merges use no attributes and no merge drivers")
     notes += settings.notes(workdir or git_dir, target)
     return notes
-
-
-def _filters(attributes: Path) -> set[str]:
-    """Return the names of the filters in an attribute file."""
-    try:
-        text = read_bounded(attributes, _ATTRIBUTES).decode(errors="replace")
-    except OSError:
-        return set()
-    return set(re.findall(r"\bfilter=(\S+)", text))

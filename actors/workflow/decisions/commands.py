@@ -55,13 +55,23 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
         raise illegal(
             Reason.ALREADY_WORKED,
             f"{draft.workflow.address} has already worked; it can be repaired, not prepared",
-            actions=[Action(Do.REPAIR, draft.workflow.address)],
+            actions=_after_work(draft),
         )
     draft.move_workflow(WorkflowStatus.STARTING, _BY_PERSON)
     for task in draft.workflow.tasks:
         is_first = task.status == TaskStatus.PENDING and not task.waits
         for terminal in task.line if is_first else ():
             draft.set_terminal(terminal, wanted=True)
+
+
+def _after_work(draft: Draft) -> list[Action]:
+    """Return what helps a workflow that has worked and stopped: as `ps` says it."""
+    failed = [t for t in draft.workflow.tasks if t.status == TaskStatus.FAILED]
+    if failed:
+        return [Action(Do.RETRY, failed[0].address), outcomes.repair_action(draft)]
+    if draft.workflow.merge.red:
+        return [outcomes.repair_action(draft)]
+    return [Action(Do.GET, draft.workflow.address)]
 
 
 @command.register
@@ -138,13 +148,7 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     else:
         _require(draft, Reason.NOT_FAILED, WorkflowStatus.FAILED)
         _red_merge(draft)
-    helper = HelperPlan(cli=order.cli) if order.cli else draft.plan.error
-    if helper is None:
-        raise illegal(
-            Reason.NO_ERROR_TERMINAL,
-            "the plan has no [error]: the repair must name a program (`cli`)",
-            actions=[outcomes.repair_action(draft)],
-        )
+    helper = HelperPlan(cli=order.cli) if order.cli else outcomes.repairer(draft)
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
     for task in failed:

@@ -312,12 +312,17 @@ def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
     offer(draft, [t.address for t in failed], evidence, actions)
 
 
+def repairer(draft: Draft) -> HelperPlan:
+    """Return who repairs if a person names no program: [error], or the first terminal's program."""
+    return draft.plan.error or HelperPlan(cli=draft.plan.task[0].terminal[0].cli)
+
+
 def repair_action(draft: Draft) -> Action:
     """Return the action that repairs the workflow.
 
-    If the plan has no [error], the action names a program.
+    If the plan has no [error], the action names the program that repairs.
     """
-    fields = {} if draft.plan.error else {"cli": draft.plan.task[0].terminal[0].cli}
+    fields = {} if draft.plan.error else {"cli": repairer(draft).cli}
     return Action(Do.REPAIR, draft.workflow.address, fields)
 
 

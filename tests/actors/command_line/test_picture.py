@@ -137,3 +137,10 @@ def test_times_are_local_and_say_their_zone(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_conflict_foreseen_for_more_pairs_is_one_of_the_newest_facts_once() -> None:
+    pairs = [["b0", f"b{number}"] for number in range(1, 60)]
+    told = [facts.MergeForecast(address="demo/", branches=pair, files=["f"]) for pair in pairs]
+    other = facts.MergeForecast(address="demo/", branches=["b1", "b2"], files=["g"])
+    assert story(*told, other, *told).newest == [told[0], other]

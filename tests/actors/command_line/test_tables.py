@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -188,3 +189,20 @@ def test_a_conflict_says_what_to_do_and_where() -> None:
         "demo has a conflict in a.py, b.py: resolve it and commit in /home/w/.merge-1, then go on"
     )
     assert wait.commands == ["python run.py merge demo --continue"]
+
+
+def test_a_large_workflow_is_folded_unless_it_is_asked_for() -> None:
+    """What runs and what failed stays; what is over or has not begun is counted."""
+    workflow = _workflow("running")
+    (model,) = workflow.tasks
+    by_number = [*[TaskStatus.COMPLETED] * 30, *[TaskStatus.PENDING] * 28, TaskStatus.FAILED]
+    workflow.tasks = [model] + [
+        msgspec.structs.replace(model, address=f"demo/t{number}/", status=status)
+        for number, status in enumerate(by_number)
+    ]
+    folded = _text(tables.ps([workflow], whole=False))
+    assert "30 completed, 28 pending: python run.py ps demo" in folded
+    assert [word for word in folded.split() if word.startswith("demo/")][-3:] == [
+        *("demo/", "demo/a/", "demo/t58/"),
+    ]
+    assert _text(tables.ps([workflow])).count("demo/t") > 59

@@ -21,7 +21,7 @@ from bus.errors import Refused
 from bus.requests import WorkflowPrepare
 from store.errors import Damaged
 from tests.actors.served import Served, flat, lives, until, workers
-from tests.doors.kit import coder, done, plan_text
+from tests.doors.kit import Home, coder, done, plan_text
 from tests.repositories import git, make_repo
 
 Reply = dict[str, Any]
@@ -222,13 +222,17 @@ def test_a_merge_driver_that_hangs_is_refused_with_the_reason(
     assert not lives(int((tmp_path / "pid").read_text()))
 
 
-def test_a_preview_whose_merge_driver_hangs_ends_at_its_limit_and_disturbs_no_merge(
+def test_a_preview_whose_merge_driver_hangs_names_it_and_disturbs_no_merge(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previewer, "PREVIEW_SECONDS", 2.0)
+    monkeypatch.setattr(previewer, "TO_TELL", 3.0 / previewer.PREVIEW_SECONDS)
     gate = tmp_path / "gate"
     name = merging_with(served, tmp_path, f"until [ -e {gate} ]; do sleep 0.05; done")
-    assert refusal(lambda: served.client.call("merge.preview", workflow=name)) == (503, "too_long")
+    first, second = served.client.call("merge.preview", workflow=name)
+    assert (first["branch"], first["unknown"]) == ("feat/a", "")
+    assert second["unknown"].startswith("the merge driver own of f did not end in ")
+    run = Home(served.home).ok("merge", name, "--preview")
+    assert "feat/b: not known: the merge driver own of f did not end in" in run
     assert served.client.call("workflow.get", workflow=name)["status"] == "merging"
     gate.touch()
     served.until_status(name, "completed")

@@ -232,6 +232,21 @@ def test_an_index_that_libgit2_does_not_know_stops_nothing(repo: Repo, kind: str
     assert survey(str(repo.path), "main").target == "main"
 
 
+def test_a_driver_that_hangs_is_named_with_its_file(repo: Repo) -> None:
+    """Hazard 74."""
+    name = "it's 100%.txt"
+    repo.commit("Attributes", {".gitattributes": "*.txt merge=o%wn\n", name: "0\n"})
+    repo.git("config", "merge.o%wn.driver", "while :; do sleep 0.1; done")
+    repo.branch("one", {name: "1\n"})
+    repo.branch("two", {name: "2\n"})
+    repo.branch("three", {"other": "3\n"})
+    branches = [(branch, "") for branch in ("one", "two", "three")]
+    first, *others = preview(plan_merge(repo.git_dir, "main", branches, time=0), seconds=3)
+    assert first.unknown == ""
+    for other in others:
+        assert other.unknown.startswith(f"the merge driver o%wn of {name} did not end in ")
+
+
 def test_a_forecast_runs_no_driver(repo: Repo) -> None:
     driver(repo)
     repo.git("config", "merge.script.driver", f"touch {repo.path}/ran")

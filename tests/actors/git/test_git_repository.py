@@ -135,6 +135,20 @@ def test_submodules_and_lfs_are_told(repo: Repo) -> None:
     assert "filter lfs" in notes[2]
 
 
+def test_the_programs_that_attributes_name_are_told(repo: Repo) -> None:
+    text = "# c merge=no\na merge=own\nb merge=ours\nc merge=union\nd filter=f\ne filter=g\n"
+    repo.commit("More", {"below/.gitattributes": text})
+    repo.git("config", "merge.own.driver", "./merge.sh %A\x1b")
+    repo.git("config", "filter.f.clean", "cat")
+    assert list(survey(str(repo.path), "main").notes) == [
+        "filter f: tests see what it writes; it runs cat",
+        "filter g: it is not configured (filter.g.smudge), so nothing runs",
+        "merge driver ours: it is not configured (merge.ours.driver), so git merges its files as"
+        " text",
+        "merge driver own: each merge runs it: ./merge.sh %A\\x1b",
+    ]
+
+
 def test_existing_branches_are_named(repo: Repo) -> None:
     repo.git("branch", "feat/x")
     assert survey(str(repo.path), "main", ["feat/x"]).existing == {"feat/x": repo.oid("main")}

@@ -87,7 +87,8 @@ def _set(row: Any, column: str, value: Any) -> None:
 
 
 def _insert(state: Workflow | None, insert: Insert) -> Workflow:
-    values = {k: v for k, v in insert.values.items() if k not in ("plan", "workflow", "settings")}
+    unread = ("plan", "workflow", "settings", "submission")
+    values = {k: v for k, v in insert.values.items() if k not in unread}
     if insert.table == "workflow":
         return Workflow(
             **values, address=f"{values['id']}/", status=WorkflowStatus.CREATED, merge=Merge()

@@ -149,12 +149,14 @@ def test_repair_by_hand_starts_the_error_terminals_of_all_failed_tasks() -> None
     assert world.status() == WorkflowStatus.MERGING
 
 
-def test_repair_names_a_program_where_the_plan_has_none() -> None:
+@pytest.mark.parametrize("named", ["codex", ""])
+def test_repair_without_error_in_the_plan_starts_the_named_or_the_first_program(
+    named: str,
+) -> None:
     world = running("coder")
     says(world, "a", "fail")
-    assert not world.order(REPAIR)
-    orders(world, requests.WorkflowRepair(workflow="demo", cli="codex"))
-    assert world.find("demo/a/error/").cli == "codex"
+    orders(world, requests.WorkflowRepair(workflow="demo", cli=named))
+    assert world.find("demo/a/error/").cli == (named or world.find("demo/a/1/").cli)
     assert statuses(world, "a") == ["running", "failed", "running"]
 
 
