@@ -33,6 +33,16 @@ class LimitKind(StrEnum):
     """A cap of the plan's `[limits]` is reached."""
 
 
+class LaunchWait(StrEnum):
+    """What a launch waits for beside its turn. `NONE` stands in the row of one that does not."""
+
+    NONE = ""
+    MEMORY = "memory"
+    """The machine has too little free memory."""
+    DISK = "disk"
+    """The disk of the home, or of the repository, is nearly full."""
+
+
 OF_ACCOUNT = frozenset(
     {LimitKind.USAGE, LimitKind.RATE, LimitKind.OVERLOAD, LimitKind.LOGIN, LimitKind.CREDIT}
 )

@@ -32,12 +32,13 @@ class AskTurn(Message, frozen=True):
     """A terminal asks the launcher for its turn to start.
 
     With `alone`, no other terminal may start before this one is ready, because it reads the user's
-    own configuration.
+    own configuration. `memory` is what its program needs, in MiB.
     """
 
     terminal: str
     incarnation: int
     alone: bool = False
+    memory: int = 0
 
 
 class Started(Message, frozen=True):

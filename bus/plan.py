@@ -18,6 +18,7 @@ from bus.environment import fault
 from bus.errors import Refused, malformed
 from bus.graph import Graph, cycle
 from bus.kinds import Role
+from bus.notify import Notify, faults
 from bus.plan_lines import Path, line_of
 from bus.plan_orchestrator import Orchestrator, ThinkingCaps
 from bus.plan_orchestrator import problems as of_orchestrator
@@ -169,6 +170,7 @@ class Plan(_Strict):
     test_network: TestNetwork = "on"
     sandbox_allow: list[Text] = []
     limits: Caps | None = None
+    notify: Notify | None = None
     defaults: Defaults | None = None
     merge: HelperPlan | None = None
     error: HelperPlan | None = None
@@ -197,6 +199,7 @@ _SHAPE: Shape[Plan] = Shape(
         ("task", "limits"): Caps,
         ("task", "terminal", "limits"): Caps,
         ("limits",): Caps,
+        ("notify",): Notify,
         ("merge",): HelperPlan,
         ("error",): HelperPlan,
         ("defaults",): Defaults,
@@ -354,6 +357,7 @@ def _beyond_types(plan: Plan) -> list[Problem]:
             problem("there is nothing to review yet", "task", i, "terminal", 0, "role")
     found += _beyond_types_of_graph(plan)
     found += of_orchestrator(plan.orchestrator)
+    found += [Problem(("notify", key), rule) for key, rule in faults(plan.notify)]
     for key, patterns in (("copy", plan.copy), ("setup_inputs", plan.setup_inputs)):
         for index, pattern in enumerate(patterns):
             parts = PurePosixPath(pattern).parts

@@ -120,6 +120,8 @@ class CheckedPlan(msgspec.Struct):
     """The variables that look like keys, are set, and reach the tests."""
     tests_fenced: bool = False
     """Whether the tests run in a sandbox."""
+    notify: list[str] = []
+    """The program and the web address that are told what happens."""
 
 
 class ShownPlan(msgspec.Struct):

@@ -3,7 +3,7 @@
 import msgspec
 
 from bus.graph import Graph, in_order
-from bus.kinds import CauseKind, LimitKind, Role
+from bus.kinds import CauseKind, LaunchWait, LimitKind, Role
 from bus.status import (
     LIVE_TERMINAL,
     OPEN_QUESTION,
@@ -64,6 +64,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     ended: int = 0
     nudges: int = 0
     idle: str = ""
+    waits: LaunchWait = LaunchWait.NONE
     limited: LimitKind = LimitKind.NONE
     until: str = ""
     estimated: bool = False
@@ -225,12 +226,27 @@ class Merge(msgspec.Struct, kw_only=True):
 class Account(msgspec.Struct, kw_only=True):
     """An account at a provider, as far as a limit of it is known.
 
-    `until` is as in `Terminal`; `by` is `LimitKind.NONE` if nothing keeps it.
+    `until` is as in `Terminal`; `by` is `LimitKind.NONE` if nothing keeps it. `probe` is the
+    terminal that alone asks a provider that failed whether it serves again.
     """
 
     name: str
     by: LimitKind = LimitKind.NONE
     until: str = ""
+    probe: str = ""
+
+
+class Notice(msgspec.Struct, kw_only=True):
+    """How far a person was told, by one way.
+
+    `recipient` is a `bus.notify.Notify` as JSON. `told` is the seq up to which the person was told;
+    `seqs` are those of the facts that are being told now, by the try `number`.
+    """
+
+    recipient: str
+    told: int = 0
+    seqs: list[int] = []
+    number: int = 0
 
 
 class Used(msgspec.Struct):

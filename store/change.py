@@ -28,6 +28,7 @@ Table = Literal[
     "commit",
     "actorstate",
     "account",
+    "notice",
     "usage",
     "question",
     "meta",
@@ -48,6 +49,7 @@ KEYS = {
     "actorstate": "address",
     "account": "name",
     "question": "key",
+    "notice": "recipient",
     "meta": "key",
 }
 

@@ -6,7 +6,7 @@ the type checker checks. A test compares them with the tables.
 
 from typing import TypedDict
 
-from bus.kinds import LimitKind
+from bus.kinds import LaunchWait, LimitKind
 from bus.rows import Cause, Forecast
 from bus.status import MergeStage, QuestionStage
 
@@ -109,6 +109,7 @@ class TerminalColumns(TypedDict, total=False):
     ended: int
     nudges: int
     idle: str
+    waits: LaunchWait
     limited: LimitKind
     until: str
     estimated: bool

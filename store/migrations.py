@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from peewee import IntegrityError, SqliteDatabase
 
-from bus.kinds import LimitKind
+from bus.kinds import LaunchWait, LimitKind
 from store.own_merge_table import give_merge_its_table
-from store.tables import TABLES, Account, Question, Usage
+from store.tables import TABLES, Account, Notice, Question, Usage
 
 
 def _create(database: SqliteDatabase) -> None:
@@ -152,6 +152,20 @@ def _add_questions(database: SqliteDatabase) -> None:
         database.execute_sql("ALTER TABLE workflow ADD COLUMN submission TEXT NOT NULL DEFAULT ''")
 
 
+def _add_notices(database: SqliteDatabase) -> None:
+    """Add how far persons were told, who asks a failed provider, and what launches wait for."""
+    if "waits" not in {column.name for column in database.get_columns("terminal")}:
+        kinds = ", ".join(f"'{kind}'" for kind in LaunchWait)
+        database.execute_sql(
+            "ALTER TABLE terminal ADD COLUMN waits TEXT NOT NULL DEFAULT ''"
+            f" CHECK (waits IN ({kinds}))"
+        )
+    if "probe" not in {column.name for column in database.get_columns("account")}:
+        database.execute_sql("ALTER TABLE account ADD COLUMN probe TEXT NOT NULL DEFAULT ''")
+    with database.bind_ctx([Notice]):
+        database.create_tables([Notice])
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -168,6 +182,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_checks,
     _add_conversations,
     _add_questions,
+    _add_notices,
 )
 
 VERSION = len(STEPS)

@@ -22,9 +22,10 @@ from peewee import SqliteDatabase
 from bus import rows
 from bus.facts import AnyFact, decode_fact
 from bus.kinds import LimitKind
+from bus.notify import Notify
 from bus.plan import Plan, TerminalPlan
 from bus.status import IN_LINE, QuestionStage, WorkflowStatus
-from store import used
+from store import told, used
 from store.damage import damaged, is_damage
 from store.database import open_database
 from store.json_rows import one_terminal, whole_workflow
@@ -346,8 +347,11 @@ class Reader:
 
     def account(self, name: str) -> rows.Account:
         """Return what is known of an account's limits."""
-        found = self._sql('SELECT "by", until FROM account WHERE name = ?', name) or [("", "")]
-        return rows.Account(name=name, by=LimitKind(found[0][0]), until=found[0][1])
+        found = self._sql('SELECT "by", until, probe FROM account WHERE name = ?', name)
+        if not found:
+            return rows.Account(name=name)
+        ((by, until, probe),) = found
+        return rows.Account(name=name, by=LimitKind(by), until=until, probe=probe)
 
     def counted(self, terminal: str, first: int) -> tuple[int, int, int, int]:
         """Return input, output and cached tokens and requests since the incarnation `first`."""
@@ -356,6 +360,14 @@ class Reader:
     def usage(self, workflow: str = "") -> list[rows.Used]:
         """Return what was used, by terminal, account and day; of all workflows with ""."""
         return used.usage(self._sql, workflow)
+
+    def notices(self) -> list[rows.Notice]:
+        """Return how far persons were told, by each way."""
+        return told.notices(self._sql)
+
+    def notified(self, workflow: str) -> tuple[int, Notify | None]:
+        """Return the seq of a workflow's first fact, and `[notify]` of its plan."""
+        return told.asked(self._sql, workflow)
 
     def actor_state(self, address: str) -> bytes | None:
         """Return the stored state of an actor, or None."""

@@ -19,7 +19,7 @@ from peewee import (
     TextField,
 )
 
-from bus.kinds import LimitKind, Role
+from bus.kinds import LaunchWait, LimitKind, Role
 from bus.status import MergeStage, QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 
@@ -176,6 +176,7 @@ class Terminal(Model):
     ended = _number()
     nudges = _number()
     idle = _text()
+    waits = _word("waits", LaunchWait, LaunchWait.NONE)
     limited = _word("limited", LimitKind, LimitKind.NONE)
     until = _text()
     estimated = _flag()
@@ -250,6 +251,16 @@ class Account(Model):
     name = TextField(primary_key=True)
     by = _word("by", LimitKind, LimitKind.NONE)
     until = _text()
+    probe = _text()
+
+
+class Notice(Model):
+    """How far a person was told by one way; see `bus.rows.Notice`."""
+
+    recipient = TextField(primary_key=True)
+    told = _number()
+    seqs = _list()
+    number = _number()
 
 
 class Usage(Model):
@@ -315,6 +326,7 @@ TABLES = (
     Commit,
     ActorState,
     Account,
+    Notice,
     Usage,
     Question,
     Meta,

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("actors.pty", "actors.system", "actors.git"),
     ("actors.clis", "actors.workflow", "actors.merger", "actors.watcher"),
     ("actors.models",),
-    ("actors.terminal", "actors.plan", "actors.orchestrator"),
+    ("actors.terminal", "actors.plan", "actors.notice", "actors.orchestrator"),
     ("actors.gateway",),
     ("actors.runtime",),
     ("actors.command_line", "actors.web", "actors.tcp"),

@@ -12,7 +12,7 @@ import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -205,7 +205,8 @@ class Profile(Table, frozen=True):
       user has set a variable that chooses a cloud.
     - `git_identity` says that the program hides the user's git configuration from its tools.
       Author and committer of commits are then set by variables.
-    - `ready_timeout` is in seconds.
+    - `ready_timeout` is in seconds. `memory` is what the program takes, in MiB: it is started only
+      if so much is free.
     - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
       `switch = "global"` is refused.
     """
@@ -234,6 +235,7 @@ class Profile(Table, frozen=True):
     exit: Exit = Exit()
     version: Version = Version()
     ready_timeout: float = 60.0
+    memory: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     switch: Literal["isolated", "global"] = "isolated"
     not_global: str = ""
 

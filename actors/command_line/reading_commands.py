@@ -18,7 +18,7 @@ from actors.command_line.options import ask, client, home, home_option, json_opt
 @home_option
 def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
     """List the workflows; show first what waits for a person."""
-    from actors.command_line.client.asking import questions, recent
+    from actors.command_line.client.asking import questions, recent, since
     from actors.command_line.views import tables
     from bus.requests import WorkflowGet, WorkflowList
 
@@ -29,8 +29,12 @@ def ps(workflow: str | None, whole: bool, as_json: bool) -> None:
             found = [door.ask(WorkflowGet(workflow=workflow))]
         shown = found if whole or as_json or workflow else recent(door, found)
         asked = {} if as_json else questions(door, shown)
+        waiting = [] if as_json else tables.waiting(shown, asked)
+        began = since(door, {where for where, _ in waiting}) if len(waiting) > 1 else {}
     hidden = len(found) - len(shown)
-    show(shown, as_json, lambda rows: tables.ps(rows, asked, hidden, whole=whole or bool(workflow)))
+    waiting.sort(key=lambda each: began.get(each[0], "unknown"))  # what is unknown comes last
+    told, every = [wait for _, wait in waiting], whole or bool(workflow)
+    show(shown, as_json, lambda rows: tables.ps(rows, told, hidden, whole=every))
 
 
 @main.command()

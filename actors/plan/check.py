@@ -27,6 +27,7 @@ from actors.plan import config
 from actors.plan.branches import number_existing, refuse_existing
 from actors.plan.instructions import with_instructions
 from actors.plan.models import about_orchestrator, check_orchestrator
+from actors.plan.notices import check_notify, told_by
 from actors.plan.programs import programs, starters
 from actors.platform import sandbox
 from bus.action import Action, Do
@@ -82,7 +83,8 @@ def check(
     if plan.test is not None:
         check_test(plan.test, plan.environment)
     order = _launch_order(plan)
-    warnings = [*_warnings(plan, found), *renamed, *of_clis]
+    of_notify = check_notify(plan, base)
+    warnings = [*_warnings(plan, found), *renamed, *of_clis, *of_notify]
     return Checked(plan=plan, survey=found, order=order, warnings=warnings)
 
 
@@ -381,4 +383,5 @@ def shown(checked: Checked) -> CheckedPlan:
         copied=[str(name) for name in to_copy(Path(plan.repo), plan.copy)],
         test_env=[name for name in plan.test_env if name in os.environ],
         tests_fenced=plan.is_fenced,
+        notify=told_by(plan),
     )

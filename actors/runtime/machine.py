@@ -14,7 +14,7 @@ from actors.clis import lookup
 from actors.clis.profile import Profile
 from actors.clis.providers import Provider, ProviderError
 from actors.clis.version import ask
-from actors.platform import descriptors
+from actors.platform import descriptors, room
 from bus.results import Finding
 
 TERMINAL_MIB: Final = 300
@@ -23,7 +23,6 @@ _FEW_WATCHES: Final = 8_192
 """Below this, a few large repositories use up the watches of a user."""
 _ONLINE_SECONDS: Final = 5.0
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
-_MEMORY: Final = Path("/proc/meminfo")
 
 
 def findings(online: bool) -> Iterator[Finding]:
@@ -60,10 +59,8 @@ def _watches() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    try:
-        lines = _MEMORY.read_text().splitlines()
-        free = next(int(line.split()[1]) >> 10 for line in lines if line.startswith("MemAvail"))
-    except (OSError, ValueError, StopIteration):
+    free = room.free_memory()
+    if free is None:
         return
     count = free // TERMINAL_MIB
     what = f"{free} MiB of memory free: room for about {count} terminals of a real CLI"

@@ -21,6 +21,7 @@ from actors.gateway.doors import DoorProcess, Doors
 from actors.gateway.publisher import Committed
 from actors.gateway.repeats import Repeats
 from actors.models.starting import end_unneeded
+from actors.notice.worth import wakes
 from actors.platform import descriptors
 from actors.platform.loop import EventLoop
 from actors.platform.owners import end_abandoned, work_for
@@ -294,6 +295,8 @@ class Runtime:
         self._stage.timers.notify(addresses.PUBLISHER, Committed(stored))
         for id in {s.fact.address.split("/", 1)[0] for s in stored if s.fact.observed}:
             self._bus.send(addresses.workflow(id), _LOOK)
+        if any(wakes(s.fact) for s in stored):
+            self._stage.timers.notify(addresses.NOTIFIER, Look())
 
     def _count_failure(self, address: str, error: BaseException, at: float) -> None:
         """Tell a workflow of an actor that fails again and again, and show it beside its status."""

@@ -6,6 +6,7 @@
       previewer
       examiner
       janitor
+      notifier
       warden
       orchestrator         asks a model, where a plan has one
       models               starts the model gateway, a process of its own, when it is needed
@@ -45,6 +46,7 @@ from actors.merger.actor import Merger
 from actors.merger.janitor import Janitor
 from actors.merger.previewer import Previewer
 from actors.models.keeper import ModelKeeper
+from actors.notice.actor import Notifier
 from actors.orchestrator.actor import OrchestratorActor
 from actors.plan.change import checked_change
 from actors.supervision.backoff import Backoff
@@ -94,6 +96,7 @@ def root_spec(
             worker("janitor", Janitor, stage),
             worker("warden", Warden, stage),
             worker("models", ModelKeeper, stage),
+            worker("notifier", Notifier, stage),
             worker("consoles", Consoles, stage),
             worker("screens", ScreenReader, stage),
             worker("outputs", Outputs, stage),

@@ -66,7 +66,9 @@ class Launch:
         self._where = where
         port = self._port
         alone = not is_isolated(port.asked, port.profile)
-        port.stage.tell(addresses.LAUNCHER, AskTurn(port.at, port.row.incarnation, alone))
+        port.stage.tell(
+            addresses.LAUNCHER, AskTurn(port.at, port.row.incarnation, alone, port.profile.memory)
+        )
 
     def refuse(self, message: YourTurn) -> None:
         """Give back a turn that is of no use."""

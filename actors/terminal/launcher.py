@@ -9,19 +9,42 @@ and no other is started before it is ready.
 The launcher stores nothing: after a restart every terminal that is `starting` asks again. A
 terminal for which a provider is switched on keeps its turn, so that no other program reads that
 configuration.
+
+A program is started only if the machine has the memory that its profile names, and the disk has
+room. Until then it waits, and those behind it wait too, so that none is overtaken again and again.
+What runs is not ended for it.
 """
 
 from collections import deque
+from contextlib import suppress
+from pathlib import Path
 
+from actors.platform import room
+from actors.platform.loop import Timer
 from actors.pty import records
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from actors.terminal import switching
+from bus import address as addresses
+from bus.facts import LaunchWaits
+from bus.kinds import LaunchWait
 from bus.messages import AskTurn, Look, Started, TurnOver, YourTurn
 from bus.rows import Terminal
+from store.change import Operation, Update
+from store.errors import LostRace
 
 IN_FLIGHT = 8
 """How many isolated programs may be becoming ready at a time."""
+
+
+MEMORY_RESERVE = 256
+"""MiB of memory that stay free."""
+DISK_RESERVE = 512
+"""MiB that stay free on the disks of the home and of the repository."""
+PRESSURE = 20.0
+"""Percent of the time in which everything waits for memory: no program is started meanwhile."""
+AGAIN = 3.0
+"""Seconds until memory and disk are looked at again for a launch that waits."""
 
 
 class Launcher(CompanyActor):
@@ -31,7 +54,8 @@ class Launcher(CompanyActor):
         super().__init__(stage)
         self._queue: deque[AskTurn] = deque()
         self._turn: AskTurn | None = None
-        self._becoming_ready: set[tuple[str, int]] = set()
+        self._becoming_ready: dict[tuple[str, int], int] = {}
+        self._timer: Timer | None = None
 
     def on_start(self) -> None:
         """Restore the state from the disk and the rows, and have starting terminals ask again."""
@@ -45,7 +69,7 @@ class Launcher(CompanyActor):
         for address in self.stage.reader.starting_terminals():
             row = self.stage.reader.terminal(address)
             if row is not None and self._runs(row):
-                self._becoming_ready.add((address, row.incarnation))
+                self._becoming_ready[address, row.incarnation] = 0
             self.stage.tell(address, Look())
 
     def _runs(self, row: Terminal) -> bool:
@@ -73,7 +97,7 @@ class Launcher(CompanyActor):
         turn = self._turn
         if turn is not None and _key(turn) == _key(message) and not turn.alone:
             self._turn = None
-            self._becoming_ready.add(_key(message))
+            self._becoming_ready[_key(message)] = turn.memory
             self._next()
 
     @handles(TurnOver)
@@ -81,19 +105,72 @@ class Launcher(CompanyActor):
         """End the turn of a terminal that is ready, or will not become so."""
         mine = _key(message)
         self._queue = deque(each for each in self._queue if _key(each) != mine)
-        self._becoming_ready.discard(mine)
+        self._becoming_ready.pop(mine, None)
         if self._turn is not None and _key(self._turn) == mine:
             self._turn = None
         self._next()
 
     def _next(self) -> None:
         while self._turn is None and self._queue and self._may_start(self._queue[0]):
-            first = self._queue.popleft()
+            first = self._queue[0]
             row = self.stage.reader.terminal(first.terminal)
             waits = row is not None and row.shall_run and not row.launch_over
             if row is not None and waits and row.incarnation == first.incarnation:
+                wait, reason = self._hindrance(first)
+                self._tell(row, wait, reason)
+                if wait:
+                    self._look_later()
+                    return
                 self._turn = first
                 self._grant(first)
+            self._queue.popleft()
+
+    @handles(Look)
+    def look(self, _message: Look) -> None:
+        """Look again whether the machine has room for the next launch."""
+        self._timer = None
+        self._next()
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = self.stage.timers.after(AGAIN, self.address, Look())
+
+    def _hindrance(self, first: AskTurn) -> tuple[LaunchWait, str]:
+        """Return what this launch must wait for, and why. What is unknown holds nothing up."""
+        git_dir, _ = self.stage.reader.repository(addresses.workflow_of(first.terminal))
+        for place in (self.stage.paths.home, Path(git_dir)):
+            left = room.free_disk(place)
+            if left is not None and left < DISK_RESERVE:
+                why = f"{left} MiB are free on the disk of {place}, less than {DISK_RESERVE}"
+                return LaunchWait.DISK, why
+        free = room.free_memory()
+        needed = first.memory + sum(self._becoming_ready.values()) + MEMORY_RESERVE
+        if free is not None and free < needed:
+            return LaunchWait.MEMORY, f"{free} MiB of memory are free, and {needed} are needed"
+        pressure = room.memory_pressure()
+        if pressure is not None and pressure > PRESSURE:
+            why = f"the machine waits for memory {pressure:.0f} % of the time"
+            return LaunchWait.MEMORY, why
+        return LaunchWait.NONE, ""
+
+    def _tell(self, row: Terminal, wait: LaunchWait, reason: str) -> None:
+        """Store what a launch waits for, with its fact, if that has changed."""
+        if row.waits == wait:
+            return
+        expect = {"incarnation": row.incarnation, "waits": row.waits}
+        change: list[Operation] = [Update("terminal", row.address, {"waits": wait}, expect)]
+        if wait:
+            fact = LaunchWaits(
+                address=row.address, incarnation=row.incarnation, wait=wait, reason=reason
+            )
+            change.append(fact)
+        with suppress(LostRace):  # it is not wanted any more, and has another row
+            self.stage.commit(self, change)
+
+    def on_stop(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _may_start(self, first: AskTurn) -> bool:
         """Return whether the first in the queue may start. No other overtakes it."""

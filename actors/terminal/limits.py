@@ -23,13 +23,17 @@ from bus.facts import (
     TerminalResumed,
 )
 from bus.kinds import OF_ACCOUNT, LimitKind
+from bus.rows import Account
 from bus.status import TerminalStatus
-from store.change import Insert
+from store.change import Insert, Update
+from store.errors import LostRace
 
 AGAIN = 30.0
 """Seconds after which a wait is examined again, at most."""
 SPREAD = 30.0
 """Seconds over which the terminals of an account go on, at most, so that not all ask at once."""
+PROBE = 60.0
+"""Seconds for which one terminal alone may ask a provider that failed whether it serves again."""
 SHARE = 0.2
 """The spread is at most this part of the wait."""
 
@@ -150,7 +154,7 @@ class Limits:
         port, row = self._port, self._port.row
         account = account_of(port.plan, port.asked)
         known = port.stage.reader.account(account)
-        if known.by and not accounts.is_over(known.until):
+        if not self._serves(known):
             self._store(
                 TerminalLimited(
                     address=port.at,
@@ -163,10 +167,37 @@ class Limits:
                 )
             )
 
+    def _serves(self, known: Account) -> bool:
+        """Return whether this terminal may ask its model, as far as the account is concerned.
+
+        After a failure of the provider one terminal alone may: the first that finds the wait over.
+        The others wait until its turn ends well, or for `PROBE` seconds; then the next may.
+        """
+        if not known.by or known.probe == self._port.at:
+            return True
+        if not accounts.is_over(known.until):
+            return False
+        return known.by != LimitKind.OVERLOAD or self._claim(known)
+
+    def _claim(self, known: Account) -> bool:
+        """Become the one that asks; return False if another was quicker."""
+        until = clock.wall() + timedelta(seconds=PROBE)
+        sets = {"until": _stamp(until), "probe": self._port.at}
+        expect = {"until": known.until, "probe": known.probe}
+        try:
+            self._port.commit([Update("account", known.name, sets, expect)])
+        except LostRace:
+            return False
+        return True
+
     def _arm(self) -> None:
         """Examine the wait again when it should be over, and at least every `AGAIN` seconds."""
-        wait = AGAIN
-        if until := _read(self._port.row.until):
+        row, wait = self._port.row, AGAIN
+        until = _read(row.until)
+        if until is not None and row.limited == LimitKind.OVERLOAD:
+            asked = _read(self._port.stage.reader.account(row.account).until)
+            until = max(until, asked or until)  # until then another terminal asks
+        if until is not None:
             due = until + self._spread(until) - clock.wall()
             wait = min(AGAIN, max(0.0, due.total_seconds()))
         self._port.after(Timer.LIMIT, wait)
@@ -184,18 +215,25 @@ class Limits:
         if not row.limited or not self._works:
             return
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
-        until = _read(row.until)
-        if until is not None:
-            over = clock.wall() >= until + self._spread(until)
-        else:
-            over = row.limited in OF_ACCOUNT and not port.stage.reader.account(row.account).by
-        if paused or not over:
-            self._port.after(Timer.LIMIT, AGAIN) if paused else self._arm()
+        if paused:
+            self._port.after(Timer.LIMIT, AGAIN)
+            return
+        if not self._is_over():
+            self._arm()
             return
         fact = LimitOver(
             address=port.at, incarnation=row.incarnation, step=row.step, by=row.limited
         )
         port.observe(fact, while_alive=True, limited=LimitKind.NONE, until="")
+
+    def _is_over(self) -> bool:
+        """Return whether the terminal may go on."""
+        row, known = self._port.row, self._port.stage.reader.account(self._port.row.account)
+        until = _read(row.until)
+        if until is None:
+            return row.limited in OF_ACCOUNT and not known.by
+        passed = clock.wall() >= until + self._spread(until)
+        return passed and (row.limited != LimitKind.OVERLOAD or self._serves(known))
 
 
 def _stamp(at: datetime | None) -> str:

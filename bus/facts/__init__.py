@@ -42,6 +42,7 @@ from bus.facts.merges import (
     ResolutionJudged,
     TargetMoved,
 )
+from bus.facts.notices import NoticeFailed, NoticeSent
 from bus.facts.orchestrator import (
     OrchestratorActed,
     OrchestratorAnswered,
@@ -76,6 +77,7 @@ from bus.facts.terminals import (
     InstructionSent,
     InstructionUnconfirmed,
     LaunchFailed,
+    LaunchWaits,
     TerminalAdopted,
     TerminalAnswered,
     TerminalBlocked,
@@ -113,6 +115,7 @@ AnyFact = (
     | TerminalReady
     | TerminalUnverified
     | LaunchFailed
+    | LaunchWaits
     | WorktreeLost
     | TerminalExited
     | TerminalAdopted
@@ -155,6 +158,8 @@ AnyFact = (
     | WorkflowForgotten
     | RepositoryChanged
     | RepositorySettled
+    | NoticeSent
+    | NoticeFailed
     | ActorFailed
     | ActorFailing
     | ActorRestarted
@@ -184,6 +189,7 @@ __all__ = [
     "InstructionSent",
     "InstructionUnconfirmed",
     "LaunchFailed",
+    "LaunchWaits",
     "LimitOver",
     "LimitReached",
     "MergeBehind",
@@ -193,6 +199,8 @@ __all__ = [
     "MergeRefused",
     "MergeStarted",
     "MergeTested",
+    "NoticeFailed",
+    "NoticeSent",
     "OrchestratorActed",
     "OrchestratorAnswered",
     "OrchestratorAsked",

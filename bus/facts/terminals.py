@@ -1,7 +1,9 @@
 """Facts about terminals, from their actors."""
 
+import msgspec
+
 from bus.facts.base import Fact
-from bus.kinds import Ending
+from bus.kinds import Ending, LaunchWait
 from bus.peer import By
 
 
@@ -15,6 +17,17 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
 
     incarnation: int
     seconds: float = 0.0
+
+
+class LaunchWaits(Fact, kw_only=True, tag="launch.waits"):
+    """A launch waits, `for` memory or disk, and those after it wait too; `reason` has the numbers.
+
+    It goes on by itself. What runs is not ended for it.
+    """
+
+    incarnation: int
+    wait: LaunchWait = msgspec.field(name="for")
+    reason: str
 
 
 class WorktreeLost(Fact, kw_only=True, tag="worktree.lost"):

@@ -35,6 +35,17 @@ def test_a_person_rejects_with_issues_and_then_approves(
     ]  # fmt: skip
 
 
+def test_what_waits_longest_is_shown_first(acting: Acting, repo: Path, tmp_path: Path) -> None:
+    flag = tmp_path / "go"
+    later = f"$ while ! test -e {flag}; do sleep 0.05; done\n" + WORK
+    acting.begin(plan_text(repo, {"a": [coder(later)], "b": [coder(WORK)]}))
+    acting.until(lambda row: task(row, "b")["status"] == "review_pending")
+    flag.touch()
+    acting.until(lambda row: task(row, "a")["status"] == "review_pending")
+    lines = acting.home.ok("ps").splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["demo/b", "demo/a"]
+
+
 def test_rounds_are_limited_and_retry_begins_them_again(acting: Acting, repo: Path) -> None:
     judge = say("no #fail", "the second line is missing")
     tasks = {"a": [coder(WORK), coder(judge, role="reviewer")]}

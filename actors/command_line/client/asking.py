@@ -1,15 +1,27 @@
 """Ask the runtime for what the views of workflows show and no row holds.
 
-These are the choices of open questions, and the time at which a workflow ended.
+These are the choices of open questions, since when things wait for a person, and the time at which
+a workflow ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from actors.command_line.output.times import read
 from bus import clock
 from bus.client import Client
-from bus.facts import AnyFact, TerminalBlocked, WorkflowMoved
+from bus.facts import (
+    AnyFact,
+    MergeConflict,
+    RepositoryChanged,
+    TaskMoved,
+    TaskWaits,
+    TerminalBlocked,
+    TerminalIdle,
+    TerminalLimited,
+    TerminalStalled,
+    WorkflowMoved,
+)
 from bus.requests import Why
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
@@ -30,6 +42,24 @@ def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBl
                 asked = next((fact for fact in told if isinstance(fact, TerminalBlocked)), None)
                 if asked is not None and asked.address == terminal.address:
                     found[terminal.address] = asked
+    return found
+
+
+_BEGINS = (
+    *(MergeConflict, RepositoryChanged, TaskMoved, TaskWaits, TerminalBlocked, TerminalIdle),
+    *(TerminalLimited, TerminalStalled, WorkflowMoved),
+)
+"""The facts with which something begins to wait for a person."""
+
+
+def since(client: Client, addresses: Iterable[str]) -> dict[str, str]:
+    """Return when that what waits at these addresses began to wait, as far as facts tell it."""
+    found = {}
+    for address in addresses:
+        told = client.ask(Why(address=address)).facts
+        own = (f.at for f in told if f.address == address and isinstance(f, _BEGINS))
+        if at := next(own, ""):
+            found[address] = at
     return found
 
 

@@ -91,6 +91,11 @@ def said(fact: AnyFact) -> str:
             )
         case facts.LimitReached():
             return f"{fact.percent} % of {fact.cap:g} {fact.of}: {fact.used:g}"
+        case facts.NoticeSent():
+            return one_line(f"{len(fact.seqs)} facts to {fact.to}")
+        case facts.NoticeFailed():
+            again = "" if fact.given_up else ", and is tried again"
+            return one_line(f"{fact.to} was not told{again}: {fact.reason}")
         case facts.TerminalStalled():
             return f"silent for {fact.seconds:.0f} s"
         case facts.WorkflowCleaned():

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 from typing import Any
 
@@ -50,9 +50,20 @@ _COLOURS = {
 }
 
 
+def waiting(
+    workflows: list[Workflow], questions: Questions | None = None
+) -> list[tuple[str, Wait]]:
+    """Return what waits for a person in these workflows, each with the address that it is about."""
+    return [
+        (wait.address or workflow.address, wait)
+        for workflow in workflows
+        for wait in waits(workflow, questions)
+    ]
+
+
 def ps(
     workflows: list[Workflow],
-    questions: Questions | None = None,
+    waiting: Sequence[Wait] = (),
     hidden: int = 0,
     *,
     whole: bool = True,
@@ -64,7 +75,6 @@ def ps(
     """
     if not workflows and not hidden:
         return f"no workflow yet: {command('up', 'PLAN')}"
-    waiting = [wait for workflow in workflows for wait in waits(workflow, questions)]
     parts: list[Any] = []
     if waiting:
         parts = [Text("waits for you", style="bold yellow"), *map(_wait, waiting), ""]
@@ -143,6 +153,8 @@ def _marks(terminal: Terminal) -> str:
     marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
     marks += " [bold yellow]idle[/]" if terminal.idle else ""
     marks += " [yellow]stalled[/]" if terminal.stalled else ""
+    if terminal.waits and terminal.status == "starting":
+        marks += f" [yellow]waits for {terminal.waits}[/]"
     if terminal.limited:
         marks += f" [yellow]limited: {escape(limit_words(terminal, clock.wall()))}[/]"
     ended = terminal.status == "running" and terminal.gone
@@ -208,6 +220,7 @@ def check(plan: CheckedPlan) -> Any:
     test += f"; it gets {', '.join(plan.test_env)}" if plan.test_env else ""
     lines = [f"{name}: {text}" for name, text in _programs(plan)]
     lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
+    lines += [f"what happens is told to: {who}" for who in plan.notify]
     return Group(
         escape(head),
         table,

@@ -4,7 +4,7 @@ Each commit has one handler, chosen by its verdict (hazard 7). A completion that
 is rejected, and the terminal is told the reason. Nothing is completed on a guess (hazard 6).
 """
 
-from actors.workflow.decisions import checks, line, merging, outcomes
+from actors.workflow.decisions import checks, limits, line, merging, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import NOTHING_CHANGED, duty_of, refused, rejection, waiting
 from bus.commit_words import Duty, Meaning
@@ -167,6 +167,7 @@ def _rejected(fact: CommitSeen, address: str, reason: str) -> CommitRejected:
 
 def _accept(fact: CommitSeen, draft: Draft, task: Task, worker: Terminal) -> None:
     said = f"commit {fact.commit[:12]}: {fact.subject}"
+    limits.serves(draft, worker)
     match fact.verdict:
         case Meaning.DONE | Meaning.PASS if worker.role == Role.REVIEWER:
             outcomes.accept(draft, task, worker, fact.commit, worker.address, said)

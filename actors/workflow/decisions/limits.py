@@ -8,8 +8,9 @@ once, and then begun anew in the same worktree.
 from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of
+from bus.address import RUNTIME
 from bus.commit_words import Duty, instructions
-from bus.facts import LimitOver, TerminalLimited
+from bus.facts import LimitOver, ProviderRecovered, TerminalLimited
 from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.plan import TerminalPlan
 from bus.rows import Task, Terminal
@@ -41,6 +42,15 @@ def release(draft: Draft, terminal: Terminal) -> None:
     """End the wait of a terminal and of its whole account, because a person goes on."""
     if terminal.limited in OF_ACCOUNT:
         draft.free_account(terminal.account)
+
+
+def serves(draft: Draft, worker: Terminal) -> None:
+    """Tell that the account of a terminal serves again, because its work has come to an end."""
+    if worker.limits and not worker.limited and worker.account:
+        draft.free_account(worker.account)
+        draft.set_terminal(worker, limits=0)
+        account, terminal = worker.account, worker.address
+        draft.tell(ProviderRecovered(address=RUNTIME, account=account, terminal=terminal))
 
 
 def _works(terminal: Terminal) -> bool:

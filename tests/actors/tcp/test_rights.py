@@ -114,6 +114,7 @@ BROUGHT: list[tuple[dict[str, Any], str]] = [
     ({"orchestrator": {"base_url": "http://evil.example", "api_key_env": "K"}}, "orchestrator"),
     ({"test_env": ["GITHUB_TOKEN"]}, "test_env"),
     ({"sandbox_allow": ["/"]}, "sandbox_allow"),
+    ({"notify": {"command": ["sh"]}}, "notify"),
     ({"defaults": {"sandbox": "off"}}, "defaults.sandbox"),
     ({"defaults": {"switch": "global"}}, "defaults.switch"),
     ({"merge": {"cli": "claude", "command": ["sh"]}}, "merge.command"),

@@ -174,3 +174,28 @@ def test_an_overload_is_tried_again_later_and_told_as_recovered(
     scene.flag.touch()
     scene.served.until_status(scene.name, "completed")
     assert len(facts(scene.served, "provider.failed")) == 1
+
+
+def test_one_terminal_alone_asks_a_provider_that_failed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = dict.fromkeys([LimitKind.OVERLOAD], timedelta(seconds=1))
+    monkeypatch.setattr(screens, "_ESTIMATES", soon)
+    monkeypatch.setattr(limits, "PROBE", 3600.0)
+    scene.begin("■ high demand", tasks=3)
+    for task in ("t0", "t1", "t2"):
+        scene.until_limited(task)
+    scene.flag.touch()
+    scene.served.until_status(scene.name, "completed")
+    asking = ""
+    for fact in scene.served.client.call("events.replay", limit=10_000)["facts"]:
+        match fact["type"], fact["address"]:
+            case "provider.recovered", _:
+                break
+            case "terminal.limit_over", address:
+                assert asking in ("", address)
+                asking = address
+            case "terminal.limited", address if address == asking:
+                asking = ""  # it was refused again
+    assert asking
+    assert len(facts(scene.served, "terminal.limit_over")) >= 3

@@ -1,0 +1,66 @@
+"""What this machine has left: memory and disk. Unknown is None, and holds nothing up.
+
+Plain functions that read a few small files, for any thread.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+_PROC: Final = Path("/proc")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_MIB: Final = 1 << 20
+
+
+def free_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
+    """Return the MiB of memory that programs can still take: of the machine, or of our cgroup."""
+    known = [each for each in (_of_machine(proc), _of_cgroup(proc, cgroups)) if each is not None]
+    return min(known, default=None)
+
+
+def memory_pressure(proc: Path = _PROC) -> float | None:
+    """Return the percentage of the last ten seconds in which everything waited for memory."""
+    try:
+        lines = (proc / "pressure" / "memory").read_text().splitlines()
+        full = next(line for line in lines if line.startswith("full"))
+        return float(full.split("avg10=")[1].split()[0])
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def free_disk(path: Path) -> int | None:
+    """Return the MiB that the user can still write on the file system of a path."""
+    try:
+        return shutil.disk_usage(path).free // _MIB
+    except OSError:
+        return None
+
+
+def _of_machine(proc: Path) -> int | None:
+    try:
+        lines = (proc / "meminfo").read_text().splitlines()
+        return next(int(each.split()[1]) // 1024 for each in lines if each.startswith("MemAvail"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _of_cgroup(proc: Path, cgroups: Path) -> int | None:
+    """Return what the nearest limit leaves (cgroup version 2). Files that it holds can be freed."""
+    try:
+        lines = (proc / "self" / "cgroup").read_text().splitlines()
+        own = next(each[3:] for each in lines if each.startswith("0::"))
+    except (OSError, StopIteration):
+        return None
+    place, found = cgroups / own.strip("/"), []
+    for directory in (place, *place.parents):
+        if not directory.is_relative_to(cgroups):
+            break
+        try:
+            most = (directory / "memory.max").read_text().strip()
+            used = int((directory / "memory.current").read_text())
+            stat = (directory / "memory.stat").read_text().splitlines()
+            files = next(int(each.split()[1]) for each in stat if each.startswith("inactive_file "))
+            found += [(int(most) - used + files) // _MIB] if most != "max" else []
+        except (OSError, ValueError, StopIteration):
+            continue
+    return max(0, min(found)) if found else None
