@@ -206,6 +206,8 @@ class Profile(Table, frozen=True):
     - `git_identity` says that the program hides the user's git configuration from its tools.
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds.
+    - `starters` are the files and directories of a repository by which the program starts others
+      (hooks, MCP servers, plugins). It is not launched where nobody has trusted them.
     - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
       `switch = "global"` is refused.
     """
@@ -236,6 +238,7 @@ class Profile(Table, frozen=True):
     ready_timeout: float = 60.0
     switch: Literal["isolated", "global"] = "isolated"
     not_global: str = ""
+    starters: tuple[str, ...] = ()
 
 
 _convert = converter(Profile)
@@ -252,6 +255,9 @@ def load(
     tables = _read(BUILT_IN)
     if user_file is not None and user_file.exists():
         tables = _merged(tables, _read(user_file), "")
+    for name, table in (plan_overrides or {}).items():
+        if "starters" in table:
+            raise ProfileError(f"cli.{name}.starters", "only the user's own profiles may have this")
     tables = _merged(tables, dict(plan_overrides or {}), "cli")
     return {name: _profile(name, table) for name, table in tables.items()}
 

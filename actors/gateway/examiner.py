@@ -70,7 +70,7 @@ class Examiner(CompanyActor):
         request = message.request
         checked = self._check(request)
         if isinstance(request, PlanCheck):
-            return shown(checked)
+            return shown(checked, self.stage.paths.home)
         id = submit(self.stage, self, checked, message.caller)
         self._starter.start_workflow(id)
         warnings = [*checked.warnings, *of_environment(request)]

@@ -1,5 +1,6 @@
 """Facts about terminals, from their actors."""
 
+from bus.action import Action
 from bus.facts.base import Fact
 from bus.kinds import Ending
 from bus.peer import By
@@ -43,13 +44,17 @@ class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
 
 
 class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
-    """The program could not be started or did not become ready; `screen` is its last screen."""
+    """The program could not be started or did not become ready; `screen` is its last screen.
+
+    `actions` are the steps that help before it is started again.
+    """
 
     observed = True
 
     incarnation: int
     reason: str
     screen: str = ""
+    actions: list[Action] = []
 
 
 class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):

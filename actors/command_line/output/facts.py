@@ -69,7 +69,8 @@ def said(fact: AnyFact) -> str:
         case facts.TerminalExited():
             return _ended(fact)
         case facts.LaunchFailed():
-            return one_line(fact.reason)
+            steps = map(command_for, fact.actions)
+            return "; ".join([one_line(fact.reason), *steps])
         case facts.TerminalBlocked():
             return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
         case facts.RepositoryChanged():

@@ -11,10 +11,12 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
+from actors.command_line.output.actions import command_for
 from actors.command_line.output.facts import carried, foreseen, line, one_line
 from actors.command_line.output.program import command
 from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
+from bus.action import Action, Do
 from bus.results import (
     BranchPreview,
     Chain,
@@ -184,6 +186,7 @@ def check(plan: CheckedPlan) -> Any:
     test += f"; it gets {', '.join(plan.test_env)}" if plan.test_env else ""
     lines = [f"{name}: {text}" for name, text in _programs(plan)]
     lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
+    lines += _starters(plan)
     return Group(
         escape(head),
         table,
@@ -194,6 +197,17 @@ def check(plan: CheckedPlan) -> Any:
         escape(order),
         *notes,
     )
+
+
+def _starters(plan: CheckedPlan) -> list[str]:
+    """Say which files of the repository make the plan's CLIs start others, and who trusts them."""
+    found = {"": plan.starters, "NOT TRUSTED, so the plan is refused: ": plan.untrusted}
+    lines = [
+        f"{how}started by the repository (hooks, MCP servers, plugins): {', '.join(names)}"
+        for how, names in found.items()
+        if names
+    ]
+    return lines + ([command_for(Action(Do.TRUST, plan.repo))] if plan.untrusted else [])
 
 
 _ANSWERS = {
