@@ -150,6 +150,13 @@ def _add_questions(database: SqliteDatabase) -> None:
         database.create_tables([Question])
 
 
+def _add_moved(database: SqliteDatabase) -> None:
+    """Add what somebody else did to the target last."""
+    present = {column.name for column in database.get_columns("workflow")}
+    if "moved" not in present:
+        database.execute_sql("ALTER TABLE workflow ADD COLUMN moved TEXT NOT NULL DEFAULT ''")
+
+
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _create,
     _add_working_clock,
@@ -166,6 +173,7 @@ STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (
     _add_checks,
     _add_conversations,
     _add_questions,
+    _add_moved,
 )
 
 VERSION = len(STEPS)

@@ -64,6 +64,7 @@ class Workflow(Model):
     kept = _text()
     changed = _text()
     held = _text()
+    moved = _text()
     target = TextField()
     plan = BlobField()
     status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)

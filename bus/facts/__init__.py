@@ -46,7 +46,7 @@ from bus.facts.orchestrator import (
     OrchestratorAnswered,
     OrchestratorAsked,
 )
-from bus.facts.repository import RepositoryChanged, RepositorySettled
+from bus.facts.repository import RepositoryChanged, RepositorySettled, TargetElsewhere
 from bus.facts.runtime import (
     ActorFailed,
     ActorFailing,
@@ -152,6 +152,7 @@ AnyFact = (
     | WorkflowCleaned
     | WorkflowForgotten
     | RepositoryChanged
+    | TargetElsewhere
     | RepositorySettled
     | ActorFailed
     | ActorFailing
@@ -205,6 +206,7 @@ __all__ = [
     "ResolutionJudged",
     "RuntimeStarted",
     "RuntimeStopped",
+    "TargetElsewhere",
     "TargetMoved",
     "TaskAdded",
     "TaskBased",

@@ -76,6 +76,10 @@ def said(fact: AnyFact) -> str:
         case facts.RepositoryChanged():
             held = "; nothing lands until a person has looked" if fact.held else ""
             return one_line(f"{', '.join(fact.files) or 'the copy'}{held}")
+        case facts.TargetElsewhere():
+            by = f"{fact.who or 'somebody'}{f' ({fact.how})' if fact.how else ''}"
+            what = f"{'forced, ' if fact.forced else ''}{fact.count} commits, by {by}"
+            return one_line(f"{fact.ref}: {fact.old[:12]} -> {fact.new[:12]}, {what}")
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():

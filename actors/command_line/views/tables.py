@@ -27,6 +27,7 @@ from bus.results import (
     TaskDiff,
 )
 from bus.rows import Task, Terminal, Workflow
+from bus.status import FINAL_WORKFLOW
 
 
 def _table(*heads: str, with_head: bool = True) -> Table:
@@ -81,9 +82,8 @@ def workflow_tree(workflow: Workflow) -> Tree:
         )
         for terminal in task.terminals:
             branch.add(_terminal_line(terminal))
-    if workflow.status in ("running", "paused"):
-        for text in forecasts(workflow):
-            tree.add(f"[yellow]{escape(text)}[/]")
+    for text in forecasts(workflow):
+        tree.add(f"[yellow]{escape(text)}[/]")
     if workflow.merge_terminal:
         tree.add(_terminal_line(workflow.merge_terminal))
     return tree
@@ -93,13 +93,21 @@ _MOST_FORECASTS = 5
 
 
 def forecasts(workflow: Workflow) -> list[str]:
-    """Return the foreseen conflicts, at most 6 lines. Those in the same files share one line."""
+    """Return what its merge has to expect: a target that was moved, and foreseen conflicts.
+
+    These are at most 6 lines; those in the same files share one line.
+    """
+    moved = [workflow.moved] if workflow.moved and workflow.status not in FINAL_WORKFLOW else []
+    if workflow.status not in ("running", "paused"):
+        return moved
     alike: dict[tuple[str, ...], dict[str, None]] = {}
     for pair in workflow.forecast:
         alike.setdefault(tuple(pair.files), {}).update(dict.fromkeys(pair.branches))
     found = [_alike(list(branches), list(files)) for files, branches in alike.items()]
     more = len(found) - _MOST_FORECASTS
-    return found if more <= 0 else [*found[:_MOST_FORECASTS], f"{more} more conflicts are foreseen"]
+    if more > 0:
+        found = [*found[:_MOST_FORECASTS], f"{more} more conflicts are foreseen"]
+    return moved + found
 
 
 def _alike(branches: list[str], files: list[str]) -> str:
