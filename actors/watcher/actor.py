@@ -75,7 +75,7 @@ class Watcher(CompanyActor):
         self._heard = Heard(stage.paths.worktree(f"{workflow}/"))
         self._git_dir = ""
         self._timer: Timer
-        self._judging = Judging()
+        self._judging = Judging(stage, workflow)
         self._again: Timer | None = None
         self._asked: dict[str, float] = {}  # who waits for a sweep, and since when
 
