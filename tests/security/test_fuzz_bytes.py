@@ -139,7 +139,8 @@ def short_and_long(**strategies: Any) -> Callable[[Any], tuple[Any, Any]]:
 
         functools.update_wrapper(again, function)
         short = SHORT(given(**strategies)(function))
-        return short, pytest.mark.long(LONG(given(**strategies)(again)))
+        long = LONG(given(**strategies)(again))
+        return short, pytest.mark.timeout(3_600)(pytest.mark.long(long))
 
     return made
 
@@ -308,6 +309,7 @@ def any_cc_switch(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     path = tmp_path / "cc-switch.db"
     path.unlink(missing_ok=True)
     database = sqlite3.connect(path)
+    database.execute("PRAGMA synchronous = OFF")
     database.execute(
         "CREATE TABLE providers (app_type, id, name, settings_config, is_current, sort_index)"
     )
