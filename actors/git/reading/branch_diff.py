@@ -47,8 +47,8 @@ def _files(output: bytes) -> Iterator[FileChange]:
         if not part:
             continue
         added, removed, name = part.split(b"\t", 2)
-        old = name if name else next(parts)
-        new = name if name else next(parts)
+        old = name if name else next(parts, b"")
+        new = name if name else next(parts, b"")
         binary = added == b"-"
         yield FileChange(
             path=shown(os.fsdecode(new)),

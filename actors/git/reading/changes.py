@@ -33,7 +33,7 @@ def changed(
                     yield os.fsdecode(name)
             case b"2":
                 yield os.fsdecode(part.split(b" ", 9)[9])
-                yield os.fsdecode(next(parts))  # its name before
+                yield os.fsdecode(next(parts, b""))  # its name before
             case b"u":
                 yield os.fsdecode(part.split(b" ", 10)[10])
             case b"?":
