@@ -71,7 +71,7 @@ def test_a_target_that_was_set_back_or_deleted_is_told(
 def test_a_push_from_a_worktree_is_told_and_a_fetch_is_not(
     acting: Acting, repo: Path, flag: Path, tmp_path: Path
 ) -> None:
-    remote = make_repo(tmp_path / "remote")
+    remote = make_repo(tmp_path / "remote", {"OTHER": "of another history\n"})
     git(remote, "config", "receive.denyCurrentBranch", "ignore")
     git(repo, "remote", "add", "origin", str(remote))
     git(repo, "fetch", "-q", "origin")
