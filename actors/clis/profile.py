@@ -206,8 +206,7 @@ class Profile(Table, frozen=True):
     - `git_identity` says that the program hides the user's git configuration from its tools.
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds.
-    - `starters` are the files and directories of a repository by which the program starts others
-      (hooks, MCP servers, plugins). It is not launched where nobody has trusted them.
+    - `starters` are the files of a repository by which the program starts others (`clis.trust`).
     - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
       `switch = "global"` is refused.
     """
@@ -255,9 +254,6 @@ def load(
     tables = _read(BUILT_IN)
     if user_file is not None and user_file.exists():
         tables = _merged(tables, _read(user_file), "")
-    for name, table in (plan_overrides or {}).items():
-        if "starters" in table:
-            raise ProfileError(f"cli.{name}.starters", "only the user's own profiles may have this")
     tables = _merged(tables, dict(plan_overrides or {}), "cli")
     return {name: _profile(name, table) for name, table in tables.items()}
 
@@ -399,7 +395,5 @@ def _check_args(path: str, args: tuple[str, ...]) -> None:
 
 
 def _get(profile: Profile, key: str) -> tuple[str, ...]:
-    value: Any = profile
-    for part in key.split("."):
-        value = getattr(value, part)
-    return tuple(value)
+    table, _, name = key.rpartition(".")
+    return tuple(getattr(getattr(profile, table) if table else profile, name))

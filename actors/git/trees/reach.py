@@ -46,7 +46,8 @@ def for_reading(git_dir: str, worktree: str, fenced: bool, hidden: tuple[Path, .
     if not fenced:
         return Within(git_dir)
     unseen = tuple(map(str, hidden))
-    fence = Limits(cwd=worktree, read_only=(worktree,), hidden=unseen, network=False)
+    seen = (worktree, git_dir)
+    fence = Limits(cwd=worktree, read_only=seen, hidden=unseen, network=False)
     return Within(git_dir, fence)
 
 
