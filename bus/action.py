@@ -45,10 +45,12 @@ class Do(StrEnum):
     FIX = "doctor.fix"
     TRY_CLI = "cli.try"
     END_TERMINALS = "terminals.end"
+    TRUST = "trust"
 
 
-LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.FIX, Do.TRY_CLI, Do.END_TERMINALS})
-"""The steps that are not requests: they start, check, mend or empty a runtime's home."""
+LOCAL = frozenset({Do.SERVE, Do.DOCTOR, Do.MEND, Do.FIX, Do.TRY_CLI, Do.END_TERMINALS, Do.TRUST})
+"""The steps that are not requests: they act on a runtime's home. That of `TRUST` is on a directory
+of a repository, whose path is the action's `address`."""
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -184,6 +184,14 @@ class Plan(_Strict):
         """Whether a task's terminal has a sandbox; then the tests have one, too."""
         return any(terminal.sandbox != "off" for task in self.task for terminal in task.terminal)
 
+    def fences(self, address: str) -> bool:
+        """Whether a terminal of the task at this address has a sandbox, or that of the merge."""
+        id = address.split("/")[1]
+        if id == "merge":
+            return self.merge is not None and self.merge.sandbox != "off"
+        of_task = [terminal for task in self.task if task.id == id for terminal in task.terminal]
+        return any(terminal.sandbox != "off" for terminal in of_task)
+
     @property
     def graph(self) -> Graph:
         """Which task comes after which (`bus.graph`)."""

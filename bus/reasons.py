@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOT_REVIEW_PENDING = "not_review_pending"
     NOT_RUNNING = "not_running"
     NOT_STARTED = "not_started"
+    NOT_TRUSTED = "not_trusted"
     NOT_TYPED = "not_typed"
     NOT_WAITING = "not_waiting"
     NOTHING_TO_REPAIR = "nothing_to_repair"

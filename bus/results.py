@@ -122,6 +122,24 @@ class CheckedPlan(msgspec.Struct):
     """Whether the tests run in a sandbox."""
     notify: list[str] = []
     """The program and the web address that are told what happens."""
+    starters: list[str] = []
+    """The repository's files by which these CLIs start hooks, MCP servers or plugins."""
+    untrusted: list[str] = []
+    """Those of them that nobody has trusted; the plan is refused until somebody has."""
+
+
+class Trusted(msgspec.Struct):
+    """What CLIs would start in a directory of a repository, and whether somebody trusts it.
+
+    `trusted` were trusted before, `added` are trusted from now on, `unread` cannot be read and
+    are trusted by nobody, and `untrusted` are left.
+    """
+
+    repository: str
+    trusted: list[str]
+    added: list[str] = []
+    untrusted: list[str] = []
+    unread: list[str] = []
 
 
 class ShownPlan(msgspec.Struct):

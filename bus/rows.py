@@ -329,6 +329,8 @@ class Workflow(msgspec.Struct, kw_only=True):
     """The digest of the change of those files that was told last; "" if they are as in the copy."""
     held: str = ""
     """Why nothing may land until a person has looked: what was changed in the repository."""
+    moved: str = ""
+    """What somebody else did last to the target, while this workflow lived."""
     target: str
     status: WorkflowStatus
     reason: str = ""

@@ -30,6 +30,15 @@ _decode = msgspec.json.Decoder(AnyFact | Heartbeat).decode
 _OUTPUT = OUTPUT.encode()
 
 
+def said_in(frame: bytes) -> AnyFact | Heartbeat | None:
+    """Return what a frame of the feed says; None if it cannot be read."""
+    try:
+        said: AnyFact | Heartbeat = _decode(frame.partition(b" ")[2])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return said
+
+
 class Subscriber:
     """Facts after `after`, of `address` and below, from one runtime's sockets.
 
@@ -103,8 +112,10 @@ class Subscriber:
     def _take(self, frame: bytes) -> None:
         if frame.startswith(_OUTPUT):
             return  # terminal output, which another subscriber wants
-        said = _decode(frame[frame.index(b" ") + 1 :])
-        if isinstance(said, Heartbeat):
+        said = said_in(frame)
+        if said is None:
+            self._behind = True  # the journal has what a frame does not say
+        elif isinstance(said, Heartbeat):
             self._behind = self._behind or said.head > self.seq
         elif said.seq == self.seq + 1:
             self._give(said)

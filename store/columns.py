@@ -20,6 +20,7 @@ class WorkflowColumns(TypedDict, total=False):
     kept: str
     changed: str
     held: str
+    moved: str
     capped: int
     forecast: list[Forecast]
     plan: bytes

@@ -145,11 +145,12 @@ def _add_conversations(database: SqliteDatabase) -> None:
 
 
 def _add_questions(database: SqliteDatabase) -> None:
-    """Add the questions to the orchestrator, and what tells a submission that is sent again."""
+    """Add questions to the orchestrator, submissions sent again, and moves of the target."""
     with database.bind_ctx([Question]):
         database.create_tables([Question])
-    if "submission" not in {column.name for column in database.get_columns("workflow")}:
-        database.execute_sql("ALTER TABLE workflow ADD COLUMN submission TEXT NOT NULL DEFAULT ''")
+    present = {column.name for column in database.get_columns("workflow")}
+    for name in sorted({"submission", "moved"} - present):
+        database.execute_sql(f"ALTER TABLE workflow ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
 def _add_notices(database: SqliteDatabase) -> None:

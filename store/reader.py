@@ -24,7 +24,7 @@ from bus.facts import AnyFact, decode_fact
 from bus.kinds import LimitKind
 from bus.notify import Notify
 from bus.plan import Plan, TerminalPlan
-from bus.status import IN_LINE, QuestionStage, WorkflowStatus
+from bus.status import IN_LINE, MergeStage, QuestionStage, WorkflowStatus
 from store import told, used
 from store.damage import damaged, is_damage
 from store.database import open_database
@@ -192,6 +192,17 @@ class Reader:
             "SELECT kept, changed, held FROM workflow WHERE id = ?", id
         )
         return kept, changed, held
+
+    def landed(self, git_dir: str, target: str) -> set[str]:
+        """Return the commits that workflows have landed on a target, or are landing now."""
+        sql = (
+            'SELECT merge."commit" FROM merge JOIN workflow ON workflow.id = merge.workflow'
+            " WHERE git_dir = ? AND target = ?"
+            " AND (stage IN (?, ?) OR (status = ? AND merge.task = ''))"
+        )
+        over = WorkflowStatus.COMPLETED
+        stages = (MergeStage.LANDING, MergeStage.CHECKOUT)
+        return {commit for (commit,) in self._sql(sql, git_dir, target, *stages, over)}
 
     def terminal(self, address: str) -> rows.Terminal | None:
         """Return a terminal's row, or None."""

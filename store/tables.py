@@ -66,6 +66,7 @@ class Workflow(Model):
     changed = _text()
     held = _text()
     submission = _text()
+    moved = _text()
     target = TextField()
     plan = BlobField()
     status = _word("status", WorkflowStatus, WorkflowStatus.CREATED)

@@ -100,7 +100,10 @@ def _sqlite_rows(path: Path) -> list[Row]:
             database.close()
     except sqlite3.Error as error:
         raise CcSwitchError(f"{path} is not a cc-switch database: {error}") from error
-    return [(app, i, name, _object(path, text), bool(now)) for app, i, name, text, now in found]
+    return [
+        (app, _shown(ident), _shown(name), _object(path, text), bool(now))
+        for app, ident, name, text, now in found
+    ]
 
 
 def _json_rows(path: Path) -> list[Row]:
@@ -118,15 +121,22 @@ def _json_rows(path: Path) -> list[Row]:
         for ident, item in manager["providers"].items():
             settings = item.get("settingsConfig") if isinstance(item, Mapping) else None
             if isinstance(settings, dict):
-                name, now = str(item.get("name", ident)), manager.get("current") == ident
-                rows.append((app, str(ident), name, settings, now))
+                name, now = _shown(item.get("name", ident)), manager.get("current") == ident
+                rows.append((app, _shown(ident), name, settings, now))
     return rows
 
 
-def _object(path: Path, text: str) -> dict[str, Any]:
+def _shown(value: object) -> str:
+    """Return a value as text that can be stored and sent: SQLite keeps any type in any column."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _object(path: Path, text: object) -> dict[str, Any]:
+    if not isinstance(text, str):
+        return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CcSwitchError(f"{path} holds something that is not JSON") from error
     return value if isinstance(value, dict) else {}
 
@@ -144,7 +154,7 @@ def _facts(app: str, settings: Mapping[str, Any]) -> tuple[str, str, str]:
         options = _table(settings, "options")
         model = next(iter(_table(settings, "models")), "")
         key = _text(options, "apiKey")
-        return _text(options, "baseURL"), str(model), "" if key.startswith("{") else key
+        return _text(options, "baseURL"), _shown(model), "" if key.startswith("{") else key
     return _codex_facts(settings)
 
 
@@ -166,7 +176,7 @@ def _table(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _text(value: Mapping[str, Any], key: str) -> str:
     text = value.get(key)
-    return text.strip() if isinstance(text, str) else ""
+    return _shown(text).strip() if isinstance(text, str) else ""
 
 
 def slug(text: str) -> str:

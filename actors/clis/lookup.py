@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from actors.clis.profile import Profile, load
+from actors.clis.profile import Profile, ProfileError, load
 from actors.clis.providers import (
     Provider,
     ProviderError,
@@ -45,7 +45,11 @@ def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> Mapping[str
 def _profiles(
     path: Path | None, _version: tuple[int, int, int] | None, of_plan: bytes
 ) -> Mapping[str, Profile]:
-    return load(path, msgspec.json.decode(of_plan))
+    tables = msgspec.json.decode(of_plan)
+    for name, table in tables.items():
+        if "starters" in table:
+            raise ProfileError(f"cli.{name}.starters", "only the user's own profiles may have this")
+    return load(path, tables)
 
 
 def of_user() -> dict[str, Provider]:

@@ -207,6 +207,7 @@ class Profile(Table, frozen=True):
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds. `memory` is what the program takes, in MiB: it is started only
       if so much is free.
+    - `starters` are the files of a repository by which the program starts others (`clis.trust`).
     - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
       `switch = "global"` is refused.
     """
@@ -238,6 +239,7 @@ class Profile(Table, frozen=True):
     memory: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     switch: Literal["isolated", "global"] = "isolated"
     not_global: str = ""
+    starters: tuple[str, ...] = ()
 
 
 _convert = converter(Profile)
@@ -395,7 +397,5 @@ def _check_args(path: str, args: tuple[str, ...]) -> None:
 
 
 def _get(profile: Profile, key: str) -> tuple[str, ...]:
-    value: Any = profile
-    for part in key.split("."):
-        value = getattr(value, part)
-    return tuple(value)
+    table, _, name = key.rpartition(".")
+    return tuple(getattr(getattr(profile, table) if table else profile, name))

@@ -15,6 +15,7 @@ from actors.command_line import (
     reading_commands,
     runtime_commands,
     terminal_commands,
+    trust_commands,
     workflow_commands,
 )
 from actors.command_line.entry import main
@@ -29,5 +30,6 @@ __all__ = [
     "reading_commands",
     "runtime_commands",
     "terminal_commands",
+    "trust_commands",
     "workflow_commands",
 ]

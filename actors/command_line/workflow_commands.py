@@ -54,7 +54,8 @@ def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     from actors.runtime import local
 
     fields = with_repo(read_plan(plan), repo)
-    show(local.check(fields["plan"], fields["base"], again), as_json, tables.check)
+    checked = local.check(fields["plan"], fields["base"], again, home())
+    show(checked, as_json, tables.check)
 
 
 @main.command()

@@ -69,7 +69,7 @@ class Examiner(CompanyActor):
     def _examined(self, message: PlanAsk) -> Any:
         request = message.request
         if isinstance(request, PlanCheck):
-            return shown(self._check(request))
+            return shown(self._check(request), self.stage.paths.home)
         digest = digest_of(request)
         known = self.stage.reader.submitted(digest) if digest else None
         if known is not None:

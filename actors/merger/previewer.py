@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from actors.git.merging.merge import plan_merge, preview
 from actors.git.reading.branch_diff import branch_diff
+from actors.git.trees.reach import for_reading
 from actors.git.users import keeping
 from actors.supervision.actor import handles
 from actors.system.replies import refusal
@@ -76,9 +77,14 @@ class Previewer(CompanyActor):
             raise unknown("task", message.task)
         if not task.worktree:
             raise illegal(Reason.NO_BRANCH, f"{task.address} has no branch yet")
-        found = self._compute(
-            branch_diff, workflow.git_dir, task.worktree, task.base, task.tip, message.text
+        within = for_reading(
+            workflow.git_dir,
+            task.worktree,
+            self.stage.reader.plan(workflow.id).fences(task.address),
+            (self.stage.paths.home, self.stage.paths.sockets),
         )
+        asked = (workflow.git_dir, task.worktree, task.base, task.tip, message.text, within)
+        found = self._compute(branch_diff, *asked)
         found.task = task.address
         return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pygit2
 
-from actors.clis import lookup
+from actors.clis import lookup, trust
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.git.reading import identity
@@ -46,12 +46,16 @@ _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A plan that can run. `order` is the launch order; `warnings` are said, not refused."""
+    """A plan that can run. `order` is the launch order; `warnings` are said, not refused.
+
+    `starters` are the files of the target by which its CLIs start others.
+    """
 
     plan: Plan
     survey: Survey
     order: list[str]
     warnings: list[str]
+    starters: trust.Found = {}
 
 
 def check(
@@ -85,7 +89,13 @@ def check(
     order = _launch_order(plan)
     of_notify = check_notify(plan, base)
     warnings = [*_warnings(plan, found), *renamed, *of_clis, *of_notify]
-    return Checked(plan=plan, survey=found, order=order, warnings=warnings)
+    starting = starters(plan, found.git_dir, found.target_oid)
+    return Checked(plan=plan, survey=found, order=order, warnings=warnings, starters=starting)
+
+
+def untrusted(checked: Checked, home: Path | None) -> list[str]:
+    """Return those of a plan's `starters` that nobody has trusted in this home, if there is one."""
+    return [] if home is None else trust.untrusted(home, checked.survey.git_dir, checked.starters)
 
 
 def _place_repo(plan: Plan, base: str) -> None:
@@ -121,11 +131,6 @@ def _warnings(plan: Plan, found: Survey) -> list[str]:
         warnings.append(
             f"{plan.target} is checked out with changed files; if the merge touches them it "
             "will not land: " + ", ".join(found.changed[:5])
-        )
-    if found_starters := starters(found.git_dir, found.target_oid):
-        warnings.append(
-            f"the repository's {', '.join(found_starters)} tell CLIs what to start (hooks, MCP "
-            "servers); agents get them with the worktree, and are not asked whether to trust them"
         )
     if plan.orchestrator is not None:
         warnings += about_orchestrator(plan)
@@ -354,7 +359,7 @@ def _fallbacks(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def shown(checked: Checked) -> CheckedPlan:
+def shown(checked: Checked, home: Path | None) -> CheckedPlan:
     """What `check` shows: what would run, and what is worth knowing."""
     plan = checked.plan
     return CheckedPlan(
@@ -384,4 +389,6 @@ def shown(checked: Checked) -> CheckedPlan:
         test_env=[name for name in plan.test_env if name in os.environ],
         tests_fenced=plan.is_fenced,
         notify=told_by(plan),
+        starters=sorted(checked.starters),
+        untrusted=untrusted(checked, home),
     )

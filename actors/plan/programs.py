@@ -3,22 +3,14 @@
 import fnmatch
 import os
 from collections.abc import Iterator, Mapping
-from typing import Final
+from pathlib import PurePosixPath
 
-import pygit2
-
-from actors.clis import lookup
+from actors.clis import lookup, trust
 from actors.clis.home import environment
 from actors.clis.profile import Profile
-from actors.git.running.library import opened
+from actors.git.running.places import place_within
 from bus.plan import HelperPlan, Plan, TerminalPlan
 from bus.results import CheckedProgram
-
-STARTERS: Final = (
-    *(".mcp.json", ".claude/settings.json", ".codex/config.toml", ".gemini/settings.json"),
-    *(".qwen/settings.json", "opencode.json", ".opencode/opencode.json", ".aider.conf.yml"),
-)
-"""Files of a repository by which CLIs start hooks, MCP servers or other programs."""
 
 
 def programs(plan: Plan, env: Mapping[str, str] = os.environ) -> list[CheckedProgram]:
@@ -66,7 +58,8 @@ def _one(
     )
 
 
-def starters(git_dir: str, commit: str) -> list[str]:
-    """Return those of `STARTERS` that a commit has."""
-    tree = opened(git_dir)[commit].peel(pygit2.Tree)
-    return [name for name in STARTERS if name in tree]
+def starters(plan: Plan, git_dir: str, commit: str) -> trust.Found:
+    """Return the files of a commit by which the plan's CLIs start others (`clis.trust`)."""
+    profiles = lookup.profiles(plan.cli)
+    names = {name for _, asked in _all(plan) for name in profiles[asked.cli].starters}
+    return trust.in_commit(sorted(names), git_dir, commit, PurePosixPath(place_within(plan.repo)))

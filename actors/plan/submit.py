@@ -4,14 +4,18 @@ import hashlib
 
 import msgspec
 
+from actors.clis import trust
 from actors.git.users import keeping
-from actors.plan.check import Checked
+from actors.plan.check import Checked, untrusted
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage
 from bus import address as addresses
 from bus import clock
+from bus.action import Action, Do
 from bus.environment import differing
+from bus.errors import illegal
 from bus.peer import Caller
+from bus.reasons import Reason
 from bus.requests import PlanSubmit
 from store.errors import Duplicate
 from store.submission import submission
@@ -30,8 +34,16 @@ def submit(
 ) -> str:
     """Store a checked plan of `caller` as a workflow under the first free id, in the actor's name.
 
-    `submission_digest` is that of `digest_of`. Return the id. Raises `StoreError`, or `OSError`.
+    `submission_digest` is that of `digest_of`. Return the id. Raises `StoreError`, `OSError`, or
+    `Refused` where its CLIs would start what nobody has trusted.
     """
+    if names := untrusted(checked, stage.paths.home):
+        raise illegal(
+            Reason.NOT_TRUSTED,
+            f"the CLIs of this plan would start what the repository's {trust.listed(names)} name "
+            "(hooks, MCP servers, plugins), and nobody has trusted them",
+            actions=[Action(Do.TRUST, checked.plan.repo)],
+        )
     name = addresses.slug(checked.plan.name)
     taken = set(stage.reader.workflow_ids()) | addresses.RESERVED_WORKFLOWS
     number = 1

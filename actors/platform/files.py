@@ -53,8 +53,11 @@ def read_open(path: Path | str, limit: int, *, follow: bool = True) -> tuple[byt
 
 
 def read_line(path: Path | str) -> str:
-    """Return the text of a small file of git's: a ref, or a path, of any bytes.
+    """Return the text of a small file of git's: a ref, or a path, of any bytes but NUL.
 
-    Raise as `read_bounded` does.
+    Raise as `read_bounded` does; EINVAL if there is a NUL, which no name holds.
     """
-    return os.fsdecode(read_bounded(path, NAME)).rstrip("\r\n")
+    text = os.fsdecode(read_bounded(path, NAME)).rstrip("\r\n")
+    if "\0" in text:
+        raise OSError(errno.EINVAL, "no name: it holds a NUL", str(path))
+    return text

@@ -14,7 +14,7 @@ from actors.platform.owners import end_abandoned
 from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
 from bus.errors import malformed
-from bus.results import CheckedPlan, Report, Settings
+from bus.results import CheckedPlan, Report, Settings, Trusted
 from bus.trials import Trial
 
 __all__ = [
@@ -27,14 +27,29 @@ __all__ = [
     "providers",
     "running_terminals",
 ]
-__all__ += ["settings", "take_over_providers", "try_cli", "wait_for_end"]
+__all__ += ["settings", "take_over_providers", "trust", "try_cli", "wait_for_end"]
 
 
-def check(plan: str | dict[str, Any], base: str, again: bool = False) -> CheckedPlan:
-    """Check a plan against this machine, as `plan.check` does. Raises `Refused` (422)."""
+def check(
+    plan: str | dict[str, Any], base: str, again: bool = False, home: Path | None = None
+) -> CheckedPlan:
+    """Check a plan against this machine, as `plan.check` does; what is trusted stands in `home`.
+
+    Raises `Refused` (422).
+    """
     from actors.plan import check as checking
 
-    return checking.shown(checking.check(plan, base, again))
+    return checking.shown(checking.check(plan, base, again), home)
+
+
+def trust(home: Path, directory: Path, show: bool) -> Trusted:
+    """Trust what a directory of a repository makes CLIs start; with `show`, only name it.
+
+    Raises `Refused`: for what is no repository, and for a program of an agent.
+    """
+    from actors.runtime import trusting
+
+    return trusting.trust(home, directory, show)
 
 
 def examine(home: Path, online: bool = False, clis: bool = False) -> Report:

@@ -199,8 +199,8 @@ class TerminalActor(Hosted):
         match outcome:
             case Done():
                 self._look_again()
-            case Failed(reason):
-                self._launch.failed(reason, self.session)
+            case Failed() as failed:
+                self._launch.failed(failed, self.session)
         return outcome is not None
 
     # ---- what the host says --------------------------------------------------------------

@@ -49,7 +49,9 @@ class Launch:
         """
         try:
             return step()
-        except (LaunchRefused, OSError) as error:
+        except LaunchRefused as refused:
+            return Failed(str(refused), refused.actions)
+        except OSError as error:
             return Failed(str(error))
         except (StoreError, Fenced):
             raise
@@ -129,7 +131,7 @@ class Launch:
             verified=list(port.profile.version.verified),
         )
 
-    def failed(self, reason: str, session: Session | None) -> None:
+    def failed(self, failed: Failed, session: Session | None) -> None:
         """Tell, once, that the program did not start or did not become ready.
 
         A program that runs is ended later, when the workflow has decided so.
@@ -139,7 +141,12 @@ class Launch:
             session.connected or session.look() in (Found.ALIVE, Found.UNKNOWN)
         )
         if not row.launch_over and not row.gone:
-            fact = LaunchFailed(address=port.at, incarnation=row.incarnation, reason=reason)
+            fact = LaunchFailed(
+                address=port.at,
+                incarnation=row.incarnation,
+                reason=failed.reason,
+                actions=failed.actions,
+            )
             port.observe(fact, launch_over=True, gone=not runs)
         self.turn_over()
 

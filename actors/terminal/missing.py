@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from actors.git.reading.refs import HEADS
-from actors.git.running.command import GitUnknown, git, split0
+from actors.git.running.command import NOT_INSIDE, GitUnknown, git, split0
+from actors.git.running.places import Within
 from bus.commit_words import Malformed, parse
 
 SHOWN: Final = 8
@@ -27,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
     """Where a terminal works, and since when.
 
     `base` is the commit at which its branch began; `others` are the branches of the workflow's
-    other tasks.
+    other tasks. `within` is what is believed of the worktree.
     """
 
     worktree: str
@@ -35,6 +36,7 @@ class Place(msgspec.Struct, frozen=True):
     base: str
     since: str
     others: frozenset[str] = frozenset()
+    within: Within | None = None
 
     @property
     def second(self) -> int:
@@ -68,7 +70,7 @@ def _findings(place: Place) -> Iterator[str]:
 
 
 def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,)) -> list[str]:
-    output = git(*args, at=place.worktree, codes=codes)
+    output = git(*args, at=place.worktree, codes=codes, within=place.within)
     return output.decode(errors="replace").splitlines()
 
 
@@ -84,7 +86,8 @@ def _head(place: Place) -> Iterator[str]:
 def _commits(place: Place) -> Iterator[str]:
     """Report commits of the terminal on its branch, none of which counts."""
     span = f"{place.base}..{HEADS}{place.branch}" if place.base else HEADS + place.branch
-    output = git("log", "-z", "--format=%h%n%B", place.newer, span, "--", at=place.worktree)
+    asked = ("log", "-z", "--format=%h%n%B", place.newer, span, "--")
+    output = git(*asked, at=place.worktree, within=place.within)
     commits = [text.partition("\n") for text in split0(output)]
     unmarked = [(name, message) for name, _, message in commits if parse(message) is None]
     near = [name for name, message in unmarked if _ANY_MARK.search(message)]
@@ -102,16 +105,16 @@ def _emptiness(place: Place) -> Iterator[str]:
     """Report a completion whose branch has the same files as at the task's start."""
     tip = HEADS + place.branch
     trees = {"".join(_lines(place, "rev-parse", f"{at}^{{tree}}")) for at in (place.base, tip)}
-    message = git("log", "-1", "--format=%B", tip, "--", at=place.worktree).decode(
-        "utf-8", "replace"
-    )
+    asked = ("log", "-1", "--format=%B", tip, "--")
+    message = git(*asked, at=place.worktree, within=place.within).decode("utf-8", "replace")
     said = parse(message)
     if len(trees) == 1 and said is not None and not isinstance(said, Malformed):
         yield f"The branch {place.branch} says #{said.meaning}, but changes nothing."
 
 
 def _changes(place: Place) -> Iterator[str]:
-    output = git("status", "--porcelain", "-z", "--no-renames", at=place.worktree)
+    asked = ("status", "--porcelain", "-z", "--no-renames", NOT_INSIDE)
+    output = git(*asked, at=place.worktree, within=place.within)
     files = [entry[3:] for entry in split0(output)]
     if files:
         yield f"These changes are not committed: {_listed(files)}."

@@ -16,6 +16,7 @@ from actors.clis.judging import Judgement
 from actors.clis.profile import Profile
 from actors.pty.link import Link
 from actors.system.stage import Stage
+from bus.action import Action
 from bus.facts import Fact
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
@@ -68,9 +69,10 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The launch has failed for `reason`."""
+    """The launch has failed for `reason`; `actions` are the steps that help."""
 
     reason: str
+    actions: list[Action] = []
 
 
 class Port(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from actors.clis import home as config_home
-from actors.clis import lookup
+from actors.clis import lookup, trust
 from actors.clis.placeholders import LaunchError, placeholders
 from actors.clis.profile import Profile, ProfileError, find_version
 from actors.clis.providers import ProviderError
@@ -24,6 +24,7 @@ from actors.terminal.models import not_by_proxy, put_behind
 from actors.terminal.port import Port
 from actors.terminal.sandbox import limits, reaching_models
 from actors.terminal.worktree import working_directory
+from bus.action import Action, Do
 from bus.environment import with_plans
 from bus.plan import Plan, TerminalPlan
 from bus.rows import Workflow
@@ -74,6 +75,8 @@ def is_isolated(asked: TerminalPlan, profile: Profile) -> bool:
 def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
     """Make the config home and set the provider. Raise `LaunchRefused`."""
     stage, row, asked, profile = port.stage, port.row, port.asked, port.profile
+    cwd = working_directory(worktree, port.plan)
+    _check_trust(port, workflow, worktree, cwd)
     try:
         provider = lookup.asked_for(port.plan, asked, f"{row.address}: provider")
         key, main_repo = lookup.key(provider), Path(workflow.git_dir).parent
@@ -106,7 +109,6 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             switching.write(stage, row.address, row.incarnation, profile, provider, known)
     except (LaunchError, ProviderError, OSError) as error:
         raise LaunchRefused(str(error)) from error
-    cwd = working_directory(worktree, port.plan)
     env = with_plans(port.plan.environment, {}) | launch.env | _own_git(stage, workflow)
     env = not_by_proxy(env) if behind else env
     if asked.sandbox == "off":
@@ -114,6 +116,17 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
     argv = reaching_models(port, launch.argv, provider)
     argv = sandbox.wrapped(argv, limits(port, workflow, worktree))
     return Prepared(argv=argv, env=sandbox.without_ways_out(env), cwd=cwd)
+
+
+def _check_trust(port: Port, workflow: Workflow, worktree: Path, cwd: Path) -> None:
+    """Raise `LaunchRefused` if the program would start what nobody has trusted (`clis.trust`)."""
+    found = trust.in_directory(port.profile.starters, worktree, cwd)
+    if names := trust.untrusted(port.stage.paths.home, workflow.git_dir, found):
+        raise LaunchRefused(
+            f"{port.row.cli} would start what {trust.listed(names)} in {worktree} name (hooks, MCP "
+            "servers, plugins), and nobody has trusted them",
+            Action(Do.TRUST, str(worktree)),
+        )
 
 
 def _own_git(stage: Stage, workflow: Workflow) -> dict[str, str]:

@@ -6,6 +6,7 @@ waits for a person at once. This part never completes anything.
 """
 
 from actors.clis.judging import Judgement
+from actors.git.trees.reach import for_reading
 from actors.platform.workers import WorkerLate
 from actors.terminal.missing import NOTHING_COUNTS, Place, missing
 from actors.terminal.port import Port, Timer
@@ -148,6 +149,12 @@ class Turn:
             base=task.base,
             since=port.row.working_since,
             others=frozenset(t.branch for t in workflow.tasks if t is not task),
+            within=for_reading(
+                workflow.git_dir,
+                task.worktree,
+                port.plan.fences(task.address),
+                (port.stage.paths.home, port.stage.paths.sockets),
+            ),
         )
         worker = port.stage.workers.hire("missing", MISSING_SECONDS)
         try:

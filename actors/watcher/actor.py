@@ -38,6 +38,7 @@ from actors.watcher.heard import Heard, concerned
 from actors.watcher.judging import Judging, NotYet
 from actors.watcher.places import identity_of, is_rebasing, worktree_name
 from actors.watcher.signals import Deaf, LookAgain, Moved, Reconcile
+from actors.watcher.target import Target
 from actors.watcher.watches import Watches
 from bus.commit_words import Meaning, parse
 from bus.facts import CommitSeen, CommitWaits, RefRewritten
@@ -74,7 +75,7 @@ class Watcher(CompanyActor):
         self._heard = Heard(stage.paths.worktree(f"{workflow}/"))
         self._git_dir = ""
         self._timer: Timer
-        self._judging = Judging()
+        self._judging = Judging(stage, workflow)
         self._again: Timer | None = None
         self._asked: dict[str, float] = {}  # who waits for a sweep, and since when
 
@@ -97,6 +98,7 @@ class Watcher(CompanyActor):
         self._git_dir = git_dir
         self._identity = identity_of(git_dir)
         self._fence = Fence(self.stage, self, self._workflow, git_dir, self._target)
+        self._on_target = Target(self.stage, self, self._workflow, git_dir, self._target)
         self._again_later()
 
     def on_stop(self) -> None:
@@ -121,8 +123,6 @@ class Watcher(CompanyActor):
         elif self._heard.add(names):
             self.stage.timers.notify(self.address, Moved())
 
-    # ---- in its own ----------------------------------------------------------------------
-
     @handles(Look)
     def look(self, _message: Look) -> None:
         """Look at all branches."""
@@ -131,7 +131,7 @@ class Watcher(CompanyActor):
     @handles(Moved)
     def moved(self, _message: Moved) -> None:
         """Look at the branches that the changes concern."""
-        names = self._heard.take()
+        names = self._heard.take() - {HEADS + self._target}  # which each scan looks at
         whole = ANYTHING in names
         self._scan(None if whole else lambda found: concerned(names, found))
 
@@ -192,6 +192,7 @@ class Watcher(CompanyActor):
             choose = None
         if choose is None:
             self._fence.look()
+        self._on_target.look()
         branches = [Branch(*row) for row in self.stage.reader.watched(self._workflow)]
         chosen = branches if choose is None else choose(branches)
         state = self._look(chosen, chosen, whole=choose is None)
@@ -243,7 +244,8 @@ class Watcher(CompanyActor):
         `whole` says that these are all. The names to listen for are set before the values are read,
         so that no change is missed.
         """
-        planned = frozenset(map(HEADS.__add__, self.stage.reader.branches(self._workflow)))
+        names_of_branches = [self._target, *self.stage.reader.branches(self._workflow)]
+        planned = frozenset(map(HEADS.__add__, names_of_branches))
         refs = {HEADS + self._target, *(branch.ref for branch in branches if branch.name)}
         names = [name for branch in inside if (name := worktree_name(branch))]
         while True:
@@ -365,8 +367,6 @@ class Watcher(CompanyActor):
                 )
                 self.stage.commit(self, [fact])
             raise
-
-    # ---- commits beside the branch -------------------------------------------------------
 
     def _look_beside(self, branch: Branch, state: RefState) -> None:
         """Reject completions that were committed in our worktree on another branch or on none.

@@ -158,7 +158,7 @@ class Fence:
             files=[change.name for change in found][: shared.COUNT],
             held=bool(held),
             diff=keeping.described(found) or LOST,
-            at_work=self._at_work(),
+            at_work=at_work(self._stage, self._git_dir),
         )
         actions = [Action(do, self._where) for do in (Do.RESTORE_CONFIG, Do.ACCEPT_CONFIG)]
         offer = RepairOffered(
@@ -177,14 +177,15 @@ class Fence:
             log.info("%s: %s", self._id, lost)
         self._stage.tell(addresses.merger(self._id), Look())
 
-    def _at_work(self) -> list[str]:
-        """Return the terminals of this runtime that work in this repository now."""
-        found = []
-        for id in self._stage.reader.unfinished_ids():
-            row = self._stage.reader.workflow(id)
-            if row is not None and row.git_dir == self._git_dir:
-                found += [t.address for t in row.terminals() if not t.gone]
-        return found
+
+def at_work(stage: Stage, git_dir: str) -> list[str]:
+    """Return the terminals of this runtime that work in this repository now."""
+    found = []
+    for id in stage.reader.unfinished_ids():
+        row = stage.reader.workflow(id)
+        if row is not None and row.git_dir == git_dir:
+            found += [t.address for t in row.terminals() if not t.gone]
+    return found
 
 
 def _digest(found: list[Change], held: str) -> str:

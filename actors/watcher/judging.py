@@ -5,8 +5,12 @@ examines the worktree again: soon at first, then once a second, then every five 
 """
 
 import time
+from functools import partial
 
 from actors.git.reading.examination import Clean, Dirty, Examination, Unknown
+from actors.git.running.places import Within
+from actors.system.stage import Stage
+from actors.watcher.believed import believed
 from actors.watcher.commits import Branch
 
 FIRST = 0.02
@@ -39,9 +43,9 @@ class NotYet(Exception):
 class _Open:
     """One completion that is not judged yet."""
 
-    def __init__(self, address: str, worktree: str, now: float) -> None:
-        self.address = address
-        self.examination = Examination(worktree)
+    def __init__(self, branch: Branch, within: Within, now: float) -> None:
+        self.address = branch.address
+        self.examination = Examination(branch.worktree, within)
         self.since = now
         self.looks = 0
         self.is_over = False
@@ -56,7 +60,8 @@ class _Open:
 class Judging:
     """The completions of one watcher that are not judged yet. Only its thread may use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: Stage, workflow: str) -> None:
+        self._within = partial(believed, stage, workflow)
         self._open: dict[tuple[str, str], _Open] = {}
         self._asked: set[tuple[str, str]] = set()
         self._scanned: set[str] = set()
@@ -138,5 +143,5 @@ class Judging:
         key = branch.ref, commit
         self._asked.add(key)
         if key not in self._open:
-            self._open[key] = _Open(branch.address, branch.worktree, now)
+            self._open[key] = _Open(branch, self._within(branch), now)
         return self._open[key]

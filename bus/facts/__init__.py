@@ -48,7 +48,7 @@ from bus.facts.orchestrator import (
     OrchestratorAnswered,
     OrchestratorAsked,
 )
-from bus.facts.repository import RepositoryChanged, RepositorySettled
+from bus.facts.repository import RepositoryChanged, RepositorySettled, TargetElsewhere
 from bus.facts.runtime import (
     ActorFailed,
     ActorFailing,
@@ -157,6 +157,7 @@ AnyFact = (
     | WorkflowCleaned
     | WorkflowForgotten
     | RepositoryChanged
+    | TargetElsewhere
     | RepositorySettled
     | NoticeSent
     | NoticeFailed
@@ -215,6 +216,7 @@ __all__ = [
     "ResolutionJudged",
     "RuntimeStarted",
     "RuntimeStopped",
+    "TargetElsewhere",
     "TargetMoved",
     "TaskAdded",
     "TaskBased",

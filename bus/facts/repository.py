@@ -19,6 +19,29 @@ class RepositoryChanged(Fact, kw_only=True, tag="repository.changed"):
     at_work: list[str] = []
 
 
+class TargetElsewhere(Fact, kw_only=True, tag="target.moved"):
+    """Somebody else than this home's runtime moved the target, here or on a remote.
+
+    `ref` is the target's branch, or the remote-tracking ref that a push from here moved. `commits`
+    are the new commits, newest first, at most 20 of `count`. `forced` says that `old` is not in
+    the history of `new`, which is "" if the branch was deleted. `who` and `how` are what git noted
+    in the reflog, "" if it noted nothing; a program may write there what it likes. `checkouts` are
+    on the target, ours of a task among them. `at_work` names the terminals that worked in the
+    repository then: it may have been one of them, or a program of the user.
+    """
+
+    ref: str
+    old: str
+    new: str
+    commits: list[str]
+    count: int
+    forced: bool = False
+    who: str = ""
+    how: str = ""
+    checkouts: list[str] = []
+    at_work: list[str] = []
+
+
 class RepositorySettled(Fact, kw_only=True, tag="repository.settled"):
     """A change of the repository's shared files is over; `how` says what became of it.
 

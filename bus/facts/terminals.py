@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bus.action import Action
 from bus.facts.base import Fact
 from bus.kinds import Ending, LaunchWait
 from bus.peer import By
@@ -56,13 +57,17 @@ class TerminalUnverified(Fact, kw_only=True, tag="terminal.unverified"):
 
 
 class LaunchFailed(Fact, kw_only=True, tag="terminal.launch_failed"):
-    """The program could not be started or did not become ready; `screen` is its last screen."""
+    """The program could not be started or did not become ready; `screen` is its last screen.
+
+    `actions` are the steps that help before it is started again.
+    """
 
     observed = True
 
     incarnation: int
     reason: str
     screen: str = ""
+    actions: list[Action] = []
 
 
 class TerminalExited(Fact, kw_only=True, tag="terminal.exited"):

@@ -29,8 +29,9 @@ def plan(repo: Path, tmp_path: Path) -> Path:
         "b": [coder("z", auto_confirm="never", sandbox="worktree", network="off")],
     }
     head = 'copy = [".env"]\nsetup = ["npm", "ci"]\ntest = ["true"]\ntest_env = ["NPM_TOKEN"]'
+    tail = PROVIDER + '[error]\ncli = "claude"\n[cli.claude]\ncommand = ["true"]\n'
     path = tmp_path / "plan.toml"
-    path.write_text(plan_text(repo, tasks, head, PROVIDER))
+    path.write_text(plan_text(repo, tasks, head, tail))
     return path
 
 
@@ -50,11 +51,12 @@ def test_everything_that_would_run_is_said(
         "setup: npm ci",
         "copied into each worktree: .env",
         "test: true (in a sandbox); it gets NPM_TOKEN",
-        ".mcp.json, .claude/settings.json",
+        "NOT TRUSTED, so the plan is refused: started by the repository (hooks, MCP servers,"
+        " plugins): .claude/settings.json, .mcp.json",
     ):
         assert wanted in words, said
     found = home.json("check", str(plan))
-    assert [each["terminal"] for each in found["programs"]] == ["a/1", "a/2", "b/1"]
+    assert [each["terminal"] for each in found["programs"]] == ["a/1", "a/2", "b/1", "error"]
     assert found["programs"][1]["key"] == "GLM_KEY_OF_TEST"
     for text in (said, json.dumps(found)):
         assert "the-key-itself" not in text

@@ -32,6 +32,7 @@ _WORDS = {
     Do.FIX: "doctor --fix",
     Do.TRY_CLI: "cli try {}",
     Do.END_TERMINALS: "down --terminals",
+    Do.TRUST: "trust {}",
 }
 
 

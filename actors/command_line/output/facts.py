@@ -70,12 +70,17 @@ def said(fact: AnyFact) -> str:
         case facts.TerminalExited():
             return _ended(fact)
         case facts.LaunchFailed():
-            return one_line(fact.reason)
+            steps = map(command_for, fact.actions)
+            return "; ".join([one_line(fact.reason), *steps])
         case facts.TerminalBlocked():
             return f"asks ({fact.prompt}): {' | '.join(fact.choices)}"
         case facts.RepositoryChanged():
             held = "; nothing lands until a person has looked" if fact.held else ""
             return one_line(f"{', '.join(fact.files) or 'the copy'}{held}")
+        case facts.TargetElsewhere():
+            by = f"{fact.who or 'somebody'}{f' ({fact.how})' if fact.how else ''}"
+            what = f"{'forced, ' if fact.forced else ''}{fact.count} commits, by {by}"
+            return one_line(f"{fact.ref}: {fact.old[:12]} -> {fact.new[:12]}, {what}")
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():

@@ -146,8 +146,7 @@ def _overview(
         running = [item.short for item in running]
     top += _cut(running, room, watch, "tasks are at work")
     top += [Text(line, style="dim") for line in _rest(row)]
-    if row.status in ("running", "paused"):
-        top += [Text(f"  {text}", style="yellow") for text in forecasts(row)]
+    top += [Text(f"  {text}", style="yellow") for text in forecasts(row)]
     room = height - len(top)
     told = story.newest[-room:] if room > 0 else []
     shown = _short if width < _WIDE else line

@@ -12,10 +12,12 @@ from rich.table import Column, Table
 from rich.text import Text
 from rich.tree import Tree
 
+from actors.command_line.output.actions import command_for
 from actors.command_line.output.facts import carried, foreseen, line, one_line
 from actors.command_line.output.program import command
 from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
+from bus.action import Action, Do
 from bus.results import (
     BranchPreview,
     Chain,
@@ -27,7 +29,7 @@ from bus.results import (
     TaskDiff,
 )
 from bus.rows import Task, Terminal, Workflow
-from bus.status import TaskStatus
+from bus.status import FINAL_WORKFLOW, TaskStatus
 
 
 def _table(*heads: str, with_head: bool = True) -> Table:
@@ -104,9 +106,8 @@ def workflow_tree(workflow: Workflow, *, whole: bool = True) -> Tree:
         )
         for terminal in task.terminals:
             branch.add(_terminal_line(terminal))
-    if workflow.status in ("running", "paused"):
-        for text in forecasts(workflow):
-            tree.add(f"[yellow]{escape(text)}[/]")
+    for text in forecasts(workflow):
+        tree.add(f"[yellow]{escape(text)}[/]")
     if workflow.merge_terminal:
         tree.add(_terminal_line(workflow.merge_terminal))
     return tree
@@ -125,13 +126,21 @@ _MOST_FORECASTS = 5
 
 
 def forecasts(workflow: Workflow) -> list[str]:
-    """Return the foreseen conflicts, at most 6 lines. Those in the same files share one line."""
+    """Return what its merge has to expect: a target that was moved, and foreseen conflicts.
+
+    These are at most 6 lines; those in the same files share one line.
+    """
+    moved = [workflow.moved] if workflow.moved and workflow.status not in FINAL_WORKFLOW else []
+    if workflow.status not in ("running", "paused"):
+        return moved
     alike: dict[tuple[str, ...], dict[str, None]] = {}
     for pair in workflow.forecast:
         alike.setdefault(tuple(pair.files), {}).update(dict.fromkeys(pair.branches))
     found = [_alike(list(branches), list(files)) for files, branches in alike.items()]
     more = len(found) - _MOST_FORECASTS
-    return found if more <= 0 else [*found[:_MOST_FORECASTS], f"{more} more conflicts are foreseen"]
+    if more > 0:
+        found = [*found[:_MOST_FORECASTS], f"{more} more conflicts are foreseen"]
+    return moved + found
 
 
 def _alike(branches: list[str], files: list[str]) -> str:
@@ -221,6 +230,7 @@ def check(plan: CheckedPlan) -> Any:
     lines = [f"{name}: {text}" for name, text in _programs(plan)]
     lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
     lines += [f"what happens is told to: {who}" for who in plan.notify]
+    lines += _starters(plan)
     return Group(
         escape(head),
         table,
@@ -231,6 +241,17 @@ def check(plan: CheckedPlan) -> Any:
         escape(order),
         *notes,
     )
+
+
+def _starters(plan: CheckedPlan) -> list[str]:
+    """Say which files of the repository make the plan's CLIs start others, and who trusts them."""
+    found = {"": plan.starters, "NOT TRUSTED, so the plan is refused: ": plan.untrusted}
+    lines = [
+        f"{how}started by the repository (hooks, MCP servers, plugins): {', '.join(names)}"
+        for how, names in found.items()
+        if names
+    ]
+    return lines + ([command_for(Action(Do.TRUST, plan.repo))] if plan.untrusted else [])
 
 
 _ANSWERS = {

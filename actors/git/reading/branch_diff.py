@@ -6,6 +6,7 @@ from pathlib import Path
 
 from actors.git.running.command import NOT_INSIDE, git
 from actors.git.running.names import shown
+from actors.git.running.places import Within
 from bus.results import FileChange, TaskDiff
 
 LIMIT = 1 << 20
@@ -13,18 +14,21 @@ LIMIT = 1 << 20
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", NOT_INSIDE)
 
 
-def branch_diff(git_dir: str, worktree: str, base: str, tip: str, text: bool) -> TaskDiff:
+def branch_diff(
+    git_dir: str, worktree: str, base: str, tip: str, text: bool, within: Within | None = None
+) -> TaskDiff:
     """Compare a worktree with its base; without a worktree, compare the branch's tip.
 
     Untracked files are named, but not compared. `text` asks for the text of the diff. Run this in a
     worker process, because a filter of the repository may hang. Raise `GitFailed`.
     """
     there = (Path(worktree) / ".git").exists() if worktree else False
+    within = within if there else None
     place, what = (worktree, (base,)) if there else (git_dir, (base, tip))
-    files = list(_files(git(*_DIFF, "--numstat", "-z", *what, at=place)))
+    files = list(_files(git(*_DIFF, "--numstat", "-z", *what, at=place, within=within)))
     others = ("ls-files", "--others", "--exclude-standard", "-z")
-    untracked = git(*others, at=place).split(b"\0") if there else []
-    whole = git(*_DIFF, *what, at=place) if text else b""
+    untracked = git(*others, at=place, within=within).split(b"\0") if there else []
+    whole = git(*_DIFF, *what, at=place, within=within) if text else b""
     return TaskDiff(
         task="",
         base=base,
@@ -43,8 +47,8 @@ def _files(output: bytes) -> Iterator[FileChange]:
         if not part:
             continue
         added, removed, name = part.split(b"\t", 2)
-        old = name if name else next(parts)
-        new = name if name else next(parts)
+        old = name if name else next(parts, b"")
+        new = name if name else next(parts, b"")
         binary = added == b"-"
         yield FileChange(
             path=shown(os.fsdecode(new)),

@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.git.running.command import NOT_INSIDE, git
+from actors.git.running.places import Within
 from actors.platform.files import open_regular
 
 
-def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
+def changed(
+    worktree: str, *, untracked: bool = False, within: Within | None = None
+) -> Iterator[str]:
     """Yield the files that differ from HEAD, in the index or on disk, by `git status`.
 
     With `untracked`, yield also the files and directories that are neither tracked nor ignored.
+    `within` is what is believed of a worktree that an agent can write.
 
     A file with the exact bytes of the index counts as unchanged. Git may call it modified, because
     line-end conversion or a filter would change it when it is committed.
     """
     others = f"--untracked-files={'normal' if untracked else 'no'}"
-    output = git("status", "--porcelain=v2", "-z", others, NOT_INSIDE, at=worktree)
+    output = git("status", "--porcelain=v2", "-z", others, NOT_INSIDE, at=worktree, within=within)
     parts = iter(output.split(b"\0"))
     for part in parts:
         match part[:1]:
@@ -29,7 +33,7 @@ def changed(worktree: str, *, untracked: bool = False) -> Iterator[str]:
                     yield os.fsdecode(name)
             case b"2":
                 yield os.fsdecode(part.split(b" ", 9)[9])
-                yield os.fsdecode(next(parts))  # its name before
+                yield os.fsdecode(next(parts, b""))  # its name before
             case b"u":
                 yield os.fsdecode(part.split(b" ", 10)[10])
             case b"?":

@@ -18,6 +18,7 @@ import msgspec
 from actors.git.reading.changes import changed
 from actors.git.running.command import GitFailed
 from actors.git.running.names import read_name, shown
+from actors.git.running.places import Within
 from actors.git.running.writing import OPERATIONS, Signs, signs, writers
 
 TWICE: Final = 0.25
@@ -69,8 +70,10 @@ def examine(worktree: str, patience: float = PATIENCE) -> Verdict:
 class Examination:
     """One examination of a worktree, which takes several looks. For one thread."""
 
-    def __init__(self, worktree: str) -> None:
+    def __init__(self, worktree: str, within: Within | None = None) -> None:
+        """`within` is what is believed of a worktree that an agent can write."""
         self._worktree = worktree
+        self._within = within
         self._signs: Signs | None = None
         self._since = 0.0
         self._changes: list[str] | None = None
@@ -85,7 +88,8 @@ class Examination:
             return Unknown(f"the worktree cannot be examined: {error}", failed=True)
 
     def _look(self, now: float) -> Verdict:
-        admin = _admin(self._worktree)
+        within = self._within
+        admin = _admin(self._worktree) if within is None else str(within.admin(self._worktree))
         found = signs(admin)
         if found != self._signs:
             self._signs, self._since, self._changes = found, now, None
@@ -95,7 +99,7 @@ class Examination:
             return Unknown(f"git is at work in the worktree (process {busy[0]})")
         if found.locks and not busy and still < (LEFT_UNSEEN if busy is None else LEFT):
             return Unknown(f"git is writing: {found.locks[0][0]} is there")
-        changes = list(changed(self._worktree))
+        changes = list(changed(self._worktree, within=within))
         if signs(admin) != found:
             return Unknown("git began to write in the worktree")
         left = found.locks[0][0] if found.locks and not busy else ""

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from actors.git.running.environment import git_env
-from actors.git.running.places import explicit
+from actors.git.running.places import Within, explicit
+from actors.platform import sandbox
 from actors.platform.owners import owner_mark
 from actors.platform.processes import end_session
 
@@ -102,6 +103,7 @@ def git(
     codes: tuple[int, ...] = (0,),
     refusals: str = "",
     everywhere: bool = False,
+    within: Within | None = None,
 ) -> bytes:
     """Run `git ARGS` in directory `at` and return its output.
 
@@ -117,6 +119,7 @@ def git(
         codes: The exit codes that mean done.
         refusals: A regular expression for the error messages by which git refuses.
         everywhere: Let git find its repository and worktree itself, as an agent's git does.
+        within: What is believed of `at`, a worktree that an agent can write.
 
     Raises:
         GitRefused: Git stated one of the `refusals`.
@@ -132,6 +135,7 @@ def git(
         codes=codes,
         refusals=refusals,
         everywhere=everywhere,
+        within=within,
     )[0]
 
 
@@ -145,6 +149,7 @@ def git_and_words(
     refusals: str = "",
     everywhere: bool = False,
     seconds: float | None = None,
+    within: Within | None = None,
 ) -> tuple[bytes, str]:
     """Run git as `git` does; return its output and what it, or what it ran, said of errors.
 
@@ -157,11 +162,15 @@ def git_and_words(
     command = ["git", "-C", at]
     for option in (*options, owner_mark()):
         command += ["-c", option]
-    place = {} if everywhere else explicit(at)
+    place = {} if everywhere else explicit(at) if within is None else within.environment(at)
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place, **(env or {})}
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)
+    command += args
+    if within is not None and within.fence is not None:
+        command = sandbox.wrapped(command, within.fence)
+        environ = sandbox.without_ways_out(environ)
     try:
-        code, output, errors = run([*command, *args], stdin, environ, limit)
+        code, output, errors = run(command, stdin, environ, limit)
     except subprocess.TimeoutExpired:
         raise GitLate(args, limit) from None
     words = errors.decode(errors="replace")

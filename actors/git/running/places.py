@@ -5,13 +5,16 @@ the shared configuration may change. So Callboard derives them from the files on
 `command.git` passes them to git (`explicit`).
 """
 
+import contextlib
 import errno
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pygit2
 
 from actors.platform.files import read_line
+from actors.platform.sandbox import Limits
 
 NOT_THERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES}
 """Errors that say that a file is not there for us. All others say that the answer is unknown."""
@@ -45,6 +48,37 @@ def explicit(at: str) -> dict[str, str]:
     if git_dir is None:
         return {}
     return {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(Path(at).resolve())}
+
+
+class Within(msgspec.Struct, frozen=True):
+    """What is believed of a worktree that an agent can write, whatever its `.git` says.
+
+    `git_dir` is the repository's common git directory. `fence` is the sandbox in which git runs
+    there, because filters and their attributes may be the agent's; None if the agent has none.
+    """
+
+    git_dir: str
+    fence: Limits | None = None
+
+    def admin(self, worktree: str) -> Path:
+        """Return the directory that the repository keeps of this worktree. Raise `OSError`."""
+        top = Path(self.git_dir, "worktrees")
+        wanted, name = Path(worktree).resolve() / ".git", Path(worktree).name
+        registered = sorted(top.iterdir(), key=lambda each: not each.name.startswith(name))
+        for admin in registered:
+            with contextlib.suppress(OSError):
+                said = admin / read_line(admin / "gitdir")
+                if said.parent.resolve() / said.name == wanted:
+                    return admin
+        raise FileNotFoundError(errno.ENOENT, "the repository knows no such worktree", worktree)
+
+    def environment(self, worktree: str) -> dict[str, str]:
+        """Return environment variables that make git work in this worktree. Raise `OSError`."""
+        return {
+            "GIT_DIR": str(self.admin(worktree)),
+            "GIT_COMMON_DIR": self.git_dir,
+            "GIT_WORK_TREE": str(Path(worktree).resolve()),
+        }
 
 
 def root_of(repo: str | Path) -> Path | None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from actors.git.reading.refs import HEADS
+from actors.git.running.places import Within
 from actors.platform.files import read_line
+from actors.platform.sandbox import Limits
 
 
 def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], list[Path]]:
@@ -14,7 +16,8 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
     whole directory must be writable, and with it the other branches in that directory. An empty
     `branch` means a detached HEAD.
 
-    Read-only: the files that say where the repository is. Configuration, hooks, `info` and the
+    Read-only: the files that say where the repository is, and the worktree's own configuration,
+    which is made if it is missing. The shared configuration, hooks, `info` and the
     other refs are in neither list.
 
     Raises:
@@ -27,9 +30,25 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
         place.mkdir(parents=True, exist_ok=True)
     admin = _admin(worktree)
     writable = [worktree, common / "objects", *places, admin]
-    read_only = [worktree / ".git", admin / "gitdir", admin / "commondir"]
+    own = admin / "config.worktree"  # it may name filters, which our git would run outside
+    own.touch()
+    read_only = [worktree / ".git", admin / "gitdir", admin / "commondir", own]
     read_only += [common / "objects" / "info" / "alternates"]
     return writable, read_only
+
+
+def for_reading(git_dir: str, worktree: str, fenced: bool, hidden: tuple[Path, ...]) -> Within:
+    """Return what our git believes of a worktree in which it only reads, and its sandbox there.
+
+    `fenced` says that the agent of this worktree has a sandbox. `hidden` are the runtime's own
+    directories.
+    """
+    if not fenced:
+        return Within(git_dir)
+    unseen = tuple(map(str, hidden))
+    seen = (worktree, git_dir)
+    fence = Limits(cwd=worktree, read_only=seen, hidden=unseen, network=False)
+    return Within(git_dir, fence)
 
 
 def _admin(worktree: Path) -> Path:

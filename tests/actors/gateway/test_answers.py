@@ -273,7 +273,9 @@ def test_a_preview_that_the_end_of_the_runtime_cuts_is_refused_in_words(tmp_path
     name = submitted(served, tmp_path)
     served.client.call("workflow.prepare", workflow=name)
     served.until_status(name, "ready")
-    os.mkfifo(tmp_path / "repo/.git/objects/info/alternates")  # who reads it waits
+    pack = tmp_path / "repo/.git/objects/pack" / f"pack-{'0' * 40}"
+    pack.with_suffix(".pack").write_bytes(b"PACK")
+    os.mkfifo(pack.with_suffix(".idx"))  # who reads it waits
     wire = Wire(served)
     wire.send("merge.preview", workflow=name, id="x")
     until(lambda: workers("preview"))

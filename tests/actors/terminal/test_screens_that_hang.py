@@ -7,7 +7,7 @@ import pytest
 
 from actors.terminal import screens
 from tests.actors.served import Served
-from tests.doors.kit import PYTHON, done, moves, plan_text
+from tests.doors.kit import AGENT, PYTHON, done, moves, plan_text
 from tests.repositories import make_repo
 
 HOSTILE = f"""
@@ -57,3 +57,26 @@ def test_it_is_looked_at_again_after_a_while(
     served.runtime._stage.workers.screens._limit = 10.0  # noqa: SLF001
     served.run_to_the_end([name])
     assert served.client.call("workflow.get", workflow=name)["status"] == "completed"
+
+
+def test_a_version_pattern_without_end_finds_no_version_and_holds_up_nobody(
+    served: Served, tmp_path: Path
+) -> None:
+    """F22: it is searched with in a worker process; the version is then unknown."""
+    served.runtime._stage.workers.screens._limit = 1.0  # noqa: SLF001
+    program = tmp_path / "program"
+    said = f'[ "$1" = --version ] && exec echo {"a" * 60}!'
+    program.write_text(f'#!/bin/sh\n{said}\nexec {PYTHON} {AGENT} "$@"\n')
+    program.chmod(0o755)
+    tail = (
+        f"[cli.odd]\ncommand = {json.dumps([str(program)])}\nready = '^> $'\n"
+        "busy = 'esc to interrupt'\nversion = { pattern = '^(a+)+$', verified = [\"1\"] }\n"
+    )
+    plan = plan_text(make_repo(tmp_path / "repo"), {"a": [done("a") | {"cli": "odd"}]}, tail=tail)
+    name = served.client.call("plan.submit", plan=plan)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    served.run_to_the_end([name])
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    (unverified,) = [f for f in facts if f["type"] == "terminal.unverified"]
+    assert unverified["version"] == ""
+    assert not [f for f in facts if f["type"] == "actor.failed"]

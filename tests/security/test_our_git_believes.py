@@ -1,0 +1,125 @@
+"""F4: what an agent makes of its worktree's `.git` and configuration moves no git of ours."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.git.reading.branch_diff import branch_diff
+from actors.git.reading.changes import changed
+from actors.git.reading.examination import Clean, Examination, Unknown
+from actors.git.running.places import Within
+from actors.git.trees import reach, worktrees
+from actors.platform import sandbox
+from actors.terminal.missing import Place, missing
+from tests.doors.acting import Acting
+from tests.doors.kit import coder, commit, plan_text
+from tests.repositories import Repo, git
+
+fenced_only = pytest.mark.skipif(bool(sandbox.trouble()), reason="no sandbox can be made here")
+
+
+class Scene:
+    """A worktree of a task, and a program that says when it was run."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.repo = Repo.made(tmp_path / "repo")
+        self.base = self.repo.commit("first", {"a": "a\n"})
+        self.tree = tmp_path / "worktrees" / "a"
+        worktrees.make(self.repo.git_dir, str(self.tree), self.base, mark="x", detach=True)
+        self.ran = tmp_path / "ran"
+        self.filter = f"touch {self.ran}; cat"
+        self.within = Within(str(Path(self.repo.git_dir).resolve()))
+
+    def plant(self, where: Path) -> None:
+        """A repository of the agent, with a filter for every file, at the worktree's files."""
+        git(where, "init", "-q", str(where / "evil"))
+        evil = where / "evil"
+        git(evil, "config", "filter.x.clean", self.filter)
+        git(evil, "config", "core.worktree", str(self.tree))
+        git(evil, "config", "user.name", "x")
+        git(evil, "config", "user.email", "x@example.com")
+        git(evil, "add", "-A")
+        git(evil, "commit", "-qm", "all of it")
+        (self.tree / ".gitattributes").write_text("* filter=x\n")
+        (self.tree / ".git").unlink()
+        (self.tree / ".git").write_text(f"gitdir: {evil}/.git\n")
+        self.ran.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_redirected_git_file_is_not_followed(scene: Scene, tmp_path: Path) -> None:
+    (scene.tree / "a").write_text("changed, and of another length\n")
+    scene.plant(tmp_path)
+    tree = str(scene.tree)
+    assert list(changed(tree, within=scene.within)) == ["a"]
+    looks = Examination(tree, scene.within)
+    assert isinstance(looks.look(0.0), Unknown)  # it is dirty, and looked at again
+    diff = branch_diff(scene.repo.git_dir, tree, scene.base, scene.base, True, scene.within)
+    assert [each.path for each in diff.files] == ["a"]
+    place = Place(tree, "main", scene.base, "2026-01-01T00:00:00+00:00", within=scene.within)
+    assert "not committed: a, .gitattributes" in missing(place)
+    assert not scene.ran.exists()
+    list(changed(tree))  # without it the agent's repository is followed, and its program runs
+    assert scene.ran.exists()
+
+
+def test_a_repository_in_place_of_the_git_file_is_not_believed(scene: Scene) -> None:
+    (scene.tree / ".git").unlink()
+    git(scene.tree, "init", "-q")
+    assert Examination(str(scene.tree), scene.within).look(0.0) == Clean()
+
+
+def test_a_worktree_that_the_repository_does_not_know_is_no_answer(
+    scene: Scene, tmp_path: Path
+) -> None:
+    other = Within(Repo.made(tmp_path / "other").git_dir)
+    found = Examination(str(scene.tree), other).look(0.0)
+    assert isinstance(found, Unknown)
+    assert found.failed
+
+
+def test_no_filter_of_a_nested_repository_runs_when_a_turn_has_ended(scene: Scene) -> None:
+    nested = Repo.made(scene.tree / "nested")
+    nested.commit("inner", {"b": "b\n", ".gitattributes": "* filter=x\n"})
+    nested.git("config", "filter.x.clean", scene.filter)
+    git(scene.tree, "add", "nested")
+    git(scene.tree, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-qm", "link")
+    (nested.path / "b").write_text("another, and longer\n")
+    scene.ran.unlink(missing_ok=True)
+    missing(Place(str(scene.tree), "main", scene.base, "2026-01-01T00:00:00+00:00"))
+    assert not scene.ran.exists()
+
+
+@fenced_only
+def test_our_git_in_a_fenced_worktree_runs_in_a_sandbox(scene: Scene, tmp_path: Path) -> None:
+    """A filter of the user's that lies in the repository is the agent's program there."""
+    hidden = tmp_path / "home"
+    hidden.mkdir()
+    scene.repo.git("config", "filter.own.clean", f"touch {scene.ran}; ls {hidden}; cat")
+    (scene.tree / ".gitattributes").write_text("* filter=own\n")
+    (hidden / "callboard.db").touch()
+    (scene.tree / "a").write_text("b\n")
+    fenced = reach.for_reading(scene.repo.git_dir, str(scene.tree), True, (hidden,))
+    assert list(changed(str(scene.tree), within=fenced)) == ["a"]
+    assert not scene.ran.exists()
+    diff = branch_diff(scene.repo.git_dir, str(scene.tree), scene.base, scene.base, True, fenced)
+    assert "callboard.db" not in diff.text
+    list(changed(str(scene.tree), within=reach.for_reading(scene.repo.git_dir, "", False, ())))
+    assert scene.ran.exists()
+
+
+@fenced_only
+def test_an_agent_in_a_sandbox_cannot_configure_its_worktree(acting: Acting, repo: Path) -> None:
+    git(repo, "config", "extensions.worktreeConfig", "true")
+    script = (
+        "$ git config --worktree filter.x.clean false && echo set > said || echo refused > said\n"
+        '$ (echo >> "$(git rev-parse --git-dir)/config.worktree") && echo written >> said\n'
+    )
+    script += commit("b", "b", "b #done")
+    acting.begin(plan_text(repo, {"a": [coder(script, sandbox="worktree")]}, 'test = ["true"]'))
+    acting.status("completed")
+    assert git(repo, "show", "main:said") == "refused"
