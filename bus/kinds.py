@@ -70,6 +70,8 @@ class CauseKind(StrEnum):
     """A task has failed."""
     OVERLAP = "overlap"
     """Two branches would conflict if they were merged now."""
+    ASK = "ask"
+    """A person puts a question or an order; it is the only cause of its question."""
 
 
 class Settled(StrEnum):

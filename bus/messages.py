@@ -72,12 +72,16 @@ class Swept(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """The answer of `caller` to a terminal's prompt; the reply goes to `client`."""
+    """The answer of `caller` to a terminal's prompt; the reply goes to `client`.
+
+    One that the orchestrator has `proposed` answers no dangerous prompt, whoever accepted it.
+    """
 
     client: str
     id: Id
     choice: str
     caller: Caller = NOBODY
+    proposed: bool = False
 
 
 class Preview(Message, frozen=True):

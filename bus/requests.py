@@ -11,6 +11,7 @@ import msgspec
 
 from bus import results
 from bus.errors import ErrorBody, Refused, malformed
+from bus.orchestrator_requests import OrchestratorAccept, OrchestratorAsk
 from bus.plan import refusal
 from bus.plan_requests import (
     InstructionReplace,
@@ -278,6 +279,8 @@ Command = (
     | TerminalAdd
     | InstructionReplace
     | PlanSet
+    | OrchestratorAsk
+    | OrchestratorAccept
 )
 """The requests that the workflow actor decides on."""
 
@@ -300,15 +303,9 @@ AnyRequest = (
     | WorkflowForget
     | MergePreview
     | TaskDiff
-    | ConfigRestore
-    | ConfigAccept
+    | ConfigRequest
+    | ConsoleRequest
     | TerminalAnswer
-    | TerminalOutput
-    | TerminalInput
-    | TerminalResize
-    | TerminalTake
-    | TerminalEnter
-    | TerminalGive
     | TerminalScreen
     | Usage
     | TreeInspect

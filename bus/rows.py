@@ -1,5 +1,7 @@
 """Rows as structs, for `snapshot`, `workflow.get`, `ps` and the pure core."""
 
+from typing import Any
+
 import msgspec
 
 from bus.graph import Graph, in_order
@@ -277,7 +279,8 @@ class Forecast(msgspec.Struct, kw_only=True):
 class Cause(msgspec.Struct, frozen=True):
     """One thing that happened, for a question to the orchestrator.
 
-    `said` is text of a program or a commit, cut to a few hundred characters.
+    `said` is text of a program or a commit, cut to a few hundred characters; of `ask` it is a
+    person's, and whole.
     """
 
     kind: CauseKind
@@ -291,6 +294,7 @@ class Question(msgspec.Struct, kw_only=True):
     `digest` stands for the causes and the state. `reserved` tokens are kept back until the call has
     ended; then `tokens` says what it used. `cut` says that the call was cut short. `refused` is why
     the proposal was not carried out, and the next question tells it. `at` is when it was asked.
+    `proposal` is the answer to a person's question while it is not carried out; else it is empty.
     """
 
     number: int
@@ -302,6 +306,12 @@ class Question(msgspec.Struct, kw_only=True):
     cut: bool = False
     refused: str = ""
     at: str = ""
+    proposal: dict[str, Any] = {}
+
+    @property
+    def of_person(self) -> bool:
+        """Whether a person asked it, who alone has its proposal carried out."""
+        return any(cause.kind == CauseKind.ASK for cause in self.causes)
 
     @property
     def is_open(self) -> bool:

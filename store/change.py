@@ -154,9 +154,9 @@ def question_key(workflow: str, number: int) -> str:
 
 
 def as_stored(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns as the database stores them: a list becomes JSON text."""
+    """Return the columns as the database stores them: a list or a dict becomes JSON text."""
     return {
-        name: _encode(value).decode() if isinstance(value, list) else value
+        name: _encode(value).decode() if isinstance(value, list | dict) else value
         for name, value in columns.items()
     }
 

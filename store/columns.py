@@ -4,7 +4,7 @@ A change names them as keyword arguments (`update_merge("demo", stage=MergeStage
 the type checker checks. A test compares them with the tables.
 """
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from bus.kinds import LaunchWait, LimitKind
 from bus.rows import Cause, Forecast
@@ -60,6 +60,7 @@ class QuestionColumns(TypedDict, total=False):
     cut: bool
     refused: str
     at: str
+    proposal: dict[str, Any]
 
 
 class TaskColumns(TypedDict, total=False):

@@ -30,7 +30,7 @@ def _value(column: Any) -> str:
     return f"ifnull({name}, '')" if column.null else name
 
 
-_JSON = {"forecast", "files", "after", "causes"}
+_JSON = {"forecast", "files", "after", "causes", "proposal"}
 """Columns whose values are JSON text."""
 
 

@@ -299,6 +299,7 @@ class Question(Model):
     cut = _flag()
     refused = _text()
     at = _text()
+    proposal = TextField(constraints=[SQL("DEFAULT '{}'")])
 
     class Meta:
         """Peewee's options: an index for the questions that are to be asked."""

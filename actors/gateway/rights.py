@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bus import plan_requests, requests, terminal_requests, toml
+from bus import orchestrator_requests, plan_requests, requests, terminal_requests, toml
 from bus.errors import Refused
 from bus.peer import Caller, Right
 from bus.reasons import Reason
@@ -59,6 +59,8 @@ STEERING: frozenset[type[Any]] = frozenset(
         plan_requests.InstructionReplace,
         plan_requests.TerminalAdd,
         plan_requests.PlanSet,
+        orchestrator_requests.OrchestratorAsk,
+        orchestrator_requests.OrchestratorAccept,
         requests.MergeContinue,
         requests.MergeAbort,
         requests.TerminalAnswer,

@@ -32,11 +32,12 @@ from bus import address as addresses
 from bus import clock, proposals
 from bus.errors import Refused
 from bus.facts import OrchestratorAnswered, OrchestratorAsked
+from bus.kinds import CauseKind
 from bus.messages import Look
 from bus.plan import Plan
 from bus.plan_orchestrator import Orchestrator as Settings
 from bus.plan_requests import PlanChange
-from bus.rows import Question, Task, Workflow
+from bus.rows import Cause, Question, Task, Workflow
 from bus.status import FINAL_WORKFLOW, QuestionStage
 from store.change import Operation, update_question
 from store.columns import QuestionColumns
@@ -131,7 +132,7 @@ class OrchestratorActor(CompanyActor):
         asked = OrchestratorAsked(
             address=workflow.address,
             question=number,
-            causes=[f"{each.kind} {each.address}" for each in question.causes],
+            causes=[_short(each) for each in question.causes],
             model=settings.model,
             prompt=hashlib.sha256(f"{thought.system}\n{thought.question}".encode()).hexdigest(),
             tokens=question.reserved,
@@ -299,6 +300,12 @@ class OrchestratorActor(CompanyActor):
         except LostRace:
             return False
         return True
+
+
+def _short(cause: Cause) -> str:
+    """Return a cause for the fact; of a person's question also the words."""
+    said = f": {cause.said}" if cause.kind == CauseKind.ASK else ""
+    return f"{cause.kind} {cause.address}{said}"
 
 
 def _cost(settings: Settings, said: ThoughtOver) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 from actors.orchestrator.redaction import redacted
 from bus import facts, proposals
 from bus.facts import AnyFact, fact_type
+from bus.kinds import CauseKind
 from bus.plan import Plan
 from bus.rows import Question, Task, Terminal, Workflow
 from bus.visible import visible
@@ -80,7 +81,7 @@ def view(scene: Scene, *, limit: int, number: str, secrets: Iterable[str] = ()) 
     `number` is in each mark. What does not fit is left out from the end, whole sections first.
     """
     text = ""
-    for section in _sections(scene, _Marks(number, secrets)):
+    for section in _sections(scene, _Marks(number, secrets), limit):
         if len(text) + len(section) > limit - _NOTE:
             text += f"[the report is cut here: {limit} characters are its limit]\n"
             break
@@ -88,10 +89,13 @@ def view(scene: Scene, *, limit: int, number: str, secrets: Iterable[str] = ()) 
     return text[:limit]
 
 
-def _sections(scene: Scene, marks: _Marks) -> Iterator[str]:
+def _sections(scene: Scene, marks: _Marks, limit: int) -> Iterator[str]:
     workflow, question = scene.workflow, scene.question
     yield f"# Question {question.number} about {workflow.address}\n\n## What happened"
     for cause in question.causes:
+        if cause.kind == CauseKind.ASK:
+            yield _asked(marks.clean(cause.said)[: limit // 2])
+            continue
         said = f"\n{marks.data(f'{cause.kind} {cause.address}', cause.said)}"
         yield f"- {cause.kind}: {cause.address}{said if cause.said else ''}"
     if scene.refused:
@@ -113,6 +117,11 @@ def _sections(scene: Scene, marks: _Marks) -> Iterator[str]:
     yield from _tasks_in_full(scene, about, marks)
     yield "\n## The newest facts, newest first"
     yield marks.data("journal", "\n".join(_facts(scene.newest, marks)))
+
+
+def _asked(said: str) -> str:
+    """Return a person's words: outside of the marks, and recognisable at each line's beginning."""
+    return "\n".join(["A person asks you:", *(f"> {line}" for line in said.splitlines())])
 
 
 def _allowed(plan: Plan) -> str:

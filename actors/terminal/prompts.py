@@ -131,7 +131,7 @@ class Prompts:
             refusal = f"{at} {seen.text}"
         elif seen.prompt is None:
             refusal = f"{at} asks nothing now that has choices"
-        elif seen.prompt.dangerous and message.caller.by == By.ORCHESTRATOR:
+        elif seen.prompt.dangerous and message.proposed:
             refusal = f"{at} asks something dangerous, which a person answers"
         if refusal:
             error = illegal(Reason.NOT_BLOCKED, refusal)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bus import plan_requests, requests, terminal_requests
+from bus import orchestrator_requests, plan_requests, requests, terminal_requests
 from bus.errors import Refused, malformed
 
 Values = Mapping[str, Any]
@@ -137,6 +137,12 @@ ROUTES: tuple[Route, ...] = (
     ),
     _workflow_command(
         "config/accept", requests.ConfigAccept, "Take the repository's configuration as it is"
+    ),
+    _workflow_command(
+        "ask", orchestrator_requests.OrchestratorAsk, "Ask the orchestrator's model", body=True
+    ),
+    _workflow_command(
+        "accept", orchestrator_requests.OrchestratorAccept, "Carry its proposal out", body=True
     ),
     Route(
         method="GET",

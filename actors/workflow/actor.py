@@ -22,7 +22,7 @@ from bus import clock
 from bus.errors import Refused
 from bus.facts import CommitSeen, Fact, OrchestratorActed, RefRewritten, TerminalExited
 from bus.messages import Answer, Look, Order
-from bus.peer import NOBODY, By, Caller
+from bus.peer import NOBODY, Caller
 from bus.requests import Command
 from bus.results import CommandDone
 from bus.rows import Workflow
@@ -167,8 +167,8 @@ class WorkflowActor(CompanyActor):
 
     def _answer_prompt(self, fact: OrchestratorActed) -> None:
         """Have a terminal's actor answer the question on its screen, if it is still there."""
-        caller = Caller(By.ORCHESTRATOR)
-        self.stage.tell(fact.about, Answer("", None, fact.choices[0], caller))
+        caller = Caller(fact.by, fact.peer)
+        self.stage.tell(fact.about, Answer("", None, fact.choices[0], caller, proposed=True))
 
     def _wake_all(self) -> None:
         """Wake all actors of the workflow that may have something to do, after a start."""

@@ -3,13 +3,14 @@
 from typing import Any
 
 from bus.facts.base import Fact
+from bus.peer import By
 
 
 class OrchestratorAsked(Fact, kw_only=True, tag="orchestrator.asked"):
     """The question with this number was put to `model`.
 
-    `causes` says what happened, `prompt` is the SHA-256 of the whole text, and `tokens` is what was
-    reserved.
+    `causes` says what happened, or what a person asks. `prompt` is the SHA-256 of the whole text,
+    and `tokens` is what was reserved.
     """
 
     question: int
@@ -48,6 +49,8 @@ class OrchestratorActed(Fact, kw_only=True, tag="orchestrator.acted"):
     """What became of a proposal: it was `accepted` and carried out, or `said` says why not.
 
     `about` is the address that it concerns. An `escalate` asks a person `said`, with `choices`.
+    `by` and `peer` are as in `WorkflowMoved`: a person who accepts the proposal of the answer to
+    this question, or the orchestrator itself.
     """
 
     question: int
@@ -56,3 +59,5 @@ class OrchestratorActed(Fact, kw_only=True, tag="orchestrator.acted"):
     accepted: bool
     said: str = ""
     choices: list[str] = []
+    by: By = By.RUNTIME
+    peer: str = ""

@@ -28,6 +28,7 @@ EXCEPT = {
     "actors/command_line/config_commands.py",
     "actors/command_line/trust_commands.py",
     "actors/command_line/key_commands.py",
+    "actors/command_line/orchestrator_commands.py",
 }
 """The one function that makes converters, and what commands begin and end with: they run in one
 thread, and their imports wait so that `--help` is quick."""

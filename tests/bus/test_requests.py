@@ -37,6 +37,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "instruction.replace": {"terminal": "w/t/1", "instruction": "do"},
     "plan.set": {"workflow": "w", "max_terminals": 2, "test": ["true"], "test_timeout": 1.5},
     "plan.show": {"workflow": "w"},
+    "orchestrator.ask": {"workflow": "w", "text": "why?"},
+    "orchestrator.accept": {"workflow": "w", "question": 2},
     "task.diff": {"task": "w/t", "stat": True},
     "merge.preview": {"workflow": "w"},
     "merge.continue": {"workflow": "w"},

@@ -7,6 +7,7 @@ The handlers below apply the event itself; `settle` applies what then follows fr
 from functools import singledispatch
 
 from actors.workflow.decisions import (
+    asking,  # noqa: F401 - it registers its commands
     bases,
     caps,
     changes,  # noqa: F401 - it registers its commands

@@ -16,7 +16,7 @@ from bus.facts import OrchestratorActed, OrchestratorAnswered
 from bus.plan import Plan
 from bus.proposals import Proposal
 from bus.reasons import Reason
-from bus.rows import Task, Terminal
+from bus.rows import Question, Task, Terminal
 from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 BRANCHES = "callboard/"
@@ -38,22 +38,43 @@ def answered(fact: OrchestratorAnswered, draft: Draft) -> None:
     except msgspec.ValidationError as error:
         _close(draft, fact, "", f"it is no action: {error}")
         return
-    _close(
-        draft,
-        fact,
-        about(proposal, draft.workflow.id),
-        fact.refused or _attempted(draft, proposal),
-        proposal,
-    )
+    where = about(proposal, draft.workflow.id)
+    refused = fact.refused or _forbidden(draft, proposal)
+    if question.of_person and not refused and _kind(proposal) not in proposals.ALWAYS:
+        questions.kept(draft, question, fact.proposal)
+        return
+    _close(draft, fact, where, refused or _attempted(draft, proposal), proposal)
+
+
+def accepted(question: Question, draft: Draft) -> None:
+    """Carry out what waits for a person's word, as a request of the person who says so.
+
+    Raise `Refused` if the state does not allow it any more; then it still waits.
+    """
+    proposal = proposals.decode(question.proposal)
+    refused = draft.attempt(lambda: carry_out(proposal, draft))
+    if refused is not None:
+        raise refused
+    draft.set_question(question, proposal={})
+    where = about(proposal, draft.workflow.id)
+    draft.tell(_acted(draft, question.number, _kind(proposal), where, "", proposal))
+
+
+def _kind(proposal: Proposal) -> str:
+    return str(proposal.__struct_config__.tag)
+
+
+def _forbidden(draft: Draft, proposal: Proposal) -> str:
+    """Return why the plan does not allow a proposal of this kind; "" if it does."""
+    kind, orchestrator = _kind(proposal), draft.plan.orchestrator
+    assert orchestrator is not None
+    if kind in (*orchestrator.may, *proposals.ALWAYS):
+        return ""
+    return f"[orchestrator] may = {list(orchestrator.may)} does not allow {kind!r}"
 
 
 def _attempted(draft: Draft, proposal: Proposal) -> str:
     """Carry a proposal out; return why it is refused, or ""."""
-    kind = str(proposal.__struct_config__.tag)
-    orchestrator = draft.plan.orchestrator
-    assert orchestrator is not None
-    if kind not in (*orchestrator.may, *proposals.ALWAYS):
-        return f"[orchestrator] may = {list(orchestrator.may)} does not allow {kind!r}"
     refused = draft.attempt(lambda: carry_out(proposal, draft))
     return refused.body.message if refused is not None else ""
 
@@ -68,21 +89,29 @@ def _close(
     question = questions.find(draft, fact.question)
     assert question is not None
     questions.closed(draft, question, QuestionStage.OVER, refused)
+    action = str(fact.proposal.get("action", ""))[:40]
+    draft.tell(_acted(draft, fact.question, action, where, refused, proposal))
+
+
+def _acted(
+    draft: Draft, number: int, action: str, where: str, refused: str, proposal: Proposal | None
+) -> OrchestratorActed:
+    """Return the fact of what became of the answer to the question with this number."""
     said, choices = refused, []
     if isinstance(proposal, proposals.Escalate):
         said, choices = proposal.text, proposal.choices
     elif isinstance(proposal, proposals.AnswerPrompt) and not refused:
         choices = [proposal.choice]
-    draft.tell(
-        OrchestratorActed(
-            address=draft.workflow.address,
-            question=fact.question,
-            action=str(fact.proposal.get("action", ""))[:40],
-            about=where,
-            accepted=not refused,
-            said=said or (proposal.reason if proposal is not None else ""),
-            choices=choices,
-        )
+    return OrchestratorActed(
+        address=draft.workflow.address,
+        question=number,
+        action=action,
+        about=where,
+        accepted=not refused,
+        said=said or (proposal.reason if proposal is not None else ""),
+        choices=choices,
+        by=draft.caller.by,
+        peer=draft.caller.peer,
     )
 
 

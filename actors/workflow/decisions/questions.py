@@ -7,6 +7,7 @@ asked about: the same plan goes its way if every call fails.
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ _MOST_CAUSES = 20
 """Causes in one question; further ones are left out."""
 _SAID = 400
 """Characters of a cause's text."""
-_ASKED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
+ASKED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
 _SAME = "the same was asked before, and nothing has changed since"
 
 
@@ -49,16 +50,18 @@ def add(draft: Draft, causes: list[Cause]) -> None:
 def open_next(draft: Draft) -> None:
     """Have the waiting question asked if none is open, the budget allows it, and it is new."""
     orchestrator, workflow = draft.plan.orchestrator, draft.workflow
-    if orchestrator is None or workflow.status not in _ASKED_IN:
+    if orchestrator is None or workflow.status not in ASKED_IN:
         return
     question = next((q for q in workflow.questions if _waits(q)), None)
     if question is None or any(q.is_open for q in workflow.questions):
         return
     digest = _digest(question, workflow)
-    if reason := _spent(draft):
+    if reason := spent(draft):
         told = any(q.refused == reason for q in workflow.questions)
         _to_person(draft, question, reason, silent=told)
-    elif any(q.stage == QuestionStage.OVER and q.digest == digest for q in workflow.questions):
+    elif not question.of_person and any(
+        q.stage == QuestionStage.OVER and q.digest == digest for q in workflow.questions
+    ):
         _to_person(draft, question, _SAME)
     else:
         draft.set_question(
@@ -82,7 +85,7 @@ def _insert(draft: Draft, causes: list[Cause]) -> None:
     draft.operations.append(Insert("question", values | as_stored({"causes": causes})))
 
 
-def _spent(draft: Draft) -> str:
+def spent(draft: Draft) -> str:
     """Return which limit of `[orchestrator]` is reached; "" if none is."""
     orchestrator, questions = draft.plan.orchestrator, draft.workflow.questions
     assert orchestrator is not None
@@ -116,7 +119,7 @@ def _digest(question: Question, workflow: Workflow) -> str:
 
     Instructions and restarts are no change of the state; commits, verdicts and statuses are.
     """
-    asked = (CauseKind.PROMPT, CauseKind.NEXT)
+    asked = (CauseKind.PROMPT, CauseKind.NEXT, CauseKind.ASK)
     causes = sorted((c.kind, c.address, c.said if c.kind in asked else "") for c in question.causes)
     tasks = [(t.id, t.status, t.tip, t.rounds, t.repairs) for t in workflow.tasks]
     state = [causes, tasks, workflow.status, workflow.merge.stage]
@@ -185,8 +188,18 @@ def closed(draft: Draft, question: Question, stage: QuestionStage, refused: str 
     draft.set_question(question, stage=stage, refused=refused[:_SAID])
 
 
+def kept(draft: Draft, question: Question, proposal: dict[str, Any]) -> None:
+    """Close a person's question; its proposal waits for the person's word."""
+    draft.set_question(question, stage=QuestionStage.OVER, proposal=proposal)
+
+
 def asked_again(draft: Draft, question: Question) -> None:
-    """Ask once more what a call was to answer that was cut; a second cut leaves it to a person."""
+    """Ask once more what a call was to answer that was cut; a second cut leaves it to a person.
+
+    A person who asked is told of the cut, and asks again.
+    """
+    if question.of_person:
+        return
     before = next((q for q in draft.workflow.questions if q.number == question.number - 1), None)
     if before is None or not before.cut:
         add(draft, question.causes)

@@ -14,6 +14,7 @@ from bus.commit_words import Meaning
 from bus.errors import Refused
 from bus.facts import Fact
 from bus.kinds import Ending, LimitKind, MergeRefusal
+from bus.peer import NOBODY, Caller
 from bus.plan import Plan
 from bus.rows import Task, Terminal
 from bus.status import IN_LINE, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -41,6 +42,7 @@ class Staged:
         self.told: list[Fact] = []
         self.offer: facts.RepairOffered | None = None
         self.trace: list[str] = []
+        self.caller: Caller = NOBODY
         self.tokens = 0
         self.commits = 0
         self.green: set[str] = set()
@@ -75,9 +77,10 @@ class Staged:
         before = copy.deepcopy(self.state)
         self.tokens += 1
         token = f"token{self.tokens}"
-        operations = decide(self.state, self.plan, event, token=token, now=NOW)
+        by = self.caller
+        operations = decide(self.state, self.plan, event, token=token, now=NOW, caller=by)
         assert self.state == before, "decide changed its input"
-        assert operations == decide(before, self.plan, event, token=token, now=NOW)
+        assert operations == decide(before, self.plan, event, token=token, now=NOW, caller=by)
         self.state, told = apply(before, operations, self.head)
         for operation in operations:
             if isinstance(operation, Update) and operation.table == "workflow":

@@ -78,7 +78,7 @@ def _update(state: Workflow, update: Update) -> None:
 def _set(row: Any, column: str, value: Any) -> None:
     if column == "plan":  # a terminal's plan is no part of its shown row
         return
-    if column in ("files", "after"):
+    if column in ("files", "after", "proposal"):
         value = msgspec.json.decode(value)
     if column == "causes":
         value = msgspec.json.decode(value, type=list[Cause])
