@@ -11,7 +11,9 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Tokens = Annotated[int, msgspec.Meta(ge=1_000, le=10**12)]
 Price = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
-May = Literal["instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "blame"]
+May = Literal[
+    "instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "use_provider", "blame"
+]  # fmt: skip
 """What a plan can allow. `escalate` and `nothing` are always allowed."""
 
 

@@ -74,6 +74,16 @@ class Retry(_Proposal, tag="retry"):
     task: Name
 
 
+class UseProvider(_Proposal, tag="use_provider"):
+    """Start a terminal that works again, with a `provider` of its `fallback` that is not used yet.
+
+    The model chooses none that the plan does not name for this terminal.
+    """
+
+    terminal: Name
+    provider: Name
+
+
 class Blame(_Proposal, tag="blame"):
     """Send the completed task whose branch made the tests red back, with the issues `text`."""
 
@@ -93,7 +103,16 @@ class Nothing(_Proposal, tag="nothing"):
 
 
 Proposal = (
-    Instruct | AddTask | AddTerminal | SendBack | AnswerPrompt | Retry | Blame | Escalate | Nothing
+    Instruct
+    | AddTask
+    | AddTerminal
+    | SendBack
+    | AnswerPrompt
+    | Retry
+    | UseProvider
+    | Blame
+    | Escalate
+    | Nothing
 )
 
 KINDS: dict[str, type[Any]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Proposal)}

@@ -17,6 +17,7 @@ _SAID: dict[str, str] = {
     "text": "the instruction, the issues to mend, or the question to a person",
     "after": "ids of the tasks that the new task comes after",
     "role": "what the new terminal does",
+    "provider": "the name of a provider of the terminal's fallback",
     "choice": "the label of the choice to take, as the screen shows it",
     "choices": "answers that a person may choose from",
 }

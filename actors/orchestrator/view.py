@@ -191,6 +191,9 @@ def _tasks_in_full(scene: Scene, about: set[str], marks: _Marks) -> Iterator[str
         yield f"\n## Task {task.address}"
         for place, terminal in enumerate(plans[task.id].terminal if task.id in plans else (), 1):
             yield marks.data(f"instruction of {task.address}{place}/", terminal.instruction)
+            if terminal.fallback:
+                others = ", ".join(terminal.fallback)
+                yield marks.data(f"fallback of {task.address}{place}/", others, limit=_SHORT)
         if task.issues:
             yield marks.data(f"issues of {task.address}", task.issues)
         if task.address in scene.changes:

@@ -12,10 +12,19 @@ from tests.doors.kit import Home
 from tests.scripted_model import KEY, Asked, Said, ScriptedModel
 
 VARIABLE = "CALLBOARD_TEST_KEY"
-ALL = ["instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "blame"]
+ALL = [
+    "instruct",
+    "add_task",
+    "add_terminal",
+    "send_back",
+    "answer",
+    "retry",
+    "use_provider",
+    "blame",
+]
 EMPTY: dict[str, Any] = {
     "reason": "because", "terminal": "", "task": "", "text": "", "after": [], "role": "",
-    "choice": "", "choices": [],
+    "provider": "", "choice": "", "choices": [],
 }  # fmt: skip
 NOTHING = EMPTY | {"action": "nothing"}
 

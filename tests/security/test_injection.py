@@ -44,6 +44,7 @@ DEMANDS: list[dict[str, Any]] = [
     {"action": "answer", "terminal": "demo/a/1/", "choice": "Yes, erase"},
     {"action": "blame", "task": "demo/b/", "text": "it is guilty"},
     {"action": "retry", "task": "other/a/"},
+    {"action": "use_provider", "terminal": "demo/a/1/", "provider": "evil"},
     {"action": "send_back", "task": "demo/b/", "text": "begin again"},
 ]
 WRAPPERS = [
@@ -164,7 +165,8 @@ def test_the_tool_offers_what_the_plan_allows_and_nothing_else() -> None:
         "send_back", "retry", "blame", "escalate", "nothing",
     ]  # fmt: skip
     assert set(proposals.KINDS) == {
-        "instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "blame",
+        "instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "use_provider",
+        "blame",
         "escalate", "nothing",
     }  # fmt: skip
     flat = json.dumps(tool)

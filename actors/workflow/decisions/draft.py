@@ -183,10 +183,13 @@ class Draft:
         change = update_terminal(terminal.address, cli=plan.cli, plan=msgspec.json.encode(plan))
         self.operations.append(change)
 
-    def use_provider(self, terminal: Terminal, plan: TerminalPlan, name: str) -> None:
-        """Give a terminal the next provider of its `fallback`, from its next start on."""
+    def use_provider(self, terminal: Terminal, plan: TerminalPlan, name: str, used: int) -> None:
+        """Give a terminal a provider of its `fallback`, of which so many are `used` up then.
+
+        It has it from its next start on.
+        """
         chosen = msgspec.structs.replace(plan, provider=name)
-        self.set_terminal(terminal, fallbacks=terminal.fallbacks + 1)
+        self.set_terminal(terminal, fallbacks=used)
         columns = {"plan": msgspec.json.encode(chosen)}
         self.operations.append(Update("terminal", terminal.address, columns))
 

@@ -8,11 +8,14 @@ once, and then begun anew in the same worktree.
 from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of
+from bus.action import Action, Do
 from bus.address import RUNTIME
 from bus.commit_words import Duty, instructions
+from bus.errors import illegal, unknown
 from bus.facts import LimitOver, ProviderRecovered, TerminalLimited
 from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.plan import TerminalPlan
+from bus.reasons import Reason
 from bus.rows import Task, Terminal
 from bus.status import MergeStage, TerminalStatus, WorkflowStatus
 from store.submission import helper_plan
@@ -86,10 +89,40 @@ def _fall_back(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Ta
         return
     if terminal.fallbacks >= len(asked.fallback) or not _may_start_again(draft, task, terminal):
         return
-    name = asked.fallback[terminal.fallbacks]
-    draft.use_provider(terminal, asked, name)
-    why = f"{fact.account} is limited ({fact.by}); it goes on with the provider {name}"
-    outcomes.try_again(draft, terminal, why)
+    why = f"{fact.account} is limited ({fact.by})"
+    _go_over(draft, terminal, asked, terminal.fallbacks, why)
+
+
+def _go_over(
+    draft: Draft, terminal: Terminal, asked: TerminalPlan, place: int, reason: str
+) -> None:
+    """Start a terminal again with the provider at this place of its `fallback`."""
+    name = asked.fallback[place]
+    draft.use_provider(terminal, asked, name, place + 1)
+    outcomes.try_again(draft, terminal, f"{reason}; it goes on with the provider {name}")
+
+
+def use_provider(where: str, name: str, draft: Draft) -> None:
+    """Start a terminal at work again with a provider of its `fallback` that is not used yet.
+
+    Those before it in the list are passed over. Raise `Refused` if there is none of this name, or
+    the terminal is not at work.
+    """
+    terminal = draft.find(where)
+    task = draft.task_of(terminal) if terminal is not None else None
+    if terminal is None or task is None:
+        raise unknown("terminal of a task", where)
+    actions = [Action(Do.WHY, where)]
+    if not _works(terminal) or not _may_start_again(draft, task, terminal):
+        said = f"{where} is not at work; only one that works goes on with another provider"
+        raise illegal(Reason.NOT_LIVE, said, actions=actions)
+    asked = planned(draft, task, terminal)
+    left = asked.fallback[terminal.fallbacks :]
+    if name not in left:
+        said = f"{where} has no provider {name!r} left in `fallback`: {', '.join(left) or 'none'}"
+        raise illegal(Reason.NO_SUCH_CHOICE, said, actions=actions)
+    place = terminal.fallbacks + left.index(name)
+    _go_over(draft, terminal, asked, place, f"asked by {draft.who}")
 
 
 def _may_start_again(draft: Draft, task: Task, terminal: Terminal) -> bool:

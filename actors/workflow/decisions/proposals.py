@@ -6,7 +6,7 @@ is told to the model once, with its next question.
 
 import msgspec
 
-from actors.workflow.decisions import commands, outcomes, questions
+from actors.workflow.decisions import commands, limits, outcomes, questions
 from actors.workflow.decisions.draft import Draft
 from bus import address as addresses
 from bus import plan_requests, proposals, requests
@@ -118,7 +118,11 @@ def _acted(
 def about(proposal: Proposal, workflow: str) -> str:
     """Return the address of the terminal or the task that a proposal names; "" for none."""
     match proposal:
-        case proposals.Instruct(terminal=where) | proposals.AnswerPrompt(terminal=where):
+        case (
+            proposals.Instruct(terminal=where)
+            | proposals.AnswerPrompt(terminal=where)
+            | proposals.UseProvider(terminal=where)
+        ):
             return _whole(where, workflow, 3)
         case (
             proposals.AddTerminal(task=where)
@@ -202,6 +206,8 @@ def carry_out(proposal: Proposal, draft: Draft) -> None:
             commands.command(requests.TaskReject(task=where, reason=proposal.text), draft)
         case proposals.Retry():
             commands.command(requests.TaskRetry(task=where), draft)
+        case proposals.UseProvider():
+            limits.use_provider(where, proposal.provider, draft)
         case proposals.AnswerPrompt():
             _require_prompt(where, draft)
         case proposals.Blame():

@@ -3,10 +3,12 @@
 Hazard 54.
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
 
+from actors.workflow.decisions import limits
 from actors.workflow.decisions.draft import Draft
 from bus import facts, requests
 from bus.commit_words import Meaning
@@ -32,7 +34,16 @@ from tests.actors.workflow.decisions.decisions_scene import (
 )
 from tests.actors.workflow.decisions.decisions_world import World
 
-ALL = ["instruct", "add_task", "add_terminal", "send_back", "answer", "retry", "blame"]
+ALL = [
+    "instruct",
+    "add_task",
+    "add_terminal",
+    "send_back",
+    "answer",
+    "retry",
+    "use_provider",
+    "blame",
+]
 
 
 def mind(**settings: Any) -> Orchestrator:
@@ -314,6 +325,27 @@ def test_a_failed_task_is_tried_again() -> None:
     assert moved[0].reason == "asked by the orchestrator"
 
 
+def test_a_terminal_goes_on_with_another_provider_of_its_fallback() -> None:
+    settings = plan("coder", orchestrator=mind())
+    settings.task[0].terminal[0].fallback = ["glm", "kimi", "local"]
+    world = World(settings)
+    world.finish(WorkflowStatus.RUNNING)
+    world.settle(merger=False)
+    stops(world)
+    acted = answer(world, action="use_provider", terminal="demo/a/1/", provider="kimi")
+    assert acted is not None
+    assert acted.accepted, acted.said
+    terminal = world.find("demo/a/1/")
+    assert (terminal.incarnation, terminal.fallbacks) == (2, 2)
+    moved = [f for f in told(world, facts.TerminalMoved) if f.new == TerminalStatus.FAILED][-1]
+    assert moved.by == By.ORCHESTRATOR
+    assert moved.reason == "asked by the orchestrator; it goes on with the provider kimi"
+    for name, taken in (("glm", False), ("kimi", False), ("other", False), ("local", True)):
+        draft = Draft(world.state, world.plan, token="", now="", clock=0.0)
+        refused = draft.attempt(partial(limits.use_provider, "demo/a/1/", name, draft))
+        assert (refused is None) is taken, name
+
+
 def test_a_review_is_sent_back() -> None:
     world = thinking("coder", "coder")
     stops(world, "demo/b/1/")
@@ -372,7 +404,7 @@ def test_what_the_plan_does_not_allow_is_refused_and_told_once(action: str) -> N
     stops(world)
     before = [(t.status, t.instruction) for t in world.state.terminals()]
     task = "new" if action == "add_task" else "demo/a/"
-    said: Any = {"terminal": "demo/a/1/", "task": task, "text": "x", "choice": "x"}
+    said: Any = {"terminal": "demo/a/1/", "task": task, "text": "x", "choice": "x", "provider": "x"}
     acted = answer(world, action=action, **said)
     assert acted is not None
     assert not acted.accepted
@@ -406,6 +438,7 @@ WRONG = [
     {"action": "retry", "task": "demo/a/"},
     {"action": "retry", "task": "demo/a/", "max_calls": 10**6},
     {"action": "send_back", "task": "demo/a/", "text": "x"},
+    {"action": "use_provider", "terminal": "demo/a/1/", "provider": "glm"},
     {"action": 7},
     {"nothing": True},
 ]
