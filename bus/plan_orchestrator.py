@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bus.model_address import fault
 from bus.plan_lines import Path
 from bus.plan_problems import Problem
 
@@ -61,6 +62,8 @@ def problems(orchestrator: Orchestrator | None) -> list[Problem]:
     if compatible and not orchestrator.base_url:
         path: Path = ("orchestrator", "base_url")
         found.append(Problem(path, f"api_type {orchestrator.api_type!r} needs an address"))
+    if reason := fault(orchestrator.base_url):
+        found.append(Problem(("orchestrator", "base_url"), reason))
     caps = orchestrator.tokens
     if not caps.decision <= caps.workflow <= caps.night:
         path = ("orchestrator", "tokens")

@@ -1,30 +1,10 @@
-"""Which addresses a key may be sent to."""
+"""Which endpoints a key may be sent to."""
 
-import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from actors.orchestrator.failures import Failure, Next
 from actors.orchestrator.thoughts import Endpoint
-
-
-def fault(base_url: str) -> str:
-    """Return why a model must not be asked at this address; "" if it may. Pure."""
-    if not base_url:
-        return ""  # the vendor's own
-    try:
-        parts = urlsplit(base_url)
-        has_port = parts.port != 0
-    except ValueError:
-        return "must be an https:// address"
-    if not parts.hostname or not has_port or not base_url.isprintable() or " " in base_url:
-        return "must be an https:// address"
-    if "@" in parts.netloc:
-        return "must not hold a password"
-    if parts.query or parts.fragment:
-        return "must end with its path, without `?` and `#`"
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
-        return "must begin with https://; http:// is for this machine (127.0.0.1, localhost)"
-    return ""
+from bus.model_address import fault
 
 
 def check(endpoint: Endpoint) -> None:
@@ -43,11 +23,3 @@ def shown(endpoint: Endpoint) -> str:
     except ValueError:
         host = "?"
     return f"{host or endpoint.api_type}, {endpoint.model}"
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,11 +4,12 @@ from actors.clis import lookup
 from actors.clis.models import of_orchestrator
 from actors.clis.providers import ProviderError
 from bus.errors import malformed
+from bus.model_address import fault
 from bus.plan import Plan
 
 
 def check_orchestrator(plan: Plan) -> None:
-    """Raise `Refused` if `fallback` names a provider that nobody knows."""
+    """Raise `Refused` if `fallback` names a provider that is unknown or must not be asked."""
     for index, name in enumerate(plan.orchestrator.fallback if plan.orchestrator else ()):
         path = f"orchestrator.fallback[{index}]"
         try:
@@ -17,6 +18,8 @@ def check_orchestrator(plan: Plan) -> None:
             raise malformed(error.path, error.rule) from error
         if not found.base_url:
             raise malformed(path, f"the provider {name!r} has no address of its own")
+        if reason := fault(found.base_url):
+            raise malformed(path, f"the base_url of the provider {name!r} {reason}")
 
 
 def about_orchestrator(plan: Plan) -> list[str]:

@@ -136,6 +136,9 @@ def test_a_plan_comes_back_from_the_database_as_it_went_in() -> None:
         ("task.0.terminal.0.auto_confirm", "yes", "task[0].terminal[0].auto_confirm"),
         ("task.0.terminal.0.timeout", 0, "task[0].terminal[0].timeout"),
         ("orchestrator.api_type", "mystery", "orchestrator.api_type"),
+        ("orchestrator.base_url", "http://model.example/v1", "orchestrator.base_url"),
+        ("orchestrator.base_url", "https://me:secret@model.example", "orchestrator.base_url"),
+        ("orchestrator.base_url", "model.example", "orchestrator.base_url"),
         # ids
         ("task.0.id", "", "task[0].id"),
         ("task.0.id", "Login", "task[0].id"),

@@ -223,6 +223,20 @@ def test_the_contract_s_sample_is_a_plan_where_its_programs_are(
     assert not alone.exists()
 
 
+@pytest.mark.parametrize(("own", "path"), [(True, "base_url"), (False, "fallback[0]")])
+def test_a_model_is_asked_at_no_address_that_others_can_read(
+    call: Call, plan: Callable[[str | bytes], str], repo: Path, own: bool, path: str
+) -> None:
+    unsafe, safe = "http://model.example/v1", "https://model.example/v1"
+    tables = (
+        '[orchestrator]\napi_type = "openai-compatible"\nmodel = "m"\nfallback = ["other"]\n'
+        f'base_url = "{unsafe if own else safe}"\n'
+        '[provider.other]\nmodel = "m"\napi_key_env = "K"\n'
+        f'base_url = "{safe if own else unsafe}"\n'
+    )
+    refused(call("check", plan(good(repo, tail=tables))), f"orchestrator.{path}", "https://")
+
+
 def test_a_plan_without_tests_is_said_loudly(
     call: Call, plan: Callable[[str | bytes], str], repo: Path
 ) -> None:
