@@ -65,6 +65,9 @@ class TerminalPlan(_Strict):
 
     `limited` says what to do when its provider refuses it; without it, `fallback` is used as far as
     there are providers in it, and then it waits.
+
+    With `keep` its program is not ended while its work is judged, so that it goes on in the same
+    conversation if the work is sent back.
     """
 
     cli: Text
@@ -81,6 +84,7 @@ class TerminalPlan(_Strict):
     fallback: list[Text] = []
     limited: Limited | None = None
     limits: Caps | None = None
+    keep: bool = False
 
 
 class TaskPlan(_Strict):
@@ -113,6 +117,7 @@ class HelperPlan(_Strict):
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
+    keep: bool = False
 
 
 class Defaults(_Strict):
@@ -128,6 +133,7 @@ class Defaults(_Strict):
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
+    keep: bool | None = None
 
 
 class Provider(_Strict):

@@ -83,7 +83,8 @@ class CheckedProgram(msgspec.Struct):
     `command` is the program with its arguments, before placeholders are filled. The key in the
     variable `key` goes to `base_url`; both are "" for the program's own login, of which `login`
     names the variables that it gets. With `gateway` the key stays with the model gateway, and the
-    program never has it. `auto_confirm` says who answers its questions.
+    program never has it. `auto_confirm` says who answers its questions,
+    and `keep` that it waits while its work is judged.
     """
 
     terminal: str
@@ -97,6 +98,7 @@ class CheckedProgram(msgspec.Struct):
     sandbox: str
     network: str
     gateway: bool = False
+    keep: bool = False
 
 
 class CheckedPlan(msgspec.Struct):

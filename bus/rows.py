@@ -40,6 +40,9 @@ class Terminal(msgspec.Struct, kw_only=True):
     `tokens` and `cost` are what all its incarnations have used as far as that is known. `capped` is
     the share of its cap that was told last, in percent; a task and a workflow have one, too.
 
+    `kept` says that its work is judged and its program waits for the result: it is to write nothing
+    meanwhile. `resting` is observed: every process of a kept program is stopped.
+
     `resumed` says that the program was started with the conversation of an earlier incarnation;
     those up to the incarnation `fresh` do not go on.
     """
@@ -55,6 +58,8 @@ class Terminal(msgspec.Struct, kw_only=True):
     token: str = ""
     wanted: bool = False
     shall_run: bool = False
+    kept: bool = False
+    resting: bool = False
     launch_over: bool = False
     gone: bool = True
     step: int = 0
@@ -87,6 +92,11 @@ class Terminal(msgspec.Struct, kw_only=True):
     def live(self) -> bool:
         """Whether its program is wanted."""
         return self.status in LIVE_TERMINAL
+
+    @property
+    def works(self) -> bool:
+        """Whether it is at work: it has its instruction, and its program is not kept for later."""
+        return self.status == TerminalStatus.RUNNING and self.shall_run and not self.kept
 
     @property
     def name(self) -> str:

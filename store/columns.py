@@ -97,6 +97,8 @@ class TerminalColumns(TypedDict, total=False):
     token: str
     wanted: bool
     shall_run: bool
+    kept: bool
+    resting: bool
     launch_over: bool
     gone: bool
     step: int

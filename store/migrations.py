@@ -154,7 +154,10 @@ def _add_questions(database: SqliteDatabase) -> None:
 
 
 def _add_notices(database: SqliteDatabase) -> None:
-    """Add how far persons were told, who asks a failed provider, and what launches wait for."""
+    """Add how far persons were told, who asks a failed provider, and what launches wait for.
+
+    A terminal also gets the columns about a program that is kept.
+    """
     if "waits" not in {column.name for column in database.get_columns("terminal")}:
         kinds = ", ".join(f"'{kind}'" for kind in LaunchWait)
         database.execute_sql(
@@ -165,6 +168,12 @@ def _add_notices(database: SqliteDatabase) -> None:
         database.execute_sql("ALTER TABLE account ADD COLUMN probe TEXT NOT NULL DEFAULT ''")
     with database.bind_ctx([Notice]):
         database.create_tables([Notice])
+    present = {column.name for column in database.get_columns("terminal")}
+    for name in ("kept", "resting"):
+        if name not in present:
+            database.execute_sql(
+                f"ALTER TABLE terminal ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+            )
 
 
 STEPS: tuple[Callable[[SqliteDatabase], None], ...] = (

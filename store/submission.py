@@ -122,4 +122,5 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         timeout=helper.timeout,
         fallback=helper.fallback,
         limited=helper.limited,
+        keep=helper.keep,
     )

@@ -166,6 +166,8 @@ class Terminal(Model):
     token = _text()
     wanted = _flag()
     shall_run = _flag()
+    kept = _flag()
+    resting = _flag()
     launch_over = _flag()
     gone = _flag(1)
     step = _number()

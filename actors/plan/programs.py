@@ -55,6 +55,7 @@ def _one(
         sandbox=asked.sandbox,
         network=asked.network,
         gateway=found is not None and found.behind_gateway,
+        keep=asked.keep,
     )
 
 

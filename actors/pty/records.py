@@ -155,6 +155,24 @@ def is_stopped(identity: Identity | None) -> bool | None:
     return None if fields is None else fields[0] in "Tt"
 
 
+def are_all_stopped(identity: Identity | None) -> bool | None:
+    """Whether every process of the terminal is stopped. None is unknown, as on macOS.
+
+    These are the processes of the program's session, and those that descend from its host.
+    """
+    if identity is None or not family.LINUX:
+        return None
+    try:
+        states = [family.stat(pid) for pid, _ in _members(identity)]
+    except OSError:
+        return None
+    return all(fields is None or fields[0] in "TtZX" for fields in states)
+
+
+def _members(identity: Identity) -> set[family.Member]:
+    return family.members(identity.program_pid, identity.host_pid)
+
+
 def find_hosts(root: Path) -> Iterator[FoundHost]:
     """Yield every host directory below `root`. A record that cannot be read is None."""
     try:

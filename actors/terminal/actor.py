@@ -74,7 +74,7 @@ class TerminalActor(Hosted):
     def on_start(self) -> None:
         """Read the row, and have this actor look at it."""
         super().on_start()
-        self._look_again()
+        self.look_again()
 
     def on_stop(self) -> None:
         """Let go of the host; the program goes on running."""
@@ -102,9 +102,6 @@ class TerminalActor(Hosted):
             self._launch.turn_over()
         self._converge()
 
-    def _look_again(self) -> None:
-        self.stage.tell(self.address, Look())
-
     def _converge(self) -> None:
         row = self.row
         self.retire(row.incarnation == 0 or row.gone)  # it is started again when it is needed
@@ -121,6 +118,10 @@ class TerminalActor(Hosted):
         elif not row.shall_run:
             self._delivery.answered()
             self.send(lambda link: link.end(GRACE_MS))
+        elif row.kept:
+            self._delivery.answered()
+            self._looks.watch()
+            self._freeze.keep()
         elif row.status == TerminalStatus.RUNNING:
             self._timeout.arm()
             self._looks.watch()
@@ -198,7 +199,7 @@ class TerminalActor(Hosted):
         """Continue after a step of the launch. Return whether there was something to do."""
         match outcome:
             case Done():
-                self._look_again()
+                self.look_again()
             case Failed() as failed:
                 self._launch.failed(failed, self.session)
         return outcome is not None
@@ -257,7 +258,7 @@ class TerminalActor(Hosted):
         log.info("%s: the link closed: %s", self.at, reason)
         if not self._departure.under_way:
             self._let_go_link()
-            self._look_again()
+            self.look_again()
 
     def listen(self) -> None:
         """Ask the host to report silences, counted from now."""
@@ -272,7 +273,7 @@ class TerminalActor(Hosted):
 
         The program has written nothing for `ms` milliseconds; with 0 it may be writing now.
         """
-        if self.row.launch_over and not self.row.shall_run:
+        if self.row.launch_over and (not self.row.shall_run or self.row.resting):
             return
         seen, still = self._looks.judge(self._delivery.before, ms)
         calm = still >= PROMPT_MS or ms > 0
@@ -281,6 +282,9 @@ class TerminalActor(Hosted):
                 self._prompts.consider(seen, still, self._delivery.looking)
             return
         self._delivery.consider(seen)
+        if self.row.kept:
+            self._freeze.consider(seen, still)
+            return
         if self._limits.consider(seen, still):
             self._deliver()
             return
@@ -296,7 +300,7 @@ class TerminalActor(Hosted):
 
     def _deliver(self) -> None:
         """Have the newest instruction of a terminal at work typed, unless a limit keeps it."""
-        if self.row.status == TerminalStatus.RUNNING and self._limits.may_type():
+        if self.row.works and self._limits.may_type():
             self._delivery.converge()
 
     def _quiet_since_turn(self) -> None:
@@ -332,7 +336,6 @@ class TerminalActor(Hosted):
     @handles(Due)
     def due(self, message: Due) -> None:
         """Handle a timer that has run out. Drop one of a former incarnation."""
-        works = self.row.status == TerminalStatus.RUNNING
         if message.incarnation != self.row.incarnation or self.session is None:
             return
         match message.timer:
@@ -351,13 +354,15 @@ class TerminalActor(Hosted):
                 self._look_at_screen(0)
             case Timer.IDLE:
                 self._quiet_since_turn()
-            case Timer.LIMIT if works:
+            case Timer.LIMIT if self.row.works:
                 self._limits.due()
                 self._deliver()
             case Timer.STALL | Timer.SCREEN:
                 self.listen()
-            case Timer.TIMEOUT if works:
+            case Timer.TIMEOUT if self.row.works:
                 self._timeout.due()
+            case Timer.KEEP:
+                self._freeze.due()
             case Timer.ANSWER:
                 self._prompts.too_late()
             case Timer.EVIDENCE:
@@ -387,13 +392,9 @@ class TerminalActor(Hosted):
     def _let_go(self) -> None:
         """Forget this incarnation and its host; the program goes on running."""
         self._launch.began = False
-        self._freeze.forget()
-        self._set_up.forget()
         self.cancel_all()
         self._let_go_link()
-        self._delivery.forget()
-        self._prompts.forget()
-        self._timeout.forget()
-        self._turn.forget()
-        self._looks.forget()
-        self._departure.forget()
+        first = self._set_up, self._freeze, self._delivery, self._prompts
+        parts: tuple[Any, ...] = *first, self._timeout, self._turn, self._looks, self._departure
+        for part in parts:
+            part.forget()

@@ -77,9 +77,7 @@ class Delivery:
             case KeyState.PENDING:
                 self._typing = row.step
                 port.send(lambda link: link.type(event.key, []))
-            case KeyState.UNKNOWN if (
-                row.shall_run and row.sent < row.step and self._typing < row.step
-            ):
+            case KeyState.UNKNOWN if row.works and row.sent < row.step and self._typing < row.step:
                 self._untyped = (row.incarnation, row.step)
                 return self._type(row.step, row.instruction)
         return None
@@ -116,7 +114,7 @@ class Delivery:
         self._looks = 0
         if port.row.sent < port.row.step:
             self._tell_sent()
-        if port.row.shall_run:
+        if port.row.works:
             port.listen()
             port.after(Timer.EVIDENCE, EVIDENCE_SECONDS)
         else:
@@ -191,7 +189,7 @@ class Delivery:
         """
         row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
-        if row.shall_run or not taken or row.delivered >= row.step:
+        if row.works or not taken or row.delivered >= row.step:
             return
         if row.sent < row.step:
             if not row.gone:

@@ -7,6 +7,7 @@ from actors.pty.link import Link
 from actors.pty.session import Session
 from actors.system.stage import Stage
 from actors.terminal.ground import Ground
+from bus.messages import Look
 
 
 class Hosted(Ground):
@@ -23,6 +24,10 @@ class Hosted(Ground):
     def connected(self) -> bool:
         """Whether the session is connected to its host."""
         return self.session is not None and self.session.connected
+
+    def look_again(self) -> None:
+        """Have this actor read its row and compare it with reality."""
+        self.stage.tell(self.address, Look())
 
     def new_session(self) -> Session:
         """Make the session of the row's incarnation. Its host's events arrive as `HostSaid`."""

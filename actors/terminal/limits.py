@@ -24,7 +24,6 @@ from bus.facts import (
 )
 from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.rows import Account
-from bus.status import TerminalStatus
 from store.change import Insert, Update
 from store.errors import LostRace
 
@@ -44,11 +43,6 @@ class Limits:
     def __init__(self, port: Port) -> None:
         self._port = port
 
-    @property
-    def _works(self) -> bool:
-        row = self._port.row
-        return row.status == TerminalStatus.RUNNING and row.shall_run
-
     # ---- what the screen shows -------------------------------------------------------------
 
     def consider(self, seen: Judgement, ms: int) -> bool:
@@ -57,7 +51,7 @@ class Limits:
         Return whether the terminal is limited: then the rest of the screen says nothing of a turn.
         """
         row, limit = self._port.row, seen.limit
-        if not self._works or not seen.readable or seen.prompt is not None or row.step == 0:
+        if not row.works or not seen.readable or seen.prompt is not None or row.step == 0:
             return False
         calm = seen.ready and not seen.busy and ms >= PROMPT_MS
         if limit is None:
@@ -212,7 +206,7 @@ class Limits:
     def due(self) -> None:
         """Go on if the wait is over; otherwise wait further."""
         port, row = self._port, self._port.row
-        if not row.limited or not self._works:
+        if not row.limited or not row.works:
             return
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
         if paused:

@@ -51,6 +51,8 @@ class Timer(StrEnum):
     """Try again to read a screen that could not be read in time."""
     TIMEOUT = "timeout"
     """Tell that the terminal has worked for its `timeout`."""
+    KEEP = "keep"
+    """Examine a program that is kept and not known to be stopped."""
     ANSWER = "answer"
     """Give up a person's answer that takes too long."""
     EVIDENCE = "evidence"

@@ -13,7 +13,6 @@ from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
 from bus.facts import TerminalIdle, TerminalResumed, TurnEnded, TurnWithoutCommit
 from bus.rows import Workflow
-from bus.status import TerminalStatus
 
 MISSING_SECONDS = 20.0
 """The time limit for examining the worktree, in seconds."""
@@ -78,8 +77,7 @@ class Turn:
         """
         port, row, seen = self._port, self._port.row, self._asked
         self._asked = None
-        works = row.status == TerminalStatus.RUNNING and row.shall_run
-        if seen is None or not works or row.idle or self._told >= row.step:
+        if seen is None or not row.works or row.idle or self._told >= row.step:
             return
         workflow = port.stage.reader.workflow(port.workflow_id)
         if workflow is None or not (row.task or workflow.merge.asks):
@@ -109,8 +107,7 @@ class Turn:
         silence shows that it has stopped.
         """
         port, row = self._port, self._port.row
-        works = row.status == TerminalStatus.RUNNING and row.shall_run and row.step > 0
-        works = works and not row.limited
+        works = row.works and row.step > 0 and not row.limited
         if not works or seen.prompt is not None or not seen.readable:
             return False
         if seen.obstacle is not None:

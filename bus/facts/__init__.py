@@ -84,6 +84,7 @@ from bus.facts.terminals import (
     TerminalExited,
     TerminalGiven,
     TerminalIdle,
+    TerminalKept,
     TerminalReady,
     TerminalResumed,
     TerminalStalled,
@@ -135,6 +136,7 @@ AnyFact = (
     | ProviderRecovered
     | TurnWithoutCommit
     | TerminalIdle
+    | TerminalKept
     | TerminalStalled
     | TerminalAnswered
     | TerminalTaken
@@ -233,6 +235,7 @@ __all__ = [
     "TerminalExited",
     "TerminalGiven",
     "TerminalIdle",
+    "TerminalKept",
     "TerminalLimited",
     "TerminalMoved",
     "TerminalReady",

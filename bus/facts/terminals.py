@@ -23,8 +23,10 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
 class LaunchWaits(Fact, kw_only=True, tag="launch.waits"):
     """A launch waits, `for` memory or disk, and those after it wait too; `reason` has the numbers.
 
-    It goes on by itself. What runs is not ended for it.
+    It goes on by itself. What runs is not ended for it, but for a program that is kept.
     """
+
+    observed = True
 
     incarnation: int
     wait: LaunchWait = msgspec.field(name="for")
@@ -175,6 +177,19 @@ class TerminalIdle(Fact, kw_only=True, tag="terminal.idle"):
     missing: str
     obstacle: str = ""
     screen: str = ""
+
+
+class TerminalKept(Fact, kw_only=True, tag="terminal.kept"):
+    """The program of a terminal whose work is judged is kept: every process of it is stopped.
+
+    Without `stopped` its turn did not end within the plan's `idle_after`, or it cannot be known
+    whether it is stopped; then it is ended.
+    """
+
+    observed = True
+
+    incarnation: int
+    stopped: bool
 
 
 class ConversationResumed(Fact, kw_only=True, tag="terminal.resumed_conversation"):

@@ -81,6 +81,8 @@ def said(fact: AnyFact) -> str:
             by = f"{fact.who or 'somebody'}{f' ({fact.how})' if fact.how else ''}"
             what = f"{'forced, ' if fact.forced else ''}{fact.count} commits, by {by}"
             return one_line(f"{fact.ref}: {fact.old[:12]} -> {fact.new[:12]}, {what}")
+        case facts.TerminalKept():
+            return "waits, stopped, for a judgement" if fact.stopped else "its turn does not end"
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():

@@ -164,6 +164,7 @@ def _marks(terminal: Terminal) -> str:
     marks += " [yellow]stalled[/]" if terminal.stalled else ""
     if terminal.waits and terminal.status == "starting":
         marks += f" [yellow]waits for {terminal.waits}[/]"
+    marks += " [dim]kept[/]" if terminal.kept else ""
     if terminal.limited:
         marks += f" [yellow]limited: {escape(limit_words(terminal, clock.wall()))}[/]"
     ended = terminal.status == "running" and terminal.gone
@@ -268,6 +269,7 @@ def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
         fence = "no sandbox" if one.sandbox == "off" else "in a sandbox"
         fence += {"on": "", "model": " with its model alone"}.get(one.network, " without network")
         said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {_key(one)}"
+        said += "; kept while its work is judged" if one.keep else ""
         alike.setdefault(said, []).append(one.terminal)
     for said, terminals in alike.items():
         yield ", ".join(terminals), said

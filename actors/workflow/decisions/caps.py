@@ -7,13 +7,12 @@ end, or is stopped with `hard`.
 
 from collections.abc import Iterator
 
-from actors.workflow.decisions import limits
 from actors.workflow.decisions.draft import Draft
 from bus.facts import LimitReached
 from bus.kinds import LimitKind
 from bus.plan import Caps
 from bus.rows import Task, Terminal, Workflow
-from bus.status import TerminalStatus, WorkflowStatus
+from bus.status import WorkflowStatus
 
 WARNING = 80
 """The percentage of a cap at which a fact is told."""
@@ -23,7 +22,7 @@ def counted(draft: Draft, terminal: Terminal) -> None:
     """Compare what was used with the caps of the terminal, its task and the workflow."""
     task = draft.task_of(terminal)
     if task is not None:
-        asked = limits.planned(draft, task, terminal)
+        asked = draft.planned(task, terminal)
         if _tell(draft, terminal, asked.limits, [terminal]):
             _hold(draft, terminal)
         planned = next(each for each in draft.plan.task if each.id == task.id)
@@ -62,7 +61,7 @@ def _shares(caps: Caps, users: list[Terminal]) -> Iterator[tuple[int, str, float
 
 
 def _hold(draft: Draft, terminal: Terminal) -> None:
-    if terminal.status == TerminalStatus.RUNNING and terminal.shall_run:
+    if terminal.works:
         draft.set_terminal(terminal, limited=LimitKind.CAP, until="", account="the plan")
 
 

@@ -210,8 +210,7 @@ def _replace_instruction(order: requests.InstructionReplace, draft: Draft) -> No
     if terminal is None or task is None or terminal not in task.line:
         raise unknown("terminal of the plan", order.terminal)
     if draft.workflow.status in FINAL_WORKFLOW or terminal.status not in _NOT_BEGUN:
-        works = terminal.status == TerminalStatus.RUNNING and terminal.shall_run
-        action = Action(Do.SEND if works else Do.WHY, terminal.address)
+        action = Action(Do.SEND if terminal.works else Do.WHY, terminal.address)
         raise illegal(
             Reason.ALREADY_SENT,
             f"{terminal.address} is {terminal.status}; it has got its instruction",

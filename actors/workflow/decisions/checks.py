@@ -1,8 +1,8 @@
 """The check of a task: its own test, before a coder's work goes to the next terminal.
 
-A coder's `#done` or `#review` begins the check on that commit, and its program is ended. Green does
-what the word asked for. Red sends the work back with the output, as a reviewer would; both count
-together against `max_review_rounds`.
+A coder's `#done` or `#review` begins the check on that commit, and its program is ended, or kept.
+Green does what the word asked for. Red sends the work back with the output, as a reviewer would;
+both count together against `max_review_rounds`.
 """
 
 from actors.workflow.decisions import line, outcomes
@@ -11,7 +11,7 @@ from actors.workflow.decisions.words import cut
 from bus.commit_words import Meaning
 from bus.facts import CommitRejected, CommitSeen, TaskChecked
 from bus.rows import Task, Terminal
-from bus.status import TaskStatus, TerminalStatus
+from bus.status import TaskStatus
 
 
 def is_wanted(draft: Draft, task: Task) -> bool:
@@ -20,8 +20,8 @@ def is_wanted(draft: Draft, task: Task) -> bool:
 
 
 def begin(draft: Draft, task: Task, coder: Terminal, commit: str, *, review: bool) -> None:
-    """Have the merger check a commit of the coder, whose program is ended."""
-    draft.set_terminal(coder, shall_run=False)
+    """Have the merger check a commit of the coder, whose program is ended or kept."""
+    outcomes.hand_over(draft, task, coder)
     draft.set_task(task, checking=commit, check_review=review, check_run=task.check_run + 1)
     draft.explain(task, f"the check runs on commit {commit[:12]}")
 
@@ -82,13 +82,13 @@ def _send_back(fact: TaskChecked, draft: Draft, task: Task, coder: Terminal) -> 
     evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; "
     evidence += f"all of its output: cat {fact.output}/*\n{cut(fact.tail)}"
     rounds = task.rounds + 1
-    draft.move_terminal(coder, TerminalStatus.FAILED, said, shall_run=False)
+    again = rounds < draft.plan.max_review_rounds
+    outcomes.call_back(draft, coder, said, again=again)
     draft.set_task(task, rounds=rounds)
     draft.explain(task, said)
-    if rounds >= draft.plan.max_review_rounds:
+    if not again:
         times = f"{said}; its work was sent back {rounds} times, which is the limit"
         outcomes.fail_task(draft, task, coder, times, evidence)
         return
     told = f"The check of your work failed. Mend it:\n{evidence}"
     draft.set_task(task, issues=told)
-    draft.set_terminal(coder, wanted=True)

@@ -277,10 +277,11 @@ def _send(order: requests.TerminalSend, draft: Draft) -> None:
     terminal = draft.find(order.terminal)
     if terminal is None:
         raise unknown("terminal", order.terminal)
-    if terminal.status != TerminalStatus.RUNNING or not terminal.shall_run:
+    if not terminal.works:
+        state = "kept while its work is judged" if terminal.kept else terminal.status
         raise illegal(
             Reason.NOT_LIVE,
-            f"{terminal.address} is {terminal.status}; only one that works takes an instruction",
+            f"{terminal.address} is {state}; only one that works takes an instruction",
             actions=[Action(Do.WHY, terminal.address)],
         )
     if terminal.sent < terminal.step:

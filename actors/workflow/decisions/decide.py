@@ -119,8 +119,7 @@ def _exited(fact: facts.TerminalExited, draft: Draft) -> None:
     task = draft.task_of(terminal)
     if task is not None and task.speaker == terminal.address:
         draft.set_task(task, speaker="")  # every commit of its program was seen before its end
-    works = terminal.shall_run and terminal.status == TerminalStatus.RUNNING
-    if works and terminal.sent < terminal.step == fact.unsure:
+    if terminal.works and terminal.sent < terminal.step == fact.unsure:
         draft.tell(
             facts.InstructionUnconfirmed(
                 address=terminal.address,
@@ -143,17 +142,14 @@ def _worktree_lost(fact: facts.WorktreeLost, draft: Draft) -> None:
 @observe.register
 def _timed_out(fact: facts.TimedOut, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    if terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.shall_run:
+    if terminal is not None and terminal.works:
         _fail(draft, terminal, f"worked longer than its timeout of {fact.seconds:g} s", "")
 
 
 @observe.register
 def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
-    works = (
-        terminal is not None and terminal.status == TerminalStatus.RUNNING and terminal.shall_run
-    )
-    if terminal is None or not works or terminal.step != fact.step:
+    if terminal is None or not terminal.works or terminal.step != fact.step:
         return
     task = draft.task_of(terminal)
     if task is not None:
@@ -161,6 +157,13 @@ def _turn_without_commit(fact: facts.TurnWithoutCommit, draft: Draft) -> None:
     elif merging.is_asked_for_work(draft):
         merge = draft.workflow.merge
         outcomes.nudge(draft, terminal, fact.missing, Duty.MERGE if merge.files else Duty.REPAIR)
+
+
+@observe.register
+def _kept(fact: facts.TerminalKept, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None and terminal.kept and not fact.stopped:
+        outcomes.let_go(draft, terminal, "its turn did not end, so its program is not kept")
 
 
 @observe.register
@@ -244,7 +247,7 @@ def _failing(fact: facts.ActorFailing, draft: Draft) -> None:
     """Fail the terminal or the merge that needs the failing actor; a person may try again."""
     said = f"{fact.actor} failed {fact.failures} times in a row: {fact.error}"
     terminal = draft.find(fact.address)
-    if terminal is not None and terminal.shall_run:
+    if terminal is not None and terminal.shall_run and not terminal.resting:
         _ended(draft, terminal, said, "")
     elif terminal is None and fact.actor.endswith("/merger/"):
         merging.failing(said, draft)
@@ -273,8 +276,10 @@ def _current(draft: Draft, address: str, incarnation: int) -> Terminal | None:
 
 
 def _ended(draft: Draft, terminal: Terminal, reason: str, evidence: str) -> None:
-    """Fail a terminal whose program is gone, unless it was to end (hazard 17)."""
-    if terminal.shall_run:
+    """Fail a terminal whose program is gone, unless it was to end or is kept (hazard 17)."""
+    if terminal.kept:
+        outcomes.let_go(draft, terminal, reason)
+    elif terminal.shall_run:
         _fail(draft, terminal, reason, evidence)
 
 

@@ -34,7 +34,7 @@ from store.columns import (
     WorkflowColumns,
 )
 from store.errors import IllegalTransition
-from store.submission import task_rows, terminal_rows
+from store.submission import helper_plan, task_rows, terminal_rows
 from store.transitions import is_legal
 
 
@@ -87,6 +87,13 @@ class Draft:
     def task_at(self, address: str) -> Task | None:
         """Return the task at `address`; None if there is none."""
         return next((t for t in self.workflow.tasks if t.address == address), None)
+
+    def planned(self, task: Task, terminal: Terminal) -> TerminalPlan:
+        """Return what the plan says of a task's terminal, before any fallback."""
+        if terminal is task.error and self.plan.error is not None:
+            return helper_plan(self.plan.error, "repair the task")
+        found = next(each for each in self.plan.task if each.id == task.id)
+        return found.terminal[min(terminal.position, len(found.terminal)) - 1]
 
     def task_of(self, terminal: Terminal) -> Task | None:
         """Return the task of a terminal; None for the merge terminal."""
@@ -256,10 +263,14 @@ class Draft:
 
 
 def _calm(sets: TerminalColumns) -> TerminalColumns:
-    """Clear `blocked`, `stalled`, `idle` and `limited` if the program is to end."""
-    if sets.get("shall_run") is False:
-        calm: TerminalColumns = {"blocked": "", "stalled": False, "idle": ""}
-        return {**sets, **calm, "limited": LimitKind.NONE, "until": ""}
+    """Clear `blocked`, `stalled`, `idle` and `limited` if the program is to end, or is kept.
+
+    One that is to end is not kept any more.
+    """
+    ends, keeps = sets.get("shall_run") is False, sets.get("kept") is True
+    if ends or keeps:
+        calm: TerminalColumns = {"blocked": "", "stalled": False, "idle": "", "resting": False}
+        return {**sets, **calm, "kept": keeps, "limited": LimitKind.NONE, "until": ""}
     return sets
 
 

@@ -17,15 +17,14 @@ from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.plan import TerminalPlan
 from bus.reasons import Reason
 from bus.rows import Task, Terminal
-from bus.status import MergeStage, TerminalStatus, WorkflowStatus
-from store.submission import helper_plan
+from bus.status import MergeStage, WorkflowStatus
 
 _GO_ON = "What kept your model from answering is over. Go on with your task where you stopped."
 
 
 def limited(fact: TerminalLimited, draft: Draft, terminal: Terminal) -> None:
     """Apply the policy. A program that tries again by itself is left alone."""
-    if fact.retries or not _works(terminal) or terminal.step != fact.step:
+    if fact.retries or not terminal.works or terminal.step != fact.step:
         return
     task = draft.task_of(terminal)
     if fact.by == LimitKind.CONTEXT:
@@ -36,7 +35,7 @@ def limited(fact: TerminalLimited, draft: Draft, terminal: Terminal) -> None:
 
 def over(fact: LimitOver, draft: Draft, terminal: Terminal) -> None:
     """Tell the terminal to go on, unless its instruction is still to be typed."""
-    if not _works(terminal) or terminal.step != fact.step or terminal.sent < terminal.step:
+    if not terminal.works or terminal.step != fact.step or terminal.sent < terminal.step:
         return
     _instruct(draft, terminal, f"{_GO_ON}\n\n{instructions(_duty(draft, terminal))}".strip())
 
@@ -54,10 +53,6 @@ def serves(draft: Draft, worker: Terminal) -> None:
         draft.set_terminal(worker, limits=0)
         account, terminal = worker.account, worker.address
         draft.tell(ProviderRecovered(address=RUNTIME, account=account, terminal=terminal))
-
-
-def _works(terminal: Terminal) -> bool:
-    return terminal.status == TerminalStatus.RUNNING and terminal.shall_run
 
 
 def _duty(draft: Draft, terminal: Terminal) -> Duty:
@@ -84,7 +79,7 @@ def _too_long(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Tas
 
 def _fall_back(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Task) -> None:
     """Start the terminal again with its next provider, if the policy says so and there is one."""
-    asked = planned(draft, task, terminal)
+    asked = draft.planned(task, terminal)
     if asked.limited == "ask" or asked.limited == "wait":
         return
     if terminal.fallbacks >= len(asked.fallback) or not _may_start_again(draft, task, terminal):
@@ -113,10 +108,10 @@ def use_provider(where: str, name: str, draft: Draft) -> None:
     if terminal is None or task is None:
         raise unknown("terminal of a task", where)
     actions = [Action(Do.WHY, where)]
-    if not _works(terminal) or not _may_start_again(draft, task, terminal):
+    if not terminal.works or not _may_start_again(draft, task, terminal):
         said = f"{where} is not at work; only one that works goes on with another provider"
         raise illegal(Reason.NOT_LIVE, said, actions=actions)
-    asked = planned(draft, task, terminal)
+    asked = draft.planned(task, terminal)
     left = asked.fallback[terminal.fallbacks :]
     if name not in left:
         said = f"{where} has no provider {name!r} left in `fallback`: {', '.join(left) or 'none'}"
@@ -128,11 +123,3 @@ def use_provider(where: str, name: str, draft: Draft) -> None:
 def _may_start_again(draft: Draft, task: Task, terminal: Terminal) -> bool:
     going = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
     return draft.workflow.status in going and line.worker(task) is terminal
-
-
-def planned(draft: Draft, task: Task, terminal: Terminal) -> TerminalPlan:
-    """Return what the plan says of a task's terminal, before any fallback."""
-    if terminal is task.error and draft.plan.error is not None:
-        return helper_plan(draft.plan.error, "repair the task")
-    found = next(each for each in draft.plan.task if each.id == task.id)
-    return found.terminal[min(terminal.position, len(found.terminal)) - 1]

@@ -11,12 +11,13 @@ _NEVER_WORKED = {TerminalStatus.STARTING, TerminalStatus.WAITING}
 def under_review(task: Task, terminal: Terminal) -> bool:
     """Return whether the terminal's work is being judged: after `#review`, or by the task's check.
 
-    It is still `running`, but its program has ended.
+    It is still `running`, but its program has ended, or is kept for the case that the work is sent
+    back.
     """
     return (
         (task.status == TaskStatus.REVIEW_PENDING or bool(task.checking))
         and terminal.status == TerminalStatus.RUNNING
-        and not terminal.shall_run
+        and not terminal.works
     )
 
 
@@ -28,11 +29,9 @@ def reviewed(task: Task) -> Terminal | None:
 def worker(task: Task) -> Terminal | None:
     """Return the terminal that works now; None if there is none.
 
-    It is `running`, and its program is to be alive.
+    It is `running`, and its program is to be alive and is not kept for later.
     """
-    return next(
-        (t for t in task.terminals if t.status == TerminalStatus.RUNNING and t.shall_run), None
-    )
+    return next((t for t in task.terminals if t.works), None)
 
 
 def passed(terminal: Terminal) -> bool:
@@ -55,10 +54,10 @@ def next_in_line(task: Task) -> Terminal | None:
     if task.status not in _OPEN or task.reopened or task.waits or task.checking:
         return None
     error = task.error
-    if error is not None and (error.shall_run or error.wanted):
-        return error
     if error is not None and under_review(task, error):
         return None
+    if error is not None and (error.shall_run or error.wanted):
+        return error
     for terminal in task.line:
         if passed(terminal) or under_review(task, terminal):
             continue
@@ -69,8 +68,15 @@ def next_in_line(task: Task) -> Terminal | None:
 
 
 def has_worktree_alone(task: Task, terminal: Terminal) -> bool:
-    """Return whether no other terminal that was ever set to work has a process (hazard 36)."""
-    return all(t.gone or t.status in _NEVER_WORKED for t in task.terminals if t is not terminal)
+    """Return whether no other terminal that was ever set to work can write (hazard 36).
+
+    It has no process any more, or it is kept and every process is stopped.
+    """
+    return all(
+        t.gone or t.status in _NEVER_WORKED or (t.kept and t.resting)
+        for t in task.terminals
+        if t is not terminal
+    )
 
 
 def last_coder(task: Task) -> Terminal:

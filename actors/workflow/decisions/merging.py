@@ -35,9 +35,7 @@ def _continue(draft: Draft) -> Action:
 def worker(draft: Draft) -> Terminal | None:
     """Return the merge terminal while it works; else None."""
     terminal = draft.workflow.merge_terminal
-    if terminal is None or terminal.status != TerminalStatus.RUNNING or not terminal.shall_run:
-        return None
-    return terminal
+    return terminal if terminal is not None and terminal.works else None
 
 
 def asked(draft: Draft) -> Terminal | None:

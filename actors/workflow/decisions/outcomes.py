@@ -7,7 +7,7 @@ from typing import Unpack
 
 from actors.workflow.decisions import line
 from actors.workflow.decisions.draft import Draft, new_helper
-from actors.workflow.decisions.words import cut
+from actors.workflow.decisions.words import cut, duty_of
 from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
 from bus.commit_words import Duty, instructions
@@ -35,12 +35,49 @@ def complete(draft: Draft, task: Task, done: Terminal, commit: str, reason: str)
 
 
 def ask_review(draft: Draft, task: Task, coder: Terminal, reason: str) -> None:
-    """Put the task under review, and end the coder's program.
+    """Put the task under review.
 
     The reviewer, or a person, then has the worktree alone.
     """
-    draft.set_terminal(coder, shall_run=False)
+    hand_over(draft, task, coder)
     draft.move_task(task, TaskStatus.REVIEW_PENDING, reason)
+
+
+def hand_over(draft: Draft, task: Task, coder: Terminal) -> None:
+    """Have the work of a coder judged: end its program, or keep it if the plan says so."""
+    if draft.planned(task, coder).keep and coder.shall_run and not coder.gone:
+        draft.set_terminal(coder, kept=True)
+    else:
+        draft.set_terminal(coder, shall_run=False)
+
+
+def call_back(draft: Draft, coder: Terminal, reason: str, *, again: bool) -> None:
+    """Have a coder mend its work, or fail it if it is not to work `again`.
+
+    A program that was kept goes on when nobody else can write in the worktree (`go_on`); otherwise
+    the coder is started again.
+    """
+    if not (coder.kept and again):
+        draft.move_terminal(coder, TerminalStatus.FAILED, reason, shall_run=False)
+        draft.set_terminal(coder, wanted=again)
+
+
+def go_on(draft: Draft, task: Task, coder: Terminal) -> None:
+    """Give a kept program the issues of its work, in the same conversation."""
+    told = f"{task.issues}\n\n{instructions(duty_of(task, coder))}".strip()
+    draft.set_terminal(
+        coder, kept=False, resting=False, working_since=draft.now, working_clock=draft.clock
+    )
+    tell_worker(draft, coder, told, coder.rejections)
+
+
+def let_go(draft: Draft, kept: Terminal, reason: str) -> None:
+    """End a program that was kept. If its work was sent back already, start it again."""
+    task = draft.task_of(kept)
+    if task is not None and line.under_review(task, kept):
+        draft.set_terminal(kept, shall_run=False)
+    else:
+        try_again(draft, kept, reason)
 
 
 def accept(
@@ -88,9 +125,10 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
     coder = coder or line.last_coder(task)
     said = f"rejected in review: {first_line(issues)}"
     rounds = task.rounds + 1
-    draft.move_terminal(coder, TerminalStatus.FAILED, said, shall_run=False)
+    again = rounds < draft.plan.max_review_rounds
+    call_back(draft, coder, said, again=again)
     draft.set_task(task, rounds=rounds, accepted="", speaker="")
-    if rounds >= draft.plan.max_review_rounds:
+    if not again:
         times = f"rejected in review {rounds} times, which is the limit: {first_line(issues)}"
         fail_task(draft, task, coder, times, issues)
         return
@@ -99,7 +137,6 @@ def send_back(draft: Draft, task: Task, judge: Terminal | None, issues: str) -> 
         draft.move_task(task, TaskStatus.RUNNING, said, issues=told)
     else:
         draft.set_task(task, issues=told)
-    draft.set_terminal(coder, wanted=True)
     if judge is not None:
         cancel(draft, judge, "rejected; judges again when it is mended")
         draft.set_terminal(judge, wanted=True)
@@ -139,7 +176,8 @@ def fail_task(draft: Draft, task: Task, failed: Terminal, reason: str, evidence:
         if other is failed:
             continue
         if line.under_review(task, other):
-            draft.move_terminal(other, TerminalStatus.COMPLETED, "handed its work over to review")
+            handed = "handed its work over to review"
+            draft.move_terminal(other, TerminalStatus.COMPLETED, handed, shall_run=False)
         elif other.status == TerminalStatus.NOT_STARTED:
             draft.set_terminal(other, wanted=False)
         else:

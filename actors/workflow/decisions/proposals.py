@@ -17,7 +17,7 @@ from bus.plan import Plan
 from bus.proposals import Proposal
 from bus.reasons import Reason
 from bus.rows import Question, Task, Terminal
-from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import QuestionStage, TaskStatus, WorkflowStatus
 
 BRANCHES = "callboard/"
 """The branch of a task that the orchestrator adds is this and the task's id."""
@@ -222,7 +222,7 @@ def _instruct(where: str, said: str, draft: Draft) -> None:
     terminal = draft.find(where)
     if terminal is None:
         raise unknown("terminal", where)
-    if terminal.status != TerminalStatus.RUNNING or not terminal.shall_run:
+    if not terminal.works:
         order = plan_requests.InstructionReplace(terminal=where, instruction=said)
         commands.command(order, draft)
     elif terminal.sent < terminal.step:

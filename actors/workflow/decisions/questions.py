@@ -17,7 +17,7 @@ from bus import facts, requests
 from bus.facts import Fact, OrchestratorActed
 from bus.kinds import CauseKind
 from bus.rows import Cause, Question, Task, Terminal, Workflow
-from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import QuestionStage, TaskStatus, WorkflowStatus
 from store.change import Insert, as_stored, question_key
 
 _MOST_CAUSES = 20
@@ -162,12 +162,7 @@ def _works(
     draft: Draft, fact: facts.TerminalIdle | facts.TerminalStalled | facts.TerminalBlocked
 ) -> bool:
     terminal: Terminal | None = draft.find(fact.address)
-    return (
-        terminal is not None
-        and terminal.incarnation == fact.incarnation
-        and terminal.status == TerminalStatus.RUNNING
-        and terminal.shall_run
-    )
+    return terminal is not None and terminal.incarnation == fact.incarnation and terminal.works
 
 
 def _of_task(old: Task | None, task: Task) -> Iterator[Cause]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from actors.workflow.decisions import bases, line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
-from bus.kinds import LimitKind
+from bus.kinds import LaunchWait, LimitKind
 from bus.rows import Terminal, Workflow
 from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -24,6 +24,7 @@ def set_next_to_work(draft: Draft) -> bool:
     """Give a task's next terminal its instruction.
 
     The terminals before it must have completed, and all their processes must be gone (hazard 36).
+    One that was kept goes on in its conversation.
     """
     if not draft.is_running:
         return False
@@ -31,9 +32,12 @@ def set_next_to_work(draft: Draft) -> bool:
         terminal = line.next_in_line(task)
         if (
             terminal is not None
-            and terminal.status == TerminalStatus.WAITING
+            and (terminal.status == TerminalStatus.WAITING or terminal.kept)
             and line.has_worktree_alone(task, terminal)
         ):
+            if terminal.kept:
+                outcomes.go_on(draft, task, terminal)
+                return True
             if task.status == TaskStatus.PENDING:
                 draft.move_task(task, TaskStatus.RUNNING, f"{terminal.address} is set to work")
             _instruct(draft, terminal, first_instruction(draft.plan, task, terminal))
@@ -114,7 +118,10 @@ def launch_next(draft: Draft) -> bool:
         token=draft.token,
         wanted=False,
         shall_run=True,
+        kept=False,
+        resting=False,
         launch_over=False,
+        waits=LaunchWait.NONE,
         gone=False,
         step=0,
         sent=0,
@@ -159,6 +166,40 @@ def _queue(draft: Draft) -> list[Terminal]:
 def _its_turn(draft: Draft, terminal: Terminal) -> bool:
     task = draft.task_of(terminal)
     return task is None or line.next_in_line(task) is terminal
+
+
+def let_kept_go(draft: Draft) -> bool:
+    """End the program that was kept first if another needs its slot, or its memory.
+
+    One in whose worktree another works stays, because it runs again while it is ended (hazard 36).
+    """
+    needed_for = _lacks_room(draft) if draft.is_running else None
+    if needed_for is None:
+        return False
+    judged = [line.reviewed(task) for task in draft.workflow.tasks if line.worker(task) is None]
+    kept = [terminal for terminal in judged if terminal is not None and terminal.kept]
+    if not kept:
+        return False
+    oldest = min(kept, key=lambda t: t.working_clock)
+    outcomes.let_go(draft, oldest, f"its place is needed for {needed_for.address}")
+    return True
+
+
+def _lacks_room(draft: Draft) -> Terminal | None:
+    """Return a terminal that cannot be started until another ends; None if there is none.
+
+    It has no slot when its turn comes, or waits for memory. While a program ends, there may soon be
+    room.
+    """
+    alive = [t for t in draft.terminals() if not t.gone]
+    if not all(t.shall_run for t in alive):
+        return None
+    for terminal in alive:
+        if terminal.status == TerminalStatus.STARTING and terminal.waits == LaunchWait.MEMORY:
+            return terminal
+    queue = _queue(draft)
+    full = len(alive) >= draft.plan.max_terminals
+    return queue[0] if queue and full and _its_turn(draft, queue[0]) else None
 
 
 def give_up_idle_place(draft: Draft) -> bool:
@@ -233,6 +274,7 @@ _RULES: tuple[Callable[[Draft], bool], ...] = (
     bases.tell_waiting,
     end_of_tasks,
     launch_next,
+    let_kept_go,
     give_up_idle_place,
     become_ready,
 )

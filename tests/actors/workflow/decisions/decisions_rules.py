@@ -101,6 +101,10 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         done = terminal.status == P.COMPLETED and task is not None
         assert not (terminal.wanted and done), "wanted though it has completed"
         assert not terminal.shall_run or terminal.live, "shall run at its end"
+        if terminal.kept:
+            assert terminal.shall_run, "kept, and shall not run"
+            assert terminal.status == P.RUNNING, "kept before or after its work"
+        assert terminal.kept or not terminal.resting, "stopped, and not kept"
         if terminal.live and not terminal.shall_run:
             assert task is not None, "live, and shall not run, and of no task"
             assert line.under_review(task, terminal), "live, and shall not run"
@@ -116,7 +120,7 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
             assert all(t.status == T.COMPLETED for t in first), "begins before its time"
         if task.waits:
             assert not any(t.incarnation or t.wanted for t in task.terminals), "started too soon"
-        assert sum(t.status == P.RUNNING and t.shall_run for t in task.terminals) <= 1
+        assert sum(t.works for t in task.terminals) <= 1
         judged = (line.reviewed(task) is not None and not task.checking) or task.reopened
         assert not task.checking or line.reviewed(task) is not None, "a check of nobody's work"
         assert (task.status == T.REVIEW_PENDING) == judged

@@ -14,13 +14,17 @@ MERGE = HelperPlan(cli="resolver")
 
 
 def plan(
-    *lines: str, after: dict[str, list[str]] | None = None, check: str = "", **settings: Any
+    *lines: str,
+    after: dict[str, list[str]] | None = None,
+    check: str = "",
+    keep: bool = False,
+    **settings: Any,
 ) -> Plan:
     """A plan with one task a line of roles.
 
     `plan("coder reviewer", "coder")` has the tasks `a` and `b`. It has a test unless told
     otherwise. `after` says which task comes after which, `check` which
-    tasks have a check.
+    tasks have a check, and `keep` that programs are kept while their work is judged.
     """
     tasks = [
         TaskPlan(
@@ -29,7 +33,12 @@ def plan(
             after=(after or {}).get(id, []),
             check=["check"] if id in check else None,
             terminal=[
-                TerminalPlan(cli="claude", role=Role(word), instruction=f"{id}: work of the {word}")
+                TerminalPlan(
+                    cli="claude",
+                    role=Role(word),
+                    instruction=f"{id}: work of the {word}",
+                    keep=keep,
+                )
                 for word in line.split()
             ],
         )

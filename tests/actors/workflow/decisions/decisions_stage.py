@@ -167,6 +167,13 @@ class Staged:
         )
         self._see(terminal, fact, gone=True)
 
+    def rest(self, terminal: Terminal, *, stopped: bool = True) -> None:
+        """The program of a kept terminal is stopped, or does not come to rest."""
+        fact = facts.TerminalKept(
+            address=terminal.address, incarnation=terminal.incarnation, stopped=stopped
+        )
+        self._see(terminal, fact, resting=stopped)
+
     def time_out(self, terminal: Terminal) -> None:
         self.store(
             [facts.TimedOut(address=terminal.address, incarnation=terminal.incarnation, seconds=9)]

@@ -31,6 +31,8 @@ class World(Staged):
                 steps.append((f"{terminal.address} ends", partial(self.exit, terminal)))
             elif terminal.status == P.STARTING and not terminal.launch_over:
                 steps.append((f"{terminal.address} ready", partial(self.ready, terminal)))
+            elif terminal.kept and not terminal.resting and not terminal.gone:
+                steps.append((f"{terminal.address} rests", partial(self.rest, terminal)))
         for task in self.state.tasks:
             if task.checking and task.checked < task.check_run:
                 steps.append((f"check of {task.id} green", partial(self.check_task, task)))
@@ -58,7 +60,10 @@ class World(Staged):
             if terminal.status == P.STARTING and not terminal.launch_over and terminal.shall_run:
                 steps += [(f"{where} ready", lambda: self.ready(terminal))] * 4
                 steps.append((f"{where} launch fails", lambda: self.fail_launch(terminal)))
-        if terminal.status == P.RUNNING and terminal.shall_run:
+        if terminal.kept and not terminal.resting and not terminal.gone:
+            steps += [(f"{where} rests", partial(self.rest, terminal))] * 4
+            steps.append((f"{where} does not rest", partial(self.rest, terminal, stopped=False)))
+        if terminal.works:
             branch = terminal.task or where
             for verdict in ("done", "done", *VERDICTS):
                 steps.append((f"{where} #{verdict}", partial(self.commit, branch, verdict)))
@@ -132,7 +137,7 @@ class World(Staged):
         raise AssertionError("the world does not come to rest")
 
     def is_working(self, terminal: Terminal) -> bool:
-        return terminal.status == P.RUNNING and terminal.shall_run and not terminal.gone
+        return terminal.works and not terminal.gone
 
     def check_not_stuck(self) -> None:
         """At rest, somebody works or somebody was asked, in every part of the workflow."""

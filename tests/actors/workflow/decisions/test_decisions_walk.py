@@ -39,9 +39,11 @@ def make_plan(pick: Callable[[int, int], int]) -> Plan:
     """A plan from choices between two numbers, both included."""
     tasks = []
     for n in range(pick(1, 4)):
-        first = TerminalPlan(cli="claude", instruction="write it")
+        first = TerminalPlan(cli="claude", instruction="write it", keep=pick(0, 1) == 1)
         more = [
-            TerminalPlan(cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)])
+            TerminalPlan(
+                cli="claude", instruction=f"step {i}", role=ROLES[pick(1, 2)], keep=first.keep
+            )
             for i in range(pick(0, 2))
         ]
         after = [f"t{m}" for m in range(n) if pick(0, 2) == 0]
