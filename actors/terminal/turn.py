@@ -16,6 +16,8 @@ from bus.rows import Workflow
 
 MISSING_SECONDS = 20.0
 """The time limit for examining the worktree, in seconds."""
+_LONG_MS = 1 << 40
+"""Longer than any stillness that a plan asks for."""
 
 
 class Turn:
@@ -57,7 +59,10 @@ class Turn:
         self._waiting = False
         paused, _ = self._port.stage.reader.pause_of(self._port.workflow_id)
         if not self._is_over(seen, ms):
-            self._go_on(seen)
+            if self._is_over(seen, _LONG_MS):
+                self._wait()  # it has not stood still for long enough yet, or not been seen to
+            else:
+                self._go_on(seen)
             return False
         if self._port.row.idle or self._told >= self._port.row.step:
             return False
