@@ -37,7 +37,14 @@ def test_what_an_agent_plants_for_the_tests_to_see_lands_nothing(
     """Hazard 60."""
     evil = "$ echo evil > a; git add -A; git commit -q -m evil\n"
     acting.begin(plan_text(repo, {"a": [coder(evil + planted + say("a #done"))]}, head=SEES_GOOD))
-    row = acting.status("failed", "completed")
+    over = ("failed", "completed")
+    row = acting.until(
+        lambda row: row["status"] in over or (row["held"] and row["status"] == "merging")
+    )
+    if row["status"] == "merging":  # nothing is merged until a person has looked
+        assert acting.facts("merge.started") == []
+        acting.call("config.restore", workflow="demo")
+        row = acting.status(*over)
     assert row["status"] == "failed"
     assert [fact["passed"] for fact in acting.facts("merge.tested")] == [False]
     assert fresh(repo) == ""
