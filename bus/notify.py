@@ -65,3 +65,16 @@ def _is_address(url: str) -> bool:
     except ValueError:  # brackets that do not match, or a port that is no port
         return False
     return bool(sound) and not parts.username and not parts.password and url.isprintable()
+
+
+class Notice(msgspec.Struct, kw_only=True):
+    """How far a person was told, by one way.
+
+    `recipient` is a `Notify` as JSON. `told` is the seq up to which the person was told;
+    `seqs` are those of the facts that are being told now, by the try `number`.
+    """
+
+    recipient: str
+    told: int = 0
+    seqs: list[int] = []
+    number: int = 0

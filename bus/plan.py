@@ -19,6 +19,7 @@ from bus.errors import Refused, malformed
 from bus.graph import Graph, cycle
 from bus.kinds import Role
 from bus.notify import Notify, faults
+from bus.plan_defaults import with_defaults, with_users
 from bus.plan_lines import Path, line_of
 from bus.plan_orchestrator import Orchestrator, ThinkingCaps
 from bus.plan_orchestrator import problems as of_orchestrator
@@ -225,6 +226,8 @@ _SHAPE: Shape[Plan] = Shape(
 )
 
 
+_OF_TERMINALS = frozenset(Defaults.__struct_fields__)
+
 _MAX_DEPTH = 32
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
@@ -263,7 +266,8 @@ def decode(
         raise malformed("", f"the plan is not TOML: {error}") from error
     try:
         raw = prepared(raw)
-        plan, found = collect(_with_defaults(_with_users(raw, of_user or {})), _SHAPE)
+        raw_plan = with_defaults(with_users(raw, of_user or {}, _OF_TERMINALS), _OF_TERMINALS)
+        plan, found = collect(raw_plan, _SHAPE)
         found += _beyond_types(plan) if plan is not None else []
         _check_texts(raw, "")
     except RecursionError as error:
@@ -271,44 +275,6 @@ def decode(
     if plan is None or found:
         raise refused(found, source if isinstance(source, str) else "")
     return plan
-
-
-def _with_users(raw: dict[str, Any], of_user: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan with the user's defaults below its own.
-
-    Leave a plan that does not have the form of one as it is; the conversion refuses it later.
-    """
-    if not of_user or not isinstance(raw, dict) or not isinstance(raw.get("defaults", {}), dict):
-        return raw
-    own = set(Defaults.__struct_fields__)
-    for_plan = {key: value for key, value in of_user.items() if key not in own}
-    for_terminals = {key: value for key, value in of_user.items() if key in own}
-    return {**for_plan, **raw, "defaults": {**for_terminals, **raw.get("defaults", {})}}
-
-
-def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the plan with the values of `[defaults]` in each terminal that lacks them.
-
-    Leave any part that does not have the form of a plan as it is; the conversion refuses it later.
-    """
-    defaults = raw.get("defaults") if isinstance(raw, dict) else None
-    if not isinstance(defaults, dict) or not set(defaults) <= set(Defaults.__struct_fields__):
-        return raw
-
-    def filled(table: Any) -> Any:
-        return {**defaults, **table} if isinstance(table, dict) else table
-
-    def with_terminals(task: Any) -> Any:
-        if not isinstance(task, dict) or not isinstance(task.get("terminal"), list):
-            return task
-        return {**task, "terminal": [filled(terminal) for terminal in task["terminal"]]}
-
-    changed: dict[str, Any] = {
-        name: filled(raw[name]) for name in ("merge", "error") if name in raw
-    }
-    if isinstance(raw.get("task"), list):
-        changed["task"] = [with_terminals(task) for task in raw["task"]]
-    return {**raw, **changed}
 
 
 def refused(found: list[Problem], text: str) -> Refused:

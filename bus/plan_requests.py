@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bus import results
+from bus import checked, results
 from bus.plan import Argv, Caps, Count, Instruction, Seconds
 from bus.request_base import OfTask, OfTerminal, OfWorkflow
 
@@ -60,7 +60,7 @@ class PlanSet(OfWorkflow[results.CommandDone], kw_only=True, tag="plan.set"):
     limits: Caps | UnsetType = UNSET
 
 
-class PlanShow(OfWorkflow[results.ShownPlan], kw_only=True, tag="plan.show"):
+class PlanShow(OfWorkflow[checked.ShownPlan], kw_only=True, tag="plan.show"):
     """Return the plan as it is now, with all changes and without cancelled tasks."""
 
 

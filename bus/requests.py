@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import msgspec
 
-from bus import results
+from bus import checked, results
 from bus.errors import ErrorBody, Refused, malformed
 from bus.orchestrator_requests import OrchestratorAccept, OrchestratorAsk
 from bus.plan import refusal
@@ -37,7 +37,7 @@ Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class PlanCheck(Request[results.CheckedPlan], kw_only=True, tag="plan.check"):
+class PlanCheck(Request[checked.CheckedPlan], kw_only=True, tag="plan.check"):
     """Check a plan and store nothing.
 
     `plan` is TOML text or the decoded object. A relative `repo` is relative to `base`. With

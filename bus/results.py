@@ -3,14 +3,13 @@
 `bus.requests` says which request has which result.
 """
 
-from typing import Any
-
 import msgspec
 
+from bus.accounts import Used
 from bus.action import Action
 from bus.facts import AnyFact
 from bus.latency import Latency
-from bus.rows import Used, Workflow
+from bus.rows import Workflow
 
 
 class CommandDone(msgspec.Struct):
@@ -59,96 +58,6 @@ class ConfigSettled(msgspec.Struct):
 
     workflow: str
     files: list[str]
-
-
-class CheckedTask(msgspec.Struct):
-    """One task of a checked plan.
-
-    `terminals` are the programs, in the order of their turns. `after` are the ids of the tasks that
-    must have completed before it begins. `check` runs on each commit that a coder hands on.
-    `instructions` are the texts for the terminals, with all variables replaced.
-    """
-
-    id: str
-    branch: str
-    terminals: list[str]
-    after: list[str] = []
-    check: list[str] | None = None
-    instructions: list[str] = []
-
-
-class CheckedProgram(msgspec.Struct):
-    """What would run in one terminal of a checked plan: `TASK/N`, `merge` or `error`.
-
-    `command` is the program with its arguments, before placeholders are filled. The key in the
-    variable `key` goes to `base_url`; both are "" for the program's own login, of which `login`
-    names the variables that it gets. With `gateway` the key stays with the model gateway, and the
-    program never has it. `auto_confirm` says who answers its questions,
-    and `keep` that it waits while its work is judged.
-    """
-
-    terminal: str
-    cli: str
-    command: list[str]
-    provider: str
-    base_url: str
-    key: str
-    login: list[str]
-    auto_confirm: str
-    sandbox: str
-    network: str
-    gateway: bool = False
-    keep: bool = False
-
-
-class CheckedPlan(msgspec.Struct):
-    """What a plan would run, and warnings about it."""
-
-    name: str
-    repo: str
-    target: str
-    target_commit: str
-    test: list[str] | None
-    max_terminals: int
-    tasks: list[CheckedTask]
-    launch_order: list[str]
-    warnings: list[str]
-    setup: list[str] | None = None
-    setup_inputs: list[str] = []
-    programs: list[CheckedProgram] = []
-    copied: list[str] = []
-    """The files that are copied into each worktree."""
-    test_env: list[str] = []
-    """The variables that look like keys, are set, and reach the tests."""
-    tests_fenced: bool = False
-    """Whether the tests run in a sandbox."""
-    notify: list[str] = []
-    """The program and the web address that are told what happens."""
-    starters: list[str] = []
-    """The repository's files by which these CLIs start hooks, MCP servers or plugins."""
-    untrusted: list[str] = []
-    """Those of them that nobody has trusted; the plan is refused until somebody has."""
-
-
-class Trusted(msgspec.Struct):
-    """What CLIs would start in a directory of a repository, and whether somebody trusts it.
-
-    `trusted` were trusted before, `added` are trusted from now on, `unread` cannot be read and
-    are trusted by nobody, and `untrusted` are left.
-    """
-
-    repository: str
-    trusted: list[str]
-    added: list[str] = []
-    untrusted: list[str] = []
-    unread: list[str] = []
-
-
-class ShownPlan(msgspec.Struct):
-    """The plan of a workflow as it is now: decoded, and as the text of a plan file."""
-
-    plan: dict[str, Any]
-    toml: str
 
 
 class UsageReport(msgspec.Struct):

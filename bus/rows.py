@@ -235,50 +235,6 @@ class Merge(msgspec.Struct, kw_only=True):
         return bool(self.commit) and self.runs > 0 and not self.tested
 
 
-class Account(msgspec.Struct, kw_only=True):
-    """An account at a provider, as far as a limit of it is known.
-
-    `until` is as in `Terminal`; `by` is `LimitKind.NONE` if nothing keeps it. `probe` is the
-    terminal that alone asks a provider that failed whether it serves again.
-    """
-
-    name: str
-    by: LimitKind = LimitKind.NONE
-    until: str = ""
-    probe: str = ""
-
-
-class Notice(msgspec.Struct, kw_only=True):
-    """How far a person was told, by one way.
-
-    `recipient` is a `bus.notify.Notify` as JSON. `told` is the seq up to which the person was told;
-    `seqs` are those of the facts that are being told now, by the try `number`.
-    """
-
-    recipient: str
-    told: int = 0
-    seqs: list[int] = []
-    number: int = 0
-
-
-class Used(msgspec.Struct):
-    """What a terminal has used on one day with one account; `cost` is None without prices.
-
-    `input` includes `cached`.
-    """
-
-    workflow: str
-    task: str
-    terminal: str
-    account: str
-    day: str
-    input: int
-    output: int
-    cached: int
-    requests: int
-    cost: float | None = None
-
-
 class Forecast(msgspec.Struct, kw_only=True):
     """Two branches that would conflict if both were merged now, and the files in conflict."""
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from peewee import SqliteDatabase
 
-from bus import rows
+from bus import accounts, notify, rows
 from bus.facts import AnyFact, decode_fact
 from bus.kinds import LimitKind
 from bus.notify import Notify
@@ -356,23 +356,23 @@ class Reader:
         sql = f'SELECT "commit" FROM "commit" WHERE workflow = ? AND "commit" IN ({marks})'
         return {commit for (commit,) in self._sql(sql, workflow, *commits)}
 
-    def account(self, name: str) -> rows.Account:
+    def account(self, name: str) -> accounts.Account:
         """Return what is known of an account's limits."""
         found = self._sql('SELECT "by", until, probe FROM account WHERE name = ?', name)
         if not found:
-            return rows.Account(name=name)
+            return accounts.Account(name=name)
         ((by, until, probe),) = found
-        return rows.Account(name=name, by=LimitKind(by), until=until, probe=probe)
+        return accounts.Account(name=name, by=LimitKind(by), until=until, probe=probe)
 
     def counted(self, terminal: str, first: int) -> tuple[int, int, int, int]:
         """Return input, output and cached tokens and requests since the incarnation `first`."""
         return used.counted(self._sql, terminal, first)
 
-    def usage(self, workflow: str = "") -> list[rows.Used]:
+    def usage(self, workflow: str = "") -> list[accounts.Used]:
         """Return what was used, by terminal, account and day; of all workflows with ""."""
         return used.usage(self._sql, workflow)
 
-    def notices(self) -> list[rows.Notice]:
+    def notices(self) -> list[notify.Notice]:
         """Return how far persons were told, by each way."""
         return told.notices(self._sql)
 

@@ -249,7 +249,7 @@ class ActorState(Model):
 
 
 class Account(Model):
-    """A limit of an account at a provider; see `bus.rows.Account`."""
+    """A limit of an account at a provider; see `bus.accounts.Account`."""
 
     name = TextField(primary_key=True)
     by = _word("by", LimitKind, LimitKind.NONE)
@@ -258,7 +258,7 @@ class Account(Model):
 
 
 class Notice(Model):
-    """How far a person was told by one way; see `bus.rows.Notice`."""
+    """How far a person was told by one way; see `bus.notify.Notice`."""
 
     recipient = TextField(primary_key=True)
     told = _number()

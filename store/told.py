@@ -2,8 +2,7 @@
 
 import msgspec
 
-from bus.notify import Notify
-from bus.rows import Notice
+from bus.notify import Notice, Notify
 from store.used import Ask
 
 _notify = msgspec.json.Decoder(Notify).decode

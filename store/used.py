@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bus.rows import Used
+from bus.accounts import Used
 
 Ask = Callable[..., list[Any]]
 """Runs a query with values and returns its rows."""

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from bus import address as addresses
 from bus import clock
+from bus.accounts import Account
 from bus.facts import ProviderFailed, ProviderLimited, ProviderRecovered
 from bus.kinds import LimitKind
-from bus.rows import Account
 from store.change import Insert, Operation
 
 

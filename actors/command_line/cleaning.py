@@ -9,9 +9,10 @@ from actors.command_line.client.asking import has_ended_before
 from actors.command_line.output.exits import USAGE, Stop
 from actors.command_line.output.program import command
 from bus import clock
+from bus.checked import CheckedPlan
 from bus.client import Client
 from bus.requests import Why, WorkflowClean, WorkflowForget, WorkflowGet, WorkflowList
-from bus.results import CheckedPlan, Cleaned, Kept
+from bus.results import Cleaned, Kept
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 

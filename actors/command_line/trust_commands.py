@@ -8,7 +8,7 @@ from actors.command_line.entry import main
 from actors.command_line.options import home, home_option, json_option, show
 
 if TYPE_CHECKING:
-    from bus.results import Trusted
+    from bus.checked import Trusted
 
 
 @main.command()

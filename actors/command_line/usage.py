@@ -7,8 +7,8 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from bus.accounts import Used
 from bus.results import UsageReport
-from bus.rows import Used
 
 
 def usage(report: UsageReport) -> Any:

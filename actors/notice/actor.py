@@ -23,8 +23,8 @@ from bus import address as addresses
 from bus import clock
 from bus.facts import AnyFact, NoticeFailed, NoticeSent, decode_fact
 from bus.messages import Look
-from bus.notify import Notify
-from bus.rows import Notice, Workflow
+from bus.notify import Notice, Notify
+from bus.rows import Workflow
 from store.change import Insert, Operation, Update, as_stored
 
 MOST = 100

@@ -31,12 +31,12 @@ from actors.plan.notices import check_notify, told_by
 from actors.plan.programs import programs, starters
 from actors.platform import sandbox
 from bus.action import Action, Do
+from bus.checked import CheckedPlan, CheckedTask
 from bus.environment import BROUGHT, taken_over, with_plans
 from bus.errors import malformed
 from bus.graph import in_order
 from bus.plan import HelperPlan, Plan, TerminalPlan, decode
 from bus.requests import MAX_FRAME
-from bus.results import CheckedPlan, CheckedTask
 from bus.user import NoHomeDirectory, expanded
 
 ROOM = 65_536

@@ -9,8 +9,8 @@ from actors.clis import lookup, trust
 from actors.clis.home import environment
 from actors.clis.profile import Profile
 from actors.git.running.places import place_within
+from bus.checked import CheckedProgram
 from bus.plan import HelperPlan, Plan, TerminalPlan
-from bus.results import CheckedProgram
 
 
 def programs(plan: Plan, env: Mapping[str, str] = os.environ) -> list[CheckedProgram]:

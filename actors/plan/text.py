@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import tomlkit
 
+from bus.checked import ShownPlan
 from bus.plan import Plan
-from bus.results import ShownPlan
 
 
 def shown_plan(plan: Plan) -> ShownPlan:

@@ -13,8 +13,9 @@ from actors.models.starting import end_unneeded
 from actors.platform.owners import end_abandoned
 from actors.platform.processes import wait_for_end
 from actors.pty.ending import end_all_terminals, running_hosts
+from bus.checked import CheckedPlan, Trusted
 from bus.errors import malformed
-from bus.results import CheckedPlan, Report, Settings, Trusted
+from bus.results import Report, Settings
 from bus.trials import Trial
 
 __all__ = [

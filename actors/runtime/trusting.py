@@ -13,10 +13,10 @@ from actors.git.running.errors import RepositoryError
 from actors.git.running.places import root_of
 from actors.git.users.repository import find_git_dir
 from bus import connection
+from bus.checked import Trusted
 from bus.errors import Refused, malformed
 from bus.peer import By, Peer
 from bus.reasons import Reason
-from bus.results import Trusted
 
 
 def trust(home: Path, directory: Path, show: bool) -> Trusted:

@@ -16,6 +16,7 @@ from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
 from bus import address as addresses
 from bus import clock
+from bus.accounts import Account
 from bus.facts import (
     LimitOver,
     ProviderRecovered,
@@ -23,7 +24,6 @@ from bus.facts import (
     TerminalResumed,
 )
 from bus.kinds import OF_ACCOUNT, LimitKind
-from bus.rows import Account
 from store.change import Insert, Update
 from store.errors import LostRace
 

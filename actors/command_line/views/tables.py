@@ -18,16 +18,8 @@ from actors.command_line.output.program import command
 from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
 from bus.action import Action, Do
-from bus.results import (
-    BranchPreview,
-    Chain,
-    CheckedPlan,
-    CheckedProgram,
-    FileChange,
-    Node,
-    Report,
-    TaskDiff,
-)
+from bus.checked import CheckedPlan, CheckedProgram
+from bus.results import BranchPreview, Chain, FileChange, Node, Report, TaskDiff
 from bus.rows import Task, Terminal, Workflow
 from bus.status import FINAL_WORKFLOW, TaskStatus
 

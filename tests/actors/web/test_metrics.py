@@ -3,10 +3,11 @@
 from prometheus_client import CollectorRegistry
 
 from actors.web import metrics
+from bus.accounts import Used
 from bus.kinds import LimitKind, Role
 from bus.latency import BOUNDS, Latency
 from bus.results import UsageReport
-from bus.rows import Terminal, Used
+from bus.rows import Terminal
 from bus.status import TerminalStatus
 
 
