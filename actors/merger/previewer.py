@@ -60,7 +60,7 @@ class Previewer(CompanyActor):
 
     def _require_unchanged(self, row: Workflow) -> None:
         """Refuse to run the merge drivers of a repository that was changed since the submission."""
-        kept = self.stage.reader.kept(row.id)[0]
+        kept = "" if row.tidied else self.stage.reader.kept(row.id)[0]
         place = self.stage.paths.kept(row.id)
         if kept and keeping.holds(row.git_dir, place, kept, row.target):
             said = (

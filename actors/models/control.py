@@ -6,7 +6,6 @@ What happened is kept until the runtime has stored it, also while no runtime ser
 import asyncio
 import hmac
 import logging
-import time
 
 import msgspec
 
@@ -24,7 +23,7 @@ from actors.models.said import (
     decode_from_runtime,
     line,
 )
-from bus import logs
+from bus import clock, logs
 from bus.kinds import LimitKind
 
 log = logging.getLogger("callboard.models")
@@ -103,7 +102,7 @@ class Control:
 
     def refused(self, grant: Grant, by: LimitKind, until: float) -> None:
         """Tell a refusal, unless it may be over in a moment, or is told already."""
-        account, now = grant.account, time.time()
+        account, now = grant.account, clock.wall().timestamp()
         row = self._in_a_row[account] = self._in_a_row.get(account, 0) + 1
         brief = by in (LimitKind.OVERLOAD, LimitKind.RATE) and until < now + SOON
         kind, end = self._told.get(account, (LimitKind.NONE, 0.0))

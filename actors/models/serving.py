@@ -8,7 +8,6 @@ be counted.
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,6 +20,7 @@ from actors.models.grants import Grants, NotGood
 from actors.models.said import Grant
 from actors.models.speech import Reading, asks_model
 from actors.models.upstream import Answer, Headers, Origin, Pool, Unreachable
+from bus import clock
 from bus.kinds import LimitKind
 
 log = logging.getLogger("callboard.models")
@@ -202,7 +202,7 @@ class Connection:
         if status < 400:
             self._listener.served(grant)
             return
-        now = time.time()
+        now = clock.wall().timestamp()
         until = refusals.reset_of(headers, body, now)
         by = refusals.kind_of(status, body, until, now)
         if by != LimitKind.NONE:

@@ -3,10 +3,12 @@
 import math
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import msgspec
+
+from bus import clock
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -85,6 +87,6 @@ def retry_after(value: str | None) -> float:
 def _until_date(value: str) -> float:
     try:
         date = parsedate_to_datetime(value)
-        return (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        return (date.replace(tzinfo=date.tzinfo or UTC) - clock.wall()).total_seconds()
     except (ValueError, OverflowError, IndexError, TypeError):
         return 0.0

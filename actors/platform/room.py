@@ -28,10 +28,11 @@ def memory_pressure(proc: Path = _PROC) -> float | None:
         return None
 
 
-def free_disk(path: Path) -> int | None:
-    """Return the MiB that the user can still write on the file system of a path."""
+def disk(path: Path) -> tuple[int, int] | None:
+    """Return the MiB that are free to the user on a path's file system, and all that it has."""
     try:
-        return shutil.disk_usage(path).free // _MIB
+        used = shutil.disk_usage(path)
+        return used.free // _MIB, used.total // _MIB
     except OSError:
         return None
 

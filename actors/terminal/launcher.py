@@ -39,12 +39,15 @@ IN_FLIGHT = 8
 
 MEMORY_RESERVE = 256
 """MiB of memory that stay free."""
-DISK_RESERVE = 512
-"""MiB that stay free on the disks of the home and of the repository."""
 PRESSURE = 20.0
 """Percent of the time in which everything waits for memory: no program is started meanwhile."""
 AGAIN = 3.0
 """Seconds until memory and disk are looked at again for a launch that waits."""
+
+
+def disk_reserve(whole: int) -> int:
+    """Return the MiB that stay free on a disk of `whole` MiB: 512, or a twentieth of it."""
+    return min(512, whole // 20)
 
 
 class Launcher(CompanyActor):
@@ -139,9 +142,9 @@ class Launcher(CompanyActor):
         """Return what this launch must wait for, and why. What is unknown holds nothing up."""
         git_dir, _ = self.stage.reader.repository(addresses.workflow_of(first.terminal))
         for place in (self.stage.paths.home, Path(git_dir)):
-            left = room.free_disk(place)
-            if left is not None and left < DISK_RESERVE:
-                why = f"{left} MiB are free on the disk of {place}, less than {DISK_RESERVE}"
+            disk = room.disk(place)
+            if disk is not None and disk[0] < (reserve := disk_reserve(disk[1])):
+                why = f"{disk[0]} MiB are free on the disk of {place}, less than {reserve}"
                 return LaunchWait.DISK, why
         free = room.free_memory()
         needed = first.memory + sum(self._becoming_ready.values()) + MEMORY_RESERVE

@@ -310,7 +310,9 @@ def test_whoever_asked_before_the_end_has_one_answer(
     when = tmp_path / "give up"
     home.prefix = [PYTHON, str(Path(__file__).with_name("gives_up.py")), str(when)]
     served = home.serve()
-    os.mkfifo(repo / ".git/objects/info/alternates")  # who reads it waits
+    pack = repo / ".git/objects/pack" / f"pack-{'0' * 40}"
+    pack.with_suffix(".pack").write_bytes(b"PACK")
+    os.mkfifo(pack.with_suffix(".idx"))  # who reads it waits
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.DEALER)
     socket.set_hwm(0)
@@ -332,7 +334,7 @@ def test_whoever_asked_before_the_end_has_one_answer(
     assert sorted(reply["id"] for reply in found) == list(range(sent))
     assert {reply["error"]["code"] for reply in found if not reply["ok"]} <= {429, 503}
     home.prefix = []
-    (repo / ".git/objects/info/alternates").unlink()
+    pack.with_suffix(".idx").unlink()
     assert ended(home)[0] == (1 if end == "gives up" else 0)
 
 

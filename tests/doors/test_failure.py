@@ -141,14 +141,11 @@ def test_the_error_terminal_has_its_attempts_and_then_a_person_names_a_program(
     assert (repo / "better").exists()
 
 
-def test_repair_without_a_program_is_refused_with_the_command_that_helps(
+def test_repair_takes_the_task_s_own_program_and_refuses_one_that_is_not_there(
     acting: Acting, repo: Path
 ) -> None:
     acting.begin(plan_text(repo, {"a": [coder(say("too hard #fail"))]}))
     acting.status("failed")
-    refused = acting.home.run("repair", "demo")
-    assert refused.returncode == 4
-    assert "repair demo --cli scripted" in refused.stderr
     unknown = acting.home.run("repair", "demo", "--cli", "nobody")
     assert unknown.returncode == 2, unknown.stdout
     assert "nobody" in unknown.stderr
@@ -156,3 +153,6 @@ def test_repair_without_a_program_is_refused_with_the_command_that_helps(
         acting.call("task.retry", task="demo/b")
     assert acting.row()["status"] == "failed"
     assert git(repo, "log", "--oneline", "main").count("\n") == 0
+    acting.home.ok("repair", "demo")
+    repairs = acting.until(lambda row: len(row["tasks"][0]["terminals"]) == 2)
+    assert repairs["tasks"][0]["terminals"][1]["cli"] == "scripted"

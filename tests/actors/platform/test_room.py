@@ -40,7 +40,7 @@ def test_the_nearest_limit_counts(proc: Path, tmp_path: Path) -> None:
 def test_unknown_is_none(tmp_path: Path) -> None:
     assert room.free_memory(tmp_path, tmp_path) is None
     assert room.memory_pressure(tmp_path) is None
-    assert room.free_disk(tmp_path / "nowhere") is None
+    assert room.disk(tmp_path / "nowhere") is None
 
 
 def test_pressure_is_that_of_all_programs(proc: Path) -> None:
@@ -52,4 +52,4 @@ def test_pressure_is_that_of_all_programs(proc: Path) -> None:
 
 
 def test_this_machine_says_what_it_has(tmp_path: Path) -> None:
-    assert (room.free_disk(tmp_path) or 0) > 0
+    assert (room.disk(tmp_path) or (0, 0))[1] > 0

@@ -21,7 +21,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     ("limit", "short", "wait", "words"),
     [
         ("MEMORY_RESERVE", 1 << 40, "memory", "MiB of memory are free, and 1099511627776 are"),
-        ("DISK_RESERVE", 1 << 40, "disk", "MiB are free on the disk of"),
+        ("disk_reserve", lambda _: 1 << 40, "disk", "MiB are free on the disk of"),
         ("PRESSURE", -1.0, "memory", "the machine waits for memory"),
     ],
 )
@@ -30,7 +30,7 @@ def test_a_launch_waits_and_goes_on_by_itself(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
-    short: float,
+    short: object,
     wait: str,
     words: str,
 ) -> None:
@@ -73,7 +73,7 @@ def test_what_a_profile_needs_counts_and_nobody_overtakes(
 def test_one_that_waits_can_be_given_up(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "DISK_RESERVE", 1 << 40)
+    monkeypatch.setattr(launcher, "disk_reserve", lambda _: 1 << 40)
     name = submit(served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]}))
     served.until(name, lambda row: terminal(row, "a/1")["waits"] == "disk")
     served.client.call("workflow.stop", workflow=name)
