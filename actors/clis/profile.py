@@ -205,8 +205,7 @@ class Profile(Table, frozen=True):
       user has set a variable that chooses a cloud.
     - `git_identity` says that the program hides the user's git configuration from its tools.
       Author and committer of commits are then set by variables.
-    - `ready_timeout` is in seconds. `memory` is what the program takes, in MiB: it is started only
-      if so much is free.
+    - `ready_timeout` is in seconds, `memory` in MiB: it is started only if so much is free.
     - `starters` are the files of a repository by which the program starts others (`clis.trust`).
     - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
       `switch = "global"` is refused.
