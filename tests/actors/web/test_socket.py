@@ -48,11 +48,13 @@ def enter(web: Web, query: str = "") -> tuple[ClientConnection, dict[str, Any]]:
     return stream, welcome
 
 
-def until(stream: ClientConnection, wanted: bytes) -> tuple[bytes, list[dict[str, Any]]]:
+def until(
+    stream: ClientConnection, wanted: bytes, seconds: float = 60
+) -> tuple[bytes, list[dict[str, Any]]]:
     """The output until it holds `wanted`, checked by its offsets; and what was said beside."""
     data, said, at = b"", [], None
     while wanted not in data:
-        frame = stream.recv(60)
+        frame = stream.recv(seconds)
         if isinstance(frame, str):
             said.append(json.loads(frame))
             continue
@@ -130,20 +132,30 @@ def test_a_terminal_that_is_not_there_is_said(web: Web) -> None:
     assert "no terminal" in closed.value.rcvd.reason
 
 
-def test_output_comes_and_keys_are_typed_while_the_runtime_is_not_asked(web: Web) -> None:
+def test_output_comes_while_the_runtime_is_not_asked(web: Web) -> None:
+    """A stream asks the runtime until it has caught up, and from then on only the host.
+
+    A client cannot see when that is. So a stop that came too early is tried once more.
+    """
     stream, _ = enter(web)
     stream.send(json.dumps({"type": "take"}))
-    line = "until [ -e go ]; do sleep 0.02; done; echo seen-$((1+1))\r"
-    stream.send(json.dumps({"type": "input", "data": line, "key": "wait"}))
-    until(stream, b"done; echo")
-    go = Path(web.home.row()["tasks"][0]["worktree"]) / "go"
+    worktree = Path(web.home.row()["tasks"][0]["worktree"])
     runtime = connection.read(web.home.path).pid
-    os.kill(runtime, signal.SIGSTOP)
-    try:
-        go.touch()
-        until(stream, b"seen-2")
-    finally:
-        os.kill(runtime, signal.SIGCONT)
+    for number in range(6):
+        line = f"until [ -e go{number} ]; do sleep 0.02; done; echo seen{number}-$((1+1))\r"
+        stream.send(json.dumps({"type": "input", "data": line, "key": f"wait{number}"}))
+        until(stream, b"done; echo")
+        os.kill(runtime, signal.SIGSTOP)
+        try:
+            (worktree / f"go{number}").touch()
+            until(stream, b"seen%d-2" % number, 10)
+            break
+        except TimeoutError:
+            continue
+        finally:
+            os.kill(runtime, signal.SIGCONT)
+    else:
+        pytest.fail("the output waited for the runtime each time")
     stream.close()
 
 
