@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from actors.workflow.decisions import outcomes
+from actors.workflow.decisions import offers, outcomes
 from actors.workflow.decisions.commands import command, not_landing, task_of_order
 from actors.workflow.decisions.draft import Draft
 from bus import plan_requests as requests
@@ -34,7 +34,6 @@ from bus.reasons import Reason
 from bus.rows import Task
 from bus.status import FINAL_WORKFLOW, TaskStatus, TerminalStatus, WorkflowStatus
 
-_NOT_WORKED = (TaskStatus.PENDING, TaskStatus.CANCELLED)
 _NOT_BEGUN = frozenset(
     {
         TerminalStatus.NOT_STARTED,
@@ -66,11 +65,9 @@ def _require_tasks(draft: Draft) -> None:
 
 def _go_on(draft: Draft, reason: str) -> None:
     """Let a workflow that has failed go on with the changed plan, unless it has never worked."""
-    workflow = draft.workflow
-    worked = any(task.status not in _NOT_WORKED for task in workflow.tasks)
-    if workflow.status == WorkflowStatus.FAILED and worked:
+    if draft.workflow.status == WorkflowStatus.FAILED and offers.has_worked(draft):
         draft.set_merge(resolution="", repaired="", commit="", runs=0, tested=False)
-        draft.move_workflow(WorkflowStatus.RUNNING, reason)
+    offers.go_on_after_failure(draft, reason)
 
 
 def _starts(draft: Draft, task: Task) -> bool:
@@ -176,7 +173,11 @@ def _move_task(order: requests.TaskMove, draft: Draft) -> None:
 
 @command.register
 def _add_terminal(order: requests.TerminalAdd, draft: Draft) -> None:
-    """Add a terminal at the end of a task's line, unless the task is over."""
+    """Add a terminal at the end of a task's line, unless the task is over.
+
+    It is refused while an error terminal repairs the task too: that one was told all that the task
+    is, and completes it.
+    """
     _require_tasks(draft)
     task = task_of_order(draft, order.task)
     over = task.status in (TaskStatus.COMPLETED, TaskStatus.CANCELLED) or task.reopened
@@ -184,6 +185,13 @@ def _add_terminal(order: requests.TerminalAdd, draft: Draft) -> None:
         raise illegal(
             Reason.OVER,
             f"{task.address} is {task.status}; another task may come after it",
+            actions=[Action(Do.WHY, task.address)],
+        )
+    error = task.error
+    if error is not None and (error.live or error.wanted):
+        raise illegal(
+            Reason.OVER,
+            f"{error.address} repairs {task.address} as a whole; another task may come after it",
             actions=[Action(Do.WHY, task.address)],
         )
     draft.set_plan(with_terminal(draft.plan, task.id, order.terminal))

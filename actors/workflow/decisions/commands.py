@@ -2,7 +2,7 @@
 
 from functools import singledispatch
 
-from actors.workflow.decisions import bases, limits, line, outcomes
+from actors.workflow.decisions import bases, limits, line, offers, outcomes
 from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.action import Action, Do
@@ -14,7 +14,6 @@ from bus.rows import Task
 from bus.status import FINAL_TASK, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 _BY_PERSON = "asked by a person"
-_NOT_WORKED = (TaskStatus.PENDING, TaskStatus.CANCELLED)
 _TO_LAND = (TaskStatus.COMPLETED, TaskStatus.CANCELLED)
 _JUDGED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.PAUSED)
 
@@ -51,7 +50,7 @@ def _prepare(_order: requests.WorkflowPrepare, draft: Draft) -> None:
     Those of a task that comes after others are started when it has its base.
     """
     _require(draft, Reason.NOT_CREATED, WorkflowStatus.CREATED, WorkflowStatus.FAILED)
-    if any(task.status not in _NOT_WORKED for task in draft.workflow.tasks):
+    if offers.has_worked(draft):
         raise illegal(
             Reason.ALREADY_WORKED,
             f"{draft.workflow.address} has already worked; it can be repaired, not prepared",
@@ -68,9 +67,9 @@ def _after_work(draft: Draft) -> list[Action]:
     """Return what helps a workflow that has worked and stopped: as `ps` says it."""
     failed = [t for t in draft.workflow.tasks if t.status == TaskStatus.FAILED]
     if failed:
-        return [Action(Do.RETRY, failed[0].address), outcomes.repair_action(draft)]
+        return [Action(Do.RETRY, failed[0].address), offers.repair_action(draft)]
     if draft.workflow.merge.red:
-        return [outcomes.repair_action(draft)]
+        return [offers.repair_action(draft)]
     return [Action(Do.GET, draft.workflow.address)]
 
 
@@ -148,7 +147,7 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     else:
         _require(draft, Reason.NOT_FAILED, WorkflowStatus.FAILED)
         _red_merge(draft)
-    helper = HelperPlan(cli=order.cli) if order.cli else outcomes.repairer(draft)
+    helper = HelperPlan(cli=order.cli) if order.cli else offers.repairer(draft)
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
     for task in failed:
@@ -213,8 +212,7 @@ def _retry(order: requests.TaskRetry, draft: Draft) -> None:
     _require(
         draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
     )
-    if draft.workflow.status == WorkflowStatus.FAILED:
-        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
+    offers.go_on_after_failure(draft, f"{task.address} is tried again")
     draft.move_task(task, TaskStatus.RUNNING, f"asked by {draft.who}", rounds=0)
     first = next(i for i, t in enumerate(task.line) if t.status == TerminalStatus.FAILED)
     for terminal in task.line[first:]:
@@ -233,8 +231,7 @@ def _set_free(draft: Draft, task: Task) -> None:
     _require(
         draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
     )
-    if draft.workflow.status == WorkflowStatus.FAILED:
-        draft.move_workflow(WorkflowStatus.RUNNING, f"{task.address} is tried again")
+    offers.go_on_after_failure(draft, f"{task.address} is tried again")
     after = [id for id in task.after if id not in cancelled]
     draft.set_plan(with_after(draft.plan, task.id, after))
     draft.set_task(task, held="", after=after)

@@ -5,7 +5,7 @@ The merge terminal stays until the merge has landed or failed. It is told what i
 result (conflict markers, lost changes, red tests, the next conflict), a limited number of times.
 """
 
-from actors.workflow.decisions import outcomes
+from actors.workflow.decisions import offers, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import cut, merge_instruction
 from bus import facts
@@ -115,7 +115,7 @@ def behind(fact: facts.MergeBehind, draft: Draft) -> None:
         "(to keep a checkout as it is: remove the files index.lock and callboard-land from its "
         "git directory, then continue)"
     )
-    outcomes.offer(draft, [draft.workflow.address], "\n".join(lines), [_continue(draft)])
+    offers.offer(draft, [draft.workflow.address], "\n".join(lines), [_continue(draft)])
 
 
 # ---- conflicts ---------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def _to_person(draft: Draft, evidence: str) -> None:
     merge = draft.workflow.merge
     if merge.files:
         draft.set_merge(stage=MergeStage.CONFLICT, resolution="", repaired="")
-        outcomes.offer(
+        offers.offer(
             draft,
             [draft.workflow.address],
             f"{evidence}\nresolve it in {merge.worktree}, commit there, then continue",
@@ -236,9 +236,11 @@ def _to_person(draft: Draft, evidence: str) -> None:
 def tested(fact: facts.MergeTested, draft: Draft) -> None:
     """Handle the result of a test run.
 
-    A red tree does not land. A flaky test is run again as often as `test_retries` allows.
+    A red tree does not land. A flaky test is run again as often as `test_retries` allows. Only the
+    result of the run that is awaited counts.
     """
-    if not _goes_on(draft) or fact.commit != draft.workflow.merge.commit:
+    merge = draft.workflow.merge
+    if not _goes_on(draft) or (fact.commit, fact.run) != (merge.commit, merge.runs + 1):
         return
     draft.set_merge(runs=fact.run, tested=fact.passed)
     if fact.passed or fact.run <= draft.plan.test_retries:
@@ -253,5 +255,5 @@ def tested(fact: facts.MergeTested, draft: Draft) -> None:
 
 
 def _fail_red(draft: Draft, reason: str, evidence: str) -> None:
-    actions = [outcomes.repair_action(draft), _continue(draft)]
+    actions = [offers.repair_action(draft), _continue(draft)]
     outcomes.fail_merge(draft, reason, evidence, actions)

@@ -5,13 +5,13 @@ Each function changes a draft by one whole step; `settle` does what follows.
 
 from typing import Unpack
 
-from actors.workflow.decisions import line
+from actors.workflow.decisions import line, offers
 from actors.workflow.decisions.draft import Draft, new_helper
 from actors.workflow.decisions.words import cut, duty_of
 from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
 from bus.commit_words import Duty, instructions
-from bus.facts import RepairOffered, TaskReopened
+from bus.facts import TaskReopened
 from bus.kinds import LimitKind
 from bus.plan import HelperPlan
 from bus.rows import Task, Terminal
@@ -277,7 +277,7 @@ def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str
             cancel(draft, other, f"{failed.address} could not be started")
     draft.move_workflow(WorkflowStatus.FAILED, f"{failed.address} could not be started: {reason}")
     again = Action(Do.PREPARE, draft.workflow.address)
-    offer(draft, [failed.address], f"{reason}\n{evidence}".strip(), [again])
+    offers.offer(draft, [failed.address], f"{reason}\n{evidence}".strip(), [again])
 
 
 def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) -> None:
@@ -289,14 +289,16 @@ def fail_merge(draft: Draft, reason: str, evidence: str, actions: list[Action]) 
     if task is not None:
         leave_base(draft, first_line(reason))
         draft.set_task(task, held=f"its base cannot be merged: {first_line(reason)}")
-        offer(draft, [task.address], f"{reason}\n{evidence}", [Action(Do.RETRY, task.address)])
+        offers.offer(
+            draft, [task.address], f"{reason}\n{evidence}", [Action(Do.RETRY, task.address)]
+        )
         return
     helper = draft.workflow.merge_terminal
     if helper is not None:
         cancel(draft, helper, first_line(reason))
     draft.set_merge(stage=MergeStage.IDLE, problem=cut(f"{reason}\n{evidence}"))
     draft.move_workflow(WorkflowStatus.FAILED, first_line(reason))
-    offer(draft, [draft.workflow.address], evidence, actions)
+    offers.offer(draft, [draft.workflow.address], evidence, actions)
 
 
 def restart_merge(draft: Draft, **also: Unpack[MergeColumns]) -> None:
@@ -338,41 +340,6 @@ def leave_base(draft: Draft, reason: str) -> None:
         resolution="",
         repaired="",
         repairs=0,
-    )
-
-
-def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
-    """Offer a retry of each task that failed or is held, or the repair of all that failed."""
-    actions = [Action(Do.RETRY, task.address) for task in failed]
-    if any(task.status == TaskStatus.FAILED for task in failed):
-        actions.append(repair_action(draft))
-    evidence = "\n".join(t.issues or t.reason for t in failed)
-    offer(draft, [t.address for t in failed], evidence, actions)
-
-
-def repairer(draft: Draft) -> HelperPlan:
-    """Return who repairs if a person names no program: [error], or the first terminal's program."""
-    return draft.plan.error or HelperPlan(cli=draft.plan.task[0].terminal[0].cli)
-
-
-def repair_action(draft: Draft) -> Action:
-    """Return the action that repairs the workflow.
-
-    If the plan has no [error], the action names the program that repairs.
-    """
-    fields = {} if draft.plan.error else {"cli": repairer(draft).cli}
-    return Action(Do.REPAIR, draft.workflow.address, fields)
-
-
-def offer(draft: Draft, failed: list[str], evidence: str, actions: list[Action]) -> None:
-    """Tell what failed, with the evidence and the actions that help."""
-    draft.tell(
-        RepairOffered(
-            address=draft.workflow.address,
-            failed=failed,
-            evidence=cut(evidence),
-            actions=[*actions, Action(Do.WHY, draft.workflow.address)],
-        )
     )
 
 

@@ -6,12 +6,18 @@ of `_RULES`; each returns whether it changed anything.
 
 from collections.abc import Callable
 
-from actors.workflow.decisions import bases, line, outcomes
+from actors.workflow.decisions import bases, line, offers, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
 from bus.kinds import LaunchWait, LimitKind
 from bus.rows import Terminal, Workflow
-from bus.status import FINAL_TASK, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import (
+    FINAL_TASK,
+    FINAL_WORKFLOW,
+    TaskStatus,
+    TerminalStatus,
+    WorkflowStatus,
+)
 
 
 def settle(draft: Draft) -> None:
@@ -234,6 +240,18 @@ def become_ready(draft: Draft) -> bool:
     return True
 
 
+def end_without_tasks(draft: Draft) -> bool:
+    """Cancel a workflow whose every task was given up: there is nothing to do, mend or merge."""
+    workflow = draft.workflow
+    is_over = workflow.status in FINAL_WORKFLOW
+    if is_over or any(t.status != TaskStatus.CANCELLED for t in workflow.tasks):
+        return False
+    if workflow.merge.task:
+        outcomes.leave_base(draft, "the base is not wanted any more")
+    draft.move_workflow(WorkflowStatus.CANCELLED, "every task was given up", frozen=False)
+    return True
+
+
 def end_of_tasks(draft: Draft) -> bool:
     """When every task has ended or is blocked, merge, or fail and offer what can be done."""
     workflow = draft.workflow
@@ -248,10 +266,7 @@ def end_of_tasks(draft: Draft) -> bool:
         names = ", ".join(t.address for t in (failed or held))
         word = "failed" if failed else "cannot begin"
         draft.move_workflow(WorkflowStatus.FAILED, f"{word}: {names}")
-        outcomes.offer_task_repair(draft, [*failed, *held])
-        return True
-    if all(t.status == TaskStatus.CANCELLED for t in workflow.tasks):
-        draft.move_workflow(WorkflowStatus.CANCELLED, "every task was given up")
+        offers.offer_task_repair(draft, [*failed, *held])
         return True
     if not all(t.gone for t in workflow.terminals()) or any(t.speaker for t in workflow.tasks):
         return False
@@ -272,6 +287,7 @@ _RULES: tuple[Callable[[Draft], bool], ...] = (
     repair_failed_task,
     bases.begin_base,
     bases.tell_waiting,
+    end_without_tasks,
     end_of_tasks,
     launch_next,
     let_kept_go,

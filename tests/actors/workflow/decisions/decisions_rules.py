@@ -118,6 +118,8 @@ def check(before: Workflow, after: Workflow, plan: Plan, operations: list[Operat
         if was_waiting and not task.waits and task.after and task.status == T.PENDING:
             first = [t for t in after.tasks if t.id in task.after]
             assert all(t.status == T.COMPLETED for t in first), "begins before its time"
+        if after.status == W.RUNNING and task.status == T.PENDING:
+            assert not any(line.passed(t) for t in task.line), "passed over before its work"
         if task.waits:
             assert not any(t.incarnation or t.wanted for t in task.terminals), "started too soon"
         assert sum(t.works for t in task.terminals) <= 1

@@ -13,15 +13,15 @@ from bus.peer import By, Caller
 from bus.requests import WorkflowPause
 from bus.status import QuestionStage, TaskStatus
 from store.change import update_question
-from tests.actors.workflow.decisions.decisions_scene import orders, running, says, told
-from tests.actors.workflow.decisions.decisions_world import World
-from tests.actors.workflow.decisions.test_decisions_orchestrator import (
+from tests.actors.workflow.decisions.decisions_mind import (
     answer,
     asked,
     question,
     stops,
     thinking,
 )
+from tests.actors.workflow.decisions.decisions_scene import orders, running, says, told
+from tests.actors.workflow.decisions.decisions_world import World
 
 PERSON = Caller(By.PERSON, "uid=1")
 ASK = OrchestratorAsk(workflow="demo", text="what next?")

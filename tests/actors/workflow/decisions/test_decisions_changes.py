@@ -5,6 +5,7 @@ import pytest
 
 from actors.workflow.decisions.decide import decide
 from bus import facts, requests
+from bus.action import Do
 from bus.errors import Refused
 from bus.plan_requests import (
     InstructionReplace,
@@ -287,3 +288,53 @@ def test_a_merge_that_was_given_up_goes_on_when_a_task_is_left_out() -> None:
     orders(world, CANCEL_A)
     assert world.status() == WorkflowStatus.MERGING
     assert not world.order(CONTINUE), "it goes on by itself"
+
+
+# ---- found by random walks ---------------------------------------------------------------
+
+
+def test_a_failed_workflow_whose_last_task_is_given_up_is_over() -> None:
+    """Neither the retry that was offered nor an empty merge is left."""
+    world = running("coder")
+    says(world, "a", "fail")
+    assert world.status() == WorkflowStatus.FAILED
+    orders(world, CANCEL_A)
+    assert world.status() == WorkflowStatus.CANCELLED
+    refusal(world, CONTINUE)
+
+
+def test_a_workflow_that_was_never_prepared_is_over_without_a_task() -> None:
+    world = created("coder")
+    orders(world, CANCEL_A)
+    assert world.status() == WorkflowStatus.CANCELLED
+
+
+def test_a_task_under_repair_takes_no_terminal() -> None:
+    """Its error terminal has been told all that the task is, and completes it."""
+    world = running("coder", "coder", error=ERROR)
+    says(world, "a", "fail")
+    assert world.find("demo/a/error/").works
+    error = refusal(world, TerminalAdd(task="demo/a/", terminal=TERMINAL))
+    assert (error.body.code, "demo/a/error/" in error.body.message) == (400, True)
+    says(world, "a", "done")
+    assert statuses(world, "a") == ["completed", "failed", "completed"]
+
+
+def test_a_task_that_is_freed_after_a_failed_prepare_waits_for_the_next() -> None:
+    """Otherwise the others would begin without the programs that were not started."""
+    world = created("coder", "coder", after={"b": ["a"]}, max_terminals=2)
+    orders(world, TaskAdd(workflow="demo", task=NEW))
+    orders(world, CANCEL_A)
+    assert world.order(PREPARE)
+    world.fail_launch(world.find("demo/n/1/"))
+    world.drain()
+    assert world.status() == WorkflowStatus.FAILED
+    orders(world, requests.TaskRetry(task="demo/b/"))
+    assert world.status() == WorkflowStatus.FAILED
+    assert [action.do for action in told(world, facts.RepairOffered)[-1].actions] == [
+        Do.PREPARE,
+        Do.WHY,
+    ]
+    world.finish()
+    assert statuses(world, "n") == ["completed", "completed"]
+    assert statuses(world, "b") == ["completed", "completed"]

@@ -1,5 +1,7 @@
 """Merge: conflict, resolution, tests, landing; every exit from `merging` is a transition."""
 
+import copy
+
 import pytest
 
 from actors.workflow.decisions.decide import decide
@@ -20,6 +22,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
     observes,
     orders,
     resolving,
+    told,
 )
 from tests.actors.workflow.decisions.decisions_world import World
 
@@ -171,6 +174,20 @@ def test_a_test_of_another_tree_is_not_taken() -> None:
     )
     world.drain()
     assert not world.state.merge.tested
+
+
+def test_the_result_of_an_earlier_run_is_not_taken_for_a_later_one() -> None:
+    """Found by a random walk: its merger would have waited for ever."""
+    world = merging("coder", test_retries=1)
+    observes(world, "builds")
+    observes(world, "tests red")
+    (red_run,) = told(world, facts.MergeTested)
+    observes(world, "tests green")
+    world.store([copy.copy(red_run)])
+    world.settle(merger=False)
+    assert (world.state.merge.runs, world.state.merge.tested) == (2, True)
+    observes(world, "lands")
+    assert world.status() == WorkflowStatus.COMPLETED
 
 
 def test_a_target_in_use_is_refused_with_the_files_and_continue_goes_on() -> None:
