@@ -387,6 +387,7 @@ class TerminalActor(Hosted):
     def _let_go_link(self) -> None:
         if self.drop_session():
             self._delivery.forget()
+            self._turn.forget()
             self._looks.unwatch()
 
     def _let_go(self) -> None:
@@ -395,6 +396,6 @@ class TerminalActor(Hosted):
         self.cancel_all()
         self._let_go_link()
         first = self._set_up, self._freeze, self._delivery, self._prompts
-        parts: tuple[Any, ...] = *first, self._timeout, self._turn, self._looks, self._departure
+        parts: tuple[Any, ...] = *first, self._timeout, self._looks, self._departure
         for part in parts:
             part.forget()

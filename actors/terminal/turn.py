@@ -41,7 +41,7 @@ class Turn:
         """
         port, row = self._port, self._port.row
         if not self._is_over(seen, ms):
-            self._go_on(seen)
+            self._look_later(seen, self._waiting)
             return False
         told = False
         if seen.obstacle is None and row.ended < row.step:
@@ -59,10 +59,7 @@ class Turn:
         self._waiting = False
         paused, _ = self._port.stage.reader.pause_of(self._port.workflow_id)
         if not self._is_over(seen, ms):
-            if self._is_over(seen, _LONG_MS):
-                self._wait()  # it has not stood still for long enough yet, or not been seen to
-            else:
-                self._go_on(seen)
+            self._look_later(seen, True)
             return False
         if self._port.row.idle or self._told >= self._port.row.step:
             return False
@@ -120,6 +117,18 @@ class Turn:
         if row.delivered < row.step or seen.busy or not seen.ready:
             return False
         return ms >= (PROMPT_MS if port.profile.busy else int(port.plan.stall_after * 1000))
+
+    def _look_later(self, seen: Judgement, waiting: bool) -> None:
+        """Handle a screen that has not stood still for long enough, or shows that it goes on.
+
+        The first may be the last look that anything else causes: a host tells each silence once.
+        So a wait that was begun is begun again.
+        """
+        if waiting and self._is_over(seen, _LONG_MS):
+            self._asked = None
+            self._wait()
+        else:
+            self._go_on(seen)
 
     def _go_on(self, seen: Judgement) -> None:
         """Note that the turn goes on, or that another has begun."""

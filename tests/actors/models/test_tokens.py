@@ -119,6 +119,7 @@ def test_a_runtime_without_the_secret_is_not_heard(desk: Desk, server: Upstream)
 def test_no_key_is_where_others_can_read_it(desk: Desk, server: Upstream) -> None:
     grant = desk.open(server.url)
     assert desk.post("/v1/messages").status_code == 200
+    desk.used()  # that is written last
     written = [path for path in desk.home.rglob("*") if path.is_file()]
     assert all(grant.key.encode() not in path.read_bytes() for path in written)
     assert grant.key not in repr(grant)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.terminal import looks
+from actors.terminal import looks, screens
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import cli, say, terminal
 from tests.doors.kit import PYTHON, coder, plan_text
@@ -96,6 +96,27 @@ def test_a_commit_that_counts_is_never_told_as_missing(served: Served, begin: Be
     name = begin(coder(say("work #done")))
     served.until_status(name, "completed")
     assert facts(served, "turn.without_commit") == facts(served, "terminal.idle") == []
+
+
+def test_a_turn_that_was_over_long_before_a_runtime_came_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host tells the silences that have passed at once, and none later."""
+    monkeypatch.setattr("actors.terminal.actor.UNKNOWN_MS", screens.PROMPT_MS)
+    repo = make_repo(tmp_path / "repo")
+    head = "idle_after = 2\nnudges = 0"
+    served = Served(tmp_path / "home")
+    name = submit(served, plan_text(repo, {"a": [coder("nothing to do\n")]}, head=head))
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    served.until_fact("turn.ended", f"{name}/a/1/")
+    served.client.close()
+    served.runtime.stop()
+    served = Served(tmp_path / "home")
+    try:
+        until_idle(served, name)
+    finally:
+        served.close()
 
 
 def test_a_build_without_a_word_is_not_idle(served: Served, begin: Begin, tmp_path: Path) -> None:
