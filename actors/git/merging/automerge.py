@@ -1,8 +1,9 @@
 """Merge two commits as git does, in memory; the result is a tree and the files in conflict.
 
 `git merge-tree --write-tree` merges as `git merge` does, but without a checkout. It follows renames
-of directories and honours attributes, merge drivers and the user's settings (hazard 74). A git
-older than 2.38 does not have it. Then libgit2 merges, which does none of this.
+of directories and honours attributes, merge drivers and the user's settings (hazard 74). Where none
+of these can count, the trees are merged without git (`apart`), in a quarter of the time. A git
+older than 2.38 does not have `merge-tree --write-tree`. Then libgit2 merges, without all this.
 """
 
 import os
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 import pygit2
 
+from actors.git.merging.apart import merged_apart
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.conflicts import ConflictFile, Kind, conflict_files, kind_of
 from actors.git.merging.room import room
@@ -89,6 +91,8 @@ class Automerge:
         Raise `GitRefused` if a merge driver failed, `DriverLate` if one took too long, and
         `GitUnknown` if git cannot for another reason.
         """
+        if (tree := merged_apart(self._repo, onto, tip)) is not None:
+            return Merged(tree, (), frozenset())
         if not is_able():
             return self._by_library(onto, tip)
         options = ("--write-tree", "-z", "--messages")

@@ -1,0 +1,134 @@
+"""A merge from the trees alone is the merge that git makes, or is left to git."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pygit2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pygit2.enums import FileMode
+
+from actors.git.merging.apart import merged_apart
+from actors.git.merging.automerge import is_able
+from tests.repositories import Repo
+
+pytestmark = pytest.mark.skipif(not is_able(), reason="this git has no merge-tree --write-tree")
+
+NAMES = ["a", "b", "d-", "d.b", "d/a", "d/b", "d/e/a", "d/e/b", "f/a", "f/b", "g", "g/x"]
+"""Names that sort otherwise as directories, that are a file here and a directory there."""
+LONG = "".join(f"line {number}\n" for number in range(20))
+TEXTS = ["", "short\n", LONG, LONG + "more\n", LONG.replace("line 3\n", "")]
+MODES = ["100644", "100755"]
+
+files = st.dictionaries(
+    st.sampled_from(NAMES), st.tuples(st.sampled_from(MODES), st.sampled_from(TEXTS)), max_size=8
+).filter(lambda found: not ("g" in found and "g/x" in found))
+changes = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.one_of(st.none(), st.tuples(st.sampled_from(MODES), st.sampled_from(TEXTS))),
+    max_size=3,
+)
+Files = dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> pygit2.Repository:
+    return pygit2.init_repository(str(tmp_path_factory.mktemp("apart") / "repo.git"), bare=True)
+
+
+def commit(repo: pygit2.Repository, tree: Files, *parents: str) -> str:
+    index = pygit2.Index()
+    for name, (mode, text) in tree.items():
+        blob = repo.create_blob(text.encode())
+        index.add(pygit2.IndexEntry(name, blob, FileMode(int(mode, 8))))
+    who = pygit2.Signature("A", "a@b", 1, 0)
+    oid = index.write_tree(repo)
+    return str(repo.create_commit(None, who, who, "x", oid, list(parents)))
+
+
+def applied(tree: Files, change: dict[str, tuple[str, str] | None]) -> Files:
+    made = dict(tree)
+    for name, new in change.items():
+        made.pop(name, None)
+        if new is not None:
+            for other in [each for each in made if each in ("g", "g/x") and name in ("g", "g/x")]:
+                del made[other]
+            made[name] = new
+    return made
+
+
+def gits_word(repo: pygit2.Repository, one: str, two: str) -> str | None:
+    """The tree that git makes; None for a conflict."""
+    args = ["git", "merge-tree", "--write-tree", one, two]
+    done = subprocess.run(args, cwd=repo.path, stdout=subprocess.PIPE, check=False)
+    return done.stdout.decode().strip() if done.returncode == 0 else None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(base=files, one=changes, two=changes)
+def test_it_is_gits_tree_or_left_to_git(
+    bare: pygit2.Repository,
+    base: Files,
+    one: dict[str, tuple[str, str] | None],
+    two: dict[str, tuple[str, str] | None],
+) -> None:
+    first = commit(bare, base)
+    onto, tip = (commit(bare, applied(base, change), first) for change in (one, two))
+    found = merged_apart(bare, onto, tip)
+    if found is not None:
+        assert found == gits_word(bare, onto, tip)
+
+
+def test_files_of_two_sides_need_no_git(repo: Repo) -> None:
+    repo.commit("Base", {"d/one": "1\n", "d/two": "2\n", "gone/x": "x\n"})
+    repo.branch("one", {"d/one": "new\n", "d/added": "a\n", "a-/b": "c\n"})
+    repo.branch("two", {"d/two": "new\n", "other/added": "a\n"})
+    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+
+
+def test_a_side_that_only_removes_needs_no_git(repo: Repo, tmp_path: Path) -> None:
+    repo.commit("Base", {"d/one": "1\n", "gone/x": "x\n"})
+    repo.branch("one", {"d/one": "new\n"})
+    side = tmp_path / "side"
+    repo.git("worktree", "add", "-q", "-b", "two", side, "main")
+    repo.git("rm", "-rq", "gone", at=side)
+    repo.commit("Remove", at=side)
+    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+
+
+def test_a_name_that_is_no_text_passes_through(repo: Repo, tmp_path: Path) -> None:
+    for name, file in (("one", b"caf\xe9"), ("two", b"\xff\xfe x")):
+        side = tmp_path / name
+        repo.git("worktree", "add", "-q", "-b", name, side, "main")
+        (side / os.fsdecode(file)).write_text(name)
+        repo.commit("Odd", at=side)
+    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+
+
+@pytest.mark.parametrize("case", ["same file", "rename", "file to directory", "merge"])
+def test_the_rest_is_left_to_git(repo: Repo, tmp_path: Path, case: str) -> None:
+    repo.commit("Base", {"x": LONG, "y": "1\n"})
+    repo.branch("one", {"x": LONG + "more\n"})
+    side = tmp_path / "side"
+    repo.git("worktree", "add", "-q", "-b", "two", side, "main")
+    if case == "same file":
+        repo.commit("Same", {"x": "first\n" + LONG}, at=side)
+    elif case == "rename":
+        repo.git("mv", "y", "z", at=side)
+        repo.commit("Rename", at=side)
+    elif case == "file to directory":
+        repo.git("rm", "-q", "y", at=side)
+        repo.commit("Directory", {"y/y": "1\n"}, at=side)
+    else:
+        repo.commit("Work", {"w": "1\n"}, at=side)
+        repo.commit("Main goes on", {"m": "1\n"})
+        repo.git("merge", "-q", "--no-edit", "main", at=side)
+        repo.commit("More", {"w": "2\n"}, at=side)
+        repo.git("checkout", "-q", "one")
+    assert apart(repo) is None
+
+
+def apart(repo: Repo) -> str | None:
+    return merged_apart(pygit2.Repository(repo.git_dir), repo.oid("one"), repo.oid("two"))
