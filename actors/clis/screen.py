@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from wcwidth import wcwidth
 
 ROWS: Final = 40
 COLS: Final = 120
@@ -116,8 +115,10 @@ class ScreenReader:
     def __init__(self, rows: int = ROWS, cols: int = COLS) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         import pyte  # only where screens are read: the runtime's own process does not
+        from wcwidth import wcwidth
 
         self._grid: Any = pyte.Screen(cols, rows)
+        self._width: Callable[[str], int] = wcwidth
         self._main: tuple[Any, Any] | None = None  # buffer and cursor behind the alternate screen
         self._rest = ""
         self._in_string = ""  # the introducer of the string being skipped, or nothing
@@ -160,7 +161,7 @@ class ScreenReader:
                 after_wide = False
                 continue
             out.append(data)
-            after_wide = wcwidth(data[0]) == 2
+            after_wide = self._width(data[0]) == 2
         return "".join(out).rstrip()
 
     def _token(self, text: str, at: int) -> int:
@@ -213,7 +214,7 @@ class ScreenReader:
         Characters without a width (a variation selector, a joiner) are removed first, because pyte
         drops the text after them.
         """
-        drawn = "".join(c for c in text if wcwidth(c) > 0)
+        drawn = "".join(c for c in text if self._width(c) > 0)
         if drawn:
             self._last = drawn[-1]
             self._grid.draw(drawn)

@@ -18,6 +18,8 @@ from actors.platform.processes import wait_for_end
 from actors.pty.ending import running_hosts
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
+FORWARD: Final = str(Path(__file__).with_name("forward.py"))
+"""A program of its own. It is not imported, because it brings asyncio."""
 START_SECONDS: Final = 10.0
 END_SECONDS: Final = 5.0
 CONNECT_SECONDS: Final = 3.0

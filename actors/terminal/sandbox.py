@@ -9,8 +9,7 @@ import msgspec
 from actors.clis.providers import Provider
 from actors.git.trees import reach
 from actors.git.users import keeping
-from actors.models import forward
-from actors.models.starting import door_of
+from actors.models.starting import FORWARD, door_of
 from actors.platform import sandbox
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
@@ -74,7 +73,7 @@ def reaching_models(port: Port, argv: list[str], provider: Provider | None) -> l
         return argv
     at = urlsplit(provider.base_url).port
     door = f"{sandbox.DOOR}/{door_of(port.stage.paths.sockets).name}"
-    return [sys.executable, "-I", forward.__file__, door, str(at), *argv]
+    return [sys.executable, "-I", FORWARD, door, str(at), *argv]
 
 
 def _worktree(cwd: Path) -> Path:
