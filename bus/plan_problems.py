@@ -7,7 +7,6 @@ until the copy has no fault.
 import copy
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
@@ -34,8 +33,7 @@ class Problem(NamedTuple):
     rule: str
 
 
-@dataclass(frozen=True)
-class Shape(Generic[P]):
+class Shape(msgspec.Struct, Generic[P], frozen=True):
     """The structure of a plan.
 
     `convert` converts the whole plan. `structs` holds its structs by path, in which `*` stands for

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import click
 
+from actors.command_line.options import PLAN_FILE
 from actors.command_line.output.exits import FAILED, USAGE, Stop
 from actors.command_line.output.printing import say
 from actors.command_line.output.program import command
 from actors.command_line.projects import Project, places, recognise
 from actors.runtime import local
 from bus.address import slug
-
-NAME = "callboard.toml"
 
 _MOST_PLACES = 8
 _SECRETS = (".env", ".env.local", ".env.test")
@@ -31,7 +30,7 @@ def write_plan(directory: Path) -> tuple[Path, str]:
     place = directory.resolve()
     if not place.is_dir():
         raise Stop(f"{place} is not a directory", USAGE)
-    path = place / NAME
+    path = place / PLAN_FILE
     if path.exists() or path.is_symlink():
         raise Stop(f"{path} is there already", FAILED, command("check", str(path)))
     target = _target(place)
@@ -67,7 +66,7 @@ def plan_text(
         raise Stop("no AI coding CLI is installed that Callboard knows", FAILED, command("doctor"))
     others = f"  # installed too: {', '.join(clis[1:])}" if clis[1:] else ""
     lines = [
-        f"# A plan for {place.name}. What it would run: {command('check', NAME)}",
+        f"# A plan for {place.name}. What it would run: {command('check')}",
         f"name = {_toml(slug(place.name))}",
         'repo = "."                 # relative to this file',
         *_inner(inner),

@@ -73,6 +73,9 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--home", metavar="DIR", callback=keep, expose_value=False)(command)
 
 
+PLAN_FILE = "callboard.toml"
+"""The plan in the current directory; `init` writes it."""
+plan_argument = click.argument("plan", metavar="[PLAN]", default=PLAN_FILE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -124,7 +127,8 @@ def read_plan(plan: str) -> dict[str, str]:
     try:
         text = sys.stdin.read() if plan == "-" else path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Stop(f"{plan}: the plan cannot be read: {error}", USAGE) from error
+        helps = command("init") if plan == PLAN_FILE and not path.exists() else ""
+        raise Stop(f"{plan}: the plan cannot be read: {error}", USAGE, helps) from error
     base = Path.cwd() if plan == "-" else path.resolve().parent
     return {"plan": text, "base": str(base)}
 

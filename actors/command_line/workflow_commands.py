@@ -11,6 +11,7 @@ from actors.command_line.options import (
     home,
     home_option,
     json_option,
+    plan_argument,
     read_plan,
     show,
     with_repo,
@@ -43,13 +44,13 @@ def init(directory: str) -> None:
 
 
 @main.command()
-@click.argument("plan")
+@plan_argument
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
 @again_option
 @json_option
 @home_option
 def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
-    """Validate a plan and show what would run; start nothing."""
+    """Validate a plan (./callboard.toml) and show what would run; start nothing."""
     from actors.command_line.views import tables
     from actors.runtime import local
 
@@ -59,13 +60,13 @@ def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("plan")
+@plan_argument
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
 @again_option
 @json_option
 @home_option
 def up(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
-    """Submit, prepare, start and follow one plan to its end."""
+    """Submit, prepare, start and follow one plan (./callboard.toml) to its end."""
     from actors.command_line.up import run_plan
 
     sys.exit(run_plan(home(), with_repo(read_plan(plan), repo), as_json, again=again))
@@ -82,13 +83,13 @@ def follow(workflow: str) -> None:
 
 
 @main.command()
-@click.argument("plan")
+@plan_argument
 @click.option("--repo", metavar="DIR", help="Use this repository instead of the plan's.")
 @again_option
 @json_option
 @home_option
 def submit(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
-    """Submit a plan, without preparing or starting it."""
+    """Submit a plan (./callboard.toml), without preparing or starting it."""
     from actors.command_line.options import client
     from actors.command_line.up import submit as send
 

@@ -4,7 +4,7 @@ The supervisors start it again for ever, ever more slowly. Without this a person
 workflow that is "merging", and nothing else.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from bus import address as addresses
 from bus.facts import ActorFailing
@@ -16,8 +16,7 @@ APART = 60.0
 """Failures that are this many seconds apart are not in a row."""
 
 
-@dataclass
-class _Row:
+class _Row(msgspec.Struct):
     count: int = 0
     last: float = 0.0
 

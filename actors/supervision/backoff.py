@@ -11,12 +11,12 @@ A `RestartStore` keeps the count outside the process, so that it survives a cras
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True)
-class RestartState:
+
+class RestartState(msgspec.Struct, frozen=True):
     """A child's failures in a row, and the time of the last one (Unix seconds)."""
 
     failures: int = 0
@@ -37,8 +37,7 @@ class RestartStore(Protocol):
         """Save the state of the address."""
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """The delays, in seconds. With `initial=0` every restart is immediate."""
 
     initial: float = 0.1

@@ -11,34 +11,31 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
+
+import msgspec
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to the actor at `address`, at the time `at` (Unix seconds)."""
 
     address: str
     incarnation: int
-    at: float = field(default_factory=time.time)
+    at: float = msgspec.field(default_factory=time.time)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildStarted(Event):
+class ChildStarted(Event, frozen=True, kw_only=True):
     """The actor has started, and not by a restart."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildRestarted(Event):
+class ChildRestarted(Event, frozen=True, kw_only=True):
     """The actor has been restarted, after its own failure or together with a sibling."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildFailed(Event):
+class ChildFailed(Event, frozen=True, kw_only=True):
     """The actor failed while it started, ran or stopped."""
 
     error: BaseException
@@ -49,37 +46,32 @@ class ChildFailed(Event):
         return "".join(traceback.format_exception(self.error))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildStopped(Event):
+class ChildStopped(Event, frozen=True, kw_only=True):
     """The actor ended without a failure: `normal` (it stopped itself) or `shutdown` (ordered)."""
 
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Abandoned(Event):
+class Abandoned(Event, frozen=True, kw_only=True):
     """The actor did not start or stop in time and is fenced. `stack` is its thread's stack."""
 
     stack: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class GaveUp(Event):
+class GaveUp(Event, frozen=True, kw_only=True):
     """A supervisor gave up after too many restarts. `reason` names the last child and its error."""
 
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeadLetter(Event):
+class DeadLetter(Event, frozen=True, kw_only=True):
     """Nobody will handle `item`: it made its actor fail (`error`), or its actor was deleted."""
 
     item: object
     error: BaseException | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stuck(Event):
+class Stuck(Event, frozen=True, kw_only=True):
     """The actor has been `doing` one thing for `seconds`. Reported once for each message."""
 
     doing: str

@@ -7,16 +7,16 @@ during the reading; the values are not from one common moment.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from actors.supervision.life import Life
 from actors.supervision.record import ChildRecord
 from actors.supervision.spec import DynamicSpec, SupervisorSpec
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One actor. Times are in seconds.
 
     `state` is a value of `State`, `restart` a value of `Restart`. `strategy` is a value of

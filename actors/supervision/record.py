@@ -11,8 +11,9 @@ import copy
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from actors.supervision.backoff import RestartState
 from actors.supervision.life import Life
@@ -34,8 +35,7 @@ class State(Enum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True)
-class KeptLetter:
+class KeptLetter(msgspec.Struct, frozen=True):
     """A dead letter: the item, its error, the incarnation that failed, and when (Unix seconds)."""
 
     item: object

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
+import msgspec
 from pykka import ActorRef
 
 from actors.supervision.errors import CallerStopping, MailboxClosed, NoSupervisor, WouldDeadlock
@@ -23,8 +23,7 @@ T = TypeVar("T")
 Ref: TypeAlias = ActorRef[Any]
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """One entry of `which_children`. `ref` is OTP's pid, `state` is a value of `State`."""
 
     id: str
@@ -34,8 +33,7 @@ class Child:
     ref: Ref | None
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """The answer of `count_children`: all specs, the running children, and the specs by kind."""
 
     specs: int
@@ -69,8 +67,7 @@ class Callee(Protocol):
         """See `SupervisorRef.count_children`."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A call in a supervisor's mailbox: run `ask` in its thread and put the result in `reply`."""
 
     ask: Callable[[Callee], Any]

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
+import msgspec
 import pykka
 
 from actors.supervision.backoff import NO_BACKOFF, Backoff
@@ -50,8 +50,7 @@ class Strategy(Enum):
     """Those started after it. For children that depend on the earlier ones."""
 
 
-@dataclass(frozen=True)
-class ChildSpec:
+class ChildSpec(msgspec.Struct, frozen=True):
     """A worker.
 
     `start` makes the actor, an `actors.supervision.Actor`. It runs in the actor's new thread.
@@ -74,8 +73,7 @@ class ChildSpec:
         _check_child(self.id, self.shutdown)
 
 
-@dataclass(frozen=True)
-class AnySupervisorSpec:
+class AnySupervisorSpec(msgspec.Struct, frozen=True):
     """The fields that both kinds of supervisors have.
 
     The supervisor gives up after more than `intensity` restarts within `period` seconds. `backoff`
@@ -99,17 +97,15 @@ class AnySupervisorSpec:
             raise ValueError(f"{self.id}: intensity must be >= 0 and period > 0")
 
 
-@dataclass(frozen=True)
-class DynamicSpec(AnySupervisorSpec):
+class DynamicSpec(AnySupervisorSpec, frozen=True):
     """A supervisor of many similar children, started on demand and stopped together."""
 
 
-@dataclass(frozen=True)
-class SupervisorSpec(AnySupervisorSpec):
+class SupervisorSpec(AnySupervisorSpec, frozen=True):
     """A supervisor of `children`, in start order. `start_child` can add more."""
 
     strategy: Strategy = Strategy.ONE_FOR_ONE
-    children: tuple[Spec, ...] = field(default=())
+    children: tuple[Spec, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from actors.supervision.actor import Actor, handles
 from actors.supervision.alarms import Alarms
@@ -34,16 +35,14 @@ from actors.supervision.starting import start
 from actors.supervision.stopping import report_end, stop_together
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A child's life has ended. Sent by the child's thread."""
 
     child: ChildRecord
     life: Life
 
 
-@dataclass(frozen=True)
-class TryAgain:
+class TryAgain(msgspec.Struct, frozen=True):
     """The next start of a `restarting` child is due.
 
     `at` equals the child's `retry_at`, unless a later event made this message void. `counted` says

@@ -1,12 +1,12 @@
 """Where a runtime keeps its files."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 
-@dataclass
-class Paths:
+
+class Paths(msgspec.Struct):
     """The directories of one home. Computes names only; creates nothing. Any thread.
 
     `sockets` is a directory outside the home with a short path, because the path of a Unix socket

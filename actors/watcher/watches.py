@@ -7,7 +7,8 @@ wakes only the workflow whose branch it moved.
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from actors.git.watching.watch import RefWatch, open_watch
 from actors.platform.loop import EventLoop
@@ -21,10 +22,9 @@ None means that the watch failed and reports nothing more; the listener must lis
 """
 
 
-@dataclass
-class _Shared:
+class _Shared(msgspec.Struct):
     watch: RefWatch
-    listeners: dict[object, Told] = field(default_factory=dict)
+    listeners: dict[object, Told] = msgspec.field(default_factory=dict)
     """The dictionary is replaced and never changed, because the loop reads it without the lock."""
 
 

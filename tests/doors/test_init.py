@@ -180,3 +180,14 @@ def test_the_users_own_cli_comes_first(
     assert call("init", str(repo))[0] == 0
     plan = tomllib.loads((repo / "callboard.toml").read_text())
     assert plan["task"][0]["terminal"][0]["cli"] == "mine"
+
+
+@pytest.mark.usefixtures("claude")
+def test_the_plan_of_the_directory_needs_no_name(repo: Path, home: Home) -> None:
+    missing = home.run("check", cwd=repo)
+    assert missing.returncode == 2
+    assert "callboard.toml" in missing.stderr
+    assert "help: " in missing.stderr
+    assert " init" in missing.stderr
+    home.ok("init", cwd=repo)
+    assert "claude" in home.ok("check", cwd=repo)

@@ -5,10 +5,10 @@ time and the size of the screen.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 from rich.text import Text
 
 from actors.command_line.output.facts import line, one_line, said
@@ -27,8 +27,7 @@ _MOST_LINES = 3
 _AT_WORK = ("starting", "waiting", "running")
 
 
-@dataclass
-class Story:
+class Story(msgspec.Struct):
     """What is known from facts and not from rows.
 
     `drives` says that this process prepares and starts the workflow itself, so that neither step
@@ -36,11 +35,11 @@ class Story:
     """
 
     drives: bool = False
-    newest: list[AnyFact] = field(default_factory=list)
-    questions: dict[str, TerminalBlocked] = field(default_factory=dict)
-    commits: dict[str, facts.CommitSeen] = field(default_factory=dict)
+    newest: list[AnyFact] = msgspec.field(default_factory=list)
+    questions: dict[str, TerminalBlocked] = msgspec.field(default_factory=dict)
+    commits: dict[str, facts.CommitSeen] = msgspec.field(default_factory=dict)
     testing_since: str = ""
-    foreseen: set[tuple[str, ...]] = field(default_factory=set)
+    foreseen: set[tuple[str, ...]] = msgspec.field(default_factory=set)
 
     def waits(self, row: Workflow) -> list[Wait]:
         """Return what waits for a person."""
@@ -72,8 +71,7 @@ class Story:
         return True
 
 
-@dataclass
-class Watch:
+class Watch(msgspec.Struct):
     """What a person who watches with a keyboard has chosen.
 
     `chosen` is the address of a terminal or task in the view, "" for none. `newest` holds the
@@ -86,7 +84,7 @@ class Watch:
     said: str = ""
     opened: str = ""
     screen: Sequence[str] = ()
-    newest: Mapping[str, str] = field(default_factory=dict)
+    newest: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class _Item(NamedTuple):
@@ -215,7 +213,7 @@ def _cut(items: list[_Item], room: int, watch: Watch, what: str) -> list[Text]:
 
 def _head(row: Workflow, story: Story, now: datetime) -> Text:
     done = sum(task.status == "completed" for task in row.tasks)
-    parts = [f"{row.address} {row.status}", f"{done} of {len(row.tasks)} tasks completed"]
+    parts = [f"{row.address} {row.status}", f"{done} of {len(row.tasks)} completed"]
     if story.testing_since and row.status == "merging":
         parts.append(f"tests are running for {since(story.testing_since, now)}")
     elif row.status == "merging" and row.reason:

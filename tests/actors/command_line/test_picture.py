@@ -85,7 +85,7 @@ def test_waits_come_first_then_what_runs_then_the_newest_facts() -> None:
         seq=8, at=at(2), address="demo/task-3/", branch="b3", commit="c" * 40, subject="half"
     )
     lines = [t.plain for t in picture(workflow(4, 1), story(asked, seen), NOW, 100, 20)]
-    assert lines[0] == "demo/ running · 2 of 4 tasks completed · 10 min 0 s"
+    assert lines[0] == "demo/ running · 2 of 4 completed · 10 min 0 s"
     assert lines[1] == "waits for you"
     assert lines[3:5] == [
         "    python run.py answer demo/task-1/1 Yes",
