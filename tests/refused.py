@@ -13,20 +13,23 @@ tty.setraw(0)
 show = lambda text: os.write(1, b"\x1b[2J\x1b[H" + text.replace("\n", "\r\n").encode())
 os.write(1, b"\x1b[?2004h")
 show("> ")
+turn = 0
 while True:
     given = b""
     while b"\r" not in given:
-        given += os.read(0, 65536)
+        given = (given + os.read(0, 65536)).lstrip(b"\r")  # Enter alone begins no turn
+    turn += 1
     with open(str(flag) + ".told", "ab") as told:
         told.write(os.environ.get("MODEL_URL", "own").encode() + b": " + given + b"\n--\n")
     show("* Working (esc to interrupt)")
     time.sleep(0.7)
     if not flag.exists():
         at = datetime.datetime.now() + datetime.timedelta(seconds=seconds)
-        show(refusal.replace("EPOCH", str(int(at.timestamp()) + 1)) + "\n> ")
+        said = refusal.replace("EPOCH", str(int(at.timestamp()) + 1))
+        show("turn %d\n%s\n> " % (turn, said))
         continue
     subprocess.run("echo x > work; git add -A; git commit -qm 'work #done'", shell=True)
-    show("done\n> ")
+    show("turn %d\ndone\n> " % turn)
 """
 RULES = {
     "usage": r"^■ You've hit your usage limit.*at=(?P<epoch>\d+)$",
@@ -51,4 +54,5 @@ def refused_cli(flag: Path, refusal: str, seconds: float, **more: Any) -> str:
         for by, pattern in RULES.items()
     )
     env = '[cli.refused.provider.env]\nMODEL_URL = "{base_url}"'
-    return f"[cli.refused]\n{text}\n{env}\n{rules}\n"
+    submit = "submit = { evidence = '^turn [0-9]+$' }"
+    return f"[cli.refused]\n{text}\n{submit}\n{env}\n{rules}\n"

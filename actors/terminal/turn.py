@@ -79,7 +79,8 @@ class Turn:
         """
         port, row, seen = self._port, self._port.row, self._asked
         self._asked = None
-        if seen is None or not row.works or row.idle or self._told >= row.step:
+        over = row.works and not row.limited and not row.idle
+        if seen is None or not over or self._told >= row.step:
             return
         workflow = port.stage.reader.workflow(port.workflow_id)
         if workflow is None or not (row.task or workflow.merge.asks):

@@ -24,7 +24,7 @@ show("> ")
 for turn in range(1, 100):
     given = b""
     while b"\r" not in given:
-        given += os.read(0, 65536)
+        given = (given + os.read(0, 65536)).lstrip(b"\r")
     show("* Working (esc to interrupt)")
     time.sleep(0.7)
     with open(home / "session.jsonl", "a") as file:
@@ -35,7 +35,11 @@ for turn in range(1, 100):
         subprocess.run("echo x > work; git add -A; git commit -qm 'work #done'", shell=True)
     show("turn %d\n> " % turn)
 """
-"""It uses 60 tokens a turn and commits in the turn whose number it is given."""
+"""It uses 60 tokens a turn and commits in the turn whose number it is given.
+
+As in real CLIs an Enter alone begins no turn, and what a turn has shown stays on the screen. Both
+count where the machine is too slow for the moment in which it works to be seen.
+"""
 
 
 def spender(turns: int) -> str:
@@ -44,6 +48,7 @@ def spender(turns: int) -> str:
     text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
     return f"""[cli.spender]\n{text}
 home = {{ env = "SPENDER_HOME" }}
+submit = {{ evidence = '^turn [0-9]+$' }}
 [cli.spender.usage]
 files = "*.jsonl"
 id = "id"
