@@ -29,6 +29,11 @@ def text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def has_passed(at: str) -> bool:
+    """Return whether a time in the form of facts has passed; False for ""."""
+    return bool(at) and wall() >= datetime.fromisoformat(at)
+
+
 def awake() -> float:
     """Return the seconds since some moment before the machine's start, not counting sleep."""
     return time.monotonic()

@@ -8,7 +8,15 @@ from typing import Any, Literal, Unpack
 
 import msgspec
 
-from bus.facts import Fact, TaskMoved, TerminalMoved, WorkflowMoved
+from bus.facts import (
+    Fact,
+    ProviderFailed,
+    ProviderLimited,
+    ProviderRecovered,
+    TaskMoved,
+    TerminalMoved,
+    WorkflowMoved,
+)
 from bus.peer import NOBODY, Caller
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.columns import (
@@ -181,5 +189,15 @@ class Forget(msgspec.Struct, frozen=True):
     workflow: str
 
 
-Operation = Move | Update | Insert | Purge | Forget | Fact
+class AccountNews(msgspec.Struct, frozen=True):
+    """What was found out of an account at a provider: its row is set to what `fact` says.
+
+    Several actors find out the same. The fact itself is stored only if it is news: of a limit, if
+    that is not known or its time has passed; of the end of a limit, if one is known.
+    """
+
+    fact: ProviderLimited | ProviderFailed | ProviderRecovered
+
+
+Operation = Move | Update | Insert | Purge | Forget | AccountNews | Fact
 """One operation of a change; a bare fact is appended as it is."""

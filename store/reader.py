@@ -147,16 +147,13 @@ class Reader:
 
         They come in the order in which their merges began; `git_dir` is their common repository.
         """
-        return [
-            id
-            for (id,) in self._sql(
-                "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
-                " WHERE tidied = 0 AND held = '' AND status = 'merging'"
-                " AND git_dir = ? AND target = ?"
-                f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid",
-                *(git_dir, target),
-            )
-        ]
+        sql = (
+            "SELECT id FROM workflow JOIN merge ON merge.workflow = workflow.id"
+            " WHERE tidied = 0 AND held = '' AND status = 'merging'"
+            " AND git_dir = ? AND target = ?"
+            f" AND stage IN ({_IN_LINE}) ORDER BY queued, workflow.rowid"
+        )
+        return [id for (id,) in self._sql(sql, git_dir, target)]
 
     def watched(self, id: str) -> list[tuple[str, str, str, str]]:
         """Return what a watcher observes: (address, branch, base, worktree).
@@ -175,6 +172,11 @@ class Reader:
     def branches(self, id: str) -> list[str]:
         """Return the branches of all tasks of a workflow."""
         return [name for (name,) in self._sql("SELECT branch FROM task WHERE workflow = ?", id)]
+
+    def branches_in(self, git_dir: str) -> set[str]:
+        """Return the branches of all tasks in a repository, of whichever workflow."""
+        sql = "SELECT branch FROM task JOIN workflow ON workflow.id = workflow WHERE git_dir = ?"
+        return {name for (name,) in self._sql(sql, git_dir)}
 
     def submitted(self, submission: str) -> str | None:
         """Return the id of the workflow that this submission made; None if there is none."""

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from bus.facts import Fact, TerminalMoved
-from store.change import KEYS, Forget, Insert, Move, Operation, Purge, Update
+from bus import clock
+from bus.facts import Fact, ProviderRecovered, TerminalMoved
+from bus.kinds import LimitKind
+from store.change import KEYS, AccountNews, Forget, Insert, Move, Operation, Purge, Update
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -48,6 +50,8 @@ def run(execute: Execute, operation: Operation) -> Fact | None:
             _swap(execute, table, sets, where)
         case Insert(table, values, replace):
             execute(_insert(table, tuple(values), replace), tuple(values.values()))
+        case AccountNews():
+            return _account(execute, operation)
         case Forget(workflow):
             _forget(execute, workflow)
         case Purge(workflows):
@@ -64,6 +68,21 @@ def _forget(execute: Execute, workflow: str) -> None:
     execute("DELETE FROM fact WHERE workflow = ?", (workflow,))
     below = f"runtime/workflows/{workflow}/"
     execute("DELETE FROM actorstate WHERE substr(address, 1, ?) = ?", (len(below), below))
+
+
+def _account(execute: Execute, news: AccountNews) -> Fact | None:
+    """Set the row of an account; return the fact if it is news."""
+    fact = news.fact
+    found = execute('SELECT "by", until FROM account WHERE name = ?', (fact.account,)).fetchone()
+    known, until = found or (LimitKind.NONE, "")
+    if isinstance(fact, ProviderRecovered):
+        values, is_news = (LimitKind.NONE, ""), known != LimitKind.NONE
+    else:
+        values = fact.by, fact.until
+        is_news = known != fact.by or clock.has_passed(until)
+    if is_news or values != (known, until):
+        execute(_insert("account", ("name", "by", "until"), True), (fact.account, *values))
+    return fact if is_news else None
 
 
 def _move(execute: Execute, move: Move) -> Fact:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from actors.clis import accounts, lookup
+from actors.clis import lookup
 from actors.clis.limits import estimate
 from actors.clis.providers import ProviderError
 from actors.models import said, starting
@@ -24,7 +24,8 @@ from actors.system.stage import CompanyActor, Stage
 from bus import clock
 from bus.facts import TerminalCutOff
 from bus.rows import Terminal
-from store.change import Operation
+from store import accounts
+from store.change import AccountNews
 
 log = logging.getLogger("callboard.models")
 
@@ -181,8 +182,7 @@ class ModelKeeper(CompanyActor):
             case Asked(token=token):
                 self._say(self._answer(token))
             case Refused() | Served() as happened:
-                if change := self._stored(happened):
-                    self.stage.commit(self, change)
+                self.stage.commit(self, [self._news(happened)])
                 self._say(Taken(happened.number))
 
     def _say(self, what: Granted | Taken) -> None:
@@ -225,10 +225,10 @@ class ModelKeeper(CompanyActor):
             limited=bool(reader.account(account).by),
         )
 
-    def _stored(self, happened: Happened) -> list[Operation]:
-        known = self.stage.reader.account(happened.account)
+    def _news(self, happened: Happened) -> AccountNews:
+        account, terminal = happened.account, happened.terminal
         if isinstance(happened, Served):
-            return accounts.serves_again(known, happened.terminal)
+            return accounts.serves_again(account, terminal)
         now = clock.wall().astimezone()
         exact = happened.until > now.timestamp()
         until = (
@@ -237,4 +237,4 @@ class ModelKeeper(CompanyActor):
             else estimate(happened.by, 0, now)
         )
         stamp = clock.text(until) if until is not None else ""
-        return accounts.refused(known, happened.by, stamp, exact=exact, terminal=happened.terminal)
+        return accounts.refused(account, happened.by, stamp, exact=exact, terminal=terminal)

@@ -131,7 +131,7 @@ def _serve(connection: Connection, limit: float) -> None:
     while True:
         try:
             function, args, kwargs = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         signal.setitimer(signal.ITIMER_REAL, limit)
         try:
@@ -139,7 +139,10 @@ def _serve(connection: Connection, limit: float) -> None:
         except Exception as error:  # noqa: BLE001 - the caller raises it again
             answer = (True, _sendable(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except ConnectionError:
+            return
 
 
 Parts = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]

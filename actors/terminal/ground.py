@@ -21,7 +21,7 @@ from bus.messages import Look
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
 from bus.status import TerminalStatus
-from store.change import Operation, update_terminal
+from store.change import AccountNews, Operation, update_terminal
 from store.columns import TerminalColumns
 from store.errors import LostRace
 
@@ -141,7 +141,7 @@ class Ground(CompanyActor):
 
     def observe(
         self,
-        fact: Fact,
+        fact: Fact | AccountNews,
         *,
         also: Sequence[Operation] = (),
         while_alive: bool = False,

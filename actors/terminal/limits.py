@@ -8,23 +8,21 @@ with timers. So the time is read again at least once in `AGAIN` seconds.
 import zlib
 from datetime import datetime, timedelta
 
-from actors.clis import accounts
 from actors.clis.judging import Judgement
 from actors.clis.limits import Limit, estimate, reset_of
 from actors.clis.lookup import account_of
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
-from bus import address as addresses
 from bus import clock
 from bus.accounts import Account
 from bus.facts import (
     LimitOver,
-    ProviderRecovered,
     TerminalLimited,
     TerminalResumed,
 )
 from bus.kinds import OF_ACCOUNT, LimitKind
-from store.change import Insert, Update
+from store import accounts
+from store.change import Update
 from store.errors import LostRace
 
 AGAIN = 30.0
@@ -71,12 +69,8 @@ class Limits:
 
     def _recovered(self) -> None:
         """Tell that the account serves again: a turn has ended well."""
-        port, account = self._port, self._port.row.account
-        if port.stage.reader.account(account).by:
-            free = {"name": account, "by": LimitKind.NONE, "until": ""}
-            port.commit([Insert("account", free, replace=True)])
-        fact = ProviderRecovered(address=addresses.RUNTIME, account=account, terminal=port.at)
-        port.observe(fact, limits=0)
+        port = self._port
+        port.observe(accounts.serves_again(port.row.account, port.at), limits=0)
 
     def _tell(self, limit: Limit) -> None:
         now = clock.wall().astimezone()
@@ -106,7 +100,7 @@ class Limits:
     def _known(self, account: str, by: LimitKind) -> datetime | None:
         """Return when the same limit of the account ends, if the model gateway has told it."""
         known = self._port.stage.reader.account(account)
-        return _read(known.until) if known.by == by and not accounts.is_over(known.until) else None
+        return _read(known.until) if known.by == by and not clock.has_passed(known.until) else None
 
     def _store(self, fact: TerminalLimited) -> None:
         waits = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
@@ -125,8 +119,7 @@ class Limits:
     ) -> None:
         """Store the limit of the account, with its fact unless it is known."""
         port = self._port
-        known = port.stage.reader.account(account)
-        port.commit(accounts.refused(known, by, _stamp(until), exact=exact, terminal=port.at))
+        port.commit([accounts.refused(account, by, _stamp(until), exact=exact, terminal=port.at)])
 
     # ---- waiting ---------------------------------------------------------------------------
 
@@ -169,7 +162,7 @@ class Limits:
         """
         if not known.by or known.probe == self._port.at:
             return True
-        if not accounts.is_over(known.until):
+        if not clock.has_passed(known.until):
             return False
         return known.by != LimitKind.OVERLOAD or self._claim(known)
 

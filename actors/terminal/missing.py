@@ -27,8 +27,9 @@ _ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
 class Place(msgspec.Struct, frozen=True):
     """Where a terminal works, and since when.
 
-    `base` is the commit at which its branch began; `others` are the branches of the workflow's
-    other tasks. `within` is what is believed of the worktree.
+    `base` is the commit at which its branch began; `others` are the branches of other tasks in the
+    repository, and `landed` the commits that workflows have landed: the terminal made none of
+    those. `within` is what is believed of the worktree.
     """
 
     worktree: str
@@ -36,6 +37,7 @@ class Place(msgspec.Struct, frozen=True):
     base: str
     since: str
     others: frozenset[str] = frozenset()
+    landed: frozenset[str] = frozenset()
     within: Within | None = None
 
     @property
@@ -132,7 +134,7 @@ def _stashes(place: Place) -> Iterator[str]:
 
 
 def _elsewhere(place: Place) -> Iterator[str]:
-    """Report new commits on branches that belong to no other task."""
+    """Report new commits that neither belong to another task nor were landed by a workflow."""
     heads = _lines(
         place, "for-each-ref", "--format=%(refname:short)%00%(committerdate:unix)", HEADS
     )
@@ -150,7 +152,8 @@ def _elsewhere(place: Place) -> Iterator[str]:
 def _is_ahead(place: Place, branch: str) -> bool:
     """Return whether `branch` has commits since `since` that the terminal's branch has not."""
     span = f"{HEADS}{place.branch}..{HEADS}{branch}"
-    return bool(_lines(place, "log", "-1", "--format=%h", place.newer, span, "--"))
+    but = [f"^{commit}" for commit in sorted(place.landed)]
+    return bool(_lines(place, "log", "-1", "--format=%h", place.newer, span, *but, "--"))
 
 
 def _identity(place: Place) -> Iterator[str]:

@@ -20,7 +20,7 @@ from bus.action import Action
 from bus.facts import Fact
 from bus.plan import AutoConfirm, Plan, TerminalPlan
 from bus.rows import Terminal
-from store.change import Operation
+from store.change import AccountNews, Operation
 from store.columns import TerminalColumns
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Port(Protocol):
 
     def observe(
         self,
-        fact: Fact,
+        fact: Fact | AccountNews,
         *,
         also: Sequence[Operation] = (),
         while_alive: bool = False,

@@ -12,7 +12,7 @@ from actors.terminal.missing import NOTHING_COUNTS, Place, missing
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
 from bus.facts import TerminalIdle, TerminalResumed, TurnEnded, TurnWithoutCommit
-from bus.rows import Workflow
+from bus.rows import Task, Workflow
 
 MISSING_SECONDS = 20.0
 """The time limit for examining the worktree, in seconds."""
@@ -155,12 +155,27 @@ class Turn:
         task = next((t for t in workflow.tasks if t.address == port.row.task), None)
         if task is None:
             return NOTHING_COUNTS
-        place = Place(
+        worker = port.stage.workers.hire("missing", MISSING_SECONDS)
+        try:
+            while True:
+                place = self._place(workflow, task)
+                what = worker.call(missing, place)
+                if place.landed == self._place(workflow, task).landed:  # nothing landed meanwhile
+                    return what
+        except WorkerLate as late:
+            return f"{NOTHING_COUNTS} ({late})"
+        finally:
+            port.stage.workers.dismiss(worker)
+
+    def _place(self, workflow: Workflow, task: Task) -> Place:
+        port, reader = self._port, self._port.stage.reader
+        return Place(
             worktree=task.worktree,
             branch=task.branch,
             base=task.base,
             since=port.row.working_since,
-            others=frozenset(t.branch for t in workflow.tasks if t is not task),
+            others=frozenset(reader.branches_in(workflow.git_dir) - {task.branch}),
+            landed=frozenset(reader.landed(workflow.git_dir, workflow.target)),
             within=for_reading(
                 workflow.git_dir,
                 task.worktree,
@@ -168,10 +183,3 @@ class Turn:
                 (port.stage.paths.home, port.stage.paths.sockets),
             ),
         )
-        worker = port.stage.workers.hire("missing", MISSING_SECONDS)
-        try:
-            return worker.call(missing, place)
-        except WorkerLate as late:
-            return f"{NOTHING_COUNTS} ({late})"
-        finally:
-            port.stage.workers.dismiss(worker)

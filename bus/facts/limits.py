@@ -60,7 +60,7 @@ class ProviderFailed(Fact, kw_only=True, tag="provider.failed"):
 
 
 class ProviderRecovered(Fact, kw_only=True, tag="provider.recovered"):
-    """A turn on an account that was limited ended well."""
+    """A limit of an account that was told is over: it answers again, or a person goes on."""
 
     account: str
     terminal: str

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from bus.facts import RuntimeStarted, WorkflowMoved
+from bus.kinds import LimitKind
 from bus.plan import Plan
 from bus.status import TerminalStatus, WorkflowStatus
-from store.change import Insert, Move, Operation, Update
+from store import accounts
+from store.change import AccountNews, Insert, Move, Operation, Update
 from store.errors import Duplicate, IllegalTransition, LostRace, StoreError, Unwritable
 from store.journal import Journal, Stored
 from store.reader import Reader
@@ -134,6 +136,27 @@ def test_a_duplicate_key_is_its_own_error(journal: Journal, plan: Plan) -> None:
     journal.commit(submission("demo", plan, "now"))
     with pytest.raises(Duplicate):
         journal.commit(submission("demo", plan, "now"))
+
+
+def test_a_limit_of_an_account_is_told_once_and_its_end_once(
+    journal: Journal, reader: Reader
+) -> None:
+    """Several terminals and the model gateway find out the same."""
+    later, passed = "2999-01-01T00:00:00.000000Z", "2001-01-01T00:00:00.000000Z"
+
+    def refused(until: str, by: LimitKind = LimitKind.USAGE) -> AccountNews:
+        return accounts.refused("x", by, until, exact=True, terminal="demo/a/1/")
+
+    again = accounts.serves_again("x", "demo/a/1/")
+    assert journal.commit([again]) == []
+    assert len(journal.commit([refused(later), refused(later)])) == 1
+    assert (reader.account("x").by, reader.account("x").until) == ("usage", later)
+    assert len(journal.commit([refused(later, LimitKind.OVERLOAD)])) == 1
+    assert len(journal.commit([again, again])) == 1
+    assert reader.account("x").by == ""
+    assert len(journal.commit([refused(passed), refused(later)])) == 2
+    assert len(journal.commit([refused(""), refused("")])) == 0
+    assert reader.account("x").until == ""
 
 
 def test_a_fact_that_cannot_be_encoded_harms_only_its_own_change(journal: Journal) -> None:

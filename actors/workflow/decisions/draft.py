@@ -15,8 +15,8 @@ from bus.plan import Plan, TaskPlan, TerminalPlan
 from bus.reasons import Reason
 from bus.rows import Question, Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from store.accounts import serves_again
 from store.change import (
-    Insert,
     Move,
     Operation,
     Update,
@@ -209,10 +209,9 @@ class Draft:
         else:
             self.set_terminal(row, capped=percent)
 
-    def free_account(self, name: str) -> None:
-        """Store that nothing is known to limit an account any more."""
-        values = {"name": name, "by": LimitKind.NONE, "until": ""}
-        self.operations.append(Insert("account", values, replace=True))
+    def free_account(self, terminal: Terminal) -> None:
+        """Store that nothing is known to limit the account of a terminal any more."""
+        self.operations.append(serves_again(terminal.account, terminal.address))
 
     def set_question(self, question: Question, **sets: Unpack[QuestionColumns]) -> None:
         """Change columns of a question. Its stage is compared, because others change it too."""

@@ -9,10 +9,9 @@ from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import duty_of
 from bus.action import Action, Do
-from bus.address import RUNTIME
 from bus.commit_words import Duty, instructions
 from bus.errors import illegal, unknown
-from bus.facts import LimitOver, ProviderRecovered, TerminalLimited
+from bus.facts import LimitOver, TerminalLimited
 from bus.kinds import OF_ACCOUNT, LimitKind
 from bus.plan import TerminalPlan
 from bus.reasons import Reason
@@ -43,16 +42,14 @@ def over(fact: LimitOver, draft: Draft, terminal: Terminal) -> None:
 def release(draft: Draft, terminal: Terminal) -> None:
     """End the wait of a terminal and of its whole account, because a person goes on."""
     if terminal.limited in OF_ACCOUNT:
-        draft.free_account(terminal.account)
+        draft.free_account(terminal)
 
 
 def serves(draft: Draft, worker: Terminal) -> None:
     """Tell that the account of a terminal serves again, because its work has come to an end."""
     if worker.limits and not worker.limited and worker.account:
-        draft.free_account(worker.account)
+        draft.free_account(worker)
         draft.set_terminal(worker, limits=0)
-        account, terminal = worker.account, worker.address
-        draft.tell(ProviderRecovered(address=RUNTIME, account=account, terminal=terminal))
 
 
 def _duty(draft: Draft, terminal: Terminal) -> Duty:

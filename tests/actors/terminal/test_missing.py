@@ -36,13 +36,14 @@ class Scene:
     def sh(self, script: str) -> None:
         subprocess.run(["sh", "-e", "-c", script], cwd=self.worktree, check=True)
 
-    def missing(self) -> str:
+    def missing(self, *landed: str) -> str:
         place = Place(
             worktree=str(self.worktree),
             branch="feat/a",
             base=self.base,
             since=self.since,
             others=frozenset({"feat/other"}),
+            landed=frozenset(landed),
         )
         return missing(place)
 
@@ -88,6 +89,15 @@ def test_only_what_is_the_terminals_own_is_named(scene: Scene) -> None:
     scene.sh("cd ../repo; git switch -q feat/other; git commit -q --allow-empty -m 'other #done'")
     scene.sh("cd ../repo; echo x > new; git add new; git stash -q; git switch -q main")
     assert scene.missing() == f"{NOTHING_COUNTS} Nothing was changed and nothing was committed."
+
+
+def test_what_another_workflow_landed_is_not_the_terminals_own(scene: Scene) -> None:
+    scene.sh("cd ../repo; git commit -q --allow-empty -m 'landed'")
+    landed = git(scene.repo, "rev-parse", "main")
+    assert "There are new commits on main" in scene.missing()
+    assert "new commits" not in scene.missing(landed)
+    scene.sh("cd ../repo; git commit -q --allow-empty -m 'by the terminal'")
+    assert "There are new commits on main" in scene.missing(landed)
 
 
 def test_a_worktree_that_is_gone_is_said(scene: Scene) -> None:

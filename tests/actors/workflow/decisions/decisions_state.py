@@ -10,7 +10,7 @@ from actors.workflow.decisions.draft import copied
 from bus.facts import Fact
 from bus.rows import Cause, Merge, Question, Task, Terminal, Workflow
 from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Insert, Move, Operation, Update, question_key
+from store.change import AccountNews, Insert, Move, Operation, Update, question_key
 from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
@@ -34,6 +34,8 @@ def apply(
             case Update():
                 assert state is not None
                 _update(state, operation)
+            case AccountNews():
+                pass  # no account is limited here, so nothing of it is news
             case Insert():
                 state = _insert(state, operation)
     for seq, fact in enumerate(told, start=head + 1):

@@ -10,7 +10,7 @@ from bus.commit_words import Duty, instructions
 from bus.kinds import LimitKind
 from bus.rows import Terminal
 from bus.status import TerminalStatus, WorkflowStatus
-from store.change import Insert, Update
+from store.change import AccountNews, Update
 from tests.actors.workflow.decisions.decisions_scene import PAUSE, RETRY, orders, plan
 from tests.actors.workflow.decisions.decisions_world import World
 
@@ -104,8 +104,8 @@ def test_a_person_ends_the_wait_of_the_account(command: Any) -> None:
     type_all(world)
     world.limit(first(world), LimitKind.LOGIN)
     change = world.decide(command)
-    freed = [o.values for o in change if isinstance(o, Insert) and o.table == "account"]
-    assert freed == [{"name": "x", "by": "", "until": ""}]
+    freed = [o.fact for o in change if isinstance(o, AccountNews)]
+    assert [(type(fact), fact.account) for fact in freed] == [(facts.ProviderRecovered, "x")]
 
 
 def test_nothing_is_started_again_in_a_paused_workflow_before_it_goes_on() -> None:

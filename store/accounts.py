@@ -1,0 +1,31 @@
+"""What is stored of an account that a provider refuses, and of one that serves again."""
+
+from bus import address as addresses
+from bus.facts import ProviderFailed, ProviderLimited, ProviderRecovered
+from bus.kinds import LimitKind
+from store.change import AccountNews
+
+
+def refused(account: str, by: LimitKind, until: str, *, exact: bool, terminal: str) -> AccountNews:
+    """Return the operation for a refusal.
+
+    `until` is a stored time, "" if only a person can help; `exact` says that the provider said it.
+    """
+    kind = ProviderFailed if by == LimitKind.OVERLOAD else ProviderLimited
+    return AccountNews(
+        kind(
+            address=addresses.RUNTIME,
+            account=account,
+            by=by,
+            terminal=terminal,
+            until=until,
+            exact=exact,
+        )
+    )
+
+
+def serves_again(account: str, terminal: str) -> AccountNews:
+    """Return the operation for an account that answers again, or with which a person goes on."""
+    return AccountNews(
+        ProviderRecovered(address=addresses.RUNTIME, account=account, terminal=terminal)
+    )
