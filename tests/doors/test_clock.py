@@ -103,7 +103,7 @@ def test_a_limit_holds_though_the_clock_was_set_back(
     if restart:
         home.kill()
         home.serve()
-    home.until(lambda row: terminal(row)["status"] == "failed", timeout=20)
+    home.until(lambda row: terminal(row)["status"] == "failed")
     assert "terminal.timeout" in types(home.facts())
 
 
@@ -117,7 +117,7 @@ def test_a_test_run_is_ended_in_time_though_the_clock_was_set_back(
     jump(shift, -8 * HOURS)
     home.kill()
     home.serve()
-    home.until(lambda row: row["status"] == "failed", timeout=30)
+    home.until(lambda row: row["status"] == "failed")
     (ran,) = [f for f in home.facts() if f["type"] == "merge.tested"]
     assert ran["timed_out"]
 

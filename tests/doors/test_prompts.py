@@ -95,14 +95,14 @@ def test_a_terminal_that_waits_for_its_turn_is_not_stalled(acting: Acting, repo:
 
 def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: Path) -> None:
     """Longer than `ready_timeout`: neither silence nor a question ends anything."""
-    asking = cli("asking", ready_timeout=2).replace('"]', '", "--ask"]', 1)
+    asking = cli("asking", ready_timeout=4).replace('"]', '", "--ask"]', 1)
     tasks = {"a": [{"cli": "asking", "instruction": say("work #done")}]}
     acting.call("plan.submit", plan=plan_text(repo, tasks, tail=asking), base="")
     acting.call("workflow.prepare", workflow="demo")
     blocked = acting.fact("terminal.blocked")
     assert "trust this folder" in blocked["text"]
     assert "answer demo/a/1" in acting.home.ok("ps").splitlines()[1]
-    time.sleep(3)
+    time.sleep(4)
     assert acting.row()["status"] == "starting"
     acting.home.ok("answer", "demo/a/1", "Yes, I trust it")
     acting.status("ready")

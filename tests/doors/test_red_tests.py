@@ -137,7 +137,9 @@ def test_a_run_that_down_has_ended_says_nothing_and_is_redone(
     acting.fact("merge.started")
     until(runs.exists)
     began = time.monotonic()
-    acting.home.ok("down", "--terminals")
+    assert acting.home.served is not None
+    acting.call("runtime.stop", terminals=True)  # `down` itself would start first, in that time
+    acting.home.served.wait()
     until(lambda: time.monotonic() > began + 4)
     acting.home.serve()
     until(lambda: runs.read_text() == "x\nx\n")

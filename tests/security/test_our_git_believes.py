@@ -1,5 +1,6 @@
 """F4: what an agent makes of its worktree's `.git` and configuration moves no git of ours."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ class Scene:
         (self.tree / ".gitattributes").write_text("* filter=x\n")
         (self.tree / ".git").unlink()
         (self.tree / ".git").write_text(f"gitdir: {evil}/.git\n")
+        os.utime(self.tree / "a", (1, 1))  # only what it holds says whether it has changed
         self.ran.unlink(missing_ok=True)
 
 

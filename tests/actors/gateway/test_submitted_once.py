@@ -43,8 +43,12 @@ def test_the_same_key_and_plan_give_the_same_workflow_also_after_a_restart(tmp_p
 
 
 def test_a_client_whose_answer_was_lost_makes_one_workflow(
-    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    served: Served,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(Deaf, "lost", 0)
     fields = {"plan": shell_plan(make_repo(tmp_path / "repo")), "base": ""}
     assert submit(lambda: Deaf(served.at.requests), fields, again=False).id == "demo"
     assert Deaf.lost == 1

@@ -67,7 +67,9 @@ def test_a_pattern_that_backtracks_without_end_costs_its_limit_and_the_next_call
 
 def test_a_late_call_is_ended_with_all_it_started(tmp_path: Path) -> None:
     """A git that hangs: it ignores TERM, and so does what it left in a session of its own."""
-    worker = Worker("test", limit=1)
+    worker = Worker("test", limit=60)
+    worker.call(len, "warm")  # its start is not part of the limit
+    worker._limit = 3  # noqa: SLF001
     pids = tmp_path / "pids"
     stubborn = f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.1; done"
     script = f'setsid sh -c "{stubborn.replace("$$", chr(92) + "$$")}" & {stubborn}'
@@ -97,7 +99,7 @@ def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
 def test_a_call_of_a_runtime_that_was_killed_ends_by_itself() -> None:
     """A pattern holds the interpreter, so nothing of Python's would end it."""
     hostile = "w.call(re.search, '^(a+)+$', 'a' * 60 + '!')"
-    script = "import re; from actors.platform.workers import Worker; w = Worker('test', 0.5)\n"
+    script = "import re; from actors.platform.workers import Worker; w = Worker('test', 3)\n"
     script += f"w.call(len, 'x'); print(w._process.pid, flush=True); {hostile}"
     runtime = subprocess.Popen(
         [sys.executable, "-c", script],

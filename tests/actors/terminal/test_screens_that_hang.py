@@ -10,6 +10,8 @@ from tests.actors.served import Served
 from tests.doors.kit import AGENT, PYTHON, done, moves, plan_text
 from tests.repositories import make_repo
 
+SECONDS = 4.0
+"""The limit of a look at a screen. A worker that was ended starts again within it."""
 HOSTILE = f"""
 [cli.hostile]
 command = {json.dumps([PYTHON, "-c", "print('a' * 60 + '!', flush=True); input()"])}
@@ -21,7 +23,7 @@ ready_timeout = 4
 def test_a_ready_pattern_without_end_fails_its_own_launch_and_holds_up_nobody_else(
     served: Served, tmp_path: Path
 ) -> None:
-    served.runtime._stage.workers.screens._limit = 1.0  # noqa: SLF001
+    served.runtime._stage.workers.screens._limit = SECONDS  # noqa: SLF001
     hostile = plan_text(
         make_repo(tmp_path / "hostile"), {"a": [{"cli": "hostile", "instruction": "x"}]},
         tail=HOSTILE,
@@ -37,7 +39,7 @@ def test_a_ready_pattern_without_end_fails_its_own_launch_and_holds_up_nobody_el
     blocked = [f for f in facts if f["type"] == "terminal.blocked"]
     failed = [f for f in facts if f["type"] == "terminal.launch_failed"]
     assert [f["prompt"] for f in blocked] == ["unreadable"]
-    assert "judge took longer than 1 s" in blocked[0]["text"]
+    assert "judge took longer than 4 s" in blocked[0]["text"]
     assert ["`ready`" in f["reason"] for f in failed] == [True]
     assert moves(facts, f"{second}/")[-1] == "completed"
     assert not [f for f in facts if f["type"] == "actor.failed"]
@@ -63,7 +65,7 @@ def test_a_version_pattern_without_end_finds_no_version_and_holds_up_nobody(
     served: Served, tmp_path: Path
 ) -> None:
     """F22: it is searched with in a worker process; the version is then unknown."""
-    served.runtime._stage.workers.screens._limit = 1.0  # noqa: SLF001
+    served.runtime._stage.workers.screens._limit = SECONDS  # noqa: SLF001
     program = tmp_path / "program"
     said = f'[ "$1" = --version ] && exec echo {"a" * 60}!'
     program.write_text(f'#!/bin/sh\n{said}\nexec {PYTHON} {AGENT} "$@"\n')
