@@ -16,7 +16,7 @@ from tests.repositories import git, make_repo
 def test_a_filter_that_hangs_ends_the_check_and_the_door_stays_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examiner, "EXAMINE_SECONDS", 2.0)
+    monkeypatch.setattr(examiner, "EXAMINE_SECONDS", 5.0)
     good, bad = make_repo(tmp_path / "good"), make_repo(tmp_path / "bad")
     begun = tmp_path / "begun"
     git(bad, "config", "filter.slow.clean", f"touch {begun}; sleep 300")

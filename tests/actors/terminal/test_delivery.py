@@ -16,12 +16,9 @@ DEAF_BOX = """
 import os, sys, tty
 tty.setraw(0)
 os.write(1, b"\\x1b[?2004h\\x1b[2J\\x1b[H> ")
-text, enters = b"", 0
-while enters < ENTERS or b"201~" not in text:
-    key = os.read(0, 65536)
-    if key == b"\\r":
-        enters += 1
-    text += key
+text = b""
+while text.partition(b"201~")[2].count(b"\\r") < ENTERS:  # one read may bring several keys
+    text += os.read(0, 65536)
     os.write(1, b"\\x1b[2J\\x1b[H* [Pasted text]")
 os.write(1, b"\\x1b[2J\\x1b[HWorking (esc to interrupt)")
 os.system("touch a; git add a; git commit -q -m 'a #done'")

@@ -1,6 +1,5 @@
 """A repository whose filter hangs while a worktree is made: only its own workflow waits."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,8 @@ def test_another_workflow_is_launched_while_a_filter_hangs(served: Served, tmp_p
     first = submit(served, plan_text(slow, {"a": [done("a")]}))
     until(begun.exists)
     second = submit(served, plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")]}))
-    start = time.monotonic()
     try:
         served.until_status(second, "ready")
-        assert time.monotonic() - start < 30
         assert served.client.call("workflow.get", workflow=first)["status"] == "starting"
     finally:
         gate.touch()
@@ -41,7 +38,7 @@ def test_another_workflow_is_launched_while_a_filter_hangs(served: Served, tmp_p
 def test_at_its_limit_the_launch_says_what_may_hang(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "GIT_SECONDS", 1.0)
+    monkeypatch.setattr(command, "GIT_SECONDS", 2.0)
     slow = make_repo(tmp_path / "slow")
     begun = hangs(slow, tmp_path / "gate")
     name = submit(served, plan_text(slow, {"a": [done("a")]}))
@@ -50,5 +47,6 @@ def test_at_its_limit_the_launch_says_what_may_hang(
     (failed,) = facts(served, "terminal.launch_failed")
     assert "a filter of the repository may be hanging" in failed["reason"]
     git(slow, "config", "filter.slow.smudge", "cat")
+    monkeypatch.setattr(command, "GIT_SECONDS", 60.0)
     served.client.call("workflow.prepare", workflow=name)
     served.until_status(name, "ready")
