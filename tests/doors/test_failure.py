@@ -113,11 +113,11 @@ def test_a_launch_that_fails_in_prepare_fails_it_and_prepare_goes_on(
 def test_one_that_cannot_be_started_when_its_turn_comes_fails_its_task(
     acting: Acting, repo: Path
 ) -> None:
-    mute = cli("mute", ready="^never shown$", ready_timeout=2)
+    mute = cli("mute", ready="^never shown$", ready_timeout=4)
     tasks = {"a": [done("a"), {"cli": "mute", "instruction": "go on"}]}
     acting.begin(plan_text(repo, tasks, head="max_terminals = 1", tail=mute))
     row = acting.status("failed")
-    assert "not ready within 2 s" in task(row, "a")["reason"]
+    assert "not ready within 4 s" in task(row, "a")["reason"]
     fact = acting.facts("terminal.launch_failed")[0]
     assert "Scripted agent" in fact["screen"] + fact["reason"]
     acting.until(lambda row: terminal(row, "a/2")["gone"])
