@@ -21,8 +21,9 @@ from bus import connection
 from bus.client import LOOK_SECONDS, Client, NoAnswer
 from bus.connection import NoRuntime
 from bus.errors import Refused
-from bus.facts import RepairOffered, WorkflowMoved
+from bus.facts import AnyFact, RepairOffered, WorkflowMoved
 from bus.requests import (
+    EventsReplay,
     PlanSubmit,
     RuntimeInfo,
     WorkflowGet,
@@ -57,7 +58,7 @@ def run_plan(home: Path, plan: dict[str, Any], as_json: bool, *, again: bool = F
     submitted = submit(lambda: _client(home, ensure(home)), plan, again)
     for warning in submitted.warnings:
         say(f"note: {warning}", err=True)
-    return _shown(_Follower(home, submitted.id, seq, as_json, drives=True), as_json)
+    return _shown(Follower(home, submitted.id, seq, as_json, drives=True), as_json)
 
 
 def submit(connect: Callable[[], Client], plan: dict[str, Any], again: bool) -> Submitted:
@@ -99,10 +100,10 @@ def follow_workflow(home: Path, name: str) -> int:
     if row.status in _OVER:
         say(tables.outcome(row))
         return 0 if row.status == "completed" else 1
-    return _shown(_Follower(home, row.id, seq, as_json=False, drives=False), as_json=False)
+    return _shown(Follower(home, row.id, seq, as_json=False, drives=False), as_json=False)
 
 
-def _shown(follower: "_Follower", as_json: bool) -> int:
+def _shown(follower: "Follower", as_json: bool) -> int:
     """Follow the workflow to its end and print the outcome; return the exit code."""
     row = follower.follow()
     if row is None:
@@ -129,7 +130,7 @@ def _client(home: Path, served: connection.Connection) -> Client:
     return Client(served.requests, timeout=120, serves=lambda: connection.is_held(home))
 
 
-class _Follower:
+class Follower:
     """Follows a workflow to its end, even if the runtime ends and another one starts.
 
     `drives` says that it also prepares and starts the workflow.
@@ -198,8 +199,8 @@ class _Follower:
                 with view:
                     while not self._is_over(client, subscriber, view):
                         pass
+                    self._show_rest(client, view)
             finally:
-                self._seq = subscriber.seq
                 subscriber.close()
             return client.ask(WorkflowGet(workflow=self.name))
 
@@ -219,12 +220,21 @@ class _Follower:
             if not connection.is_held(self._home):
                 raise NoRuntime(self._home)
             return self._ends(client.ask(WorkflowGet(workflow=self.name)))
-        view.show(fact)
+        self._show(fact, view)
         if isinstance(fact, WorkflowMoved | RepairOffered):
             row = client.ask(WorkflowGet(workflow=self.name))
             self._go_on(client, row)
             return self._ends(row)
         return False
+
+    def _show(self, fact: AnyFact, view: live.View) -> None:
+        view.show(fact)
+        self._seq = fact.seq
+
+    def _show_rest(self, client: Client, view: live.View) -> None:
+        """Show the facts up to the end, which the row tells before they come."""
+        for fact in client.ask(EventsReplay(after=self._seq, address=self.name)).facts:
+            self._show(fact, view)
 
     def _ends(self, row: Workflow) -> bool:
         leaves = self._leaves and row.status not in _BEFORE_WORK

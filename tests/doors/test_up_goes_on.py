@@ -6,7 +6,8 @@ from threading import Thread
 
 import pytest
 
-from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text
+from actors.command_line.up import Follower
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text, shell_plan
 
 SLOW = """
 [cli.slow]
@@ -67,3 +68,22 @@ def test_a_command_that_waits_for_its_answer_notices_that_the_runtime_is_killed(
         said = reads_until(prepare, "error: ")
         assert prepare.wait(30) == 3
     assert "the runtime has ended" in said
+
+
+def test_a_follower_that_comes_late_prints_every_fact_to_the_end(
+    repo: Path, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is over at the first fact already; the facts after that are printed all the same."""
+    plan = repo / "plan.toml"
+    plan.write_text('setup = ["false"]\n' + shell_plan(repo))
+    home.serve()
+    home.ok("submit", str(plan))
+    home.run("prepare", "demo")
+    home.until(lambda row: row["status"] == "failed")
+    follower = Follower(home.path, "demo", 0, as_json=False, drives=False)
+    row = follower.follow()
+    assert row is not None
+    assert row.status == "failed"
+    printed = capsys.readouterr().out.splitlines()
+    told = [fact["seq"] for fact in home.facts() if fact["address"].startswith("demo/")]
+    assert [int(line.split()[0]) for line in printed if line.split()[0].isdigit()] == told

@@ -28,6 +28,7 @@ from actors.command_line.views.newest import newest_line
 from actors.command_line.views.picture import Story, Watch, choosable, picture
 from bus import clock
 from bus.client import Client, NoAnswer
+from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.facts import AnyFact
 from bus.requests import EventsReplay, TerminalAnswer, TerminalScreen, WorkflowGet
@@ -78,6 +79,8 @@ class Watching:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._watch = Watch()
+        with suppress(Refused, NoAnswer, NoRuntime):
+            self._row = self._client.ask(WorkflowGet(workflow=self._name), timeout=_ANSWER_SECONDS)
         width, height = self._screen.size
         lines = picture(self._row, self._story, clock.wall(), width, height - 1)
         with suppress(OSError):
