@@ -321,7 +321,6 @@ class TestRun:
             tail = f"{self.trial.command} could not be started: {os.strerror(ended.status)}"
         passed = ended.kind == Ending.EXITED and ended.status == 0 and not self._timed_out
         seconds = round(max(0.0, ended.clock - self._began()), 3)
-        tail = tail.replace("\r\n", "\n")
         if self.trial.task:
             return self._check_result(passed, ended.status, seconds, tail)
         return MergeTested(

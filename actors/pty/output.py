@@ -5,9 +5,16 @@ thread may call these functions.
 """
 
 import codecs
+import re
 from pathlib import Path
 
 from actors.host import segments
+
+_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, moves, erases
+    r"|[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS and other strings: titles, links
+    r"|[ -/]*[0-~])"
+)
 
 
 def size(directory: Path) -> int:
@@ -65,7 +72,10 @@ class Text:
 
 
 def tail(directory: Path, limit: int) -> str:
-    """Return the last characters, at most `limit` bytes, beginning at a whole character."""
+    """Return the end of the output as `plain` text, from at most `limit` bytes.
+
+    It begins at a whole character.
+    """
     end = size(directory)
     _, data = read(directory, max(0, end - limit), limit)
     if end > limit:
@@ -73,4 +83,14 @@ def tail(directory: Path, limit: int) -> str:
             if byte & 0xC0 != 0x80:  # not the inside of a character
                 data = data[cut:]
                 break
-    return data.decode("utf-8", "replace")
+    return plain(data.decode("utf-8", "replace"))
+
+
+def plain(text: str) -> str:
+    r"""Return a program's output as lines, without escape sequences and overwritten progress.
+
+    >>> plain("\x1b[32mok\x1b[0m\r\n1 of 2\r2 of 2\r\n")
+    'ok\n2 of 2\n'
+    """
+    lines = _SEQUENCE.sub("", text).split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

@@ -277,7 +277,7 @@ class SetUp:
             reason = f"setup took longer than {SETUP_SECONDS:g} s"
         else:
             reason = f"setup {ended.kind} with status {ended.status}"
-        tail = output.tail(session.directory, TAIL).replace("\r\n", "\n")
+        tail = output.tail(session.directory, TAIL)
         return Failed(f"{reason}:\n{tail}")
 
 

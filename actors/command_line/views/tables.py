@@ -365,7 +365,8 @@ def outcome(row: Workflow) -> str:
             f"look: git -C {quote(row.repo)} log --oneline --graph {quote(row.target)}\n"
             f"      {command('events', row.id)}"
         )
-    lines = [f"{row.address} {row.status}: {row.reason}", *_evidence(row)]
+    reason, *more = row.reason.splitlines() or [""]
+    lines = [f"{row.address} {row.status}: {reason}", *_indented(more), *_evidence(row)]
     for wait in waits(row):
         known = wait.what.startswith(f"{row.id} {row.status}: ")
         lines += [] if known else [wait.what]
@@ -377,14 +378,19 @@ def outcome(row: Workflow) -> str:
 
 
 _MOST_EVIDENCE = 12
-"""How many lines of the output of red tests are shown where a workflow ends."""
+"""How many lines of a program's output are shown where a workflow ends."""
 
 
 def _evidence(row: Workflow) -> list[str]:
     """Return the end of the output of tests that failed on the merged tree."""
     if not row.merge.red or row.status != "failed":
         return []
-    lines = [line for line in row.merge.problem.splitlines()[1:] if line.strip()]
+    return _indented(row.merge.problem.splitlines()[1:])
+
+
+def _indented(output: list[str]) -> list[str]:
+    """Return the first line and the last lines of a program's output, without blank ones."""
+    lines = [line for line in output if line.strip()]
     cut = len(lines) > _MOST_EVIDENCE
     shown = [*lines[:1], "…", *lines[1 - _MOST_EVIDENCE :]] if cut else lines
     return [f"    {line}" for line in shown]
