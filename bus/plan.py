@@ -191,6 +191,11 @@ class Plan(_Strict):
         """Whether a task's terminal has a sandbox; then the tests have one, too."""
         return any(terminal.sandbox != "off" for task in self.task for terminal in task.terminal)
 
+    @property
+    def has_fence(self) -> bool:
+        """Whether an agent of the plan has a sandbox: a task's, or that of the merge."""
+        return self.is_fenced or self.fences("/merge/")
+
     def fences(self, address: str) -> bool:
         """Whether a terminal of the task at this address has a sandbox, or that of the merge."""
         id = address.split("/")[1]

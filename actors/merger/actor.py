@@ -21,6 +21,7 @@ import msgspec
 
 from actors.git.merging.room import DriverLate
 from actors.git.running.command import GitLate
+from actors.git.trees.reach import Unseen
 from actors.git.users import keeping
 from actors.merger import cleanup
 from actors.merger.build import ResolvedByGit, build, refused
@@ -177,7 +178,7 @@ class Merger(CompanyActor):
             case MergeStage.TESTING if first and not self._is_held(row):
                 self._begin_landing(row)
             case MergeStage.CHECKING | MergeStage.BY_HAND:
-                self._tell(row, check(row, self._worker))
+                self._tell(row, check(row, self._worker, self._unseen("/merge/")))
             case MergeStage.REPAIR:
                 self._prepare_repair(row)
             case MergeStage.LANDING:
@@ -186,7 +187,7 @@ class Merger(CompanyActor):
     # ---- the steps -----------------------------------------------------------------------
 
     def _build(self, row: Workflow) -> None:
-        built = build(row, self._worker, self.stage.paths.home)
+        built = build(row, self._worker, self.stage.paths.home, self._unseen("/merge/"))
         if isinstance(built, ResolvedByGit):
             self._take(row, resolution=built.commit, repaired="")
         else:
@@ -275,7 +276,7 @@ class Merger(CompanyActor):
         """Lay the red tree out for the merge terminal, or let the terminal look at it."""
         helper = row.merge_terminal
         if not row.merge.laid_out:
-            laid_out = lay_out(row, self.stage.paths.home)
+            laid_out = lay_out(row, self.stage.paths.home, self._unseen("/merge/"))
             self._take(row, worktree=laid_out.worktree, start=laid_out.start)
         elif helper is not None and not helper.gone:
             self.stage.tell(helper.address, Look())
@@ -285,7 +286,7 @@ class Merger(CompanyActor):
         for task in row.tasks:
             is_over = task.status == TaskStatus.CANCELLED and all(t.gone for t in task.terminals)
             if is_over and task.worktree and task.address not in self._pinned:
-                cleanup.keep(row, task, self._worker)
+                cleanup.keep(row, task, self._worker, self._unseen(task.address))
                 self._pinned.add(task.address)
 
     def _look_ahead(self, row: Workflow) -> None:
@@ -303,11 +304,12 @@ class Merger(CompanyActor):
             return
         home, address, notify = self.stage.paths.home, self.address, self.stage.timers.notify
         workers = self.stage.workers
+        unseen = self.stage.paths.unseen(self.stage.reader.plan(self._id).has_fence)
 
         def tidy() -> None:
             worker = workers.hire(f"tidying of {row.id}", TIDY_SECONDS)
             try:
-                worker.call(cleanup.tidy, row, home, scratch(home, row.id, "tested"))
+                worker.call(cleanup.tidy, row, home, scratch(home, row.id, "tested"), unseen)
             except Exception as error:  # noqa: BLE001 - the actor's, which raises it
                 notify(address, _Tidied(error))
             else:
@@ -326,6 +328,10 @@ class Merger(CompanyActor):
             raise message.error
         self.stage.commit(self, [update_workflow(self._id, tidied=True)])
         self.supervisor.parent.terminate_child(self._id, block=False)
+
+    def _unseen(self, address: str) -> Unseen:
+        """Return what our git must not see in the worktree of the task, or merge, at an address."""
+        return self.stage.paths.unseen(self.stage.reader.plan(self._id).fences(address))
 
     # ---- reading and storing ---------------------------------------------------------------
 

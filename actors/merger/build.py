@@ -15,6 +15,7 @@ from actors.git.reading.identity import of_text
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitRefused
 from actors.git.running.library import opened
+from actors.git.trees.reach import Unseen, for_reading
 from actors.git.users.repository import is_dirty
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
@@ -35,8 +36,10 @@ _CARRIED = "callboard/"
 Built = MergeStarted | TaskBased | MergeConflict | MergeRefused | ResolvedByGit
 
 
-def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
+def build(row: Workflow, worker: OwnWorker, home: Path, unseen: Unseen) -> Built:
     """Merge the branches of a workflow; return what came of it. Changes no ref.
+
+    `unseen` is for our git in the worktree of the merge terminal.
 
     Raises `GitLate` or `WorkerLate` if a merge driver or a filter takes too long.
     """
@@ -51,7 +54,7 @@ def build(row: Workflow, worker: OwnWorker, home: Path) -> Built:
         return refused(row, MergeRefusal.NOT_MERGED, message)
     match outcome:
         case merging.Conflict() as found:
-            return _lay_out(row, worker, home, request, found)
+            return _lay_out(row, worker, home, request, found, unseen)
         case merging.Unrelated(branch=branch):
             return refused(
                 row, MergeRefusal.UNRELATED, f"{branch} shares no commit with {row.target}"
@@ -127,6 +130,7 @@ def _lay_out(
     home: Path,
     request: merging.MergeRequest,
     found: merging.Conflict,
+    unseen: Unseen,
 ) -> MergeConflict | ResolvedByGit:
     """Lay the conflict out in a scratch worktree, detached, with git's conflict markers.
 
@@ -134,7 +138,11 @@ def _lay_out(
     its merge is the resolution.
     """
     path = Path(row.merge.worktree)
-    stays = at_work(row) and not is_dirty(str(path)) and bring(path, found.onto)
+    stays = (
+        at_work(row)
+        and not is_dirty(str(path), for_reading(row.git_dir, str(path), unseen))
+        and bring(row.git_dir, path, found.onto, unseen)
+    )
     if not stays:
         path = scratch(home, row.id, f"merge-{row.merge.round}-{found.tip[:8]}")
     made = worker.call(
@@ -147,6 +155,7 @@ def _lay_out(
         message=f"Merge {found.branch} into {row.target}",
         author=request.author,
         at_onto=stays,
+        unseen=unseen,
     )
     if made.resolved is not None and made.resolved != row.merge.carried:
         return ResolvedByGit(made.resolved)

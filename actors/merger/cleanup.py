@@ -13,6 +13,7 @@ from actors.git.running.command import GitFailed
 from actors.git.running.errors import RepositoryError
 from actors.git.trees import worktrees
 from actors.git.trees.pins import pin
+from actors.git.trees.reach import Unseen
 from actors.git.users import keeping
 from actors.platform import disk
 from actors.platform.workers import WorkerDied
@@ -23,20 +24,20 @@ from bus.status import WorkflowStatus
 log = logging.getLogger("callboard.merger")
 
 
-def tidy(row: Workflow, home: Path, tested: Path) -> None:
+def tidy(row: Workflow, home: Path, tested: Path, unseen: Unseen) -> None:
     """Remove the worktrees of a workflow that is over.
 
     A task's worktree is removed only if it is clean and merged; otherwise its state is pinned, and
     it stays. The scratch worktrees of the merge are pinned and removed, and that of the tests
-    (`tested`) is removed. What cannot be removed stays, and is logged.
+    (`tested`) is removed. What cannot be removed stays, and is logged. `unseen` is for our git.
     """
     tip = read_ref(row.git_dir, HEADS + row.target) or ""
     landed = row.status == WorkflowStatus.COMPLETED
     for task in row.tasks:
         if task.worktree and Path(task.worktree).exists():
-            _one(row, home, task.worktree, f"{row.id}/{task.id}", tip, landed)
+            _one(row, home, task.worktree, f"{row.id}/{task.id}", tip, landed, unseen)
     for scratch in sorted((home / "worktrees" / row.id).glob(".merge-*")):
-        _one(row, home, str(scratch), f"{row.id}/{scratch.name.lstrip('.')}", tip, None)
+        _one(row, home, str(scratch), f"{row.id}/{scratch.name.lstrip('.')}", tip, None, unseen)
     with contextlib.suppress(GitFailed, RepositoryError, OSError):
         clear(row.git_dir, str(home), str(tested))
     for terminal in row.terminals():
@@ -55,7 +56,7 @@ def _remove_homes(directory: Path) -> None:
             log.warning("%s stays: %s", config_home, error)
 
 
-def keep(row: Workflow, task: Task, worker: OwnWorker) -> None:
+def keep(row: Workflow, task: Task, worker: OwnWorker, unseen: Unseen) -> None:
     """Pin the state of the worktree of a task that was given up; the worktree stays.
 
     The pin is `refs/callboard/WORKFLOW/TASK`, as at the end of a workflow.
@@ -63,19 +64,26 @@ def keep(row: Workflow, task: Task, worker: OwnWorker) -> None:
     if not Path(task.worktree).exists():
         return
     try:
-        worker.call(pin, row.git_dir, task.worktree, f"{row.id}/{task.id}")
+        worker.call(pin, row.git_dir, task.worktree, f"{row.id}/{task.id}", unseen)
     except (GitFailed, RepositoryError, OSError, WorkerDied) as error:
         log.warning("%s is not pinned: %s", task.worktree, error)
 
 
-def _one(row: Workflow, home: Path, path: str, name: str, tip: str, landed: bool | None) -> None:
+def _one(
+    row: Workflow,
+    home: Path,
+    path: str,
+    name: str,
+    tip: str,
+    landed: bool | None,
+    unseen: Unseen,
+) -> None:
     """`landed` None: it goes in any case, pinned before."""
+    at = (row.git_dir, str(home), path)
     try:
         if landed is None:
-            worktrees.remove(row.git_dir, str(home), path, merged_into=tip, pin_as=name)
-        elif not (
-            landed and worktrees.remove_merged(row.git_dir, str(home), path, merged_into=tip)
-        ):
-            pin(row.git_dir, path, name)
+            worktrees.remove(*at, merged_into=tip, pin_as=name, unseen=unseen)
+        elif not (landed and worktrees.remove_merged(*at, merged_into=tip, unseen=unseen)):
+            pin(row.git_dir, path, name, unseen)
     except (GitFailed, RepositoryError, OSError) as error:
         log.warning("%s stays: %s", path, error)

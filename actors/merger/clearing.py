@@ -18,6 +18,7 @@ from actors.git.running.command import GitFailed
 from actors.git.running.errors import RepositoryError
 from actors.git.trees import worktrees
 from actors.git.trees.leftovers import sweep
+from actors.git.trees.reach import Unseen
 from actors.platform import disk
 from actors.pty.ending import hosts_below
 from bus.results import Cleaned, Kept
@@ -33,7 +34,8 @@ class Clearing(msgspec.Struct, frozen=True):
     """What to clear: the row of a workflow that is over, in this home.
 
     `spared` maps branches that other workflows need to the reason for which they stay. With
-    `keep_outputs`, the files of the terminals stay. With `dry_run`, nothing is changed.
+    `keep_outputs`, the files of the terminals stay. With `dry_run`, nothing is changed. `unseen` is
+    for our git in the worktrees.
     """
 
     row: Workflow
@@ -41,6 +43,7 @@ class Clearing(msgspec.Struct, frozen=True):
     spared: dict[str, str]
     dry_run: bool = False
     keep_outputs: bool = False
+    unseen: Unseen = None
 
 
 def clear(asked: Clearing) -> Cleaned:
@@ -91,7 +94,8 @@ class _Clear:
         if not self._asked.dry_run:
             tip = read_ref(git_dir, HEADS + self._row.target) or ""
             try:
-                worktrees.remove(git_dir, home, path, merged_into=tip, pin_as=pin_as)
+                unseen = self._asked.unseen
+                worktrees.remove(git_dir, home, path, merged_into=tip, pin_as=pin_as, unseen=unseen)
             except (GitFailed, RepositoryError, OSError) as error:
                 self._kept.append(Kept(path, str(error)))
                 return False

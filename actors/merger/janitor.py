@@ -41,6 +41,7 @@ class Janitor(CompanyActor):
             self._spared(row),
             dry_run=message.dry_run,
             keep_outputs=message.keep_outputs,
+            unseen=self.stage.paths.unseen(self.stage.reader.plan(row.id).has_fence),
         )
         worker = self.stage.workers.hire("cleaning", CLEAR_SECONDS)
         try:

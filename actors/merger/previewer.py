@@ -77,12 +77,9 @@ class Previewer(CompanyActor):
             raise unknown("task", message.task)
         if not task.worktree:
             raise illegal(Reason.NO_BRANCH, f"{task.address} has no branch yet")
-        within = for_reading(
-            workflow.git_dir,
-            task.worktree,
-            self.stage.reader.plan(workflow.id).fences(task.address),
-            (self.stage.paths.home, self.stage.paths.sockets),
-        )
+        fenced = self.stage.reader.plan(workflow.id).fences(task.address)
+        unseen = self.stage.paths.unseen(fenced)
+        within = for_reading(workflow.git_dir, task.worktree, unseen)
         asked = (workflow.git_dir, task.worktree, task.base, task.tip, message.text, within)
         found = self._compute(branch_diff, *asked)
         found.task = task.address

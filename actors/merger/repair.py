@@ -6,6 +6,7 @@ import msgspec
 
 from actors.git.landing import resolution
 from actors.git.trees import worktrees
+from actors.git.trees.reach import Unseen
 from actors.merger.build import tip_in_conflict
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
@@ -21,7 +22,7 @@ class LaidOut(msgspec.Struct, frozen=True):
     start: str
 
 
-def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
+def check(row: Workflow, worker: OwnWorker, unseen: Unseen) -> ResolutionJudged:
     """Check the commit of the merge terminal, or what a person left in the worktree.
 
     A resolution must lose nothing of either side. A mended red tree descends from it already:
@@ -33,7 +34,12 @@ def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
     problems: tuple[resolution.Problem, ...] = ()
     if merge.stage == MergeStage.BY_HAND:
         checked = worker.call(
-            resolution.check_worktree, row.git_dir, merge.worktree, onto=merge.start, tip=tip
+            resolution.check_worktree,
+            row.git_dir,
+            merge.worktree,
+            onto=merge.start,
+            tip=tip,
+            unseen=unseen,
         )
         commit, problems = checked.head, checked.problems
     elif merge.files:
@@ -47,12 +53,12 @@ def check(row: Workflow, worker: OwnWorker) -> ResolutionJudged:
     return ResolutionJudged(address=row.address, commit=commit, problems=texts)
 
 
-def lay_out(row: Workflow, home: Path) -> LaidOut:
+def lay_out(row: Workflow, home: Path, unseen: Unseen) -> LaidOut:
     """Check the red tree out in a scratch worktree, for the terminal that is to mend it."""
     merge = row.merge
     path = Path(merge.worktree)
     if at_work(row):
-        bring(path, merge.commit)
+        bring(row.git_dir, path, merge.commit, unseen)
     else:
         path = scratch(home, row.id, f"merge-{merge.round}")
         mark = f"repair {merge.commit}\n"

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 from actors.git.running.command import GitRefused, git
+from actors.git.trees.reach import Unseen, for_writing
 from bus.rows import Workflow
 from bus.status import TerminalStatus
 
@@ -31,7 +32,7 @@ def at_work(row: Workflow) -> bool:
     return works and bool(row.merge.worktree) and Path(row.merge.worktree).is_dir()
 
 
-def bring(worktree: Path, commit: str) -> bool:
+def bring(git_dir: str, worktree: Path, commit: str, unseen: Unseen) -> bool:
     """Check a commit out in the worktree in which the merge terminal works.
 
     Return False if changes of the terminal are in the way; they stay. (The repair of a red tree
@@ -41,6 +42,7 @@ def bring(worktree: Path, commit: str) -> bool:
         git(
             *("checkout", "-q", "--detach", commit),
             at=str(worktree),
+            within=for_writing(git_dir, str(worktree), unseen),
             refusals="would be overwritten|resolve your current index first",
         )
     except GitRefused as error:

@@ -26,6 +26,10 @@ class Paths(msgspec.Struct):
         """Return the directory in which the host of one incarnation keeps its files."""
         return self.home / "terminals" / address.strip("/") / str(incarnation)
 
+    def unseen(self, fenced: bool) -> tuple[str, ...] | None:
+        """Return what our git must not see in the worktree of an agent; None without a sandbox."""
+        return (str(self.home), str(self.sockets)) if fenced else None
+
     def kept(self, workflow: str) -> Path:
         """Return the directory with the copy of the repository's shared files of a workflow."""
         return self.home / "repositories" / workflow

@@ -98,7 +98,9 @@ class SetUp:
         if workflow is None:
             return False
         secret = stage.reader.proof("kept set-ups")
-        recipe = kept.recipe(stage.paths.home, secret, workflow.git_dir, self._port.plan)
+        plan = self._port.plan
+        unseen = stage.paths.unseen(plan.fences(self._port.row.task))
+        recipe = kept.recipe(stage.paths.home, secret, workflow.git_dir, plan, unseen)
         if recipe is None:
             return False
         worker = stage.workers.hire("set-up", KEEP_SECONDS)

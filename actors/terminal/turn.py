@@ -179,7 +179,6 @@ class Turn:
             within=for_reading(
                 workflow.git_dir,
                 task.worktree,
-                port.plan.fences(task.address),
-                (port.stage.paths.home, port.stage.paths.sockets),
+                port.stage.paths.unseen(port.plan.fences(task.address)),
             ),
         )

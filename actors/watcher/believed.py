@@ -10,5 +10,4 @@ def believed(stage: Stage, workflow: str, branch: Branch) -> Within:
     """Return the repository of a branch's worktree, and the sandbox for our git there."""
     git_dir, _ = stage.reader.repository(workflow)
     fenced = stage.reader.plan(workflow).fences(branch.address)
-    hidden = (stage.paths.home, stage.paths.sockets)
-    return for_reading(git_dir, branch.worktree, fenced, hidden)
+    return for_reading(git_dir, branch.worktree, stage.paths.unseen(fenced))

@@ -5,6 +5,7 @@ asked about, and on the objects that a clone gets.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,12 @@ def test_no_filter_of_a_nested_repository_runs(repo: Path, trap: Path) -> None:
     assert list(changed(str(repo))) == []
     assert is_dirty(str(repo))  # by libgit2, which runs none
     assert not isinstance(Examination(str(repo)).look(0.0), Dirty)
-    (repo / "new").write_text("n\n")
-    kept = pin(str(repo / ".git"), str(repo), "x")
+    place = repo.parent / "worktree"
+    user_git(repo, "worktree", "add", "-q", "--detach", str(place))
+    shutil.copytree(repo / "nested", place / "nested", dirs_exist_ok=True)
+    (place / "new").write_text("n\n")
+    trap.unlink(missing_ok=True)
+    kept = pin(str(repo / ".git"), str(place), "x")
     assert kept.unpinned == ("nested",)
     assert user_git(repo, "show", f"{kept.ref}:new") == "n"
     assert not trap.exists()

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from actors.git.landing.resolution import Materialized, check_worktree, materialize
 from actors.git.reading.branch_diff import branch_diff
 from actors.git.reading.changes import changed
 from actors.git.reading.examination import Clean, Examination, Unknown
+from actors.git.reading.identity import CALLBOARD
+from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.places import Within
-from actors.git.trees import reach, worktrees
+from actors.git.trees import kept, reach, torn, worktrees
+from actors.git.trees.pins import pin
+from actors.git.users.repository import is_dirty
+from actors.merger.scratch import bring
 from actors.platform import sandbox
 from actors.terminal.missing import Place, missing
 from tests.doors.acting import Acting
@@ -30,6 +36,8 @@ class Scene:
         self.ran = tmp_path / "ran"
         self.filter = f"touch {self.ran}; cat"
         self.within = Within(str(Path(self.repo.git_dir).resolve()))
+        self.home = str(tmp_path)
+        self.at = (self.repo.git_dir, str(self.tree))
 
     def plant(self, where: Path) -> None:
         """A repository of the agent, with a filter for every file, at the worktree's files."""
@@ -96,6 +104,124 @@ def test_no_filter_of_a_nested_repository_runs_when_a_turn_has_ended(scene: Scen
     assert not scene.ran.exists()
 
 
+FENCED = pytest.mark.parametrize("fenced", [False, pytest.param(True, marks=fenced_only)])
+
+
+@pytest.fixture
+def redirected(scene: Scene, tmp_path: Path) -> Scene:
+    """The worktree, changed, and its `.git` names the agent's own repository."""
+    (scene.tree / "a").write_text("changed, and of another length\n")
+    scene.plant(tmp_path)
+    return scene
+
+
+def unseen(fenced: bool) -> reach.Unseen:
+    return () if fenced else None
+
+
+@FENCED
+def test_a_pin_is_of_the_repository_s_own_worktree(redirected: Scene, fenced: bool) -> None:
+    made = pin(*redirected.at, "w/a", unseen(fenced))
+    assert redirected.repo.git("show", f"{made.ref}:a") == "changed, and of another length"
+    assert redirected.repo.git("rev-parse", f"{made.ref}^") == redirected.base
+    assert not redirected.ran.exists()
+
+
+@FENCED
+def test_a_worktree_is_kept_and_removed_by_what_the_repository_knows(
+    redirected: Scene, fenced: bool
+) -> None:
+    git_dir, tree = redirected.at
+    at, base, hidden = (git_dir, redirected.home, tree), redirected.base, unseen(fenced)
+    assert is_dirty(tree, reach.for_reading(git_dir, tree, hidden))
+    assert not worktrees.remove_merged(*at, merged_into=base, unseen=hidden)
+    removed = worktrees.remove(*at, merged_into=base, pin_as="w/a", unseen=hidden)
+    assert removed.pin is not None
+    assert redirected.repo.git("show", f"{removed.pin.ref}:a") == "changed, and of another length"
+    assert not redirected.tree.exists()
+    assert not redirected.ran.exists()
+
+
+def test_a_worktree_with_a_redirected_git_file_is_not_used_again(redirected: Scene) -> None:
+    git_dir, tree = redirected.at
+    with pytest.raises(RepositoryError, match="names another repository") as refused:
+        worktrees.add(git_dir, redirected.home, tree, branch="w", base=redirected.base, owner="w")
+    assert refused.value.rule == Rule.NOT_OURS
+    redirected.repo.git("worktree", "repair", tree)  # what its help says
+    worktrees.add(git_dir, redirected.home, tree, branch="w", base=redirected.base, owner="w")
+    assert not redirected.ran.exists()
+
+
+def test_a_torn_index_is_made_again_in_the_repository_s_own_worktree(redirected: Scene) -> None:
+    admin = redirected.within.admin(str(redirected.tree))
+    (admin / "index").write_bytes(b"")
+    assert torn.mend_worktree(admin, str(redirected.tree), "main") == ["index"]
+    assert (admin / "index").stat().st_size
+    assert not redirected.ran.exists()
+
+
+@FENCED
+def test_a_kept_setup_is_of_the_repository_s_own_worktree(
+    redirected: Scene, fenced: bool, tmp_path: Path
+) -> None:
+    recipe = kept.Recipe(
+        store=str(tmp_path / "setups"),
+        secret="s",
+        git_dir=redirected.repo.git_dir,
+        repo=str(redirected.repo.path),
+        target="main",
+        setup=["true"],
+        inputs=["a"],
+        copied=[],
+        path="/usr/bin",
+        unseen=unseen(fenced),
+    )
+    assert not kept.keep(recipe, str(redirected.tree))  # a file of the target is changed
+    (redirected.tree / "a").write_text("a\n")
+    assert kept.keep(recipe, str(redirected.tree))
+    assert not redirected.ran.exists()
+
+
+@FENCED
+def test_a_conflict_is_laid_out_and_judged_in_the_repository_s_own_worktree(
+    redirected: Scene, fenced: bool
+) -> None:
+    repo, base = redirected.repo, redirected.base
+    git_dir, tree = redirected.at
+    (redirected.tree / "a").write_text("a\n")
+    ours = repo.commit("ours", {"a": "ours\n"})
+    repo.git("checkout", "-q", "-b", "theirs", base)
+    tip = repo.commit("theirs", {"a": "theirs\n"})
+    hidden = unseen(fenced)
+    assert bring(git_dir, redirected.tree, ours, hidden)
+    assert (redirected.tree / "a").read_text() == "ours\n"
+    laid = materialize(
+        git_dir,
+        redirected.home,
+        tree,
+        onto=ours,
+        tip=tip,
+        message="m",
+        author=CALLBOARD,
+        at_onto=True,
+        unseen=hidden,
+    )
+    assert laid == Materialized(tree, None)
+    assert ">>>>>>>" in (redirected.tree / "a").read_text()
+    checked = check_worktree(git_dir, tree, onto=ours, tip=tip, unseen=hidden)
+    assert checked.head == ours
+    assert {problem.kind for problem in checked.problems} == {"uncommitted", "not_merged"}
+    assert not redirected.ran.exists()
+
+
+def test_an_agent_s_git_file_says_not_what_its_sandbox_opens(
+    redirected: Scene, tmp_path: Path
+) -> None:
+    writable, _ = reach.of_branch(Path(redirected.repo.git_dir), redirected.tree, "feat/a")
+    assert not any(path.is_relative_to(tmp_path / "evil") for path in writable)
+    assert redirected.within.admin(str(redirected.tree)) in writable
+
+
 @fenced_only
 def test_our_git_in_a_fenced_worktree_runs_in_a_sandbox(scene: Scene, tmp_path: Path) -> None:
     """A filter of the user's that lies in the repository is the agent's program there."""
@@ -105,12 +231,12 @@ def test_our_git_in_a_fenced_worktree_runs_in_a_sandbox(scene: Scene, tmp_path: 
     (scene.tree / ".gitattributes").write_text("* filter=own\n")
     (hidden / "callboard.db").touch()
     (scene.tree / "a").write_text("b\n")
-    fenced = reach.for_reading(scene.repo.git_dir, str(scene.tree), True, (hidden,))
+    fenced = reach.for_reading(scene.repo.git_dir, str(scene.tree), (str(hidden),))
     assert list(changed(str(scene.tree), within=fenced)) == ["a"]
     assert not scene.ran.exists()
     diff = branch_diff(scene.repo.git_dir, str(scene.tree), scene.base, scene.base, True, fenced)
     assert "callboard.db" not in diff.text
-    list(changed(str(scene.tree), within=reach.for_reading(scene.repo.git_dir, "", False, ())))
+    list(changed(str(scene.tree), within=reach.for_reading(scene.repo.git_dir, "", None)))
     assert scene.ran.exists()
 
 

@@ -19,10 +19,12 @@ from actors.git.merging.room import room
 from actors.git.reading.examination import Clean, Dirty, Unknown, examine
 from actors.git.reading.graph import descends
 from actors.git.reading.identity import Identity
-from actors.git.running.command import git, git_line
+from actors.git.running.command import git
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
 from actors.git.running.names import shown
+from actors.git.running.places import Within
+from actors.git.trees.reach import Unseen, for_reading, for_writing
 from actors.git.trees.worktrees import SCRATCH, discard, guard, make, mark_of, registered, set_mark
 from actors.git.users.repository import is_dirty
 
@@ -69,11 +71,12 @@ def materialize(
     message: str,
     author: Identity,
     at_onto: bool = False,
+    unseen: Unseen = None,
 ) -> Materialized:
     """Lay out the merge of `tip` into `onto` in a worktree at `path`.
 
     A repeated call leaves the worktree as it is. With `at_onto`, the worktree exists already, clean
-    and at `onto`, because someone works in it; the merge is made there.
+    and at `onto`, because someone works in it; the merge is made there, with `unseen` in a sandbox.
 
     Raise `RepositoryError` PATH_IN_THE_WAY if another merge is there, or anything else in which
     someone may have worked. `worktrees.remove` pins and removes it.
@@ -83,37 +86,46 @@ def materialize(
     name = registered(git_dir, path)
     if name is not None and mark_of(git_dir, name) == mark:
         return Materialized(path, _commit_of(git_dir, path, onto, tip))
+    within = for_writing(git_dir, path, unseen if at_onto else None)
     if name is None or not at_onto:
         if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
             discard(git_dir, home, path)
         # Until the merge is laid out, the worktree is only scratch: a repeated call makes it anew.
         name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
     env = author.variables()
+    own = ("-c", "rerere.enabled=false") if within.fence is not None else ()  # it is shared
     options = ("--no-ff", "--no-commit", "-m", message)
-    git("merge", *options, tip, at=path, env=env, codes=(0, 1))
-    if not git("ls-files", "--unmerged", at=path):
-        git("commit", "-q", "--no-verify", "--no-edit", at=path, env=env)
+    git(*own, "merge", *options, tip, at=path, env=env, codes=(0, 1), within=within)
+    if not git("ls-files", "--unmerged", at=path, within=within):
+        git("commit", "-q", "--no-verify", "--no-edit", at=path, env=env, within=within)
     set_mark(git_dir, name, mark)
     return Materialized(path, _commit_of(git_dir, path, onto, tip))
 
 
-def check_worktree(git_dir: str, path: str, *, onto: str, tip: str) -> Checked:
+def check_worktree(
+    git_dir: str, path: str, *, onto: str, tip: str, unseen: Unseen = None
+) -> Checked:
     """Check that everything in the worktree is committed and its HEAD is a good resolution."""
-    head = git_line("rev-parse", "HEAD", at=path)
+    within = for_reading(git_dir, path, unseen)
+    head = _head(path, within)
     settle(git_dir)
     problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
-    if text := _uncommitted(path):
+    if text := _uncommitted(path, within):
         problems.insert(0, Problem("uncommitted", "", 0, text))
     return Checked(head, tuple(problems))
 
 
-def _uncommitted(path: str) -> str:
+def _uncommitted(path: str, within: Within) -> str:
     """Return why the worktree is not clean or not known to be; "" if it is clean."""
-    match examine(path):
+    match examine(path, within):
         case Dirty(reason=reason) | Unknown(reason=reason):
             return reason
         case Clean():
-            return "there are changes that are not committed" if is_dirty(path) else ""
+            return "there are changes that are not committed" if is_dirty(path, within) else ""
+
+
+def _head(path: str, within: Within) -> str:
+    return os.fsdecode(git("rev-parse", "HEAD", at=path, within=within)).strip()
 
 
 def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[Problem, ...]:
@@ -141,7 +153,7 @@ def check_resolution(git_dir: str, *, onto: str, tip: str, head: str) -> tuple[P
 
 
 def _commit_of(git_dir: str, path: str, onto: str, tip: str) -> str | None:
-    head = git_line("rev-parse", "HEAD", at=path)
+    head = _head(path, Within(git_dir))
     repo = opened(git_dir)
     return head if head != onto and descends(repo, tip, head) else None
 

@@ -58,9 +58,9 @@ _AGAIN: Final = 0.05
 """Seconds between two looks of `examine`."""
 
 
-def examine(worktree: str, patience: float = PATIENCE) -> Verdict:
+def examine(worktree: str, within: Within | None = None, patience: float = PATIENCE) -> Verdict:
     """Look until there is an answer, at most `patience` seconds. Blocks; for a worker process."""
-    looks = Examination(worktree)
+    looks = Examination(worktree, within)
     end = time.monotonic() + patience
     while isinstance(found := looks.look(time.monotonic()), Unknown) and time.monotonic() < end:
         time.sleep(_AGAIN)  # no event tells that another program has stopped writing

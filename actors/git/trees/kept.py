@@ -33,10 +33,11 @@ import msgspec
 from actors.git.reading.changes import changed
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import HEADS, read_ref
-from actors.git.running.command import git, git_line, split0
+from actors.git.running.command import git, split0
 from actors.git.running.library import opened
-from actors.git.running.places import place_within
+from actors.git.running.places import Within, place_within
 from actors.git.trees.copies import to_copy
+from actors.git.trees.reach import Unseen, for_reading
 from bus.environment import with_plans
 from bus.plan import Plan
 
@@ -64,6 +65,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns of the files that the plan copies; they are in no result."""
     path: str
     """`PATH`, in which the program of `setup` is found."""
+    unseen: Unseen = None
+    """For our git in the worktrees in which `setup` runs."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -92,7 +95,9 @@ class _Unfit(Exception):
     """A result cannot be kept, or does not agree with its record."""
 
 
-def recipe(home: Path, secret: str, git_dir: str, plan: Plan) -> Recipe | None:
+def recipe(
+    home: Path, secret: str, git_dir: str, plan: Plan, unseen: Unseen = None
+) -> Recipe | None:
     """Return the recipe of a plan; None if its `setup` is to run in each tree."""
     if not plan.setup or not plan.setup_inputs:
         return None
@@ -106,6 +111,7 @@ def recipe(home: Path, secret: str, git_dir: str, plan: Plan) -> Recipe | None:
         inputs=plan.setup_inputs,
         copied=plan.copy,
         path=with_plans(plan.environment).get("PATH", ""),
+        unseen=unseen,
     )
 
 
@@ -115,13 +121,16 @@ def keep(recipe: Recipe, worktree: str) -> bool:
     Raises `OSError` or `GitFailed`.
     """
     key = _key(recipe, worktree)
-    if not key or not _is_of_target(recipe, worktree) or any(changed(worktree)):
+    within = for_reading(recipe.git_dir, worktree, recipe.unseen)
+    if not key or not _is_of_target(recipe, worktree, within):
+        return False
+    if any(changed(worktree, within=within)):
         return False
     store = Path(recipe.store)
     store.mkdir(mode=0o700, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=store))
     try:
-        entries, named = _take(worktree, aside / "files", _made(recipe, worktree))
+        entries, named = _take(worktree, aside / "files", _made(recipe, worktree, within))
         record = Record(key, worktree if named else "", entries)
         data = msgspec.json.encode(record)
         (aside / "record").write_bytes(_code(recipe, data) + data)
@@ -173,15 +182,16 @@ def _key(recipe: Recipe, worktree: str) -> str:
     return hashlib.sha256(msgspec.json.encode([parts, sorted(digests)])).hexdigest()[:32]
 
 
-def _is_of_target(recipe: Recipe, worktree: str) -> bool:
-    head = git_line("rev-parse", "HEAD", at=worktree)
+def _is_of_target(recipe: Recipe, worktree: str, within: Within) -> bool:
+    head = os.fsdecode(git("rev-parse", "HEAD", at=worktree, within=within)).strip()
     tip = read_ref(recipe.git_dir, HEADS + recipe.target) or ""
     return descends(opened(recipe.git_dir), head, tip)
 
 
-def _made(recipe: Recipe, worktree: str) -> list[str]:
+def _made(recipe: Recipe, worktree: str, within: Within) -> list[str]:
     """Return the untracked files and directories of a worktree, without those copied into it."""
-    found = split0(git("ls-files", "--others", "--directory", "-z", at=worktree))
+    asked = ("ls-files", "--others", "--directory", "-z")
+    found = split0(git(*asked, at=worktree, within=within))
     place = place_within(recipe.repo)
     copied = {str(place / name) for name in to_copy(Path(recipe.repo), recipe.copied)}
     return [

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,8 +18,10 @@ from actors.git.reading.refs import read_ref
 from actors.git.running.command import git, git_line
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
+from actors.git.running.places import Within
 from actors.git.running.stale import release
-from actors.platform.files import read_line
+from actors.git.trees.reach import Unseen, for_writing
+from actors.platform.files import open_regular, read_line
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Callboard",
@@ -39,30 +40,35 @@ class Pin(msgspec.Struct, frozen=True):
     """Directories that are repositories of their own: the pin keeps only the id of their HEAD."""
 
 
-def pin(git_dir: str, worktree: str, name: str) -> Pin:
+def pin(git_dir: str, worktree: str, name: str, unseen: Unseen = None) -> Pin:
     """Write the state of `worktree` as a commit to `refs/callboard/NAME`.
 
     The commit's tree has every changed and untracked (not ignored) file as it is on disk, conflict
     markers included. Its parents are HEAD and the commits being merged. With nothing uncommitted
     the pin is HEAD itself. An older pin of that name stays reachable as a further parent.
 
-    The pin is durable on return. Hooks do not run. Raise `GitFailed` when a file cannot be read;
-    then nothing is pinned.
+    The repository is believed, and not the worktree's `.git`. With `unseen`, git runs in a sandbox.
+
+    The pin is durable on return. Hooks do not run. Raise `GitFailed` when a file cannot be read,
+    `OSError` when the repository knows no such worktree; then nothing is pinned.
     """
     ref = f"refs/callboard/{name}"
-    head = git_line("rev-parse", "HEAD", at=worktree)
-    tree, unpinned = _tree_of(worktree)
-    parents = [head, *_merge_heads(worktree)]
+    within = for_writing(git_dir, worktree, unseen)
+    admin = within.admin(worktree)
+    head = os.fsdecode(git("rev-parse", "HEAD", at=worktree, within=within)).strip()
+    tree = _tree_of(worktree, within, admin)
+    unpinned = _nested(git_dir, worktree, tree)
+    parents = [head, *_merge_heads(admin)]
     older = read_ref(git_dir, ref)
     repo = opened(git_dir)
-    if len(parents) == 1 and tree == git_line("rev-parse", "HEAD^{tree}", at=worktree):
+    if len(parents) == 1 and tree == git_line("rev-parse", f"{head}^{{tree}}", at=git_dir):
         oid = head
     elif older is not None and _says(repo, older, tree, parents):
         oid = older
     else:
-        oid = _commit(worktree, tree, parents)
+        oid = _commit(git_dir, worktree, tree, parents)
     if older is not None and not _reaches(repo, oid, older):
-        oid = _commit(worktree, tree, [*parents, older])
+        oid = _commit(git_dir, worktree, tree, [*parents, older])
     if oid != older:
         release(git_dir, ref)
         message = "callboard: pin"
@@ -71,42 +77,51 @@ def pin(git_dir: str, worktree: str, name: str) -> Pin:
     return Pin(ref, oid, unpinned)
 
 
-def _tree_of(worktree: str) -> tuple[str, tuple[str, ...]]:
-    index = Path(
-        git_line("rev-parse", "--path-format=absolute", "--git-path", "index", at=worktree)
-    )
-    with tempfile.TemporaryDirectory(dir=index.parent, prefix="callboard-pin-") as scratch:
+def _tree_of(worktree: str, within: Within, admin: Path) -> str:
+    index = admin / "index"
+    with tempfile.TemporaryDirectory(dir=admin, prefix="callboard-pin-") as scratch:
         copy = Path(scratch, "index")
         if index.exists():
-            shutil.copy2(index, copy)
+            _copy(index, copy)
+        _add_all(worktree, within, copy)
         env = {"GIT_INDEX_FILE": str(copy)}
-        _add_all(worktree, env)
-        tree = git_line("write-tree", at=worktree, env=env)
-    return tree, _nested(worktree, tree)
+        said = git("write-tree", at=worktree, env=env, within=within)
+    return os.fsdecode(said).strip()
 
 
-def _add_all(worktree: str, env: Mapping[str, str]) -> None:
+def _copy(index: Path, copy: Path) -> None:
+    """Copy an index with its time, by which git knows files that may have changed since."""
+    fd = open_regular(index)
+    with os.fdopen(fd, "rb") as source, copy.open("wb") as goal:
+        shutil.copyfileobj(source, goal)
+        found = os.fstat(fd)
+    os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _add_all(worktree: str, within: Within, index: Path) -> None:
     """Stage all changes as `git add -A` does, but run no filters of nested repositories."""
-    listed = git("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", at=worktree, env=env)
+    env = {"GIT_INDEX_FILE": str(index)}
+    asked = ("ls-files", "-z", "-m", "-d", "-o", "--exclude-standard")
+    listed = git(*asked, at=worktree, env=env, within=within)
     names = sorted({name.rstrip(b"/") for name in listed.split(b"\0") if name})
     stdin = b"".join(name + b"\0" for name in names)
-    git("update-index", "--add", "--remove", "-z", "--stdin", at=worktree, env=env, stdin=stdin)
+    put = ("update-index", "--add", "--remove", "-z", "--stdin")
+    git(*put, at=worktree, env=env, stdin=stdin, within=within)
 
 
-def _nested(worktree: str, tree: str) -> tuple[str, ...]:
+def _nested(git_dir: str, worktree: str, tree: str) -> tuple[str, ...]:
     """Return the nested repositories, whose own state the pin does not keep."""
     links = [
         line.split("\t", 1)[1]
-        for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=worktree)).split("\0")
+        for line in os.fsdecode(git("ls-tree", "-r", "-z", tree, at=git_dir)).split("\0")
         if line.startswith("160000")
     ]
     return tuple(link for link in links if Path(worktree, link, ".git").exists())
 
 
-def _merge_heads(worktree: str) -> list[str]:
-    path = git_line("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD", at=worktree)
+def _merge_heads(admin: Path) -> list[str]:
     try:
-        return read_line(path).split()
+        return read_line(admin / "MERGE_HEAD").split()
     except FileNotFoundError:
         return []
 
@@ -122,9 +137,9 @@ def _reaches(repo: pygit2.Repository, oid: str, older: str) -> bool:
     return descends(repo, older, oid)
 
 
-def _commit(worktree: str, tree: str, parents: list[str]) -> str:
+def _commit(git_dir: str, worktree: str, tree: str, parents: list[str]) -> str:
     stamp = f"{int(time.time())} +0000"
     env = {**_IDENTITY, "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
     options = [option for parent in parents for option in ("-p", parent)]
     message = f"State of {Path(worktree).name}, uncommitted work included"
-    return git_line("commit-tree", tree, *options, "-m", message, at=worktree, env=env)
+    return git_line("commit-tree", tree, *options, "-m", message, at=git_dir, env=env)

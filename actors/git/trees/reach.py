@@ -4,8 +4,11 @@ from pathlib import Path
 
 from actors.git.reading.refs import HEADS
 from actors.git.running.places import Within
-from actors.platform.files import read_line
 from actors.platform.sandbox import Limits
+
+Unseen = tuple[str, ...] | None
+"""The runtime's own directories, which our git does not see in its sandbox in an agent's worktree.
+None where that agent has no sandbox: our git has none there either."""
 
 
 def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], list[Path]]:
@@ -21,14 +24,13 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
     other refs are in neither list.
 
     Raises:
-        OSError: A directory cannot be made, or the worktree's `.git` cannot be read.
-        ValueError: The worktree's `.git` does not name a git directory.
+        OSError: A directory cannot be made, or the repository knows no such worktree.
     """
     ref = Path(HEADS + branch)
     places = [common / ref.parent, common / "logs" / ref.parent] if branch else []
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
-    admin = _admin(worktree)
+    admin = Within(str(common)).admin(str(worktree))
     writable = [worktree, common / "objects", *places, admin]
     own = admin / "config.worktree"  # it may name filters, which our git would run outside
     own.touch()
@@ -37,23 +39,29 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
     return writable, read_only
 
 
-def for_reading(git_dir: str, worktree: str, fenced: bool, hidden: tuple[Path, ...]) -> Within:
-    """Return what our git believes of a worktree in which it only reads, and its sandbox there.
-
-    `fenced` says that the agent of this worktree has a sandbox. `hidden` are the runtime's own
-    directories.
-    """
-    if not fenced:
+def for_reading(git_dir: str, worktree: str, unseen: Unseen) -> Within:
+    """Return what our git believes of a worktree in which it only reads, and its sandbox there."""
+    if unseen is None:
         return Within(git_dir)
-    unseen = tuple(map(str, hidden))
     seen = (worktree, git_dir)
     fence = Limits(cwd=worktree, read_only=seen, hidden=unseen, network=False)
     return Within(git_dir, fence)
 
 
-def _admin(worktree: Path) -> Path:
-    """Return the admin directory of a linked worktree. Raise `OSError` or `ValueError`."""
-    text = read_line(worktree / ".git")
-    if not text.startswith("gitdir: "):
-        raise ValueError(f"{worktree}/.git does not name a git directory")
-    return Path(worktree, text.removeprefix("gitdir: ").strip())
+def for_writing(git_dir: str, worktree: str, unseen: Unseen) -> Within:
+    """Return the same for a worktree in which our git writes, on no branch.
+
+    It writes the files, the objects and the worktree's own admin directory, and no ref. Raise
+    `OSError` if the repository knows no such worktree.
+    """
+    if unseen is None:
+        return Within(git_dir)
+    writable, read_only = of_branch(Path(git_dir), Path(worktree), "")
+    fence = Limits(
+        cwd=worktree,
+        writable=tuple(map(str, writable)),
+        read_only=tuple(map(str, read_only)),
+        hidden=unseen,
+        network=False,
+    )
+    return Within(git_dir, fence)

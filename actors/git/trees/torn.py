@@ -12,6 +12,7 @@ from pathlib import Path
 from actors.git.reading.reflog import entries
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitUnknown, git
+from actors.git.running.places import Within
 from actors.platform import disk
 
 _FEW = 4
@@ -80,7 +81,7 @@ def mend_worktree(admin: Path, path: str, branch: str) -> list[str]:
         mended.append("HEAD")
     if _holds_nothing(admin / "index"):
         (admin / "index").unlink(missing_ok=True)
-        git("read-tree", "HEAD", at=path)
+        git("read-tree", "HEAD", at=path, within=Within(str(admin.parents[1])))
         mended.append("index")
     return mended
 

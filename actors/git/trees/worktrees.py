@@ -39,10 +39,11 @@ from actors.git.running.durable import settle
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import opened
 from actors.git.running.names import read_name
-from actors.git.running.places import own_git_dir
+from actors.git.running.places import Within
 from actors.git.running.stale import release
 from actors.git.trees import torn
 from actors.git.trees.pins import Pin, pin
+from actors.git.trees.reach import Unseen, for_reading
 from actors.git.users.repository import is_dirty, worktree_path
 from actors.platform import disk
 from actors.platform.files import NAME, read_bounded
@@ -97,10 +98,11 @@ def add(
     if name is not None and not (there and _is_complete(git_dir, name)):
         throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
         name = None
-    elif there and name is not None and own_git_dir(path) is None:
+    elif there and name is not None and worktree_path(git_dir, name) is None:
         raise RepositoryError(
             Rule.NOT_OURS,
-            f"the worktree {path} has lost its .git",
+            f"the worktree {path} has lost its .git, or it names another repository",
+            f"move {path}/.git away if it is a directory; "
             f"git --git-dir={quote(git_dir)} worktree repair {quote(path)}",
         )
     if name is None:
@@ -118,12 +120,15 @@ def add(
     return Worktree(path=path, name=name, branch=branch, base=base, tip=tip)
 
 
-def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str) -> Removed:
+def remove(
+    git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str, unseen: Unseen = None
+) -> Removed:
     """Remove the worktree at `path`; keep its branch.
 
     The state is pinned first as `refs/callboard/PIN_AS`, unless the worktree is clean (nothing
     changed, nothing untracked) and all of its commits are reachable from `merged_into`, an object
-    id. Ignored files are removed. If there is no worktree, nothing happens.
+    id. Ignored files are removed. If there is no worktree, nothing happens. `unseen` is as for
+    `pin`.
 
     Raise `RepositoryError`: NOT_OURS if `path` is not a registered worktree under the home,
     NESTED_REPOSITORY if it holds a repository that a pin cannot keep.
@@ -138,8 +143,9 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
             Rule.NOT_OURS, f"{path} is not a worktree of {git_dir}", "remove it by hand"
         )
     kept = None
-    if _is_complete(git_dir, name) and not _nothing_to_lose(git_dir, path, name, merged_into):
-        kept = pin(git_dir, path, pin_as)
+    is_safe = not _is_complete(git_dir, name)
+    if not (is_safe or _nothing_to_lose(git_dir, path, name, merged_into, unseen)):
+        kept = pin(git_dir, path, pin_as, unseen)
         if kept.unpinned:
             raise RepositoryError(
                 Rule.NESTED_REPOSITORY,
@@ -150,7 +156,9 @@ def remove(git_dir: str, home: str, path: str, *, merged_into: str, pin_as: str)
     return Removed(kept)
 
 
-def remove_merged(git_dir: str, home: str, path: str, *, merged_into: str) -> bool:
+def remove_merged(
+    git_dir: str, home: str, path: str, *, merged_into: str, unseen: Unseen = None
+) -> bool:
     """Remove the worktree at `path` if nothing could be lost; return whether it was removed.
 
     Nothing could be lost if it is clean and all its commits are reachable from `merged_into`. Raise
@@ -158,7 +166,7 @@ def remove_merged(git_dir: str, home: str, path: str, *, merged_into: str) -> bo
     """
     guard(git_dir, home, path)
     name = registered(git_dir, path)
-    if name is None or not _nothing_to_lose(git_dir, path, name, merged_into):
+    if name is None or not _nothing_to_lose(git_dir, path, name, merged_into, unseen):
         return False
     throw_away(git_dir, path, name)
     return True
@@ -208,29 +216,30 @@ def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = F
     name = registered(git_dir, path)
     if name is None:
         raise AssertionError("git registers what it adds")
-    _stay_inside(git_dir, path)
+    _stay_inside(git_dir, path, name)
     if detach:  # tests and merges need the whole commit
         Path(git_dir, "worktrees", name, "info", "sparse-checkout").unlink(missing_ok=True)
     sparse = ("-c", "core.sparseCheckout=false") if detach else ()
     each_core = ("-c", "checkout.workers=0")
     reset = (*sparse, *each_core, "reset", "-q", "--hard", "--no-recurse-submodules")
-    git(*reset, at=path)  # filters run here, and may hang
+    git(*reset, at=path, within=Within(git_dir))  # filters run here, and may hang
     set_mark(git_dir, name, mark)
     return name
 
 
-def _stay_inside(git_dir: str, path: str) -> None:
+def _stay_inside(git_dir: str, path: str, name: str) -> None:
     """Make sure that a git started at `path` works there, and not in the user's checkout.
 
     This holds for our own git and for an agent's. Raise `RepositoryError` DISPLACED if the
     repository's settings prevent it.
     """
-    if _acts_at(path):
+    admin = Path(git_dir, "worktrees", name).resolve()
+    if _acts_at(path, admin):
         return
-    own = f"{own_git_dir(path)}/config.worktree"  # read if extensions.worktreeConfig is on
+    own = f"{admin}/config.worktree"  # read if extensions.worktreeConfig is on
     git("config", "--file", own, "core.worktree", str(Path(path).resolve()), at=git_dir)
     git("config", "--file", own, "core.bare", "false", at=git_dir)
-    if not _acts_at(path):
+    if not _acts_at(path, admin):
         raise RepositoryError(
             Rule.DISPLACED,
             f"the settings core.worktree or core.bare of {git_dir} send git from {path} elsewhere",
@@ -238,8 +247,8 @@ def _stay_inside(git_dir: str, path: str) -> None:
         )
 
 
-def _acts_at(path: str) -> bool:
-    """Return whether git, started at `path`, works there. Git itself is asked."""
+def _acts_at(path: str, admin: Path) -> bool:
+    """Return whether git, started at `path`, works there with `admin`. Git itself is asked."""
     said = git(
         *("rev-parse", "--path-format=absolute", "--show-toplevel", "--absolute-git-dir"),
         at=path,
@@ -247,7 +256,7 @@ def _acts_at(path: str) -> bool:
         codes=(0, 128),
     )
     lines = os.fsdecode(said).splitlines()
-    return lines == [str(Path(path).resolve()), str(own_git_dir(path))]
+    return lines == [str(Path(path).resolve()), str(admin)]
 
 
 @contextlib.contextmanager
@@ -341,11 +350,11 @@ def _refuse_other_checkout(git_dir: str, branch: str) -> None:
             )
 
 
-def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str) -> bool:
+def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str, unseen: Unseen) -> bool:
     try:
-        if is_dirty(path):
+        if is_dirty(path, for_reading(git_dir, path, unseen)):
             return False
-    except GitFailed:
+    except (GitFailed, OSError):
         return False  # unknown is not clean
     repo = opened(git_dir)
     state = RefScanner(git_dir).scan()

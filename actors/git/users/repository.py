@@ -30,7 +30,7 @@ from actors.git.reading.refs import HEADS, RefScanner
 from actors.git.running.command import GitFailed, git, is_installed
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.names import read_name, shown
-from actors.git.running.places import NOT_THERE, is_bare, main_workdir, own_git_dir
+from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir
 from actors.git.users import programs, settings
 from actors.git.users.branches import check_name, check_together
 
@@ -189,14 +189,14 @@ def worktree_path(git_dir: str, name: str) -> str | None:
     return str(place) if own_git_dir(place) == admin.resolve() else None
 
 
-def is_dirty(worktree: str) -> bool:
+def is_dirty(worktree: str, within: Within | None = None) -> bool:
     """Return whether files are changed or untracked in `worktree`, or in a nested repository.
 
-    Ignored files do not count.
+    Ignored files do not count. `within` is as for `changed`.
     """
-    if any(changed(worktree, untracked=True)):
+    if any(changed(worktree, untracked=True, within=within)):
         return True
-    links = git("ls-files", "-s", "-z", at=worktree).split(b"\0")
+    links = git("ls-files", "-s", "-z", at=worktree, within=within).split(b"\0")
     nested = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
     return any(_is_dirty_inside(Path(worktree, name)) for name in nested)
 
