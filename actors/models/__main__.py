@@ -55,7 +55,8 @@ class Process:
         port = listening.getsockname()[1]
         names = ("127.0.0.1", "localhost")
         self._hosts = frozenset(f"{name}:{port}".encode() for name in names)
-        servers = [await asyncio.start_server(self._agent, sock=listening, backlog=BACKLOG)]
+        agents = asyncio.start_server(self._agent, sock=listening, limit=_LINE, backlog=BACKLOG)
+        servers = [await agents]
         servers.append(await self._unix(self._start.control, self._control.meet))
         servers.append(await self._unix(self._start.door, self._agent))
         place = Place(os.getpid(), port, self._start.control)

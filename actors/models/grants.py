@@ -19,6 +19,8 @@ log = logging.getLogger("callboard.models")
 
 ASK_SECONDS = 10.0
 """How long a request waits for the runtime's answer about its token."""
+_REST = 0.05
+"""Seconds after a sum was written until the next is: answers that end together are written once."""
 
 
 class NotGood(Exception):
@@ -109,6 +111,7 @@ class Grants:
                 data = msgspec.json.encode(newest)
                 await asyncio.to_thread(write_durably, Path(directory) / COUNTED, data)
                 written = newest
+                await asyncio.sleep(_REST)
         except OSError as error:
             log.warning("what %s used cannot be written: %s", directory, error)
         finally:

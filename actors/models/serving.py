@@ -9,7 +9,7 @@ be counted.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
@@ -25,7 +25,6 @@ from bus.kinds import LimitKind
 
 log = logging.getLogger("callboard.models")
 
-T = TypeVar("T")
 _Said = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 
 MAX_BODY: Final = 128 << 20
@@ -33,7 +32,8 @@ MAX_BODY: Final = 128 << 20
 MAX_HEADERS: Final = 64 << 10
 IDLE_SECONDS: Final = 120.0
 """How long a connection may be open without a request, and a request may take to come."""
-_PIECE: Final = 64 << 10
+_PIECE: Final = 256 << 10
+"""Bytes that are read at once: a conversation has a megabyte."""
 _ERROR_BODY: Final = 16 << 10
 _OF_ONE_CONNECTION: Final = frozenset(
     {
@@ -123,7 +123,7 @@ class Connection:
             size += len(event.data)
             if size > MAX_BODY:
                 raise NotGood(413, f"a request holds at most {MAX_BODY} bytes")
-            pieces.append(bytes(event.data))
+            pieces.append(event.data)
         return b"".join(pieces)
 
     # ---- one request ----------------------------------------------------------------------
@@ -142,19 +142,22 @@ class Connection:
         sent = _sent(headers, origin, grant.key)
         if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
             sent.append((b"content-length", str(len(body)).encode()))
+        asking = self._pool.send(origin, method, target.encode("latin-1"), sent, body)
+        await self._while_heard(self._answered(asking, grant, path))
+
+    async def _answered(self, asking: Coroutine[Any, Any, Answer], grant: Grant, path: str) -> None:
+        """Ask the provider, and pass its answer on."""
         try:
-            answer = await self._while_heard(
-                self._pool.send(origin, method, target.encode("latin-1"), sent, body)
-            )
+            answer = await asking
         except Unreachable as error:
             self._listener.refused(grant, LimitKind.OVERLOAD, 0.0)
             raise NotGood(502, f"the provider at {grant.base_url}: {error}") from error
         try:
-            await self._while_heard(self._give(answer, grant, path))
+            await self._give(answer, grant, path)
         finally:
             answer.close()
 
-    async def _while_heard(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _while_heard(self, work: Coroutine[Any, Any, None]) -> None:
         """Carry out `work`, and cut it when the program closes its connection."""
         task = asyncio.ensure_future(work)
         gone = asyncio.ensure_future(self._closed())
@@ -162,7 +165,7 @@ class Connection:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise ConnectionError("the program has closed its connection")
-            return task.result()
+            task.result()
         finally:
             for each in (task, gone):
                 each.cancel()

@@ -129,11 +129,10 @@ class Pool:
         self, origin: Origin, line: _Line, request: h11.Request, body: bytes
     ) -> Answer:
         try:
-            pieces = [line.spoken.send(request)]
-            if body:
-                pieces.append(line.spoken.send(h11.Data(data=body)))
-            pieces.append(line.spoken.send(h11.EndOfMessage()))
-            line.writer.writelines([piece for piece in pieces if piece])
+            events = (request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage())
+            for each in events:  # not joined: a body of megabytes would be copied
+                if piece := line.spoken.send(each):
+                    line.writer.write(piece)
             async with asyncio.timeout(SILENCE_SECONDS):
                 await line.writer.drain()
             while True:
