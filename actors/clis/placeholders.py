@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors.clis.providers import Provider
+from actors.git.reading.refs import HEADS
+from actors.git.running.places import Within
+from actors.platform.files import read_line
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -33,10 +36,13 @@ def placeholders(
     provider: Provider | None, key: str | None, home: Path, worktree: Path, main_repo: Path
 ) -> dict[str, str]:
     """Return the placeholders' values. An empty value means that there is none."""
-    git_dir = _git_dir(worktree)
+    common = main_repo / ".git"
+    git_dir = _git_dir(common, worktree)
+    refs, logs = _of_branch(common, git_dir)
     known = dict.fromkeys(("model", "base_url", "base_url_v1", "base_url_root"), "")
     known |= {"home": str(home), "worktree": str(worktree), "main_repo": str(main_repo)}
-    known |= {"git_dir": str(git_dir), "git_common_dir": str(main_repo / ".git")}
+    known |= {"git_dir": str(git_dir), "git_common_dir": str(common)}
+    known |= {"git_refs": str(refs), "git_logs": str(logs)}
     if provider is not None:
         known["model"] = provider.model
         if provider.base_url:
@@ -46,12 +52,27 @@ def placeholders(
     return known | {"key": key or ""}
 
 
-def _git_dir(worktree: Path) -> Path:
-    """Return git's directory of a worktree. In a linked worktree, the file `.git` names it."""
-    link = worktree / ".git"
-    if link.is_file():
-        return (worktree / link.read_text().removeprefix("gitdir:").strip()).resolve()
-    return link
+def _git_dir(common: Path, worktree: Path) -> Path:
+    """Return git's directory of a worktree, as the repository knows it and not as `.git` says."""
+    try:
+        return Within(str(common)).admin(str(worktree)).resolve()
+    except OSError:
+        return worktree / ".git"
+
+
+def _of_branch(common: Path, git_dir: Path) -> tuple[Path, Path]:
+    """Return the directories of the ref and of the log of the branch that is checked out.
+
+    On no branch both are `git_dir`, which holds all that a commit writes.
+    """
+    try:
+        head = read_line(git_dir / "HEAD")
+    except OSError:
+        head = ""
+    ref = Path(head.removeprefix("ref:").strip())
+    if not head.startswith("ref:") or not ref.is_relative_to(HEADS) or ".." in ref.parts:
+        return git_dir, git_dir
+    return common / ref.parent, common / "logs" / ref.parent
 
 
 def _lacking(text: str, known: Mapping[str, str]) -> bool:

@@ -22,7 +22,8 @@ from bus.converting import converter
 
 BUILT_IN: Final = Path(__file__).with_name("profiles.toml")
 _OF_PROVIDER: Final = ("model", "base_url", "base_url_v1", "base_url_root", "key")
-_OF_PLACE: Final = ("home", "worktree", "main_repo", "git_dir", "git_common_dir", "session")
+_OF_GIT: Final = ("git_dir", "git_common_dir", "git_refs", "git_logs")
+_OF_PLACE: Final = ("home", "worktree", "main_repo", *_OF_GIT, "session")
 PLACEHOLDERS: Final = frozenset((*_OF_PROVIDER, *_OF_PLACE))
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _ARGS: Final = (
@@ -103,7 +104,8 @@ class Home(Table, frozen=True):
     the files of `user` (`.gemini`). `also` are further variables to set for a separate config home.
     `login_env` is the variable that says where the program keeps its logins, if that can be
     elsewhere. It is set to the user's own config home, so that a token that the program renews is
-    renewed for the user too.
+    renewed for the user too. `private` are the user's directories in which it writes beside its
+    config home; in a sandbox it gets directories of its own in their place.
     """
 
     env: str = ""
@@ -111,6 +113,7 @@ class Home(Table, frozen=True):
     inside: str = ""
     also: dict[str, str] = {}
     login_env: str = ""
+    private: tuple[str, ...] = ()
 
 
 class Seed(Table, frozen=True):
@@ -150,9 +153,8 @@ class ProviderKeys(Table, frozen=True):
     """How a provider is set.
 
     `env` is for the process, `args` for the command line (never the key), `set` for files of the
-    config home. `drop` removes keys that would override the provider. `model_*` are used in
-    addition if the provider names a model. An entry with a placeholder that has no value is left
-    out.
+    config home. `drop` removes keys that would override the provider. `model_*` are used too if
+    the provider names a model. An entry with a placeholder that has no value is left out.
     """
 
     env: dict[str, str] = {}
@@ -207,8 +209,7 @@ class Profile(Table, frozen=True):
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds, `memory` in MiB: it is started only if so much is free.
     - `starters` are the files of a repository by which the program starts others (`clis.trust`).
-    - `not_global` says why `switch = "global"` would set the wrong provider. If it is given,
-      `switch = "global"` is refused.
+    - `not_global` says why `switch = "global"` would set the wrong provider; then it is refused.
     """
 
     name: str
@@ -260,10 +261,7 @@ def load(
 
 
 def version_is_verified(profile: Profile, version: str | None) -> bool:
-    """Return whether the profile was tested with this version.
-
-    A profile that lists no versions (a program of the user's own) is trusted.
-    """
+    """Return whether the profile was tested with this version; one that lists none is trusted."""
     return not profile.version.verified or version in profile.version.verified
 
 

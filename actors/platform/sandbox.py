@@ -52,12 +52,21 @@ DOOR = "/dev/shm/callboard"
 TRIAL_SECONDS = 10.0
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A path that the program sees in the place of another, `at`; it may write there or not."""
+
+    path: str
+    at: str
+    writable: bool = False
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What a program may do: absolute paths; one that does not exist is left out.
 
     It writes below `writable` but not below `read_only`, does not see what is `hidden`, and works
-    in `cwd`. Without `network` it has a loopback interface of its own, and no other. `door` is a
-    directory of sockets that it may connect to, and sees at `DOOR`; "" for none.
+    in `cwd`. Without `network` it has a loopback interface of its own, and no other. `shown` are
+    in order, so that a later one may lie in an earlier one. `door` is a directory of sockets that
+    it may connect to, and sees at `DOOR`; "" for none.
     """
 
     cwd: str
@@ -65,6 +74,7 @@ class Limits(msgspec.Struct, frozen=True):
     read_only: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     network: bool = True
+    shown: tuple[Shown, ...] = ()
     door: str = ""
 
 
@@ -102,6 +112,8 @@ def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
     for path in limits.read_only:
         if Path(path).exists():
             words += ["--ro-bind", path, path]
+    for each in limits.shown:
+        words += ["--bind" if each.writable else "--ro-bind", each.path, each.at]
     if limits.door:
         words += ["--ro-bind", limits.door, DOOR]
     return [*words, "--chdir", limits.cwd, "--", *argv]

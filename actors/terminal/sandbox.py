@@ -1,7 +1,9 @@
 """The sandbox of one terminal: its worktree and its branch, and nothing else of the user's."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,11 +13,15 @@ from actors.git.trees import reach
 from actors.git.users import keeping
 from actors.models.starting import FORWARD, door_of
 from actors.platform import sandbox
+from actors.platform.files import read_bounded
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
 from bus.rows import Workflow
-from bus.user import expanded
+from bus.user import expanded, file_of_user
+
+_COPIED: Final = 1 << 20
+"""Bytes of a file of the user's that is copied for a program in a sandbox."""
 
 
 def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
@@ -31,7 +37,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
     worktree = _worktree(cwd)
     try:
         writable, read_only = reach.of_branch(common, worktree, branch)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise LaunchRefused(f"the sandbox needs the worktree: {error}") from error
     allowed = [expanded(name) for name in port.plan.sandbox_allow]
     return sandbox.Limits(
@@ -42,6 +48,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
         ),
         hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
         network=port.asked.network == "on",
+        shown=tuple(_private(port)),
         door=str(door_of(port.stage.paths.sockets).parent) if _by_door(port) else "",
     )
 
@@ -58,6 +65,33 @@ def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandb
     found = limits(port, workflow, worktree)
     writable = (*found.writable, str(tmp))
     return msgspec.structs.replace(found, writable=writable, network=True, door="")
+
+
+def _private(port: Port) -> Iterator[sandbox.Shown]:
+    """Make the directories that the program gets in the place of the user's (`home.private`).
+
+    One has copies of the user's files, at most `_COPIED` bytes of each, and shows the user's
+    directories, which stay read-only. A directory that the user has not is made: the program would
+    make it. `setup`, which has no config home yet, gets none. Raise `LaunchRefused`.
+    """
+    home, _ = home_of(port)
+    for number, name in enumerate(port.profile.home.private if home.is_dir() else ()):
+        users, own = file_of_user(name), home / f"private-{number}"
+        if users is None:
+            continue
+        try:
+            users.mkdir(parents=True, exist_ok=True)
+            own.mkdir(mode=0o700, exist_ok=True)
+            entries = sorted(users.iterdir())
+            for entry in entries:
+                if entry.is_file() and not (own / entry.name).exists():
+                    (own / entry.name).write_bytes(read_bounded(entry, _COPIED))
+        except OSError as error:
+            raise LaunchRefused(f"the sandbox needs a copy of {users}: {error}") from error
+        yield sandbox.Shown(str(own), str(users), writable=True)
+        for entry in entries:
+            if entry.is_dir():
+                yield sandbox.Shown(str(entry), str(entry))
 
 
 def _by_door(port: Port) -> bool:

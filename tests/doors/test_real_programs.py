@@ -12,7 +12,6 @@ pytestmark = pytest.mark.timeout(400)
 
 THREE = ["claude", "codex", "gemini"]
 ALL = [*THREE, "qwen", "opencode", "aider"]
-FENCED = [name for name in ALL if name != "opencode"]  # it writes into ~/.config/opencode
 
 
 def test_one_real_cli_lands(tmp_path: Path, repo: Path) -> None:
@@ -44,7 +43,7 @@ def test_all_real_clis_land(tmp_path: Path, repo: Path) -> None:
 
 @pytest.mark.skipif(bool(sandbox.trouble()), reason=sandbox.trouble())
 @pytest.mark.parametrize(
-    "name", ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in FENCED if n != "codex")]
+    "name", ["codex", *(pytest.param(n, marks=pytest.mark.long) for n in ALL if n != "codex")]
 )
 def test_a_real_cli_lands_from_the_sandbox(name: str, tmp_path: Path, repo: Path) -> None:
     lands(tmp_path, repo, [name], sandbox="worktree")

@@ -39,6 +39,10 @@ def user(tmp_path: Path) -> dict[str, str]:
 def where(tmp_path: Path) -> tuple[Path, Path]:
     (tmp_path / "wt").mkdir()
     (tmp_path / "wt/.git").write_text("gitdir: ../repo/.git/worktrees/wt\n")
+    admin = tmp_path / "repo/.git/worktrees/wt"
+    admin.mkdir(parents=True)
+    (admin / "gitdir").write_text(f"{tmp_path}/wt/.git\n")
+    (admin / "HEAD").write_text("ref: refs/heads/feat/a\n")
     return tmp_path / "wt", tmp_path / "repo"
 
 
@@ -149,7 +153,8 @@ def test_codex_gets_a_provider_table_and_its_sandbox_openings(
     assert launch.env[chosen["env_key"]] == KEY
     assert config["projects"][str(where[1])]["trust_level"] == "trusted"
     openings = [launch.argv[i + 1] for i, a in enumerate(launch.argv) if a == "--add-dir"]
-    assert openings == [str(where[1] / ".git"), str(where[1] / ".git/worktrees/wt")]
+    opened = ("objects", "worktrees/wt", "refs/heads/feat", "logs/refs/heads/feat")
+    assert openings == [str(where[1] / ".git" / name) for name in opened]
 
 
 def test_two_terminals_of_one_cli_have_two_providers_at_once(
