@@ -31,6 +31,7 @@ MEASURES = {
     "large": "a repository of 100,000 files",
     "web": "HTTP, event streams, and an idle web door",
     "gateway": "what the model gateway adds to an answer",
+    "sandbox": "what the sandbox adds to a start and to a run",
     "enter": "a key to its echo, and watched terminals",
     "start": "the command line and the runtime's start",
     "merge": "twenty branches",

@@ -45,6 +45,8 @@ class Terminal(msgspec.Struct, kw_only=True):
 
     `resumed` says that the program was started with the conversation of an earlier incarnation;
     those up to the incarnation `fresh` do not go on.
+
+    `fenced` says that its plan gives its program a sandbox.
     """
 
     address: str
@@ -53,6 +55,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     role: Role
     cli: str
     status: TerminalStatus
+    fenced: bool = False
     reason: str = ""
     incarnation: int = 0
     token: str = ""

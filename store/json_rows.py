@@ -47,6 +47,11 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
     return f"SELECT '{name}', CAST({_object(*pairs)} AS BLOB) FROM {name} WHERE {key} = ?1"
 
 
+def _of_terminal() -> list[str]:
+    fenced = "json_extract(CAST(plan AS TEXT), '$.sandbox') IS 'worktree'"
+    return [*_pairs(rows.Terminal, Terminal), f"'fenced', {fenced}"]
+
+
 @cache
 def whole_workflow() -> str:
     """Return one statement, which sees one committed state; its rows have no order."""
@@ -56,7 +61,7 @@ def whole_workflow() -> str:
             _rows(Workflow, "id", *own, "'address', id || '/'"),
             _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
             _rows(Task, "workflow", *_pairs(rows.Task, Task)),
-            _rows(Terminal, "workflow", *_pairs(rows.Terminal, Terminal)),
+            _rows(Terminal, "workflow", *_of_terminal()),
             _rows(Question, "workflow", *_pairs(rows.Question, Question)),
         ]
     )
@@ -65,4 +70,4 @@ def whole_workflow() -> str:
 @cache
 def one_terminal() -> str:
     """Return the query of one terminal by its address."""
-    return _rows(Terminal, "address", *_pairs(rows.Terminal, Terminal))
+    return _rows(Terminal, "address", *_of_terminal())

@@ -61,7 +61,9 @@ def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
         tail='[defaults]\nsandbox = "worktree"\n',
     )
     acting.begin(plan)
-    acting.status("completed")
+    row = acting.status("completed")
+    assert [t["fenced"] for task in row["tasks"] for t in task["terminals"]] == [True, True]
+    assert acting.home.ok("ps", "demo").count("in a sandbox") == 2
     assert (repo / "broken.txt").read_text() == ""
     assert (repo / "a.txt").read_text() == "work\n"
     assert git(repo, "config", "user.name") == "A U Thor"
@@ -149,6 +151,30 @@ def test_setup_and_tests_run_in_a_sandbox_too(acting: Acting, repo: Path) -> Non
     assert (repo / "seen").read_text() == ""
 
 
+def test_a_directory_of_the_users_that_a_cli_writes_is_its_own_inside(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    users = tmp_path / "conf"
+    (users / "plugins").mkdir(parents=True)
+    (users / "settings").write_text("the user's\n")
+    script = (
+        f"$ cat {users}/settings > seen; echo mine > {users}/settings; touch {users}/new\n"
+        f"$ cat {users}/settings >> seen; touch {users}/plugins/x || echo kept >> seen\n"
+        "$ git add -A; git commit -qm 'a #done'\n"
+    )
+    plan = plan_text(
+        repo,
+        {"a": [coder(script, sandbox="worktree")]},
+        head='test = ["true"]\nsetup = ["true"]',
+        tail=f"[cli.scripted.home]\nprivate = [{json.dumps(str(users))}]\n",
+    )
+    acting.begin(plan)
+    acting.status("completed")
+    assert (repo / "seen").read_text() == "the user's\nmine\nkept\n"
+    assert (users / "settings").read_text() == "the user's\n"
+    assert sorted(path.name for path in users.rglob("*")) == ["plugins", "settings"]
+
+
 CONNECT = "import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()"
 
 
@@ -164,7 +190,8 @@ def test_without_network_nothing_outside_is_reached(acting: Acting, repo: Path) 
         }
         head = f'test_network = "off"\ntest = {json.dumps(test)}'
         acting.begin(plan_text(repo, tasks, head=head))
-        acting.status("completed")
+        row = acting.status("completed")
+    assert [task["terminals"][0]["fenced"] for task in row["tasks"]] == [True, True]
     assert (repo / "net").read_text() == "none\n"
     assert (repo / "open").read_text() == "reached\n"
 

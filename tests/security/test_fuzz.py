@@ -89,6 +89,7 @@ def test_any_text_is_read_or_refused(read: Any, text: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # one reader asks git about each text
 @pytest.mark.parametrize("read", READERS)
 @LONG
 @given(text=TEXT)

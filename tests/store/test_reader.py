@@ -204,6 +204,19 @@ def test_any_text_is_read_as_it_was_written(two: Journal, reader: Reader, text: 
     assert row.tasks[0].terminals[0] == reader.terminal("demo/login/1/")
 
 
+def test_a_terminal_is_fenced_where_its_plan_gives_it_a_sandbox(
+    journal: Journal, plan: Plan, reader: Reader
+) -> None:
+    plan.task[0].terminal[0].sandbox = "worktree"
+    journal.commit(submission("demo", plan, "now", "/git"))
+    row = reader.workflow("demo")
+    assert row is not None
+    found = {terminal.address: terminal.fenced for terminal in row.terminals()}
+    assert found.pop("demo/login/1/") is True
+    assert found
+    assert not any(found.values())
+
+
 @pytest.mark.parametrize("moment", [0.0, 1 / 3, 24143.005481427, 1e9 + 1e-7, 2.0**52 + 0.5, 1e-9])
 def test_a_moment_is_read_to_its_last_digit(two: Journal, reader: Reader, moment: float) -> None:
     two.commit([Update("terminal", "demo/login/1/", {"working_clock": moment}, {})])

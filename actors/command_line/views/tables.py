@@ -144,7 +144,7 @@ def _alike(branches: list[str], files: list[str]) -> str:
 
 def _terminal_line(terminal: Terminal) -> str:
     text = f"{terminal.address} {_status(terminal.status)}{_marks(terminal)} {escape(terminal.cli)}"
-    return text + _reason(terminal)
+    return text + (" [dim]in a sandbox[/]" if terminal.fenced else "") + _reason(terminal)
 
 
 def _marks(terminal: Terminal) -> str:

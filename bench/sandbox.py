@@ -1,0 +1,51 @@
+"""The sandbox: what it adds to a start, and to a run that computes, reads and writes many files.
+
+The reference is the same program without it, in the same run.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from actors.platform import sandbox
+from bench.table import Row, alternate, at_most, percentile, seconds, within
+
+_ROOT = Path(__file__).resolve().parents[1]
+_COMPILES = """
+import compileall, os, sys
+assert compileall.compile_dir(sys.argv[1], quiet=1, force=True)
+print(sum(os.times()[:2]))
+"""
+"""It says itself how many seconds of CPU it took: those of a sandbox nobody else is told."""
+
+
+def run(at: Path, quick: bool) -> list[Row]:
+    """Measure starts of `true`, and the compilation of our own files as a run of tests."""
+    if trouble := sandbox.trouble():
+        raise OSError(f"no sandbox: {trouble}")
+    tree, hidden = at / "tree", at / "hidden"
+    shutil.copytree(_ROOT / "actors", tree, ignore=shutil.ignore_patterns("__pycache__"))
+    hidden.mkdir()
+    limits = sandbox.Limits(cwd=str(tree), writable=(str(tree),), hidden=(str(hidden),))
+    rounds, count = (3, 20) if quick else (9, 60)
+
+    def starts(argv: list[str]) -> float:
+        taken = [seconds(lambda: subprocess.run(argv, check=True)) * 1e3 for _ in range(count)]
+        return percentile(taken, 0.5)
+
+    def computes(argv: list[str]) -> float:
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        return float(done.stdout)
+
+    true = ["true"]
+    compiles = [sys.executable, "-c", _COMPILES, str(tree)]
+    inside, outside = alternate(
+        rounds, lambda: starts(sandbox.wrapped(true, limits)), lambda: starts(true)
+    )
+    rows = [within("a start in the sandbox", "ms", inside, outside, 20.0, "without it")]
+    sides = alternate(
+        rounds, lambda: computes(sandbox.wrapped(compiles, limits)), lambda: computes(compiles)
+    )
+    what = "CPU of a run in the sandbox"
+    return [*rows, at_most(what, "s", sides, 1.02, "without it")]
