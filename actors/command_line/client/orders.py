@@ -74,9 +74,8 @@ def _wait_judged(client: Client, subscriber: Subscriber, name: str) -> Workflow:
                 said = f"{name}/ has a conflict still in {row.merge.worktree}:\n{wrong}"
                 raise Stop(said, FAILED, command("why", name))
             return row
-        if isinstance(fact, WorkflowMoved) or (
-            fact is None and row.merge.stage != MergeStage.BY_HAND
-        ):
+        undecided = row.merge.stage in (MergeStage.BY_HAND, MergeStage.CONFLICT)  # its fact comes
+        if isinstance(fact, WorkflowMoved) or (fact is None and not undecided):
             return row
 
 
