@@ -38,9 +38,13 @@ class LaunchWait(StrEnum):
 
     NONE = ""
     MEMORY = "memory"
-    """The machine has too little free memory."""
+    """The machine has too little free memory, or the workflow's programs take all that they may."""
     DISK = "disk"
     """The disk of the home, or of the repository, is nearly full."""
+    PLACE = "place"
+    """As many programs of its workflow run as `max_terminals` allows."""
+    LIMIT = "limit"
+    """The account is limited, and nothing else can go on in its place."""
 
 
 OF_ACCOUNT = frozenset(

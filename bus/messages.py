@@ -32,13 +32,17 @@ class AskTurn(Message, frozen=True):
     """A terminal asks the launcher for its turn to start.
 
     With `alone`, no other terminal may start before this one is ready, because it reads the user's
-    own configuration. `memory` is what its program needs, in MiB.
+    own configuration. `memory` is what its program needs, and `cap` what the programs of its
+    workflow may take, in MiB; 0 if nobody says. `account` is the one whose limit it waits for; ""
+    if it waits for none.
     """
 
     terminal: str
     incarnation: int
     alone: bool = False
     memory: int = 0
+    cap: int = 0
+    account: str = ""
 
 
 class Started(Message, frozen=True):

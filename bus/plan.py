@@ -24,6 +24,7 @@ from bus.plan_lines import Path, line_of
 from bus.plan_orchestrator import Orchestrator, ThinkingCaps
 from bus.plan_orchestrator import problems as of_orchestrator
 from bus.plan_problems import Problem, Shape, collect, spelled
+from bus.sizes import Size
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Instruction = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
@@ -51,6 +52,12 @@ class Caps(_Strict):
     tokens: Annotated[int, msgspec.Meta(ge=1, le=10**15)] | None = None
     cost: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None = None
     hard: bool = False
+
+
+class WorkflowCaps(Caps):
+    """The caps of a workflow. `memory` is what its programs may take before a launch waits."""
+
+    memory: Size | None = None
 
 
 class TerminalPlan(_Strict):
@@ -176,7 +183,7 @@ class Plan(_Strict):
     """Variables of the programs, `setup` and `test`; an empty value means that it is not set."""
     test_network: TestNetwork = "on"
     sandbox_allow: list[Text] = []
-    limits: Caps | None = None
+    limits: WorkflowCaps | None = None
     notify: Notify | None = None
     defaults: Defaults | None = None
     merge: HelperPlan | None = None
@@ -218,7 +225,7 @@ _SHAPE: Shape[Plan] = Shape(
         ("task", "terminal"): TerminalPlan,
         ("task", "limits"): Caps,
         ("task", "terminal", "limits"): Caps,
-        ("limits",): Caps,
+        ("limits",): WorkflowCaps,
         ("notify",): Notify,
         ("merge",): HelperPlan,
         ("error",): HelperPlan,

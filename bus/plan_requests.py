@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bus import checked, results
-from bus.plan import Argv, Caps, Count, Instruction, Seconds
+from bus.plan import Argv, Count, Instruction, Seconds, WorkflowCaps
 from bus.request_base import OfTask, OfTerminal, OfWorkflow
 
 
@@ -57,7 +57,7 @@ class PlanSet(OfWorkflow[results.CommandDone], kw_only=True, tag="plan.set"):
     test: Argv | UnsetType = UNSET
     test_timeout: Seconds | UnsetType = UNSET
     test_retries: Annotated[int, msgspec.Meta(ge=0, le=100)] | UnsetType = UNSET
-    limits: Caps | UnsetType = UNSET
+    limits: WorkflowCaps | UnsetType = UNSET
 
 
 class PlanShow(OfWorkflow[checked.ShownPlan], kw_only=True, tag="plan.show"):

@@ -75,6 +75,8 @@ def _bounded(wanted: str, more: str) -> str:
         if found["sign"] == ">=" and found["bound"] == "1":
             return "must not be empty"
         return f"must hold {bound} {'characters' if wanted == 'str' else 'items'}"
+    if "[MGT]iB" in more:
+        return 'must be a number and `MiB`, `GiB` or `TiB`, like "20GiB"'
     if "matching regex" in more:
         return "must be lower-case letters, digits and `-`, and begin with a letter or a digit"
     return ""

@@ -11,10 +11,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from actors.host import family
-from actors.platform.processes import KILL_PATIENCE, ps, wait_for_end
+from actors.platform.processes import KILL_PATIENCE, ps, resident_kb, wait_for_end
 from actors.pty.records import mark_of
 
 _VARIABLE = b"CALLBOARD_TERMINAL="
@@ -48,14 +49,27 @@ def alive(tokens: set[str]) -> set[str]:
     """
     if not family.LINUX:
         return {token for token in tokens if marked(token)}
+    return {token for _, token in _carriers(tokens)}
+
+
+def resident_mib(tokens: set[str]) -> int | None:
+    """Return the resident memory of all processes that carry a mark of one of `tokens`, in MiB.
+
+    Memory that several share counts for each. None is unknown: on systems other than Linux.
+    """
+    if not family.LINUX:
+        return None
+    return sum(resident_kb(pid) or 0 for pid, _ in _carriers(tokens)) // 1024
+
+
+def _carriers(tokens: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield each process that carries the mark of one of `tokens`, with that. Linux only."""
     by_mark = {mark_of(token): token for token in tokens}
     by_limit = {family.limit_of(mark): token for mark, token in by_mark.items()}
-    found = set()
     for pid in family.living():
         token = by_limit.get(family.limit_mark(pid)) or by_mark.get(_variable(pid))
         if token is not None:
-            found.add(token)
-    return found
+            yield pid, token
 
 
 def _carries(pid: int, token: str) -> bool:

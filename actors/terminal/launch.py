@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from actors.clis.judging import Judgement
+from actors.clis.lookup import account_of
 from actors.pty import records
 from actors.pty.records import Exit
 from actors.pty.session import Found, Session
@@ -25,6 +26,7 @@ from bus.facts import LaunchFailed, TerminalAdopted, TerminalReady, TerminalUnve
 from bus.kinds import LimitKind
 from bus.messages import AskTurn, Started, TurnOver, YourTurn
 from bus.rows import Workflow
+from bus.sizes import mebibytes
 from store.errors import StoreError
 
 log = logging.getLogger("callboard.terminal")
@@ -67,10 +69,28 @@ class Launch:
         """Ask the launcher for the turn; the working directory `where` is set up."""
         self._where = where
         port = self._port
-        alone = not is_isolated(port.asked, port.profile)
-        port.stage.tell(
-            addresses.LAUNCHER, AskTurn(port.at, port.row.incarnation, alone, port.profile.memory)
+        caps = port.plan.limits
+        turn = AskTurn(
+            port.at,
+            port.row.incarnation,
+            alone=not is_isolated(port.asked, port.profile),
+            memory=port.profile.memory,
+            cap=mebibytes(caps.memory) if caps and caps.memory else 0,
+            account=self._account(),
         )
+        port.stage.tell(addresses.LAUNCHER, turn)
+
+    def _account(self) -> str:
+        """Return the account for whose limit the launch waits.
+
+        It is "" if the program is to be started all the same: then the next provider goes on in the
+        place of a limited one, or a person decides.
+        """
+        asked = self._port.asked
+        falls_back = asked.limited != "wait" and self._port.row.fallbacks < len(asked.fallback)
+        if asked.limited == "ask" or falls_back:
+            return ""
+        return account_of(self._port.plan, asked)
 
     def refuse(self, message: YourTurn) -> None:
         """Give back a turn that is of no use."""

@@ -12,7 +12,9 @@ configuration.
 
 A program is started only if the machine has the memory that its profile names, and the disk has
 room. Until then it waits, and those behind it wait too, so that none is overtaken again and again.
-What runs is not ended for it.
+What runs is not ended for it. One whose account is limited, or whose workflow has used up its
+`memory`, is put aside, because others need not wait for that; of one workflow none overtakes
+another.
 """
 
 from collections import deque
@@ -21,11 +23,12 @@ from pathlib import Path
 
 from actors.platform import room
 from actors.platform.loop import Timer
-from actors.pty import records
+from actors.pty import records, strays
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from actors.terminal import switching
 from bus import address as addresses
+from bus import clock
 from bus.facts import LaunchWaits
 from bus.kinds import LaunchWait
 from bus.messages import AskTurn, Look, Started, TurnOver, YourTurn
@@ -56,6 +59,7 @@ class Launcher(CompanyActor):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self._queue: deque[AskTurn] = deque()
+        self._aside: dict[tuple[str, int], tuple[AskTurn, LaunchWait]] = {}
         self._turn: AskTurn | None = None
         self._becoming_ready: dict[tuple[str, int], int] = {}
         self._timer: Timer | None = None
@@ -90,7 +94,7 @@ class Launcher(CompanyActor):
         holds = self._turn is not None and _key(message) == _key(self._turn)
         if holds or _key(message) in self._becoming_ready:
             self._grant(message)
-        elif _key(message) not in map(_key, self._queue):
+        elif _key(message) not in self._aside and _key(message) not in map(_key, self._queue):
             self._queue.append(message)
             self._next()
 
@@ -109,6 +113,7 @@ class Launcher(CompanyActor):
         mine = _key(message)
         self._queue = deque(each for each in self._queue if _key(each) != mine)
         self._becoming_ready.pop(mine, None)
+        self._aside.pop(mine, None)
         if self._turn is not None and _key(self._turn) == mine:
             self._turn = None
         self._next()
@@ -119,24 +124,58 @@ class Launcher(CompanyActor):
             row = self.stage.reader.terminal(first.terminal)
             waits = row is not None and row.shall_run and not row.launch_over
             if row is not None and waits and row.incarnation == first.incarnation:
-                wait, reason = self._hindrance(first)
+                own, reason = self._own_hindrance(first)
+                wait = own
+                if not own:
+                    wait, reason = self._hindrance(first)
                 self._tell(row, wait, reason)
                 if wait:
                     self._look_later()
+                if own:
+                    self._aside[_key(first)] = first, own
+                elif wait:
                     return
-                self._turn = first
-                self._grant(first)
+                else:
+                    self._turn = first
+                    self._grant(first)
             self._queue.popleft()
 
     @handles(Look)
     def look(self, _message: Look) -> None:
-        """Look again whether the machine has room for the next launch."""
+        """Look again whether there is room for what waits, in its order."""
         self._timer = None
+        self._queue.extendleft(reversed([message for message, _ in self._aside.values()]))
+        self._aside.clear()
         self._next()
 
     def _look_later(self) -> None:
         if self._timer is None:
             self._timer = self.stage.timers.after(AGAIN, self.address, Look())
+
+    def _own_hindrance(self, first: AskTurn) -> tuple[LaunchWait, str]:
+        """Return what this launch must wait for and others need not, and why."""
+        known = self.stage.reader.account(first.account)
+        if known.by and known.until and not clock.has_passed(known.until):
+            said = f"{known.name} is limited ({known.by}) until {known.until}"
+            return LaunchWait.LIMIT, said
+        workflow = addresses.workflow_of(first.terminal)
+        for other, wait in self._aside.values():
+            if wait == LaunchWait.MEMORY and addresses.workflow_of(other.terminal) == workflow:
+                return LaunchWait.MEMORY, f"{other.terminal} waits for memory before it"
+        used = self._used(workflow) if first.cap else None
+        if used and used + first.memory > first.cap:
+            why = f"the programs of {workflow} take {used} MiB of the {first.cap} of their cap"
+            return LaunchWait.MEMORY, why
+        return LaunchWait.NONE, ""
+
+    def _used(self, workflow: str) -> int | None:
+        """Return the MiB that the programs of a workflow take; None if that is unknown."""
+        row = self.stage.reader.workflow(workflow)
+        live = [each for each in row.terminals() if not each.gone] if row is not None else []
+        try:
+            return strays.resident_mib({each.token for each in live if each.token})
+        except OSError:
+            return None
 
     def _hindrance(self, first: AskTurn) -> tuple[LaunchWait, str]:
         """Return what this launch must wait for, and why. What is unknown holds nothing up."""

@@ -21,9 +21,10 @@ class TerminalReady(Fact, kw_only=True, tag="terminal.ready"):
 
 
 class LaunchWaits(Fact, kw_only=True, tag="launch.waits"):
-    """A launch waits, `for` memory or disk, and those after it wait too; `reason` has the numbers.
+    """A launch waits, `for` memory, disk, a limit of its account or a place; `reason` says more.
 
-    It goes on by itself. What runs is not ended for it, but for a program that is kept.
+    It goes on by itself. What runs is not ended for it, but for a program that is kept. While the
+    machine is short of memory or disk, those after it wait too.
     """
 
     observed = True

@@ -35,6 +35,7 @@ def fault(source: Any) -> tuple[str, list[str]]:
         ("test_timeout", 0, "must be more than 0"),
         ("name", "", "must not be empty"),
         ("task.0.id", "A b", "must be lower-case letters, digits and `-`"),
+        ("limits", {"memory": "20GB"}, "must be a number and `MiB`, `GiB` or `TiB`"),
         ("task.0.terminal.0.instruction", "x" * 200_001, "must hold at most 200000 characters"),
     ],
 )

@@ -131,7 +131,7 @@ class Night:
 
     # ---- the course -------------------------------------------------------------------------
 
-    def run(self, timeout: float = 60.0) -> dict[str, Row]:
+    def run(self, timeout: float = 300.0) -> dict[str, Row]:
         """Begin, strike at the moments of the seed, and return the rows of the morning."""
         with ScriptedModel(self._says) as model:
             self._serve()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from actors.workflow.decisions import bases, line, offers, outcomes
 from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
+from bus.facts import LaunchWaits
 from bus.kinds import LaunchWait, LimitKind
 from bus.rows import Terminal, Workflow
 from bus.status import (
@@ -103,15 +104,18 @@ def repair_failed_task(draft: Draft) -> bool:
     return False
 
 
+_LAUNCHES = (WorkflowStatus.STARTING, WorkflowStatus.RUNNING, WorkflowStatus.MERGING)
+
+
 def launch_next(draft: Draft) -> bool:
-    """Launch one terminal at a time, in order of (task, position), while a slot is free."""
-    if draft.workflow.status not in (
-        WorkflowStatus.STARTING,
-        WorkflowStatus.RUNNING,
-        WorkflowStatus.MERGING,
-    ):
+    """Launch one terminal at a time, in order of (task, position), while a slot is free.
+
+    One that waits for its account holds up no other.
+    """
+    if draft.workflow.status not in _LAUNCHES:
         return False
-    if any(t.status == TerminalStatus.STARTING for t in draft.terminals()):
+    starting = (t for t in draft.terminals() if t.status == TerminalStatus.STARTING)
+    if any(t.waits != LaunchWait.LIMIT for t in starting):
         return False
     terminal = next_to_launch(draft)
     if terminal is None:
@@ -142,6 +146,26 @@ def launch_next(draft: Draft) -> bool:
         limits=0,
         resumed=False,
         rejections=0,
+    )
+    return True
+
+
+def tell_no_place(draft: Draft) -> bool:
+    """Tell, once, that the first terminal of the queue waits for a slot."""
+    first = next(iter(_queue(draft)), None)
+    most = draft.plan.max_terminals
+    if first is None or not first.gone or draft.workflow.status not in _LAUNCHES:
+        return False
+    if first.waits == LaunchWait.PLACE or sum(not t.gone for t in draft.terminals()) < most:
+        return False
+    draft.set_terminal(first, waits=LaunchWait.PLACE)
+    draft.tell(
+        LaunchWaits(
+            address=first.address,
+            incarnation=first.incarnation + 1,
+            wait=LaunchWait.PLACE,
+            reason=f"{most} programs run, as many as `max_terminals` allows",
+        )
     )
     return True
 
@@ -227,15 +251,23 @@ def give_up_idle_place(draft: Draft) -> bool:
 
 
 def become_ready(draft: Draft) -> bool:
-    """End `starting` when every terminal that may run now is waiting."""
+    """End `starting` when every terminal that may run now is waiting.
+
+    A launch that waits for memory, disk or an account holds up nobody if another is ready: those
+    that are ready hold what it waits for, and give it back only when they have worked.
+    """
     if draft.workflow.status != WorkflowStatus.STARTING:
         return False
     waiting = sum(t.status == TerminalStatus.WAITING for t in draft.terminals())
     queued = sum(t.wanted for t in draft.terminals())
-    starting = any(t.status == TerminalStatus.STARTING for t in draft.terminals())
-    if starting or (queued and waiting < draft.plan.max_terminals):
+    starting = [t for t in draft.terminals() if t.status == TerminalStatus.STARTING]
+    held = sum(t.waits != LaunchWait.NONE for t in starting)
+    if held < len(starting) or (held and not waiting):
+        return False
+    if queued and waiting + held < draft.plan.max_terminals:
         return False
     note = f", {queued} queue for a place" if queued else ""
+    note += f", {held} wait to be started" if held else ""
     draft.move_workflow(WorkflowStatus.READY, f"{waiting} terminals wait for the start{note}")
     return True
 
@@ -290,6 +322,7 @@ _RULES: tuple[Callable[[Draft], bool], ...] = (
     end_without_tasks,
     end_of_tasks,
     launch_next,
+    tell_no_place,
     let_kept_go,
     give_up_idle_place,
     become_ready,

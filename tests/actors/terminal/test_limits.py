@@ -90,13 +90,13 @@ def test_a_usage_limit_is_waited_for_and_the_work_goes_on(scene: Scene) -> None:
 
 def test_one_limit_holds_for_all_terminals_of_an_account(scene: Scene) -> None:
     """The second has its turn later, and is not refused itself: it types nothing meanwhile."""
-    scene.begin(USAGE, seconds=6, tasks=1)
-    scene.until_limited()
     other = make_repo(scene.flag.parent / "other")
     steps = {"t0": [{"cli": "refused", "instruction": "work"}]}
     text = plan_text(other, steps, tail=scene.cli(USAGE, 600)).replace('"demo"', '"later"')
-    later = submit(scene.served, text)
+    later = submit(scene.served, text)  # its program stands at its prompt before the limit
     scene.served.until_status(later, "ready")
+    scene.begin(USAGE, seconds=6, tasks=1)
+    scene.until_limited()
     scene.served.client.call("workflow.start", workflow=later)
     scene.served.until(later, lambda row: row["tasks"][0]["terminals"][0]["limited"])
     assert len(scene.told()) == 1

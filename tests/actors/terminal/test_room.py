@@ -1,5 +1,6 @@
 """No program is started while memory or disk are short; then all are, in order."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.actors.served import Served, facts, submit
 from tests.doors.acting import terminal
 from tests.doors.kit import done, plan_text
 from tests.repositories import make_repo
+
+ACCOUNT = "scripted, its own login"
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +71,58 @@ def test_what_a_profile_needs_counts_and_nobody_overtakes(
     served.until_status(name, "ready")
     order = [f["address"] for f in facts(served, "terminal.ready")]
     assert order == ["demo/big/1/", "demo/small/1/"]
+
+
+def limit(served: Served, until: str) -> None:
+    """Have the account of the scripted programs be limited."""
+    values = f"'{ACCOUNT}', 'usage', '{until}', ''"
+    served.sql(f'INSERT OR REPLACE INTO account (name, "by", until, probe) VALUES ({values})')
+
+
+def test_a_launch_waits_for_its_account_and_holds_up_no_other(
+    served: Served, tmp_path: Path
+) -> None:
+    limit(served, "2999-01-01T00:00:00.000000Z")
+    plan = plan_text(make_repo(tmp_path / "repo"), {"a": [done("a")], "b": [done("b")]})
+    other = plan[plan.index("[cli.scripted]") : plan.index("[[task]]")]
+    plan = plan.replace("[[task]]", f"{other.replace('scripted]', 'other]')}\n[[task]]", 1)
+    plan = 'cli = "other"'.join(plan.rsplit('cli = "scripted"', 1))
+    name = submit(served, plan)
+    served.until_status(name, "ready")
+    row = served.client.call("workflow.get", workflow=name)
+    assert (terminal(row, "a/1")["waits"], terminal(row, "a/1")["status"]) == ("limit", "starting")
+    assert "1 wait to be started" in row["reason"]
+    (told,) = facts(served, "launch.waits")
+    assert (told["address"], told["for"]) == ("demo/a/1/", "limit")
+    assert f"{ACCOUNT} is limited (usage) until 2999" in told["reason"]
+    served.client.call("workflow.start", workflow=name)
+    served.until(name, lambda row: row["tasks"][1]["status"] == "completed")
+    limit(served, "2001-01-01T00:00:00.000000Z")
+    served.until_status(name, "completed")
+    assert len(facts(served, "launch.waits")) == 1
+
+
+def test_no_launch_waits_where_another_provider_or_a_person_would_go_on(
+    served: Served, tmp_path: Path
+) -> None:
+    limit(served, "2999-01-01T00:00:00.000000Z")
+    plan = plan_text(make_repo(tmp_path / "repo"), {"a": [done("a") | {"limited": "ask"}]})
+    served.until_status(submit(served, plan), "ready")
+
+
+def test_the_programs_of_a_workflow_take_no_more_than_its_memory(
+    served: Served, tmp_path: Path
+) -> None:
+    """The first is started, whatever it takes; the second when that has worked and ended."""
+    tasks = {"a": [done("a")], "b": [done("b")]}
+    tail = '[limits]\nmemory = "1MiB"'
+    name = submit(served, plan_text(make_repo(tmp_path / "repo"), tasks, tail=tail))
+    served.until_status(name, "ready")
+    (told,) = facts(served, "launch.waits")
+    assert (told["address"], told["for"]) == ("demo/b/1/", "memory")
+    assert re.search(r"the programs of demo take \d+ MiB of the 1 of their cap", told["reason"])
+    served.client.call("workflow.start", workflow=name)
+    served.until_status(name, "completed")
 
 
 def test_one_that_waits_can_be_given_up(

@@ -1,0 +1,19 @@
+"""Sizes of memory in plans."""
+
+import msgspec
+import pytest
+
+from bus.sizes import Size, mebibytes
+
+
+@pytest.mark.parametrize(
+    ("size", "mib"), [("512MiB", 512), ("20GiB", 20_480), ("1.5 GiB", 1_536), ("2TiB", 2 << 20)]
+)
+def test_a_size_is_read(size: str, mib: int) -> None:
+    assert mebibytes(msgspec.convert(size, Size)) == mib
+
+
+@pytest.mark.parametrize("size", ["20", "20GB", "-1GiB", "0GiB", "1e3MiB", "20GiB\n", "GiB", ""])
+def test_what_is_no_size_is_refused(size: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(size, Size)
