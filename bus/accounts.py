@@ -21,7 +21,8 @@ class Account(msgspec.Struct, kw_only=True):
 class Used(msgspec.Struct):
     """What a terminal has used on one day with one account; `cost` is None without prices.
 
-    `input` includes `cached`.
+    `input` includes `cached`. What the orchestrator's model has used has the workflow's address as
+    its `terminal`, and no task.
     """
 
     workflow: str

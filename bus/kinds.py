@@ -74,6 +74,8 @@ class CauseKind(StrEnum):
     """A task has failed."""
     OVERLAP = "overlap"
     """Two branches would conflict if they were merged now."""
+    SUMMARY = "summary"
+    """The workflow has landed, and a person wants to know how it went; nothing is carried out."""
     ASK = "ask"
     """A person puts a question or an order; it is the only cause of its question."""
 

@@ -63,7 +63,8 @@ class ConfigSettled(msgspec.Struct):
 class UsageReport(msgspec.Struct):
     """What was used, by terminal, account and day.
 
-    `unknown` are the terminals that worked and whose programs do not say what they used.
+    `unknown` are the terminals that worked and whose programs do not say what they used, and the
+    workflows whose orchestrator's model did not.
     """
 
     used: list[Used]

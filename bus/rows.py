@@ -283,6 +283,11 @@ class Question(msgspec.Struct, kw_only=True):
         return any(cause.kind == CauseKind.ASK for cause in self.causes)
 
     @property
+    def sums_up(self) -> bool:
+        """Whether it asks how a workflow that is over went; its answer changes nothing."""
+        return any(cause.kind == CauseKind.SUMMARY for cause in self.causes)
+
+    @property
     def is_open(self) -> bool:
         """Whether the next question has to wait for this one."""
         return self.stage in OPEN_QUESTION

@@ -374,6 +374,10 @@ class Reader:
         """Return what was used, by terminal, account and day; of all workflows with ""."""
         return used.usage(self._sql, workflow)
 
+    def untold(self, workflow: str = "") -> list[str]:
+        """Return the workflows with a question to a model whose use is not known."""
+        return used.untold(self._sql, workflow)
+
     def notices(self) -> list[notify.Notice]:
         """Return how far persons were told, by each way."""
         return told.notices(self._sql)

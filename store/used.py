@@ -19,6 +19,18 @@ def counted(ask: Ask, terminal: str, first: int) -> tuple[int, int, int, int]:
     return int(first), int(second), int(third), int(fourth)
 
 
+def untold(ask: Ask, workflow: str) -> list[str]:
+    """Return the workflows with a question whose use is not known; of all workflows with ""."""
+    found = ask(
+        "SELECT DISTINCT workflow FROM question WHERE at != '' AND stage != 'asked'"
+        " AND (workflow = ? OR ? = '') AND NOT EXISTS (SELECT 1 FROM usage WHERE"
+        " usage.workflow = question.workflow AND terminal = question.workflow || '/'"
+        " AND incarnation = question.number) ORDER BY workflow",
+        *(workflow, workflow),
+    )
+    return [str(id) for (id,) in found]
+
+
 def usage(ask: Ask, workflow: str) -> list[Used]:
     """Return what was used, by terminal, account and day; of all workflows with ""."""
     where, values = ("workflow = ?", (workflow,)) if workflow else ("1", ())

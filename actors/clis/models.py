@@ -8,13 +8,17 @@ from actors.clis import lookup
 from actors.clis.providers import ProviderError
 from bus.plan import Plan
 
+OWN = "orchestrator"
+"""The account of the model that `[orchestrator]` itself names."""
+
 
 class Model(msgspec.Struct, frozen=True):
-    """A model that may be asked. `repr` leaves its key out."""
+    """A model that may be asked, with the account that pays for it. `repr` leaves its key out."""
 
     base_url: str
     model: str
     key: str
+    account: str
 
     def __repr__(self) -> str:
         """Name the model without its key."""
@@ -36,13 +40,12 @@ def of_orchestrator(plan: Plan) -> tuple[list[Model], list[ProviderError]]:
         rule = f"the variable {asked.api_key_env} is not set in the runtime's environment"
         missing.append(ProviderError("orchestrator.api_key_env", rule))
     else:
-        models.append(Model(asked.base_url, asked.model, key))
+        models.append(Model(asked.base_url, asked.model, key, OWN))
     for index, name in enumerate(asked.fallback):
         try:
             found = lookup.named(plan, name, f"orchestrator.fallback[{index}]")
-            models.append(
-                Model(found.base_url, found.model or asked.model, lookup.key(found) or "")
-            )
+            key = lookup.key(found) or ""
+            models.append(Model(found.base_url, found.model or asked.model, key, name))
         except ProviderError as error:
             missing.append(error)
     return models, missing

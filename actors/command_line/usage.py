@@ -19,7 +19,7 @@ def usage(report: UsageReport) -> Any:
     if report.used:
         parts.append(_table("address", report.used, _addresses))
         parts.append(_table("account, day", report.used, _account_and_day))
-    parts += [f"unknown: {escape(terminal)}" for terminal in report.unknown]
+    parts += [f"unknown: {escape(_name(address))}" for address in report.unknown]
     return Group(*parts)
 
 
@@ -27,9 +27,14 @@ def _account_and_day(used: Used) -> list[str]:
     return [f"{used.account}, {used.day}"]
 
 
+def _name(address: str) -> str:
+    """Return the address of a terminal; for that of a workflow, whose model is meant."""
+    return address if address.count("/") > 1 else f"{address} [orchestrator]"
+
+
 def _addresses(used: Used) -> list[str]:
     """Return the addresses whose sums a terminal belongs to, the outermost first."""
-    found = [f"{used.workflow}/", used.task, used.terminal]
+    found = [f"{used.workflow}/", used.task, _name(used.terminal)]
     return list(dict.fromkeys(address for address in found if address))
 
 

@@ -55,8 +55,9 @@ def known(workflow: Workflow, where: str) -> str:
 def usage(stage: Stage, address: str, find: Callable[[str], Workflow]) -> UsageReport:
     """What the terminals of an address and below have used; those of all workflows with "".
 
-    `find` returns a workflow by its name. A terminal that worked and has no count is unknown, and
-    has not used 0. Raises `Refused` (404).
+    What the orchestrator's model has used stands at the workflow's own address. `find` returns a
+    workflow by its name. A terminal that worked and has no count is unknown, and has not used 0; so
+    is a workflow whose model did not tell what each question used. Raises `Refused` (404).
     """
     id, _, rest = addresses.normal(address).partition("/")
     workflow = find(id) if address else None
@@ -67,6 +68,7 @@ def usage(stage: Stage, address: str, find: Callable[[str], Workflow]) -> UsageR
     counted = {each.terminal for each in used}
     worked = [t for row in rows if row is not None for t in row.terminals() if t.working_since]
     missing = [t.address for t in worked if t.address not in counted]
+    missing += [f"{id}/" for id in stage.reader.untold(workflow.id if workflow else "")]
     return UsageReport(
         [each for each in used if each.terminal.startswith(where)],
         [address for address in missing if address.startswith(where)],

@@ -9,8 +9,8 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -39,7 +39,7 @@ from bus.plan_orchestrator import Orchestrator as Settings
 from bus.plan_requests import PlanChange
 from bus.rows import Cause, Question, Task, Workflow
 from bus.status import FINAL_WORKFLOW, QuestionStage
-from store.change import Operation, update_question
+from store.change import Insert, Operation, update_question
 from store.columns import QuestionColumns
 from store.errors import LostRace
 
@@ -119,14 +119,17 @@ class OrchestratorActor(CompanyActor):
             return
         workflow, plan, question = found
         settings = plan.orchestrator
-        if settings is None or workflow.status in FINAL_WORKFLOW:
+        is_over = workflow.status in FINAL_WORKFLOW and not question.sums_up
+        if settings is None or is_over:
             return
+        if any(each.stage == QuestionStage.ASKED for each in workflow.questions):
+            return  # one question of a workflow is open at a time; `over` looks again
         known, missing = models.of_orchestrator(plan)
         trouble = "" if known else "; ".join(str(each) for each in missing)
         trouble = trouble or self._night(settings)
         if trouble:
             fact = OrchestratorAnswered(address=workflow.address, question=number, error=trouble)
-            self._store(id, number, QuestionStage.WANTED, 0, fact)
+            self._store(id, question, QuestionStage.WANTED, 0, fact)
             return
         thought = self._thought(workflow, plan, question, known)
         asked = OrchestratorAsked(
@@ -155,7 +158,7 @@ class OrchestratorActor(CompanyActor):
     ) -> Thought:
         settings = plan.orchestrator
         assert settings is not None
-        tool = schema(settings.may)
+        tool = schema(() if question.sums_up else settings.may)
         system = SYSTEM.read_text(encoding="utf-8")
         answer = min(_ANSWER_TOKENS, settings.tokens.decision // 8)
         room = (settings.tokens.decision // _ATTEMPTS - answer) * _CHARS_PER_TOKEN
@@ -232,9 +235,12 @@ class OrchestratorActor(CompanyActor):
             attempts=said.attempts,
             cost=_cost(settings, said),
         )
-        fact.refused = self._machine_refuses(fact, plan, workflow.id)
+        if not question.sums_up:
+            fact.refused = self._machine_refuses(fact, plan, workflow.id)
         used = said.tokens_in + said.tokens_out
-        self._store(workflow.id, question.number, QuestionStage.ASKED, used, fact)
+        line = _line(workflow.id, question, said, plan, fact.cost)
+        self._store(workflow.id, question, QuestionStage.ASKED, used, fact, line)
+        self.stage.tell(self.address, Look())
 
     def _store_cut(self, id: str, number: int) -> None:
         found = self._question(id, number)
@@ -247,7 +253,7 @@ class OrchestratorActor(CompanyActor):
             exact=False,
             cut=True,
         )
-        self._store(id, number, QuestionStage.ASKED, found[2].reserved, fact, cut=True)
+        self._store(id, found[2], QuestionStage.ASKED, found[2].reserved, fact)
 
     def _machine_refuses(self, fact: OrchestratorAnswered, plan: Plan, id: str) -> str:
         """Return why what is to be added to the plan cannot run here; "" if it can."""
@@ -274,24 +280,24 @@ class OrchestratorActor(CompanyActor):
     def _store(
         self,
         id: str,
-        number: int,
+        question: Question,
         stage: QuestionStage,
         tokens: int,
         fact: OrchestratorAnswered,
-        cut: bool = False,
+        line: Sequence[Operation] = (),
     ) -> None:
-        """Store the end of a question that is in `stage`, with the tokens that it used."""
+        """Store the end of a question that is in `stage`, with the tokens that it used.
+
+        `line` is its line in `usage`, if what it used is known. Nobody decides on a summary.
+        """
         expect: QuestionColumns = {"stage": stage}
+        new = QuestionStage.ANSWERED
+        if question.sums_up:
+            new = QuestionStage.UNANSWERED if fact.error else QuestionStage.OVER
         update = update_question(
-            id,
-            number,
-            expect,
-            stage=QuestionStage.ANSWERED,
-            tokens=tokens,
-            reserved=0,
-            cut=cut,
+            id, question.number, expect, stage=new, tokens=tokens, reserved=0, cut=fact.cut
         )
-        self._commit([update, fact])
+        self._commit([update, *line, fact])
 
     def _commit(self, change: list[Operation]) -> bool:
         """Store a change; return False if the question has moved on meanwhile."""
@@ -306,6 +312,33 @@ def _short(cause: Cause) -> str:
     """Return a cause for the fact; of a person's question also the words."""
     said = f": {cause.said}" if cause.kind == CauseKind.ASK else ""
     return f"{cause.kind} {cause.address}{said}"
+
+
+def _line(
+    id: str, question: Question, said: ThoughtOver, plan: Plan, cost: float | None
+) -> list[Operation]:
+    """Return the line of a question in `usage`; none if the servers did not tell all its tokens.
+
+    It is the workflow's own: no terminal has used them.
+    """
+    if not said.exact:
+        return []
+    known, _ = models.of_orchestrator(plan)
+    account = known[said.endpoint].account if said.endpoint < len(known) else models.OWN
+    line = {
+        "workflow": id,
+        "task": "",
+        "terminal": addresses.workflow(id),
+        "incarnation": question.number,
+        "account": account,
+        "day": date.isoformat(clock.wall().astimezone().date()),
+        "input": said.tokens_in,
+        "output": said.tokens_out,
+        "cached": 0,
+        "requests": said.attempts,
+        "cost": cost,
+    }
+    return [Insert("usage", line)]
 
 
 def _cost(settings: Settings, said: ThoughtOver) -> float | None:

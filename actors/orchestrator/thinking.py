@@ -50,6 +50,7 @@ class _Spent:
         self.tokens_out = 0
         self.exact = True
         self.attempts = 0
+        self.endpoint = 0
 
     def count(self, call: Call, failure: Failure | None, max_tokens: int) -> None:
         """Count an attempt that has ended. What the server did not tell is estimated."""
@@ -99,6 +100,7 @@ class Thinker:
             now() - began,
             spent.attempts,
             found.error,
+            spent.endpoint,
         )
 
     async def _first_answer(self, thought: Thought, spent: _Spent) -> "_Found":
@@ -213,6 +215,7 @@ class _Course:
             with_usage=self._memory.with_usage,
         )
         self._spent.attempts += 1
+        self._spent.endpoint = self._index
         await self._tell(Thinking(self._thought.id, self._index, estimate(call.body)))
         failed: Failure | None = None
         try:

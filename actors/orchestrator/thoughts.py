@@ -69,8 +69,8 @@ class ThoughtOver(msgspec.Struct, frozen=True, tag=True):
 
     `error` says why there are no arguments, without any key. `tokens_in` and `tokens_out` are the
     sums of all attempts; `exact` says whether the servers told them all, otherwise some are
-    estimates. `seconds` is from the first attempt to the end, `attempts` how many were sent, and
-    `model` the model that gave the arguments.
+    estimates. `seconds` is from the first attempt to the end, `attempts` how many were sent,
+    `model` the model that gave the arguments, and `endpoint` the index of the last one asked.
     """
 
     id: str
@@ -83,6 +83,7 @@ class ThoughtOver(msgspec.Struct, frozen=True, tag=True):
     seconds: float
     attempts: int
     error: str = ""
+    endpoint: int = 0
 
 
 Said = Thinking | ThoughtOver

@@ -96,11 +96,13 @@ def _sections(scene: Scene, marks: _Marks, limit: int) -> Iterator[str]:
         if cause.kind == CauseKind.ASK:
             yield _asked(marks.clean(cause.said)[: limit // 2])
             continue
+        if cause.kind == CauseKind.SUMMARY:
+            yield "The workflow has landed. Sum it up for the person who runs it."
         said = f"\n{marks.data(f'{cause.kind} {cause.address}', cause.said)}"
         yield f"- {cause.kind}: {cause.address}{said if cause.said else ''}"
     if scene.refused:
         yield f"\n## Your last proposal was refused\n{marks.data('refusal', scene.refused)}"
-    yield "\n## What you may do now\n" + _allowed(scene.plan)
+    yield "\n## What you may do now\n" + _allowed(scene)
     yield f"\n## How it stands\nThe workflow is {workflow.status}; its target is {workflow.target}."
     for task in workflow.tasks:
         yield _task(task, marks)
@@ -124,8 +126,9 @@ def _asked(said: str) -> str:
     return "\n".join(["A person asks you:", *(f"> {line}" for line in said.splitlines())])
 
 
-def _allowed(plan: Plan) -> str:
-    may = plan.orchestrator.may if plan.orchestrator is not None else ()
+def _allowed(scene: Scene) -> str:
+    settings = scene.plan.orchestrator
+    may = settings.may if settings is not None and not scene.question.sums_up else ()
     return ", ".join([*may, *proposals.ALWAYS])
 
 

@@ -181,22 +181,24 @@ class Delivery:
         return True
 
     def answered(self) -> None:
-        """Tell that the step was delivered, because the terminal's work was accepted.
+        """Tell of a step of a terminal that has ended: it was sent, and delivered if it was taken.
 
-        No better evidence of a turn is needed. If the runtime died between the typing and its
-        record, the host is asked. If the host is gone too, the work alone shows that the
-        instruction was typed.
+        If the runtime died between the typing and its record, the host is asked, which knows. Work
+        that was accepted shows that the step was delivered; no better evidence of a turn is needed.
+        It also shows that the step was typed if the host is gone.
         """
         row = self._port.row
         taken = row.status in (TerminalStatus.COMPLETED, TerminalStatus.RUNNING)
-        if row.works or not taken or row.delivered >= row.step:
+        if row.works or row.delivered >= row.step:
             return
         if row.sent < row.step:
             if not row.gone:
                 self._ask(self._key(row.step))
                 return
-            self._tell_sent()
-        self._tell_delivered()
+            if taken:
+                self._tell_sent()
+        if taken:
+            self._tell_delivered()
 
     @property
     def unsure(self) -> int:

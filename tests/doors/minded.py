@@ -56,11 +56,24 @@ def table(model: ScriptedModel, may: list[str] = ALL, api_type: str = "anthropic
     return f"[orchestrator]\n{lines}\n"
 
 
+def wants_summary(asked: Asked) -> bool:
+    """Whether the question is that at the end of a workflow."""
+    return "The workflow has landed." in asked.question
+
+
+def _summed_up(asked: Asked) -> Said:
+    return fitting(asked, decision("nothing", reason="all of it landed"))
+
+
 @contextmanager
-def minded(path: Path, script: Callable[[Asked], Said]) -> Iterator[tuple[Acting, ScriptedModel]]:
-    """A served home whose runtime has the key, and a model that this function is."""
+def minded(
+    path: Path,
+    script: Callable[[Asked], Said],
+    sums_up: Callable[[Asked], Said] = _summed_up,
+) -> Iterator[tuple[Acting, ScriptedModel]]:
+    """A served home whose runtime has the key, and a model that these functions are."""
     home = Home(path, env={**os.environ, VARIABLE: KEY})
-    with ScriptedModel(script) as model:
+    with ScriptedModel(lambda asked: (sums_up if wants_summary(asked) else script)(asked)) as model:
         home.serve()
         try:
             yield Acting(home), model

@@ -11,7 +11,7 @@ import pytest
 from bus.errors import Refused
 from tests.doors.acting import Acting, helper, terminal
 from tests.doors.kit import coder, commit, done, plan_text
-from tests.doors.minded import VARIABLE, decision, fitting, minded, table
+from tests.doors.minded import VARIABLE, decision, fitting, minded, table, wants_summary
 from tests.repositories import git, make_repo
 from tests.scripted_model import KEY, Asked, Said, refusal
 
@@ -214,7 +214,7 @@ def test_an_answer_that_is_stored_is_not_asked_for_again_and_a_cut_call_is_spent
     hold = threading.Event()
 
     def script(asked: Asked) -> Said:
-        if len(model.asked) == 1:
+        if not hold.is_set():
             hold.wait(60)
         text = commit("file", "x", "write #done")
         return fitting(asked, decision("instruct", terminal="demo/a/1/", text=text))
@@ -227,13 +227,14 @@ def test_an_answer_that_is_stored_is_not_asked_for_again_and_a_cut_call_is_spent
         hold.set()
         acting.status("completed")
         acting.again()
-        assert len(model.asked) == 2
-        first, second = acting.facts("orchestrator.answered")
+        assert len([asked for asked in model.asked if not wants_summary(asked)]) == 2
+        first, second = acting.facts("orchestrator.answered")[:2]
         assert (first["cut"], second["cut"]) == (True, False)
         tokens = [q["tokens"] for q in acting.row()["questions"]]
         assert tokens[0] == 40_000
         assert 0 < tokens[1] < 40_000
-        assert len(acting.facts("orchestrator.asked")) == 2
+        asked = [fact["causes"] for fact in acting.facts("orchestrator.asked")]
+        assert len([causes for causes in asked if causes != ["summary demo/"]]) == 2
 
 
 def test_without_its_key_a_workflow_does_not_start(tmp_path: Path, acting: Acting) -> None:
@@ -251,14 +252,77 @@ def test_without_its_key_a_workflow_does_not_start(tmp_path: Path, acting: Actin
     assert f"{VARIABLE}_THAT_IS_NOT_SET" in refused.value.body.message
 
 
-def test_a_plan_without_trouble_asks_nothing_and_starts_no_process(tmp_path: Path) -> None:
+# ---- the end ------------------------------------------------------------------------------
+
+
+def test_a_plan_without_trouble_asks_only_for_a_summary_when_it_has_landed(tmp_path: Path) -> None:
     """Hazard 54."""
     with minded(tmp_path / "home", lambda asked: fitting(asked, decision("nothing"))) as (
         acting,
         model,
     ):
         repo = make_repo(tmp_path / "repo")
-        acting.begin(plan_text(repo, {"a": [done("f")], "b": [done("g")]}, tail=table(model)))
+        prices = table(model, price_input=1.0, price_output=2.0)
+        acting.begin(plan_text(repo, {"a": [done("f")], "b": [done("g")]}, tail=prices))
+        answered = acting.fact("orchestrator.answered")
+        assert answered["proposal"]["reason"] == "all of it landed"
+        (asked,) = acting.facts("orchestrator.asked")
+        assert asked["causes"] == ["summary demo/"]
+        over = [f["seq"] for f in acting.facts("workflow.status") if f["new"] == "completed"]
+        assert over[0] < asked["seq"]
+        assert [wants_summary(each) for each in model.asked] == [True]
+        assert [q["stage"] for q in acting.row()["questions"]] == ["over"]
+        assert acting.facts("orchestrator.acted") == []
+        assert answered["seq"] in {f["seq"] for f in acting.call("why", address="demo/")["facts"]}
+        assert _thought(acting) == {
+            "account": "orchestrator",
+            "input": answered["tokens_in"],
+            "output": answered["tokens_out"],
+            "requests": 1,
+            "cost": answered["cost"],
+        }
+
+
+def _thought(acting: Acting) -> dict[str, Any]:
+    """What `usage` says of the workflow's own model."""
+    found = acting.call("usage", address="demo")
+    (line,) = [each for each in found["used"] if each["terminal"] == "demo/"]
+    assert "demo/" not in found["unknown"]
+    return {name: line[name] for name in ("account", "input", "output", "requests", "cost")}
+
+
+def test_a_summary_that_was_cut_is_not_asked_for_again_and_its_use_is_unknown(
+    tmp_path: Path,
+) -> None:
+    hold = threading.Event()
+
+    def sums_up(asked: Asked) -> Said:
+        hold.wait(60)
+        return fitting(asked, decision("nothing", reason="too late"))
+
+    with minded(tmp_path / "home", lambda _asked: refusal(401, "no"), sums_up) as (acting, model):
+        repo = make_repo(tmp_path / "repo")
+        acting.begin(plan_text(repo, {"a": [done("f")]}, tail=table(model)))
         acting.status("completed")
-        assert model.asked == []
-        assert acting.row()["questions"] == []
+        model.wait_for(1)
+        acting.again()
+        hold.set()
+        answered = acting.fact("orchestrator.answered")
+        assert answered["cut"]
+        acting.again()
+        acting.until(lambda row: row["tidied"])
+        assert [q["stage"] for q in acting.row()["questions"]] == ["unanswered"]
+        assert len(model.asked) == 1
+        used = acting.call("usage", address="demo")
+        assert [each for each in used["used"] if each["terminal"] == "demo/"] == []
+        assert "demo/" in used["unknown"]
+
+
+def test_a_plan_without_an_orchestrator_ends_as_it_says_and_asks_nobody(
+    tmp_path: Path, acting: Acting
+) -> None:
+    repo = make_repo(tmp_path / "repo")
+    acting.begin(plan_text(repo, {"a": [done("f")]}))
+    acting.status("completed")
+    assert acting.row()["questions"] == []
+    assert [f["type"] for f in acting.facts() if f["type"].startswith("orchestrator.")] == []

@@ -74,6 +74,8 @@ def decide(
         settle(draft)
         questions.notice(event, workflow, draft)
         questions.open_next(draft)
+    elif draft.workflow.status == WorkflowStatus.COMPLETED != workflow.status:
+        questions.sum_up(draft)
     return draft.operations
 
 

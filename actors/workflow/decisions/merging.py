@@ -151,13 +151,14 @@ def conflict(fact: facts.MergeConflict, draft: Draft) -> None:
 def merge_terminal_spoke(fact: facts.CommitSeen, draft: Draft, worker: Terminal) -> None:
     """Act on the verdict of the merge terminal.
 
-    After `#done` the merger judges the result. After `#fail` the merge is left to a person.
+    After `#done` the merger judges the result, each time anew, so forget what was told of the one
+    before. After `#fail` the merge is left to a person.
     """
     if fact.verdict == Meaning.DONE:
         if draft.workflow.merge.files:
-            draft.set_merge(stage=MergeStage.CHECKING, resolution=fact.commit, repaired="")
+            draft.set_merge(stage=MergeStage.CHECKING, resolution=fact.commit, repaired="", told="")
         else:
-            draft.set_merge(stage=MergeStage.CHECKING, resolution="", repaired=fact.commit)
+            draft.set_merge(stage=MergeStage.CHECKING, resolution="", repaired=fact.commit, told="")
     else:
         helper_failed(draft, worker, f"gave up: {fact.subject}\n{fact.issues}".strip())
 

@@ -64,12 +64,35 @@ def open_next(draft: Draft) -> None:
     ):
         _to_person(draft, question, _SAME)
     else:
-        draft.set_question(
-            question,
-            stage=QuestionStage.WANTED,
-            digest=digest,
-            reserved=orchestrator.tokens.decision,
-        )
+        _want(draft, question)
+
+
+def sum_up(draft: Draft) -> None:
+    """Ask once how a workflow went that has just landed, if the budget allows it.
+
+    What was to be asked before is not asked any more. Nothing waits for the answer.
+    """
+    if draft.plan.orchestrator is None:
+        return
+    for question in draft.workflow.questions:
+        if question.stage in (QuestionStage.WAITING, QuestionStage.WANTED):
+            over = "the workflow was over before it was asked"
+            draft.set_question(question, stage=QuestionStage.UNANSWERED, reserved=0, refused=over)
+    if not spent(draft):
+        address, reason = draft.workflow.address, draft.workflow.reason
+        _insert(draft, [_cause(CauseKind.SUMMARY, address, reason)])
+        _want(draft, draft.workflow.questions[-1])
+
+
+def _want(draft: Draft, question: Question) -> None:
+    """Have the orchestrator's actor ask it, and reserve its tokens."""
+    assert draft.plan.orchestrator is not None
+    draft.set_question(
+        question,
+        stage=QuestionStage.WANTED,
+        digest=_digest(question, draft.workflow),
+        reserved=draft.plan.orchestrator.tokens.decision,
+    )
 
 
 def _waits(question: Question) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bus import facts
-from bus.plan_orchestrator import Orchestrator
+from bus.plan_orchestrator import May, Orchestrator
 from bus.rows import Question
 from bus.status import QuestionStage
 from store.change import update_question
@@ -13,7 +13,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
 )
 from tests.actors.workflow.decisions.decisions_world import World
 
-ALL = [
+ALL: list[May] = [
     "instruct",
     "add_task",
     "add_terminal",

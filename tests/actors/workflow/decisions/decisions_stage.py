@@ -16,9 +16,17 @@ from bus.facts import Fact
 from bus.kinds import Ending, LimitKind, MergeRefusal
 from bus.peer import NOBODY, Caller
 from bus.plan import Plan
-from bus.rows import Task, Terminal
-from bus.status import IN_LINE, MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
-from store.change import Operation, Update, update_merge
+from bus.rows import Question, Task, Terminal
+from bus.status import (
+    IN_LINE,
+    MergeStage,
+    QuestionStage,
+    TaskStatus,
+    TerminalStatus,
+    WorkflowStatus,
+)
+from store.change import Operation, Update, update_merge, update_question
+from store.columns import QuestionColumns
 from store.submission import submission
 from tests.actors.workflow.decisions.decisions_rules import check, command_of
 from tests.actors.workflow.decisions.decisions_state import apply
@@ -243,6 +251,19 @@ class Staged:
         )
         expect = {"checked": task.checked, "check_run": task.check_run}
         self.store([Update("task", task.address, {"checked": task.check_run}, expect), fact])
+
+    # ---- the orchestrator's model ----------------------------------------------------------
+
+    def think(self, question: Question, said: dict[str, object] | None) -> None:
+        """The model is asked, and answers; with None its call fails."""
+        number = question.number
+        fact = facts.OrchestratorAnswered(
+            address="demo/", question=number, proposal=said or {}, error="" if said else "503"
+        )
+        wanted: QuestionColumns = {"stage": QuestionStage.WANTED}
+        over = QuestionStage.OVER if question.sums_up else QuestionStage.ANSWERED
+        answered = update_question("demo", number, wanted, stage=over, tokens=9, reserved=0, at=NOW)
+        self.store([answered, fact])
 
     # ---- the merger --------------------------------------------------------------------
 

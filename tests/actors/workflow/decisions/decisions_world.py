@@ -10,8 +10,8 @@ from functools import partial
 from actors.workflow.decisions import bases, line
 from bus import facts, requests
 from bus.kinds import Ending, LimitKind
-from bus.rows import Terminal
-from bus.status import FINAL_TASK, MergeStage, WorkflowStatus
+from bus.rows import Question, Terminal
+from bus.status import FINAL_TASK, MergeStage, QuestionStage, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
 from tests.actors.workflow.decisions.decisions_stage import VERDICTS, P, Staged, Step, T, W
 
@@ -38,6 +38,25 @@ class World(Staged):
                 steps.append((f"check of {task.id} green", partial(self.check_task, task)))
         return steps + (self.merger_steps()[:1] if merger else [])
 
+    def _asked(self) -> list[Question]:
+        """The question that is put to the model, if there is one."""
+        is_over = self.state.status in (W.COMPLETED, W.CANCELLED)
+        return [q for q in self.state.questions if q.stage == QuestionStage.WANTED and not is_over]
+
+    def _answers(self, question: Question) -> list[Step]:
+        """Whatever a model may say: what helps, what does not, and what is no action."""
+        said: list[dict[str, object]]
+        said = [{"action": "nothing"}, {"action": "escalate", "text": "which?"}, {"action": "land"}]
+        said.append({"action": "add_task", "task": f"m{len(self.state.tasks)}", "text": "more"})
+        for task in self.state.tasks:
+            for action in ("send_back", "blame", "add_terminal"):
+                said.append({"action": action, "task": task.address, "text": "mend it"})
+            said.append({"action": "retry", "task": task.address})
+        for terminal in self.state.terminals():
+            said.append({"action": "instruct", "terminal": terminal.address, "text": "go on"})
+        steps: list[Step] = [("no model answers", partial(self.think, question, None))]
+        return steps + [(f"the model says {e}", partial(self.think, question, e)) for e in said]
+
     def may(self) -> list[Step]:
         """Everything that programs, git and the merger can do now."""
         steps: list[Step] = [("deliver", self.deliver)] * 3 if self.queue else []
@@ -50,6 +69,8 @@ class World(Staged):
                     step = partial(self.check_task, task, passed)
                     steps.append((f"check of {task.id} {passed}", step))
                 steps.append((f"{task.id} amends", partial(self.commit, task.address, "done")))
+        for question in self._asked():
+            steps += self._answers(question)
         return steps + self.merger_steps()
 
     def _program_steps(self, terminal: Terminal) -> list[Step]:

@@ -40,13 +40,56 @@ def test_without_an_orchestrator_nothing_is_ever_asked() -> None:
     assert world.state.questions == []
 
 
-def test_a_course_without_trouble_asks_nothing() -> None:
+def test_a_course_without_trouble_asks_nothing_but_for_a_summary_when_it_has_landed() -> None:
     world = thinking("coder reviewer", "coder")
     says(world, "a", "review")
     says(world, "a", "done")
     says(world, "b", "done")
-    world.finish(WorkflowStatus.COMPLETED)
+    world.finish(WorkflowStatus.MERGING)
+    observes(world, "builds")
+    observes(world, "tests green")
     assert world.state.questions == []
+    observes(world, "lands")
+    (row,) = world.state.questions
+    assert (row.stage, row.reserved, row.sums_up) == (QuestionStage.WANTED, 40_000, True)
+    assert [c.kind for c in row.causes] == [CauseKind.SUMMARY]
+    world.think(row, {"action": "retry", "task": "demo/a/"})
+    before = [*world.state.tasks]
+    world.drain()
+    assert world.state.tasks == before
+    assert len(world.state.questions) == 1
+    assert told(world, facts.OrchestratorActed) == []
+
+
+def test_what_was_to_be_asked_is_not_asked_of_a_workflow_that_has_landed() -> None:
+    world = thinking("coder")
+    stops(world)
+    world.commit("demo/a/", "done")
+    world.drain()
+    assert question(world).stage == QuestionStage.WANTED
+    world.finish(WorkflowStatus.COMPLETED)
+    first, second = world.state.questions
+    assert (first.stage, first.reserved) == (QuestionStage.UNANSWERED, 0)
+    assert (second.stage, second.sums_up) == (QuestionStage.WANTED, True)
+
+
+@pytest.mark.parametrize("order", ["stop", "failure"])
+def test_a_workflow_that_has_not_landed_is_not_summed_up(order: str) -> None:
+    world = thinking("coder")
+    if order == "stop":
+        orders(world, requests.WorkflowStop(workflow="demo"))
+    else:
+        says(world, "a", "fail")
+    assert not any(q.sums_up for q in world.state.questions)
+
+
+def test_a_summary_that_the_budget_does_not_hold_is_not_asked_for() -> None:
+    world = thinking("coder", max_calls=1)
+    stops(world)
+    answer(world, action="nothing")
+    says(world, "a", "done")
+    world.finish(WorkflowStatus.COMPLETED)
+    assert len(world.state.questions) == 1
 
 
 def test_one_that_has_stopped_is_asked_about_and_the_tokens_are_reserved() -> None:

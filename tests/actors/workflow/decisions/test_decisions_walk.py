@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from bus import requests
 from bus.kinds import Role
 from bus.plan import HelperPlan, Plan, TaskPlan, TerminalPlan
+from bus.plan_orchestrator import Orchestrator
 from bus.status import WorkflowStatus
+from tests.actors.workflow.decisions.decisions_mind import ALL
 from tests.actors.workflow.decisions.decisions_stage import Step
 from tests.actors.workflow.decisions.decisions_world import World
 
@@ -57,6 +59,7 @@ def make_plan(pick: Callable[[int, int], int]) -> Plan:
             )
         )
     attempts = pick(0, 2), pick(0, 2)
+    asked = Orchestrator(api_type="openai", model="m", may=ALL, max_calls=40)
     helper = [HelperPlan(cli="helper", attempts=n) if n else None for n in attempts]
     return Plan(
         name="demo",
@@ -68,6 +71,7 @@ def make_plan(pick: Callable[[int, int], int]) -> Plan:
         max_review_rounds=pick(1, 3),
         merge=helper[0],
         error=helper[1],
+        orchestrator=asked if pick(0, 2) == 0 else None,
     )
 
 
@@ -80,6 +84,7 @@ def walk(plan: Plan, numbers: list[int], world: World | None = None) -> World:
         world.settle()
         world.check_not_stuck()
         world.finish()
+        assert plan.orchestrator is not None or not world.state.questions, "nobody is to be asked"
     except BaseException as error:
         error.add_note("\n".join(world.trace))
         error.add_note(repr(plan))
