@@ -363,10 +363,17 @@ class Workflow(msgspec.Struct, kw_only=True):
         return [terminal for task in self.tasks for terminal in task.terminals] + own
 
     def without_tokens(self) -> "Workflow":
-        """Blank the tokens of the terminals in place, and return this workflow.
+        """Return this workflow with the tokens of its terminals blanked.
 
         A token opens a terminal's host, and rows that leave the runtime end up in logs and reports.
         """
-        for terminal in self.terminals():
-            terminal.token = ""
-        return self
+        blank, replace = {"token": ""}, msgspec.structs.replace
+        own = self.merge_terminal
+        return replace(
+            self,
+            tasks=[
+                replace(task, terminals=[replace(each, **blank) for each in task.terminals])
+                for task in self.tasks
+            ],
+            merge_terminal=replace(own, **blank) if own is not None else None,
+        )

@@ -28,6 +28,7 @@ from bus.address import workflow_of
 from bus.facts import Fact, encode_fact
 from store import statements
 from store.change import Operation
+from store.changing import Changes
 from store.damage import damaged, is_damage
 from store.database import open_database
 from store.errors import Duplicate, StoreError, Unwritable, Vanished
@@ -59,8 +60,16 @@ class Journal:
     the runtime must end.
     """
 
-    def __init__(self, path: Path, on_commit: OnCommit, on_death: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_commit: OnCommit,
+        on_death: Callable[[str], None],
+        changes: Changes | None = None,
+    ) -> None:
+        """`changes` gets the rows that each commit changes."""
         self._path = path
+        self._changes = changes or Changes()
         self._database: SqliteDatabase = open_database(path)
         self._connection: sqlite3.Connection = self._database.connection()
         self._on_commit = on_commit
@@ -223,8 +232,9 @@ class Journal:
         at = clock.stamp()
         stored: list[Stored] = []
         seqs: list[list[int]] = []
-        execute("BEGIN IMMEDIATE")
+        self._changes.begin(operation for change, _ in group for operation in change)
         try:
+            execute("BEGIN IMMEDIATE")
             for change, _ in group:
                 first = head + 1
                 for operation in change:
@@ -246,6 +256,8 @@ class Journal:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+        finally:
+            self._changes.end()
         return stored, seqs
 
     def _require_presence(self) -> None:

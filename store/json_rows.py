@@ -55,16 +55,32 @@ def _of_terminal() -> list[str]:
 @cache
 def whole_workflow() -> str:
     """Return one statement, which sees one committed state; its rows have no order."""
+    return " UNION ALL ".join(
+        [
+            without_tasks(),
+            _rows(Task, "workflow", *_pairs(rows.Task, Task)),
+            _rows(Terminal, "workflow", *_of_terminal()),
+        ]
+    )
+
+
+@cache
+def without_tasks() -> str:
+    """Return the statement of `whole_workflow`, without tasks and terminals."""
     own = _pairs(rows.Workflow, Workflow)
     return " UNION ALL ".join(
         [
             _rows(Workflow, "id", *own, "'address', id || '/'"),
             _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
-            _rows(Task, "workflow", *_pairs(rows.Task, Task)),
-            _rows(Terminal, "workflow", *_of_terminal()),
             _rows(Question, "workflow", *_pairs(rows.Question, Question)),
         ]
     )
+
+
+@cache
+def one_task() -> str:
+    """Return the query of one task by its address."""
+    return _rows(Task, "address", *_pairs(rows.Task, Task))
 
 
 @cache

@@ -9,10 +9,9 @@ import hashlib
 import hmac
 import sqlite3
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from operator import attrgetter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,21 +25,15 @@ from bus.notify import Notify
 from bus.plan import Plan, TerminalPlan
 from bus.status import IN_LINE, MergeStage, QuestionStage, WorkflowStatus
 from store import told, used
+from store.changing import Changes
 from store.damage import damaged, is_damage
 from store.database import open_database
-from store.json_rows import one_terminal, whole_workflow
+from store.workflows import Workflows
 
-_plan = msgspec.json.Decoder(Plan).decode
+_plan = lru_cache(256)(msgspec.json.Decoder(Plan).decode)
+"""A plan never changes: whoever reads the same one gets the same object."""
 _terminal_plan = msgspec.json.Decoder(TerminalPlan).decode
 _git_settings = msgspec.json.Decoder(dict[str, str] | None).decode
-# Not strict: SQLite's booleans are 0 and 1.
-_workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
-_merge = msgspec.json.Decoder(rows.Merge, strict=False).decode
-_task = msgspec.json.Decoder(rows.Task, strict=False).decode
-_terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
-_question = msgspec.json.Decoder(rows.Question, strict=False).decode
-_position = attrgetter("position")
-_number = attrgetter("number")
 _IN_LINE = ", ".join(f"'{stage}'" for stage in sorted(IN_LINE))
 
 
@@ -57,12 +50,15 @@ T = TypeVar("T")
 class Reader:
     """The named queries. Any thread may call them; each call has the connection to itself."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, changes: Changes | None = None) -> None:
+        """`changes` are told by the journal that writes here; without it all is read anew."""
         self._path = path
         self._database: SqliteDatabase = open_database(path)
         self._database.pragma("query_only", 1)
         self._connection: sqlite3.Connection = self._database.connection()
         self._lock = threading.RLock()
+        self._shares = changes is not None
+        self._workflows = Workflows(self._sql, self._sound, self.one_state, changes or Changes())
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,26 +117,14 @@ class Reader:
         return sorted(over)
 
     def workflow(self, id: str) -> rows.Workflow | None:
-        """Return a workflow with its merge, tasks and terminals, or None."""
-        found: defaultdict[str, list[bytes]] = defaultdict(list)
-        for table, body in self._sql(whole_workflow(), id):
-            found[table].append(body)
-        if not found["workflow"]:
-            return None
-        workflow = self._sound(_workflow, found["workflow"][0])
-        workflow.merge = self._sound(_merge, found["merge"][0])
-        workflow.tasks = [self._sound(_task, body) for body in found["task"]]
-        terminals = [self._sound(_terminal, body) for body in found["terminal"]]
-        by_task: dict[str, list[rows.Terminal]] = {}
-        for terminal in sorted(terminals, key=_position):
-            by_task.setdefault(terminal.task, []).append(terminal)
-        workflow.merge_terminal = next(iter(by_task.get("", [])), None)
-        workflow.tasks.sort(key=_position)
-        workflow.questions = [self._sound(_question, body) for body in found["question"]]
-        workflow.questions.sort(key=_number)
-        for task in workflow.tasks:
-            task.terminals = by_task.get(task.address, [])
-        return workflow
+        """Return a workflow with its merge, tasks and terminals, or None.
+
+        Others may have the same rows, so nobody may change them.
+        """
+        with self._lock:
+            if self._shares and not self._connection.in_transaction:
+                return self._workflows.current(id)
+        return self._workflows.read(id)
 
     def line_of_merges(self, git_dir: str, target: str) -> list[str]:
         """Return the ids of the workflows that merge into `target` and wait for nobody.
@@ -208,8 +192,7 @@ class Reader:
 
     def terminal(self, address: str) -> rows.Terminal | None:
         """Return a terminal's row, or None."""
-        found = self._sql(one_terminal(), address)
-        return self._sound(_terminal, found[0][1]) if found else None
+        return self._workflows.terminal(address)
 
     def tokens(self) -> dict[str, str]:
         """Return the address of each terminal that was started, by its host's token."""

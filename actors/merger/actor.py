@@ -225,8 +225,10 @@ class Merger(CompanyActor):
 
     def _checked(self, fact: Result | None) -> None:
         """Tell the result of a task's check, once; then look for the next."""
-        task = next((t for t in self._row().tasks if fact and t.address == fact.address), None)
-        if not isinstance(fact, TaskChecked) or task is None or task.checked >= fact.run:
+        if not isinstance(fact, TaskChecked):
+            return
+        task = next((t for t in self._row().tasks if t.address == fact.address), None)
+        if task is None or task.checked >= fact.run:
             return
         expect: TaskColumns = {
             "checking": fact.commit,

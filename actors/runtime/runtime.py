@@ -54,6 +54,7 @@ from bus.messages import Look
 from bus.reasons import Reason
 from bus.router import Bus
 from store.change import Operation, explain_workflow
+from store.changing import Changes
 from store.database import create_or_migrate
 from store.errors import StoreError
 from store.journal import Journal, Stored
@@ -108,7 +109,8 @@ class Runtime:
         require_database(home)
         create_or_migrate(home / "callboard.db")
         self._paths = Paths(home, sockets.socket_directory(home))
-        self._reader = Reader(home / "callboard.db")
+        changes = Changes()
+        self._reader = Reader(home / "callboard.db", changes)
         self._directory = Directory()
         self._loop = EventLoop(self._fail)
         self._watches = Watches(self._loop)
@@ -119,7 +121,7 @@ class Runtime:
             Callers(home, self._door_secret, self._reader.tokens).identify,
             descriptors.room,
         )
-        self._journal = Journal(home / "callboard.db", self._committed, self._fail)
+        self._journal = Journal(home / "callboard.db", self._committed, self._fail, changes)
         self._stage = Stage(
             self._paths,
             bus=self._bus,

@@ -15,14 +15,7 @@ from typing import Any
 from actors.git.reading.commits import Commit, read
 from actors.git.reading.examination import Clean, Dirty
 from actors.git.reading.graph import descends
-from actors.git.reading.history import (
-    Advanced,
-    Created,
-    Deleted,
-    Move,
-    Rewritten,
-    moves,
-)
+from actors.git.reading.history import Advanced, Created, Deleted, Move, Others, Rewritten, moves
 from actors.git.reading.reflog import was_made_on
 from actors.git.reading.refs import HEADS, RefScanner, RefState
 from actors.git.running.durable import settle
@@ -76,6 +69,7 @@ class Watcher(CompanyActor):
         self._git_dir = ""
         self._timer: Timer
         self._judging = Judging(stage, workflow)
+        self._others = Others()
         self._again: Timer | None = None
         self._asked: dict[str, float] = {}  # who waits for a sweep, and since when
 
@@ -276,14 +270,15 @@ class Watcher(CompanyActor):
         if not self._is_news(branch, state):
             return []
         new, old = self._value(branch, state), self._old(branch)
-        others = [self._value(b, state) or b.base for b in branches if b is not branch]
-        others += [oid for oid in [state.heads.get(HEADS + self._target)] if oid]
         if new is not None and read(self._repo, new) is None:
             self._repo = opened(self._git_dir)
             if read(self._repo, new) is None:
                 log.warning("%s: %s names %s, which is no commit", self.address, branch.ref, new)
                 return []
-        move = moves(self._repo, branch.ref, old or None, new, others)
+        others = [(self._value(b, state) or b.base, b.base) for b in branches if b is not branch]
+        tips = self._others.to_search(self._repo, old, new or "", others)
+        tips += filter(None, [state.heads.get(HEADS + self._target)])
+        move = moves(self._repo, branch.ref, old or None, new, tips)
         cursor = {"workflow": self._workflow, "ref": branch.ref, "commit": new or ""}
         return [Insert("cursor", cursor, replace=True), *self._facts(branch, move)]
 

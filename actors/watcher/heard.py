@@ -93,5 +93,5 @@ def concerned(names: set[str], branches: list[Branch]) -> list[Branch]:
         for branch in branches
         if not branch.name
         or branch.ref in names
-        or any(name.startswith(Path(branch.worktree).name) for name in worktrees)
+        or any(name.startswith(branch.worktree.rpartition("/")[2]) for name in worktrees)
     ]

@@ -73,6 +73,44 @@ class Deleted(msgspec.Struct, frozen=True, tag="deleted"):
 Move = Created | Advanced | Rewritten | Deleted
 
 
+class Others:
+    """The other branches whose history does not belong to a ref. For one thread.
+
+    A plan may have hundreds, and to look for a commit in each of them takes longer than all else.
+    So the commits of each plain branch are remembered by its tip.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], frozenset[str] | None] = {}
+
+    def to_search(
+        self, repo: pygit2.Repository, old: str, new: str, branches: Sequence[tuple[str, str]]
+    ) -> list[str]:
+        """Return commits that reach from `old` to `new` what all `branches` reach, but no more.
+
+        `branches` are pairs of a tip and the commit at which the branch began. A plain branch whose
+        own commits are none of the new ones reaches what its beginning does.
+        """
+        tips = {tip for tip, _ in branches}
+        new_ones = {commit.oid for commit in _straight(repo, old, new)} if new else set()
+        if not new_ones:
+            return sorted(tips)
+        self._lines = {key: line for key, line in self._lines.items() if key[0] in tips}
+        found = set()
+        for tip, base in branches:
+            line = self._line(repo, tip, base)
+            found.add(tip if line is None or not line.isdisjoint(new_ones) else base)
+        return sorted(found)
+
+    def _line(self, repo: pygit2.Repository, tip: str, base: str) -> frozenset[str] | None:
+        """Return the commits after `base` up to `tip`; None if they are no plain line."""
+        key = (tip, base)
+        if key not in self._lines:
+            line = frozenset(commit.oid for commit in _straight(repo, base, tip))
+            self._lines[key] = line if line or tip == base else None
+        return self._lines[key]
+
+
 def moves(
     repo: pygit2.Repository,
     ref: str,

@@ -9,6 +9,7 @@ made during the scan may or may not be seen; the watch reports it, and the calle
 import errno
 import os
 import re
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,9 @@ _PACKED: Final = 1 << 28
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _NO_REF: Final = frozenset({errno.EINVAL, errno.EFBIG, errno.ENXIO, errno.ELOOP})
 """What opening a special file, an endless one or a link to itself gives (`platform.files`)."""
+_SETTLED: Final = 2.0
+"""Seconds after which the next write of a file has another time, on any file system."""
+_Stamp = tuple[int, int, int, int, int]
 _DEPTH: Final = 5
 """How many symbolic refs in a row are followed: five, as git does."""
 
@@ -49,12 +53,16 @@ class RefState(msgspec.Struct, frozen=True):
 
 
 class RefScanner:
-    """A reader of one repository's refs. It caches `packed-refs` while its stat is the same."""
+    """A reader of one repository's refs. For one thread.
+
+    `packed-refs`, and for `look` loose refs, are read again only when their stat is another.
+    """
 
     def __init__(self, git_dir: str) -> None:
         self._git_dir = git_dir
         self._packed_stamp: tuple[int, int, int] | None = None
         self._packed: dict[str, str] = {}
+        self._loose: dict[str, tuple[_Stamp, str]] = {}
 
     def look(self, refs: Collection[str], worktrees: Collection[str]) -> RefState:
         """Read only these branches (full names) and worktrees, and the worktrees' branches.
@@ -64,7 +72,7 @@ class RefScanner:
         """
         found = worktree_heads(self._git_dir, worktrees)
         names = {*refs, *(head for head in found.values() if head.startswith(HEADS))}
-        loose = {name: _read(os.path.join(self._git_dir, name)) for name in names}
+        loose = {name: self._read_loose(name) for name in names}
         packed = self._read_packed()
         values = {  # an empty file is a broken ref, even if it is packed, too
             name: packed.get(name, "") if (text := loose[name]) is None else text for name in names
@@ -98,6 +106,28 @@ class RefScanner:
             head=main_head(self._git_dir),
             broken=tuple(broken),
         )
+
+    def _read_loose(self, name: str) -> str | None:
+        """Read a loose ref, as `_read` does; one that was read before only if its stat is another.
+
+        A file that has just been written is read again, because a clock may be too coarse to tell
+        two writes apart.
+        """
+        path = os.path.join(self._git_dir, name)
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return _read(path)
+        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        known = self._loose.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        text = _read(path)
+        if text and time.time() - max(found.st_mtime, found.st_ctime) > _SETTLED:
+            self._loose[name] = (stamp, text)
+        else:
+            self._loose.pop(name, None)
+        return text
 
     def _read_packed(self) -> dict[str, str]:
         path = os.path.join(self._git_dir, "packed-refs")

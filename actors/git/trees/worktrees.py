@@ -93,7 +93,7 @@ def add(
     there = os.path.lexists(path)
     if there:
         torn.mend_branch(git_dir, branch, base, torn.mend_objects(git_dir))
-    _ensure_branch(git_dir, branch, base, owner, proof)
+    is_new = _ensure_branch(git_dir, branch, base, owner, proof)
     name = registered(git_dir, path)
     if name is not None and not (there and _is_complete(git_dir, name)):
         throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
@@ -106,8 +106,9 @@ def add(
             f"git --git-dir={quote(git_dir)} worktree repair {quote(path)}",
         )
     if name is None:
-        _refuse_other_checkout(git_dir, branch)
-        name = make(git_dir, path, branch, mark=f"{owner} {base}\n")
+        if not is_new:
+            _refuse_other_checkout(git_dir, branch)
+        name = make(git_dir, path, branch, mark=f"{owner} {base}\n", is_new=is_new)
     else:  # locks of a git that was killed must not keep the next one from committing
         admin = str(Path(git_dir, "worktrees", name))
         release(admin, "index", "HEAD", places=(path,))
@@ -188,29 +189,48 @@ def guard(git_dir: str, home: str, path: str) -> None:
 def registered(git_dir: str, path: str) -> str | None:
     """Return the name under which the worktree at `path` is registered; None if it is not.
 
-    Hundreds may be registered, so only those of the same last name are looked at closely.
+    Hundreds may be registered, and git names one after the last part of its path. Those of other
+    names are looked at only if the path is there: somebody may have moved one to it.
     """
     wanted = Path(path).resolve() / ".git"
+    names = worktree_names(git_dir)
+    likely = [name for name in names if Path(path).name.lstrip(".") in name]
+    found = next((name for name in likely if _is_at(git_dir, name, path, wanted)), None)
+    if found is None and os.path.lexists(path):
+        found = next((name for name in names if _is_at(git_dir, name, path, wanted)), None)
+    return found
+
+
+def _is_at(git_dir: str, name: str, path: str, wanted: Path) -> bool:
+    admin = Path(git_dir, "worktrees", name)
+    try:
+        text = read_name(admin / "gitdir")
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # just removed
     ends = (Path(path).name, wanted.parent.name)
-    for name in worktree_names(git_dir):
-        admin = Path(git_dir, "worktrees", name)
-        try:
-            text = read_name(admin / "gitdir")
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # just removed
-        if text.rpartition("/")[0].endswith(ends) and (admin / text).resolve() == wanted:
-            return name
-    return None
+    return text.rpartition("/")[0].endswith(ends) and (admin / text).resolve() == wanted
 
 
-def make(git_dir: str, path: str, commitish: str, *, mark: str, detach: bool = False) -> str:
-    """Check `commitish` out at `path` and mark it complete; return the worktree's name."""
+def make(
+    git_dir: str,
+    path: str,
+    commitish: str,
+    *,
+    mark: str,
+    detach: bool = False,
+    is_new: bool = False,
+) -> str:
+    """Check `commitish` out at `path` and mark it complete; return the worktree's name.
+
+    `is_new` says that it is a branch that was just made: git does not look into every worktree for
+    one that has it checked out.
+    """
     if os.path.lexists(path) and any(Path(path).iterdir()):
         raise RepositoryError(
             Rule.PATH_IN_THE_WAY, f"{path} exists and is not empty", "move it away"
         )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    options = ["--no-checkout", *(["--detach"] if detach else [])]
+    options = ["--no-checkout", *(["--detach"] if detach else ["--force"] if is_new else [])]
     with _alone(git_dir):
         git("worktree", "add", *options, path, commitish, at=git_dir)
     name = registered(git_dir, path)
@@ -308,7 +328,8 @@ def _is_complete(git_dir: str, name: str) -> bool:
     return mark_of(git_dir, name) is not None
 
 
-def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str | None) -> None:
+def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str | None) -> bool:
+    """Make the branch, or check that it is ours; return whether it was made now."""
     ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
     tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
     claim = base if proof is None else _claim(git_dir, base, proof)
@@ -327,6 +348,7 @@ def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str 
         release(git_dir, base_ref, *([ref] if tip is None else []))
         message = f"callboard: task of {owner}"
         git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
+    return tip is None
 
 
 def _claim(git_dir: str, base: str, proof: str) -> str:

@@ -187,10 +187,18 @@ def _queue(draft: Draft) -> list[Terminal]:
 
     While tasks run, those that could work at once come first.
     """
-    wanted = [t for t in draft.terminals() if t.wanted]
     if not draft.is_running:
-        return wanted
-    return sorted(wanted, key=lambda t: not _its_turn(draft, t))
+        return [t for t in draft.terminals() if t.wanted]
+    now: list[Terminal] = []
+    later: list[Terminal] = []
+    for task in draft.workflow.tasks:
+        for terminal in task.terminals:
+            if terminal.wanted:
+                (now if line.next_in_line(task) is terminal else later).append(terminal)
+    own = draft.workflow.merge_terminal
+    if own is not None and own.wanted:
+        now.append(own)
+    return now + later
 
 
 def _its_turn(draft: Draft, terminal: Terminal) -> bool:
@@ -203,7 +211,9 @@ def let_kept_go(draft: Draft) -> bool:
 
     One in whose worktree another works stays, because it runs again while it is ended (hazard 36).
     """
-    needed_for = _lacks_room(draft) if draft.is_running else None
+    if not draft.is_running or not any(terminal.kept for terminal in draft.terminals()):
+        return False
+    needed_for = _lacks_room(draft)
     if needed_for is None:
         return False
     judged = [line.reviewed(task) for task in draft.workflow.tasks if line.worker(task) is None]
@@ -239,9 +249,11 @@ def give_up_idle_place(draft: Draft) -> bool:
     """
     if not draft.is_running:
         return False
-    queue = _queue(draft)
     alive = [t for t in draft.terminals() if not t.gone]
-    if not queue or not _its_turn(draft, queue[0]) or len(alive) < draft.plan.max_terminals:
+    if len(alive) < draft.plan.max_terminals:
+        return False
+    queue = _queue(draft)
+    if not queue or not _its_turn(draft, queue[0]):
         return False
     if any(t.status != TerminalStatus.WAITING or _its_turn(draft, t) for t in alive):
         return False

@@ -1,3 +1,4 @@
+import os
 import select
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
+from actors.git.reading import refs
 from actors.git.reading.history import Advanced, Created, Deleted, moves
 from actors.git.reading.refs import RefScanner, RefState, read_ref
 from actors.git.watching import watch as watch_module
@@ -376,3 +378,23 @@ def test_ten_thousand_packed_refs_are_read_once(repo: Repo) -> None:
     assert scanner._packed is parsed  # noqa: SLF001
     repo.git("branch", "-D", "many/77")
     assert len(scanner.scan().heads) == 10_000
+
+
+@pytest.mark.parametrize("settled", [2.0, -1e9])
+def test_a_ref_that_was_read_before_is_read_again_when_it_was_written(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, settled: float
+) -> None:
+    """`settled`: what was just written counts as new, or as if it had been written long ago."""
+    monkeypatch.setattr(refs, "_SETTLED", settled)
+    scanner, ref = RefScanner(repo.git_dir), "refs/heads/a"
+    file = Path(repo.git_dir, ref)
+    commits = [repo.commit(str(number)) for number in range(3)]
+    for number in range(30):
+        oid = commits[number % 3]
+        file.write_text(f"{oid}\n")
+        if settled < 0:
+            os.utime(file, (number, number))
+        assert scanner.look([ref], []).heads == {ref: oid}
+        assert scanner.look([ref], []).heads == {ref: oid}
+    file.unlink()
+    assert not scanner.look([ref, "refs/heads/main"], []).heads.get(ref)
