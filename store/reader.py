@@ -207,9 +207,10 @@ class Reader:
         ]
 
     def plan(self, id: str) -> Plan:
-        """Return the plan with which a workflow was submitted."""
-        ((body,),) = self._sql("SELECT plan FROM workflow WHERE id = ?", id)
-        return self._sound(_plan, bytes(body))
+        """Return the plan of a workflow's submission. Raise `LookupError` without a row."""
+        for (body,) in self._sql("SELECT plan FROM workflow WHERE id = ?", id):
+            return self._sound(_plan, bytes(body))
+        raise LookupError(f"workflow {id} has no row")
 
     def git_settings(self, id: str) -> dict[str, str] | None:
         """Return the git settings of a workflow's submission; None for one of an older version."""

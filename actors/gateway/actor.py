@@ -40,6 +40,7 @@ from bus.messages import (
     ScreenAsk,
 )
 from bus.peer import NOBODY, By, Caller, Right
+from bus.plan import Plan
 from bus.plan_changes import without
 from bus.plan_requests import InstructionReplace, PlanChange, PlanShow
 from bus.reasons import Reason
@@ -127,11 +128,10 @@ class Gateway(CompanyActor):
             where = addresses.normal(f"{workflow.id}/{request.task.partition('/')[2]}")
             terminal = self.stage.reader.terminal(where)
             request.task = terminal.task if terminal is not None and terminal.task else where
-        check_command(request, self.stage.reader.plan(workflow.id))
+        plan = self._plan_of(workflow)
+        check_command(request, plan)
         if workflow.status in FINAL_WORKFLOW:
-            decide(
-                workflow, self.stage.reader.plan(workflow.id), request, token="", now=clock.stamp()
-            )
+            decide(workflow, plan, request, token="", now=clock.stamp())
             raise illegal(Reason.OVER, f"{workflow.address} is {workflow.status}")
         if isinstance(request, PlanChange):
             self._pass(addresses.EXAMINER, ChangeAsk(client, request, workflow.id, self._caller))
@@ -250,7 +250,7 @@ class Gateway(CompanyActor):
         gone = [t.id for t in workflow.tasks if t.status == TaskStatus.CANCELLED]
         if workflow.status in FINAL_WORKFLOW:
             gone = []
-        return shown_plan(without(self.stage.reader.plan(workflow.id), gone))
+        return shown_plan(without(self._plan_of(workflow), gone))
 
     @answer.register
     def _list(self, _request: requests.WorkflowList, _client: str) -> Any:
@@ -328,6 +328,13 @@ class Gateway(CompanyActor):
     @answer.register
     def _runtime(self, _request: requests.RuntimeInfo, _client: str) -> Any:
         return self._control.info()
+
+    def _plan_of(self, workflow: Workflow) -> Plan:
+        """Return the plan. Raise `Refused` (404) if the workflow was forgotten meanwhile."""
+        try:
+            return self.stage.reader.plan(workflow.id)
+        except LookupError:
+            raise unknown("workflow", workflow.id) from None
 
     def workflow(self, name: str) -> Workflow:
         """By id, address, or any unique prefix of an id. Raises `Refused` (404, 422)."""

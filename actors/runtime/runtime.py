@@ -102,9 +102,9 @@ class Runtime:
         if lock is None:
             raise HomeBusy(f"process {connection.holder(home)} serves {home} already")
         self._lock = lock
+        connection.remove(home)  # of a runtime that was killed: with the lock it would count
         work_for(str(home))
         end_abandoned(str(home))  # git commands and workers of a runtime that was killed
-        connection.remove(home)  # of a runtime that was killed
         self._tree: Tree | None = None
         require_database(home)
         create_or_migrate(home / "callboard.db")

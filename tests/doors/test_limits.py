@@ -18,7 +18,7 @@ def test_a_killed_runtime_waits_on_and_goes_on_once(acting: Acting, tmp_path: Pa
     flag = tmp_path / "serves"
     repo = make_repo(tmp_path / "limited")
     steps = {"a": [{"cli": "refused", "instruction": "work"}]}
-    acting.begin(plan_text(repo, steps, tail=refused_cli(flag, USAGE, 10)))
+    acting.begin(plan_text(repo, steps, tail=refused_cli(flag, USAGE, 20)))
     row = acting.until(lambda row: terminal(row, "a/1")["limited"])
     acting.again()
     flag.touch()

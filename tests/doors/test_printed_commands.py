@@ -6,6 +6,7 @@ Hazard 71.
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,11 @@ def typed(command: str, where: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> "Home":
+def home(tmp_path: Path) -> Iterator[Home]:
     """A home whose path must be quoted."""
-    return Home(tmp_path / "it is a home")
+    home = Home(tmp_path / "it is a home")
+    yield home
+    home.close()
 
 
 def test_commands_of_a_failure_a_question_and_a_review_work_as_printed(

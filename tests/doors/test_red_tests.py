@@ -151,7 +151,7 @@ def test_a_run_that_down_has_ended_says_nothing_and_is_redone(
 
 def until(is_true: Callable[[], Any]) -> None:
     """For what no fact tells."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < end
         time.sleep(0.02)

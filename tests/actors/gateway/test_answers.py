@@ -20,6 +20,7 @@ from bus.client import NoAnswer
 from bus.errors import Refused
 from bus.requests import WorkflowPrepare
 from store.errors import Damaged
+from store.reader import Reader
 from tests.actors.served import Served, flat, lives, until, workers
 from tests.doors.kit import Home, coder, done, plan_text
 from tests.repositories import git, make_repo
@@ -195,6 +196,18 @@ def test_an_answer_that_a_restless_screen_never_takes_is_given_up_and_said(
         assert "asks nothing now" in refused.value.body.message  # it has not come so far
 
 
+def test_a_workflow_that_is_forgotten_while_it_is_asked_for_is_unknown(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = submitted(served, tmp_path)
+    plan_of = Reader.plan
+    monkeypatch.setattr(Reader, "plan", lambda self, _id: plan_of(self, "gone meanwhile"))
+    for type in ("workflow.prepare", "plan.show"):
+        with pytest.raises(Refused) as refused:
+            served.client.call(type, workflow=name)
+        assert (refused.value.body.code, refused.value.body.reason) == (404, "unknown")
+
+
 def merging_with(served: Served, tmp_path: Path, driver: str) -> str:
     """A workflow whose merge has come to its merge driver, which writes `pid` first."""
     repo = make_repo(tmp_path / "repo", {"f": "1\n", ".gitattributes": "f merge=own\n"})
@@ -264,8 +277,9 @@ def test_a_command_that_waits_notices_that_the_runtime_has_ended(
     )
     served.until_status(name, "ready")
     served.close()
-    with pytest.raises(NoAnswer):
-        waiting.result(20)
+    # It hears nothing, or is refused where it asks just then.
+    with pytest.raises((NoAnswer, Refused), match=r"runtime|no answer"):
+        waiting.result(60)
 
 
 def test_a_preview_that_the_end_of_the_runtime_cuts_is_refused_in_words(tmp_path: Path) -> None:
