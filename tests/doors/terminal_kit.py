@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
@@ -12,6 +13,10 @@ from typing import Any
 import pyte
 
 from tests.doors.kit import PYTHON, ROOT, Home
+
+
+PATIENCE = 60.0
+"""Seconds of silence after which a test gives up; the view shows a clock, so it is never silent."""
 
 
 class Window:
@@ -45,6 +50,8 @@ class Window:
 
     def read(self) -> bool:
         """Take what was written since; False once the program has closed the terminal."""
+        ready = select.select([self._fd], [], [], PATIENCE)[0]
+        assert ready, f"silent after {self.written[-300:]!r}:\n" + "\n".join(self.screen())
         with suppress(OSError):  # EIO: nobody has the other end any more
             if piece := os.read(self._fd, 65536):
                 self.written += piece

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,27 +38,31 @@ def test_a_question_is_shown_on_top_and_its_command_runs(
     assert any("demo/ completed" in line for line in window.screen())
 
 
-def plan_that_asks(repo: Path, tmp_path: Path) -> str:
-    """Two tasks, each of which asks something."""
+FIRST, SECOND = "  demo/a/1 asks: Shall it be red?", "  demo/b/1 asks: Which colour?"
+
+
+def asked(home: Home, repo: Path, tmp_path: Path, **how: Any) -> Window:
+    """The view of two tasks that ask something, the second after the first is shown."""
     asks = coder("@ ask Shall it be red? | Yes | No\n" + say("paint #done"))
-    other = coder("@ ask Which colour? | red | green\n" + say("other #done"))
+    shown = tmp_path / "shown"
+    wait = f"$ until [ -e {shown} ]; do sleep 0.05; done\n"
+    other = coder(wait + "@ ask Which colour? | red | green\n" + say("other #done"))
     plan = tmp_path / "plan.toml"
     plan.write_text(plan_text(repo, {"a": [asks], "b": [other]}))
-    return str(plan)
-
-
-FIRST, SECOND = "  demo/a/1 asks: Shall it be red?", "  demo/b/1 asks: Which colour?"
+    window = Window(home, "up", str(plan), **how)
+    until(window, lambda screen: FIRST in screen)
+    shown.touch()
+    until(window, lambda screen: {FIRST, SECOND} <= set(screen))
+    return window
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(20, 60), (60, 200)])
 def test_keys_answer_open_and_leave(
     home: Home, repo: Path, tmp_path: Path, rows: int, columns: int
 ) -> None:
-    words = plan_that_asks(repo, tmp_path)
-    window = Window(home, "up", words, rows=rows, columns=columns)
-    screen = until(window, lambda screen: {FIRST, SECOND} <= set(screen))
+    window = asked(home, repo, tmp_path, rows=rows, columns=columns)
     assert window.chosen() == [FIRST]
-    assert screen[-1].startswith("↑↓ choose · Enter open · a attach")
+    assert window.screen()[-1].startswith("↑↓ choose · Enter open · a attach")
     window.type("\x1b[B")
     until(window, lambda _: window.chosen() == [SECOND])
     window.type("\x1b[A")
@@ -83,8 +88,7 @@ def test_keys_answer_open_and_leave(
 
 
 def test_attach_from_the_view_comes_back_to_it(home: Home, repo: Path, tmp_path: Path) -> None:
-    window = Window(home, "up", plan_that_asks(repo, tmp_path), rows=30, columns=120)
-    until(window, lambda screen: {FIRST, SECOND} <= set(screen))
+    window = asked(home, repo, tmp_path, rows=30, columns=120)
     window.type("a")
     until(window, lambda screen: SECOND not in screen and "❯ 1. Yes" in screen)
     window.type("\x11")
@@ -96,7 +100,7 @@ def test_attach_from_the_view_comes_back_to_it(home: Home, repo: Path, tmp_path:
 
 
 def test_the_terminal_is_given_back_as_it_was(home: Home, repo: Path, tmp_path: Path) -> None:
-    window = Window(home, "up", plan_that_asks(repo, tmp_path), keep=True)
+    window = asked(home, repo, tmp_path, keep=True)
     until(window, lambda screen: "waits for you" in screen)
     assert window.modes() != window.before
     window.process.terminate()
@@ -107,7 +111,7 @@ def test_the_terminal_is_given_back_as_it_was(home: Home, repo: Path, tmp_path: 
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(
     home: Home, repo: Path, tmp_path: Path
 ) -> None:
-    window = Window(home, "up", plan_that_asks(repo, tmp_path), keep=True)
+    window = asked(home, repo, tmp_path, keep=True)
     until(window, lambda _: window.chosen() == [FIRST])
     window.process.send_signal(signal.SIGTSTP)
     until(window, lambda _: window.written.endswith(b"\x1b[?1049l"))

@@ -8,18 +8,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from actors.command_line.output.times import read
+from actors.command_line.views.waiting import BEGINS
 from bus import clock
 from bus.client import Client
 from bus.facts import (
     AnyFact,
-    MergeConflict,
-    RepositoryChanged,
-    TaskMoved,
-    TaskWaits,
     TerminalBlocked,
-    TerminalIdle,
-    TerminalLimited,
-    TerminalStalled,
     WorkflowMoved,
 )
 from bus.requests import Why
@@ -45,19 +39,12 @@ def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBl
     return found
 
 
-_BEGINS = (
-    *(MergeConflict, RepositoryChanged, TaskMoved, TaskWaits, TerminalBlocked, TerminalIdle),
-    *(TerminalLimited, TerminalStalled, WorkflowMoved),
-)
-"""The facts with which something begins to wait for a person."""
-
-
 def since(client: Client, addresses: Iterable[str]) -> dict[str, str]:
     """Return when that what waits at these addresses began to wait, as far as facts tell it."""
     found = {}
     for address in addresses:
         told = client.ask(Why(address=address)).facts
-        own = (f.at for f in told if f.address == address and isinstance(f, _BEGINS))
+        own = (f.at for f in told if f.address == address and isinstance(f, BEGINS))
         if at := next(own, ""):
             found[address] = at
     return found

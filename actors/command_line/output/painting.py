@@ -72,6 +72,12 @@ class Screen:
         return captured.get().rstrip("\n")
 
     def _write(self, text: str) -> None:
+        """Write at once. A signal's handler may close the screen while a picture is written.
+
+        `sys.stdout` refuses that: a buffered writer cannot be entered twice.
+        """
         with suppress(OSError):
-            sys.stdout.write(text)
             sys.stdout.flush()
+            data = text.encode(errors="replace")
+            while data:
+                data = data[os.write(1, data) :]

@@ -14,7 +14,7 @@ from rich.text import Text
 from actors.command_line.output.facts import line, one_line, said
 from actors.command_line.output.times import since, when
 from actors.command_line.views.tables import forecasts
-from actors.command_line.views.waiting import Wait, limit_words, waits
+from actors.command_line.views.waiting import BEGINS, Wait, limit_words, waits
 from bus import facts
 from bus.facts import AnyFact, TerminalBlocked, fact_type
 from bus.rows import Task, Terminal, Workflow
@@ -40,12 +40,17 @@ class Story(msgspec.Struct):
     commits: dict[str, facts.CommitSeen] = msgspec.field(default_factory=dict)
     testing_since: str = ""
     foreseen: set[tuple[str, ...]] = msgspec.field(default_factory=set)
+    began: dict[str, str] = msgspec.field(default_factory=dict)
 
     def waits(self, row: Workflow) -> list[Wait]:
-        """Return what waits for a person."""
+        """Return what waits for a person, the oldest first.
+
+        What was not seen to begin waited before the view was opened.
+        """
         if self.drives and row.status in ("created", "ready"):
             return []
-        return waits(row, self.questions)
+        found = waits(row, self.questions)
+        return sorted(found, key=lambda wait: self.began.get(wait.address or row.address, ""))
 
     def note(self, fact: AnyFact) -> bool:
         """Note a fact. Return whether it is to be shown.
@@ -59,6 +64,8 @@ class Story(msgspec.Struct):
                 return False
             self.foreseen.add(files)
         self.newest = [*self.newest[1 - _NEWEST :], fact]
+        if isinstance(fact, BEGINS):
+            self.began[fact.address] = fact.at
         match fact:
             case facts.TerminalBlocked():
                 self.questions[fact.address] = fact

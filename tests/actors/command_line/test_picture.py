@@ -77,6 +77,17 @@ def test_it_fits_the_screen(width: int, height: int, count: int, blocked: int) -
     assert all(text.cell_len <= width for text in lines)
 
 
+def test_what_waits_longest_comes_first_and_before_that_what_was_not_seen_to_begin() -> None:
+    def asks(number: int, minutes: float) -> facts.TerminalBlocked:
+        address = f"demo/task-{number}/1/"
+        return facts.TerminalBlocked(
+            at=at(minutes), address=address, incarnation=1, prompt="p", choices=[], text="Go on?"
+        )
+
+    found = story(asks(1, 2), asks(3, 9)).waits(workflow(6, 3))
+    assert [wait.address for wait in found] == [f"demo/task-{n}/1/" for n in (5, 3, 1)]
+
+
 def test_waits_come_first_then_what_runs_then_the_newest_facts() -> None:
     asked = facts.TerminalBlocked(
         seq=7, at=at(1), address="demo/task-1/1/", incarnation=1, prompt="x", choices=["Yes", "No"]
