@@ -74,6 +74,7 @@ def test_it_is_gits_tree_or_left_to_git(
     one: dict[str, tuple[str, str] | None],
     two: dict[str, tuple[str, str] | None],
 ) -> None:
+    """Hazard 74."""
     first = commit(bare, base)
     onto, tip = (commit(bare, applied(base, change), first) for change in (one, two))
     found = merged_apart(bare, onto, tip)
