@@ -14,7 +14,6 @@ import pyte
 
 from tests.doors.kit import PYTHON, ROOT, Home
 
-
 PATIENCE = 60.0
 """Seconds of silence after which a test gives up; the view shows a clock, so it is never silent."""
 
