@@ -9,7 +9,6 @@ made during the scan may or may not be seen; the watch reports it, and the calle
 import errno
 import os
 import re
-import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 import msgspec
 
 from actors.platform.files import read_bounded, read_line
+from bus import clock
 
 HEADS: Final = "refs/heads/"
 _OID: Final = re.compile(r"[0-9a-f]{40}")
@@ -123,7 +123,7 @@ class RefScanner:
         if known is not None and known[0] == stamp:
             return known[1]
         text = _read(path)
-        if text and time.time() - max(found.st_mtime, found.st_ctime) > _SETTLED:
+        if text and clock.wall().timestamp() - max(found.st_mtime, found.st_ctime) > _SETTLED:
             self._loose[name] = (stamp, text)
         else:
             self._loose.pop(name, None)
