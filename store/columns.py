@@ -18,6 +18,7 @@ class WorkflowColumns(TypedDict, total=False):
     frozen: bool
     tidied: bool
     kept: str
+    settings: str
     changed: str
     held: str
     moved: str

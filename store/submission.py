@@ -12,6 +12,11 @@ from store.change import Insert, Operation
 _encode = msgspec.json.encode
 
 
+def settings_text(settings: dict[str, str] | None) -> str:
+    """Return the text of the column `settings`."""
+    return _encode(settings).decode()
+
+
 def submission(
     id: str,
     plan: Plan,
@@ -40,7 +45,7 @@ def submission(
                 "repo": plan.repo,
                 "git_dir": git_dir,
                 "author": author,
-                "settings": _encode(settings).decode(),
+                "settings": settings_text(settings),
                 "kept": kept,
                 "submission": submission,
                 "target": plan.target,

@@ -27,7 +27,7 @@ from actors.merger import cleanup
 from actors.merger.build import ResolvedByGit, build, refused
 from actors.merger.checks import Checks
 from actors.merger.forecast import Forecasts
-from actors.merger.landing import land
+from actors.merger.landing import Submitted, land
 from actors.merger.repair import check, lay_out
 from actors.merger.scratch import scratch
 from actors.merger.testrun import CheckSaid, Result, TestRun, TestsDue, of_merge, run_number
@@ -178,7 +178,8 @@ class Merger(CompanyActor):
             case MergeStage.TESTING if first and not self._is_held(row):
                 self._begin_landing(row)
             case MergeStage.CHECKING | MergeStage.BY_HAND:
-                self._tell(row, check(row, self._worker, self._unseen("/merge/")))
+                unseen, settings = self._unseen("/merge/"), self._settings()
+                self._tell(row, check(row, self._worker, unseen, settings))
             case MergeStage.REPAIR:
                 self._prepare_repair(row)
             case MergeStage.LANDING:
@@ -187,7 +188,8 @@ class Merger(CompanyActor):
     # ---- the steps -----------------------------------------------------------------------
 
     def _build(self, row: Workflow) -> None:
-        built = build(row, self._worker, self.stage.paths.home, self._unseen("/merge/"))
+        home, unseen = self.stage.paths.home, self._unseen("/merge/")
+        built = build(row, self._worker, home, unseen, self._settings())
         if isinstance(built, ResolvedByGit):
             self._take(row, resolution=built.commit, repaired="")
         else:
@@ -272,13 +274,15 @@ class Merger(CompanyActor):
         place = self.stage.paths.kept(row.id)
         kept = keeping.load(place, self.stage.reader.kept(row.id)[0])
         hooks = keeping.hooks_path(place, kept)
-        self._tell(row, land(row, self._worker, has_test=has_test, hooks=hooks))
+        own = Submitted(self._settings(), hooks)
+        self._tell(row, land(row, self._worker, has_test=has_test, own=own))
 
     def _prepare_repair(self, row: Workflow) -> None:
         """Lay the red tree out for the merge terminal, or let the terminal look at it."""
         helper = row.merge_terminal
         if not row.merge.laid_out:
-            laid_out = lay_out(row, self.stage.paths.home, self._unseen("/merge/"))
+            home, unseen = self.stage.paths.home, self._unseen("/merge/")
+            laid_out = lay_out(row, home, unseen, self._settings())
             self._take(row, worktree=laid_out.worktree, start=laid_out.start)
         elif helper is not None and not helper.gone:
             self.stage.tell(helper.address, Look())
@@ -288,7 +292,8 @@ class Merger(CompanyActor):
         for task in row.tasks:
             is_over = task.status == TaskStatus.CANCELLED and all(t.gone for t in task.terminals)
             if is_over and task.worktree and task.address not in self._pinned:
-                cleanup.keep(row, task, self._worker, self._unseen(task.address))
+                unseen = self._unseen(task.address)
+                cleanup.keep(row, task, self._worker, unseen, self._settings())
                 self._pinned.add(task.address)
 
     def _look_ahead(self, row: Workflow) -> None:
@@ -305,13 +310,14 @@ class Merger(CompanyActor):
         if self._tidying is not None and self._tidying.is_alive():
             return
         home, address, notify = self.stage.paths.home, self.address, self.stage.timers.notify
-        workers = self.stage.workers
+        workers, settings = self.stage.workers, self._settings()
         unseen = self.stage.paths.unseen(self.stage.reader.plan(self._id).has_fence)
 
         def tidy() -> None:
             worker = workers.hire(f"tidying of {row.id}", TIDY_SECONDS)
             try:
-                worker.call(cleanup.tidy, row, home, scratch(home, row.id, "tested"), unseen)
+                tested = scratch(home, row.id, "tested")
+                worker.call(cleanup.tidy, row, home, tested, unseen, settings)
             except Exception as error:  # noqa: BLE001 - the actor's, which raises it
                 notify(address, _Tidied(error))
             else:
@@ -342,6 +348,10 @@ class Merger(CompanyActor):
         if workflow is None:
             raise LookupError(f"workflow {self._id} has no row")
         return workflow
+
+    def _settings(self) -> dict[str, str] | None:
+        """Return the git settings of the submission, by whose filters our git goes."""
+        return self.stage.reader.git_settings(self._id)
 
     def _tell(self, row: Workflow, fact: Fact) -> None:
         """Store the fact of one step, once: the row remembers the last step that was told."""

@@ -3,6 +3,7 @@
 The merge happens in memory, in a worker process. A conflict is laid out in a scratch worktree.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from actors.git.running.command import GitRefused
 from actors.git.running.library import opened
 from actors.git.trees.reach import Unseen, for_reading
 from actors.git.users.repository import is_dirty
+from actors.git.users.settings import as_submitted
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
 from bus.facts import MergeConflict, MergeRefused, MergeStarted, TaskBased
@@ -36,10 +38,17 @@ _CARRIED = "callboard/"
 Built = MergeStarted | TaskBased | MergeConflict | MergeRefused | ResolvedByGit
 
 
-def build(row: Workflow, worker: OwnWorker, home: Path, unseen: Unseen) -> Built:
+def build(
+    row: Workflow,
+    worker: OwnWorker,
+    home: Path,
+    unseen: Unseen,
+    settings: Mapping[str, str] | None,
+) -> Built:
     """Merge the branches of a workflow; return what came of it. Changes no ref.
 
-    `unseen` is for our git in the worktree of the merge terminal.
+    `unseen` is for our git in the worktree of the merge terminal. `settings` are those of the
+    submission.
 
     Raises `GitLate` or `WorkerLate` if a merge driver or a filter takes too long.
     """
@@ -54,7 +63,7 @@ def build(row: Workflow, worker: OwnWorker, home: Path, unseen: Unseen) -> Built
         return refused(row, MergeRefusal.NOT_MERGED, message)
     match outcome:
         case merging.Conflict() as found:
-            return _lay_out(row, worker, home, request, found, unseen)
+            return _lay_out(row, worker, home, request, found, unseen, settings)
         case merging.Unrelated(branch=branch):
             return refused(
                 row, MergeRefusal.UNRELATED, f"{branch} shares no commit with {row.target}"
@@ -131,6 +140,7 @@ def _lay_out(
     request: merging.MergeRequest,
     found: merging.Conflict,
     unseen: Unseen,
+    settings: Mapping[str, str] | None,
 ) -> MergeConflict | ResolvedByGit:
     """Lay the conflict out in a scratch worktree, detached, with git's conflict markers.
 
@@ -138,11 +148,12 @@ def _lay_out(
     its merge is the resolution.
     """
     path = Path(row.merge.worktree)
-    stays = (
-        at_work(row)
-        and not is_dirty(str(path), for_reading(row.git_dir, str(path), unseen))
-        and bring(row.git_dir, path, found.onto, unseen)
-    )
+    stays = at_work(row)
+    if stays:
+        within = for_reading(row.git_dir, str(path), unseen)
+        with as_submitted(row.git_dir, settings, str(path)):
+            stays = not is_dirty(str(path), within)
+            stays = stays and bring(row.git_dir, path, found.onto, unseen)
     if not stays:
         path = scratch(home, row.id, f"merge-{row.merge.round}-{found.tip[:8]}")
     made = worker.call(
@@ -156,6 +167,7 @@ def _lay_out(
         author=request.author,
         at_onto=stays,
         unseen=unseen,
+        settings=settings,
     )
     if made.resolved is not None and made.resolved != row.merge.carried:
         return ResolvedByGit(made.resolved)

@@ -19,6 +19,7 @@ from actors.git.running.errors import RepositoryError
 from actors.git.trees import worktrees
 from actors.git.trees.leftovers import sweep
 from actors.git.trees.reach import Unseen
+from actors.git.users.settings import as_submitted
 from actors.platform import disk
 from actors.pty.ending import hosts_below
 from bus.results import Cleaned, Kept
@@ -33,14 +34,15 @@ _MARK: Final = re.compile(r"\..+\.(set-up|removing)\Z|.+\.removing\Z")
 class Clearing(msgspec.Struct, frozen=True):
     """What to clear: the row of a workflow that is over, in this home.
 
-    `spared` maps branches that other workflows need to the reason for which they stay. With
-    `keep_outputs`, the files of the terminals stay. With `dry_run`, nothing is changed. `unseen` is
-    for our git in the worktrees.
+    `spared` maps branches that other workflows need to the reason for which they stay. `settings`
+    are the git settings of the submission. With `keep_outputs`, the files of the terminals stay.
+    With `dry_run`, nothing is changed. `unseen` is for our git in the worktrees.
     """
 
     row: Workflow
     home: str
     spared: dict[str, str]
+    settings: dict[str, str] | None = None
     dry_run: bool = False
     keep_outputs: bool = False
     unseen: Unseen = None
@@ -94,8 +96,9 @@ class _Clear:
         if not self._asked.dry_run:
             tip = read_ref(git_dir, HEADS + self._row.target) or ""
             try:
-                unseen = self._asked.unseen
-                worktrees.remove(git_dir, home, path, merged_into=tip, pin_as=pin_as, unseen=unseen)
+                at, unseen = (git_dir, home, path), self._asked.unseen
+                with as_submitted(git_dir, self._asked.settings, path if there else ""):
+                    worktrees.remove(*at, merged_into=tip, pin_as=pin_as, unseen=unseen)
             except (GitFailed, RepositoryError, OSError) as error:
                 self._kept.append(Kept(path, str(error)))
                 return False

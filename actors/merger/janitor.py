@@ -39,6 +39,7 @@ class Janitor(CompanyActor):
             row,
             str(self.stage.paths.home),
             self._spared(row),
+            self.stage.reader.git_settings(row.id),
             dry_run=message.dry_run,
             keep_outputs=message.keep_outputs,
             unseen=self.stage.paths.unseen(self.stage.reader.plan(row.id).has_fence),

@@ -6,6 +6,8 @@ hangs) is then left to a person; it is not tried again without end.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from actors.git.landing import land as landing
 from actors.git.reading.identity import of_text
 from actors.git.running.command import GitLate
@@ -19,14 +21,23 @@ from bus.rows import Workflow
 Landed = MergeLanded | MergeBehind | TargetMoved | MergeRefused
 
 
-def land(row: Workflow, worker: OwnWorker, *, has_test: bool, hooks: str = "") -> Landed:
+class Submitted(msgspec.Struct, frozen=True):
+    """The user's git as it was at the submission: its settings, and a directory of its hooks.
+
+    The settings of a workflow of an older version are None.
+    """
+
+    settings: dict[str, str] | None = None
+    hooks: str = ""
+
+
+def land(row: Workflow, worker: OwnWorker, *, has_test: bool, own: Submitted) -> Landed:
     """Land, or end a landing that a crash has cut short; return what came of it.
 
-    `hooks` is the directory of the user's hooks as they were at the submission. Raises what went
-    wrong if the target has not moved.
+    Raises what went wrong if the target has not moved.
     """
     try:
-        return _fact(row, _attempt(row, worker, hooks), has_test)
+        return _fact(row, _attempt(row, worker, own), has_test)
     except Exception as error:  # whatever it is: once the target has moved it has landed
         try:
             stock = (row.git_dir, row.target, row.merge.commit, row.repo)
@@ -41,18 +52,18 @@ def land(row: Workflow, worker: OwnWorker, *, has_test: bool, hooks: str = "") -
             late = isinstance(error, GitLate | WorkerLate)
             why = f"a filter may be hanging: {error}" if late else str(error)
             return _behind(row, found.behind, why)
-    return _last_step(row, worker, has_test=has_test, hooks=hooks)
+    return _last_step(row, worker, has_test=has_test, own=own)
 
 
-def _last_step(row: Workflow, worker: OwnWorker, *, has_test: bool, hooks: str) -> Landed:
+def _last_step(row: Workflow, worker: OwnWorker, *, has_test: bool, own: Submitted) -> Landed:
     """Repeat a landing of which nothing was left to do but to sync and to say so."""
     try:
-        return _fact(row, _attempt(row, worker, hooks), has_test)
+        return _fact(row, _attempt(row, worker, own), has_test)
     except Exception as error:  # noqa: BLE001 - the target has moved
         return _behind(row, (), str(error))
 
 
-def _attempt(row: Workflow, worker: OwnWorker, hooks: str) -> landing.Landing:
+def _attempt(row: Workflow, worker: OwnWorker, own: Submitted) -> landing.Landing:
     return worker.call(
         landing.land,
         row.git_dir,
@@ -62,7 +73,8 @@ def _attempt(row: Workflow, worker: OwnWorker, hooks: str) -> landing.Landing:
         message=f"callboard: land {row.id}",
         author=of_text(row.author),
         repo=row.repo,
-        hooks=hooks,
+        hooks=own.hooks,
+        settings=own.settings,
     )
 
 

@@ -1,5 +1,6 @@
 """Resolution and repair: check what a merge terminal or a person made, and lay a red tree out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from actors.git.landing import resolution
 from actors.git.trees import worktrees
 from actors.git.trees.reach import Unseen
+from actors.git.users.settings import as_submitted
 from actors.merger.build import tip_in_conflict
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
@@ -22,11 +24,13 @@ class LaidOut(msgspec.Struct, frozen=True):
     start: str
 
 
-def check(row: Workflow, worker: OwnWorker, unseen: Unseen) -> ResolutionJudged:
+def check(
+    row: Workflow, worker: OwnWorker, unseen: Unseen, settings: Mapping[str, str] | None
+) -> ResolutionJudged:
     """Check the commit of the merge terminal, or what a person left in the worktree.
 
     A resolution must lose nothing of either side. A mended red tree descends from it already:
-    the watcher accepts no other commit.
+    the watcher accepts no other commit. `settings` are those of the submission.
     """
     merge = row.merge
     tip = tip_in_conflict(row)
@@ -35,11 +39,11 @@ def check(row: Workflow, worker: OwnWorker, unseen: Unseen) -> ResolutionJudged:
     if merge.stage == MergeStage.BY_HAND:
         checked = worker.call(
             resolution.check_worktree,
-            row.git_dir,
-            merge.worktree,
+            *(row.git_dir, merge.worktree),
             onto=merge.start,
             tip=tip,
             unseen=unseen,
+            settings=settings,
         )
         commit, problems = checked.head, checked.problems
     elif merge.files:
@@ -53,16 +57,26 @@ def check(row: Workflow, worker: OwnWorker, unseen: Unseen) -> ResolutionJudged:
     return ResolutionJudged(address=row.address, commit=commit, problems=texts)
 
 
-def lay_out(row: Workflow, home: Path, unseen: Unseen) -> LaidOut:
-    """Check the red tree out in a scratch worktree, for the terminal that is to mend it."""
+def lay_out(
+    row: Workflow, home: Path, unseen: Unseen, settings: Mapping[str, str] | None
+) -> LaidOut:
+    """Check the red tree out in a scratch worktree, for the terminal that is to mend it.
+
+    `settings` are those of the submission.
+    """
+    with as_submitted(row.git_dir, settings, row.merge.worktree if at_work(row) else ""):
+        return LaidOut(str(_laid_out(row, home, unseen)), row.merge.commit)
+
+
+def _laid_out(row: Workflow, home: Path, unseen: Unseen) -> Path:
     merge = row.merge
     path = Path(merge.worktree)
     if at_work(row):
         bring(row.git_dir, path, merge.commit, unseen)
-    else:
-        path = scratch(home, row.id, f"merge-{merge.round}")
-        mark = f"repair {merge.commit}\n"
-        name = worktrees.registered(row.git_dir, str(path))
-        if name is None or worktrees.mark_of(row.git_dir, name) != mark:
-            worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
-    return LaidOut(str(path), merge.commit)
+        return path
+    path = scratch(home, row.id, f"merge-{merge.round}")
+    mark = f"repair {merge.commit}\n"
+    name = worktrees.registered(row.git_dir, str(path))
+    if name is None or worktrees.mark_of(row.git_dir, name) != mark:
+        worktrees.make(row.git_dir, str(path), merge.commit, mark=mark, detach=True)
+    return path

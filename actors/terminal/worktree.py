@@ -13,6 +13,7 @@ from actors.git.running.errors import RepositoryError
 from actors.git.running.places import place_within
 from actors.git.trees import worktrees
 from actors.git.trees.copies import copy_all
+from actors.git.users.settings import as_submitted
 from actors.platform import disk
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
@@ -93,15 +94,17 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         set_up_mark(path).unlink(missing_ok=True)
-    worktrees.add(
-        workflow.git_dir,
-        str(port.stage.paths.home),
-        str(path),
-        branch=task.branch,
-        base=base,
-        owner=workflow.id,
-        proof=_proof(port.stage.reader, workflow.id, task, base),
-    )
+    settings = port.stage.reader.git_settings(workflow.id)
+    with as_submitted(workflow.git_dir, settings, str(path) if path.exists() else ""):
+        worktrees.add(
+            workflow.git_dir,
+            str(port.stage.paths.home),
+            str(path),
+            branch=task.branch,
+            base=base,
+            owner=workflow.id,
+            proof=_proof(port.stage.reader, task, base) if settings is not None else None,
+        )
     if not is_set_up(path):
         copy_all(Path(workflow.repo), working_directory(path, port.plan), port.plan.copy)
         if not port.plan.setup:
@@ -109,10 +112,8 @@ def _task_worktree(port: Port, workflow: Workflow, task: Task) -> Path:
     return path
 
 
-def _proof(reader: Reader, workflow: str, task: Task, base: str) -> str | None:
-    """Return the proof that this runtime made a branch; None for workflows of older versions."""
-    if reader.git_settings(workflow) is None:
-        return None
+def _proof(reader: Reader, task: Task, base: str) -> str:
+    """Return the proof that this runtime made a branch. Workflows of older versions have none."""
     return reader.proof("branch", task.address, task.branch, base)
 
 

@@ -13,6 +13,7 @@ from actors.git.running.command import GitFailed
 from actors.git.running.places import main_workdir
 from actors.git.users import keeping, shared
 from actors.git.users.keeping import Kept
+from actors.git.users.settings import converting
 from actors.git.users.shared import Change
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage
@@ -29,6 +30,7 @@ from bus.results import ConfigSettled
 from bus.status import FINAL_WORKFLOW
 from store.change import Operation, Update
 from store.errors import LostRace
+from store.submission import settings_text
 
 log = logging.getLogger("callboard.watcher")
 
@@ -93,6 +95,7 @@ class Fence:
         copy = keeping.load(self._place, kept)
         found, held = self._compare(copy)
         names = [change.name for change in found]
+        taken: dict[str, str] = {}
         if how is Settled.RESTORED:
             names = self._put_back(copy)
         elif _digest(found, held) != changed:
@@ -100,8 +103,9 @@ class Fence:
             raise Refused(409, Reason.MOVED_ON, said, actions=[Action(Do.WHY, self._where)])
         else:
             kept = self._copy()
+            taken = {"settings": settings_text(converting(self._git_dir))}
         self._store(
-            {"kept": kept, "changed": "", "held": ""},
+            {"kept": kept, "changed": "", "held": "", **taken},
             changed,
             RepositorySettled(
                 address=self._where,

@@ -6,17 +6,21 @@ from pathlib import Path
 import pytest
 
 from actors.git.landing.resolution import Materialized, check_worktree, materialize
+from actors.git.merging.attributes import Attributes
+from actors.git.merging.room import room
 from actors.git.reading.branch_diff import branch_diff
 from actors.git.reading.changes import changed
 from actors.git.reading.examination import Clean, Examination, Unknown
 from actors.git.reading.identity import CALLBOARD
 from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.library import opened
 from actors.git.running.places import Within
 from actors.git.trees import kept, reach, torn, worktrees
 from actors.git.trees.pins import pin
 from actors.git.users.repository import is_dirty
+from actors.git.users.settings import as_submitted, converting
 from actors.merger.scratch import bring
-from actors.platform import sandbox
+from actors.platform import disk, sandbox
 from actors.terminal.missing import Place, missing
 from tests.doors.acting import Acting
 from tests.doors.kit import coder, commit, plan_text
@@ -220,6 +224,64 @@ def test_an_agent_s_git_file_says_not_what_its_sandbox_opens(
     writable, _ = reach.of_branch(Path(redirected.repo.git_dir), redirected.tree, "feat/a")
     assert not any(path.is_relative_to(tmp_path / "evil") for path in writable)
     assert redirected.within.admin(str(redirected.tree)) in writable
+
+
+@FENCED
+@pytest.mark.parametrize("scope", ["--local", "--worktree"])
+def test_a_filter_since_the_submission_converts_nothing_and_the_others_do(
+    scene: Scene, fenced: bool, scope: str
+) -> None:
+    scene.repo.git("config", "extensions.worktreeConfig", "true")
+    scene.repo.git("config", "filter.own.clean", "tr a-z A-Z")
+    submitted = converting(scene.repo.git_dir)
+    git(scene.tree, "config", scope, "filter.x.clean", "echo of the agent")
+    (scene.tree / ".gitattributes").write_text("a filter=x\nb filter=own\n")
+    (scene.tree / "a").write_text("mine\n")
+    (scene.tree / "b").write_text("mine\n")
+    (scene.tree / ".git").unlink()  # it is the agent's, and says nothing
+    with as_submitted(scene.repo.git_dir, submitted, str(scene.tree)):
+        made = pin(*scene.at, "w/a", unseen(fenced))
+    assert scene.repo.git("show", f"{made.ref}:a", f"{made.ref}:b") == "mine\nMINE"
+    made = pin(*scene.at, "w/b", unseen(fenced))
+    assert scene.repo.git("show", f"{made.ref}:a") == "of the agent"
+
+
+def test_a_worktree_that_is_no_more_known_is_refused_as_such(scene: Scene) -> None:
+    disk.remove_tree(scene.within.admin(str(scene.tree)))
+    with (
+        as_submitted(scene.repo.git_dir, {}, str(scene.tree)),
+        pytest.raises(RepositoryError) as refused,
+    ):
+        worktrees.remove(
+            scene.repo.git_dir,
+            scene.home,
+            str(scene.tree),
+            merged_into=scene.base,
+            pin_as="w/a",
+        )
+    assert refused.value.rule is Rule.NOT_OURS
+
+
+def test_an_unfinished_worktree_is_made_anew_without_a_filter_of_an_agent(scene: Scene) -> None:
+    second = scene.repo.commit("second", {".gitattributes": "* filter=x\n"})
+    scene.repo.git("config", "filter.x.smudge", scene.filter)
+    (scene.within.admin(str(scene.tree)) / "HEAD").unlink()
+    with as_submitted(scene.repo.git_dir, {}, str(scene.tree)):
+        worktrees.throw_away(*scene.at, "a")
+        worktrees.make(*scene.at, second, mark="x", detach=True)
+    assert (scene.tree / "a").exists()
+    assert not scene.ran.exists()
+
+
+def test_settings_of_the_submission_and_of_a_merge_go_together(scene: Scene) -> None:
+    scene.repo.git("config", "filter.x.clean", scene.filter)
+    git_dir = scene.repo.git_dir
+    of_merge = room(git_dir, Attributes(opened(git_dir)), scene.base)
+    with as_submitted(git_dir, {}), of_merge as made:
+        made.drivers = {"own": "true"}
+        said = made.git("config", "--get-regexp", r"^(merge|filter)\..*\.(driver|clean)$")
+    lines = os.fsdecode(said).splitlines()
+    assert lines[-2:] == ["filter.x.clean ", "merge.own.driver true"]
 
 
 @fenced_only

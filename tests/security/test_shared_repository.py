@@ -13,6 +13,7 @@ import pytest
 from bus.errors import Refused
 from tests.doors.acting import Acting, say, task
 from tests.doors.kit import coder, done, plan_text
+from tests.doors.working import until
 from tests.repositories import Repo, git
 
 FILTER = "git config filter.x.smudge evil"
@@ -85,6 +86,45 @@ def test_a_merge_driver_of_an_agent_is_told_and_not_run(
     assert refused.value.body.reason == "changed"
     acting.home.ok("config", "restore", "demo")
     acting.status("completed")
+    assert not ran.exists()
+
+
+def filtering(git_dir: Path, key: str, ran: Path) -> str:
+    """An attack: a filter for every file of every worktree, which says that it ran."""
+    attributes = f"echo '* filter=x' > {git_dir}/info/attributes"
+    return f"git config filter.x.{key} 'touch {ran}; cat'; {attributes}"
+
+
+def test_a_filter_of_an_agent_is_run_by_our_git_only_once_a_person_has_accepted_it(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Hazard 59. The worktree of each task is made when the one before has ended."""
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    attack = filtering(repo / ".git", "smudge", ran)
+    waits = f"$ while [ ! -e {go} ]; do sleep 0.05; done\n{say('b #done')}"
+    tasks = {"a": [coder(f"$ {attack}\n{say('a #done')}")], "b": [coder(waits)], "c": [done("c")]}
+    acting.begin(plan_text(repo, tasks, "max_terminals = 1"))
+    acting.until(lambda row: task(row, "b")["status"] == "running" and row["held"])
+    assert not ran.exists()
+    acting.home.ok("config", "accept", "demo")
+    go.touch()
+    acting.until(lambda row: task(row, "c")["status"] == "completed")
+    assert ran.exists()
+
+
+def test_what_is_kept_of_a_stopped_workflow_runs_no_filter_of_an_agent(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Hazard 59."""
+    ran, ready = tmp_path / "ran", tmp_path / "ready"
+    attack = f"echo x > new; {filtering(repo / '.git', 'clean', ran)}; touch {ready}"
+    forever = "while :; do sleep 0.2; done"  # the turn never ends, so nothing is looked for
+    acting.begin(plan_text(repo, {"a": [coder(f"$ {attack}; {forever}")]}))
+    until(ready.exists, "it is configured")
+    acting.home.ok("stop", "demo")
+    acting.until(lambda row: row["tidied"])
+    assert git(repo, "show", "refs/callboard/demo/a:new") == "x"
+    acting.home.ok("clean", "demo")
     assert not ran.exists()
 
 

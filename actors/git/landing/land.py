@@ -16,7 +16,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -34,6 +34,7 @@ from actors.git.running.names import shown
 from actors.git.running.places import is_bare, main_workdir
 from actors.git.running.stale import release
 from actors.git.users.repository import checkouts, worktree_path
+from actors.git.users.settings import as_submitted
 
 LOCK_WAIT: Final = 2.0
 """Seconds to wait for another program's index lock. An editor's `git status` holds it briefly."""
@@ -161,14 +162,16 @@ def land(
     author: Identity | None = None,
     repo: str = "",
     hooks: str = "",
+    settings: Mapping[str, str] | None = None,
 ) -> Landing:
     """Move branch `target` from `old` to `new` (object ids), and update its checkouts.
 
     `message` and `author` are for the reflog. `repo` is a directory in a checkout of the repository
     (`places.main_workdir`). `hooks` is the directory of the hooks that run; "" is git's own choice.
+    `settings` are those of the submission (`settings.as_submitted`).
     """
     move = _Move(target, old, new, message, author, hooks)
-    with _alone(git_dir):
+    with _alone(git_dir), as_submitted(git_dir, settings):
         return _land(git_dir, move, repo)
 
 

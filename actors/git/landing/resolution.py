@@ -8,7 +8,7 @@ returns the remaining problems (hazard 50). The merge goes on from the resolver'
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import pygit2
@@ -19,7 +19,7 @@ from actors.git.merging.room import room
 from actors.git.reading.examination import Clean, Dirty, Unknown, examine
 from actors.git.reading.graph import descends
 from actors.git.reading.identity import Identity
-from actors.git.running.command import git
+from actors.git.running.command import GitFailed, git
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
 from actors.git.running.names import shown
@@ -27,6 +27,7 @@ from actors.git.running.places import Within
 from actors.git.trees.reach import Unseen, for_reading, for_writing
 from actors.git.trees.worktrees import SCRATCH, discard, guard, make, mark_of, registered, set_mark
 from actors.git.users.repository import is_dirty
+from actors.git.users.settings import as_submitted
 
 _SIZE = "conflict-marker-size"
 _USUAL = 7
@@ -72,11 +73,13 @@ def materialize(
     author: Identity,
     at_onto: bool = False,
     unseen: Unseen = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Materialized:
     """Lay out the merge of `tip` into `onto` in a worktree at `path`.
 
     A repeated call leaves the worktree as it is. With `at_onto`, the worktree exists already, clean
     and at `onto`, because someone works in it; the merge is made there, with `unseen` in a sandbox.
+    `settings` are those of the submission (`settings.as_submitted`).
 
     Raise `RepositoryError` PATH_IN_THE_WAY if another merge is there, or anything else in which
     someone may have worked. `worktrees.remove` pins and removes it.
@@ -91,37 +94,57 @@ def materialize(
         if name is not None and mark_of(git_dir, name) in (None, SCRATCH):
             discard(git_dir, home, path)
         # Until the merge is laid out, the worktree is only scratch: a repeated call makes it anew.
-        name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
+        with as_submitted(git_dir, settings):
+            name = make(git_dir, path, onto, mark=SCRATCH, detach=True)
+    with as_submitted(git_dir, settings, path):
+        _merge(path, within, tip, message, author)
+    set_mark(git_dir, name, mark)
+    return Materialized(path, _commit_of(git_dir, path, onto, tip))
+
+
+def _merge(path: str, within: Within, tip: str, message: str, author: Identity) -> None:
     env = author.variables()
     own = ("-c", "rerere.enabled=false") if within.fence is not None else ()  # it is shared
     options = ("--no-ff", "--no-commit", "-m", message)
     git(*own, "merge", *options, tip, at=path, env=env, codes=(0, 1), within=within)
     if not git("ls-files", "--unmerged", at=path, within=within):
         git("commit", "-q", "--no-verify", "--no-edit", at=path, env=env, within=within)
-    set_mark(git_dir, name, mark)
-    return Materialized(path, _commit_of(git_dir, path, onto, tip))
 
 
 def check_worktree(
-    git_dir: str, path: str, *, onto: str, tip: str, unseen: Unseen = None
+    git_dir: str,
+    path: str,
+    *,
+    onto: str,
+    tip: str,
+    unseen: Unseen = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Checked:
-    """Check that everything in the worktree is committed and its HEAD is a good resolution."""
+    """Check that everything in the worktree is committed and its HEAD is a good resolution.
+
+    `settings` are those of the submission (`settings.as_submitted`).
+    """
     within = for_reading(git_dir, path, unseen)
     head = _head(path, within)
     settle(git_dir)
     problems = list(check_resolution(git_dir, onto=onto, tip=tip, head=head))
-    if text := _uncommitted(path, within):
+    if text := _uncommitted(path, within, settings):
         problems.insert(0, Problem("uncommitted", "", 0, text))
     return Checked(head, tuple(problems))
 
 
-def _uncommitted(path: str, within: Within) -> str:
+def _uncommitted(path: str, within: Within, settings: Mapping[str, str] | None) -> str:
     """Return why the worktree is not clean or not known to be; "" if it is clean."""
-    match examine(path, within):
-        case Dirty(reason=reason) | Unknown(reason=reason):
-            return reason
-        case Clean():
-            return "there are changes that are not committed" if is_dirty(path, within) else ""
+    try:
+        with as_submitted(within.git_dir, settings, path):
+            match examine(path, within):
+                case Dirty(reason=reason) | Unknown(reason=reason):
+                    return reason
+                case Clean():
+                    dirty = is_dirty(path, within)
+                    return "there are changes that are not committed" if dirty else ""
+    except GitFailed as error:
+        return f"it cannot be examined: {error}"
 
 
 def _head(path: str, within: Within) -> str:

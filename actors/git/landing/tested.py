@@ -33,12 +33,12 @@ from actors.git.reading.identity import Identity
 from actors.git.running.command import NOT_INSIDE, git
 from actors.git.running.names import shown
 from actors.git.trees.worktrees import guard, registered, throw_away
-from actors.git.users.settings import converting, matching
+from actors.git.users.settings import CONVERTING, converting, filters_of, matching, no_filters
 
 _LATER: Final = re.compile(r"remote\..+\.url|lfs\..+")
 """Settings that `setup` and LFS need, and that cannot change the bytes of a checkout: LFS compares
-what it fetches with the digest in the commit. They are read when the directory is made."""
-_FILTER: Final = re.compile(r"filter\.(.+)\.[^.]+")
+what it fetches with the digest in the commit. They are read when the directory is made; those that
+name programs are of the submission (`settings.CONVERTING`)."""
 _OURS: Final = ("refs/callboard/", "refs/replace/")
 _FOLDING: Final = ("core.ignorecase", "core.precomposeunicode")
 _MOST: Final = 20
@@ -119,14 +119,10 @@ def _is_ours(line: bytes) -> bool:
 def _configure(
     git_dir: str, own: Path, settings: Mapping[str, str], author: Identity | None
 ) -> None:
-    known = {found[1] for key in settings if (found := _FILTER.fullmatch(key))}
     config = pygit2.Config(str(own / "config"))
-    values = {**settings, **matching(git_dir, _LATER), "lfs.storage": str(Path(git_dir, "lfs"))}
-    for key in converting(str(own.parent)):
-        found = _FILTER.fullmatch(key)
-        if found and found[1] not in known:  # it was configured since the submission
-            values |= {f"filter.{found[1]}.{part}": "" for part in ("clean", "smudge", "process")}
-            values[f"filter.{found[1]}.required"] = "false"
+    later = {k: v for k, v in matching(git_dir, _LATER).items() if not CONVERTING.fullmatch(k)}
+    values = {**settings, **later, "lfs.storage": str(Path(git_dir, "lfs"))}
+    values |= no_filters(filters_of(converting(str(own.parent))) - filters_of(settings))
     if author is not None:
         values |= {"user.name": author.name, "user.email": author.email}
     for key, value in values.items():

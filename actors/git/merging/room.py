@@ -17,7 +17,7 @@ from pathlib import Path
 from shlex import quote
 
 from actors.git.merging.attributes import Attributes, Kind, configured
-from actors.git.running.command import GitLate, git_and_words
+from actors.git.running.command import GitLate, git_and_words, overriding
 from actors.git.running.names import shown
 from actors.platform.files import read_bounded
 
@@ -61,21 +61,19 @@ class Room:
             "GIT_DIR": self._git_dir,
             "GIT_WORK_TREE": self.path,
             "GIT_INDEX_FILE": f"{self.path}.index",
-            "GIT_CONFIG_COUNT": str(len(self.drivers)),
         }
-        for number, (name, command) in enumerate(self.drivers.items()):
-            env[f"GIT_CONFIG_KEY_{number}"] = f"merge.{name}.driver"
-            env[f"GIT_CONFIG_VALUE_{number}"] = command
+        drivers = {f"merge.{name}.driver": command for name, command in self.drivers.items()}
         try:
-            return git_and_words(
-                *args,
-                at=self.path,
-                env=env,
-                stdin=stdin,
-                codes=codes,
-                refusals=refusals,
-                seconds=seconds,
-            )
+            with overriding(drivers):
+                return git_and_words(
+                    *args,
+                    at=self.path,
+                    env=env,
+                    stdin=stdin,
+                    codes=codes,
+                    refusals=refusals,
+                    seconds=seconds,
+                )
         except GitLate as late:
             begun = self._begun_driver()
             raise (DriverLate(*begun, late.seconds) if begun else late) from None

@@ -10,11 +10,13 @@ A git process ends in one of three ways (hazard 62):
   for a success nor for a refusal.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,7 @@ _ALWAYS: Final = {
     "GIT_MERGE_AUTOEDIT": "no",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",  # a remote that somebody configured is asked for no missing object
     "GIT_NO_REPLACE_OBJECTS": "1",  # read the stored objects: a clone does not get replacements
 }
 PINNED: Final = {
@@ -43,6 +46,7 @@ PINNED: Final = {
     "core.safecrlf": "false",
     "gc.auto": "0",
     "i18n.commitEncoding": "UTF-8",
+    "log.showSignature": "false",
     "maintenance.auto": "false",
     "merge.autoStash": "false",
     "merge.verifySignatures": "false",
@@ -59,6 +63,7 @@ Otherwise git runs a git there, which obeys the nested repository's own configur
 filters. No setting can forbid that, because `.gitmodules` overrides it (hazard 59)."""
 
 _NO_HOOKS: Final = f"core.hooksPath={os.devnull}"
+_MORE: Final[ContextVar[Mapping[str, str]]] = ContextVar("further settings, by key")
 
 
 GIT_SECONDS: Final = 240.0
@@ -163,7 +168,8 @@ def git_and_words(
     for option in (*options, owner_mark()):
         command += ["-c", option]
     place = {} if everywhere else explicit(at) if within is None else within.environment(at)
-    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place, **(env or {})}
+    environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place}
+    environ |= {**as_variables(_MORE.get({})), **(env or {})}
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)
     command += args
     if within is not None and within.fence is not None:
@@ -198,6 +204,27 @@ def run(
             if process.returncode is None:
                 end_session(process.pid, _GRACE)
     return process.returncode, output, errors
+
+
+def as_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that set these git settings, by key."""
+    found = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return found
+
+
+@contextlib.contextmanager
+def overriding(settings: Mapping[str, str]) -> Iterator[None]:
+    """Have every git that this thread runs meanwhile obey these settings, whatever files say.
+
+    Within another `overriding`, the other settings of that one go on. No `env` may set settings.
+    """
+    token = _MORE.set({**_MORE.get({}), **settings})
+    try:
+        yield
+    finally:
+        _MORE.reset(token)
 
 
 def git_line(
