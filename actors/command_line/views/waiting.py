@@ -83,9 +83,15 @@ def _after_failure(workflow: Workflow) -> list[str]:
     failed = [task.address.rstrip("/") for task in workflow.tasks if task.status == "failed"]
     if failed:
         return [command("retry", task) for task in failed]
-    if all(task.status == "pending" for task in workflow.tasks):
+    given_up = {task.id for task in workflow.tasks if task.status == "cancelled"}
+    left = [task for task in workflow.tasks if task.id not in given_up]
+    stuck = [t for t in left if t.status == "pending" and (t.held or given_up & set(t.after))]
+    if stuck:
+        words = [("retry" if task.held else "stop", task.address.rstrip("/")) for task in stuck]
+        return [command(*step) for step in words]
+    if all(task.status == "pending" for task in left):
         return [command("prepare", workflow.id)]
-    if all(task.status == "completed" for task in workflow.tasks):
+    if all(task.status == "completed" for task in left):
         again = command("merge", workflow.id, "--continue")
         return [command("repair", workflow.id), again] if workflow.merge.red else [again]
     return []

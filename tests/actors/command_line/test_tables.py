@@ -81,6 +81,33 @@ def test_what_waits_for_a_person_has_its_commands(workflow: Workflow, commands: 
 
 
 @pytest.mark.parametrize(
+    ("statuses", "commands"),
+    [
+        (["failed", "pending"], ["retry demo/0"]),
+        (["pending", "pending"], ["prepare demo"]),
+        (["cancelled", "pending"], ["prepare demo"]),
+        (["completed", "cancelled"], ["merge demo --continue"]),
+        (["completed", "cancelled", "pending"], ["stop demo/2"]),
+    ],
+)
+def test_a_failed_workflow_names_what_goes_on(statuses: list[str], commands: list[str]) -> None:
+    tasks = [
+        Task(
+            address=f"demo/{n}/",
+            id=str(n),
+            name="",
+            position=n,
+            branch=f"b/{n}",
+            status=TaskStatus(status),
+            after=["1"] if n == 2 else [],
+        )
+        for n, status in enumerate(statuses)
+    ]
+    (wait,) = waits(_workflow("failed", tasks=tasks))
+    assert wait.commands == [f"python run.py {words}" for words in [*commands, "why demo"]]
+
+
+@pytest.mark.parametrize(
     "workflow",
     [
         _workflow("running", _terminal()),
