@@ -6,7 +6,7 @@ All else is left to git: a file that both sides changed, a file that became a di
 whatever can be a rename, which is a side that both adds and removes.
 """
 
-from collections.abc import Iterator
+import re
 
 import pygit2
 from pygit2.enums import ObjectType
@@ -16,6 +16,8 @@ from actors.git.reading.graph import merge_base
 Entry = tuple[bytes, bytes]
 """The mode and the object id of one name in a tree, as git writes them."""
 _TREE = b"40000"
+_OID_BYTES = 20
+_ENTRY = re.compile(rb"(\d+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
 class _GitsWork(Exception):
@@ -66,18 +68,19 @@ class _Merging:
     def tree(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return the id of the merged tree. Raises `_GitsWork`."""
         olds, mine, others = (self._entries(oid) for oid in (base, ours, theirs))
-        merged: dict[bytes, Entry] = {}
-        for name in olds | mine | others:
+        changed = (mine.items() ^ olds.items()) | (others.items() ^ olds.items())
+        merged = dict(mine)
+        for name in {name for name, _ in changed}:
             found = self._entry(olds.get(name), mine.get(name), others.get(name))
-            if found is not None:
+            if found is None:
+                merged.pop(name, None)
+            else:
                 merged[name] = found
         if merged == mine:
             return ours
         return theirs if merged == others else self._written(merged)
 
     def _entry(self, old: Entry | None, mine: Entry | None, other: Entry | None) -> Entry | None:
-        if mine == other == old:
-            return old
         if old and mine and other and old[0] == mine[0] == other[0] == _TREE:
             return _TREE, self.tree(old[1], mine[1], other[1])
         if old not in (mine, other) and mine != other:
@@ -101,9 +104,9 @@ class _Merging:
 
     def _entries(self, tree: bytes) -> dict[bytes, Entry]:
         kind, data = self._repo.read(tree.hex())
-        if kind != ObjectType.TREE:
+        if kind != ObjectType.TREE or len(tree) != _OID_BYTES:
             raise _GitsWork
-        return dict(_parsed(data, len(tree)))
+        return {name: (mode, oid) for mode, name, oid in _ENTRY.findall(data)}
 
     def _written(self, entries: dict[bytes, Entry]) -> bytes:
         """Write a tree. Git sorts a directory as if its name ended in a slash."""
@@ -112,13 +115,3 @@ class _Merging:
         ordered = sorted(entries.items(), key=lambda each: each[0] + b"/" * (each[1][0] == _TREE))
         data = b"".join(b"%b %b\0%b" % (mode, name, oid) for name, (mode, oid) in ordered)
         return bytes.fromhex(str(self._repo.write(ObjectType.TREE, data)))
-
-
-def _parsed(data: bytes, size: int) -> Iterator[tuple[bytes, Entry]]:
-    """Yield each entry of a tree: mode, space, name, zero byte, object id of `size` bytes."""
-    at = 0
-    while at < len(data):
-        end = data.index(b"\0", at)
-        mode, _, name = data[at:end].partition(b" ")
-        at = end + 1 + size
-        yield name, (mode, data[end + 1 : at])

@@ -2,7 +2,7 @@
 
 `git merge-tree --write-tree` merges as `git merge` does, but without a checkout. It follows renames
 of directories and honours attributes, merge drivers and the user's settings (hazard 74). Where none
-of these can count, the trees are merged without git (`apart`), in a quarter of the time. A git
+of these can count, the trees are merged without a process (`apart`). A git
 older than 2.38 does not have `merge-tree --write-tree`. Then libgit2 merges, without all this.
 """
 
