@@ -5,23 +5,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from bus.plan_orchestrator import May
 from tests.doors.acting import Acting
 from tests.doors.kit import Home
 from tests.scripted_model import KEY, Asked, Said, ScriptedModel
 
 VARIABLE = "CALLBOARD_TEST_KEY"
-ALL = [
-    "instruct",
-    "add_task",
-    "add_terminal",
-    "send_back",
-    "answer",
-    "retry",
-    "use_provider",
-    "blame",
-]
+ALL = list(get_args(May))
 EMPTY: dict[str, Any] = {
     "reason": "because", "terminal": "", "task": "", "text": "", "after": [], "role": "",
     "provider": "", "choice": "", "choices": [],

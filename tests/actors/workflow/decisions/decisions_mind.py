@@ -1,6 +1,6 @@
 """Scenes with an orchestrator: it is asked, and answers as the test says."""
 
-from typing import Any
+from typing import Any, get_args
 
 from bus import facts
 from bus.plan_orchestrator import May, Orchestrator
@@ -13,16 +13,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
 )
 from tests.actors.workflow.decisions.decisions_world import World
 
-ALL: list[May] = [
-    "instruct",
-    "add_task",
-    "add_terminal",
-    "send_back",
-    "answer",
-    "retry",
-    "use_provider",
-    "blame",
-]
+ALL: list[May] = list(get_args(May))
 
 
 def mind(**settings: Any) -> Orchestrator:
