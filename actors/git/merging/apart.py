@@ -35,7 +35,7 @@ def merged_apart(repo: pygit2.Repository, onto: str, tip: str) -> str | None:
             return None
         trees = (bytes.fromhex(str(_commit(repo, oid).tree_id)) for oid in (base, onto, tip))
         return _Merging(repo).tree(*trees).hex()
-    except (_GitsWork, pygit2.GitError, KeyError, ValueError):
+    except (_GitsWork, pygit2.GitError, KeyError, ValueError, RecursionError):
         return None
 
 

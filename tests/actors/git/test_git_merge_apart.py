@@ -133,3 +133,18 @@ def test_the_rest_is_left_to_git(repo: Repo, tmp_path: Path, case: str) -> None:
 
 def apart(repo: Repo) -> str | None:
     return merged_apart(pygit2.Repository(repo.git_dir), repo.oid("one"), repo.oid("two"))
+
+
+def test_directories_of_any_depth_are_left_to_git(bare: pygit2.Repository) -> None:
+    def deep(text: str) -> str:
+        oid, mode = bare.create_blob(text.encode()), FileMode.BLOB
+        for _ in range(1_500):
+            builder = bare.TreeBuilder()
+            builder.insert(f"f{text}" if mode == FileMode.BLOB else "d", oid, mode)
+            oid, mode = builder.write(), FileMode.TREE
+        return str(oid)
+
+    who = pygit2.Signature("A", "a@b", 1, 0)
+    first = bare.create_commit(None, who, who, "x", deep("1"), [])
+    onto, tip = (str(bare.create_commit(None, who, who, "x", deep(t), [first])) for t in "23")
+    assert merged_apart(bare, onto, tip) is None
