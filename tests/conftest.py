@@ -1,5 +1,6 @@
 """For every test, and for every process that a test starts."""
 
+import faulthandler
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,3 +51,34 @@ def shell(home: Home, repo: Path, tmp_path: Path) -> Acting:
     acting.call("workflow.prepare", workflow="demo")
     acting.status("ready")
     return acting
+
+
+class _Last:
+    """What is still said of a run that stands still or is ended from outside."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
+        self._errors = os.dup(2)  # a test's own is captured
+        self._limit = float(config.getini("timeout"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Show a failure when it happens: the summary may never come."""
+        if report.failed and self._terminal is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+            self._terminal.write_line(f"\n{report.when} of {report.nodeid} failed")
+            self._terminal.write_line(report.longreprtext)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """End the process of a test that outlives its limit where Python handles no signal."""
+        marker = item.get_closest_marker("timeout")
+        limit = float(marker.args[0]) if marker else self._limit
+        faulthandler.dump_traceback_later(2 * limit, exit=True, file=self._errors)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Last(config))
