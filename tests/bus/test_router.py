@@ -18,7 +18,7 @@ from bus.client import Client, NoAnswer
 from bus.messages import AskTurn, Look
 from bus.peer import By, Caller, Peer
 from bus.router import MAX_WAITING, Bus, Envelope
-from tests.bus.wire_kit import Outside
+from tests.bus.wire_kit import Outside, Watched
 
 Dial = Callable[[int], "zmq.Socket[bytes]"]
 
@@ -137,6 +137,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.DEALER)
     socket.set_hwm(0)
+    watched = Watched(socket)
     socket.connect(f"ipc://{directory}/many")
     for number in range(count):
         socket.send(b'{"type":"runtime.info","id":%d}' % number)
@@ -148,10 +149,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
     go_on.set()
     if reads == "afterwards":
         stopping.join()
-    found: list[Any] = []
-    while len(found) < count and socket.poll(30_000):
-        found.append(json.loads(socket.recv()))
-    assert not socket.poll(200)
+    found = [json.loads(reply) for reply in watched.rest()]
     stopping.join()
     context.destroy(linger=0)
     assert sorted(reply["id"] for reply in found) == list(range(count))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import zmq
 
 from bus import requests
 from bus.address import GATEWAY
@@ -66,6 +67,30 @@ class Wire:
         result = {"facts": raw, "head": len(self.facts), "compacted": 0}
         self._bus.send(envelope.sender, requests.succeeded(request.id, result))
         return True
+
+
+class Watched:
+    """A client's socket, and what became of its connection. Make it before it connects."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+        self._socket = socket
+        self._ends = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+    def rest(self) -> list[bytes]:
+        """All that comes until the other side has closed the connection."""
+        found: list[bytes] = []
+        poller = zmq.Poller()
+        for each in (self._socket, self._ends):
+            poller.register(each, zmq.POLLIN)
+        ended = False
+        while not ended:
+            ready = dict(poller.poll(60_000))
+            assert ready, f"the connection is open, after {found[-3:]}"
+            ended = self._ends in ready
+            while self._socket.poll(0):
+                found.append(self._socket.recv())
+        self._socket.disable_monitor()
+        return found
 
 
 class Outside:
