@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 BROUGHT: Final = frozenset(
@@ -96,7 +97,13 @@ def fault(name: str) -> str:
 
 def is_one_of(name: str, patterns: Iterable[str]) -> bool:
     """Return whether a name matches one of the patterns, case-sensitively."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    return _any_of(tuple(patterns)).match(name) is not None
+
+
+@lru_cache(maxsize=64)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Each `git` that runs asks for each variable, so the patterns are compiled together."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or "(?!)")
 
 
 def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -104,7 +111,7 @@ def digests(salt: str, environment: Mapping[str, str] = os.environ) -> dict[str,
     return {
         name: hashlib.sha256(f"{salt}\0{name}\0{value}".encode("utf-8", "replace")).hexdigest()[:16]
         for name, value in environment.items()
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in _SESSION)
+        if not is_one_of(name, _SESSION)
     }
 
 

@@ -106,6 +106,11 @@ class Terminal(msgspec.Struct, kw_only=True):
         """The last part of the address: its position, `error` or `merge`."""
         return self.address.split("/")[-2]
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it is the error terminal of its task."""
+        return self.address.endswith("/error/")
+
 
 class Task(msgspec.Struct, kw_only=True):
     """One branch of work.
@@ -153,12 +158,12 @@ class Task(msgspec.Struct, kw_only=True):
     @property
     def line(self) -> list[Terminal]:
         """The planned terminals, in order, without the error terminal."""
-        return [terminal for terminal in self.terminals if terminal.name != "error"]
+        return [terminal for terminal in self.terminals if not terminal.is_error]
 
     @property
     def waits(self) -> bool:
         """Whether it has no base yet, because that is made of the work of other tasks."""
-        return self.status == TaskStatus.PENDING and bool(self.after) and not self.base
+        return bool(self.after) and not self.base and self.status == TaskStatus.PENDING
 
     @property
     def reopened(self) -> bool:
@@ -168,7 +173,10 @@ class Task(msgspec.Struct, kw_only=True):
     @property
     def error(self) -> Terminal | None:
         """The error terminal, if the task has one."""
-        return next((t for t in self.terminals if t.name == "error"), None)
+        for terminal in self.terminals:
+            if terminal.is_error:
+                return terminal
+        return None
 
 
 class Merge(msgspec.Struct, kw_only=True):

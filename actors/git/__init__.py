@@ -19,6 +19,7 @@ which worktree it was found.
     identity    find the author of merges
     shared      read what all worktrees share (configuration, hooks); `keeping`: a copy, put back
     settings    say which of the user's settings are honoured, overridden or reported
+    converting  keep our git to the filters of the submission
     names       turn names of any bytes into text
     resolution  lay out a conflict for someone to resolve, and check the result by its `hunks`
     kept        keep what a set-up made, for other trees with the same inputs

@@ -15,10 +15,10 @@ from actors.git.reading.graph import descends
 from actors.git.reading.identity import of_text
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitRefused
+from actors.git.running.converting import as_submitted
 from actors.git.running.library import opened
 from actors.git.trees.reach import Unseen, for_reading
 from actors.git.users.repository import is_dirty
-from actors.git.users.settings import as_submitted
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker
 from bus.facts import MergeConflict, MergeRefused, MergeStarted, TaskBased

@@ -11,12 +11,12 @@ from pathlib import Path
 from actors.git.landing.tested import clear
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitFailed
+from actors.git.running.converting import as_submitted
 from actors.git.running.errors import RepositoryError
 from actors.git.trees import worktrees
 from actors.git.trees.pins import pin
 from actors.git.trees.reach import Unseen
 from actors.git.users import keeping
-from actors.git.users.settings import as_submitted
 from actors.platform import disk
 from actors.platform.workers import WorkerDied
 from actors.system.own_worker import OwnWorker

@@ -15,11 +15,11 @@ import msgspec
 from actors.git.landing import tested
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitFailed
+from actors.git.running.converting import as_submitted
 from actors.git.running.errors import RepositoryError
 from actors.git.trees import worktrees
 from actors.git.trees.leftovers import sweep
 from actors.git.trees.reach import Unseen
-from actors.git.users.settings import as_submitted
 from actors.platform import disk
 from actors.pty.ending import hosts_below
 from bus.results import Cleaned, Kept

@@ -21,6 +21,7 @@ from bus.messages import DiffAsk, Preview
 from bus.reasons import Reason
 from bus.results import TaskDiff
 from bus.rows import Workflow
+from bus.status import FINAL_WORKFLOW
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Previewer(CompanyActor):
         workflow = self.stage.reader.workflow(id)
         if workflow is None:
             raise unknown("workflow", id)
+        _require_unended(workflow)
         self._require_unchanged(workflow)
         branches = [(t.branch, t.name) for t in workflow.in_merge_order() if t.worktree]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
@@ -60,7 +62,7 @@ class Previewer(CompanyActor):
 
     def _require_unchanged(self, row: Workflow) -> None:
         """Refuse to run the merge drivers of a repository that was changed since the submission."""
-        kept = "" if row.tidied else self.stage.reader.kept(row.id)[0]
+        kept = self.stage.reader.kept(row.id)[0]
         place = self.stage.paths.kept(row.id)
         if kept and keeping.holds(row.git_dir, place, kept, row.target):
             said = (
@@ -81,7 +83,8 @@ class Previewer(CompanyActor):
         unseen = self.stage.paths.unseen(fenced)
         within = for_reading(workflow.git_dir, task.worktree, unseen)
         asked = (workflow.git_dir, task.worktree, task.base, task.tip, message.text, within)
-        found = self._compute(branch_diff, *asked)
+        settings = self.stage.reader.git_settings(workflow.id)
+        found = self._compute(branch_diff, *asked, settings)
         found.task = task.address
         return found
 
@@ -104,3 +107,13 @@ class Previewer(CompanyActor):
             case _:
                 return
         self.stage.replies.refuse(client, id, refusal(what, error))
+
+
+def _require_unended(row: Workflow) -> None:
+    """Refuse the preview of a workflow that is over.
+
+    Nothing of it is merged any more, and nothing says whether its repository was changed.
+    """
+    if row.status in FINAL_WORKFLOW:
+        said = f"{row.address} is {row.status}: nothing of it is merged any more"
+        raise illegal(Reason.ALREADY_OVER, said, actions=[Action(Do.WHY, row.address)])

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 
 from actors.git.landing import resolution
+from actors.git.running.converting import as_submitted
 from actors.git.trees import worktrees
 from actors.git.trees.reach import Unseen
-from actors.git.users.settings import as_submitted
 from actors.merger.build import tip_in_conflict
 from actors.merger.scratch import at_work, bring, scratch
 from actors.system.own_worker import OwnWorker

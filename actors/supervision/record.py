@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import Enum
 
@@ -58,7 +57,7 @@ class ChildRecord:
         self.incarnation = 0
         self.restarts = 0
         self.last_error: str | None = None  # one line
-        self.dead_letters: deque[KeptLetter] = deque(maxlen=KEPT_DEAD_LETTERS)
+        self.dead_letters: list[KeptLetter] = []  # an empty deque would take 700 bytes
         self.dead_letter_count = 0
         self.abandoned: list[Life] = []  # lives that did not stop in time and may still run
         self.restart_state: RestartState | None = None  # None: not loaded yet
@@ -110,6 +109,7 @@ class ChildRecord:
         Called in the failing thread, or in the supervisor's thread.
         """
         self.dead_letters.append(KeptLetter(item, error, incarnation, time.time()))
+        del self.dead_letters[:-KEPT_DEAD_LETTERS]
         self.dead_letter_count += 1
 
     def leave_directory(self, directory: Directory) -> None:

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from actors.git.reading.refs import HEADS
-from actors.git.running.command import NOT_INSIDE, GitUnknown, git, split0
+from actors.git.running.command import NOT_INSIDE, GitFailed, git, split0
+from actors.git.running.converting import as_submitted
 from actors.git.running.places import Within
 from bus.commit_words import Malformed, parse
 
@@ -29,7 +30,7 @@ class Place(msgspec.Struct, frozen=True):
 
     `base` is the commit at which its branch began; `others` are the branches of other tasks in the
     repository, and `landed` the commits that workflows have landed: the terminal made none of
-    those. `within` is what is believed of the worktree.
+    those. `within` is what is believed of the worktree; `settings` are those of the submission.
     """
 
     worktree: str
@@ -39,6 +40,7 @@ class Place(msgspec.Struct, frozen=True):
     others: frozenset[str] = frozenset()
     landed: frozenset[str] = frozenset()
     within: Within | None = None
+    settings: dict[str, str] | None = None
 
     @property
     def second(self) -> int:
@@ -53,19 +55,21 @@ class Place(msgspec.Struct, frozen=True):
 
 def missing(place: Place) -> str:
     """Return what is missing, as sentences for the terminal."""
+    git_dir = place.within.git_dir if place.within is not None else place.worktree
     try:
-        found = list(_findings(place))
-    except (GitUnknown, OSError) as error:
+        with as_submitted(git_dir, place.settings, place.worktree) as idle:
+            found = list(_findings(place, idle))
+    except (GitFailed, OSError) as error:
         return f"{NOTHING_COUNTS} ({error})"
     what = " ".join(found) or "Nothing was changed and nothing was committed."
     return f"{NOTHING_COUNTS} {what}"
 
 
-def _findings(place: Place) -> Iterator[str]:
+def _findings(place: Place, idle: frozenset[str]) -> Iterator[str]:
     yield from _head(place)
     yield from _commits(place)
     yield from _emptiness(place)
-    yield from _changes(place)
+    yield from _changes(place, idle)
     yield from _stashes(place)
     yield from _elsewhere(place)
     yield from _identity(place)
@@ -114,11 +118,18 @@ def _emptiness(place: Place) -> Iterator[str]:
         yield f"The branch {place.branch} says #{said.meaning}, but changes nothing."
 
 
-def _changes(place: Place) -> Iterator[str]:
+def _changes(place: Place, idle: frozenset[str]) -> Iterator[str]:
+    """Report files that differ. The filters `idle` are not run, so the difference may be theirs."""
     asked = ("status", "--porcelain", "-z", "--no-renames", NOT_INSIDE)
     output = git(*asked, at=place.worktree, within=place.within)
     files = [entry[3:] for entry in split0(output)]
-    if files:
+    if files and idle:
+        yield (
+            f"These files differ from the commit: {_listed(files)}. But the filter "
+            f"{_listed(sorted(idle))} was configured since the plan was submitted, and is not run "
+            "until a person accepts it."
+        )
+    elif files:
         yield f"These changes are not committed: {_listed(files)}."
 
 

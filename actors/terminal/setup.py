@@ -100,7 +100,8 @@ class SetUp:
         secret = stage.reader.proof("kept set-ups")
         plan = self._port.plan
         unseen = stage.paths.unseen(plan.fences(self._port.row.task))
-        recipe = kept.recipe(stage.paths.home, secret, workflow.git_dir, plan, unseen)
+        settings = stage.reader.git_settings(workflow.id)
+        recipe = kept.recipe(stage.paths.home, secret, workflow.git_dir, plan, unseen, settings)
         if recipe is None:
             return False
         worker = stage.workers.hire("set-up", KEEP_SECONDS)

@@ -181,4 +181,5 @@ class Turn:
                 task.worktree,
                 port.stage.paths.unseen(port.plan.fences(task.address)),
             ),
+            settings=reader.git_settings(workflow.id),
         )

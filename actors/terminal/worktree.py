@@ -9,11 +9,11 @@ from pathlib import Path
 
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitLate
+from actors.git.running.converting import as_submitted
 from actors.git.running.errors import RepositoryError
 from actors.git.running.places import place_within
 from actors.git.trees import worktrees
 from actors.git.trees.copies import copy_all
-from actors.git.users.settings import as_submitted
 from actors.platform import disk
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port

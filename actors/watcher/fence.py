@@ -10,10 +10,10 @@ import logging
 import msgspec
 
 from actors.git.running.command import GitFailed
+from actors.git.running.converting import converting
 from actors.git.running.places import main_workdir
 from actors.git.users import keeping, shared
 from actors.git.users.keeping import Kept
-from actors.git.users.settings import converting
 from actors.git.users.shared import Change
 from actors.supervision.actor import Actor
 from actors.system.stage import Stage

@@ -7,7 +7,7 @@ examines the worktree again: soon at first, then once a second, then every five 
 import time
 from functools import partial
 
-from actors.git.reading.examination import Clean, Dirty, Examination, Unknown
+from actors.git.reading.examination import Clean, Dirty, Examination, Unknown, Verdict
 from actors.git.running.places import Within
 from actors.system.stage import Stage
 from actors.watcher.believed import believed
@@ -62,6 +62,7 @@ class Judging:
 
     def __init__(self, stage: Stage, workflow: str) -> None:
         self._within = partial(believed, stage, workflow)
+        self._settings = partial(stage.reader.git_settings, workflow)
         self._open: dict[tuple[str, str], _Open] = {}
         self._asked: set[tuple[str, str]] = set()
         self._scanned: set[str] = set()
@@ -81,12 +82,10 @@ class Judging:
     def judge(self, branch: Branch, commit: str) -> Clean | Dirty:
         """Examine the worktree of `branch`, where `commit` is a completion. Raise `NotYet`."""
         now = time.monotonic()
-        question = self._question(branch, commit, now)
-        verdict = question.examination.look(now)
+        verdict = self._look(self._question(branch, commit, now), now)
         if isinstance(verdict, Clean | Dirty):
             del self._open[branch.ref, commit]
             return verdict
-        question.looks += 1
         raise NotYet(verdict.reason, verdict.failed)
 
     def beside(self, branch: Branch, commit: str) -> None:
@@ -96,8 +95,7 @@ class Judging:
         """
         now = time.monotonic()
         question = self._question(branch, commit, now)
-        verdict = question.examination.look(now)
-        question.looks += 1
+        verdict = self._look(question, now)
         if isinstance(verdict, Unknown):
             raise NotYet(verdict.reason, verdict.failed)
         if now - question.since < BESIDE:
@@ -135,6 +133,10 @@ class Judging:
         }
         now = time.monotonic()
         return min((each.delay(now) for each in self._waiting()), default=None)
+
+    def _look(self, question: _Open, now: float) -> Verdict:
+        question.looks += 1
+        return question.examination.look(now, self._settings())
 
     def _waiting(self) -> list[_Open]:
         return [each for each in self._open.values() if not each.is_over]

@@ -12,13 +12,13 @@ from actors.git.reading.branch_diff import branch_diff
 from actors.git.reading.changes import changed
 from actors.git.reading.examination import Clean, Examination, Unknown
 from actors.git.reading.identity import CALLBOARD
+from actors.git.running.converting import as_submitted, converting
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import opened
 from actors.git.running.places import Within
 from actors.git.trees import kept, reach, torn, worktrees
 from actors.git.trees.pins import pin
 from actors.git.users.repository import is_dirty
-from actors.git.users.settings import as_submitted, converting
 from actors.merger.scratch import bring
 from actors.platform import disk, sandbox
 from actors.terminal.missing import Place, missing
@@ -164,22 +164,32 @@ def test_a_torn_index_is_made_again_in_the_repository_s_own_worktree(redirected:
     assert not redirected.ran.exists()
 
 
-@FENCED
-def test_a_kept_setup_is_of_the_repository_s_own_worktree(
-    redirected: Scene, fenced: bool, tmp_path: Path
-) -> None:
-    recipe = kept.Recipe(
+def recipe_of(
+    scene: Scene,
+    tmp_path: Path,
+    hidden: reach.Unseen,
+    settings: dict[str, str] | None = None,
+) -> kept.Recipe:
+    return kept.Recipe(
         store=str(tmp_path / "setups"),
         secret="s",
-        git_dir=redirected.repo.git_dir,
-        repo=str(redirected.repo.path),
+        git_dir=scene.repo.git_dir,
+        repo=str(scene.repo.path),
         target="main",
         setup=["true"],
         inputs=["a"],
         copied=[],
         path="/usr/bin",
-        unseen=unseen(fenced),
+        unseen=hidden,
+        settings=settings,
     )
+
+
+@FENCED
+def test_a_kept_setup_is_of_the_repository_s_own_worktree(
+    redirected: Scene, fenced: bool, tmp_path: Path
+) -> None:
+    recipe = recipe_of(redirected, tmp_path, unseen(fenced))
     assert not kept.keep(recipe, str(redirected.tree))  # a file of the target is changed
     (redirected.tree / "a").write_text("a\n")
     assert kept.keep(recipe, str(redirected.tree))
@@ -244,6 +254,34 @@ def test_a_filter_since_the_submission_converts_nothing_and_the_others_do(
     assert scene.repo.git("show", f"{made.ref}:a", f"{made.ref}:b") == "mine\nMINE"
     made = pin(*scene.at, "w/b", unseen(fenced))
     assert scene.repo.git("show", f"{made.ref}:a") == "of the agent"
+
+
+def test_what_is_read_of_a_worktree_runs_no_filter_since_the_submission(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Hazard 59."""
+    git_dir, tree = scene.at
+    submitted = converting(git_dir)
+    scene.repo.git("config", "filter.x.clean", scene.filter)
+    (scene.tree / ".gitattributes").write_text("* filter=x\n")
+    os.utime(scene.tree / "a", (1, 1))  # only what it holds says whether it has changed
+    looks = Examination(tree, scene.within)
+    assert looks.look(0.0, submitted) == Clean()
+    (scene.tree / "a").write_text("changed, and of another length\n")
+    found = looks.look(0.0, submitted)
+    assert isinstance(found, Unknown)
+    assert (found.failed, "until a person accepts it: x" in found.reason) == (True, True)
+    diff = branch_diff(git_dir, tree, scene.base, scene.base, True, scene.within, submitted)
+    assert [each.path for each in diff.files] == ["a"]
+    since = "2026-01-01T00:00:00+00:00"
+    place = Place(tree, "main", scene.base, since, within=scene.within, settings=submitted)
+    assert "But the filter x was configured since" in missing(place)
+    assert not kept.keep(recipe_of(scene, tmp_path, unseen(False), submitted), tree)
+    assert not scene.ran.exists()
+    (scene.tree / "a").write_text("a\n")
+    os.utime(scene.tree / "a", (1, 1))
+    assert looks.look(0.0, converting(git_dir)) == Clean()  # a person has accepted it
+    assert scene.ran.exists()
 
 
 def test_a_worktree_that_is_no_more_known_is_refused_as_such(scene: Scene) -> None:

@@ -112,6 +112,28 @@ def test_a_filter_of_an_agent_is_run_by_our_git_only_once_a_person_has_accepted_
     assert ran.exists()
 
 
+def test_a_completion_that_a_filter_of_an_agent_decides_waits_for_a_person(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    """Hazard 59. The last commit is made without a look at the files, so ours is the first."""
+    ran = tmp_path / "ran"
+    lines = (
+        f"$ git config filter.x.clean 'touch {ran}; tr a-z A-Z'; "
+        f"echo 'a filter=x' > {repo}/.git/info/attributes\n"
+        "$ echo mine > a; git add a; git commit -q -m work\n"
+        f"$ touch -d 2001-01-01 a; rm {ran}\n"
+        "$ git update-ref HEAD $(git commit-tree HEAD^{tree} -p HEAD -m 'a #done')\n"
+    )
+    acting.begin(plan_text(repo, {"a": [coder(lines)]}))
+    assert "until a person accepts it: x" in acting.fact("commit.waits")["reason"]
+    assert not ran.exists()
+    acting.until(lambda row: row["held"])
+    acting.home.ok("config", "accept", "demo")
+    acting.until(lambda row: task(row, "a")["status"] == "completed")
+    assert ran.exists()
+    assert not acting.facts("commit.rejected")
+
+
 def test_what_is_kept_of_a_stopped_workflow_runs_no_filter_of_an_agent(
     acting: Acting, repo: Path, tmp_path: Path
 ) -> None:

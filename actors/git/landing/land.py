@@ -28,13 +28,13 @@ from actors.git.reading.graph import descends
 from actors.git.reading.identity import Identity
 from actors.git.reading.refs import HEADS, RefScanner, read_ref
 from actors.git.running.command import GitFailed, GitLate, GitRefused, git
+from actors.git.running.converting import as_submitted
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
 from actors.git.running.names import shown
 from actors.git.running.places import is_bare, main_workdir
 from actors.git.running.stale import release
 from actors.git.users.repository import checkouts, worktree_path
-from actors.git.users.settings import as_submitted
 
 LOCK_WAIT: Final = 2.0
 """Seconds to wait for another program's index lock. An editor's `git status` holds it briefly."""
@@ -168,7 +168,7 @@ def land(
 
     `message` and `author` are for the reflog. `repo` is a directory in a checkout of the repository
     (`places.main_workdir`). `hooks` is the directory of the hooks that run; "" is git's own choice.
-    `settings` are those of the submission (`settings.as_submitted`).
+    `settings` are those of the submission (`converting.as_submitted`).
     """
     move = _Move(target, old, new, message, author, hooks)
     with _alone(git_dir), as_submitted(git_dir, settings):

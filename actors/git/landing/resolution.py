@@ -20,6 +20,7 @@ from actors.git.reading.examination import Clean, Dirty, Unknown, examine
 from actors.git.reading.graph import descends
 from actors.git.reading.identity import Identity
 from actors.git.running.command import GitFailed, git
+from actors.git.running.converting import as_submitted
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
 from actors.git.running.names import shown
@@ -27,7 +28,6 @@ from actors.git.running.places import Within
 from actors.git.trees.reach import Unseen, for_reading, for_writing
 from actors.git.trees.worktrees import SCRATCH, discard, guard, make, mark_of, registered, set_mark
 from actors.git.users.repository import is_dirty
-from actors.git.users.settings import as_submitted
 
 _SIZE = "conflict-marker-size"
 _USUAL = 7
@@ -79,7 +79,7 @@ def materialize(
 
     A repeated call leaves the worktree as it is. With `at_onto`, the worktree exists already, clean
     and at `onto`, because someone works in it; the merge is made there, with `unseen` in a sandbox.
-    `settings` are those of the submission (`settings.as_submitted`).
+    `settings` are those of the submission (`converting.as_submitted`).
 
     Raise `RepositoryError` PATH_IN_THE_WAY if another merge is there, or anything else in which
     someone may have worked. `worktrees.remove` pins and removes it.
@@ -122,7 +122,7 @@ def check_worktree(
 ) -> Checked:
     """Check that everything in the worktree is committed and its HEAD is a good resolution.
 
-    `settings` are those of the submission (`settings.as_submitted`).
+    `settings` are those of the submission (`converting.as_submitted`).
     """
     within = for_reading(git_dir, path, unseen)
     head = _head(path, within)
@@ -136,13 +136,13 @@ def check_worktree(
 def _uncommitted(path: str, within: Within, settings: Mapping[str, str] | None) -> str:
     """Return why the worktree is not clean or not known to be; "" if it is clean."""
     try:
-        with as_submitted(within.git_dir, settings, path):
-            match examine(path, within):
-                case Dirty(reason=reason) | Unknown(reason=reason):
-                    return reason
-                case Clean():
+        match examine(path, within, settings):
+            case Dirty(reason=reason) | Unknown(reason=reason):
+                return reason
+            case Clean():
+                with as_submitted(within.git_dir, settings, path):
                     dirty = is_dirty(path, within)
-                    return "there are changes that are not committed" if dirty else ""
+                return "there are changes that are not committed" if dirty else ""
     except GitFailed as error:
         return f"it cannot be examined: {error}"
 

@@ -8,7 +8,7 @@ there. What does count:
 
 - the attributes of the commit itself;
 - the user's own settings (`git config --global`, `--system`);
-- the repository's settings that decide the bytes of a checkout (`settings.CONVERTING`), as they
+- the repository's settings that decide the bytes of a checkout (`converting.CONVERTING`), as they
   were when the plan was submitted. A filter that was not configured then converts nothing.
 
 Then each file is compared with the commit, byte for byte (`Tree`). A file that differs must be one
@@ -31,14 +31,14 @@ from pygit2.enums import FileMode
 from actors.git.merging.automerge import unattached
 from actors.git.reading.identity import Identity
 from actors.git.running.command import NOT_INSIDE, git
+from actors.git.running.converting import CONVERTING, converting, filters_of, matching, no_filters
 from actors.git.running.names import shown
 from actors.git.trees.worktrees import guard, registered, throw_away
-from actors.git.users.settings import CONVERTING, converting, filters_of, matching, no_filters
 
 _LATER: Final = re.compile(r"remote\..+\.url|lfs\..+")
 """Settings that `setup` and LFS need, and that cannot change the bytes of a checkout: LFS compares
 what it fetches with the digest in the commit. They are read when the directory is made; those that
-name programs are of the submission (`settings.CONVERTING`)."""
+name programs are of the submission (`converting.CONVERTING`)."""
 _OURS: Final = ("refs/callboard/", "refs/replace/")
 _FOLDING: Final = ("core.ignorecase", "core.precomposeunicode")
 _MOST: Final = 20

@@ -11,8 +11,6 @@ import re
 import pygit2
 from pygit2.enums import ObjectType
 
-from actors.git.reading.graph import merge_base
-
 Entry = tuple[bytes, bytes]
 """The mode and the object id of one name in a tree, as git writes them."""
 _TREE = b"40000"
@@ -24,16 +22,14 @@ class _GitsWork(Exception):
     """The trees alone do not say what the merge is."""
 
 
-def merged_apart(repo: pygit2.Repository, onto: str, tip: str) -> str | None:
+def merged_apart(repo: pygit2.Repository, fork: str, onto: str, tip: str) -> str | None:
     """Return the tree of the merge of `tip` into `onto`, or None if git has to make it.
 
-    Objects are written, but not synced.
+    `fork` is the only best common ancestor of both (`graph.Contents.fork`). Objects are written,
+    but not synced.
     """
     try:
-        base = merge_base(repo, onto, tip)
-        if base is None or not _is_line(repo, base, tip):
-            return None
-        trees = (bytes.fromhex(str(_commit(repo, oid).tree_id)) for oid in (base, onto, tip))
+        trees = (bytes.fromhex(str(_commit(repo, oid).tree_id)) for oid in (fork, onto, tip))
         return _Merging(repo).tree(*trees).hex()
     except (_GitsWork, pygit2.GitError, KeyError, ValueError, RecursionError):
         return None
@@ -44,17 +40,6 @@ def _commit(repo: pygit2.Repository, oid: str) -> pygit2.Commit:
     if not isinstance(found, pygit2.Commit):
         raise _GitsWork
     return found
-
-
-def _is_line(repo: pygit2.Repository, base: str, tip: str) -> bool:
-    """Return whether each commit after `base` has one parent; then there is one merge base."""
-    at = tip
-    while at != base:
-        parents = _commit(repo, at).parent_ids
-        if len(parents) != 1:
-            return False
-        at = str(parents[0])
-    return True
 
 
 class _Merging:

@@ -21,6 +21,7 @@ from actors.git.merging.apart import merged_apart
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.conflicts import ConflictFile, Kind, conflict_files, kind_of
 from actors.git.merging.room import room
+from actors.git.reading.graph import Contents
 from actors.git.running.command import git_line
 from actors.git.running.names import shown
 
@@ -85,13 +86,16 @@ class Automerge:
         self._runs_drivers = runs_drivers
         self._attributes = Attributes(repo)
 
-    def merge(self, onto: str, tip: str) -> Merged:
+    def merge(self, onto: str, tip: str, contents: Contents | None = None) -> Merged:
         """Merge `tip` into `onto`; they must have a merge base.
 
+        `contents` is what `onto` contains, if that is known.
         Raise `GitRefused` if a merge driver failed, `DriverLate` if one took too long, and
         `GitUnknown` if git cannot for another reason.
         """
-        if (tree := merged_apart(self._repo, onto, tip)) is not None:
+        fork = (contents or Contents(self._repo, onto)).fork(tip)
+        tree = merged_apart(self._repo, fork, onto, tip) if fork is not None else None
+        if tree is not None:
             return Merged(tree, (), frozenset())
         if not is_able():
             return self._by_library(onto, tip)

@@ -18,7 +18,7 @@ import pygit2
 
 from actors.git.merging.automerge import Automerge, unattached
 from actors.git.merging.conflicts import ConflictFile, conflict_files, touched_paths
-from actors.git.reading.graph import descends, merge_base
+from actors.git.reading.graph import Contents, merge_base
 from actors.git.reading.identity import Identity, identity
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitLate
@@ -136,11 +136,11 @@ def merge_branches(request: MergeRequest) -> MergeOutcome:
     A `MergeResult` is durable on return.
     """
     repo = opened(request.git_dir)
-    auto = Automerge(repo, request.git_dir)
+    auto, contents = Automerge(repo, request.git_dir), Contents(repo, request.base)
     steps: list[Step] = []
     onto = request.base
     for branch in request.branches:
-        step = _merge_one(repo, auto, request, steps, onto, branch)
+        step = _merge_one(repo, auto, request, steps, onto, branch, contents)
         if not isinstance(step, Step):
             return step
         steps.append(step)
@@ -171,6 +171,7 @@ def preview(request: MergeRequest, seconds: float | None = None) -> tuple[Previe
     """
     repo = opened(request.git_dir)
     auto = Automerge(repo, request.git_dir, seconds=seconds)
+    contents = Contents(repo, request.base)
     previews: list[Preview] = []
     steps: list[Step] = []
     onto, late = request.base, ""
@@ -178,7 +179,7 @@ def preview(request: MergeRequest, seconds: float | None = None) -> tuple[Previe
         step: Step | Conflict | Unrelated | None = None
         if not late:
             try:
-                step = _merge_one(repo, auto, request, steps, onto, branch)
+                step = _merge_one(repo, auto, request, steps, onto, branch, contents)
             except GitLate as error:
                 late = str(error)
         conflict = step if isinstance(step, Conflict) else None
@@ -222,14 +223,16 @@ def _merge_one(
     steps: list[Step],
     onto: str,
     branch: MergeBranch,
+    contents: Contents,
 ) -> Step | Conflict | Unrelated:
-    if descends(repo, branch.tip, onto):
+    if contents.have(branch.tip):
         return Step(branch.name, branch.tip, None)
-    if merge_base(repo, onto, branch.tip) is None:
+    if not contents.meet(branch.tip):
         return Unrelated(request.base, branch.name, branch.tip)
-    merged = auto.merge(onto, branch.tip)
+    merged = auto.merge(onto, branch.tip, contents)
     if not merged.conflicts:
         commit = _commit(repo, request, branch, onto, merged.tree)
+        contents.bring(branch.tip, commit)
         return Step(branch.name, branch.tip, commit)
     return Conflict(
         base=request.base,

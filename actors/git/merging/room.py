@@ -38,8 +38,10 @@ class DriverLate(GitLate):
 class Room:
     """A temporary work tree. `git` runs in it and uses the repository's objects."""
 
-    def __init__(self, git_dir: str, path: str) -> None:
+    def __init__(self, git_dir: str, path: str, filters: bool = True) -> None:
+        """Without `filters`, a merge runs none, whatever `merge.renormalize` is."""
         self._git_dir = git_dir
+        self._filters = filters
         self.path = path
         self.drivers: Mapping[str, str] = {}
         self.runs_drivers = False
@@ -62,9 +64,10 @@ class Room:
             "GIT_WORK_TREE": self.path,
             "GIT_INDEX_FILE": f"{self.path}.index",
         }
-        drivers = {f"merge.{name}.driver": command for name, command in self.drivers.items()}
+        settings = {f"merge.{name}.driver": command for name, command in self.drivers.items()}
+        settings |= {} if self._filters else {"merge.renormalize": "false"}
         try:
-            with overriding(drivers):
+            with overriding(settings):
                 return git_and_words(
                     *args,
                     at=self.path,
@@ -103,13 +106,13 @@ def room(
     """Make a room for one commit, and remove it afterwards.
 
     Without `runs_drivers`, each merge driver is replaced by one that keeps the version of the side
-    merged into.
+    merged into, and filters are not run.
     """
     files = attributes.of(commit)
     with tempfile.TemporaryDirectory(prefix="callboard-") as directory:
         path = Path(directory, "tree")
         path.mkdir()
-        made = Room(git_dir, str(path))
+        made = Room(git_dir, str(path), filters=runs_drivers)
         for name, text in files:
             place = path / name
             place.parent.mkdir(parents=True, exist_ok=True)

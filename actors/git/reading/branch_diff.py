@@ -1,10 +1,11 @@
 """Compare a task's branch with its base, uncommitted changes included."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from actors.git.running.command import NOT_INSIDE, git
+from actors.git.running.converting import as_submitted
 from actors.git.running.names import shown
 from actors.git.running.places import Within
 from bus.results import FileChange, TaskDiff
@@ -15,20 +16,28 @@ _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", NOT_INSID
 
 
 def branch_diff(
-    git_dir: str, worktree: str, base: str, tip: str, text: bool, within: Within | None = None
+    git_dir: str,
+    worktree: str,
+    base: str,
+    tip: str,
+    text: bool,
+    within: Within | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> TaskDiff:
     """Compare a worktree with its base; without a worktree, compare the branch's tip.
 
-    Untracked files are named, but not compared. `text` asks for the text of the diff. Run this in a
-    worker process, because a filter of the repository may hang. Raise `GitFailed`.
+    Untracked files are named, but not compared. `text` asks for the text of the diff; `settings`
+    are those of the submission. Run this in a worker process, because a filter of the repository
+    may hang. Raise `GitFailed`.
     """
     there = (Path(worktree) / ".git").exists() if worktree else False
     within = within if there else None
     place, what = (worktree, (base,)) if there else (git_dir, (base, tip))
-    files = list(_files(git(*_DIFF, "--numstat", "-z", *what, at=place, within=within)))
-    others = ("ls-files", "--others", "--exclude-standard", "-z")
-    untracked = git(*others, at=place, within=within).split(b"\0") if there else []
-    whole = git(*_DIFF, *what, at=place, within=within) if text else b""
+    with as_submitted(git_dir, settings if there else None, worktree):
+        files = list(_files(git(*_DIFF, "--numstat", "-z", *what, at=place, within=within)))
+        others = ("ls-files", "--others", "--exclude-standard", "-z")
+        untracked = git(*others, at=place, within=within).split(b"\0") if there else []
+        whole = git(*_DIFF, *what, at=place, within=within) if text else b""
     return TaskDiff(
         task="",
         base=base,

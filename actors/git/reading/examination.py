@@ -7,9 +7,14 @@
 - `Unknown`: a git writes, or `git status` cannot run. The caller looks again.
 
 A lock file whose writer is gone does not prevent an answer; the answer names it.
+
+Git runs the filters of the submission only. A file that another filter would convert looks changed;
+so while there is such a filter, a worktree with changes is unknown, until a person has accepted the
+configuration or put it back.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +22,7 @@ import msgspec
 
 from actors.git.reading.changes import changed
 from actors.git.running.command import GitFailed
+from actors.git.running.converting import as_submitted
 from actors.git.running.names import read_name, shown
 from actors.git.running.places import Within
 from actors.git.running.writing import OPERATIONS, Signs, signs, writers
@@ -54,17 +60,28 @@ class Unknown(msgspec.Struct, frozen=True):
 
 Verdict = Clean | Dirty | Unknown
 
+_CONFIGURED: Final = (
+    "files differ, but a filter that was configured since the plan was submitted is not run until a"
+    " person accepts it"
+)
 _AGAIN: Final = 0.05
 """Seconds between two looks of `examine`."""
 
 
-def examine(worktree: str, within: Within | None = None, patience: float = PATIENCE) -> Verdict:
+def examine(
+    worktree: str,
+    within: Within | None = None,
+    settings: Mapping[str, str] | None = None,
+    patience: float = PATIENCE,
+) -> Verdict:
     """Look until there is an answer, at most `patience` seconds. Blocks; for a worker process."""
     looks = Examination(worktree, within)
     end = time.monotonic() + patience
-    while isinstance(found := looks.look(time.monotonic()), Unknown) and time.monotonic() < end:
+    while True:
+        found = looks.look(now := time.monotonic(), settings)
+        if not isinstance(found, Unknown) or now > end:
+            return found
         time.sleep(_AGAIN)  # no event tells that another program has stopped writing
-    return found
 
 
 class Examination:
@@ -79,15 +96,18 @@ class Examination:
         self._changes: list[str] | None = None
         self._changes_since = 0.0
 
-    def look(self, now: float) -> Verdict:
-        """Look once. `now` is the time of a monotonic clock, in seconds."""
+    def look(self, now: float, settings: Mapping[str, str] | None = None) -> Verdict:
+        """Look once. `now` is the time of a monotonic clock, in seconds.
+
+        `settings` are those of the submission (`converting.as_submitted`).
+        """
         try:
-            return self._look(now)
+            return self._look(now, settings)
         except (OSError, GitFailed) as error:
             self._changes = None
             return Unknown(f"the worktree cannot be examined: {error}", failed=True)
 
-    def _look(self, now: float) -> Verdict:
+    def _look(self, now: float, settings: Mapping[str, str] | None) -> Verdict:
         within = self._within
         admin = _admin(self._worktree) if within is None else str(within.admin(self._worktree))
         found = signs(admin)
@@ -99,13 +119,23 @@ class Examination:
             return Unknown(f"git is at work in the worktree (process {busy[0]})")
         if found.locks and not busy and still < (LEFT_UNSEEN if busy is None else LEFT):
             return Unknown(f"git is writing: {found.locks[0][0]} is there")
-        changes = list(changed(self._worktree, within=within))
+        changes, idle = self._changes_now(settings)
         if signs(admin) != found:
             return Unknown("git began to write in the worktree")
+        if changes and idle:
+            names = ", ".join(shown(name) for name in sorted(idle))
+            return Unknown(f"{_CONFIGURED}: {names}", failed=True)
         left = found.locks[0][0] if found.locks and not busy else ""
         if not changes and not found.operations:
             return Clean(left)
         return self._not_clean(found, changes, bool(busy), left, now)
+
+    def _changes_now(self, settings: Mapping[str, str] | None) -> tuple[list[str], frozenset[str]]:
+        """Return the changed files, and the filters that are not run."""
+        if self._within is None:
+            return list(changed(self._worktree)), frozenset()
+        with as_submitted(self._within.git_dir, settings, self._worktree) as idle:
+            return list(changed(self._worktree, within=self._within)), idle
 
     def _not_clean(
         self, found: Signs, changes: list[str], busy: bool, left: str, now: float

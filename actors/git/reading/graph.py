@@ -47,3 +47,58 @@ def reachable(repo: pygit2.Repository, tip: str, hidden: list[str]) -> set[str]:
         revisions = [tip, *(f"^{oid}" for oid in hidden)]
         output = git("rev-list", "--stdin", at=repo.path, stdin="\n".join(revisions).encode())
         return set(output.decode().split())
+
+
+class Contents:
+    """What a commit contains, while branches are merged onto it one after another.
+
+    libgit2 would walk all merges made so far for each further branch. So this asks only about the
+    `base`, which stays, and notes what the branches brought. For one thread.
+    """
+
+    def __init__(self, repo: pygit2.Repository, base: str) -> None:
+        self._repo = repo
+        self._base = base
+        self._brought: set[str] = set()
+        self._tip = ""
+        self._new: set[str] = set()
+        """The commits of `_tip` that the base has not."""
+        self._in_base: dict[str, bool] = {}
+
+    def have(self, tip: str) -> bool:
+        """Return whether `tip` is contained."""
+        return tip in self._brought or tip not in self._beyond(tip)
+
+    def meet(self, tip: str) -> bool:
+        """Return whether `tip` has an ancestor here."""
+        if self.fork(tip) is not None or not self._beyond(tip).isdisjoint(self._brought):
+            return True
+        return merge_base(self._repo, self._base, tip) is not None
+
+    def fork(self, tip: str) -> str | None:
+        """Return the commit here at which the branch of `tip` began.
+
+        None if that branch has merges: then there may be several.
+        """
+        at, beyond = tip, self._beyond(tip)
+        while at in beyond and at not in self._brought:
+            commit = self._repo.get(at)
+            if not isinstance(commit, pygit2.Commit) or len(commit.parent_ids) != 1:
+                return None
+            at = str(commit.parent_ids[0])
+        return at if at in self._brought or self._is_in_base(at) else None
+
+    def bring(self, tip: str, commit: str) -> None:
+        """Note that `tip` was merged, by `commit`."""
+        self._brought |= self._beyond(tip) | {commit}
+
+    def _beyond(self, tip: str) -> set[str]:
+        if tip != self._tip:
+            self._new = reachable(self._repo, tip, [self._base])
+            self._tip = tip
+        return self._new
+
+    def _is_in_base(self, oid: str) -> bool:
+        if oid not in self._in_base:
+            self._in_base[oid] = descends(self._repo, oid, self._base)
+        return self._in_base[oid]

@@ -34,6 +34,7 @@ from actors.git.reading.changes import changed
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import git, split0
+from actors.git.running.converting import as_submitted
 from actors.git.running.library import opened
 from actors.git.running.places import Within, place_within
 from actors.git.trees.copies import to_copy
@@ -67,6 +68,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """`PATH`, in which the program of `setup` is found."""
     unseen: Unseen = None
     """For our git in the worktrees in which `setup` runs."""
+    settings: dict[str, str] | None = None
+    """The git settings of the submission (`converting.as_submitted`)."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -96,7 +99,12 @@ class _Unfit(Exception):
 
 
 def recipe(
-    home: Path, secret: str, git_dir: str, plan: Plan, unseen: Unseen = None
+    home: Path,
+    secret: str,
+    git_dir: str,
+    plan: Plan,
+    unseen: Unseen = None,
+    settings: dict[str, str] | None = None,
 ) -> Recipe | None:
     """Return the recipe of a plan; None if its `setup` is to run in each tree."""
     if not plan.setup or not plan.setup_inputs:
@@ -112,6 +120,7 @@ def recipe(
         copied=plan.copy,
         path=with_plans(plan.environment).get("PATH", ""),
         unseen=unseen,
+        settings=settings,
     )
 
 
@@ -124,8 +133,9 @@ def keep(recipe: Recipe, worktree: str) -> bool:
     within = for_reading(recipe.git_dir, worktree, recipe.unseen)
     if not key or not _is_of_target(recipe, worktree, within):
         return False
-    if any(changed(worktree, within=within)):
-        return False
+    with as_submitted(recipe.git_dir, recipe.settings, worktree):
+        if any(changed(worktree, within=within)):
+            return False
     store = Path(recipe.store)
     store.mkdir(mode=0o700, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=store))

@@ -28,6 +28,7 @@ from actors.git.reading.changes import changed
 from actors.git.reading.identity import identity
 from actors.git.reading.refs import HEADS, RefScanner
 from actors.git.running.command import GitFailed, git, is_installed
+from actors.git.running.converting import converting
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.names import read_name, shown
 from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir
@@ -58,7 +59,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     """The author of the merges, as `Name <address>`."""
     settings: dict[str, str]
-    """The git settings that decide the bytes of a checkout (`settings.CONVERTING`)."""
+    """The git settings that decide the bytes of a checkout (`converting.CONVERTING`)."""
     notes: tuple[str, ...]
     """Sentences that a user should know and may ignore."""
 
@@ -122,7 +123,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         existing={name: heads[name] for name in branches if name in heads},
         branches=frozenset(heads),
         author=str(identity(path)),
-        settings=settings.converting(spots[0] if spots else git_dir),
+        settings=converting(spots[0] if spots else git_dir),
         notes=(
             *_notes(repo, git_dir, state.head, target),
             *programs.notes(git_dir, heads[target]),

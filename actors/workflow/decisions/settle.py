@@ -11,7 +11,7 @@ from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import first_instruction, merge_instruction
 from bus.facts import LaunchWaits
 from bus.kinds import LaunchWait, LimitKind
-from bus.rows import Terminal, Workflow
+from bus.rows import Task, Terminal, Workflow
 from bus.status import (
     FINAL_TASK,
     FINAL_WORKFLOW,
@@ -35,7 +35,7 @@ def set_next_to_work(draft: Draft) -> bool:
     """
     if not draft.is_running:
         return False
-    for task in draft.workflow.tasks:
+    for task in _tasks_of(draft, lambda t: t.status == TerminalStatus.WAITING or t.kept):
         terminal = line.next_in_line(task)
         if (
             terminal is not None
@@ -50,6 +50,12 @@ def set_next_to_work(draft: Draft) -> bool:
             _instruct(draft, terminal, first_instruction(draft.plan, task, terminal))
             return True
     return False
+
+
+def _tasks_of(draft: Draft, is_meant: Callable[[Terminal], bool]) -> list[Task]:
+    """Return the tasks that have such a terminal: few of hundreds, where many rules look."""
+    places = {terminal.task for terminal in draft.terminals() if is_meant(terminal)}
+    return [task for task in draft.workflow.tasks if task.address in places]
 
 
 def set_merge_terminal_to_work(draft: Draft) -> bool:
@@ -81,7 +87,7 @@ def want_next_in_line(draft: Draft) -> bool:
     """Start a terminal again that died before its turn, now that its turn has come."""
     if not draft.is_running:
         return False
-    for task in draft.workflow.tasks:
+    for task in _tasks_of(draft, lambda t: not t.wanted and not t.live):
         terminal = line.next_in_line(task)
         if terminal is not None and not terminal.live and not terminal.wanted:
             draft.set_terminal(terminal, wanted=True)
@@ -152,7 +158,7 @@ def launch_next(draft: Draft) -> bool:
 
 def tell_no_place(draft: Draft) -> bool:
     """Tell, once, that the first terminal of the queue waits for a slot."""
-    first = next(iter(_queue(draft)), None)
+    first = _first_of_queue(draft)
     most = draft.plan.max_terminals
     if first is None or not first.gone or draft.workflow.status not in _LAUNCHES:
         return False
@@ -176,29 +182,27 @@ def next_to_launch(draft: Draft) -> Terminal | None:
     One of the `max_terminals` slots must be free, and nothing may be left of its last incarnation.
     """
     taken = sum(not t.gone for t in draft.terminals())
-    terminal = next(iter(_queue(draft)), None)
+    terminal = _first_of_queue(draft)
     if terminal is None or taken >= draft.plan.max_terminals or not terminal.gone:
         return None
     return terminal
 
 
-def _queue(draft: Draft) -> list[Terminal]:
-    """Return the wanted terminals in order of (task, position).
+def _first_of_queue(draft: Draft) -> Terminal | None:
+    """Return the first of the wanted terminals, in order of (task, position); None if none is.
 
-    While tasks run, those that could work at once come first.
+    While tasks run, those that could work at once come first, the merge terminal last of them.
     """
-    if not draft.is_running:
-        return [t for t in draft.terminals() if t.wanted]
-    now: list[Terminal] = []
-    later: list[Terminal] = []
-    for task in draft.workflow.tasks:
-        for terminal in task.terminals:
-            if terminal.wanted:
-                (now if line.next_in_line(task) is terminal else later).append(terminal)
-    own = draft.workflow.merge_terminal
-    if own is not None and own.wanted:
-        now.append(own)
-    return now + later
+    wanted = [terminal for terminal in draft.terminals() if terminal.wanted]
+    if draft.is_running and wanted:
+        for task in _tasks_of(draft, lambda t: t.wanted):
+            first = line.next_in_line(task)
+            if first is not None and first.wanted:
+                return first
+        own = draft.workflow.merge_terminal
+        if own is not None and own.wanted:
+            return own
+    return wanted[0] if wanted else None
 
 
 def _its_turn(draft: Draft, terminal: Terminal) -> bool:
@@ -237,9 +241,9 @@ def _lacks_room(draft: Draft) -> Terminal | None:
     for terminal in alive:
         if terminal.status == TerminalStatus.STARTING and terminal.waits == LaunchWait.MEMORY:
             return terminal
-    queue = _queue(draft)
+    first = _first_of_queue(draft)
     full = len(alive) >= draft.plan.max_terminals
-    return queue[0] if queue and full and _its_turn(draft, queue[0]) else None
+    return first if first is not None and full and _its_turn(draft, first) else None
 
 
 def give_up_idle_place(draft: Draft) -> bool:
@@ -252,8 +256,8 @@ def give_up_idle_place(draft: Draft) -> bool:
     alive = [t for t in draft.terminals() if not t.gone]
     if len(alive) < draft.plan.max_terminals:
         return False
-    queue = _queue(draft)
-    if not queue or not _its_turn(draft, queue[0]):
+    first = _first_of_queue(draft)
+    if first is None or not _its_turn(draft, first):
         return False
     if any(t.status != TerminalStatus.WAITING or _its_turn(draft, t) for t in alive):
         return False

@@ -19,7 +19,7 @@ NOTHING_CHANGED = (
 
 def duty_of(task: Task, terminal: Terminal) -> Duty:
     """Return the duty of a task's terminal."""
-    if terminal.name == "error":
+    if terminal.is_error:
         return Duty.REPAIR
     if terminal.role == Role.REVIEWER:
         return Duty.REVIEW

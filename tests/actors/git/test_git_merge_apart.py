@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from random import Random
 
 import pygit2
 import pytest
@@ -12,6 +13,7 @@ from pygit2.enums import FileMode
 
 from actors.git.merging.apart import merged_apart
 from actors.git.merging.automerge import is_able
+from actors.git.reading.graph import Contents, descends, merge_base
 from tests.repositories import Repo
 
 pytestmark = pytest.mark.skipif(not is_able(), reason="this git has no merge-tree --write-tree")
@@ -59,6 +61,11 @@ def applied(tree: Files, change: dict[str, tuple[str, str] | None]) -> Files:
     return made
 
 
+def apart(repo: pygit2.Repository, onto: str, tip: str) -> str | None:
+    fork = Contents(repo, onto).fork(tip)
+    return merged_apart(repo, fork, onto, tip) if fork is not None else None
+
+
 def gits_word(repo: pygit2.Repository, one: str, two: str) -> str | None:
     """The tree that git makes; None for a conflict."""
     args = ["git", "merge-tree", "--write-tree", one, two]
@@ -77,7 +84,7 @@ def test_it_is_gits_tree_or_left_to_git(
     """Hazard 74."""
     first = commit(bare, base)
     onto, tip = (commit(bare, applied(base, change), first) for change in (one, two))
-    found = merged_apart(bare, onto, tip)
+    found = apart(bare, onto, tip)
     if found is not None:
         assert found == gits_word(bare, onto, tip)
 
@@ -86,7 +93,7 @@ def test_files_of_two_sides_need_no_git(repo: Repo) -> None:
     repo.commit("Base", {"d/one": "1\n", "d/two": "2\n", "gone/x": "x\n"})
     repo.branch("one", {"d/one": "new\n", "d/added": "a\n", "a-/b": "c\n"})
     repo.branch("two", {"d/two": "new\n", "other/added": "a\n"})
-    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+    assert of(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
 
 
 def test_a_side_that_only_removes_needs_no_git(repo: Repo, tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ def test_a_side_that_only_removes_needs_no_git(repo: Repo, tmp_path: Path) -> No
     repo.git("worktree", "add", "-q", "-b", "two", side, "main")
     repo.git("rm", "-rq", "gone", at=side)
     repo.commit("Remove", at=side)
-    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+    assert of(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
 
 
 def test_a_name_that_is_no_text_passes_through(repo: Repo, tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_a_name_that_is_no_text_passes_through(repo: Repo, tmp_path: Path) -> No
         repo.git("worktree", "add", "-q", "-b", name, side, "main")
         (side / os.fsdecode(file)).write_text(name)
         repo.commit("Odd", at=side)
-    assert apart(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
+    assert of(repo) == repo.git("merge-tree", "--write-tree", "one", "two")
 
 
 @pytest.mark.parametrize("case", ["same file", "rename", "file to directory", "merge"])
@@ -128,11 +135,11 @@ def test_the_rest_is_left_to_git(repo: Repo, tmp_path: Path, case: str) -> None:
         repo.git("merge", "-q", "--no-edit", "main", at=side)
         repo.commit("More", {"w": "2\n"}, at=side)
         repo.git("checkout", "-q", "one")
-    assert apart(repo) is None
+    assert of(repo) is None
 
 
-def apart(repo: Repo) -> str | None:
-    return merged_apart(pygit2.Repository(repo.git_dir), repo.oid("one"), repo.oid("two"))
+def of(repo: Repo) -> str | None:
+    return apart(pygit2.Repository(repo.git_dir), repo.oid("one"), repo.oid("two"))
 
 
 def test_directories_of_any_depth_are_left_to_git(bare: pygit2.Repository) -> None:
@@ -147,4 +154,32 @@ def test_directories_of_any_depth_are_left_to_git(bare: pygit2.Repository) -> No
     who = pygit2.Signature("A", "a@b", 1, 0)
     first = bare.create_commit(None, who, who, "x", deep("1"), [])
     onto, tip = (str(bare.create_commit(None, who, who, "x", deep(t), [first])) for t in "23")
-    assert merged_apart(bare, onto, tip) is None
+    assert apart(bare, onto, tip) is None
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(random=st.randoms(use_true_random=False))
+def test_what_merges_contain_is_what_the_commits_say(
+    bare: pygit2.Repository, random: Random
+) -> None:
+    made: list[str] = []
+
+    def commit_on(*parents: str) -> str:
+        who = pygit2.Signature("A", "a@b", len(made), 0)
+        tree = bare.TreeBuilder().write()
+        return str(bare.create_commit(None, who, who, f"{len(made)}", tree, list(parents)))
+
+    for _ in range(20):
+        parents = random.sample(made, min(len(made), random.choice((0, 1, 1, 1, 1, 2))))
+        made.append(commit_on(*parents))
+    onto = random.choice(made)
+    contents = Contents(bare, onto)
+    for tip in random.sample(made, 10):
+        assert contents.have(tip) == descends(bare, tip, onto)
+        base = merge_base(bare, onto, tip)
+        assert contents.meet(tip) == (base is not None)
+        assert contents.fork(tip) in (base, None)
+        if base is not None and not contents.have(tip):
+            merge = commit_on(onto, tip)
+            contents.bring(tip, merge)
+            onto = merge

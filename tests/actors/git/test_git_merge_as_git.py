@@ -252,3 +252,14 @@ def test_a_forecast_runs_no_driver(repo: Repo) -> None:
     repo.git("config", "merge.script.driver", f"touch {repo.path}/ran")
     assert forecast(repo.git_dir, repo.oid("one"), repo.oid("two")) == ()
     assert not (repo.path / "ran").exists()
+
+
+def test_a_forecast_runs_no_filter(repo: Repo) -> None:
+    """Hazard 59."""
+    repo.commit("File", {"a": "0\n"})
+    one, two = repo.branch("one", {"a": "1\n"}), repo.branch("two", {"a": "2\n"})
+    repo.git("config", "merge.renormalize", "true")
+    repo.git("config", "filter.x.clean", f"touch {repo.path}/ran; cat")
+    Path(repo.git_dir, "info", "attributes").write_text("* filter=x\n")
+    assert [file.path for file in forecast(repo.git_dir, one, two)] == ["a"]
+    assert not (repo.path / "ran").exists()

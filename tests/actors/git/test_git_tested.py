@@ -9,8 +9,8 @@ import pytest
 from actors.git.landing.land import Damaged, Landed, land
 from actors.git.landing.tested import Differs, Tree, checkout_tree, clear
 from actors.git.reading.identity import Identity
+from actors.git.running.converting import converting
 from actors.git.trees.worktrees import add
-from actors.git.users.settings import converting
 from tests.repositories import Repo
 
 
