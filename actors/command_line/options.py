@@ -3,9 +3,10 @@
 Imports are inside the functions, so that `run.py --help` is quick.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,12 +35,15 @@ class Door(click.Group):
         **more: Any,
     ) -> click.Context:
         """Make the context, with the width of help texts set."""
-        return super().make_context(info_name, args, parent, **{"terminal_width": width(), **more})
+        more = {"terminal_width": width(), **more}
+        with _in_visible_words():
+            return super().make_context(info_name, args, parent, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raise `Stop` for an error that people are to read."""
         try:
-            return super().invoke(ctx)
+            with _in_visible_words():
+                return super().invoke(ctx)
         except Stop as stop:
             raise stop.spelled() from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -48,6 +52,18 @@ class Door(click.Group):
             raise Stop("interrupted; what runs goes on", FAILED, command("ps")) from None
         except Exception as error:
             raise as_stop(error).spelled() from error
+
+
+@contextlib.contextmanager
+def _in_visible_words() -> Iterator[None]:
+    """Make an error of click printable: it quotes arguments, such as a file's name."""
+    try:
+        yield
+    except click.UsageError as error:
+        from bus.visible import visible
+
+        error.message = visible(error.message)  # type: ignore[misc]
+        raise
 
 
 def width() -> int:

@@ -66,7 +66,10 @@ def test_nothing_that_is_printed_reaches_the_terminal_raw(
     id = row["id"]
     looks: list[list[Any]] = [["ps"], ["ps", id], ["tree"], ["events"], ["why", id], ["doctor"]]
     looks += [["why", f"{id}/a"], ["why", f"{id}/a/1"], ["merge", id], ["check", str(plan)]]
-    looks += [[*words, "--json"] for words in looks]
+    looks += [[*words, "--json"] for words in looks[:4]]
+    looks += [["usage"], ["plan", "show", id], ["config", "show", str(plan)], ["ask", id, "why?"]]
+    looks += [["diff", f"{id}/a"], ["logs", f"{id}/a/1"], ["screen", f"{id}/a/1"]]
+    looks += [["up", str(plan)], ["merge", id, HOSTILE], ["check", HOSTILE]]
     for words in looks:
         window = Window(home, *words, columns=120)
         window.end()
