@@ -11,6 +11,7 @@ import msgspec
 import zmq
 
 from bus import requests
+from bus.context import Context
 from bus.errors import NO_BODY, Refused
 from bus.keys import ClientKey, show_key
 from bus.reasons import Reason
@@ -55,7 +56,7 @@ class Client:
         self._serves = serves
         self._numbers = itertools.count(1)
         self._endpoint = endpoint
-        self._context = zmq.Context()
+        self._context = Context()
         self._socket = self._connected()
 
     def _connected(self) -> "zmq.Socket[bytes]":

@@ -68,8 +68,14 @@ class Feed:
             self._socket.send(address.encode() + b" " + body)
 
     def heartbeat(self, head: int) -> None:
-        """Publish the journal's head. The owner calls this every `HEARTBEAT_SECONDS`."""
-        self.publish(RUNTIME, msgspec.json.encode(Heartbeat(head)))
+        """Publish the journal's head. The owner calls this every `HEARTBEAT_SECONDS`.
+
+        Publish it again if a subscriber joined meanwhile: sending has reset the edge of `fileno`.
+        """
+        beat = msgspec.json.encode(Heartbeat(head))
+        self.publish(RUNTIME, beat)
+        while self._take_joins():
+            self.publish(RUNTIME, beat)
 
     def greet(self, head: int) -> None:
         """Send a heartbeat at once if a subscriber has joined or rejoined.
@@ -77,14 +83,18 @@ class Feed:
         It missed every earlier fact and gets every later one. The owner calls this when `fileno` is
         readable, and after publishing, which resets its edge.
         """
+        if self._take_joins():
+            self.heartbeat(head)
+
+    def _take_joins(self) -> bool:
+        """Read who has joined and left; return whether somebody has joined."""
         joined = False
         with self._using:
             while self._socket.poll(0):
                 word = self._socket.recv()
                 joined = word[:1] == _JOINED or joined
                 self._note(word)
-        if joined:
-            self.heartbeat(head)
+        return joined
 
     def _note(self, word: bytes) -> None:
         """Note a new subscription to terminal output, or the end of a topic's last one."""

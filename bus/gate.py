@@ -16,6 +16,8 @@ from pathlib import Path
 
 import zmq
 
+from bus.context import Context
+
 log = logging.getLogger("callboard.bus")
 
 Socket = zmq.Socket[bytes]
@@ -92,7 +94,7 @@ class Gate:
         self._full = False
         self._entrances: list[Entrance] = []
         self._lock = threading.RLock()
-        self._context = zmq.Context()
+        self._context = Context()
         self._heard, self._wake = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
         self._heard.bind(f"inproc://gate-{id(self)}")
         self._wake.connect(f"inproc://gate-{id(self)}")

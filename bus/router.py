@@ -32,6 +32,7 @@ import zmq
 
 from bus import requests
 from bus.address import GATEWAY
+from bus.context import Context
 from bus.errors import Refused, malformed
 from bus.gate import Entrance, Gate
 from bus.peer import TICKET, By, Caller, Identify, Peer, by_user, parse
@@ -111,10 +112,10 @@ class Bus:
         self._identify = identify
         self._deliver = deliver
         self._backlog = backlog
-        self._context = zmq.Context()
+        self._context = Context()
         number = next(_numbers)
         self._inside, self._port = self._pair(f"inproc://bus-{number}", zmq.ROUTER, zmq.DEALER)
-        self._street = zmq.Context()  # its own: `term` waits until the answers have gone out
+        self._street = Context()  # its own: `term` waits until the answers have gone out
         self._outside = self._street.socket(zmq.ROUTER)
         # pyzmq's `send` checks for options of draft sockets first, which takes 0.5 us of 5.
         self._put = super(zmq.Socket, self._port).send

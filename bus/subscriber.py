@@ -13,6 +13,7 @@ import zmq
 
 from bus.address import OUTPUT, normal
 from bus.client import Client, NoAnswer
+from bus.context import Context
 from bus.errors import Refused
 from bus.facts import AnyFact
 from bus.feed import HEARTBEAT_SECONDS, Heartbeat
@@ -58,7 +59,7 @@ class Subscriber:
         self.seq = after
         self._address = normal(address)
         self._client = Client(requests, timeout=HEARTBEAT_SECONDS, key=key)
-        self._context = zmq.Context()
+        self._context = Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.subscribe(b"")

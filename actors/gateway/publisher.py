@@ -130,6 +130,7 @@ class Publisher(CompanyActor):
     def beat(self, _message: _Beat) -> None:
         """Publish a heartbeat."""
         self._feed.heartbeat(self._position.seq)
+        self._greet()
         self._beat_later()
 
     def _listen(self) -> None:

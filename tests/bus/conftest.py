@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from bus.context import Context
 from tests.bus.wire_kit import Outside, Wire
 
 
@@ -33,7 +34,7 @@ def outside(directory: Path) -> Iterator[Outside]:
 @pytest.fixture
 def dial(outside: Outside) -> Iterator[Callable[[int], "zmq.Socket[bytes]"]]:
     """A stranger's socket, connected."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
 
     def dial(kind: int) -> "zmq.Socket[bytes]":
         socket = context.socket(kind)

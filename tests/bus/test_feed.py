@@ -2,12 +2,14 @@
 
 import json
 import os
+import select
 from collections.abc import Callable, Iterator
 
 import pytest
 import zmq
 
 import bus.subscriber
+from bus.context import Context
 from bus.errors import Refused
 from bus.facts import decode_fact
 from bus.subscriber import Subscriber
@@ -30,7 +32,7 @@ def subscribe(wire: Wire) -> Iterator[Callable[..., Subscriber]]:
 @pytest.fixture
 def connect(wire: Wire) -> Iterator[Callable[[bytes], "zmq.Socket[bytes]"]]:
     """A plain SUB socket that has joined."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
 
     def connect(prefix: bytes) -> "zmq.Socket[bytes]":
         socket = context.socket(zmq.SUB)
@@ -298,3 +300,30 @@ def test_a_slow_subscriber_loses_frames_and_no_facts(
             found += 1
             assert fact.seq == found
     assert subscriber.healed > 0
+
+
+@pytest.mark.parametrize("say", ["greet", "heartbeat"])
+def test_who_joins_while_another_is_greeted_is_noticed(
+    wire: Wire,
+    connect: Callable[[bytes], "zmq.Socket[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
+    say: str,
+) -> None:
+    """Hazard 82."""
+    socket = connect(b"runtime/")
+    socket.subscribe(b"output/a/")
+    assert wire.feed._socket.poll(20_000)  # noqa: SLF001
+    topics = [b"output/b/"]
+    publish = wire.feed.publish
+
+    def joined_before(address: str, body: bytes) -> None:
+        if topics:
+            socket.subscribe(topics.pop())
+            edge = select.poll()
+            edge.register(wire.feed.fileno(), select.POLLIN)
+            assert edge.poll(20_000)
+        publish(address, body)
+
+    monkeypatch.setattr(wire.feed, "publish", joined_before)
+    getattr(wire.feed, say)(0)
+    assert wire.feed.outputs == {"a/", "b/"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import zmq
 
+from bus.context import Context
 from bus.feed import WAITING_FRAMES, Feed
 from bus.gate import Gate
 
@@ -32,7 +33,7 @@ def resident() -> int:
 
 def test_a_subscriber_that_never_reads_is_dropped_for_and_costs_bounded_memory() -> None:
     endpoint = f"ipc:///tmp/callboard-feed-{uuid.uuid4().hex[:12]}"
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     feed = Feed(context, endpoint, Gate())
     reader = context.socket(zmq.SUB)
     reader.subscribe(b"")

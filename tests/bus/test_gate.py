@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from bus.client import Client
+from bus.context import Context
 from bus.gate import LATER, WAVE
 from bus.requests import succeeded
 from bus.router import Bus, Envelope
@@ -46,7 +47,7 @@ class Crowd:
     """Clients that have each asked one thing."""
 
     def __init__(self, endpoint: str, count: int) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = Context()
         self.sockets = [self._context.socket(zmq.DEALER) for _ in range(count)]
         for number, socket in enumerate(self.sockets):
             socket.linger = 0

@@ -15,6 +15,7 @@ from actors.supervision.mailbox import Directory, Mailbox
 from bus import messages, requests, router
 from bus.address import GATEWAY
 from bus.client import Client, NoAnswer
+from bus.context import Context
 from bus.messages import AskTurn, Look
 from bus.peer import By, Caller, Peer
 from bus.router import MAX_WAITING, Bus, Envelope
@@ -103,7 +104,7 @@ def test_a_request_is_answered_once_whoever_answers_again(outside: Outside, dial
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
 def test_a_door_that_closes_answers_every_request_that_is_open(directory: Path, kind: int) -> None:
     outside = Outside(f"ipc://{directory}/closing")
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     sockets = [context.socket(kind) for _ in range(20)]
     for number, socket in enumerate(sockets):
         socket.rcvtimeo = 20_000
@@ -134,7 +135,7 @@ def test_at_the_end_also_thousands_that_nobody_has_read_are_answered(
     bus = Bus(busy)
     bus.bind(f"ipc://{directory}/many")
     bus.start()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     socket = context.socket(zmq.DEALER)
     socket.set_hwm(0)
     watched = Watched(socket)
@@ -160,7 +161,7 @@ def test_what_nobody_can_take_yet_is_refused_and_not_kept(directory: Path) -> No
     bus = Bus(lambda _to, _envelope: False)
     bus.bind(f"ipc://{directory}/early")
     bus.start()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     socket = context.socket(zmq.DEALER)
     socket.connect(f"ipc://{directory}/early")
     for number in range(3):
@@ -314,7 +315,7 @@ def test_a_person_s_connection_is_identified_once_and_every_other_one_at_each_re
     bus = Bus(deliver, identify=identify)
     bus.bind(f"ipc://{directory}/who")
     bus.start()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     try:
         for who, name, times in (
             (By.PERSON, b"", 1),

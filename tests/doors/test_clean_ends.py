@@ -20,6 +20,7 @@ import zmq
 from actors.host import family
 from actors.pty import strays
 from bus import connection, sockets
+from bus.context import Context
 from tests.bus.wire_kit import Watched
 from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, moves, plan_text, types
 from tests.doors.working import Working, ended, until, waits_for, write
@@ -314,7 +315,7 @@ def test_whoever_asked_before_the_end_has_one_answer(
     pack = repo / ".git/objects/pack" / f"pack-{'0' * 40}"
     pack.with_suffix(".pack").write_bytes(b"PACK")
     os.mkfifo(pack.with_suffix(".idx"))  # who reads it waits
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     socket = context.socket(zmq.DEALER)
     socket.set_hwm(0)
     watched = Watched(socket)

@@ -16,6 +16,7 @@ import zmq
 
 from bus import connection
 from bus.connection import Connection
+from bus.context import Context
 from bus.subscriber import Subscriber
 from tests.doors.kit import Home, coder, commit, done, plan_text
 from tests.repositories import git
@@ -64,7 +65,7 @@ class Follower(threading.Thread):
 @pytest.fixture
 def never_reads() -> Iterator[Callable[[str], None]]:
     """Join a feed, and never read from it."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
 
     def join(feed: str) -> None:
         socket = context.socket(zmq.SUB)

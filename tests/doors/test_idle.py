@@ -8,6 +8,7 @@ import zmq
 from actors.pty.ending import running_hosts
 from bus import connection
 from bus.client import Client
+from bus.context import Context
 from bus.feed import HEARTBEAT_SECONDS
 from tests.doors.kit import Home, coder, plan_text
 
@@ -18,7 +19,7 @@ class Beats:
     """A dashboard: it hears all, and waits from one heartbeat to the next."""
 
     def __init__(self, feed: str) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.subscribe(b"")
         self._socket.rcvtimeo = int(HEARTBEAT_SECONDS * 4_000)

@@ -7,6 +7,7 @@ import zmq
 
 from bus import connection
 from bus.client import Client
+from bus.context import Context
 from tests.doors.kit import Home, done, plan_text
 
 
@@ -20,7 +21,7 @@ def test_more_clients_than_open_files_end_nobody(home: Home) -> None:
     """Hazard 69. libzmq aborts a process that cannot accept a connection."""
     limited(home, 256)
     served = connection.read(home.path)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
     sockets = []
     for endpoint, kind in [(served.requests, zmq.DEALER), (served.feed, zmq.SUB)] * 150:
         socket = context.socket(kind)

@@ -17,6 +17,7 @@ from actors.merger import previewer
 from actors.system.stage import Stage
 from actors.terminal import prompts
 from bus.client import NoAnswer
+from bus.context import Context
 from bus.errors import Refused
 from bus.requests import WorkflowPrepare
 from store.errors import Damaged
@@ -33,7 +34,7 @@ class Wire:
     """A client that sends without waiting for the answers."""
 
     def __init__(self, served: Served) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._watched = Watched(self._socket)
         self._socket.connect(served.at.requests)

@@ -17,6 +17,7 @@ from actors.tcp import sockets
 from actors.tcp.admission import REQUESTS
 from bus import keys
 from bus.client import Client, NoAnswer
+from bus.context import Context
 from bus.errors import Refused
 from bus.keys import ClientKey
 from bus.peer import Right
@@ -34,7 +35,7 @@ Dial = Callable[[int], "zmq.Socket[bytes]"]
 
 @pytest.fixture
 def dial() -> Iterator[Dial]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = Context()
 
     def socket(kind: int) -> "zmq.Socket[bytes]":
         made = context.socket(kind)
