@@ -4,12 +4,18 @@ A log is read by others than the user: it is sent along with a report. So no lin
 is typed and what plans say is not logged, and whatever reaches a line all the same (in an error's
 text) has the values of secrets taken out: those that `hide` was told, and those of the environment
 whose name says so. Control characters are shown and not obeyed.
+
+Standard error may be a pipe that nobody reads, or a terminal that was halted with Ctrl-S. Nobody
+who logs waits for it: a thread of its own writes, and lines that find no room are counted.
 """
 
 import fnmatch
 import logging
 import os
 import sys
+import threading
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -22,6 +28,10 @@ from bus.visible import visible
 SHORTEST = 8
 """Shorter values of the environment are no secrets: `1` and `true` stand in other words."""
 HIDDEN = "[secret]"
+WAITING_LINES = 1_000
+"""Lines that may wait to be written; further ones are dropped."""
+END_SECONDS = 1.0
+"""How long a process that ends waits for its last lines to be written."""
 
 
 class Level(StrEnum):
@@ -51,9 +61,18 @@ def begin(settings: LogSettings) -> None:
     global _settings
     _settings = settings
     hide(*(value for name, value in os.environ.items() if _is_secret(name, value)))
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Aside()
     handler.setFormatter(_Json() if settings.json else _Line())
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
+
+
+def end() -> None:
+    """Wait until all lines are written, but for `END_SECONDS` at most.
+
+    A process that ends otherwise than with `os._exit` does so by itself.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def settings() -> LogSettings:
@@ -83,6 +102,59 @@ def _text(record: logging.LogRecord) -> str:
     if record.exc_info and record.exc_info[0] is not None:
         text += "\n" + logging.Formatter().formatException(record.exc_info)
     return visible(without_secrets(text))
+
+
+class _Aside(logging.Handler):
+    """Writes to standard error in a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to = sys.stderr.fileno()  # the stream has a lock, which a write that hangs keeps
+        self._lines: deque[str] = deque()
+        self._changed = threading.Condition()
+        self._dropped = 0
+        self._writing = False
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Leave a record to the thread. Called with the handler's lock."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as the handlers of `logging` do
+            self.handleError(record)
+            return
+        with self._changed:
+            if len(self._lines) >= WAITING_LINES:
+                self._dropped += 1
+                return
+            self._lines.append(line)
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Wait for the thread, but for `END_SECONDS` at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lines and not self._writing, END_SECONDS)
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._lines)
+                lines, dropped = [*self._lines], self._dropped
+                self._lines.clear()
+                self._dropped, self._writing = 0, True
+            if dropped:
+                lines.append(self.format(_lost(dropped)))
+            left = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
+            with suppress(OSError):  # nobody reads it any more
+                while left:
+                    left = left[os.write(self._to, left) :]
+
+
+def _lost(count: int) -> logging.LogRecord:
+    level, said = logging.WARNING, f"{count} lines of this log found no room and are lost"
+    return logging.LogRecord("callboard.log", level, __file__, 0, said, None, None)
 
 
 class _Line(logging.Formatter):

@@ -109,6 +109,7 @@ def _end(runtime: Runtime, home: Path, report: Report) -> NoReturn:
 
 def _exit(code: int) -> NoReturn:
     """End the process at once, without waiting for threads that hang."""
+    logs.end()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

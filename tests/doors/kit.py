@@ -4,6 +4,7 @@ A real repository, a plan whose agents are scripted programs in real terminals, 
 as a user types it.
 """
 
+import fcntl
 import json
 import os
 import shlex
@@ -11,11 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from actors.command_line.client import daemon
 from bus import connection
 from bus.client import Client
+from bus.errors import Refused
 from bus.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +153,8 @@ class Home:
             env={**(self.env or os.environ), "PYTHONUNBUFFERED": "1"},
         )
         assert self.served.stdout is not None
+        if sys.platform == "linux":  # what it says further is read when it has ended, or never
+            fcntl.fcntl(self.served.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         said = ""
         while "callboard serves" not in said:  # its log may come first
             line = self.served.stdout.readline()
@@ -203,7 +209,11 @@ class Home:
         return found
 
     def close(self) -> None:
-        self.run("down", "--terminals")
+        if self.prefix or self.env:
+            self.run("down", "--terminals")
+        else:
+            with suppress(Refused):  # it is ending
+                daemon.down(self.path, terminals=True)
         if self.served is not None:
             self.served.wait(30)
             if self.served.stdout is not None:

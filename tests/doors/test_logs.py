@@ -132,3 +132,30 @@ def test_what_an_error_quotes_is_hidden_and_made_visible(form: str) -> None:
     assert " and " in errors
     assert "\x1b" not in said.stderr
     assert "Traceback" in said.stderr
+
+
+def test_nobody_waits_for_a_log_that_nobody_reads() -> None:
+    """A terminal that was halted, or a pipe that is full, would stop the runtime."""
+    script = (
+        "import logging, sys\n"
+        "from bus import logs\n"
+        "logs.begin(logs.DEFAULT)\n"
+        "for _ in range(5 * logs.WAITING_LINES):\n"
+        "    logging.getLogger('callboard').warning(' x' * 250)\n"
+        "print('it went on', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "it went on\n"
+    assert process.stderr is not None
+    written = 0
+    while "found no room" not in (line := process.stderr.readline()):
+        assert " x" in line, line
+        written += 1
+    lost = int(line.split(" lines of")[0].split()[-1])
+    assert written + lost == 5 * logs.WAITING_LINES
+    process.communicate(timeout=60)
