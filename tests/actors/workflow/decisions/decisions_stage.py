@@ -82,12 +82,13 @@ class Staged:
 
     def decide(self, event: Fact | requests.Command) -> list[Operation]:
         """One decision, stored, with every rule of the house checked."""
-        before = copy.deepcopy(self.state)
+        before = self.state
+        written = msgspec.json.encode(before)
         self.tokens += 1
         token = f"token{self.tokens}"
         by = self.caller
         operations = decide(self.state, self.plan, event, token=token, now=NOW, caller=by)
-        assert self.state == before, "decide changed its input"
+        assert msgspec.json.encode(before) == written, "decide changed its input"
         assert operations == decide(before, self.plan, event, token=token, now=NOW, caller=by)
         self.state, told = apply(before, operations, self.head)
         for operation in operations:
