@@ -179,15 +179,16 @@ class Exit(Table, frozen=True):
 
 
 class Version(Table, frozen=True):
-    """How the program's version is found.
+    """How the program's version is found, and how the program is installed.
 
     `args` make the program print its version. Group 1 of `pattern` matches it. `verified` are the
-    versions with which this profile was tested.
+    versions with which this profile was tested. `install` is a command of a shell, for a person.
     """
 
     args: tuple[str, ...] = ("--version",)
     pattern: str = r"(\d+\.\d+\.\d+\S*)"
     verified: tuple[str, ...] = ()
+    install: str = ""
 
 
 class Profile(Table, frozen=True):

@@ -195,7 +195,8 @@ def _clis(run: bool) -> list[Finding]:
 def _cli(profile: Profile, run: bool) -> Finding:
     found = shutil.which(profile.command[0])
     if found is None:
-        return _item(f"{profile.name}: {profile.command[0]} is not installed", "note")
+        missing = f"{profile.name}: {profile.command[0]} is not installed"
+        return _item(missing, "note", profile.version.install)
     if run:
         return canary.finding(profile)
     version = find_version(profile, ask([found, *profile.version.args]))

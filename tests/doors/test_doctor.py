@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from actors.clis import profile
 from tests.doors.kit import Home
+
+BUILT_IN = [(name, each.command[0]) for name, each in profile.load().items() if each.command]
 
 
 class User:
@@ -26,9 +29,10 @@ class User:
         program.write_text(f"#!/bin/sh\necho '{says}'\n")
         program.chmod(0o755)
 
-    def doctor(self, *words: str) -> dict[str, dict[str, Any]]:
+    def doctor(self, *words: str, path: str = "") -> dict[str, dict[str, Any]]:
         """The findings by their text."""
-        env = {**os.environ, "HOME": str(self.place), "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        path = path or f"{self.bin}:{os.environ['PATH']}"
+        env = {**os.environ, "HOME": str(self.place), "PATH": path}
         env = {k: v for k, v in env.items() if not k.startswith(("XDG_CONFIG", "CODEX"))}
         ran = self.home.run("doctor", *words, "--json", env=env)
         return {item["what"]: item for item in json.loads(ran.stdout)["items"]}
@@ -50,6 +54,14 @@ def test_a_cli_is_said_to_be_logged_in_or_not(user: User) -> None:
     (user.place / ".codex").mkdir()
     (user.place / ".codex" / "auth.json").write_text("{}")
     assert "codex 0.169.0, logged in" in user.doctor()
+
+
+def test_a_cli_that_is_missing_is_named_with_the_command_that_installs_it(user: User) -> None:
+    user.installs("git", "git version 2.39.5")
+    found = user.doctor(path=str(user.bin))
+    missing = {name: found[f"{name}: {command} is not installed"] for name, command in BUILT_IN}
+    assert all(item["help"] for item in missing.values()), missing
+    assert missing["codex"]["help"] == "npm install -g @openai/codex"
 
 
 def test_what_the_machine_has_room_for_is_said(user: User) -> None:
