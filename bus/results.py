@@ -44,13 +44,15 @@ class Cleaned(msgspec.Struct):
     """What of a workflow that is over was removed, and what stays.
 
     `removed` names directories by their path, and refs by their full name. With `dry_run` nothing
-    was changed, and `removed` is what would be.
+    was changed, `removed` is what would be, and `sizes` has the bytes that each of those
+    directories takes on its disk.
     """
 
     workflow: str
     removed: list[str]
     kept: list[Kept]
     dry_run: bool = False
+    sizes: dict[str, int] = {}
 
 
 class ConfigSettled(msgspec.Struct):

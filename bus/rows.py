@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from bus.graph import Graph, in_order
-from bus.kinds import CauseKind, LaunchWait, LimitKind, Role
+from bus.kinds import OF_ACCOUNT, CauseKind, LaunchWait, LimitKind, Role
 from bus.status import (
     LIVE_TERMINAL,
     OPEN_QUESTION,
@@ -100,6 +100,18 @@ class Terminal(msgspec.Struct, kw_only=True):
     def works(self) -> bool:
         """Whether it is at work: it has its instruction, and its program is not kept for later."""
         return self.status == TerminalStatus.RUNNING and self.shall_run and not self.kept
+
+    @property
+    def rests(self) -> bool:
+        """Whether its program is at its prompt, and nothing goes on in it.
+
+        It waits for its turn, or after its turn for a person or for its account. One that asks
+        something on its screen is within its turn, and one that is kept is not at its prompt.
+        """
+        if not self.shall_run or self.gone or self.blocked:
+            return False
+        stands = self.ended >= self.sent and (bool(self.idle) or self.limited in OF_ACCOUNT)
+        return self.status == TerminalStatus.WAITING or (self.works and stands)
 
     @property
     def name(self) -> str:

@@ -206,6 +206,18 @@ class Reader:
             for (address,) in self._sql("SELECT address FROM terminal WHERE status = 'starting'")
         ]
 
+    def resting_terminals(self) -> list[rows.Terminal]:
+        """Return the terminals of tasks whose programs run and have nothing to do, youngest first.
+
+        Those that have never worked come first, then those that began last.
+        """
+        found = self._sql(
+            "SELECT address FROM terminal WHERE NOT gone AND shall_run AND launch_over"
+            " AND task IS NOT NULL ORDER BY working_since = '' DESC, working_since DESC"
+        )
+        known = [self.terminal(address) for (address,) in found]
+        return [row for row in known if row is not None and row.rests]
+
     def plan(self, id: str) -> Plan:
         """Return the plan of a workflow's submission. Raise `LookupError` without a row."""
         for (body,) in self._sql("SELECT plan FROM workflow WHERE id = ?", id):

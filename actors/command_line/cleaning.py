@@ -14,6 +14,7 @@ from bus.client import Client
 from bus.requests import Why, WorkflowClean, WorkflowForget, WorkflowGet, WorkflowList
 from bus.results import Cleaned, Kept
 from bus.rows import Workflow
+from bus.sizes import readable
 from bus.status import FINAL_WORKFLOW
 
 _HEADS = "refs/heads/"
@@ -38,9 +39,12 @@ class Clearance:
     def lines(self) -> Iterator[str]:
         """Yield what was removed, and what stays with the commands that help."""
         row, cleaned = self.row, self.cleaned
+        sizes = cleaned.sizes
         verb = "would be removed" if cleaned.dry_run else "removed"
-        yield f"{row.address} {row.status}: {len(cleaned.removed)} {verb}"
-        yield from (f"  {what}" for what in cleaned.removed)
+        whole = f", {readable(sum(sizes.values()))}" if sizes else ""
+        yield f"{row.address} {row.status}: {len(cleaned.removed)} {verb}{whole}"
+        for what in cleaned.removed:
+            yield f"  {what}" + (f" ({readable(sizes[what])})" if what in sizes else "")
         for kept in cleaned.kept:
             yield f"  kept: {kept.what}: {kept.why}"
             yield from (f"    {words}" for words in _ways_on(row, kept))

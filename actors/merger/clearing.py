@@ -74,7 +74,13 @@ class _Clear:
             removed=self._removed,
             kept=self._kept,
             dry_run=self._asked.dry_run,
+            sizes=self._sizes() if self._asked.dry_run else {},
         )
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the bytes that each directory takes which would be removed."""
+        places = (Path(what) for what in self._removed if what.startswith("/"))
+        return {str(place): disk.taken(place) for place in places}
 
     # ---- worktrees -------------------------------------------------------------------------
 

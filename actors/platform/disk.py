@@ -1,4 +1,4 @@
-"""Files and directories: make what was written durable, and remove what cannot be written.
+"""Files and directories: make what was written durable, measure and remove.
 
 After `sync` returns, a power cut loses nothing of what was written before.
 `fsync` of single files would have to name each object, ref and directory that libgit2, git and
@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -69,6 +70,25 @@ def remove_tree(path: Path) -> None:
     except PermissionError:
         _make_writable(path)
         shutil.rmtree(path)
+
+
+def taken(path: Path) -> int:
+    """Return the bytes that a file, or a directory with all it holds, takes on its disk.
+
+    A file with several names counts once, and a link is not followed. What cannot be read, or goes
+    meanwhile, is left out.
+    """
+    seen: set[tuple[int, int]] = set()
+    found, open_ones = 0, [path]
+    while open_ones:
+        place = open_ones.pop()
+        with suppress(OSError):
+            known = place.lstat()
+            if (known.st_dev, known.st_ino) not in seen:
+                seen.add((known.st_dev, known.st_ino))
+                found += known.st_blocks * 512
+                open_ones += place.iterdir() if stat.S_ISDIR(known.st_mode) else ()
+    return found
 
 
 def _make_writable(directory: Path) -> None:

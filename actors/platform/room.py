@@ -1,15 +1,21 @@
 """What this machine has left: memory and disk. Unknown is None, and holds nothing up.
 
-Plain functions that read a few small files, for any thread.
+Plain functions that read a few small files, and a descriptor that tells when programs wait for
+memory. For any thread.
 """
 
+import os
+import select
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _MIB: Final = 1 << 20
+_ALARM: Final = b"some 200000 2000000\0"
+"""Within 2 s, which is what the kernel allows every user, some program waited for 0.2 s."""
 
 
 def free_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
@@ -26,6 +32,35 @@ def memory_pressure(proc: Path = _PROC) -> float | None:
         return float(full.split("avg10=")[1].split()[0])
     except (OSError, ValueError, IndexError, StopIteration):
         return None
+
+
+class MemoryAlarm:
+    """Readable whenever programs have to wait for memory, at most once in two seconds.
+
+    The kernel tells it, so nothing is read while there is memory. Linux only. Raise `OSError` where
+    the kernel does not tell it.
+    """
+
+    def __init__(self, proc: Path = _PROC) -> None:
+        if sys.platform != "linux":
+            raise OSError("only Linux tells that programs wait for memory")
+        self._file = os.open(proc / "pressure" / "memory", os.O_RDWR | os.O_CLOEXEC)
+        self._poll = select.epoll()  # the file itself is always readable: its alarm is EPOLLPRI
+        try:
+            os.write(self._file, _ALARM)
+            self._poll.register(self._file, select.EPOLLPRI)
+        except OSError:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._poll.fileno()
+
+    def close(self) -> None:
+        """Close it. Stop watching it first."""
+        self._poll.close()
+        os.close(self._file)
 
 
 def disk(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,8 @@ configuration.
 
 A program is started only if the machine has the memory that its profile names, and the disk has
 room. Until then it waits, and those behind it wait too, so that none is overtaken again and again.
-What runs is not ended for it. One whose account is limited, or whose workflow has used up its
+What runs is not ended for it (only where the system would end programs by itself, the launcher has
+`relief` name one). One whose account is limited, or whose workflow has used up its
 `memory`, is put aside, because others need not wait for that; of one workflow none overtakes
 another.
 """
@@ -27,6 +28,7 @@ from actors.pty import records, strays
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from actors.terminal import switching
+from actors.terminal.relief import Relief
 from bus import address as addresses
 from bus import clock
 from bus.facts import LaunchWaits
@@ -63,9 +65,11 @@ class Launcher(CompanyActor):
         self._turn: AskTurn | None = None
         self._becoming_ready: dict[tuple[str, int], int] = {}
         self._timer: Timer | None = None
+        self._relief = Relief(stage)
 
     def on_start(self) -> None:
         """Restore the state from the disk and the rows, and have starting terminals ask again."""
+        self._relief.listen(lambda: self.stage.timers.notify(self.address, Look()))
         for terminal, incarnation in switching.pending(self.stage):
             row = self.stage.reader.terminal(terminal)
             mine = row is not None and row.incarnation == incarnation
@@ -142,8 +146,10 @@ class Launcher(CompanyActor):
 
     @handles(Look)
     def look(self, _message: Look) -> None:
-        """Look again whether there is room for what waits, in its order."""
-        self._timer = None
+        """Look again whether there is room for what runs, and for what waits, in its order."""
+        self._look_no_more()
+        if (short := self._relief.name()) is not None:
+            self.stage.commit(self, [short])
         self._queue.extendleft(reversed([message for message, _ in self._aside.values()]))
         self._aside.clear()
         self._next()
@@ -209,10 +215,19 @@ class Launcher(CompanyActor):
         with suppress(LostRace):  # it is not wanted any more, and has another row
             self.stage.commit(self, change)
 
+    def _look_no_more(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
     def on_stop(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Stop the timer, and listen no more."""
+        self._look_no_more()
+        self._relief.close()
+
+    def on_failure(self, *_: object) -> None:
+        """Stop the timer, and listen no more."""
+        self.on_stop()
 
     def _may_start(self, first: AskTurn) -> bool:
         """Return whether the first in the queue may start. No other overtakes it."""

@@ -65,7 +65,9 @@ class Limits:
         """Note that the program works again, by itself or because a person typed into it."""
         row = self._port.row
         fact = TerminalResumed(address=self._port.at, incarnation=row.incarnation)
-        self._port.observe(fact, limited=LimitKind.NONE, until="")
+        self._port.observe(
+            fact, limited=LimitKind.NONE, until="", ended=min(row.ended, row.step - 1)
+        )
 
     def _recovered(self) -> None:
         """Tell that the account serves again: a turn has ended well."""
@@ -103,15 +105,17 @@ class Limits:
         return _read(known.until) if known.by == by and not clock.has_passed(known.until) else None
 
     def _store(self, fact: TerminalLimited) -> None:
+        row = self._port.row
         waits = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
         self._port.observe(
             fact,
             while_alive=True,
+            ended=row.ended if fact.retries else max(row.ended, row.delivered),
             limited=fact.by,
             until=waits,
             estimated=not fact.exact,
             account=fact.account,
-            limits=self._port.row.limits + 1,
+            limits=row.limits + 1,
         )
 
     def _tell_account(

@@ -78,6 +78,7 @@ from bus.facts.terminals import (
     InstructionUnconfirmed,
     LaunchFailed,
     LaunchWaits,
+    MemoryShort,
     TerminalAdopted,
     TerminalAnswered,
     TerminalBlocked,
@@ -117,6 +118,7 @@ AnyFact = (
     | TerminalUnverified
     | LaunchFailed
     | LaunchWaits
+    | MemoryShort
     | WorktreeLost
     | TerminalExited
     | TerminalAdopted
@@ -195,6 +197,7 @@ __all__ = [
     "LaunchWaits",
     "LimitOver",
     "LimitReached",
+    "MemoryShort",
     "MergeBehind",
     "MergeConflict",
     "MergeForecast",

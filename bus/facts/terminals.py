@@ -34,6 +34,19 @@ class LaunchWaits(Fact, kw_only=True, tag="launch.waits"):
     reason: str
 
 
+class MemoryShort(Fact, kw_only=True, tag="memory.short"):
+    """The machine is about to end programs for want of memory; `reason` says how short it is.
+
+    `address` is the youngest terminal that is at its prompt and has nothing to do. It is ended, and
+    started again later.
+    """
+
+    observed = True
+
+    incarnation: int
+    reason: str
+
+
 class WorktreeLost(Fact, kw_only=True, tag="worktree.lost"):
     """The worktree `path`, in which the program of `terminal` works, was removed by somebody.
 

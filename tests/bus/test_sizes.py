@@ -1,9 +1,9 @@
-"""Sizes of memory in plans."""
+"""Sizes in plans, and for persons."""
 
 import msgspec
 import pytest
 
-from bus.sizes import Size, mebibytes
+from bus.sizes import Size, mebibytes, readable
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,19 @@ def test_a_size_is_read(size: str, mib: int) -> None:
 def test_what_is_no_size_is_refused(size: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(size, Size)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1_048_575, "1024 KiB"),
+        (1 << 20, "1.0 MiB"),
+        (15 << 29, "7.5 GiB"),
+        (1 << 50, "1024 TiB"),
+    ],
+)
+def test_a_size_for_a_person(size: int, text: str) -> None:
+    assert readable(size) == text

@@ -113,6 +113,10 @@ def test_a_dry_run_changes_nothing_and_names_what_goes(stopped: Acting, repo: Pa
     before, files = refs(repo), sorted(stopped.home.path.rglob("*/a/*"))
     would = stopped.home.json("clean", "--dry-run")[0]
     assert would["dry_run"]
+    places = [what for what in would["removed"] if what.startswith("/")]
+    assert list(would["sizes"]) == places
+    assert all(would["sizes"].values())
+    assert f"{places[0]} (" in stopped.home.ok("clean", "--dry-run")
     assert refs(repo) == before
     assert sorted(stopped.home.path.rglob("*/a/*")) == files
     assert stopped.facts("workflow.cleaned") == []
@@ -356,5 +360,5 @@ def test_a_directory_that_may_not_be_written_is_removed(repo: Path, tmp_path: Pa
 def test_a_worktree_and_its_registration_are_gone_for_json_readers(landed: Acting) -> None:
     """One document, with the fields of the protocol."""
     said: list[dict[str, Any]] = json.loads(landed.home.ok("clean", "demo", "--json"))
-    assert [sorted(each) for each in said] == [["dry_run", "kept", "removed", "workflow"]]
+    assert [sorted(each) for each in said] == [["dry_run", "kept", "removed", "sizes", "workflow"]]
     assert "workflow.cleaned" in types(landed.facts())

@@ -32,7 +32,7 @@ def said(fact: AnyFact) -> str:
             return one_line(f"{fact.commit[:12]} is not judged yet: {fact.reason}")
         case facts.CommitRejected():
             return one_line(f"{fact.commit[:12]}: {fact.reason}")
-        case facts.TaskWaits():
+        case facts.TaskWaits() | facts.MemoryShort():
             return one_line(fact.reason)
         case facts.TaskAdded():
             after = f", after {', '.join(fact.after)}" if fact.after else ""

@@ -169,6 +169,13 @@ def _kept(fact: facts.TerminalKept, draft: Draft) -> None:
 
 
 @observe.register
+def _memory_short(fact: facts.MemoryShort, draft: Draft) -> None:
+    terminal = _current(draft, fact.address, fact.incarnation)
+    if terminal is not None and terminal.rests:
+        outcomes.make_room(draft, terminal, f"the machine is short of memory: {fact.reason}")
+
+
+@observe.register
 def _limited(fact: facts.TerminalLimited, draft: Draft) -> None:
     terminal = _current(draft, fact.address, fact.incarnation)
     if terminal is not None:

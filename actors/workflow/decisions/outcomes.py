@@ -263,6 +263,15 @@ def try_again(draft: Draft, worker: Terminal, reason: str) -> None:
     draft.set_terminal(worker, wanted=True)
 
 
+def make_room(draft: Draft, idle: Terminal, reason: str) -> None:
+    """End a program that has nothing to do, and start it again when it has, and when it can be."""
+    if idle.status == TerminalStatus.WAITING:
+        later = f"{reason}; it is started again when its turn comes"
+        draft.move_terminal(idle, TerminalStatus.FAILED, later, shall_run=False, wanted=False)
+    else:
+        try_again(draft, idle, f"{reason}; it is started again when there is room")
+
+
 def roll_back_prepare(draft: Draft, failed: Terminal, reason: str, evidence: str) -> None:
     """Fail the prepare because the launch of `failed` failed.
 

@@ -47,9 +47,13 @@ while True:
 SESSION = "0a1b2c3d-0000-4000-8000-000000000000"
 
 
-def talker(log: Path, flag: Path) -> str:
-    """`[cli.talker]`, whose session file is below its home."""
-    command = [PYTHON, "-c", AGENT, str(log), str(flag)]
+def talker(log: Path, flag: Path, turn: float = 600) -> str:
+    """`[cli.talker]`, whose session file is below its home.
+
+    Without `flag` its turn takes `turn` seconds and ends with nothing.
+    """
+    agent = AGENT.replace("sleep(600)", f"sleep({turn})")
+    command = [PYTHON, "-c", agent, str(log), str(flag)]
     keys = {"command": command, "ready": "^> $", "busy": "esc to interrupt"}
     text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
     resume = json.dumps([*command, "--resume", "{session}"])

@@ -188,6 +188,12 @@ class Staged:
             [facts.TimedOut(address=terminal.address, incarnation=terminal.incarnation, seconds=9)]
         )
 
+    def make_room(self, terminal: Terminal) -> None:
+        short = facts.MemoryShort(
+            address=terminal.address, incarnation=terminal.incarnation, reason="0 MiB are free"
+        )
+        self.store([short])
+
     def end_turn(self, terminal: Terminal) -> None:
         """Its turn ends without a commit that counts; it is told so, or waits for a person."""
         where, incarnation, step = terminal.address, terminal.incarnation, terminal.step

@@ -84,6 +84,8 @@ class World(Staged):
         if terminal.kept and not terminal.resting and not terminal.gone:
             steps += [(f"{where} rests", partial(self.rest, terminal))] * 4
             steps.append((f"{where} does not rest", partial(self.rest, terminal, stopped=False)))
+        if terminal.rests:
+            steps.append((f"{where} is to make room", partial(self.make_room, terminal)))
         if terminal.works:
             branch = terminal.task or where
             for verdict in ("done", "done", *VERDICTS):
