@@ -9,7 +9,7 @@ from bus.accounts import Used
 from bus.action import Action
 from bus.facts import AnyFact
 from bus.latency import Latency
-from bus.rows import Workflow
+from bus.rows import Terminal, Workflow
 
 
 class CommandDone(msgspec.Struct):
@@ -94,13 +94,14 @@ class Picture(msgspec.Struct):
 class Chain(msgspec.Struct):
     """The facts about an address, newest first, and the status that they led to.
 
-    `status` is "" if the address has none.
+    `status` is "" if the address has none. `terminal` is the row where it is a terminal's.
     """
 
     address: str
     facts: list[AnyFact]
     status: str = ""
     reason: str = ""
+    terminal: Terminal | None = None
 
 
 class ConflictFile(msgspec.Struct):

@@ -102,15 +102,21 @@ class Terminal(msgspec.Struct, kw_only=True):
         return self.status == TerminalStatus.RUNNING and self.shall_run and not self.kept
 
     @property
+    def retries(self) -> bool:
+        """Whether its program tries again by itself what was refused: its turn goes on."""
+        return self.limited in OF_ACCOUNT and self.ended < self.sent == self.step
+
+    @property
     def rests(self) -> bool:
         """Whether its program is at its prompt, and nothing goes on in it.
 
-        It waits for its turn, or after its turn for a person or for its account. One that asks
-        something on its screen is within its turn, and one that is kept is not at its prompt.
+        It waits for its turn, or after its turn for a person or for its account. One that asks is
+        within its turn, and one that is kept is not at its prompt.
         """
         if not self.shall_run or self.gone or self.blocked:
             return False
-        stands = self.ended >= self.sent and (bool(self.idle) or self.limited in OF_ACCOUNT)
+        waits = bool(self.idle) or self.limited in OF_ACCOUNT
+        stands = waits and self.ended >= self.sent
         return self.status == TerminalStatus.WAITING or (self.works and stands)
 
     @property

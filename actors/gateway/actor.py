@@ -319,7 +319,8 @@ class Gateway(CompanyActor):
         terminal = next((t for t in workflow.terminals() if t.address == where), None)
         row = terminal or next((t for t in workflow.tasks if t.address == where), workflow)
         facts = self.stage.reader.newest(where, _CHAIN, also=terminal.task if terminal else "")
-        return {"address": where, "status": row.status, "reason": row.reason, "facts": facts}
+        state = {"status": row.status, "reason": row.reason, "terminal": terminal}
+        return {"address": where, **state, "facts": facts}
 
     @answer.register
     def _usage(self, request: requests.Usage, _client: str) -> Any:

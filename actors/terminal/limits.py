@@ -40,6 +40,8 @@ class Limits:
 
     def __init__(self, port: Port) -> None:
         self._port = port
+        self._over = (0, 0)
+        """Incarnation and step of the last limit that was over: its screen may still show it."""
 
     # ---- what the screen shows -------------------------------------------------------------
 
@@ -53,13 +55,29 @@ class Limits:
             return False
         calm = seen.ready and not seen.busy and ms >= PROMPT_MS
         if limit is None:
-            if row.limited and seen.busy and row.sent >= row.step:
-                self._goes_on()
+            goes_on = seen.busy or (row.retries and calm)
+            if row.limited not in (LimitKind.NONE, LimitKind.CAP) and goes_on:
+                if row.sent >= row.step:
+                    self._goes_on()
             elif not row.limited and row.limits and calm and row.delivered >= row.step:
                 self._recovered()
-        elif row.delivered >= row.step and (limit.retries or calm) and row.limited != limit.by:
+        elif row.delivered >= row.step and (limit.retries or calm) and self._is_news(limit):
             self._tell(limit)
-        return bool(self._port.row.limited)
+        row = self._port.row
+        hangs = row.retries and ms >= self._port.plan.stall_after * 1000
+        return bool(row.limited) and not hangs
+
+    def _is_news(self, limit: Limit) -> bool:
+        """Return whether the limit on the screen is not told yet.
+
+        Of a program that tries again by itself, each try is told whose time differs, and that it
+        has given up.
+        """
+        row = self._port.row
+        if (row.incarnation, row.step) == self._over:
+            return False
+        later = row.retries and (not limit.retries or clock.has_passed(row.until))
+        return row.limited != limit.by or later
 
     def _goes_on(self) -> None:
         """Note that the program works again, by itself or because a person typed into it."""
@@ -209,9 +227,14 @@ class Limits:
         if paused:
             self._port.after(Timer.LIMIT, AGAIN)
             return
+        if row.retries:  # its screen will show what comes of it
+            port.after(Timer.LIMIT, AGAIN)
+            return
         if not self._is_over():
             self._arm()
             return
+        if row.sent >= row.step:
+            self._over = row.incarnation, row.step
         fact = LimitOver(
             address=port.at, incarnation=row.incarnation, step=row.step, by=row.limited
         )

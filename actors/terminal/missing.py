@@ -20,7 +20,7 @@ from bus.commit_words import Malformed, parse
 SHOWN: Final = 8
 """How many files, commits or branches are named."""
 
-NOTHING_COUNTS: Final = "Your turn has ended, but no commit of yours counts yet."
+UNKNOWN: Final = "It is not known what is missing."
 
 _ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
 
@@ -60,9 +60,8 @@ def missing(place: Place) -> str:
         with as_submitted(git_dir, place.settings, place.worktree) as idle:
             found = list(_findings(place, idle))
     except (GitFailed, OSError) as error:
-        return f"{NOTHING_COUNTS} ({error})"
-    what = " ".join(found) or "Nothing was changed and nothing was committed."
-    return f"{NOTHING_COUNTS} {what}"
+        return f"{UNKNOWN} ({error})"
+    return " ".join(found) or "Nothing was changed and nothing was committed."
 
 
 def _findings(place: Place, idle: frozenset[str]) -> Iterator[str]:

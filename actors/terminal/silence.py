@@ -30,7 +30,9 @@ class Silence:
         worked = min(ms / 1000, clock.awake_since(port.row.working_clock))
         paused, _ = port.stage.reader.pause_of(port.workflow_id)
         if not paused and worked >= limit:
-            return not (port.row.stalled or port.row.blocked or port.row.idle or port.row.limited)
+            row = port.row
+            waits = row.blocked or row.idle or (row.limited and not row.retries)
+            return not (row.stalled or waits)
         port.after(Timer.STALL, limit if paused else limit - worked)
         return False
 

@@ -8,7 +8,7 @@ waits for a person at once. This part never completes anything.
 from actors.clis.judging import Judgement
 from actors.git.trees.reach import for_reading
 from actors.platform.workers import WorkerLate
-from actors.terminal.missing import NOTHING_COUNTS, Place, missing
+from actors.terminal.missing import UNKNOWN, Place, missing
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
 from bus.facts import TerminalIdle, TerminalResumed, TurnEnded, TurnWithoutCommit
@@ -154,7 +154,7 @@ class Turn:
         port = self._port
         task = next((t for t in workflow.tasks if t.address == port.row.task), None)
         if task is None:
-            return NOTHING_COUNTS
+            return UNKNOWN
         worker = port.stage.workers.hire("missing", MISSING_SECONDS)
         try:
             while True:
@@ -163,7 +163,7 @@ class Turn:
                 if place.landed == self._place(workflow, task).landed:  # nothing landed meanwhile
                     return what
         except WorkerLate as late:
-            return f"{NOTHING_COUNTS} ({late})"
+            return f"{UNKNOWN} ({late})"
         finally:
             port.stage.workers.dismiss(worker)
 

@@ -319,7 +319,9 @@ class Night:
         assert [f["address"] for f in idle] == ["three/asking/1/"]
         assert QUESTION in idle[0]["screen"]
         waits = self.home.ok("ps").partition("waits for you\n")[2].partition("\n\n")[0]
-        assert re.findall(r"^  (\S+) has stopped: ", waits, re.MULTILINE) == ["three/asking/1"]
+        assert re.findall(r"^  (\S+) has stopped, and no commit counts: ", waits, re.MULTILINE) == [
+            "three/asking/1"
+        ]
         assert not re.search(r"^  (one|two)/", waits, re.MULTILINE), waits
         assert QUESTION in " ".join(self.home.ok("why", "three/asking/1").split())
 

@@ -86,7 +86,8 @@ def said(fact: AnyFact) -> str:
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():
-            why = f"a {fact.obstacle} waits for keys" if fact.obstacle else fact.missing
+            missing = f"no commit that counts: {fact.missing}"
+            why = f"a {fact.obstacle} waits for keys" if fact.obstacle else missing
             return one_line(f"waits for a person: {why}")
         case facts.TerminalLimited() | facts.ProviderLimited() | facts.ProviderFailed():
             return one_line(_limit(fact))

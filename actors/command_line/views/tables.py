@@ -293,7 +293,8 @@ def why(chain: Chain) -> Any:
     lines: list[Any] = []
     if chain.status:
         because = f": {escape(chain.reason)}" if chain.reason else ""
-        lines.append(f"[bold]{chain.address}[/] {_status(chain.status)}{because}")
+        marks = _marks(chain.terminal) if chain.terminal is not None else ""
+        lines.append(f"[bold]{chain.address}[/] {_status(chain.status)}{marks}{because}")
     for fact in chain.facts:
         lines.append(escape(line(fact)))
         for text in carried(fact):

@@ -127,8 +127,9 @@ def _asked(terminal: Terminal, questions: Questions) -> list[Wait]:
             return [Wait(f"{where} asks: {text}", choices)]
         return [Wait(f"{where} asks, without choices: {text}", _ways_on(terminal))]
     if terminal.idle:
-        steps = [command("send", where, "TEXT"), *_ways_on(terminal)]
-        return [Wait(f"{where} has stopped: {one_line(terminal.idle)}", steps)]
+        steps = [command("why", where), command("send", where, "TEXT"), *_ways_on(terminal)]
+        what = one_line(terminal.idle).removesuffix(".")
+        return [Wait(f"{where} has stopped, and no commit counts: {what}", steps)]
     if terminal.limited and not terminal.until:
         steps = [command("send", where, "TEXT"), *_ways_on(terminal)]
         return [Wait(f"{where} cannot go on: {limit_words(terminal)}", steps)]
@@ -155,6 +156,8 @@ def limit_words(terminal: Terminal, now: datetime | None = None) -> str:
     if until is None:
         return words
     about = "about " if terminal.estimated else ""
+    if terminal.retries:
+        return f"{words}; it tries again by itself"
     left = duration((until - now).total_seconds()) if now is not None else ""
     return f"{words}, goes on at {about}{when(terminal.until, now)}{left and f', in {left}'}"
 

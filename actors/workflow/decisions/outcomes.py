@@ -7,7 +7,7 @@ from typing import Unpack
 
 from actors.workflow.decisions import line, offers
 from actors.workflow.decisions.draft import Draft, new_helper
-from actors.workflow.decisions.words import cut, duty_of
+from actors.workflow.decisions.words import NOTHING_COUNTS, cut, duty_of
 from bus.action import Action, Do
 from bus.address import merge_terminal, terminal
 from bus.commit_words import Duty, instructions
@@ -246,7 +246,7 @@ def tell_worker(draft: Draft, worker: Terminal, text: str, rejections: int) -> N
 
 def nudge(draft: Draft, worker: Terminal, missing: str, duty: Duty) -> None:
     """Tell a terminal whose turn has ended what is missing for its work to count."""
-    text = f"{missing}\n\n{instructions(duty)}".strip()
+    text = f"{NOTHING_COUNTS} {missing}\n\n{instructions(duty)}".strip()
     draft.set_terminal(
         worker, step=worker.step + 1, instruction=text, nudges=worker.nudges + 1, idle=""
     )

@@ -75,7 +75,7 @@ def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
     draft.move_terminal(
         terminal,
         TerminalStatus.RUNNING,
-        "gets its instruction",
+        "has its instruction",
         step=1,
         instruction=text,
         working_since=draft.now,
@@ -284,7 +284,8 @@ def become_ready(draft: Draft) -> bool:
         return False
     note = f", {queued} queue for a place" if queued else ""
     note += f", {held} wait to be started" if held else ""
-    draft.move_workflow(WorkflowStatus.READY, f"{waiting} terminals wait for the start{note}")
+    ready = "1 terminal waits" if waiting == 1 else f"{waiting} terminals wait"
+    draft.move_workflow(WorkflowStatus.READY, f"{ready} for the start{note}")
     return True
 
 

@@ -9,6 +9,9 @@ from bus.status import TaskStatus
 CONTEXT = 6_000
 """How many characters of evidence (a screen, a test's output) go into an instruction."""
 
+NOTHING_COUNTS = "Your turn has ended, but no commit of yours counts yet."
+"""What a terminal is told first whose turn ended without a commit that counts."""
+
 NOTHING_CHANGED = (
     "the branch has the same files as when the task began. Commit your changes; where work was "
     "stashed or committed elsewhere, bring it here. If nothing has to be changed, say why in the "

@@ -14,7 +14,7 @@ from actors.command_line.views.waiting import waits
 from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
-from bus.kinds import Ending, MergeRefusal
+from bus.kinds import Ending, MergeRefusal, Role
 from bus.results import Chain, Finding, Report
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -60,7 +60,7 @@ def _text(shown: Any) -> str:
         (_workflow("running", _terminal(stalled=True)), "attach demo/a/1, retry demo/a/1"),
         (
             _workflow("running", _terminal(idle="No commit counts.")),
-            "send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1",
+            "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1",
         ),
         (_workflow("merging", merge=_MERGE), "merge demo --continue"),
         (
@@ -149,6 +149,18 @@ def test_why_shows_what_each_fact_carries() -> None:
         ),
     ]  # fmt: skip
     chain = Chain(address=where, status="failed", reason="exited [3]", facts=told)
+    idle = Terminal(
+        address=where,
+        task="demo/a/",
+        position=1,
+        role=Role.CODER,
+        cli="x",
+        status=TerminalStatus.RUNNING,
+        gone=False,
+        idle="Nothing was changed.",
+    )
+    waits = Chain(address=where, status="running", facts=told, terminal=idle)
+    assert _text(tables.why(waits)).splitlines()[0] == "demo/a/1/ running idle"
     shown = _text(tables.why(chain))
     assert shown.splitlines()[0] == "demo/a/1/ failed: exited [3]"
     for part in (

@@ -3,6 +3,7 @@
 The programs show what the real CLIs show (`tests/actors/clis/screens/*-limit-*`). Hazard 68.
 """
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from actors.terminal import limits, looks
 from bus.kinds import LimitKind
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import terminal
-from tests.doors.kit import plan_text
+from tests.doors.kit import PYTHON, plan_text
 from tests.refused import USAGE, refused_cli
 from tests.repositories import make_repo
 
@@ -199,3 +200,50 @@ def test_one_terminal_alone_asks_a_provider_that_failed(
                 asking = ""  # it was refused again
     assert asking
     assert len(facts(scene.served, "terminal.limit_over")) >= 3
+
+
+RETRIER = r"""
+import os, sys, tty, subprocess, pathlib, time
+flag, given, tries = pathlib.Path(sys.argv[1]), b"", 0
+tty.setraw(0)
+os.set_blocking(0, False)
+show = lambda text: os.write(1, b"\x1b[2J\x1b[H" + text.replace("\n", "\r\n").encode())
+os.write(1, b"\x1b[?2004h")
+show("> ")
+while True:
+    try:
+        given += os.read(0, 65536)
+    except BlockingIOError:
+        pass
+    pathlib.Path(str(flag) + ".told").write_bytes(given)
+    if given.count(b"\r") and not flag.exists():
+        tries += 1
+        show("turn 1\n# Retrying in 1s, attempt %d\n> " % tries)
+    elif given.count(b"\r"):
+        subprocess.run("echo x > work; git add -A; git commit -qm 'work #done'", shell=True)
+        show("turn 1\ndone\n> ")
+        time.sleep(600)
+    time.sleep(0.2)
+"""
+
+
+def test_a_program_that_tries_again_by_itself_is_told_nothing(
+    served: Served, tmp_path: Path
+) -> None:
+    """The time of each try passes, and nothing is typed: its turn goes on. Seen with claude."""
+    flag = tmp_path / "serves"
+    command = [PYTHON, "-c", RETRIER, str(flag)]
+    tail = f"[cli.retrier]\ncommand = {json.dumps(command)}\nready = '^> $'\nbusy = 'Working'\n"
+    tail += "submit = { evidence = '^turn [0-9]+$' }\n[[cli.retrier.limits]]\nby = 'overload'\n"
+    tail += "pattern = '^# Retrying in (?P<seconds>\\d+)s, attempt \\d+$'\nretries = true\n"
+    steps = {"a": [{"cli": "retrier", "instruction": "work"}]}
+    name = submit(served, plan_text(make_repo(tmp_path / "repo"), steps, tail=tail))
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    served.until(name, lambda _: len(facts(served, "terminal.limited")) == 3)
+    assert terminal(served.client.call("workflow.get", workflow=name), "a/1")["step"] == 1
+    flag.touch()
+    served.until_status(name, "completed")
+    assert len(facts(served, "instruction.sent")) == 1
+    assert facts(served, "terminal.limit_over") == []
+    assert all(fact["retries"] for fact in facts(served, "terminal.limited"))
