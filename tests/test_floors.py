@@ -32,17 +32,27 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 HEIGHT = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 
-GIT: tuple[tuple[str, ...], ...] = (
-    ("running",),
-    ("reading",),
-    ("merging", "watching"),
-    ("users",),
-    ("trees",),
-    ("landing",),
-)
-"""The folders of `actors/git/`, from the ground up, by the same rule."""
+FOLDERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "actors.git": (
+        ("running",),
+        ("reading",),
+        ("merging", "watching"),
+        ("users",),
+        ("trees",),
+        ("landing",),
+    ),
+    "actors.clis": (("",), ("trial",)),
+    "actors.workflow": (("decisions",), ("",)),
+    "actors.command_line": (("output",), ("client",), ("views",), ("",)),
+}
+"""The folders of a room, from the ground up, by the same rule; "" are the files beside them."""
 
-STOREY = {f"actors.git.{name}": height for height, storey in enumerate(GIT) for name in storey}
+STOREY = {
+    f"{room}.{name}".rstrip("."): height
+    for room, storeys in FOLDERS.items()
+    for height, storey in enumerate(storeys)
+    for name in storey
+}
 
 CLIENTS = ("actors.command_line", "actors.web", "actors.tcp")
 """Rooms that reach the company through the public sockets, as any client does."""
@@ -108,21 +118,25 @@ def upward(root: Path) -> list[str]:
     return wrong
 
 
-def upward_in_git(root: Path) -> list[str]:
-    """Every import inside `actors/git/` that does not point down, and files of no folder there."""
+def upward_in_a_room(root: Path) -> list[str]:
+    """Every import between the folders of a room that does not point down, and files of none."""
     wrong = []
     for module, targets in arrows(root).items():
-        here = module.rpartition(".")[0] if module not in STOREY else module
-        if not module.startswith("actors.git."):
+        room, here = room_of(module), folder_of(module)
+        if room not in FOLDERS or module == room:
             continue
         if here not in STOREY:
             wrong.append(f"{module} is in no folder")
             continue
         for target in sorted(targets):
-            there = target.rpartition(".")[0]
-            if there in STOREY and there != here and STOREY[there] >= STOREY[here]:
+            there = folder_of(target)
+            if room_of(target) == room and there != here and STOREY.get(there, -1) >= STOREY[here]:
                 wrong.append(f"{module} imports {target}")
     return wrong
+
+
+def folder_of(module: str) -> str:
+    return module if module in STOREY else module.rpartition(".")[0]
 
 
 def circles(root: Path) -> list[list[str]]:
@@ -185,7 +199,7 @@ def roomless(root: Path) -> list[str]:
 
 
 Rule = Callable[[Path], list[Any]]
-RULES: tuple[Rule, ...] = (upward, upward_in_git, circles, not_standard, past_the_bus, roomless)
+RULES: tuple[Rule, ...] = (upward, upward_in_a_room, circles, not_standard, past_the_bus, roomless)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -195,7 +209,7 @@ def test_the_house_keeps(rule: Rule) -> None:
 
 BROKEN = {
     "upward": ("bus/clock.py", "import store.journal\n"),
-    "upward_in_git": (
+    "upward_in_a_room": (
         "actors/git/reading/graph.py",
         "from actors.git.landing import land\n",
     ),

@@ -8,17 +8,29 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from actors.command_line.output.times import read
-from actors.command_line.views.waiting import BEGINS
 from bus import clock
 from bus.client import Client
 from bus.facts import (
     AnyFact,
+    MergeConflict,
+    RepositoryChanged,
+    TaskMoved,
+    TaskWaits,
     TerminalBlocked,
+    TerminalIdle,
+    TerminalLimited,
+    TerminalStalled,
     WorkflowMoved,
 )
 from bus.requests import Why
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
+
+BEGINS = (
+    *(MergeConflict, RepositoryChanged, TaskMoved, TaskWaits, TerminalBlocked, TerminalIdle),
+    *(TerminalLimited, TerminalStalled, WorkflowMoved),
+)
+"""The facts with which something begins to wait for a person."""
 
 Facts = Callable[[Workflow], list[AnyFact]]
 

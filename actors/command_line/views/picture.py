@@ -11,10 +11,11 @@ from typing import NamedTuple
 import msgspec
 from rich.text import Text
 
+from actors.command_line.client.asking import BEGINS
 from actors.command_line.output.facts import line, one_line, said
 from actors.command_line.output.times import since, when
 from actors.command_line.views.tables import forecasts
-from actors.command_line.views.waiting import BEGINS, Wait, limit_words, waits
+from actors.command_line.views.waiting import Wait, limit_words, waits
 from bus import facts
 from bus.facts import AnyFact, TerminalBlocked, fact_type
 from bus.rows import Task, Terminal, Workflow

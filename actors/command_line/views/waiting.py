@@ -8,15 +8,7 @@ from actors.command_line.output.facts import one_line
 from actors.command_line.output.program import command
 from actors.command_line.output.times import duration, read, when
 from bus.facts import (
-    MergeConflict,
-    RepositoryChanged,
-    TaskMoved,
-    TaskWaits,
     TerminalBlocked,
-    TerminalIdle,
-    TerminalLimited,
-    TerminalStalled,
-    WorkflowMoved,
 )
 from bus.kinds import LimitKind, Role
 from bus.rows import Task, Terminal, Workflow
@@ -24,12 +16,6 @@ from bus.status import MergeStage
 
 Questions = Mapping[str, TerminalBlocked]
 """The newest question of each blocked terminal, by the terminal's address."""
-
-BEGINS = (
-    *(MergeConflict, RepositoryChanged, TaskMoved, TaskWaits, TerminalBlocked, TerminalIdle),
-    *(TerminalLimited, TerminalStalled, WorkflowMoved),
-)
-"""The facts with which something begins to wait for a person."""
 
 _FIRST_STEPS = {
     "created": ("waits to be prepared", "prepare"),
