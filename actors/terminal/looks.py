@@ -8,8 +8,8 @@ the host is asked to report the next output, and its first piece starts the look
 import time
 
 from actors.clis.judging import Judgement
+from actors.clis.life import Life
 from actors.pty import output
-from actors.terminal.life import Life
 from actors.terminal.port import Port, Timer
 from bus import clock
 from bus.status import TerminalStatus

@@ -19,6 +19,7 @@ from typing import Final
 from actors.clis import home, usage
 from actors.clis.judging import Judgement
 from actors.clis.keys import NoSuchChoice
+from actors.clis.life import Life
 from actors.clis.placeholders import LaunchError
 from actors.clis.profile import Profile, find_version, version_is_verified
 from actors.clis.providers import Provider
@@ -88,6 +89,7 @@ class _Trying:
         self._profile, self._user, self._trial = profile, user, trial
         self._worker, self._ask = worker, ask
         self._text, self._since = "", 0.0
+        self._life = Life()
         self._answered: dict[str, str] = {}
         self._saw_busy = threading.Event()
         self._began = self._evidence = False
@@ -260,11 +262,13 @@ class _Trying:
     ) -> Judgement:
         """Look until `over`, or the program has ended, or `seconds` are over. Answer questions."""
         self._text, self._since = "", time.monotonic()
+        self._life.forget()
         deadline = self._since + seconds
         while True:
             seen = terminal.look(before)
             if seen.text != self._text:
                 self._text, self._since = seen.text, time.monotonic()
+            self._life.see(seen.text, time.monotonic())
             self._began = self._began or seen.began
             quiet = seen.began and not seen.busy and seen.prompt is None
             self._evidence = self._evidence or quiet
@@ -279,14 +283,16 @@ class _Trying:
         return time.monotonic() - self._since
 
     def _answer(self, terminal: TrialTerminal, seen: Judgement) -> None:
-        """Answer a question that the profile knows, when it has stood still."""
-        if seen.prompt is None or self._still() < SETTLED_SECONDS:
+        """Answer a question that the profile knows, when it has stood still but for blinking."""
+        still = self._life.still(time.monotonic())
+        if seen.prompt is None or still < SETTLED_SECONDS:
             return
         label = answer_policy("known", seen.prompt)
         if label is not None and len(self._answered) < _MOST_ANSWERS:
             self._answered[seen.prompt.name] = label
             terminal.answer(label)
             self._since = time.monotonic()
+            self._life.forget()
 
     def _questions(self, when: str) -> None:
         for name, label in self._answered.items():

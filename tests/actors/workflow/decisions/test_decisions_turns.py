@@ -3,6 +3,7 @@
 import pytest
 
 from actors.workflow.decisions.decide import decide
+from actors.workflow.decisions.words import NOTHING_COUNTS
 from bus import facts, requests
 from bus.commit_words import Duty, instructions
 from bus.errors import Refused
@@ -44,7 +45,10 @@ def test_the_terminal_is_told_what_is_missing_and_how_to_report() -> None:
     ends_turn(world, world.find("demo/a/1/"))
     told = world.find("demo/a/1/")
     assert (told.step, told.nudges) == (2, 1)
-    assert told.instruction == f"{MISSING}\n\n{instructions(Duty.CODE_FOR_REVIEW)}".strip()
+    assert (
+        told.instruction
+        == f"{NOTHING_COUNTS} {MISSING}\n\n{instructions(Duty.CODE_FOR_REVIEW)}".strip()
+    )
     assert told.status == TerminalStatus.RUNNING
 
 

@@ -5,7 +5,7 @@ Hazard 67.
 
 import pytest
 
-from actors.terminal.life import Life
+from actors.clis.life import Life
 
 QUESTION = "Do you want to proceed?\n❯ 1. Yes\n  2. No"
 
