@@ -2,9 +2,7 @@
 
 `add` and `remove` may be killed at any step and called again. This is safe, because:
 
-- A branch is ours if `refs/callboard/OWNER/base/BRANCH` holds a tag of the expected base with the
-  expected proof, which no agent can make. Both refs are made in one transaction. A branch that
-  points at the base commit is adopted: it has no work of its own.
+- The branch and the proof that it is ours are made in one transaction (`branches`).
 - A worktree is complete if its mark is in its admin directory. The mark is written last, and an
   agent starts only after it. So an unmarked worktree holds no work, and is made anew.
 - A removal first renames the directory. So a half-deleted worktree is never taken for one with
@@ -23,15 +21,12 @@ from shlex import quote
 from typing import Final
 
 import msgspec
-from pygit2.enums import ObjectType
 
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import (
     HEADS,
     RefScanner,
-    main_head,
     read_ref,
-    worktree_heads,
     worktree_names,
 )
 from actors.git.running.command import GitFailed, git
@@ -41,7 +36,7 @@ from actors.git.running.library import opened
 from actors.git.running.names import read_name
 from actors.git.running.places import Within
 from actors.git.running.stale import release
-from actors.git.trees import torn
+from actors.git.trees import branches, torn
 from actors.git.trees.pins import Pin, pin
 from actors.git.trees.reach import Unseen, for_reading
 from actors.git.users.repository import is_dirty, worktree_path
@@ -51,8 +46,6 @@ from actors.platform.files import NAME, read_bounded
 SCRATCH: Final = "scratch\n"
 """The mark of a scratch worktree, in which nobody works."""
 _MARK: Final = "callboard"
-_ZERO: Final = "0" * 40
-_TAGGER: Final = "tagger Callboard <callboard@localhost> 0 +0000"
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +86,7 @@ def add(
     there = os.path.lexists(path)
     if there:
         torn.mend_branch(git_dir, branch, base, torn.mend_objects(git_dir))
-    is_new = _ensure_branch(git_dir, branch, base, owner, proof)
+    is_new = branches.ensure(git_dir, branch, base, owner, proof)
     name = registered(git_dir, path)
     if name is not None and not (there and _is_complete(git_dir, name)):
         throw_away(git_dir, path, name)  # unfinished, or removed by somebody; its branch is kept
@@ -107,7 +100,7 @@ def add(
         )
     if name is None:
         if not is_new:
-            _refuse_other_checkout(git_dir, branch)
+            branches.refuse_other_checkout(git_dir, branch)
         name = make(git_dir, path, branch, mark=f"{owner} {base}\n", is_new=is_new)
     else:  # locks of a git that was killed must not keep the next one from committing
         admin = str(Path(git_dir, "worktrees", name))
@@ -326,50 +319,6 @@ def discard(git_dir: str, home: str, path: str) -> None:
 
 def _is_complete(git_dir: str, name: str) -> bool:
     return mark_of(git_dir, name) is not None
-
-
-def _ensure_branch(git_dir: str, branch: str, base: str, owner: str, proof: str | None) -> bool:
-    """Make the branch, or check that it is ours; return whether it was made now."""
-    ref, base_ref = HEADS + branch, f"refs/callboard/{owner}/base/{branch}"
-    tip, known = read_ref(git_dir, ref), read_ref(git_dir, base_ref)
-    claim = base if proof is None else _claim(git_dir, base, proof)
-    if tip is not None:
-        ours = tip == base or (known == claim and descends(opened(git_dir), base, tip))
-        if not ours:
-            raise RepositoryError(
-                Rule.BRANCH_EXISTS,
-                f"branch {branch!r} exists and is not this plan's",
-                f"choose another name, or `git branch -m {branch} …`",
-            )
-    commands = [f"update {base_ref} {claim} {known or _ZERO}\n"] if known != claim else []
-    if tip is None:
-        commands.append(f"create {ref} {base}\n")
-    if commands:
-        release(git_dir, base_ref, *([ref] if tip is None else []))
-        message = f"callboard: task of {owner}"
-        git("update-ref", "-m", message, "--stdin", at=git_dir, stdin="".join(commands).encode())
-    return tip is None
-
-
-def _claim(git_dir: str, base: str, proof: str) -> str:
-    """Write the tag that says that a branch is ours; return its id, always the same."""
-    text = f"object {base}\ntype commit\ntag callboard\n{_TAGGER}\n\n{proof}\n"
-    return str(opened(git_dir).write(ObjectType.TAG, text.encode()))
-
-
-def _refuse_other_checkout(git_dir: str, branch: str) -> None:
-    ref = HEADS + branch
-    heads = worktree_heads(git_dir, worktree_names(git_dir))
-    users = [worktree_path(git_dir, name) for name, head in heads.items() if head == ref]
-    if main_head(git_dir) == ref:
-        users.append(git_dir)
-    for user in users:
-        if user is not None:
-            raise RepositoryError(
-                Rule.BRANCH_CHECKED_OUT,
-                f"branch {branch!r} is checked out at {user}",
-                "switch to another branch there",
-            )
 
 
 def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str, unseen: Unseen) -> bool:
