@@ -1,5 +1,6 @@
 """Show facts to a person: one line each, and the longer texts that a fact carries."""
 
+import shlex
 from datetime import datetime
 
 from actors.command_line.output.actions import command_for
@@ -66,7 +67,8 @@ def said(fact: AnyFact) -> str:
         case facts.TargetMoved():
             return f"{fact.target}: {fact.old[:12]} -> {fact.new[:12]}; it is merged again"
         case facts.ResolutionJudged():
-            return f"{fact.commit[:12]} {'has faults' if fact.problems else 'is taken'}"
+            first = next(iter(fact.problems), "")
+            return one_line(f"{fact.commit[:12]} {f'has faults: {first}' if first else 'is taken'}")
         case facts.TerminalExited():
             return _ended(fact)
         case facts.LaunchFailed():
@@ -169,7 +171,8 @@ def carried(fact: AnyFact) -> list[str]:
     """Return the longer texts of a fact, such as a screen or the output of a test."""
     texts = [getattr(fact, name, "") for name in _TEXTS]
     if isinstance(fact, facts.MergeTested):
-        texts.insert(0, f"{' '.join(fact.command)}; all of its output: cat {fact.output}/*")
+        whole = f"cat {shlex.quote(fact.output)}/*"
+        texts.insert(0, f"{shlex.join(fact.command)}; all of its output: {whole}")
     if isinstance(fact, facts.ResolutionJudged):
         texts += [f"- {problem}" for problem in fact.problems]
     if isinstance(fact, facts.LaunchFailed | facts.MergeRefused):

@@ -19,6 +19,7 @@ from actors.command_line.views.waiting import Wait, limit_words, waits
 from bus import facts
 from bus.facts import AnyFact, TerminalBlocked, fact_type
 from bus.rows import Task, Terminal, Workflow
+from bus.status import MergeStage
 
 _NEWEST = 50
 _WIDE = 100
@@ -224,11 +225,22 @@ def _head(row: Workflow, story: Story, now: datetime) -> Text:
     parts = [f"{row.address} {row.status}", f"{done} of {len(row.tasks)} completed"]
     if story.testing_since and row.status == "merging":
         parts.append(f"tests are running for {since(story.testing_since, now)}")
-    elif row.status == "merging" and row.reason:
-        parts.append(one_line(row.reason, 60))
+    elif row.status == "merging":
+        parts.append(one_line(_of_merge(row), 60))
     if row.created:
         parts.append(since(row.created, now))
     return Text(" · ".join(parts), style="bold")
+
+
+def _of_merge(row: Workflow) -> str:
+    """Return what a merge is at, where no tests run."""
+    match row.merge.stage:
+        case MergeStage.CONFLICT:
+            return f"a conflict in {', '.join(row.merge.files) or 'its branches'}"
+        case MergeStage.REPAIR:
+            return "its tests failed, and a repair is at work"
+        case _:
+            return row.reason or "the branches are merged"
 
 
 def _runs(task: Task) -> bool:

@@ -99,12 +99,18 @@ def _stamp(path: str) -> Stamp | None:
 
 
 def _is_git(pid: str) -> bool:
+    """Each look asks this of every process of the machine, so no file object is made."""
     try:
-        with open(f"/proc/{pid}/comm", "rb") as file:
-            name = file.read().strip()
+        fd = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False  # it is gone
-    return name == b"git" or name.startswith(b"git-")
+    try:
+        name = os.read(fd, 32)  # it has at most 16 bytes
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return name.strip() == b"git" or name.startswith(b"git-")
 
 
 def _is_at(pid: str, places: list[str], files: set[tuple[int, int] | None]) -> bool:

@@ -7,7 +7,7 @@ both count together against `max_review_rounds`.
 
 from actors.workflow.decisions import line, outcomes
 from actors.workflow.decisions.draft import Draft
-from actors.workflow.decisions.words import cut
+from actors.workflow.decisions.words import evidence_of
 from bus.commit_words import Meaning
 from bus.facts import CommitRejected, CommitSeen, TaskChecked
 from bus.rows import Task, Terminal
@@ -79,8 +79,7 @@ def checked(fact: TaskChecked, draft: Draft) -> None:
 def _send_back(fact: TaskChecked, draft: Draft, task: Task, coder: Terminal) -> None:
     how = "ran out of time" if fact.timed_out else f"ended with status {fact.status}"
     said = f"its check {how}"
-    evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; "
-    evidence += f"all of its output: cat {fact.output}/*\n{cut(fact.tail)}"
+    evidence = evidence_of(fact, how)
     rounds = task.rounds + 1
     again = rounds < draft.plan.max_review_rounds
     outcomes.call_back(draft, coder, said, again=again)

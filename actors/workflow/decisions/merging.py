@@ -7,7 +7,7 @@ result (conflict markers, lost changes, red tests, the next conflict), a limited
 
 from actors.workflow.decisions import offers, outcomes
 from actors.workflow.decisions.draft import Draft
-from actors.workflow.decisions.words import cut, merge_instruction
+from actors.workflow.decisions.words import cut, evidence_of, merge_instruction
 from bus import facts
 from bus.action import Action, Do
 from bus.commit_words import Meaning
@@ -247,9 +247,7 @@ def tested(fact: facts.MergeTested, draft: Draft) -> None:
     if fact.passed or fact.run <= draft.plan.test_retries:
         return
     how = "ran out of time" if fact.timed_out else f"ended with status {fact.status}"
-    evidence = f"{' '.join(fact.command)} {how} on {fact.commit[:12]}; "
-    evidence += f"all of its output: cat {fact.output}/*\n"
-    evidence += cut(fact.tail)
+    evidence = evidence_of(fact, how)
     reason = f"the tests {how} on the merged tree; nothing landed"
     if not _tell_wrong(draft, f"{reason}\n{evidence}"):
         _fail_red(draft, reason, evidence)

@@ -304,10 +304,10 @@ def end_without_tasks(draft: Draft) -> bool:
 def end_of_tasks(draft: Draft) -> bool:
     """When every task has ended or is blocked, merge, or fail and offer what can be done."""
     workflow = draft.workflow
+    if not draft.is_running:
+        return False
     causes = bases.blocked(workflow)
-    if not draft.is_running or not all(
-        t.status in FINAL_TASK or t.id in causes for t in workflow.tasks
-    ):
+    if not all(t.status in FINAL_TASK or t.id in causes for t in workflow.tasks):
         return False
     failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
     held = [t for t in workflow.tasks if t.held or (t.waits and bases.cancelled_before(draft, t))]

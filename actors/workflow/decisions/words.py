@@ -1,6 +1,9 @@
 """What is typed to a terminal: its task, and the words it must commit with."""
 
+import shlex
+
 from bus.commit_words import Duty, instructions
+from bus.facts import MergeTested, TaskChecked
 from bus.kinds import Role
 from bus.plan import Plan, TaskPlan
 from bus.rows import Task, Terminal, Workflow
@@ -107,6 +110,12 @@ def cut(text: str, limit: int = CONTEXT) -> str:
     if len(text) <= limit:
         return text
     return f"[{len(text) - limit} characters left out]\n{text[-limit:]}"
+
+
+def evidence_of(fact: MergeTested | TaskChecked, how: str) -> str:
+    """Return how a test ended, the command that reads all of its output, and the end of that."""
+    ran = f"{shlex.join(fact.command)} {how} on {fact.commit[:12]}"
+    return f"{ran}; all of its output: cat {shlex.quote(fact.output)}/*\n{cut(fact.tail)}"
 
 
 def _plan_of(plan: Plan, task: Task) -> TaskPlan:

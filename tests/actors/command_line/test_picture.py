@@ -10,7 +10,7 @@ from actors.command_line.views.tables import forecasts
 from bus import facts
 from bus.kinds import Role
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
-from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 
@@ -123,6 +123,18 @@ def test_tests_that_run_and_a_program_that_has_ended() -> None:
     lines = [t.plain for t in picture(row, story(started), NOW, 100, 20)]
     assert "tests are running for 30 s" in lines[0]
     assert not any("demo/task-1/1/ running" in line for line in lines)
+
+
+def test_a_conflict_and_a_repair_are_named_while_a_terminal_works_on_them() -> None:
+    row = workflow(2, status="merging")
+    row.reason = "every task has completed"
+    assert row.reason in picture(row, story(), NOW, 100, 30)[0].plain
+    row.merge = Merge(stage=MergeStage.CONFLICT, files=["src/a.py", "b"])
+    assert "· a conflict in src/a.py, b ·" in picture(row, story(), NOW, 100, 30)[0].plain
+    row.merge.stage = MergeStage.REPAIR
+    assert "· its tests failed, and a repair is at work ·" in (
+        picture(row, story(), NOW, 100, 30)[0].plain
+    )
 
 
 def test_sixty_branches_that_touch_one_file_are_one_line() -> None:
