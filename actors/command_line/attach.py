@@ -170,6 +170,7 @@ class _Inside:
         self._asked = self._entering = self._taking = 0
         self._entry = Entry()
         self._welcome = False
+        self._untyped = ""  # why the keys that were typed last have not reached the program
         self._poller = select.poll()
         self._sizes: set[int] = set()  # a refusal of these is not shown: another has the window
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
@@ -253,6 +254,7 @@ class _Inside:
             if reply.id == self._taking:
                 if refusal:
                     self._entry.drop()
+                    self._untyped = refusal
                     self._tell(refusal)
                 else:
                     self._entry.lend(_decode_held(reply.result).seconds)
@@ -369,20 +371,27 @@ class _Inside:
 
     def _give(self) -> None:
         """Let others type, and the window return to its size, after what was typed before."""
+        self._untyped = ""
         end = time.monotonic() + GIVE_MS / 1000
         while self._entry.waits and time.monotonic() < end:
             self._entry.write()
             if self._socket.poll(20):
                 self._answers()
+        patience = GIVE_MS
+        if self._entry.waits:
+            self._untyped = f"the runtime did not answer within {GIVE_MS // 1000} s"
+            patience = 0
         if not self._read_only:
             given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
-            while self._socket.poll(GIVE_MS):
+            while self._socket.poll(patience):
                 if requests.decode_reply(self._socket.recv()).id == given:
                     break
 
     def _left(self, said: str) -> int:
         """Give the keyboard back, and print how the visit ended."""
         self._give()
+        if self._untyped:
+            said += f"; what was typed last was not: {self._untyped}"
         os.write(1, LEAVE + f"\r\n[{said}]\r\n".encode())
         self._socket.close()
         return DONE

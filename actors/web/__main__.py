@@ -27,6 +27,8 @@ from bus.secrecy import hide_memory
 
 END_SECONDS = 2
 """How long open requests may take when the process is to end."""
+HEAD_SECONDS = 10.0
+"""Within so long of its first byte, or of a new connection, a request's head must have come."""
 MAX_CONNECTIONS = 1_500
 """Connections at once; further ones get 503."""
 
@@ -43,7 +45,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=_protocol(peers),
+            http=protocol(peers),
             ws="websockets-sansio",
             ws_max_size=1 << 16,
             lifespan="off",
@@ -61,7 +63,8 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     ended = asyncio.create_task(stdin_closed())
-    await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+    tasks = {serving, ended, hub.task}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     hub.end()
     server.should_exit = True
     await serving
@@ -70,17 +73,36 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     asking.close()
 
 
-def _protocol(peers: Peers) -> type[H11Protocol]:
-    """Return uvicorn's HTTP protocol, which says when a connection begins and ends."""
+def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protocol]:
+    """Return uvicorn's HTTP protocol, which says when a connection begins and ends.
+
+    It closes connections on which no whole head comes: uvicorn itself waits without end.
+    """
 
     class Protocol(H11Protocol):
+        _late: asyncio.TimerHandle | None = None
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             peers.begin(self.client)
+            self._await_head(True)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._await_head(self.conn.their_state is h11.IDLE)
 
         def connection_lost(self, exc: Exception | None) -> None:
             peers.forget(self.client)
+            self._await_head(False)
             super().connection_lost(exc)
+
+        def _await_head(self, waits: bool) -> None:
+            """Begin to count, or go on, while a head is under way; else stop."""
+            if waits and self._late is None:
+                self._late = self.loop.call_later(head_seconds, self.transport.close)
+            elif not waits and self._late is not None:
+                self._late.cancel()
+                self._late = None
 
         def handle_websocket_upgrade(self, event: h11.Request) -> None:
             peers.forget(self.client)  # another protocol sees the end of this connection

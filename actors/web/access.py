@@ -39,7 +39,7 @@ MAX_CODES, MAX_SESSIONS = 100, 1_000
 MAX_BODY = 1 << 20
 """Bytes of a request's body, as of a frame on the ROUTER."""
 MAX_HEADERS = 16 << 10
-"""Bytes of all header lines."""
+"""Bytes of a request's path and query and all its header lines."""
 BODY_SECONDS = 30.0
 """Within so long the whole body must have come."""
 
@@ -58,6 +58,11 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"x-frame-options", b"DENY"),
 )
+
+
+CLOSING = frozenset({400, 408, 413, 431})
+"""Codes after which the connection ends: where the next request would begin is in doubt."""
+_CLOSE = (b"connection", b"close")
 
 
 class Tokens:
@@ -179,15 +184,20 @@ class Guard:
                     _check_type(headers)
                 receive = await _whole_body(receive)
         except Refused as refused:
-            await self._refuse(refused)(scope, receive, _with_headers(send))
+            more = [_CLOSE] if refused.body.code in CLOSING and scope["type"] == "http" else []
+            await self._refuse(refused)(scope, receive, _with_headers(send, *more))
             return
         await self._app(scope, receive, _with_headers(send))
 
     def _check(self, scope: Scope, headers: dict[str, list[str]]) -> None:
         """Raise `Refused` for what may not pass."""
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > MAX_HEADERS:
             raise Refused(
-                431, Reason.HEADERS_TOO_LARGE, f"headers hold at most {MAX_HEADERS} bytes"
+                431,
+                Reason.HEADERS_TOO_LARGE,
+                f"a request's address and headers hold at most {MAX_HEADERS} bytes",
             )
         if "transfer-encoding" in headers and "content-length" in headers:
             raise Refused(
@@ -290,13 +300,13 @@ def _logged(send: Send, scope: Scope, number: str) -> Send:
     return sending
 
 
-def _with_headers(send: Send) -> Send:
-    """Add the security headers to each response."""
+def _with_headers(send: Send, *more: tuple[bytes, bytes]) -> Send:
+    """Add the security headers, and `more`, to each response."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = {name.lower() for name, _ in message.get("headers", [])}
-            extra = [pair for pair in SECURITY_HEADERS if pair[0] not in own]
+            extra = [pair for pair in (*SECURITY_HEADERS, *more) if pair[0] not in own]
             message["headers"] = [*message.get("headers", []), *extra]
         await send(message)
 

@@ -24,6 +24,7 @@ from actors.web.socket import stream
 from actors.web.stream import Filter, Hub, position
 from bus import address as addresses
 from bus.errors import ErrorBody, Refused, malformed
+from bus.facts import FACT_TYPES
 from bus.peer import Right
 from bus.reasons import Reason
 from bus.requests import PlanCheck, PlanSubmit, RuntimeInfo
@@ -47,7 +48,12 @@ class Login(msgspec.Struct, forbid_unknown_fields=True):
     code: str
 
 
+class _Head(msgspec.Struct):
+    head: int
+
+
 _ANYTHING = msgspec.json.Decoder(Any)
+_head_of = msgspec.json.Decoder(_Head).decode
 _id_of = msgspec.json.Decoder(Made).decode
 _code_of = msgspec.json.Decoder(Login).decode
 
@@ -207,7 +213,7 @@ def _with_integers(value: Any) -> Any:
 def _events(door: Door) -> Handler:
     async def events(request: Request) -> Response:
         query = dict(request.query_params)
-        await _admitted(door, request)
+        head = await _admitted(door, request)
         unknown = sorted(set(query) - {"after", "address", "type"})
         if unknown:
             raise malformed(unknown[0], "this route has no such query parameter")
@@ -215,25 +221,41 @@ def _events(door: Door) -> Handler:
             after = position(request.headers.get("last-event-id"), query)
         except ValueError:
             raise malformed("after", "must be the seq of a fact") from None
+        if after is not None and after > head:
+            raise malformed(
+                "after",
+                f"the newest fact here is {head}: {after} is of another home, or of a journal that "
+                "was lost; begin with the seq of `GET /api/snapshot`",
+            )
         if door.hub.streams >= MAX_STREAMS:
             raise Refused(429, Reason.TOO_MANY_STREAMS, f"{MAX_STREAMS} streams are open")
-        types = request.query_params.getlist("type")
-        wanted = Filter(
-            addresses.normal(query.get("address", "")),
-            frozenset(word for text in types for word in text.split(",") if word),
-        )
-        return StreamingResponse(
-            door.hub.stream(after, wanted),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},
-        )
+        wanted = Filter(addresses.normal(query.get("address", "")), _types(request))
+        headers = {"X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type="text/event-stream")
+        stream = door.hub.stream(after, wanted)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     return events
 
 
-async def _admitted(door: Door, request: Request) -> None:
-    """Raise `Refused` (403) if the runtime refuses whoever asks, for a route that is no request."""
-    await door.asking.ask(RuntimeInfo(), request.state.speaker)
+def _types(request: Request) -> frozenset[str]:
+    """Return the types of facts that are asked for. Raises `Refused` (422) for one that is none."""
+    words = ",".join(request.query_params.getlist("type")).split(",")
+    types = frozenset(word for word in words if word)
+    if unknown := sorted(types.difference(FACT_TYPES)):
+        raise malformed(
+            "type", f"there is no fact {unknown[0]!r}; there are {', '.join(FACT_TYPES)}"
+        )
+    return types
+
+
+async def _admitted(door: Door, request: Request) -> int:
+    """Return the newest fact's seq, for a route that is no request.
+
+    Raises `Refused` (403) if the runtime refuses whoever asks.
+    """
+    return _head_of(await door.asking.ask(RuntimeInfo(), request.state.speaker)).head
 
 
 # ---- beside the requests -------------------------------------------------------------------------

@@ -46,7 +46,9 @@ class Asking:
             if speaker is not None:
                 frames = [_TICKET, msgspec.json.encode(speaker), *frames]
             self._port.send(frames)
-            reply = await asyncio.wait_for(future, request.patience)
+            # Not `wait_for`: before Python 3.12 it drops a cancellation that comes with the reply.
+            async with asyncio.timeout(request.patience):
+                reply = await future
         except zmq.Again:
             raise Refused(503, Reason.NO_ANSWER, "too many requests wait for the runtime") from None
         except TimeoutError:

@@ -11,8 +11,9 @@ import contextlib
 import itertools
 import secrets
 import struct
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -25,8 +26,9 @@ from bus import modes as terminal_modes
 from bus.errors import Refused
 from bus.peer import Speaker
 from bus.reasons import Reason
-from bus.requests import TerminalInput, TerminalOutput, TerminalResize
+from bus.requests import TerminalInput, TerminalOutput, TerminalResize, TerminalScreen
 from bus.results import Resized, TerminalBytes, Typed
+from bus.results import TerminalScreen as Screen
 from bus.terminal_requests import Entrance, Held, TerminalEnter, TerminalGive, TerminalTake
 
 TOKEN_SECONDS = 2.0
@@ -40,6 +42,9 @@ FAR = 1 << 20
 """A client that is further behind than this is moved to the newest output."""
 NEAR = 1 << 16
 """How much of the newest output it then gets."""
+
+Session = tuple[str, str]
+"""A terminal, and who types into it."""
 
 _OFFSET = struct.Struct(">Q")
 POLICY, UNAVAILABLE = 1008, 1013
@@ -55,7 +60,9 @@ class _Token(_Message, tag="token"):
 
 
 class _Take(_Message, tag="take"):
-    pass
+    """`session` is the client's name for itself, under which a later visit goes on typing."""
+
+    session: Annotated[str, msgspec.Meta(max_length=48)] = ""
 
 
 class _Give(_Message, tag="give"):
@@ -80,10 +87,12 @@ _entrance_of = msgspec.json.Decoder(Entrance).decode
 _held_of = msgspec.json.Decoder(Held).decode
 _typed_of = msgspec.json.Decoder(Typed).decode
 _size_of = msgspec.json.Decoder(Resized).decode
+_screen_of = msgspec.json.Decoder(Screen).decode
 
 
 def stream(asking: Asking, identity: Identity) -> Callable[[WebSocket], Any]:
     """Return the endpoint."""
+    inside: Counter[Session] = Counter()
 
     async def endpoint(socket: WebSocket) -> None:
         await socket.accept()
@@ -99,7 +108,7 @@ def stream(asking: Asking, identity: Identity) -> Callable[[WebSocket], Any]:
             with contextlib.suppress(RuntimeError):
                 await socket.close(POLICY, "the first message must be a valid token")
             return
-        await _Visit(socket, asking, speaker).run()
+        await _Visit(socket, asking, speaker, inside).run()
 
     return endpoint
 
@@ -107,11 +116,14 @@ def stream(asking: Asking, identity: Identity) -> Callable[[WebSocket], Any]:
 class _Visit:
     """One client in one terminal. Belongs to one event loop."""
 
-    def __init__(self, socket: WebSocket, asking: Asking, speaker: Speaker) -> None:
+    def __init__(
+        self, socket: WebSocket, asking: Asking, speaker: Speaker, inside: "Counter[Session]"
+    ) -> None:
         self._socket = socket
         self._asking = asking
         self._speaker = speaker
         self._terminal = socket.path_params["terminal"]
+        self._inside = inside
         self._session = secrets.token_hex(8)
         self._taken = False
         self._incarnation = 0
@@ -121,9 +133,8 @@ class _Visit:
     async def run(self) -> None:
         """Show and type until the client or the program is gone."""
         try:
-            offset = int(self._socket.query_params.get("offset", "-1"))
-            offset = await self._welcome(offset)
-        except (Refused, ValueError) as error:
+            offset = await self._welcome(_offset_in(self._socket.query_params))
+        except Refused as error:
             await self._end(POLICY, str(error))
             return
         pump = asyncio.create_task(self._pump(offset))
@@ -133,9 +144,8 @@ class _Visit:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         self._direct.close()
-        if self._taken:
-            with contextlib.suppress(Refused):
-                await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
+        with contextlib.suppress(Refused):
+            await self._give()
         for task in done:
             failure = task.exception()
             if isinstance(failure, Refused):
@@ -161,14 +171,20 @@ class _Visit:
         request = TerminalOutput(terminal=self._terminal, offset=offset, limit=PIECE, wait=wait)
         return _bytes_of(await self._ask(request))
 
-    async def _welcome(self, offset: int) -> int:
+    async def _welcome(self, offset: int | None) -> int:
         """Tell the client where the output stands.
 
-        Return where it begins for this client: at `offset`, or near the end for -1.
+        Return where it begins for this client: at `offset`, or near the end without one. Raises
+        `Refused` (422) for an offset that no output has reached.
         """
         found = await self._read(0, 0.0)
         self._incarnation = found.incarnation
-        begin = offset if offset >= 0 else max(found.start, found.end - NEAR)
+        if offset is not None and offset > found.end:
+            raise Refused(
+                422, Reason.MALFORMED, f"the output of incarnation {found.incarnation} ends at "
+                f"{found.end}: {offset} is of another program; connect without `offset`"
+            )  # fmt: skip
+        begin = max(found.start, found.end - NEAR) if offset is None else offset
         modes: dict[int, bool] = {}
         at = found.start
         while at < begin and found.data:
@@ -179,11 +195,16 @@ class _Visit:
             "welcome",
             start=found.start,
             end=found.end,
-            size=[40, 120],
+            size=await self._size(),
             modes=[number for number, on in modes.items() if on],
             incarnation=found.incarnation,
         )
         return begin
+
+    async def _size(self) -> tuple[int, int]:
+        """Return the rows and columns of the terminal's window."""
+        screen = _screen_of(await self._ask(TerminalScreen(terminal=self._terminal)))
+        return screen.rows, screen.columns
 
     async def _pump(self, offset: int) -> None:
         """Send the output as it comes, until the program ends.
@@ -244,8 +265,12 @@ class _Visit:
     async def _listen(self) -> None:
         """Carry out what the client says, until it leaves. What is refused is said."""
         while True:
-            text = await self._socket.receive_text()
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
             try:
+                if (text := message.get("text")) is None:
+                    raise Refused(422, Reason.MALFORMED, "a message is JSON text, and not binary")
                 await self._obey(_decode(text))
             except (Refused, msgspec.MsgspecError) as error:
                 reason = error.body.reason if isinstance(error, Refused) else "malformed"
@@ -253,11 +278,12 @@ class _Visit:
 
     async def _obey(self, message: Any) -> None:
         match message:
-            case _Take():
-                self._taken = True
+            case _Take(session=session):
+                if not self._taken:
+                    self._taken, self._session = True, session or self._session
+                    self._inside[self._terminal, self._session] += 1
             case _Give():
-                self._taken = False
-                await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
+                await self._give()
             case _Input() | _Resize() if not self._taken:
                 raise Refused(403, Reason.NOT_TAKEN, "send `take` first: a stream only watches")
             case _Input(data=data, key=key):
@@ -271,6 +297,15 @@ class _Visit:
                 )
                 size = _size_of(await self._ask(request))
                 await self._say("size", rows=size.rows, columns=size.columns)
+
+    async def _give(self) -> None:
+        """Let others type, unless another visit of this session has it still or already."""
+        if self._taken:
+            self._taken, place = False, (self._terminal, self._session)
+            self._inside[place] -= 1
+            if not self._inside[place]:
+                del self._inside[place]
+                await self._ask(TerminalGive(terminal=self._terminal, session=self._session))
 
     async def _type(self, data: str, key: str) -> Typed:
         """Type at the host; without a link to it, or if that is lost, through the runtime."""
@@ -304,6 +339,16 @@ class _Visit:
             except Refused:
                 self._direct.drop()
                 raise
+
+
+def _offset_in(query: Mapping[str, str]) -> int | None:
+    """Return where a client wants the output to begin. Raises `Refused` (422)."""
+    text = query.get("offset")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Refused(422, Reason.MALFORMED, "`offset` is a number of bytes, 0 or more")
+    return int(text)
 
 
 def _as_typed(event: Acknowledged, incarnation: int) -> Typed:

@@ -8,7 +8,7 @@ client costs a position, not a queue, and loses nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -25,7 +25,8 @@ from bus.requests import EventsReplay
 RING = 20_000
 """Facts that are held for all clients together."""
 COMMENT_SECONDS = 15.0
-"""Between comments on a silent stream, which show both ends that it lives."""
+"""How long a stream says nothing, also one whose filter takes none of many facts. Then a comment
+shows both ends that it lives."""
 RETRY_MS = 2_000
 """How long a client is asked to wait before it connects again."""
 PAGE = 1_000
@@ -94,7 +95,8 @@ class Hub:
         self._frames: asyncio.Queue[bytes] = asyncio.Queue()
         self._port = Port(zmq.Context.instance(), zmq.SUB, feed, self._came)
         self._started = asyncio.Event()
-        self._task = asyncio.create_task(self._follow(), name="feed")
+        self.task = asyncio.create_task(self._follow(), name="feed")
+        """Follows the feed, and never ends by itself."""
 
     @property
     def streams(self) -> int:
@@ -142,7 +144,8 @@ class Hub:
         """Return the next frame. Raise `TimeoutError` after a long silence, without a heartbeat."""
         if not self._frames.empty():
             return self._frames.get_nowait()
-        return await asyncio.wait_for(self._frames.get(), 2 * HEARTBEAT_SECONDS)
+        async with asyncio.timeout(2 * HEARTBEAT_SECONDS):
+            return await self._frames.get()
 
     async def _catch_up(self, newest_only: bool = False) -> None:
         """Read the journal from the last fact on; at the start, only where it ends now."""
@@ -180,29 +183,34 @@ class Hub:
 
     async def close(self) -> None:
         """Stop following the feed."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        self.task.cancel()
         self._port.close()
+        with suppress(asyncio.CancelledError):
+            await self.task
 
-    async def stream(self, after: int | None, wanted: Filter) -> AsyncIterator[bytes]:
+    async def stream(self, after: int | None, wanted: Filter) -> AsyncGenerator[bytes]:
         """Yield the facts after `after` (None: those to come), for ever, as SSE."""
         await self._started.wait()
         at = self.head if after is None else after
         here = object()
         self._places[here] = at
+        loop = asyncio.get_running_loop()
+        said = loop.time()
         try:
             yield b"retry: %d\n: callboard head=%d\n\n" % (RETRY_MS, self.head)
             while not self._ending:
                 news = self._news
-                if at >= self.head:
-                    if not await _in_time(news):
-                        yield b": head=%d\n\n" % self.head
+                text = b""
+                if at < self.head:
+                    events, at = await self._after(at, wanted)
+                    self._places[here] = at
+                    text = b"".join(event.text for event in events if wanted.takes(event))
+                elif await _in_time(news, said + COMMENT_SECONDS):
                     continue
-                events, at = await self._after(at, wanted)
-                self._places[here] = at
-                text = b"".join(event.text for event in events if wanted.takes(event))
+                if not text and loop.time() >= said + COMMENT_SECONDS:
+                    text = b": head=%d\n\n" % self.head
                 if text:
+                    said = loop.time()
                     yield text
         finally:
             del self._places[here]
@@ -222,10 +230,11 @@ class Hub:
         return events, max(page.head, at)
 
 
-async def _in_time(news: asyncio.Event) -> bool:
-    """Wait for news; False when there was none for `COMMENT_SECONDS`."""
+async def _in_time(news: asyncio.Event, end: float) -> bool:
+    """Wait for news; False when there was none until `end`, in the loop's time."""
     try:
-        await asyncio.wait_for(news.wait(), COMMENT_SECONDS)
+        async with asyncio.timeout_at(end):
+            await news.wait()
     except TimeoutError:
         return False
     return True
@@ -239,7 +248,6 @@ def position(header: str | None, query: dict[str, Any]) -> int | None:
     text = header if header not in (None, "") else query.get("after")
     if text is None:
         return None
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError("out of range")
-    return number
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("not a seq")
+    return int(text)

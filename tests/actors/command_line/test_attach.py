@@ -188,9 +188,12 @@ def test_two_may_watch_and_one_types(shell: Acting) -> None:
     two.until(b"one-1")
     two.type(b"echo two-$((2))\r")
     two.until(b"somebody else types")
-    for person in (one, two):
-        person.leave()
-        person.close()
+    two.type(b"echo three\r\x11")
+    two.until(b"goes on; what was typed last was not: somebody else types")
+    assert two.process.wait(30) == 0
+    two.close()
+    one.leave()
+    one.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -1,5 +1,6 @@
 """Server-Sent Events: each fact once, in order, whatever happens to the connection."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,10 +11,18 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from actors.web import app
+from actors.web import stream as streams
+from actors.web.access import Identity, Tokens
+from actors.web.asking import Asking
+from actors.web.peers import Peers
+from bus import connection
+from bus.errors import Refused
 from tests.actors.served import until
 from tests.actors.web.conftest import Web
-from tests.doors.kit import done, plan_text
+from tests.doors.kit import Home, done, plan_text
 
 
 def read(web: Web, count: int, **ask: Any) -> list[dict[str, Any]]:
@@ -78,9 +87,80 @@ def test_address_and_type_choose(web: Web, repo: Path) -> None:
     assert [(fact["address"], fact["type"]) for fact in found] == [("two/", "workflow.status")]
 
 
-@pytest.mark.parametrize("after", ["x", "-1", "1.5", str(2**63)])
-def test_a_wrong_place_to_begin_is_refused(web: Web, after: str) -> None:
-    assert web.client.get("/api/events", params={"after": after}).status_code == 422
+WRONG = [
+    *(("after", word) for word in ("x", "-1", "1.5", "1_0", "+1", " 1", "\u0661", str(2**63))),
+    ("type", "workflow.status,nonsense"),
+    ("since", "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_place_or_a_wrong_filter_is_refused(shared: Web, name: str, value: str) -> None:
+    answer = shared.client.get("/api/events", params={name: value})
+    assert (answer.status_code, answer.json()["error"]["path"]) == (422, name)
+
+
+def test_a_place_beyond_the_newest_fact_is_of_another_journal(shared: Web) -> None:
+    head = shared.client.get("/api/runtime").json()["head"]
+    answer = shared.client.get("/api/events", headers={"Last-Event-ID": str(head + 1)})
+    assert answer.status_code == 422
+    assert f"the newest fact here is {head}" in answer.json()["error"]["message"]
+
+
+def test_a_head_request_opens_no_stream(shared: Web) -> None:
+    answer = shared.client.head("/api/events", params={"after": "0"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "callboard_event_streams 0.0" in shared.client.get("/metrics").text
+
+
+def test_there_are_only_so_many_streams(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_STREAMS", 0)
+    home.serve()
+    served = connection.read(home.path)
+    scope = {"type": "http", "method": "GET", "query_string": b"", "headers": []}
+
+    async def open_one() -> None:
+        asking = Asking(served.requests)
+        hub, tokens = streams.Hub(served.feed, asking), Tokens("token")
+        door = app.Door(asking, hub, tokens, Identity(tokens, Peers(), ""))
+        try:
+            await app._events(door)(Request({**scope, "state": {"speaker": None}}))  # noqa: SLF001
+        finally:
+            await hub.close()
+            asking.close()
+
+    with pytest.raises(Refused, match="0 streams are open"):
+        asyncio.run(open_one())
+
+
+def test_a_stream_whose_filter_takes_nothing_still_says_that_it_lives(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts that come all the time, and that a client does not want, keep no comment back."""
+    monkeypatch.setattr(streams, "COMMENT_SECONDS", 0.2)
+    home.serve()
+    served = connection.read(home.path)
+    wanted = streams.Filter("none/")
+
+    async def listen() -> list[bytes]:
+        asking = Asking(served.requests)
+        hub = streams.Hub(served.feed, asking)
+        pieces = hub.stream(None, wanted)
+        found = [await anext(pieces)]
+        coming = asyncio.ensure_future(anext(pieces))
+        while not coming.done():
+            fact = b'{"type":"workflow.status","seq":%d,"address":"other/"}' % (hub.head + 1)
+            hub._take([streams.formatted(fact)])  # noqa: SLF001
+            await asyncio.sleep(0.02)
+        found.append(await coming)
+        await pieces.aclose()
+        await hub.close()
+        asking.close()
+        return found
+
+    first, second = asyncio.run(listen())
+    assert first.startswith(b"retry: ")
+    assert second.startswith(b": head=")
 
 
 def test_the_door_s_death_disturbs_nothing_and_it_comes_back(web: Web, repo: Path) -> None:
@@ -110,8 +190,8 @@ def test_the_runtime_ends_cleanly_beside_open_streams(web: Web) -> None:
                 base_url=web.at.http, headers=web.bearer, timeout=60, limits=limits, trust_env=False
             )
         )
-        streams = [stack.enter_context(client.stream("GET", "/api/events")) for _ in range(100)]
-        for stream in streams:
+        opened = [stack.enter_context(client.stream("GET", "/api/events")) for _ in range(100)]
+        for stream in opened:
             assert stream.status_code == 200
         web.home.ok("down")
         assert web.home.served is not None

@@ -1,11 +1,19 @@
 """What the web door keeps out. Each number is a requirement of `docs/security.md`."""
 
+import asyncio
 import json
+import socket
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
+from actors.web import access
+from actors.web.__main__ import protocol
+from actors.web.peers import Peers
+from bus.errors import Refused
 from tests.actors.web.conftest import Web
 from tests.doors.kit import Home
 
@@ -103,7 +111,7 @@ def test_what_a_form_can_send_is_refused(shared: Web, kind: str) -> None:
 
 def test_there_is_no_cors_and_every_answer_carries_its_locks(shared: Web) -> None:
     asked = shared.client.options("/api/workflows", headers={"Origin": shared.at.http})
-    assert asked.status_code == 405
+    assert (asked.status_code, asked.json()["error"]["reason"]) == (405, "no_options")
     for answer in (
         asked,
         shared.client.get("/api/runtime"),
@@ -113,7 +121,10 @@ def test_there_is_no_cors_and_every_answer_carries_its_locks(shared: Web) -> Non
         names = {name.lower() for name in answer.headers}
         assert not [name for name in names if name.startswith("access-control")]
         assert "set-cookie" not in names
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["content-security-policy"] == (
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cache-control"] == "no-store"
@@ -132,11 +143,77 @@ def test_too_large_and_doubtful_requests_are_refused(shared: Web) -> None:
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n".encode()
     )
     assert answer.split()[1] == b"400"
+    assert b"connection: close" in answer.lower()
     wide = shared.raw(
         f"GET /health HTTP/1.1\r\nHost: {shared.host}\r\nX: {'x' * 20_000}\r\n\r\n".encode()
     )
     assert wide.split()[1] in (b"431", b"400")
+    target = shared.raw(
+        f"GET /health?{'x' * 20_000} HTTP/1.1\r\nHost: {shared.host}\r\n\r\n".encode()
+    )
+    assert target.split()[1] in (b"431", b"400")
     assert shared.client.get("/api/runtime").status_code == 200
+
+
+async def _slow_app(_scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await asyncio.sleep(1.0)
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+def test_a_connection_on_which_no_whole_head_comes_is_closed() -> None:
+    """New ones, and those that had an answer; but not one whose answer takes long."""
+    whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    half = whole[:-2]
+
+    async def visit(port: int, *words: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        found = b""
+        for word in words:
+            writer.write(word)
+            if word == whole:
+                found += await reader.readuntil(b"\r\n\r\n")
+        if words[-1:] != (whole,):
+            found += await reader.read()  # until it is closed
+        writer.close()
+        return found
+
+    async def knock() -> list[bytes]:
+        listening = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            _slow_app, http=protocol(Peers(), 0.2), lifespan="off", log_config=None
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        port = listening.getsockname()[1]
+        visits = (), (half,), (whole, half), (whole, whole)
+        found = await asyncio.gather(*(visit(port, *words) for words in visits))
+        server.should_exit = True
+        await serving
+        return found
+
+    found = asyncio.run(knock())
+    assert [answer.count(b" 204 ") for answer in found] == [0, 0, 1, 2]
+
+
+def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "BODY_SECONDS", 0.1)
+
+    async def never() -> access.Message:
+        await asyncio.Event().wait()
+        return {}
+
+    with pytest.raises(Refused, match="the body took over"):
+        asyncio.run(access._whole_body(never))  # noqa: SLF001
+
+
+def test_a_login_code_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = access.Tokens("token")
+    tokens.exchange(tokens.make_code())
+    monkeypatch.setattr(access, "CODE_SECONDS", 0.0)
+    with pytest.raises(Refused, match="over a minute old"):
+        tokens.exchange(tokens.make_code())
 
 
 def test_a_login_code_is_good_once_and_for_a_browser_only(web: Web) -> None:

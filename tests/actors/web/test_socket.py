@@ -68,11 +68,14 @@ def until(
 def test_a_terminal_is_entered_typed_into_and_left(web: Web) -> None:
     stream, welcome = enter(web)
     assert welcome["incarnation"] == 1
-    stream.send(json.dumps({"type": "input", "data": "echo no\r"}))
-    _, said = until(stream, b"$ ")
-    while not said:
-        said = [json.loads(stream.recv(30))]
-    assert said[0]["reason"] == "not_taken"
+    for asked in (
+        {"type": "input", "data": "echo no\r"},
+        {"type": "resize", "rows": 9, "columns": 9},
+    ):
+        stream.send(json.dumps(asked))
+        while isinstance(frame := stream.recv(30), bytes):
+            pass
+        assert json.loads(frame)["reason"] == "not_taken"
     stream.send(json.dumps({"type": "take"}))
     stream.send(json.dumps({"type": "input", "data": "echo hi-$((1+1))\r", "key": "one"}))
     _, said = until(stream, b"hi-2")
@@ -156,6 +159,65 @@ def test_output_comes_while_the_runtime_is_not_asked(web: Web) -> None:
             os.kill(runtime, signal.SIGCONT)
     else:
         pytest.fail("the output waited for the runtime each time")
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("offset", "says"), [("x", "number of bytes"), ("-1", "number of bytes"), ("9" * 12, "ends at")]
+)
+def test_an_offset_that_no_output_has_reached_is_refused(web: Web, offset: str, says: str) -> None:
+    """Such as that of a program before, whose output was longer."""
+    stream = open_stream(web, f"?offset={offset}")
+    stream.send(json.dumps({"type": "token", "token": web.at.token}))
+    with pytest.raises(ConnectionClosed) as closed:
+        stream.recv(30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+    assert says in closed.value.rcvd.reason
+
+
+def test_a_message_that_is_not_text_is_refused_and_the_stream_goes_on(web: Web) -> None:
+    stream, _ = enter(web)
+    for words in (b"\0", "no JSON"):
+        stream.send(words)
+        while isinstance(frame := stream.recv(30), bytes):
+            pass
+        assert (json.loads(frame)["type"], json.loads(frame)["reason"]) == ("refused", "malformed")
+    stream.close()
+
+
+def test_a_frame_that_is_too_large_ends_the_stream(web: Web) -> None:
+    stream, _ = enter(web)
+    stream.send("x" * (1 << 16 | 1))
+    with pytest.raises(ConnectionClosed) as closed:
+        list(stream)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+
+
+def test_a_key_counts_once_in_a_later_visit_of_the_same_session(web: Web) -> None:
+    """So a client that was cut before it heard `typed` sends its input again."""
+    said = []
+    for session in ("mine", "mine"):
+        stream, _ = enter(web)
+        stream.send(json.dumps({"type": "take", "session": session}))
+        stream.send(json.dumps({"type": "input", "data": "\x15", "key": "a key"}))
+        while isinstance(frame := stream.recv(30), bytes) or json.loads(frame)["type"] != "typed":
+            pass
+        said.append(json.loads(frame)["already"])
+        stream.close()
+    assert said == [False, True]
+
+
+def test_who_joins_is_told_the_size_of_the_window(web: Web) -> None:
+    stream, _ = enter(web)
+    stream.send(json.dumps({"type": "take"}))
+    stream.send(json.dumps({"type": "resize", "rows": 31, "columns": 91}))
+    while isinstance(stream.recv(30), bytes):
+        pass
+    other, welcome = enter(web)
+    assert welcome["size"] == [31, 91]
+    other.close()
     stream.close()
 
 
