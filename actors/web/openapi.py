@@ -6,6 +6,7 @@ import msgspec
 
 from actors.web.routes import ROUTES, Route
 from bus.errors import ErrorBody
+from bus.facts import FACT_TYPES
 from bus.plan import Plan
 from bus.requests import PlanCheck, PlanSubmit
 
@@ -174,10 +175,11 @@ def _beside() -> dict[str, Any]:
     event = {name: {"type": "string"} for name in ("id", "event", "data")}
     shape = {"type": "object", "properties": event, "required": list(event)}
     stream = {"text/event-stream": {"schema": shape}}
+    types = {"type": "array", "items": {"enum": list(FACT_TYPES)}}
     filters = [
         {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
         {"name": "address", "in": "query", "schema": {"type": "string"}},
-        {"name": "type", "in": "query", "schema": {"type": "string"}},
+        {"name": "type", "in": "query", "schema": types, "style": "form", "explode": False},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
     ]
     return {

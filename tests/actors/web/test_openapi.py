@@ -31,9 +31,11 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = "GET /api/events"
 request-timeout = 1.0
+checks.positive_data_acceptance.enabled = false
 """
 """All checks. What a schema cannot say is left out: that a plan's repository is there, that a login
-code was made, that there is something to type, and what a plan's tables and programs are. 400 is a
+code was made, that there is something to type, which fact is the newest, and what a plan's tables
+and programs are. 400 is a
 state in which nobody may do that. 503 is the answer while a workflow is being ended."""
 
 
