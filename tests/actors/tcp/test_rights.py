@@ -164,6 +164,19 @@ def test_a_change_of_a_plan_brings_no_commands_either(
     assert refused.value.body.code == 404
 
 
+def test_a_terminal_and_variables_bring_nothing_either(opened: Tcp, repo: Path) -> None:
+    plan = json.loads(plan_of(repo))
+    asked: list[tuple[str, dict[str, Any], str]] = [
+        ("terminal.add", {"task": "none/a", "terminal": {"sandbox": "off"}}, "terminal.sandbox"),
+        ("plan.submit", {"plan": plan, "variables": {"PATH": "/elsewhere"}}, "variables"),
+    ]
+    with opened.client(key_of(opened)) as client:
+        for type, fields, path in asked:
+            with pytest.raises(Refused) as refused:
+                client.call(type, **fields)
+            assert (refused.value.body.code, refused.value.body.path) == (403, path)
+
+
 def test_toml_is_looked_into_like_json(opened: Tcp, repo: Path) -> None:
     text = plan_text(repo, {"a": [done("a.txt")]})
     with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
