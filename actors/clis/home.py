@@ -23,6 +23,7 @@ from actors.clis.edit import ConfigError, Format, edited
 from actors.clis.placeholders import LaunchError, filled, placeholders, strictly_filled
 from actors.clis.profile import Drop, Profile, SetKeys
 from actors.clis.providers import Provider
+from actors.git.running.places import Within
 from actors.git.users import settings
 from actors.platform import disk
 from bus.user import file_of_user
@@ -109,7 +110,7 @@ def prepare(
     env["TMPDIR"] = str(tmp)
     env |= settings.for_agents()
     if profile.git_identity:
-        env = _git_identity(env, worktree) | env
+        env = _git_identity(env, worktree, main_repo) | env
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
@@ -191,17 +192,23 @@ def _login_place(profile: Profile, user_env: Mapping[str, str]) -> dict[str, str
     return {name: user_env.get(name, user_env.get(profile.home.env, ""))} if name else {}
 
 
-def _git_identity(env: Mapping[str, str], worktree: Path) -> dict[str, str]:
+def _git_identity(env: Mapping[str, str], worktree: Path, main_repo: Path) -> dict[str, str]:
     """Return git's identity in the worktree as variables, without values that git does not know.
 
-    Raise `LaunchError` if git does not answer.
+    The repository is believed, and not the worktree's `.git`, which an agent can write. Raise
+    `LaunchError` if git does not answer.
     """
     found: dict[str, str] = {}
+    place, env = worktree, dict(env)
+    try:
+        env |= Within(str(main_repo / ".git")).environment(str(worktree))
+    except OSError:  # the repository knows no such worktree
+        place = main_repo
     for key in ("name", "email"):
-        asked = ["git", "-C", str(worktree), "config", "--get", f"user.{key}"]
+        asked = ["git", "-C", str(place), "config", "--get", f"user.{key}"]
         try:
             done = subprocess.run(
-                asked, env=dict(env), capture_output=True, text=True, timeout=_GIT_SECONDS
+                asked, env=env, capture_output=True, text=True, timeout=_GIT_SECONDS
             )
         except subprocess.TimeoutExpired as late:
             raise LaunchError(f"git config took longer than {_GIT_SECONDS:g} s") from late

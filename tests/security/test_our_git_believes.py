@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.clis.home import prepare
+from actors.clis.profile import Profile
+from actors.git.landing.land import Landed, land
 from actors.git.landing.resolution import Materialized, check_worktree, materialize
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.room import room
@@ -282,6 +285,37 @@ def test_what_is_read_of_a_worktree_runs_no_filter_since_the_submission(
     os.utime(scene.tree / "a", (1, 1))
     assert looks.look(0.0, converting(git_dir)) == Clean()  # a person has accepted it
     assert scene.ran.exists()
+
+
+def test_a_landing_into_an_agent_s_checkout_runs_no_filter_that_it_has_configured(
+    scene: Scene,
+) -> None:
+    """An agent may check the target out in its own worktree, which the landing then updates."""
+    scene.repo.git("config", "extensions.worktreeConfig", "true")
+    scene.repo.git("checkout", "-q", "--detach")
+    landed = scene.repo.commit("second", {".gitattributes": "* filter=x\n", "a": "b\n"})
+    git(scene.tree, "checkout", "-q", "main")
+    git(scene.tree, "config", "--worktree", "filter.x.smudge", scene.filter)
+    git(scene.tree, "config", "--worktree", "filter.x.clean", scene.filter)
+    found = land(
+        scene.repo.git_dir, "main", old=scene.base, new=landed, message="land", settings={}
+    )
+    assert isinstance(found, Landed)
+    assert str(scene.tree) in found.checkouts
+    assert (scene.tree / "a").read_text() == "b\n"
+    assert not scene.ran.exists()
+
+
+def test_the_name_of_an_agent_s_commits_is_not_read_by_its_git_file(
+    redirected: Scene, tmp_path: Path
+) -> None:
+    """Of a program that hides git's configuration from its tools: it gets the name in variables."""
+    gets = Profile(name="x", command=("x",), git_identity=True)
+    home, user = tmp_path / "launch", dict(os.environ)
+    launch = prepare(gets, None, home, user, redirected.tree, redirected.repo.path)
+    named = redirected.repo.git("config", "user.name").strip()
+    assert launch.env["GIT_AUTHOR_NAME"] == named
+    assert named != "x"
 
 
 def test_a_worktree_that_is_no_more_known_is_refused_as_such(scene: Scene) -> None:

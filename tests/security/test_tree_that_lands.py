@@ -39,7 +39,7 @@ def test_what_an_agent_plants_for_the_tests_to_see_lands_nothing(
     acting.begin(plan_text(repo, {"a": [coder(evil + planted + say("a #done"))]}, head=SEES_GOOD))
     over = ("failed", "completed")
     row = acting.until(
-        lambda row: row["status"] in over or (row["held"] and row["status"] == "merging")
+        lambda row: row["status"] in over or (row.get("held") and row["status"] == "merging")
     )
     if row["status"] == "merging":  # nothing is merged until a person has looked
         assert acting.facts("merge.started") == []

@@ -17,6 +17,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -32,7 +33,7 @@ from actors.git.running.converting import as_submitted
 from actors.git.running.durable import settle
 from actors.git.running.library import opened
 from actors.git.running.names import shown
-from actors.git.running.places import is_bare, main_workdir
+from actors.git.running.places import is_bare, main_workdir, own_git_dir
 from actors.git.running.stale import release
 from actors.git.users.repository import checkouts, worktree_path
 
@@ -131,6 +132,7 @@ class _Move(msgspec.Struct, frozen=True):
     message: str
     author: Identity | None
     hooks: str
+    settings: Mapping[str, str] | None
 
 
 Refusal = FilesInTheWay | TargetLocked | RefRefused | NotForward | Damaged
@@ -170,7 +172,7 @@ def land(
     (`places.main_workdir`). `hooks` is the directory of the hooks that run; "" is git's own choice.
     `settings` are those of the submission (`converting.as_submitted`).
     """
-    move = _Move(target, old, new, message, author, hooks)
+    move = _Move(target, old, new, message, author, hooks, settings)
     with _alone(git_dir), as_submitted(git_dir, settings):
         return _land(git_dir, move, repo)
 
@@ -198,7 +200,7 @@ def take_stock(git_dir: str, target: str, new: str, repo: str = "") -> Stock:
 
 def _land(git_dir: str, move: _Move, repo: str) -> Landing:
     target, old, new = move.target, move.old, move.new
-    done = _recover(git_dir, repo)
+    done = _recover(git_dir, repo, move.settings)
     actual = read_ref(git_dir, HEADS + target)
     if actual == new and done.behind:
         paths = tuple(path for path, _ in done.behind)
@@ -218,19 +220,38 @@ def _land(git_dir: str, move: _Move, repo: str) -> Landing:
     if main_workdir(git_dir, repo) is None and not is_bare(git_dir):
         return TargetLocked(f"the checkout of {git_dir}, which is not found at {repo},")
     spots = [Checkout(path) for path in checkouts(git_dir, target, repo)]
-    refusal = _lock_and_check(spots, Intent(target, old, new)) or _swap(git_dir, move)
+    refusal = _lock_and_check(git_dir, spots, move) or _swap(git_dir, move)
     if refusal is not None:
         for spot in spots:
             spot.release()
         return refusal
-    kept = [shown(f"{spot.path}/{file}") for spot in spots for file in spot.bring(old, new)]
+    kept = [file for spot in spots for file in _bring(git_dir, spot, old, new, move.settings)]
     settle(git_dir, *(spot.path for spot in spots))  # before the intents are removed
     for spot in spots:
         spot.release()
     return Landed(new, tuple(shown(spot.path) for spot in spots), tuple(kept))
 
 
-def _recover(git_dir: str, repo: str) -> _Recovered:
+def _bring(
+    git_dir: str, spot: Checkout, old: str, new: str, settings: Mapping[str, str] | None
+) -> list[str]:
+    """Update a checkout; return the files left alone. Filters are those of the submission."""
+    with _as_submitted(git_dir, spot, settings):
+        return [shown(f"{spot.path}/{file}") for file in spot.bring(old, new)]
+
+
+def _as_submitted(
+    git_dir: str, spot: Checkout, settings: Mapping[str, str] | None
+) -> contextlib.AbstractContextManager[object]:
+    """As `converting.as_submitted`, for a linked worktree, which may have settings of its own.
+
+    An agent may have checked the target out in its worktree.
+    """
+    linked = own_git_dir(spot.path) != Path(git_dir).resolve()
+    return as_submitted(git_dir, settings if linked else None, spot.path)
+
+
+def _recover(git_dir: str, repo: str, settings: Mapping[str, str] | None) -> _Recovered:
     """End each landing that a crash interrupted: complete it if the ref moved, else undo it."""
     finished: list[str] = []
     kept: list[str] = []
@@ -247,21 +268,25 @@ def _recover(git_dir: str, repo: str) -> _Recovered:
             except Locked as locked:  # a person removed our lock, and another git holds one
                 behind.append((path, locked.path))
                 continue
-            kept += [shown(f"{path}/{file}") for file in spot.bring(intent.old, intent.new)]
+            kept += _bring(git_dir, spot, intent.old, intent.new, settings)
             settle(git_dir, path)
             finished.append(path)
         spot.release()
     return _Recovered(tuple(finished), tuple(kept), tuple(behind))
 
 
-def _lock_and_check(spots: list[Checkout], intent: Intent) -> TargetLocked | FilesInTheWay | None:
+def _lock_and_check(
+    git_dir: str, spots: list[Checkout], move: _Move
+) -> TargetLocked | FilesInTheWay | None:
+    intent = Intent(move.target, move.old, move.new)
     for spot in spots:
         try:
             _lock(spot, intent)
         except Locked as locked:
             return TargetLocked(shown(locked.path))
     for spot in spots:
-        files = spot.in_the_way(intent.old, intent.new)
+        with _as_submitted(git_dir, spot, move.settings):
+            files = spot.in_the_way(intent.old, intent.new)
         if files:
             return FilesInTheWay(shown(spot.path), tuple(map(shown, files)))
     return None

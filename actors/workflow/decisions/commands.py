@@ -7,7 +7,6 @@ from actors.workflow.decisions.draft import Draft
 from bus import requests
 from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
-from bus.plan import HelperPlan
 from bus.plan_changes import with_after
 from bus.reasons import Reason
 from bus.rows import Task
@@ -147,7 +146,7 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
     else:
         _require(draft, Reason.NOT_FAILED, WorkflowStatus.FAILED)
         _red_merge(draft)
-    helper = HelperPlan(cli=order.cli) if order.cli else offers.repairer(draft)
+    helper = offers.helper(draft, order.cli) if order.cli else offers.repairer(draft)
     if workflow.status == WorkflowStatus.FAILED:
         draft.move_workflow(WorkflowStatus.RUNNING, "repair asked by a person")
     for task in failed:

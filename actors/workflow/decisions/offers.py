@@ -61,7 +61,12 @@ def offer_task_repair(draft: Draft, failed: list[Task]) -> None:
 
 def repairer(draft: Draft) -> HelperPlan:
     """Return who repairs if a person names no program: [error], or the first terminal's program."""
-    return draft.plan.error or HelperPlan(cli=draft.plan.task[0].terminal[0].cli)
+    return draft.plan.error or helper(draft, draft.plan.task[0].terminal[0].cli)
+
+
+def helper(draft: Draft, cli: str) -> HelperPlan:
+    """Return a helper that the plan has not: it has a sandbox if an agent of the plan has one."""
+    return HelperPlan(cli=cli, sandbox="worktree" if draft.plan.has_fence else "off")
 
 
 def repair_action(draft: Draft) -> Action:

@@ -1,13 +1,15 @@
 """Failure, repair and retry of tasks."""
 
+import msgspec
 import pytest
 
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
 from bus import requests
 from bus.action import Action, Do
 from bus.facts import InstructionUnconfirmed
-from bus.plan import HelperPlan
+from bus.plan import HelperPlan, TerminalPlan
 from bus.status import WorkflowStatus
+from store.change import Insert
 from tests.actors.workflow.decisions.decisions_scene import (
     ERROR,
     PAUSE,
@@ -15,6 +17,7 @@ from tests.actors.workflow.decisions.decisions_scene import (
     RESUME,
     RETRY,
     orders,
+    plan,
     running,
     says,
     statuses,
@@ -158,6 +161,19 @@ def test_repair_without_error_in_the_plan_starts_the_named_or_the_first_program(
     orders(world, requests.WorkflowRepair(workflow="demo", cli=named))
     assert world.find("demo/a/error/").cli == (named or world.find("demo/a/1/").cli)
     assert statuses(world, "a") == ["running", "failed", "running"]
+
+
+@pytest.mark.parametrize("named", ["codex", ""])
+def test_a_program_that_no_plan_names_is_fenced_where_an_agent_is(named: str) -> None:
+    settings = plan("coder", "coder")
+    settings.task[1].terminal[0].sandbox = "worktree"
+    world = World(settings)
+    world.finish(WorkflowStatus.RUNNING)
+    world.settle(merger=False)
+    says(world, "a", "fail")
+    made = world.decide(requests.WorkflowRepair(workflow="demo", cli=named))
+    (new,) = (each for each in made if isinstance(each, Insert) and each.table == "terminal")
+    assert msgspec.json.decode(new.values["plan"], type=TerminalPlan).sandbox == "worktree"
 
 
 def test_repair_with_another_program_replaces_the_one_of_before() -> None:
