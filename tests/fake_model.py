@@ -171,8 +171,11 @@ def main() -> None:
     options.add_argument("--fail", default="", help="a status, or `cut`: what a turn gets")
     chosen = options.parse_args()
 
+    saying = threading.Lock()  # requests come in several threads, and each is one line
+
     def log(request: Json) -> None:
-        print(json.dumps(request), flush=True)
+        with saying:
+            print(json.dumps(request), flush=True)
 
     with FakeModel(chosen.command, chosen.delay, log, chosen.fail) as fake:
         print(json.dumps({"url": fake.url}), flush=True)
