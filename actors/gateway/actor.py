@@ -306,7 +306,7 @@ class Gateway(CompanyActor):
         where = addresses.normal(request.address)
         id, _, rest = where.partition("/")
         if id != "runtime":
-            workflow = self.workflow(id)
+            workflow = self.workflow(id).without_tokens()
             return self._chain(workflow, known(workflow, f"{workflow.id}/{rest}"))
         facts = self.stage.reader.newest(where, _CHAIN)
         return {"address": where, "status": "", "reason": "", "facts": facts}

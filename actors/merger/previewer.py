@@ -54,9 +54,10 @@ class Previewer(CompanyActor):
         workflow = self.stage.reader.workflow(id)
         if workflow is None:
             raise unknown("workflow", id)
-        _require_unended(workflow)
-        self._require_unchanged(workflow)
-        branches = [(t.branch, t.name) for t in workflow.in_merge_order() if t.worktree]
+        branches: list[tuple[str, str]] = []
+        if workflow.status not in FINAL_WORKFLOW:  # nothing is merged of what is over
+            self._require_unchanged(workflow)
+            branches = [(t.branch, t.name) for t in workflow.in_merge_order() if t.worktree]
         asked = plan_merge(workflow.git_dir, workflow.target, branches, time=0)
         return self._compute(preview, asked, TO_TELL * PREVIEW_SECONDS)
 
@@ -107,13 +108,3 @@ class Previewer(CompanyActor):
             case _:
                 return
         self.stage.replies.refuse(client, id, refusal(what, error))
-
-
-def _require_unended(row: Workflow) -> None:
-    """Refuse the preview of a workflow that is over.
-
-    Nothing of it is merged any more, and nothing says whether its repository was changed.
-    """
-    if row.status in FINAL_WORKFLOW:
-        said = f"{row.address} is {row.status}: nothing of it is merged any more"
-        raise illegal(Reason.ALREADY_OVER, said, actions=[Action(Do.WHY, row.address)])

@@ -80,7 +80,7 @@ def test_silence_is_said_once_and_ends_nothing(acting: Acting, repo: Path, tmp_p
     assert terminal(row, "a/1")["status"] == terminal(row, "b/1")["status"] == "running"
     shown = acting.home.ok("ps").split("demo/a/ ")[0]
     assert (
-        "demo/a/1 has stopped, and no commit counts: These changes are not committed: new: "
+        "demo/a/1 has stopped, and no commit counts: Nothing was changed and nothing was committed"
         in shown
     )
     assert "demo/b/1 shows nothing new" in shown
