@@ -10,6 +10,7 @@ of the home finds what a killed one left.
 import asyncio
 import socket
 import sys
+from contextlib import suppress
 
 import h11
 import msgspec
@@ -42,7 +43,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     tokens, peers = Tokens(door.token), Peers()
     identity = Identity(tokens, peers, door.secret)
     app = make_app(Door(asking, hub, tokens, identity), frozenset(door.hosts))
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             http=protocol(peers),
@@ -66,11 +67,34 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     tasks = {serving, ended, hub.task}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     hub.end()
-    server.should_exit = True
+    server.end()
     await serving
     ended.cancel()
     await hub.close()
     asking.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which wakes once a second for the date of answers, and when it is to end.
+
+    uvicorn itself looks ten times a second: most of what an idle door would cost.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._over = asyncio.Event()
+
+    def end(self) -> None:
+        """End it, in the event loop's thread."""
+        self.should_exit = True
+        self._over.set()
+
+    async def main_loop(self) -> None:
+        """Wait until it is to end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._over.wait()
 
 
 def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protocol]:
