@@ -7,7 +7,8 @@ the type checker checks. A test compares them with the tables.
 from typing import Any, TypedDict
 
 from bus.kinds import LaunchWait, LimitKind
-from bus.rows import Cause, Forecast
+from bus.questions import Cause
+from bus.rows import Forecast
 from bus.status import MergeStage, QuestionStage
 
 
@@ -51,7 +52,7 @@ class MergeColumns(TypedDict, total=False):
 
 
 class QuestionColumns(TypedDict, total=False):
-    """The columns of a question that change; see `bus.rows.Question`."""
+    """The columns of a question that change; see `bus.questions.Question`."""
 
     stage: QuestionStage
     causes: list[Cause]

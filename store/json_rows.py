@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from peewee import FloatField, Model
 
-from bus import rows
+from bus import questions, rows
 from store.tables import Merge, Question, Task, Terminal, Workflow
 
 
@@ -72,7 +72,7 @@ def without_tasks() -> str:
         [
             _rows(Workflow, "id", *own, "'address', id || '/'"),
             _rows(Merge, "workflow", *_pairs(rows.Merge, Merge)),
-            _rows(Question, "workflow", *_pairs(rows.Question, Question)),
+            _rows(Question, "workflow", *_pairs(questions.Question, Question)),
         ]
     )
 

@@ -288,7 +288,7 @@ class Usage(Model):
 
 
 class Question(Model):
-    """A question to the orchestrator; see `bus.rows.Question`. `key` is `WORKFLOW/NUMBER`."""
+    """A question to the orchestrator; see `bus.questions.Question`. `key` is `WORKFLOW/NUMBER`."""
 
     key = TextField(primary_key=True)
     workflow = ForeignKeyField(Workflow, column_name="workflow", on_delete="CASCADE")

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from bus import rows
+from bus import questions, rows
 from store.changing import Changes, Row, by_table
 from store.json_rows import one_task, one_terminal, whole_workflow, without_tasks
 from store.used import Ask
@@ -24,7 +24,7 @@ _workflow = msgspec.json.Decoder(rows.Workflow, strict=False).decode
 _merge = msgspec.json.Decoder(rows.Merge, strict=False).decode
 _task = msgspec.json.Decoder(rows.Task, strict=False).decode
 _terminal = msgspec.json.Decoder(rows.Terminal, strict=False).decode
-_question = msgspec.json.Decoder(rows.Question, strict=False).decode
+_question = msgspec.json.Decoder(questions.Question, strict=False).decode
 _position = attrgetter("position")
 _number = attrgetter("number")
 

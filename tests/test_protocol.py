@@ -10,7 +10,7 @@ import pytest
 
 from actors.command_line.commands import main
 from actors.web.routes import ROUTES
-from bus import facts, plan, plan_orchestrator, requests, rows
+from bus import facts, plan, plan_orchestrator, questions, requests, rows
 from bus.reasons import Reason
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text()
@@ -71,7 +71,7 @@ def test_every_command_stands_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("workflow", rows.Workflow), ("task", rows.Task), ("terminal", rows.Terminal),
-     ("merge", rows.Merge), ("question", rows.Question)],
+     ("merge", rows.Merge), ("question", questions.Question)],
 )  # fmt: skip
 def test_every_column_of_a_row_stands_in_the_table(name: str, kind: type[Any]) -> None:
     assert set(words(table("row | columns")[name][1])) == set(fields(kind))

@@ -377,13 +377,11 @@ class _Inside:
             self._entry.write()
             if self._socket.poll(20):
                 self._answers()
-        patience = GIVE_MS
-        if self._entry.waits:
+        if late := self._entry.waits:
             self._untyped = f"the runtime did not answer within {GIVE_MS // 1000} s"
-            patience = 0
         if not self._read_only:
             given = self._send(TerminalGive(terminal=self._terminal, session=self._session))
-            while self._socket.poll(patience):
+            while self._socket.poll(0 if late else GIVE_MS):
                 if requests.decode_reply(self._socket.recv()).id == given:
                     break
 

@@ -37,7 +37,8 @@ from bus.messages import Look
 from bus.plan import Plan
 from bus.plan_orchestrator import Orchestrator as Settings
 from bus.plan_requests import PlanChange
-from bus.rows import Cause, Question, Task, Workflow
+from bus.questions import Cause, Question
+from bus.rows import Task, Workflow
 from bus.status import FINAL_WORKFLOW, QuestionStage
 from store.change import Insert, Operation, update_question
 from store.columns import QuestionColumns

@@ -14,7 +14,8 @@ from bus import facts, proposals
 from bus.facts import AnyFact, fact_type
 from bus.kinds import CauseKind
 from bus.plan import Plan
-from bus.rows import Question, Task, Terminal, Workflow
+from bus.questions import Question
+from bus.rows import Task, Terminal, Workflow
 from bus.visible import visible
 
 _LONG = 4_000

@@ -17,7 +17,8 @@ from actors.orchestrator.view import Scene, view
 from bus import facts, proposals
 from bus.kinds import CauseKind
 from bus.plan_orchestrator import SAFE, Orchestrator
-from bus.rows import Cause, Forecast, Question
+from bus.questions import Cause, Question
+from bus.rows import Forecast
 from bus.status import QuestionStage, WorkflowStatus
 from store.change import update_question
 from tests.actors.workflow.decisions.decisions_scene import plan

@@ -11,8 +11,9 @@ from bus import connection
 from bus.client import Client
 from bus.facts import OrchestratorAnswered
 from bus.orchestrator_requests import OrchestratorAsk
+from bus.questions import Question
 from bus.requests import WorkflowGet
-from bus.rows import Question, Workflow
+from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW, QuestionStage
 from bus.subscriber import Subscriber
 

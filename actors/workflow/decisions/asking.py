@@ -11,8 +11,8 @@ from bus.action import Action, Do
 from bus.errors import illegal, unknown
 from bus.kinds import CauseKind
 from bus.orchestrator_requests import OrchestratorAccept, OrchestratorAsk
+from bus.questions import Cause
 from bus.reasons import Reason
-from bus.rows import Cause
 
 
 @command.register

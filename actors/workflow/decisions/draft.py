@@ -12,8 +12,9 @@ from bus.facts import Fact
 from bus.kinds import LimitKind, Role
 from bus.peer import NOBODY, By, Caller
 from bus.plan import Plan, TaskPlan, TerminalPlan
+from bus.questions import Question
 from bus.reasons import Reason
-from bus.rows import Question, Task, Terminal, Workflow
+from bus.rows import Task, Terminal, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.accounts import serves_again
 from store.change import (

@@ -15,8 +15,9 @@ from bus.errors import illegal, unknown
 from bus.facts import OrchestratorActed, OrchestratorAnswered
 from bus.plan import Plan
 from bus.proposals import Proposal
+from bus.questions import Question
 from bus.reasons import Reason
-from bus.rows import Question, Task, Terminal
+from bus.rows import Task, Terminal
 from bus.status import QuestionStage, TaskStatus, WorkflowStatus
 
 BRANCHES = "callboard/"

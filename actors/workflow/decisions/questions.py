@@ -16,7 +16,8 @@ from actors.workflow.decisions.draft import Draft
 from bus import facts, requests
 from bus.facts import Fact, OrchestratorActed
 from bus.kinds import CauseKind
-from bus.rows import Cause, Question, Task, Terminal, Workflow
+from bus.questions import Cause, Question
+from bus.rows import Task, Terminal, Workflow
 from bus.status import QuestionStage, TaskStatus, WorkflowStatus
 from store.change import Insert, as_stored, question_key
 

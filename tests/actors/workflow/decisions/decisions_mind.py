@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from bus import facts
 from bus.plan_orchestrator import May, Orchestrator
-from bus.rows import Question
+from bus.questions import Question
 from bus.status import QuestionStage
 from store.change import update_question
 from tests.actors.workflow.decisions.decisions_scene import (

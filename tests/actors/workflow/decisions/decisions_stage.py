@@ -16,7 +16,8 @@ from bus.facts import Fact
 from bus.kinds import Ending, LimitKind, MergeRefusal
 from bus.peer import NOBODY, Caller
 from bus.plan import Plan
-from bus.rows import Question, Task, Terminal
+from bus.questions import Question
+from bus.rows import Task, Terminal
 from bus.status import (
     IN_LINE,
     MergeStage,

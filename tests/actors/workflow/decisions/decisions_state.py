@@ -8,7 +8,8 @@ import msgspec
 
 from actors.workflow.decisions.draft import copied
 from bus.facts import Fact
-from bus.rows import Cause, Merge, Question, Task, Terminal, Workflow
+from bus.questions import Cause, Question
+from bus.rows import Merge, Task, Terminal, Workflow
 from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import AccountNews, Insert, Move, Operation, Update, question_key
 from store.errors import IllegalTransition, LostRace

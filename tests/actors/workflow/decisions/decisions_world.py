@@ -10,7 +10,8 @@ from functools import partial
 from actors.workflow.decisions import bases, line
 from bus import facts, requests
 from bus.kinds import Ending, LimitKind
-from bus.rows import Question, Terminal
+from bus.questions import Question
+from bus.rows import Terminal
 from bus.status import FINAL_TASK, MergeStage, QuestionStage, WorkflowStatus
 from tests.actors.workflow.decisions.decisions_rules import all_commands, command_of
 from tests.actors.workflow.decisions.decisions_stage import VERDICTS, P, Staged, Step, T, W
