@@ -79,6 +79,7 @@ def prepare(
     worktree: Path,
     main_repo: Path,
     *,
+    git_dir: str = "",
     key: str | None = None,
     bypass: bool = False,
     isolated: bool = True,
@@ -86,6 +87,7 @@ def prepare(
 ) -> Launch:
     """Make `directory` and return how to start the profile's program with it.
 
+    `git_dir` is the repository's common git directory; without it, `.git` in `main_repo`.
     `key` is the provider's key (`providers.key_of`). Without `isolated`, the program uses the
     user's own config home, into which `switch.switch_on` writes the provider. A second call renews
     the same directory; with `session`, a conversation in it goes on. Raise `LaunchError` if the
@@ -110,7 +112,7 @@ def prepare(
     env["TMPDIR"] = str(tmp)
     env |= settings.for_agents()
     if profile.git_identity:
-        env = _git_identity(env, worktree, main_repo) | env
+        env = _git_identity(env, worktree, git_dir or str(main_repo / ".git")) | env
     env |= filled(profile.env, known)
     if isolated and profile.home.env:
         env |= {profile.home.env: str(config), **filled(profile.home.also, known)}
@@ -192,20 +194,20 @@ def _login_place(profile: Profile, user_env: Mapping[str, str]) -> dict[str, str
     return {name: user_env.get(name, user_env.get(profile.home.env, ""))} if name else {}
 
 
-def _git_identity(env: Mapping[str, str], worktree: Path, main_repo: Path) -> dict[str, str]:
+def _git_identity(env: Mapping[str, str], worktree: Path, git_dir: str) -> dict[str, str]:
     """Return git's identity in the worktree as variables, without values that git does not know.
 
     The repository is believed, and not the worktree's `.git`, which an agent can write. Raise
     `LaunchError` if git does not answer.
     """
     found: dict[str, str] = {}
-    place, env = worktree, dict(env)
+    place, env = str(worktree), dict(env)
     try:
-        env |= Within(str(main_repo / ".git")).environment(str(worktree))
+        env |= Within(git_dir).environment(str(worktree))
     except OSError:  # the repository knows no such worktree
-        place = main_repo
+        place = git_dir
     for key in ("name", "email"):
-        asked = ["git", "-C", str(place), "config", "--get", f"user.{key}"]
+        asked = ["git", "-C", place, "config", "--get", f"user.{key}"]
         try:
             done = subprocess.run(
                 asked, env=env, capture_output=True, text=True, timeout=_GIT_SECONDS

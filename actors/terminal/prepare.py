@@ -97,6 +97,7 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
             with_plans(port.plan.environment),
             worktree,
             main_repo,
+            git_dir=workflow.git_dir,
             key=key,
             bypass=asked.auto_confirm == "bypass",
             isolated=isolated,

@@ -318,6 +318,22 @@ def test_the_name_of_an_agent_s_commits_is_not_read_by_its_git_file(
     assert named != "x"
 
 
+@pytest.mark.parametrize("kind", ["separate", "bare"])
+def test_the_name_is_found_where_the_git_directory_is_elsewhere(tmp_path: Path, kind: str) -> None:
+    git_dir, tree = tmp_path / "place" / "gd", tmp_path / "tree"
+    git_dir.parent.mkdir()
+    how = ["--bare", git_dir] if kind == "bare" else [f"--separate-git-dir={git_dir}", "user"]
+    git(tmp_path, "init", "-q", *map(str, how))
+    git(git_dir, "config", "user.name", "Own Name")
+    empty = git(git_dir, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
+    commit = git(git_dir, "commit-tree", "-m", "first", empty).strip()
+    git(git_dir, "worktree", "add", "-q", "-b", "side", str(tree), commit)
+    gets = Profile(name="x", command=("x",), git_identity=True)
+    where = (tmp_path / "launch", dict(os.environ), tree, git_dir.parent)
+    launch = prepare(gets, None, *where, git_dir=str(git_dir))
+    assert launch.env["GIT_AUTHOR_NAME"] == "Own Name"
+
+
 def test_a_worktree_that_is_no_more_known_is_refused_as_such(scene: Scene) -> None:
     disk.remove_tree(scene.within.admin(str(scene.tree)))
     with (
