@@ -1,7 +1,7 @@
 """A client of the requests socket, for programs outside the runtime."""
 
 import itertools
-import secrets
+import os
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -51,7 +51,7 @@ class Client:
         """
         self._key = key
         self._epoch = ""
-        self._name = secrets.token_hex(8)
+        self._name = os.urandom(8).hex()
         self._timeout = timeout
         self._serves = serves
         self._numbers = itertools.count(1)

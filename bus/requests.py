@@ -11,6 +11,7 @@ import msgspec
 
 from bus import checked, results
 from bus.errors import ErrorBody, Refused, malformed
+from bus.event_requests import EventsNewest
 from bus.orchestrator_requests import OrchestratorAccept, OrchestratorAsk
 from bus.plan import refusal
 from bus.plan_requests import (
@@ -310,6 +311,7 @@ AnyRequest = (
     | Usage
     | TreeInspect
     | EventsReplay
+    | EventsNewest
     | EventsCompact
     | Snapshot
     | Why
@@ -350,8 +352,6 @@ _decode = msgspec.json.Decoder(AnyRequest).decode
 _decode_id = msgspec.json.Decoder(_Id).decode
 encode = msgspec.json.Encoder().encode
 decode_reply = msgspec.json.Decoder(Reply).decode
-
-
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
 

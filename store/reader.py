@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,7 @@ _IN_LINE = ", ".join(f"'{stage}'" for stage in sorted(IN_LINE))
 
 class _Numbered(msgspec.Struct):
     seq: int
+    type: str = ""
 
 
 _numbered = msgspec.json.Decoder(_Numbered).decode
@@ -201,10 +202,8 @@ class Reader:
 
     def starting_terminals(self) -> list[str]:
         """Return the addresses of the terminals that are being started."""
-        return [
-            address
-            for (address,) in self._sql("SELECT address FROM terminal WHERE status = 'starting'")
-        ]
+        found = self._sql("SELECT address FROM terminal WHERE status = 'starting'")
+        return [address for (address,) in found]
 
     def resting_terminals(self) -> list[rows.Terminal]:
         """Return the terminals of tasks whose programs run and have nothing to do, youngest first.
@@ -321,18 +320,23 @@ class Reader:
         """
         where, values = _below(address)
         if also:
-            where, values = (
-                f"(({where}) OR (workflow = ? AND address = ?))",
-                (
-                    *values,
-                    also.partition("/")[0],
-                    also,
-                ),
-            )
+            where = f"(({where}) OR (workflow = ? AND address = ?))"
+            values = (*values, also.partition("/")[0], also)
         found = self._sql(
             f"SELECT body FROM fact WHERE {where} ORDER BY seq DESC LIMIT ?", *(*values, limit)
         )
         return [self._sound(decode_fact, bytes(body)) for (body,) in found]
+
+    def last(self, address: str, types: Collection[str], among: int) -> bytes | None:
+        """Return the newest fact of exactly `address` with one of the types as JSON, or None.
+
+        Only the newest `among` facts of the address are looked at.
+        """
+        where = "workflow = ? AND address = ? ORDER BY seq DESC LIMIT ?"
+        values = (address.partition("/")[0], address, among)
+        found = self._sql(f"SELECT seq, body FROM fact WHERE {where}", *values)
+        bodies = (self._body(seq, bytes(body)) for seq, body in found)
+        return next((body for body in bodies if _numbered(body).type in types), None)
 
     def unhandled(self, workflow: str, handled: int) -> list[AnyFact]:
         """Return the observations after the seq `handled`, oldest first."""

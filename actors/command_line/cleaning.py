@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from shlex import quote
 
-from actors.command_line.client.asking import has_ended_before
+from actors.command_line.client.asking import ended_before
 from actors.command_line.output.exits import USAGE, Stop
 from actors.command_line.output.program import command
 from bus import clock
 from bus.checked import CheckedPlan
 from bus.client import Client
-from bus.requests import Why, WorkflowClean, WorkflowForget, WorkflowGet, WorkflowList
+from bus.requests import WorkflowClean, WorkflowForget, WorkflowGet, WorkflowList
 from bus.results import Cleaned, Kept
 from bus.rows import Workflow
 from bus.sizes import readable
@@ -71,12 +71,11 @@ def clean(client: Client, name: str | None, older: timedelta | None, dry: bool) 
         rows = [client.ask(WorkflowGet(workflow=name))]
     else:
         rows = [row for row in client.ask(WorkflowList()) if row.tidied]
-    now = clock.wall()
+    if older is not None:
+        ended = ended_before(client, rows, clock.wall(), older)
+        rows = [row for row in rows if row.id in ended]
     return [
-        Clearance(row, _ask(client, WorkflowClean(workflow=row.id, dry_run=dry)))
-        for row in rows
-        if older is None
-        or has_ended_before(row, lambda row: client.ask(Why(address=row.address)).facts, now, older)
+        Clearance(row, _ask(client, WorkflowClean(workflow=row.id, dry_run=dry))) for row in rows
     ]
 
 

@@ -26,6 +26,7 @@ from bus import address as addresses
 from bus import clock, requests
 from bus.action import Action, Do
 from bus.errors import Refused, illegal, unknown
+from bus.event_requests import EventsNewest
 from bus.messages import (
     Answer,
     ChangeAsk,
@@ -292,6 +293,12 @@ class Gateway(CompanyActor):
                 "head": reader.head(),
                 "compacted": reader.compacted(),
             }
+
+    @answer.register
+    def _newest(self, request: EventsNewest, _client: str) -> Any:
+        where = map(addresses.normal, request.addresses)
+        found = (self.stage.reader.last(address, request.types, _CHAIN) for address in where)
+        return {"facts": [msgspec.Raw(body) for body in found if body is not None]}
 
     @answer.register
     def _snapshot(self, _request: requests.Snapshot, _client: str) -> Any:

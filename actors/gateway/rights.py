@@ -15,6 +15,7 @@ import msgspec
 
 from bus import orchestrator_requests, plan_requests, requests, terminal_requests, toml
 from bus.errors import Refused
+from bus.event_requests import EventsNewest
 from bus.peer import Caller, Right
 from bus.reasons import Reason
 
@@ -30,6 +31,7 @@ READING: frozenset[type[Any]] = frozenset(
         requests.Usage,
         requests.TreeInspect,
         requests.EventsReplay,
+        EventsNewest,
         requests.Snapshot,
         requests.Why,
         requests.RuntimeInfo,

@@ -13,6 +13,7 @@ import msgspec
 
 from bus import orchestrator_requests, plan_requests, requests, terminal_requests
 from bus.errors import Refused, malformed
+from bus.event_requests import EventsNewest
 
 Values = Mapping[str, Any]
 """The values of a route by name: of its path, its query, and the fields of its body."""
@@ -231,6 +232,13 @@ ROUTES: tuple[Route, ...] = (
         path="/api/why/{address:path}",
         request=requests.Why,
         summary="Show the facts behind a status",
+    ),
+    Route(
+        method="POST",
+        path="/api/newest",
+        request=EventsNewest,
+        summary="Find the newest facts of some types",
+        body=True,
     ),
     Route(
         method="GET",

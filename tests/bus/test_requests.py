@@ -57,6 +57,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "usage": {"address": "w/t"},
     "tree.inspect": {},
     "events.replay": {"after": 3, "limit": 10, "address": "w/"},
+    "events.newest": {"addresses": ["w/", "w/t/"], "types": ["task.status"]},
     "events.compact": {},
     "snapshot": {},
     "why": {"address": "w/"},

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from bus import plan as plans
-from bus.facts import CommitSeen, RuntimeStarted, TaskMoved, TerminalMoved, WorkflowMoved
+from bus.facts import (
+    CommitSeen,
+    RuntimeStarted,
+    TaskMoved,
+    TerminalMoved,
+    WorkflowMoved,
+    decode_fact,
+)
 from bus.plan import HelperPlan, Plan
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store.change import Insert, Move, Operation, Update, update_merge
@@ -95,8 +102,6 @@ def test_one_that_is_over_and_not_cleaned_up_is_unfinished(two: Journal, reader:
 @pytest.mark.usefixtures("two")
 def test_facts_are_read_by_seq_limit_and_address(reader: Reader) -> None:
     def seqs(address: str, after: int = 0, limit: int = 100) -> list[int]:
-        from bus.facts import decode_fact
-
         return [decode_fact(b).seq for b in reader.bodies(after, limit, address)]
 
     assert seqs("") == list(range(1, 9))
@@ -108,6 +113,27 @@ def test_facts_are_read_by_seq_limit_and_address(reader: Reader) -> None:
     assert seqs("demo-2/", after=5, limit=1) == [6]
     assert [seq for seq, _, _ in reader.facts_after(3, 2)] == [4, 5]
     assert [f.seq for f in reader.newest("demo/", 2)] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("address", "types", "among", "seq"),
+    [
+        ("demo/login/", {"task.status"}, 9, 10),
+        ("demo/login/", {"commit.seen", "task.status"}, 1, 11),
+        ("demo/login/", {"task.status"}, 1, None),
+        ("demo/login/", {"terminal.status"}, 9, None),
+        ("demo/", {"task.status"}, 9, None),
+        ("nobody/", {"task.status"}, 9, None),
+    ],
+)
+def test_the_last_fact_of_some_types_is_that_of_exactly_an_address(
+    two: Journal, reader: Reader, address: str, types: set[str], among: int, seq: int | None
+) -> None:
+    moved = TaskMoved(address="demo/login/", old=None, new=TaskStatus.PENDING)
+    seen = [CommitSeen(address="demo/login/", branch="b", commit=c) for c in "cd"]
+    assert two.commit([seen[0], moved, seen[1]]) == [9, 10, 11]
+    found = reader.last(address, types, among)
+    assert (found and decode_fact(found).seq) == seq
 
 
 @pytest.mark.usefixtures("two")

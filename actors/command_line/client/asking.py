@@ -4,14 +4,16 @@ These are the choices of open questions, since when things wait for a person, an
 a workflow ended.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from actors.command_line.output.times import read
 from bus import clock
 from bus.client import Client
+from bus.event_requests import MOST_ADDRESSES, EventsNewest
 from bus.facts import (
     AnyFact,
+    Fact,
     MergeConflict,
     RepositoryChanged,
     TaskMoved,
@@ -22,7 +24,6 @@ from bus.facts import (
     TerminalStalled,
     WorkflowMoved,
 )
-from bus.requests import Why
 from bus.rows import Workflow
 from bus.status import FINAL_WORKFLOW
 
@@ -32,60 +33,58 @@ BEGINS = (
 )
 """The facts with which something begins to wait for a person."""
 
-Facts = Callable[[Workflow], list[AnyFact]]
-
 _SHOWN = timedelta(days=1)
 """How long a workflow is shown after its end."""
 
 
+def newest(
+    client: Client, addresses: Iterable[str], types: Iterable[type[Fact]]
+) -> dict[str, AnyFact]:
+    """Return by address its newest fact of one of the types. An address without one is left out."""
+    named, wanted = list(addresses), [str(kind.__struct_config__.tag) for kind in types]
+    found = {}
+    for at in range(0, len(named), MOST_ADDRESSES):
+        request = EventsNewest(addresses=named[at : at + MOST_ADDRESSES], types=wanted)
+        found.update({fact.address: fact for fact in client.ask(request).facts})
+    return found
+
+
 def questions(client: Client, workflows: list[Workflow]) -> dict[str, TerminalBlocked]:
     """Return the newest question of each blocked terminal, by the terminal's address."""
-    found = {}
-    for workflow in workflows:
-        for terminal in workflow.terminals():
-            if terminal.blocked and terminal.live:
-                told = client.ask(Why(address=terminal.address)).facts
-                asked = next((fact for fact in told if isinstance(fact, TerminalBlocked)), None)
-                if asked is not None and asked.address == terminal.address:
-                    found[terminal.address] = asked
-    return found
+    rows = (terminal for workflow in workflows for terminal in workflow.terminals())
+    blocked = [row.address for row in rows if row.blocked and row.live]
+    asked = newest(client, blocked, [TerminalBlocked])
+    return {at: fact for at, fact in asked.items() if isinstance(fact, TerminalBlocked)}
 
 
 def since(client: Client, addresses: Iterable[str]) -> dict[str, str]:
     """Return when that what waits at these addresses began to wait, as far as facts tell it."""
-    found = {}
-    for address in addresses:
-        told = client.ask(Why(address=address)).facts
-        own = (f.at for f in told if f.address == address and isinstance(f, BEGINS))
-        if at := next(own, ""):
-            found[address] = at
-    return found
+    return {at: fact.at for at, fact in newest(client, addresses, BEGINS).items()}
 
 
 def recent(client: Client, workflows: list[Workflow]) -> list[Workflow]:
     """Return the workflows that are not over or ended within a day."""
-    now = clock.wall()
-
-    def facts_of(row: Workflow) -> list[AnyFact]:
-        return client.ask(Why(address=row.address)).facts
-
-    return [row for row in workflows if is_recent(row, facts_of, now)]
+    ended = ended_before(client, workflows, clock.wall(), _SHOWN)
+    return [row for row in workflows if row.id not in ended]
 
 
-def is_recent(row: Workflow, facts_of: Facts, now: datetime) -> bool:
-    """Return whether a workflow is not over or ended within a day; see `has_ended_before`."""
-    return not has_ended_before(row, facts_of, now, _SHOWN)
+def ended_before(
+    client: Client, workflows: list[Workflow], now: datetime, age: timedelta
+) -> set[str]:
+    """Return the ids of the workflows that are over and ended at least `age` before `now`."""
+    old = [row for row in workflows if has_ended_before(row, None, now, age)]
+    moved = newest(client, [row.address for row in old], [WorkflowMoved])
+    return {row.id for row in old if has_ended_before(row, moved.get(row.address), now, age)}
 
 
-def has_ended_before(row: Workflow, facts_of: Facts, now: datetime, age: timedelta) -> bool:
+def has_ended_before(row: Workflow, moved: AnyFact | None, now: datetime, age: timedelta) -> bool:
     """Return whether a workflow is over and ended at least `age` before `now`.
 
-    `facts_of` returns the facts of a workflow, newest first. It is called only if the workflow is
-    over and was created so long ago. Without facts (they have been compacted) it ended long ago.
+    `moved` is the newest fact that moved its status. Without one (it has been compacted) the
+    workflow ended long ago, unless it was created later.
     """
     created = read(row.created)
     if row.status not in FINAL_WORKFLOW or created is None or now - created < age:
         return False
-    moved = (fact for fact in facts_of(row) if isinstance(fact, WorkflowMoved))
-    ended = read(next((fact.at for fact in moved), ""))
+    ended = read(moved.at) if moved is not None else None
     return ended is None or now - ended >= age

@@ -10,17 +10,17 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
-from rich.tree import Tree
 
 from actors.command_line.output.actions import command_for
 from actors.command_line.output.facts import carried, foreseen, line, one_line
 from actors.command_line.output.program import command
+from actors.command_line.views.outline import Outline, Piece
 from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
 from bus.action import Action, Do
 from bus.checked import CheckedPlan, CheckedProgram
 from bus.results import BranchPreview, Chain, FileChange, Node, Report, TaskDiff
-from bus.rows import Task, Terminal, Workflow
+from bus.rows import Terminal, Workflow
 from bus.status import FINAL_WORKFLOW, TaskStatus
 
 
@@ -62,7 +62,7 @@ def ps(
     *,
     whole: bool = True,
 ) -> Any:
-    """Return what waits for a person, then a tree of each workflow.
+    """Return what waits for a person, then an outline of each workflow.
 
     `hidden` is how many workflows were left out. Without `whole`, of a workflow with many tasks
     those that are completed or have not begun are only counted.
@@ -71,7 +71,7 @@ def ps(
         return f"no workflow yet: {command('up', 'PLAN')}"
     parts: list[Any] = []
     if waiting:
-        parts = [Text("waits for you", style="bold yellow"), *map(_wait, waiting), ""]
+        parts = [Text("waits for you", style="bold yellow"), *map(_wait, waiting), Text()]
     trees: list[Any] = [workflow_tree(workflow, whole=whole) for workflow in workflows]
     if hidden:
         trees.append(Text(f"{hidden} that ended before are not shown: {command('ps', '--all')}"))
@@ -83,26 +83,26 @@ def _wait(wait: Wait) -> Text:
     return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
 
 
-def workflow_tree(workflow: Workflow, *, whole: bool = True) -> Tree:
-    """Return the tree of a workflow, its tasks and their terminals; see `ps`."""
-    title = f"[bold]{workflow.address}[/] {_status(workflow.status)}"
-    tree = Tree(title + _reason(workflow))
+def workflow_tree(workflow: Workflow, *, whole: bool = True) -> Outline:
+    """Return a workflow with its tasks and their terminals; see `ps`."""
+    found = Outline(
+        [(workflow.address, "bold"), *_status(workflow.status), *_reason(workflow.reason)]
+    )
     shown = workflow.tasks
     if not whole and len(shown) > _MANY_TASKS:
         shown = [task for task in shown if task.status not in _QUIET]
         counts = Counter(task.status for task in workflow.tasks if task.status in _QUIET)
-        tree.add(f"{_counted(counts)}: {escape(command('ps', workflow.id))}")
+        found.add([(f"{_counted(counts)}: {command('ps', workflow.id)}", "")])
     for task in shown:
-        branch = tree.add(
-            f"{task.address} {_status(task.status)} on {escape(task.branch)}" + _reason(task)
-        )
+        where = [(task.address, ""), *_status(task.status), (f" on {task.branch}", "")]
+        below = found.add([*where, *_reason(task.reason)])
         for terminal in task.terminals:
-            branch.add(_terminal_line(terminal))
+            below.add(_terminal(terminal))
     for text in forecasts(workflow):
-        tree.add(f"[yellow]{escape(text)}[/]")
+        found.add([(text, "yellow")])
     if workflow.merge_terminal:
-        tree.add(_terminal_line(workflow.merge_terminal))
-    return tree
+        found.add(_terminal(workflow.merge_terminal))
+    return found
 
 
 _MANY_TASKS = 12
@@ -142,67 +142,77 @@ def _alike(branches: list[str], files: list[str]) -> str:
     return foreseen(branches, files)
 
 
-def _terminal_line(terminal: Terminal) -> str:
-    text = f"{terminal.address} {_status(terminal.status)}{_marks(terminal)} {escape(terminal.cli)}"
-    return text + (" [dim]in a sandbox[/]" if terminal.fenced else "") + _reason(terminal)
+def _terminal(terminal: Terminal) -> Iterator[Piece]:
+    yield terminal.address, ""
+    yield from _status(terminal.status)
+    yield from _marks(terminal)
+    yield f" {terminal.cli}", ""
+    if terminal.fenced:
+        yield " in a sandbox", "dim"
+    yield from _reason(terminal.reason)
 
 
-def _marks(terminal: Terminal) -> str:
-    """Return what was observed of a terminal whose program is to run, beside its status."""
+def _marks(terminal: Terminal) -> Iterator[Piece]:
+    """Yield what was observed of a terminal whose program is to run, beside its status."""
     if not terminal.live:
-        return ""
-    marks = " [bold yellow]blocked[/]" if terminal.blocked else ""
-    marks += " [bold yellow]idle[/]" if terminal.idle else ""
-    marks += " [yellow]stalled[/]" if terminal.stalled else ""
+        return
+    if terminal.blocked:
+        yield " blocked", "bold yellow"
+    if terminal.idle:
+        yield " idle", "bold yellow"
+    if terminal.stalled:
+        yield " stalled", "yellow"
     if terminal.waits and terminal.status == "starting":
-        marks += f" [yellow]waits for {terminal.waits}[/]"
-    marks += " [dim]kept[/]" if terminal.kept else ""
+        yield f" waits for {terminal.waits}", "yellow"
+    if terminal.kept:
+        yield " kept", "dim"
     if terminal.limited:
-        marks += f" [yellow]limited: {escape(limit_words(terminal, clock.wall()))}[/]"
-    ended = terminal.status == "running" and terminal.gone
-    return marks + (" [yellow]its program has ended[/]" if ended else "")
+        yield f" limited: {limit_words(terminal, clock.wall())}", "yellow"
+    if terminal.status == "running" and terminal.gone:
+        yield " its program has ended", "yellow"
 
 
-def _status(status: str) -> str:
-    return f"[{_COLOURS.get(status, 'white')}]{status}[/]"
+def _status(status: str) -> Iterator[Piece]:
+    yield " ", ""
+    yield status, _COLOURS.get(status, "white")
 
 
-def _reason(row: Workflow | Task | Terminal) -> str:
-    return f" [dim]{escape(one_line(row.reason, 100))}[/]" if row.reason else ""
+def _reason(reason: str) -> Iterator[Piece]:
+    if reason:
+        yield f" {one_line(reason, 100)}", "dim"
 
 
-def tree(node: Node) -> Tree:
+def tree(node: Node) -> Outline:
     """Return the supervision tree."""
-    root = Tree(_node(node))
+    root = Outline(_node(node))
     _add(root, node)
     return root
 
 
-def _add(tree: Tree, node: Node) -> None:
+def _add(outline: Outline, node: Node) -> None:
     for child in node.children:
-        _add(tree.add(_node(child)), child)
+        _add(outline.add(_node(child)), child)
 
 
-def _node(node: Node) -> str:
-    text = f"[bold]{node.address}[/] {node.strategy or node.kind} {node.state}"
-    text += f" #{node.incarnation}"
+def _node(node: Node) -> Iterator[Piece]:
+    yield node.address, "bold"
+    yield f" {node.strategy or node.kind} {node.state} #{node.incarnation}", ""
     if node.restarts:
-        text += f" [yellow]{node.restarts} restarts[/]"
+        yield f" {node.restarts} restarts", "yellow"
     if node.mailbox_depth:
-        text += f" {node.mailbox_depth} waiting"
+        yield f" {node.mailbox_depth} waiting", ""
     if node.stuck:
-        text += f" [bold red]stuck for {node.stuck:.0f} s[/]"
+        yield f" stuck for {node.stuck:.0f} s", "bold red"
     if node.dead_letters:
-        text += f" [red]{node.dead_letters} dead letters[/]"
-    text += f" [dim]{node.handled} handled"
+        yield f" {node.dead_letters} dead letters", "red"
+    said = f" {node.handled} handled"
     if node.uptime is not None:
-        text += f", up {node.uptime:.0f} s"
+        said += f", up {node.uptime:.0f} s"
     if node.host_memory_kb:
-        text += f", host {node.host_memory_kb / 1024:.1f} MB"
-    text += "[/]"
+        said += f", host {node.host_memory_kb / 1024:.1f} MB"
+    yield said, "dim"
     if node.last_error:
-        text += f" [red]{escape(node.last_error)}[/]"
-    return text
+        yield f" {node.last_error}", "red"
 
 
 def check(plan: CheckedPlan) -> Any:
@@ -292,9 +302,10 @@ def why(chain: Chain) -> Any:
         return f"no facts about {chain.address}"
     lines: list[Any] = []
     if chain.status:
-        because = f": {escape(chain.reason)}" if chain.reason else ""
-        marks = _marks(chain.terminal) if chain.terminal is not None else ""
-        lines.append(f"[bold]{chain.address}[/] {_status(chain.status)}{marks}{because}")
+        marks = _marks(chain.terminal) if chain.terminal is not None else ()
+        because = [(f": {chain.reason}", "")] if chain.reason else []
+        head = [(chain.address, "bold"), *_status(chain.status), *marks, *because]
+        lines.append(Text.assemble(*head))
     for fact in chain.facts:
         lines.append(escape(line(fact)))
         for text in carried(fact):

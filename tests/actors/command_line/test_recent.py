@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from actors.command_line.client.asking import is_recent
-from bus.facts import AnyFact, CommitSeen, WorkflowMoved
+from actors.command_line.client.asking import has_ended_before
+from bus.facts import WorkflowMoved
 from bus.rows import Workflow
 from bus.status import WorkflowStatus
 
@@ -37,9 +37,7 @@ def test_what_is_shown(status: str, created: float, ended: float | None, shown: 
         status=WorkflowStatus(status),
         created=at(created),
     )
-    told: list[AnyFact] = []
+    moved = None
     if ended is not None:
-        late = CommitSeen(address="demo/a/", branch="b", commit="c", at=at(ended / 2))
         moved = WorkflowMoved(address="demo/", old=None, new=row.status, at=at(ended))
-        told = [late, moved]
-    assert is_recent(row, lambda _: told, datetime.now(UTC)) == shown
+    assert has_ended_before(row, moved, datetime.now(UTC), timedelta(days=1)) != shown

@@ -123,6 +123,17 @@ def test_what_goes_on_by_itself_waits_for_nobody(workflow: Workflow) -> None:
     assert "waits for you" not in _text(tables.ps([workflow]))
 
 
+def test_lines_below_others_have_guides_and_each_takes_one_line() -> None:
+    workflow = _workflow("running", _terminal(), _terminal(cli="[x] :bug:"))
+    workflow.tasks.append(msgspec.structs.replace(workflow.tasks[0], branch="feat/\nb"))
+    lines = _text(tables.ps([workflow])).splitlines()
+    guides = [line.partition("demo")[0] for line in lines]
+    task, own = ["├── ", "└── "], ["├── ", "└── "]
+    first = [task[0], *(f"│   {guide}" for guide in own)]
+    assert guides == ["", *first, task[1], *(f"    {guide}" for guide in own)]
+    assert lines[-1].endswith(" [x] :bug:")
+
+
 def test_a_forecast_is_shown_while_tasks_run() -> None:
     pair = Forecast(branches=["feat/a", "feat/b"], files=["x", "y"])
     foreseen = "feat/a and feat/b would conflict in x, y"

@@ -88,6 +88,9 @@ def test_reading_again_is_cheap_and_a_get_changes_nothing(web: Web, repo: Path) 
     )
     assert (again.status_code, again.content) == (304, b"")
     assert web.client.get(f"/api/workflows/{name}/start").status_code == 405
+    asked = {"addresses": [name, f"{name}/no/", f"{name}/a/"], "types": ["task.status"]}
+    (moved,) = web.client.post("/api/newest", json=asked).json()["facts"]
+    assert (moved["address"], moved["new"]) == (f"{name}/a/", "pending")
     assert web.home.status(name) == "created"
 
 
