@@ -18,11 +18,22 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 if TYPE_CHECKING or __package__:
-    from actors.host import family, keyboard, program, questions, records, segments, waiting, wire
+    from actors.host import (
+        family,
+        keyboard,
+        priority,
+        program,
+        questions,
+        records,
+        segments,
+        waiting,
+        wire,
+    )
     from actors.host.clients import Client, Clients
 else:
     import family
     import keyboard
+    import priority
     import program
     import questions
     import records
@@ -67,6 +78,7 @@ class Host:
         self.told = False
         self.termed: set[family.Member] = set()
         self.leftovers: set[family.Member] = set()
+        self.lowering: priority.Lowering | None = None
         self.exit_text = b""
         self.linger_until = 0.0
 
@@ -94,6 +106,7 @@ class Host:
         self.started_at, self.started = time.time(), time.monotonic()
         self.program = program.Program()
         self.program.start(self.argv, self.mark, slave, mask, self._write_identity)
+        self.flood = priority.Flood(self.now())
         os.chdir("/")
 
     def abandon(self) -> None:
@@ -143,6 +156,8 @@ class Host:
     def run(self) -> None:
         """Serve until the program and its descendants have ended and the clients were told."""
         while not self._everyone_knows():
+            if self.lowering:
+                self.lowering.go_on()
             readable = self._wait()
             if self.wake in readable:
                 os.read(self.wake, 512)
@@ -226,6 +241,8 @@ class Host:
     def _output(self, data: bytes) -> None:
         start = self.log.end
         self.log.append(data)
+        if self.flood.wrote(len(data), self.now()):
+            self.lowering = priority.Lowering([pid for pid, _ in self.program.members()])
         for client in self.clients.by_fd.values():
             if client.follow == start and len(client.outbox) < CHUNK:
                 client.send(wire.PUSH, wire.FROM.pack(start), data)

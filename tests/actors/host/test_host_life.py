@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.host import wire
+from actors.host import priority, wire
+from actors.host.priority import FLOOD
 from actors.platform import processes
 from actors.pty import records, strays
 from actors.pty.events import Closed, Ended, KeyKnown, Output, Resized, Scope
@@ -395,3 +396,37 @@ def test_frames_survive_any_cut() -> None:
     assert found == [(wire.INPUT, b"abc"), (wire.KEY, b""), (wire.END, b"1234")]
     with pytest.raises(ValueError, match="limit"):
         wire.take(bytearray(struct.pack(">IB", 99, 1)), limit=98)
+
+
+def test_a_program_that_writes_without_a_pause_gets_a_lower_priority(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "while :; do echo as fast as can be; done")
+    identity = records.read_identity(terminal.dir)
+    assert identity is not None
+    wanted = min(19, os.nice(0) + priority.STEP)
+    with terminal.connect() as console:
+
+        def turn() -> None:
+            console.link.ask_key(b"turn")  # the kernel takes few changes a second, so it looks
+            console.next(KeyKnown, WAIT)
+
+        for pid in (identity.host_pid, identity.program_pid):
+            group = Path(f"/proc/{pid}/autogroup")
+            while os.getpriority(os.PRIO_PROCESS, pid) != wanted:
+                turn()
+            while group.exists() and group.read_text().split()[1:] != ["nice", str(wanted)]:
+                turn()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "tells"),
+    [
+        ([FLOOD] * 3, [False, False, True]),
+        ([FLOOD] * 5, [False, False, True, False, False]),
+        ([FLOOD, FLOOD, FLOOD - 1, FLOOD], [False] * 4),
+        ([100 * FLOOD, 0, 0], [False] * 3),
+    ],
+)
+def test_a_short_burst_is_no_flood(pieces: list[int], tells: list[bool]) -> None:
+    flood = priority.Flood(100.0)
+    told = [flood.wrote(size, 101.0 + at) for at, size in enumerate(pieces)]
+    assert told == tells
