@@ -1,4 +1,4 @@
-"""Merge two commits that changed different files, from their trees alone.
+"""Merge commits that changed different files, from their trees alone.
 
 Where only one side changed a file, every merge takes that side: no attribute, driver or setting
 counts. So the result is what git makes, without a program that git would have to start for it.
@@ -11,92 +11,116 @@ import re
 import pygit2
 from pygit2.enums import ObjectType
 
-Entry = tuple[bytes, bytes]
-"""The mode and the object id of one name in a tree, as git writes them."""
-_TREE = b"40000"
+Entries = dict[bytes, bytes]
+"""Each name in a tree with its whole entry, as git writes it: mode, name, object id."""
+_TREE = b"40000 "
 _OID_BYTES = 20
-_ENTRY = re.compile(rb"(\d+) ([^\0]+)\0(.{20})", re.DOTALL)
+_ENTRY = re.compile(rb"(?=\d+ ([^\0]+)\0)(\d+ [^\0]+\0.{20})", re.DOTALL)
+_ADDS, _REMOVES = 1, 2
+_MOST_KEPT = 200_000
+"""Entries of trees that are kept, some 200 bytes each."""
 
 
 class _GitsWork(Exception):
     """The trees alone do not say what the merge is."""
 
 
-def merged_apart(repo: pygit2.Repository, fork: str, onto: str, tip: str) -> str | None:
-    """Return the tree of the merge of `tip` into `onto`, or None if git has to make it.
-
-    `fork` is the only best common ancestor of both (`graph.Contents.fork`). Objects are written,
-    but not synced.
-    """
-    try:
-        trees = (bytes.fromhex(str(_commit(repo, oid).tree_id)) for oid in (fork, onto, tip))
-        return _Merging(repo).tree(*trees).hex()
-    except (_GitsWork, pygit2.GitError, KeyError, ValueError, RecursionError):
-        return None
-
-
-def _commit(repo: pygit2.Repository, oid: str) -> pygit2.Commit:
-    found = repo[oid]
-    if not isinstance(found, pygit2.Commit):
-        raise _GitsWork
-    return found
-
-
-class _Merging:
-    """One merge. It notes which side adds and which removes."""
+class Apart:
+    """Merges in one repository. Trees that were read or written are kept. For one thread."""
 
     def __init__(self, repo: pygit2.Repository) -> None:
         self._repo = repo
-        self._adds: set[int] = set()
-        self._removes: set[int] = set()
+        self._known: dict[bytes, Entries] = {}
+        self._kept = 0
+        self._sides: dict[tuple[bytes, bytes], int] = {}
 
-    def tree(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    def merge(self, fork: str, onto: str, tip: str) -> str | None:
+        """Return the tree of the merge of `tip` into `onto`, or None if git has to make it.
+
+        `fork` is the only best common ancestor of both (`graph.Contents.fork`). Objects are
+        written, but not synced.
+        """
+        try:
+            base, ours, theirs = (self._tree_of(oid) for oid in (fork, onto, tip))
+            if _ADDS | _REMOVES in (self._side(base, ours), self._side(base, theirs)):
+                return None
+            return self._merged(base, ours, theirs).hex()
+        except (_GitsWork, pygit2.GitError, KeyError, ValueError, RecursionError):
+            return None
+
+    def _tree_of(self, commit: str) -> bytes:
+        found = self._repo[commit]
+        if not isinstance(found, pygit2.Commit):
+            raise _GitsWork
+        return bytes.fromhex(str(found.tree_id))
+
+    def _side(self, base: bytes, tree: bytes) -> int:
+        """Return whether a side adds names, removes some, or both. Raises `_GitsWork`."""
+        known = self._sides.get((base, tree))
+        if known is not None:
+            return known
+        olds, news = self._entries(base), self._entries(tree)
+        found = (_ADDS if news.keys() - olds else 0) | (_REMOVES if olds.keys() - news else 0)
+        for name, new in news.items() - olds.items():
+            old = olds.get(name)
+            if old is None:
+                continue
+            if old.startswith(_TREE) != new.startswith(_TREE):
+                raise _GitsWork
+            if new.startswith(_TREE):
+                found |= self._side(old[-_OID_BYTES:], new[-_OID_BYTES:])
+        self._sides[base, tree] = found
+        return found
+
+    def _merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return the id of the merged tree. Raises `_GitsWork`."""
         olds, mine, others = (self._entries(oid) for oid in (base, ours, theirs))
-        changed = (mine.items() ^ olds.items()) | (others.items() ^ olds.items())
         merged = dict(mine)
-        for name in {name for name, _ in changed}:
-            found = self._entry(olds.get(name), mine.get(name), others.get(name))
+        for name in {name for name, _ in others.items() ^ olds.items()}:
+            old, my, other = olds.get(name), mine.get(name), others.get(name)
+            if my in (old, other):
+                found = other
+            elif old and my and other and old.startswith(_TREE):
+                parts = (entry[-_OID_BYTES:] for entry in (old, my, other))
+                found = my[:-_OID_BYTES] + self._merged(*parts)
+            else:
+                raise _GitsWork
             if found is None:
                 merged.pop(name, None)
             else:
                 merged[name] = found
         if merged == mine:
             return ours
-        return theirs if merged == others else self._written(merged)
+        made = theirs if merged == others else self._written(merged, merged.keys() != mine.keys())
+        self._sides[base, made] = self._side(base, ours) | self._side(base, theirs)
+        return made
 
-    def _entry(self, old: Entry | None, mine: Entry | None, other: Entry | None) -> Entry | None:
-        if old and mine and other and old[0] == mine[0] == other[0] == _TREE:
-            return _TREE, self.tree(old[1], mine[1], other[1])
-        if old not in (mine, other) and mine != other:
-            raise _GitsWork
-        self._note(0, old, mine)
-        self._note(1, old, other)
-        return other if mine == old else mine
-
-    def _note(self, side: int, old: Entry | None, new: Entry | None) -> None:
-        """Note what a side added or removed. Raises `_GitsWork` for what can be a rename."""
-        if old == new:
-            return
-        if old is not None and new is not None and _TREE in (old[0], new[0]):
-            raise _GitsWork
-        if old is None:
-            self._adds.add(side)
-        if new is None:
-            self._removes.add(side)
-        if side in self._adds & self._removes:
-            raise _GitsWork
-
-    def _entries(self, tree: bytes) -> dict[bytes, Entry]:
+    def _entries(self, tree: bytes) -> Entries:
+        known = self._known.get(tree)
+        if known is not None:
+            return known
         kind, data = self._repo.read(tree.hex())
-        if kind != ObjectType.TREE or len(tree) != _OID_BYTES:
+        entries = dict(_ENTRY.findall(data))
+        if kind != ObjectType.TREE or sum(map(len, entries.values())) != len(data):
             raise _GitsWork
-        return {name: (mode, oid) for mode, name, oid in _ENTRY.findall(data)}
+        return self._keep(tree, entries)
 
-    def _written(self, entries: dict[bytes, Entry]) -> bytes:
+    def _written(self, entries: Entries, has_other_names: bool) -> bytes:
         """Write a tree. Git sorts a directory as if its name ended in a slash."""
         if not entries:
             raise _GitsWork
-        ordered = sorted(entries.items(), key=lambda each: each[0] + b"/" * (each[1][0] == _TREE))
-        data = b"".join(b"%b %b\0%b" % (mode, name, oid) for name, (mode, oid) in ordered)
-        return bytes.fromhex(str(self._repo.write(ObjectType.TREE, data)))
+        if has_other_names:
+            by_name = sorted(entries.items(), key=lambda e: e[0] + b"/" * e[1].startswith(_TREE))
+            entries = dict(by_name)
+        oid = self._repo.write(ObjectType.TREE, b"".join(entries.values()))
+        tree = bytes.fromhex(str(oid))
+        self._keep(tree, entries)
+        return tree
+
+    def _keep(self, tree: bytes, entries: Entries) -> Entries:
+        self._kept += len(entries)
+        if self._kept > _MOST_KEPT:
+            self._known.clear()
+            self._kept = len(entries)
+        self._known[tree] = entries
+        return entries

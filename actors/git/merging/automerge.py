@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import pygit2
 
-from actors.git.merging.apart import merged_apart
+from actors.git.merging.apart import Apart
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.conflicts import ConflictFile, Kind, conflict_files, kind_of
 from actors.git.merging.room import room
@@ -84,6 +84,7 @@ class Automerge:
         self._repo = repo
         self._git_dir = git_dir
         self._runs_drivers = runs_drivers
+        self._apart = Apart(repo)
         self._attributes = Attributes(repo)
 
     def merge(self, onto: str, tip: str, contents: Contents | None = None) -> Merged:
@@ -94,7 +95,7 @@ class Automerge:
         `GitUnknown` if git cannot for another reason.
         """
         fork = (contents or Contents(self._repo, onto)).fork(tip)
-        tree = merged_apart(self._repo, fork, onto, tip) if fork is not None else None
+        tree = self._apart.merge(fork, onto, tip) if fork is not None else None
         if tree is not None:
             return Merged(tree, (), frozenset())
         if not is_able():

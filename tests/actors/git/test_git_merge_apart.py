@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pygit2.enums import FileMode
 
-from actors.git.merging.apart import merged_apart
+from actors.git.merging.apart import Apart
 from actors.git.merging.automerge import is_able
 from actors.git.reading.graph import Contents, descends, merge_base
 from tests.repositories import Repo
@@ -63,7 +63,7 @@ def applied(tree: Files, change: dict[str, tuple[str, str] | None]) -> Files:
 
 def apart(repo: pygit2.Repository, onto: str, tip: str) -> str | None:
     fork = Contents(repo, onto).fork(tip)
-    return merged_apart(repo, fork, onto, tip) if fork is not None else None
+    return Apart(repo).merge(fork, onto, tip) if fork is not None else None
 
 
 def gits_word(repo: pygit2.Repository, one: str, two: str) -> str | None:
@@ -87,6 +87,28 @@ def test_it_is_gits_tree_or_left_to_git(
     found = apart(bare, onto, tip)
     if found is not None:
         assert found == gits_word(bare, onto, tip)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(base=files, sides=st.lists(changes, min_size=2, max_size=6), kept=st.sampled_from([3, 200]))
+def test_many_in_a_row_are_as_each_alone(
+    bare: pygit2.Repository,
+    base: Files,
+    sides: list[dict[str, tuple[str, str] | None]],
+    kept: int,
+) -> None:
+    first = commit(bare, base)
+    tips = [commit(bare, applied(base, side), first) for side in sides]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actors.git.merging.apart._MOST_KEPT", kept)
+        together = Apart(bare)
+        onto = first
+        for tip in tips:
+            found = together.merge(first, onto, tip)
+            assert found == Apart(bare).merge(first, onto, tip)
+            if found is not None:
+                who = pygit2.Signature("A", "a@b", 1, 0)
+                onto = str(bare.create_commit(None, who, who, "x", found, [onto, tip]))
 
 
 def test_files_of_two_sides_need_no_git(repo: Repo) -> None:
