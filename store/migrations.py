@@ -201,6 +201,8 @@ VERSION = len(STEPS)
 def migrate(database: SqliteDatabase) -> None:
     """Take all missing steps in one transaction, so that a crash leaves the old schema.
 
+    A new database gets today's tables at once: then the later steps find nothing to do.
+
     Foreign keys are off meanwhile, so that a step can recreate a table. They are checked before the
     transaction ends. Raise `IntegrityError` if one is broken.
     """
@@ -208,7 +210,7 @@ def migrate(database: SqliteDatabase) -> None:
     try:
         with database.atomic("EXCLUSIVE"):
             version = database.pragma("user_version")
-            for step in STEPS[version:]:
+            for step in STEPS[version:] if version else (_create,):
                 step(database)
             if version < VERSION and database.execute_sql("PRAGMA foreign_key_check").fetchone():
                 raise IntegrityError("a foreign key is broken")

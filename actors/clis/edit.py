@@ -15,9 +15,6 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import tomlkit
-import tomlkit.exceptions
-
 Format = Literal["json", "toml"]
 _ABSENT: Final = object()
 # A string, or what JSONC adds to JSON: comments, and commas before a closing bracket. A string or a
@@ -59,7 +56,7 @@ class Document:
         table = self.root
         for at, key in enumerate(path[:-1]):
             if key not in table:
-                table[key] = tomlkit.table() if self._kind == "toml" else {}
+                table[key] = {}
             table = table[key]
             if not isinstance(table, MutableMapping):
                 raise ConfigError(f"{'.'.join(path[: at + 1])} is not a table")
@@ -100,6 +97,8 @@ class Document:
         that was set before another was removed. Raise `ConfigError` if a change is missing.
         """
         if self._kind == "toml":
+            import tomlkit
+
             text = tomlkit.dumps(self.root)
         else:
             text = json.dumps(self.root, indent=self._indent, ensure_ascii=False) + self._end
@@ -166,6 +165,8 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 def _parse(text: str, kind: Format) -> MutableMapping[str, Any]:
     if kind == "toml":
+        import tomlkit.exceptions  # takes a thirtieth of a start; few runtimes need it
+
         try:
             return tomlkit.parse(text)
         except tomlkit.exceptions.TOMLKitError as error:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-import tomlkit
 
 from bus.checked import ShownPlan
 from bus.plan import Plan
@@ -11,12 +10,16 @@ from bus.plan import Plan
 
 def shown_plan(plan: Plan) -> ShownPlan:
     """Return a plan decoded and as TOML; the text describes the same plan."""
+    import tomlkit  # takes a thirtieth of a start; few runtimes need it
+
     raw: dict[str, Any] = msgspec.to_builtins(plan)
     return ShownPlan(raw, tomlkit.dumps(_readable(raw)))
 
 
 def _readable(value: Any) -> Any:
     """Return a value whose texts of several lines are written as such."""
+    import tomlkit
+
     match value:
         case dict():
             return {key: _readable(inner) for key, inner in value.items()}

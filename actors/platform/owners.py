@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from actors.host import family
-from actors.platform.processes import end_session, is_alive, start_time
+from actors.platform.processes import command_lines, end_session, is_alive, start_time
 
 _OWNER = "callboard.owner="
 _GRACE = 2.0
@@ -51,7 +51,8 @@ def abandoned(home: str, mine: bool = False) -> list[int]:
     if not family.LINUX:
         return []
     mark = f"{_OWNER}{_id_of(home)}:"
-    return [pid for pid in family.living() if _is_abandoned(pid, mark, mine)]
+    marked = ((pid, words) for pid, words in command_lines() if mark.encode() in words)
+    return [pid for pid, words in marked if _is_abandoned(pid, words, mark, mine)]
 
 
 def end_abandoned(home: str, mine: bool = False) -> None:
@@ -83,12 +84,8 @@ def _identity_of(pid: int) -> str:
     return f"{pid}:{start_time(pid)}"
 
 
-def _is_abandoned(pid: int, mark: str, mine: bool) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return False  # it has ended
-    for word in words:
+def _is_abandoned(pid: int, words: bytes, mark: str, mine: bool) -> bool:
+    for word in words.decode("utf-8", "replace").split("\0"):
         owner, _, started = word.removeprefix(mark).partition(":")
         if word.startswith(mark) and owner.isdecimal():
             gone = (mine and word == owner_mark()) or is_alive(int(owner), started) is False

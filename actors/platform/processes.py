@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from actors.host import family
 
 KILL_PATIENCE = 3.0
 """Seconds that a process may take to end after SIGKILL, for example while the disk is busy."""
+_WORDS_BYTES = 1 << 16
 
 
 def start_time(pid: int) -> str:
@@ -24,6 +26,35 @@ def start_time(pid: int) -> str:
     if family.LINUX:
         return family.start_time(pid)
     return ps("-o", "lstart=", "-p", str(pid)).strip()
+
+
+def command_lines() -> Iterator[tuple[int, bytes]]:
+    """Yield the pid and the command line of every process, its words separated by NUL. Linux only.
+
+    Zombies and processes of the kernel have none. All processes of the machine are read, so no file
+    object is made.
+    """
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            words = _command_line(name)
+            if words:
+                yield int(name), words
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        file = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""  # it has ended
+    try:
+        parts = []
+        while part := os.read(file, _WORDS_BYTES):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
 def resident_kb(pid: int) -> int | None:

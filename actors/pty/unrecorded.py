@@ -14,6 +14,8 @@ from actors.platform import processes
 from actors.pty.records import FoundHost, Identity
 from actors.pty.spawn import HOST
 
+_HOST = os.fsencode(f"{HOST.parent.name}/{HOST.name}")
+
 END_SECONDS = 10.0
 """How long a host may take to end its program (SIGTERM, 5 s, SIGKILL) and itself."""
 
@@ -25,8 +27,8 @@ def find_hosts(place: Path) -> Iterator[FoundHost]:
     """
     if not family.LINUX:
         return
-    for pid in family.living():
-        directory = _directory(pid)
+    for pid, line in processes.command_lines():
+        directory = _directory(line)
         if directory is None or not directory.is_relative_to(place):
             continue
         identity = Identity(pid, processes.start_time(pid), 0, "", 0, "", "", 0.0)
@@ -50,14 +52,11 @@ def end_host(identity: Identity) -> bool:
     return False
 
 
-def _directory(pid: int) -> Path | None:
-    """Return where the host with this pid keeps its files; None if it is no host."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
+def _directory(command_line: bytes) -> Path | None:
+    """Return where the host with this command line keeps its files; None if it is no host."""
+    if _HOST not in command_line:
         return None
-    if not any(word.endswith(os.fsencode(f"{HOST.parent.name}/{HOST.name}")) for word in words[:6]):
-        return None
-    if b"--dir" not in words[:-1]:
+    words = command_line.split(b"\0")
+    if not any(word.endswith(_HOST) for word in words[:6]) or b"--dir" not in words[:-1]:
         return None
     return Path(os.fsdecode(words[words.index(b"--dir") + 1]))

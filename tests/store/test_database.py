@@ -68,6 +68,16 @@ def test_a_new_file_has_this_program_s_version_and_all_tables(plain: sqlite3.Con
     assert {t._meta.table_name for t in TABLES} <= tables  # noqa: SLF001
 
 
+def test_a_new_database_has_nothing_left_for_the_steps(plain: sqlite3.Connection) -> None:
+    """So a new one takes the first step only."""
+    before = plain.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    place = plain.execute("PRAGMA database_list").fetchone()[2]
+    with closing(open_database(Path(place))) as opened:
+        for step in migrations.STEPS[1:]:
+            step(opened)
+    assert plain.execute("SELECT type, name, sql FROM sqlite_master").fetchall() == before
+
+
 def test_migrating_again_changes_nothing(database: Path, plain: sqlite3.Connection) -> None:
     plain.execute("INSERT INTO meta VALUES ('k', 'v')")
     before = plain.execute("SELECT sql FROM sqlite_master").fetchall()
