@@ -98,7 +98,7 @@ class Client:
     def _exchange(self, type: str, number: str | int, frame: bytes, timeout: float | None) -> bytes:
         """Send a frame, wait for the reply to `number`, and return its result as JSON."""
         wait = self._timeout if timeout is None else timeout
-        self._socket.sndtimeo = int(wait * 1000)
+        self._socket.setsockopt(zmq.SNDTIMEO, int(wait * 1000))
         try:
             self._socket.send(frame)
         except zmq.Again:  # libzmq gives a connection up whose key was refused
