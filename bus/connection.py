@@ -107,7 +107,8 @@ def read(home: Path) -> Connection:
         raise NoRuntime(home) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise NoRuntime(home, f"connection.json cannot be read ({error})") from error
-    if not is_held(home):
+    # A runtime that starts holds the home before it removes what a killed one has left.
+    if not is_held(home) or holder(home) != str(connection.pid):
         raise NoRuntime(home, f"connection.json was left by process {connection.pid}")
     return connection
 

@@ -49,6 +49,7 @@ def recover(dry_run: bool, as_json: bool) -> None:
     from actors.command_line import recovering
 
     with recovering.connected(home()) as door:
+        unknown = recovering.unsettled(door)
         taken = []
         for step in recovering.steps(door):
             said = f"{step.what}: {step.command}"
@@ -58,7 +59,14 @@ def recover(dry_run: bool, as_json: bool) -> None:
             if outcome and not as_json:
                 say(f"  {outcome}")
             taken.append({"what": step.what, "command": step.command, "outcome": outcome})
+    for address in unknown:
+        what = f"it is not known yet whether the program of {address} runs"
+        taken.append({"what": what, "command": recovering.reason_of(address), "outcome": ""})
+        if not as_json:
+            say(f"{what}: {taken[-1]['command']}")
     if as_json:
         say_json(taken, pretty=True)
     else:
         say(f"what waits for you: {command('ps')}" if taken else "nothing was lost")
+    if unknown:
+        raise click.exceptions.Exit(1)

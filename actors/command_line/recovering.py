@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 from actors.command_line.client.daemon import ensure
 from actors.command_line.output.actions import command_for
+from bus import address as addresses
 from bus.action import Action, Do
 from bus.client import Client
 from bus.errors import Refused
-from bus.facts import TerminalExited
+from bus.facts import RuntimeStarted, TaskMoved, TerminalExited
 from bus.kinds import Ending
 from bus.requests import RuntimeInfo, TaskRetry, Why, WorkflowList, WorkflowPrepare
-from bus.rows import Task, Workflow
+from bus.rows import Task, Terminal, Workflow
 from bus.status import FINAL_WORKFLOW, TaskStatus, WorkflowStatus
 
-_QUIET_SECONDS = 1.5
-"""After so long without a fact, a runtime that has just started knows what was lost."""
 _SETTLE_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 
 
 class Step(NamedTuple):
@@ -40,16 +40,53 @@ class Step(NamedTuple):
 
 
 def connected(home: Path) -> Client:
-    """Return a client of the home's runtime, which is started if there is none, and has settled."""
-    client = Client(ensure(home).requests)
+    """Return a client of the home's runtime, which is started if there is none."""
+    return Client(ensure(home).requests)
+
+
+def unsettled(client: Client) -> list[str]:
+    """Wait until the runtime knows of each program whether it runs, for at most 30 s.
+
+    Return the addresses of the terminals of which it does not know yet.
+    """
     deadline = time.monotonic() + _SETTLE_SECONDS
-    head, since = -1, time.monotonic()
-    while time.monotonic() - since < _QUIET_SECONDS and time.monotonic() < deadline:
-        now = client.ask(RuntimeInfo()).head
-        if now != head:
-            head, since = now, time.monotonic()
-        time.sleep(0.1)
-    return client
+    began: int | None = None
+    settled: set[tuple[str, int]] = set()
+    while True:
+        began = began or _began(client)
+        left = []
+        for row in _terminals(client):
+            at = (row.address, row.incarnation)
+            if began and (at in settled or _is_settled(client, row, began)):
+                settled.add(at)
+            else:
+                left.append(row.address)
+        if (began and not left) or time.monotonic() >= deadline:
+            return left
+        time.sleep(_LOOK_SECONDS)
+
+
+def _began(client: Client) -> int | None:
+    """Return the `seq` of the fact that the runtime that serves has started, once it is told."""
+    pid = client.ask(RuntimeInfo()).pid
+    facts = client.ask(Why(address=addresses.RUNTIME)).facts
+    newest = next((fact for fact in facts if isinstance(fact, RuntimeStarted)), None)
+    return newest.seq if newest and newest.pid == pid else None
+
+
+def _terminals(client: Client) -> list[Terminal]:
+    rows = client.ask(WorkflowList())
+    going = [row for row in rows if row.status not in FINAL_WORKFLOW]
+    return [terminal for row in going for task in row.tasks for terminal in task.terminals]
+
+
+def _is_settled(client: Client, row: Terminal, began: int) -> bool:
+    """Return whether this runtime has told of the terminal's program, and decided what follows."""
+    if row.gone:
+        return not (row.shall_run and row.launch_over)
+    facts = client.ask(Why(address=row.address)).facts
+    mine = (fact for fact in facts if getattr(fact, "incarnation", None) == row.incarnation)
+    return any(fact.seq > began for fact in mine)
 
 
 def steps(client: Client) -> list[Step]:
@@ -74,14 +111,21 @@ def _of_workflow(client: Client, row: Workflow) -> Iterator[Step]:
 
 
 def _was_lost(client: Client, task: Task) -> bool:
-    """Return whether the last end of a program of this task was the loss of its host."""
-    for fact in client.ask(Why(address=task.address)).facts:
-        if isinstance(fact, TerminalExited):
-            if fact.kind == Ending.LOST:
-                return True
-            if fact.kind != Ending.NEVER_STARTED:
-                return False
-    return False
+    """Return whether a program of the task was lost, and its status follows from that.
+
+    A program that was lost after its task had failed is not the reason.
+    """
+    facts = client.ask(Why(address=task.address)).facts
+    moves = [at for at, fact in enumerate(facts) if isinstance(fact, TaskMoved)]
+    failed = moves[0] + 1 if task.status == TaskStatus.FAILED and moves else 0
+    before = next((at for at in moves if at >= failed), len(facts))
+    exits = (fact for fact in facts[failed:before] if isinstance(fact, TerminalExited))
+    return any(fact.kind == Ending.LOST for fact in exits)
+
+
+def reason_of(address: str) -> str:
+    """Return the command that says why a terminal has its status."""
+    return command_for(Action(Do.WHY, address.rstrip("/")))
 
 
 def take(client: Client, step: Step) -> str:

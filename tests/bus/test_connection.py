@@ -9,12 +9,13 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus import connection, sockets
 from bus.connection import Connection, NoRuntime
 
-SERVED = Connection(version=1, pid=7, requests="ipc://r", feed="ipc://f", token="secret")
+SERVED = Connection(version=1, pid=os.getpid(), requests="ipc://r", feed="ipc://f", token="secret")
 
 
 @pytest.fixture
@@ -102,8 +103,12 @@ def test_connection_json_is_what_the_contract_says_and_the_owner_s_alone(home: P
     path = home / "connection.json"
     assert mode(path) == 0o600
     assert json.loads(path.read_text()) == {
-        "version": 1, "pid": 7, "requests": "ipc://r", "feed": "ipc://f", "token": "secret",
-    }  # fmt: skip
+        "version": 1,
+        "pid": SERVED.pid,
+        "requests": "ipc://r",
+        "feed": "ipc://f",
+        "token": "secret",
+    }
     assert [p.name for p in home.iterdir()] == ["connection.json"]
 
 
@@ -120,8 +125,20 @@ def test_a_runtime_that_serves_is_found(home: Path) -> None:
 
 def test_a_connection_that_was_left_over_is_not_believed(home: Path) -> None:
     connection.write(home, SERVED)
+    with pytest.raises(NoRuntime, match=f"left by process {SERVED.pid}"):
+        connection.read(home)
+
+
+def test_a_connection_that_was_left_over_is_not_believed_while_another_runtime_starts(
+    home: Path,
+) -> None:
+    """It holds the home before it removes what the killed one has left."""
+    connection.write(home, msgspec.structs.replace(SERVED, pid=7))
+    fd = connection.hold(home)
+    assert fd is not None
     with pytest.raises(NoRuntime, match="left by process 7"):
         connection.read(home)
+    os.close(fd)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no json", '{"version":1}', "\x00", "[1]"])

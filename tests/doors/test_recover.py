@@ -45,6 +45,17 @@ def test_what_was_lost_with_the_machine_is_named_and_started_again(
     assert home.ok("recover") == "nothing was lost\n"
 
 
+def test_a_program_that_was_lost_after_its_task_had_failed_is_not_named(
+    acting: Acting, repo: Path
+) -> None:
+    """A program may need some time to end."""
+    ignores = "$ trap '' TERM HUP INT; git commit -q --allow-empty -m 'no #fail'; sleep 60\n"
+    acting.begin(plan_text(repo, {"a": [coder(ignores)]}))
+    acting.until(lambda row: task(row, "a")["status"] == "failed")
+    machine_goes_down(acting.home)
+    assert acting.home.ok("recover") == "nothing was lost\n"
+
+
 def test_a_workflow_that_was_lost_before_its_start_is_prepared_again(
     acting: Acting, repo: Path
 ) -> None:
@@ -53,6 +64,7 @@ def test_a_workflow_that_was_lost_before_its_start_is_prepared_again(
     path.write_text(plan_text(repo, {"a": [done("a")]}))
     home.ok("submit", str(path))
     home.ok("prepare", "demo")
+    acting.status("ready")  # before, nothing is lost: the preparation goes on
     machine_goes_down(home)
     assert home.command("prepare", "demo") in home.ok("recover")
     acting.status("ready")
