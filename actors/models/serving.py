@@ -181,15 +181,24 @@ class Connection:
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in answer.headers}
         reading = Reading(headers.get("content-type", "")) if asks_model(path) else None
         beginning = bytearray()
-        passed = [(k, v) for k, v in answer.headers if k not in _hop_by_hop(answer.headers)]
+        hop_by_hop = _hop_by_hop(answer.headers)
+        passed = [(k, v) for k, v in answer.headers if k not in hop_by_hop]
+
+        def read(piece: bytes) -> None:
+            nonlocal beginning
+            if answer.status >= 400:
+                beginning.extend(piece[: _ERROR_BODY - len(beginning)])
+            elif reading is not None:
+                reading.feed(piece)
+
         try:
-            await self._say(h11.Response(status_code=answer.status, headers=passed))
+            head = h11.Response(status_code=answer.status, headers=passed)
+            piece = answer.at_hand()
+            await self._say(head, *([h11.Data(data=piece)] if piece else []))
+            read(piece)
             async for piece in answer.body():
                 await self._say(h11.Data(data=piece))
-                if answer.status >= 400:
-                    beginning += piece[: _ERROR_BODY - len(beginning)]
-                elif reading is not None:
-                    reading.feed(piece)
+                read(piece)
             await self._say(h11.EndOfMessage())
         except (h11.RemoteProtocolError, OSError, TimeoutError):
             self._writer.transport.abort()  # a cut answer must not look like a whole one

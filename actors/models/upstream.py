@@ -61,12 +61,16 @@ class _Line:
         self.heard = False
         """Whether the server has said anything since the last request."""
 
+    async def hear(self) -> None:
+        """Take what the server says next. Raise `TimeoutError`."""
+        async with asyncio.timeout(SILENCE_SECONDS):
+            data = await self.reader.read(_PIECE)
+        self.heard = self.heard or bool(data)
+        self.spoken.receive_data(data)
+
     async def next_event(self) -> _Said:
         while (event := self.spoken.next_event()) is h11.NEED_DATA:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                data = await self.reader.read(_PIECE)
-            self.heard = self.heard or bool(data)
-            self.spoken.receive_data(data)
+            await self.hear()
         return event
 
     @property
@@ -84,18 +88,25 @@ class Answer:
         self._line = line
         self.status = head.status_code
         self.headers: Headers = list(head.headers)
+        self._over = False
+
+    def at_hand(self) -> bytes:
+        """Return what of the body has come already. Raise `h11.RemoteProtocolError`."""
+        pieces = []
+        while isinstance(event := self._line.spoken.next_event(), h11.Data):
+            pieces.append(event.data)
+        self._over = event is not h11.NEED_DATA
+        return b"".join(pieces)
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the pieces of the body as they come.
 
         Raise `h11.RemoteProtocolError`, `OSError` or `TimeoutError` if it is cut.
         """
-        while True:
-            event = await self._line.next_event()
-            if isinstance(event, h11.Data):
-                yield bytes(event.data)
-            else:
-                return
+        while not self._over:
+            await self._line.hear()
+            if piece := self.at_hand():
+                yield piece
 
     def close(self) -> None:
         """Keep the connection if the answer was read to its end, else close it."""
@@ -129,10 +140,15 @@ class Pool:
         self, origin: Origin, line: _Line, request: h11.Request, body: bytes
     ) -> Answer:
         try:
-            events = (request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage())
-            for each in events:  # not joined: a body of megabytes would be copied
-                if piece := line.spoken.send(each):
-                    line.writer.write(piece)
+            head, data = line.spoken.send(request) or b"", b""
+            if body:
+                data = line.spoken.send(h11.Data(data=body)) or b""
+            data += line.spoken.send(h11.EndOfMessage()) or b""
+            if len(data) < _PIECE:
+                line.writer.write(head + data)
+            else:  # which would be copied
+                line.writer.write(head)
+                line.writer.write(data)
             async with asyncio.timeout(SILENCE_SECONDS):
                 await line.writer.drain()
             while True:
