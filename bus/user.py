@@ -41,4 +41,4 @@ def config_path(name: str) -> Path | None:
     """
     base = os.environ.get("XDG_CONFIG_HOME", "")
     place = base if base.startswith("/") else "~/.config"
-    return file_of_user(Path(place) / "callboard" / name)
+    return file_of_user(f"{place}/callboard/{name}")

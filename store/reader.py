@@ -328,10 +328,7 @@ class Reader:
         return [self._sound(decode_fact, bytes(body)) for (body,) in found]
 
     def last(self, address: str, types: Collection[str], among: int) -> bytes | None:
-        """Return the newest fact of exactly `address` with one of the types as JSON, or None.
-
-        Only the newest `among` facts of the address are looked at.
-        """
+        """Return the JSON of the newest of `among` facts of `address` that has one of the types."""
         where = "workflow = ? AND address = ? ORDER BY seq DESC LIMIT ?"
         values = (address.partition("/")[0], address, among)
         found = self._sql(f"SELECT seq, body FROM fact WHERE {where}", *values)

@@ -8,7 +8,6 @@ Each terminal has its own config home, so two terminals of one CLI can use two p
 time. The user's own files are only read. This module does not start the program.
 """
 
-import fnmatch
 import os
 import re
 import subprocess
@@ -26,6 +25,7 @@ from actors.clis.providers import Provider
 from actors.git.running.places import Within
 from actors.git.users import settings
 from actors.platform import disk
+from bus.environment import is_one_of
 from bus.user import file_of_user
 
 _MARK: Final = ".callboard-home"
@@ -173,8 +173,7 @@ def environment(
     env = {
         name: value
         for name, value in user_env.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in names)
-        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in profile.unset)
+        if is_one_of(name, names) and not is_one_of(name, profile.unset)
     }
     env["TERM"] = "xterm-256color"
     env["COLORTERM"] = "truecolor"

@@ -22,11 +22,16 @@ def open_regular(path: Path | str, *, follow: bool = True) -> int:
     A FIFO, a device or a directory is refused with `OSError` (EINVAL) and does not block.
     `follow` takes a symbolic link.
     """
+    return _open(path, follow)[0]
+
+
+def _open(path: Path | str, follow: bool) -> tuple[int, os.stat_result]:
     fd = os.open(path, _FLAGS if follow else _FLAGS | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return fd
+    return fd, found
 
 
 def read_bounded(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
@@ -39,17 +44,21 @@ def read_bounded(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
 
 def read_open(path: Path | str, limit: int, *, follow: bool = True) -> tuple[bytes, int]:
     """Return the content of a regular file, and its mode. Raise as `read_bounded` does."""
-    fd = open_regular(path, follow=follow)
+    fd, found = _open(path, follow)
+    parts, left = [], limit + 1
+    # One more than the file has, to see its end. The files of /proc say that they have 0.
+    piece = min(found.st_size + 1, _PIECE) if found.st_size else _PIECE
     try:
-        mode, parts, left = os.fstat(fd).st_mode, [], limit + 1
-        while left > 0 and (part := os.read(fd, min(left, _PIECE))):
+        while left > 0 and (part := os.read(fd, min(left, piece))):
             parts.append(part)
             left -= len(part)
+            if len(part) <= found.st_size < piece:
+                break
     finally:
         os.close(fd)
     if left <= 0:
         raise OSError(errno.EFBIG, f"more than {limit} bytes", str(path))
-    return b"".join(parts), mode
+    return b"".join(parts), found.st_mode
 
 
 def read_line(path: Path | str) -> str:

@@ -24,7 +24,7 @@ class Paths(msgspec.Struct):
 
     def terminal_dir(self, address: str, incarnation: int) -> Path:
         """Return the directory in which the host of one incarnation keeps its files."""
-        return self.home / "terminals" / address.strip("/") / str(incarnation)
+        return Path(f"{self.home}/terminals/{address.strip('/')}/{incarnation}")
 
     def unseen(self, fenced: bool) -> tuple[str, ...] | None:
         """Return what our git must not see in the worktree of an agent; None without a sandbox."""

@@ -35,20 +35,34 @@ class Looks:
         self._life.forget()
         self._cost = 0.0
         self._end = -1
+        self._seen: tuple[int | None, tuple[int, int], Judgement] | None = None
         self._watching = False
 
     def judge(self, before: int | None, ms: int) -> tuple[Judgement, int]:
         """Return the newest screen, and for how many milliseconds it has shown nothing new.
 
-        The program has written nothing for `ms` milliseconds; `before` is as in `Port.judge`.
+        The program has written nothing for `ms` milliseconds; `before` is as in `Port.judge`. The
+        last judgement is returned again if there was no output since: a host reports a silence at
+        several times, and all at once after an adoption.
         """
         begun = time.monotonic()
-        seen = self._port.judge(before=before)
+        seen = self._seen_before(before)
+        if seen is None:
+            seen = self._port.judge(before=before)
+            self._seen = (before, self._port.size, seen)
         self._cost = time.monotonic() - begun
         self._end = seen.end
         now = clock.awake()
         self._life.see(seen.text, now)
         return seen, max(ms, int(self._life.still(now) * 1000))
+
+    def _seen_before(self, before: int | None) -> Judgement | None:
+        """Return the last judgement if another one would be the same, else None."""
+        if self._seen is None:
+            return None
+        known, size, seen = self._seen
+        same = (known, size) == (before, self._port.size) and seen.readable
+        return seen if same and output.size(self._port.directory) == seen.end else None
 
     # ---- while it moves --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ log = logging.getLogger("callboard.switch")
 
 
 def _directory(stage: Stage, terminal: str, incarnation: int) -> Path:
-    return stage.paths.home / "switched" / terminal.strip("/") / str(incarnation)
+    return Path(f"{stage.paths.home}/switched/{terminal.strip('/')}/{incarnation}")
 
 
 def write(

@@ -32,7 +32,7 @@ from actors.watcher.judging import Judging, NotYet
 from actors.watcher.places import identity_of, is_rebasing, worktree_name
 from actors.watcher.signals import Deaf, LookAgain, Moved, Reconcile
 from actors.watcher.target import Target
-from actors.watcher.watches import Watches
+from actors.watcher.watches import News, Watches
 from bus.commit_words import Meaning, parse
 from bus.facts import CommitSeen, CommitWaits, RefRewritten
 from bus.kinds import RefChange
@@ -87,7 +87,6 @@ class Watcher(CompanyActor):
         self._repo = opened(git_dir)
         self._scanner = RefScanner(git_dir)
         self._cursors = reader.cursors(self._workflow)
-        self._heard.open(git_dir)
         self._period = self._watches.listen(git_dir, self, self._changed)
         self._git_dir = git_dir
         self._identity = identity_of(git_dir)
@@ -110,11 +109,11 @@ class Watcher(CompanyActor):
             self._watches.leave(self._git_dir, self)
             self._git_dir = ""
 
-    def _changed(self, names: set[str] | None) -> None:
+    def _changed(self, news: News | None) -> None:
         """Wake the actor if a branch of this workflow may have changed. In the loop's thread."""
-        if names is None:
+        if news is None:
             self.stage.timers.notify(self.address, Deaf())
-        elif self._heard.add(names):
+        elif self._heard.add(news):
             self.stage.timers.notify(self.address, Moved())
 
     @handles(Look)

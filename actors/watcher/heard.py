@@ -2,12 +2,11 @@
 
 import os
 import threading
-from contextlib import suppress
 from pathlib import Path
 
-from actors.git.running.names import read_name
 from actors.git.watching.directories import ANYTHING
 from actors.watcher.commits import Branch
+from actors.watcher.watches import News
 
 
 class Heard:
@@ -18,45 +17,34 @@ class Heard:
         self._lock = threading.Lock()
         self._names: set[str] = set()
         self._wanted: frozenset[str] | None = None
-        self._git_dir = ""
         self._below = os.path.realpath(worktrees) + os.sep
         self._ours: set[str] = set()
         """Worktrees that were below `worktrees` when something in their registration changed."""
 
-    def open(self, git_dir: str) -> None:
-        """Say which repository is watched, before the first `add`."""
-        self._git_dir = git_dir
-
-    def add(self, names: set[str]) -> bool:
+    def add(self, news: News) -> bool:
         """Note the names if one of them is wanted; return whether the watcher must be told."""
         with self._lock:
-            if not self._concerns(names):
+            if not self._concerns(news):
                 return False
             first = not self._names
-            self._names |= names
+            self._names |= news.keys()
             return first
 
-    def _concerns(self, names: set[str]) -> bool:
+    def _concerns(self, news: News) -> bool:
         wanted = self._wanted
-        if wanted is None or not wanted.isdisjoint(names):
+        if wanted is None or not wanted.isdisjoint(news):
             return True
-        return any(name == ANYTHING or self._is_ours(name) for name in names)
+        return ANYTHING in news or any(self._is_ours(*each) for each in news.items())
 
-    def _is_ours(self, name: str) -> bool:
+    def _is_ours(self, name: str, place: str) -> bool:
         """Whether a name, `worktrees/NAME`, is of a worktree of this workflow.
 
         A hundred workflows on one repository make three hundred worktrees, and each is a concern of
-        one. A registration that cannot be read is being made, which changes it once more, or is
+        one. A registration without a place is being made, which changes it once more, or is
         removed.
         """
-        if name.startswith("refs/"):
-            return False
-        if name not in self._ours:
-            admin = Path(self._git_dir, name)
-            with suppress(OSError):
-                place = admin / read_name(admin / "gitdir")
-                if os.path.realpath(place).startswith(self._below):
-                    self._ours.add(name)
+        if place.startswith(self._below):
+            self._ours.add(name)
         return name in self._ours
 
     def take(self) -> set[str]:

@@ -12,10 +12,10 @@ def worktree_name(branch: Branch) -> str | None:
     It is read from the worktree each time, because git reuses names.
     """
     try:
-        text = read_name(Path(branch.worktree, ".git"))
+        text = read_name(f"{branch.worktree}/.git")
     except OSError:
         return None
-    return Path(text.removeprefix("gitdir: ")).name or None
+    return text.removeprefix("gitdir: ").rstrip("/").rpartition("/")[2] or None
 
 
 def identity_of(git_dir: str) -> tuple[int, int]:

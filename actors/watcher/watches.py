@@ -5,18 +5,25 @@ wakes only the workflow whose branch it moved.
 """
 
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
+from actors.git.running.names import read_name
 from actors.git.watching.watch import RefWatch, open_watch
 from actors.platform.loop import EventLoop
 
 log = logging.getLogger("callboard.watcher")
 
-Told = Callable[[set[str] | None], None]
-"""Called in the loop's thread with the names that `RefWatch.drain` returns.
+News = Mapping[str, str]
+"""The names that `RefWatch.drain` returns, and for a worktree's (`worktrees/NAME`) the real path of
+its `.git`; "" for others, and if it cannot be read."""
+
+Told = Callable[[News | None], None]
+"""Called in the loop's thread with what may have changed.
 
 None means that the watch failed and reports nothing more; the listener must listen again.
 """
@@ -69,20 +76,31 @@ class Watches:
 
     def _drain(self, git_dir: str, shared: _Shared) -> None:
         try:
-            names: set[str] | None = shared.watch.drain()
+            news: News | None = {name: place_of(git_dir, name) for name in shared.watch.drain()}
         except OSError as error:
             log.warning("%s is watched no more: %s", git_dir, error)
-            names = None
+            news = None
             with self._lock:
                 if self._shared.get(git_dir) is shared:
                     del self._shared[git_dir]
             self._end(shared)
-        if names is None or names:
+        if news is None or news:
             for told in shared.listeners.values():
-                told(names)
+                told(news)
 
     def _end(self, shared: _Shared) -> None:
         fd = shared.watch.fileno()
         if fd is not None:
             self._loop.unwatch(fd)
         shared.watch.close()
+
+
+def place_of(git_dir: str, name: str) -> str:
+    """Return the place of a name in `News`. It is read once for all listeners."""
+    if not name.startswith("worktrees/"):
+        return ""
+    admin = Path(git_dir, name)
+    try:
+        return os.path.realpath(admin / read_name(admin / "gitdir"))
+    except OSError:
+        return ""

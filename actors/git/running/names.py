@@ -25,6 +25,6 @@ def shown(text: str) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def read_name(path: Path) -> str:
+def read_name(path: Path | str) -> str:
     """Read a file of git's that holds one path or name. Raise `OSError`."""
     return read_line(path)

@@ -15,10 +15,10 @@ import pytest
 from actors.git.reading.refs import RefScanner
 from actors.git.watching.directories import ANYTHING
 from actors.platform.loop import EventLoop
-from actors.watcher.watches import Watches
+from actors.watcher.watches import News, Watches
 
 WAIT = 30.0
-Heard = queue.SimpleQueue[set[str] | None]
+Heard = queue.SimpleQueue[News | None]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def commit_to(git_dir: str, branch: str) -> None:
     git("-C", git_dir, "update-ref", f"refs/heads/{branch}", made.strip())
 
 
-def until(heard: Heard, name: str) -> list[set[str] | None]:
+def until(heard: Heard, name: str) -> list[News | None]:
     seen = []
     while True:
         seen.append(heard.get(timeout=WAIT))
@@ -72,7 +72,7 @@ def test_all_who_listen_hear_the_name_of_what_moved(loop: EventLoop, git_dir: st
     commit_to(git_dir, "a")
     for heard in (one, two):
         for names in until(heard, "refs/heads/a"):
-            assert names == {"refs/heads/a"}
+            assert names == {"refs/heads/a": ""}
 
 
 def test_there_is_one_handle_however_many_listen(loop: EventLoop, git_dir: str) -> None:
