@@ -1,7 +1,8 @@
 """A repository of 100,000 files with ten tasks: worktrees, tidying, and a commit meanwhile.
 
 The references are `git worktree add` and `git worktree remove`, ten times each, in a clone of the
-same files. Each begins after a `sync`, because what others left to be written slows it down.
+same files. Each begins after a `sync`, because what others left to be written slows it down. The
+commits go on beside them, too: each is synced, and that slows down whoever writes to the same disk.
 """
 
 import os
@@ -78,11 +79,10 @@ class Teller(threading.Thread):
             self.taken.append(told(self._branch, subscriber))
         subscriber.close()
 
-    def end(self) -> list[float]:
-        """Stop; return what was taken."""
+    def end(self) -> None:
+        """Stop."""
         self._over.set()
         self.join()
-        return self.taken
 
 
 def until(office: Office, id: str, status: WorkflowStatus) -> None:
@@ -125,15 +125,17 @@ def run(at: Path, quick: bool) -> list[Row]:
         git(at, "clone", "-q", str(office.repo), str(reference))
         prepare(office, "beside", 1)
         teller = Teller(office, Path(office.git_dir), "refs/heads/beside/t0")
+        teller.start()
         os.sync()
         add = bare_add(reference, at / "one")
         os.sync()
-        teller.start()
+        before = len(teller.taken)
         prepared = prepare(office, "large", TASKS)
         gone = tidied(office, "large")
-        commits = teller.end()
+        commits = teller.taken[before:]
         os.sync()
         remove = bare_remove(reference, at / "one")
+        teller.end()
     p50, p90 = percentile(commits, 0.5), percentile(commits, 0.9)
     many = f"{TASKS} worktrees of {files:,} files"
     told_row = Row(

@@ -34,7 +34,7 @@ from actors.git.running.durable import settle
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import opened
 from actors.git.running.names import read_name
-from actors.git.running.places import Within
+from actors.git.running.places import Within, may_be
 from actors.git.running.stale import release
 from actors.git.trees import branches, torn
 from actors.git.trees.pins import Pin, pin
@@ -182,12 +182,17 @@ def guard(git_dir: str, home: str, path: str) -> None:
 def registered(git_dir: str, path: str) -> str | None:
     """Return the name under which the worktree at `path` is registered; None if it is not.
 
-    Hundreds may be registered, and git names one after the last part of its path. Those of other
-    names are looked at only if the path is there: somebody may have moved one to it.
+    Hundreds may be registered, and git names one after the last part of its path. The one that the
+    worktree's `.git` names is looked at first. Those of other names are looked at only if the path
+    is there: somebody may have moved one to it.
     """
     wanted = Path(path).resolve() / ".git"
     names = worktree_names(git_dir)
-    likely = [name for name in names if Path(path).name.lstrip(".") in name]
+    said = ""
+    with contextlib.suppress(OSError):
+        said = read_name(wanted).rpartition("/")[2]
+    base = Path(path).name.lstrip(".")
+    likely = sorted((name for name in names if base in name), key=lambda name: name != said)
     found = next((name for name in likely if _is_at(git_dir, name, path, wanted)), None)
     if found is None and os.path.lexists(path):
         found = next((name for name in names if _is_at(git_dir, name, path, wanted)), None)
@@ -195,13 +200,16 @@ def registered(git_dir: str, path: str) -> str | None:
 
 
 def _is_at(git_dir: str, name: str, path: str, wanted: Path) -> bool:
-    admin = Path(git_dir, "worktrees", name)
+    admin = f"{git_dir}/worktrees/{name}"
     try:
-        text = read_name(admin / "gitdir")
+        text = read_name(f"{admin}/gitdir")
     except (FileNotFoundError, NotADirectoryError):
         return False  # just removed
     ends = (Path(path).name, wanted.parent.name)
-    return text.rpartition("/")[0].endswith(ends) and (admin / text).resolve() == wanted
+    if not text.rpartition("/")[0].endswith(ends):
+        return False
+    found = Path(admin, text)
+    return may_be(found, path) and found.resolve() == wanted
 
 
 def make(

@@ -10,7 +10,7 @@ from actors.git.landing.land import Landed, TargetLocked, land
 from actors.git.landing.tested import Tree, checkout_tree
 from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
 from actors.git.running.errors import RepositoryError, Rule
-from actors.git.running.places import explicit, main_workdir, place_within
+from actors.git.running.places import explicit, main_workdir, may_be, place_within
 from actors.git.trees.pins import pin
 from actors.git.trees.worktrees import Worktree, add, remove
 from actors.git.users.repository import survey
@@ -180,3 +180,22 @@ def test_a_core_worktree_that_an_agent_sets_stops_nothing(
     assert again == Worktree(path=str(path), name=task.name, branch="task", base=base, tip=tip)
     remove(repo.git_dir, str(home), str(path), merged_into=merged.result, pin_as="demo/task")
     assert not path.exists()
+
+
+def test_a_registration_may_be_of_a_worktree_unless_it_names_another_directory(
+    tmp_path: Path,
+) -> None:
+    here, other, link = tmp_path / "here", tmp_path / "other", tmp_path / "link"
+    here.mkdir()
+    other.mkdir()
+    link.symlink_to(here)
+    assert may_be(here / ".git", here)
+    assert may_be(link / ".git", here)
+    assert may_be(other / ".." / "here" / ".git", link)
+    assert not may_be(other / ".git", here)
+    assert not may_be(tmp_path / "gone" / ".git", here)
+    assert not may_be(other / ".git", tmp_path / "gone")
+    assert may_be(tmp_path / "gone" / ".git", tmp_path / "gone")
+    looped = tmp_path / "looped"
+    looped.symlink_to(looped)
+    assert may_be(other / ".git", looped)  # unknown
