@@ -4,12 +4,13 @@ The command that the shell tool runs is the text after `RUN: ` in the user's tur
 own; `CALL: NAME` (or `NAMESPACE.NAME`) calls that tool instead, without arguments. With `--fail` no
 turn is answered: `401`, `429`, `500` (any status) refuses it, `cut` ends its stream in the middle.
 
-Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks"}`; `texts` are
-the texts of the user's last turn as they arrived, `marks` the words `mark-…` anywhere in the
-request. In a test: `with FakeModel("true") as model: … model.url …
-model.wait_for(lambda r: r["step"] == "tool")`. In a network namespace, or by hand:
-`python tests/fake_model.py --command 'touch x'`, which prints its address, then each request, as
-one line of JSON each.
+Every request is logged: `{"path", "key", "model", "texts", "tools", "step", "marks", "calls",
+"older"}`; `texts` are the texts of the user's last turn as they arrived, `marks` the words `mark-…`
+anywhere in the request, `older` those that also stand elsewhere than in `texts`, `calls` the number
+of its calls of tools. In a test:
+`with FakeModel("true") as model: … model.url … model.wait_for(lambda r: r["step"] == "tool")`.
+In a network namespace, or by hand: `python tests/fake_model.py --command 'touch x'`, which prints
+its address, then each request, as one line of JSON each.
 
 Used as a proxy (`HTTPS_PROXY`), it is every host of the network, with a certificate of its own that
 the program must be told not to check, and gives out new tokens where a login is refreshed.
@@ -57,6 +58,7 @@ LOGINS: Json = {
     "/tokeninfo": {"email": "t@example.org", "scope": "x", "expires_in": 36000},
     ":loadCodeAssist": {"currentTier": {"id": "standard-tier"}, "cloudaicompanionProject": "p"},
 }
+CALLS = r'"(?:tool_use|tool_calls|function_call|functionCall)"'
 ERRORS = {
     401: ("authentication_error", "UNAUTHENTICATED"),
     429: ("rate_limit_error", "RESOURCE_EXHAUSTED"),
@@ -91,6 +93,9 @@ class _Handler(Handler):
         request |= {"host": self.host} if self.host else {}
         if turn:
             request["marks"] = sorted(set(re.findall(r"mark-[a-z-]+[a-z]", raw)))
+            request["calls"] = len(re.findall(CALLS, raw))
+            now = "\n".join(turn.texts)
+            request["older"] = [m for m in request["marks"] if raw.count(m) > now.count(m)]
         return request
 
     def send_stream(self, events: Iterator[Json], done: bool) -> None:

@@ -58,6 +58,8 @@ def test_anthropic(stream: bool) -> None:
             "tools": ["Bash"],
             "step": "tool",
             "marks": [],
+            "calls": 0,
+            "older": [],
         }
 
 

@@ -19,7 +19,7 @@ from actors.clis.keys import ARROWS, Write, hand_in, harmless, keys_for_choice, 
 from actors.clis.limits import Limit, find_limit
 from actors.clis.obstacle import Obstacle, find_obstacle
 from actors.clis.profile import Profile
-from actors.clis.recognise import Prompt, find_prompt, is_busy, is_ready, turn_began
+from actors.clis.recognise import Prompt, asked_in_prose, find_prompt, is_busy, is_ready, turn_began
 from actors.clis.screen import Screen, ScreenReader, render
 from actors.pty import output
 
@@ -56,7 +56,7 @@ class Judgement(msgspec.Struct, frozen=True):
     """What a screen shows, as read by `recognise`, `limits` and `obstacle` of `actors.clis`.
 
     `text` is the screen's lines without empty ones at its start and end. `end` is the offset up to
-    which the output was rendered.
+    which the output was rendered. `question` is one that the newest turn ends a line with.
     """
 
     text: str
@@ -67,6 +67,7 @@ class Judgement(msgspec.Struct, frozen=True):
     prompt: Prompt | None
     obstacle: Obstacle | None = None
     limit: Limit | None = None
+    question: str = ""
 
     @property
     def readable(self) -> bool:
@@ -177,6 +178,7 @@ def judge(
         prompt=find_prompt(profile, screen),
         obstacle=find_obstacle(screen),
         limit=limit,
+        question=asked_in_prose(profile, screen),
     )
 
 

@@ -31,6 +31,7 @@ _PAGER: Final = re.compile(
 )
 _VIM: Final = re.compile(
     r'\A-- (?:INSERT|REPLACE|VISUAL)\b.*|\A".+" (?:\[[^\]]+\] ?)?\d+(?:L|,| lines?)\b.*'
+    r'|\A".+" \[New(?: File)?\]\s*\Z'
 )
 _NANO: Final = re.compile(r"\^G\s+(?:Get )?Help\b")
 _TILDES: Final = 3

@@ -27,6 +27,9 @@ _SPELLED_YES_NO: Final = re.compile(
     r"\((?P<yes>y)\)es\s*/\s*\((?P<no>n)\)o\b[^\n]*\Z", re.IGNORECASE
 )
 _PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
+_QUESTION: Final = re.compile(r"^\W*(\w[^\n]* [^\n]*\?)[\"')\s│┃]*$", re.MULTILINE)
+QUESTION_LENGTH: Final = 200
+"""How much is shown of a question in prose, in characters."""
 ENTER_LABEL: Final = "Enter"
 
 
@@ -121,6 +124,19 @@ def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
         return False
     pattern = re.compile(evidence, re.MULTILINE)
     return pattern.findall(after.text) != pattern.findall(before.text)
+
+
+def asked_in_prose(profile: Profile, screen: Screen) -> str:
+    """Return the last question that the newest turn ends a line with, on one line; else "".
+
+    A profile without `submit.evidence` does not say where the turn begins, and nothing is found.
+    """
+    evidence = profile.submit.evidence
+    signs = list(re.finditer(evidence, screen.text, re.MULTILINE)) if evidence else []
+    if not signs:
+        return ""
+    found = _QUESTION.findall(screen.text[signs[-1].start() :])
+    return " ".join(found[-1].split())[:QUESTION_LENGTH] if found else ""
 
 
 def choices_of(profile: Profile, screen: Screen, rule: PromptRule | None) -> list[str]:

@@ -348,7 +348,7 @@ class TerminalActor(Hosted):
                 self.look(Look())
             case Timer.READY if not self.row.launch_over:
                 self._heed(self._launch.not_ready(self.judge()))
-            case Timer.QUIET:
+            case Timer.QUIET | Timer.VERSION:
                 self._look_at_screen(QUIET_MS)
             case Timer.LOOK if self._looks.is_due():
                 self._look_at_screen(0)

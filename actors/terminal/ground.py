@@ -11,10 +11,12 @@ from actors.clis.profile import Profile
 from actors.platform import loop
 from actors.pty.window import COLUMNS, ROWS
 from actors.system.stage import CompanyActor, Stage
+from actors.terminal import port
 from actors.terminal.port import Due, Timer
 from actors.terminal.prepare import profile_for, unverified_version
 from actors.terminal.screens import Screens
 from bus import address as addresses
+from bus import clock
 from bus.facts import Fact
 from bus.kinds import Role
 from bus.messages import Look
@@ -46,6 +48,7 @@ class Ground(CompanyActor):
             address, stage.workers.screens, lambda seconds: self.after(Timer.SCREEN, seconds)
         )
         self._timers: dict[Timer, loop.Timer] = {}
+        self._version_asked: tuple[str | None, float] | None = None
 
     def on_start(self) -> None:
         """Read the row."""
@@ -87,10 +90,18 @@ class Ground(CompanyActor):
         """The profile of the terminal's CLI. Raise `LaunchRefused` if there is none."""
         return profile_for(self.plan, self.row.cli)
 
-    @cached_property
+    @property
     def unverified(self) -> str | None:
-        """The version of the program, if the profile was not verified with it; else None."""
-        return unverified_version(self.stage, self.plan, self.profile)
+        """The version of the program, if the profile was not verified with it; else None.
+
+        It is "" if it is unknown, as on a busy machine that could not say it in time. Then it is
+        asked again, once in `VERSION_SECONDS`.
+        """
+        asked = self._version_asked
+        if asked is None or (asked[0] == "" and clock.awake() - asked[1] >= port.VERSION_SECONDS):
+            version = unverified_version(self.stage, self.plan, self.profile)
+            asked = self._version_asked = version, clock.awake()
+        return asked[0]
 
     def read_again(self) -> None:
         """Forget the window's size and what was read of the plan for this terminal.
@@ -98,8 +109,9 @@ class Ground(CompanyActor):
         Another incarnation may run another program.
         """
         self.size = (ROWS, COLUMNS)
-        for name in ("plan", "asked", "profile", "unverified"):
+        for name in ("plan", "asked", "profile"):
             self.__dict__.pop(name, None)
+        self._version_asked = None
 
     @property
     def auto_confirm(self) -> AutoConfirm:

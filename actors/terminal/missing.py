@@ -20,6 +20,8 @@ from bus.commit_words import Malformed, parse
 SHOWN: Final = 8
 """How many files, commits or branches are named."""
 
+NOTHING: Final = "Nothing was changed and nothing was committed."
+
 UNKNOWN: Final = "It is not known what is missing."
 
 _ANY_MARK: Final = re.compile(r"#(?:done|review|fail)\b", re.IGNORECASE)
@@ -58,10 +60,11 @@ def missing(place: Place) -> str:
     git_dir = place.within.git_dir if place.within is not None else place.worktree
     try:
         with as_submitted(git_dir, place.settings, place.worktree) as idle:
-            found = list(_findings(place, idle))
+            own = list(_findings(place, idle)) or [NOTHING]
+            around = [*_elsewhere(place), *_identity(place)]
     except (GitFailed, OSError) as error:
         return f"{UNKNOWN} ({error})"
-    return " ".join(found) or "Nothing was changed and nothing was committed."
+    return " ".join([*own, *around])
 
 
 def _findings(place: Place, idle: frozenset[str]) -> Iterator[str]:
@@ -70,8 +73,6 @@ def _findings(place: Place, idle: frozenset[str]) -> Iterator[str]:
     yield from _emptiness(place)
     yield from _changes(place, idle)
     yield from _stashes(place)
-    yield from _elsewhere(place)
-    yield from _identity(place)
 
 
 def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,)) -> list[str]:
@@ -144,16 +145,20 @@ def _stashes(place: Place) -> Iterator[str]:
 
 
 def _elsewhere(place: Place) -> Iterator[str]:
-    """Report new commits that neither belong to another task nor were landed by a workflow."""
-    heads = _lines(
-        place, "for-each-ref", "--format=%(refname:short)%00%(committerdate:unix)", HEADS
-    )
+    """Report new commits that neither belong to another task nor were landed by a workflow.
+
+    Those on a branch that another linked worktree has checked out are of whoever works there.
+    """
+    wanted = "%(refname:short)%00%(committerdate:unix)%00%(worktreepath)"
+    heads = _lines(place, "for-each-ref", f"--format={wanted}", HEADS)
+    main = "".join(_lines(place, "worktree", "list", "--porcelain")[:1]).removeprefix("worktree ")
     head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
     known = {place.branch, head.removeprefix(HEADS), *place.others}
     newer = []
     for line in heads:
-        name, _, when = line.partition("\0")
-        if name not in known and int(when or 0) >= place.second and _is_ahead(place, name):
+        name, when, checked_out = line.split("\0")
+        recent = int(when or 0) >= place.second and checked_out in ("", main)
+        if name not in known and recent and _is_ahead(place, name):
             newer.append(name)
     if newer:
         yield f"There are new commits on {_listed(newer)}, but only those on {place.branch} count."

@@ -26,6 +26,10 @@ from store.columns import TerminalColumns
 T = TypeVar("T")
 
 
+VERSION_SECONDS = 30.0
+"""Seconds until a program whose version is unknown is asked for it again."""
+
+
 class Timer(StrEnum):
     """The timers of one incarnation. Each runs at most once at a time."""
 
@@ -55,6 +59,8 @@ class Timer(StrEnum):
     """Examine a program that is kept and not known to be stopped."""
     ANSWER = "answer"
     """Give up a person's answer that takes too long."""
+    VERSION = "version"
+    """Judge a question again that is not answered only because the version is unknown."""
     EVIDENCE = "evidence"
     """Look again for the turn that the newest instruction began."""
 
@@ -110,7 +116,10 @@ class Port(Protocol):
 
     @property
     def unverified(self) -> str | None:
-        """The version of the program, if the profile was not verified with it; else None."""
+        """The version of the program, if the profile was not verified with it; else None.
+
+        It is "" if it is unknown; it is then asked again, once in `VERSION_SECONDS`.
+        """
 
     @property
     def auto_confirm(self) -> AutoConfirm:

@@ -11,6 +11,7 @@ import msgspec
 from actors.clis.judging import Judgement, Step, step_towards
 from actors.clis.keys import NoSuchChoice
 from actors.clis.recognise import Prompt, answer_policy
+from actors.terminal import port as ports
 from actors.terminal.errors import Unreadable
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS, UNKNOWN_MS, is_unrecognised
@@ -94,6 +95,8 @@ class Prompts:
 
     def _asks(self, prompt: Prompt, seen: Judgement, ms: int) -> None:
         label = answer_policy(self._port.auto_confirm, prompt)
+        if label is None and self._port.unverified == "":
+            self._port.after(Timer.VERSION, ports.VERSION_SECONDS)
         if label is not None and ms < PROMPT_MS and _asked(prompt) == self._last:
             return  # a slow program still shows this question; Enter would answer the next one
         if label is not None and seen.end != self._answered:

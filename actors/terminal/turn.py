@@ -93,6 +93,8 @@ class Turn:
             if port.observe(without, while_alive=True):
                 self._told = without.step
             return
+        if seen.question and seen.obstacle is None:
+            what = f'It asks: "{seen.question}" {what}'
         idle = TerminalIdle(
             address=port.at,
             incarnation=row.incarnation,

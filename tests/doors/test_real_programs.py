@@ -50,5 +50,6 @@ def test_a_real_cli_lands_from_the_sandbox(name: str, tmp_path: Path, repo: Path
 
 
 @pytest.mark.long
-def test_pi_lands(tmp_path: Path, repo: Path) -> None:
-    lands(tmp_path, repo, ["pi"])
+@pytest.mark.parametrize("name", ["pi", "copilot", "cline", "kilo"])
+def test_another_real_cli_lands(name: str, tmp_path: Path, repo: Path) -> None:
+    lands(tmp_path, repo, [name])

@@ -15,6 +15,7 @@ SHELL_TOOLS = (
     "shell_command",
     "shell",
     "local_shell",
+    "run_commands",
 )
 Json = dict[str, Any]
 
@@ -32,9 +33,10 @@ class Tool:
         Where the tool has a sandbox (codex) it asks to run outside of it, as a commit must.
         """
         properties: Json = self.schema.get("properties", {})
-        key = "command" if "command" in properties else "cmd"
+        key = next((name for name in ("command", "commands") if name in properties), "cmd")
         kind = str(properties.get(key, {}).get("type", "string")).lower()
-        made: Json = {key: ["bash", "-lc", command] if kind == "array" else command}
+        words = [command] if key == "commands" else ["bash", "-lc", command]
+        made: Json = {key: words if kind == "array" else command}
         if "sandbox_permissions" in properties:
             made |= {"sandbox_permissions": "require_escalated", "justification": "to commit"}
         plain = {"string": "run it", "boolean": False, "integer": 60000, "number": 60000}

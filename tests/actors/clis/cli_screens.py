@@ -5,7 +5,7 @@ from pathlib import Path
 from actors.clis.screen import Screen
 
 SCREENS = Path(__file__).with_name("screens")
-NAMES = ["aider", "claude", "codex", "gemini", "opencode", "qwen"]
+NAMES = ["aider", "claude", "cline", "codex", "copilot", "gemini", "kilo", "opencode", "qwen"]
 
 
 def recorded(name: str) -> Screen:

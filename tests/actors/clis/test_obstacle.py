@@ -20,6 +20,7 @@ VIM = "first\r\n" + "~\r\n" * 8 + '".git/COMMIT_EDITMSG" 12L, 300B'
         ("line 1\r\n--More--(12%)", Obstacle.PAGER),
         (VIM, Obstacle.EDITOR),
         ("text\r\n" + "~\r\n" * 8 + "-- INSERT --\x1b[1;3H", Obstacle.EDITOR),
+        ("\r\n" + "~\r\n" * 8 + '"x.txt" [New]\x1b[1;1H', Obstacle.EDITOR),
         (NANO, Obstacle.EDITOR),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from actors.clis.profile import ProfileError, find_version, load, version_is_ver
 
 def test_the_built_in_profiles_are_there() -> None:
     names = {"aider", "claude", "codex", "continue", "custom", "gemini", "opencode", "pi", "qwen"}
+    names |= {"cline", "copilot", "kilo"}
     profiles = load()
     assert set(profiles) == names
     for name in names - {"custom"}:

@@ -9,6 +9,7 @@ from actors.clis.profile import Profile, PromptRule, load
 from actors.clis.recognise import (
     Prompt,
     answer_policy,
+    asked_in_prose,
     find_prompt,
     is_busy,
     is_ready,
@@ -60,9 +61,9 @@ def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(nam
         markers=PROFILES[name].markers,
     )
     prompt = find_prompt(profile, recorded(f"{name}-prompt"))
-    if name == "opencode":  # its options lie side by side and differ by colour only
+    if name in ("opencode", "kilo", "cline"):  # options lie side by side, or are keys
         assert prompt is None
-        assert not is_ready(profile, recorded("opencode-prompt"))
+        assert not is_ready(profile, recorded(f"{name}-prompt"))
         return
     assert prompt is not None
     assert prompt.name == "unknown"
@@ -192,3 +193,22 @@ def test_pi_is_ready_busy_and_leaves_a_sign_of_its_turn() -> None:
     assert is_ready(profile, after)
     assert turn_began(profile, before, after)
     assert is_busy(profile, drawn(" ⠹ Retrying (3/3) in 7s... (escape to cancel)"))
+
+
+def test_a_question_in_prose_is_the_newest_turns_own() -> None:
+    """Not what the program itself shows, nor what was asked in an earlier turn."""
+    lines = recorded("gemini-done").lines
+    at = next(i for i, line in enumerate(lines) if line.startswith("✦"))
+    asked = "✦ There are two ways. Which database shall I use, PostgreSQL or SQLite?"
+    asks = drawn("\n".join([*lines[:at], asked, *lines[at + 1 :]]))
+    said = "There are two ways. Which database shall I use, PostgreSQL or SQLite?"
+    assert asked_in_prose(PROFILES["gemini"], asks) == said
+    later = drawn("\n".join([*lines[:at], asked, *lines[at:]]))
+    assert asked_in_prose(PROFILES["gemini"], later) == ""
+    assert asked_in_prose(Profile(name="x", command=("x",)), asks) == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_ordinary_screen_asks_nothing_in_prose(name: str) -> None:
+    for state in ("ready", "busy", "done"):
+        assert asked_in_prose(PROFILES[name], recorded(f"{name}-{state}")) == ""

@@ -60,7 +60,7 @@ def _text(shown: Any) -> str:
         (_workflow("running", _terminal(stalled=True)), "attach demo/a/1, retry demo/a/1"),
         (
             _workflow("running", _terminal(idle="No commit counts.")),
-            "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1",
+            "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1, stop demo/a",
         ),
         (_workflow("merging", merge=_MERGE), "merge demo --continue"),
         (

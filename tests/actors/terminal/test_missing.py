@@ -90,6 +90,16 @@ def test_only_what_is_the_terminals_own_is_named(scene: Scene) -> None:
     assert scene.missing() == "Nothing was changed and nothing was committed."
 
 
+def test_what_is_made_in_another_worktree_is_not_the_terminals_own(scene: Scene) -> None:
+    """Two terminals work in one repository, and one leaves its branch."""
+    scene.sh("git worktree add -q -b theirs ../theirs; cd ../theirs; " + COMMIT + " 'x #done'")
+    assert scene.missing() == "Nothing was changed and nothing was committed."
+    scene.sh("cd ../repo; " + COMMIT + " 'x #done'")
+    found = scene.missing()
+    assert found.startswith("Nothing was changed and nothing was committed. There are new commits")
+    assert " on main, but only those on feat/a count." in found
+
+
 def test_what_another_workflow_landed_is_not_the_terminals_own(scene: Scene) -> None:
     scene.sh("cd ../repo; git commit -q --allow-empty -m 'landed'")
     landed = git(scene.repo, "rev-parse", "main")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.terminal import screens
+from actors.clis import version
+from actors.terminal import port, screens
 from tests.actors.served import Served
 from tests.doors.kit import AGENT, PYTHON, done, moves, plan_text
 from tests.repositories import make_repo
@@ -82,3 +83,30 @@ def test_a_version_pattern_without_end_finds_no_version_and_holds_up_nobody(
     (unverified,) = [f for f in facts if f["type"] == "terminal.unverified"]
     assert unverified["version"] == ""
     assert not [f for f in facts if f["type"] == "actor.failed"]
+
+
+def test_a_version_that_came_too_late_is_asked_again_while_a_question_stands(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the first answer takes too long; the terminal is not unknown for life."""
+    monkeypatch.setattr(version, "SECONDS", 0.5)
+    monkeypatch.setattr(port, "VERSION_SECONDS", 0.5)
+    calm, program = tmp_path / "calm", tmp_path / "program"
+    said = f'[ "$1" = --version ] && {{ test -e {calm} || exec sleep 60; exec echo 1.0.0; }}'
+    program.write_text(f'#!/bin/sh\n{said}\nexec {PYTHON} {AGENT} --ask "$@"\n')
+    program.chmod(0o755)
+    tail = (
+        f"[cli.late]\ncommand = {json.dumps([str(program)])}\nready = '^> $'\n"
+        "busy = 'esc to interrupt'\nversion = { verified = [\"1.0.0\"] }\n"
+        "prompts = [{ name = 'trust', pattern = 'trust this', answer = 'Yes' }]\n"
+    )
+    one = done("a") | {"cli": "late", "auto_confirm": "known"}
+    plan = plan_text(make_repo(tmp_path / "repo"), {"a": [one]}, tail=tail)
+    name = served.client.call("plan.submit", plan=plan)["id"]
+    served.client.call("workflow.prepare", workflow=name)
+    served.until(name, lambda row: row["tasks"][0]["terminals"][0]["blocked"])
+    calm.touch()
+    served.run_to_the_end([name])
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    assert [f["version"] for f in facts if f["type"] == "terminal.unverified"] == [""]
+    assert [f["by"] for f in facts if f["type"] == "terminal.answered"] == ["policy"]
