@@ -215,14 +215,14 @@ class _Inside:
 
     def _draw_past(self) -> None:
         """Show the newest output, after setting the modes that the program had set before it."""
-        on: dict[int, bool] = {}
+        before = modes.Modes()
         past: list[TerminalBytes] = []
         with Client(self._endpoint) as client:
             for piece in pieces(client, self._terminal, 0, follow=False):
                 past.append(piece)
                 while sum(len(p.data) for p in past[1:]) > BACK:
-                    modes.note(past.pop(0).data, on)
-        os.write(1, modes.sequence(on))
+                    before.note(past.pop(0).data)
+        os.write(1, before.sequence())
         for piece in past:
             self._incarnation = piece.incarnation
             self._show(piece.offset, piece.data)

@@ -15,6 +15,7 @@ from contextlib import suppress
 import h11
 import msgspec
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from actors.web.access import Identity, Tokens
@@ -43,25 +44,7 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     tokens, peers = Tokens(door.token), Peers()
     identity = Identity(tokens, peers, door.secret)
     app = make_app(Door(asking, hub, tokens, identity), frozenset(door.hosts))
-    server = Server(
-        uvicorn.Config(
-            app,
-            http=protocol(peers),
-            ws="websockets-sansio",
-            ws_max_size=1 << 16,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            h11_max_incomplete_event_size=16 << 10,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=END_SECONDS,
-            ssl_certfile=door.certificate or None,
-            ssl_keyfile=door.key or None,
-        )
-    )
+    server = Server(settings(app, peers, door.certificate, door.key))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     ended = asyncio.create_task(stdin_closed())
     tasks = {serving, ended, hub.task}
@@ -72,6 +55,33 @@ async def serve(door: WebDoor, listening: socket.socket) -> None:
     ended.cancel()
     await hub.close()
     asking.close()
+
+
+def settings(
+    app: ASGIApp,
+    peers: Peers,
+    certificate: str = "",
+    key: str = "",
+    connections: int = MAX_CONNECTIONS,
+) -> uvicorn.Config:
+    """Return how HTTP is spoken, with TLS where there is a certificate."""
+    return uvicorn.Config(
+        app,
+        http=protocol(peers),
+        ws="websockets-sansio",
+        ws_max_size=1 << 16,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        h11_max_incomplete_event_size=16 << 10,
+        limit_concurrency=connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=END_SECONDS,
+        ssl_certfile=certificate or None,
+        ssl_keyfile=key or None,
+    )
 
 
 class Server(uvicorn.Server):

@@ -3,7 +3,7 @@
 import asyncio
 
 from actors.pty.entry import Entry, host_key
-from actors.pty.events import Acknowledged, Event, Output
+from actors.pty.events import Acknowledged, Event, Output, Resized, Welcome
 from bus.terminal_requests import Entrance
 
 FULL = 1 << 18
@@ -23,10 +23,10 @@ class Direct:
     def __init__(self) -> None:
         self.entry = Entry()
         self._fd = -1
-        self._pieces: list[tuple[int, bytes]] = []
+        self._pieces: list[Output | Resized] = []
         self._size = self._from = 0
         self._full = False
-        self._came = asyncio.Event()
+        self._news = asyncio.Event()
         self._typed: dict[bytes, asyncio.Future[Answer]] = {}
 
     def open(self, found: Entrance, offset: int) -> None:
@@ -44,14 +44,18 @@ class Direct:
         self._write()
 
     def _begin(self, offset: int) -> None:
-        self._pieces, self._size, self._full, self._from = [], 0, False, offset
-        self._came.clear()
+        self._pieces = [each for each in self._pieces if isinstance(each, Resized)]
+        self._size, self._full, self._from = 0, False, offset
+        self._news.clear()
 
-    async def pieces(self) -> list[tuple[int, bytes]]:
-        """Wait for output, and return it with its offsets; nothing if no more will come."""
+    async def came(self) -> list[Output | Resized]:
+        """Wait for output or another size of the window, and return them in order.
+
+        Return nothing if no more will come.
+        """
         while not self._pieces and not self._full and self.entry.connected:
-            self._came.clear()
-            await self._came.wait()
+            self._news.clear()
+            await self._news.wait()
         found, self._pieces, self._size = self._pieces, [], 0
         return found
 
@@ -99,14 +103,19 @@ class Direct:
             future = self._typed.pop(event.key, None)
             if future is not None and not future.done():
                 future.set_result(event)
+        elif isinstance(event, Welcome | Resized):
+            if self._pieces and isinstance(self._pieces[-1], Resized):
+                self._pieces.pop()  # of sizes one after another the last counts
+            self._pieces.append(Resized(event.rows, event.columns))
+            self._news.set()
         elif isinstance(event, Output) and event.offset >= self._from and not self._full:
-            self._pieces.append((event.offset, event.data))
+            self._pieces.append(event)
             self._size += len(event.data)
             if self._size > FULL:
                 self._full = True
                 self.entry.follow(None)
                 self._write()
-            self._came.set()
+            self._news.set()
 
     def close(self) -> None:
         """Close the link, and wake who waits for what it brings."""
@@ -117,4 +126,4 @@ class Direct:
             self._fd = -1
         self.entry.close()
         self.drop()
-        self._came.set()
+        self._news.set()

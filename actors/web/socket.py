@@ -18,16 +18,17 @@ from typing import Annotated, Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from actors.pty.events import Acknowledged, Result
+from actors.pty.events import Acknowledged, Output, Resized, Result
 from actors.web.access import Identity
 from actors.web.asking import Asking
 from actors.web.direct import Direct
-from bus import modes as terminal_modes
 from bus.errors import Refused
+from bus.modes import Modes
 from bus.peer import Speaker
 from bus.reasons import Reason
 from bus.requests import TerminalInput, TerminalOutput, TerminalResize, TerminalScreen
-from bus.results import Resized, TerminalBytes, Typed
+from bus.results import Resized as WindowSet
+from bus.results import TerminalBytes, Typed
 from bus.results import TerminalScreen as Screen
 from bus.terminal_requests import Entrance, Held, TerminalEnter, TerminalGive, TerminalTake
 
@@ -86,7 +87,7 @@ _bytes_of = msgspec.json.Decoder(TerminalBytes).decode
 _entrance_of = msgspec.json.Decoder(Entrance).decode
 _held_of = msgspec.json.Decoder(Held).decode
 _typed_of = msgspec.json.Decoder(Typed).decode
-_size_of = msgspec.json.Decoder(Resized).decode
+_size_of = msgspec.json.Decoder(WindowSet).decode
 _screen_of = msgspec.json.Decoder(Screen).decode
 
 
@@ -127,6 +128,7 @@ class _Visit:
         self._session = secrets.token_hex(8)
         self._taken = False
         self._incarnation = 0
+        self._size: tuple[int, int] | None = None
         self._direct = Direct()
         self._numbers = itertools.count(1)
 
@@ -185,26 +187,35 @@ class _Visit:
                 f"{found.end}: {offset} is of another program; connect without `offset`"
             )  # fmt: skip
         begin = max(found.start, found.end - NEAR) if offset is None else offset
-        modes: dict[int, bool] = {}
+        modes = Modes()
         at = found.start
         while at < begin and found.data:
             found = await self._read(at, 0.0)
-            terminal_modes.note(found.data[: max(0, begin - found.offset)], modes)
+            modes.note(found.data[: max(0, begin - found.offset)])
             at = found.offset + len(found.data)
+        if offset is None:
+            begin -= len(modes.cut)
+        self._size = await self._window()
         await self._say(
             "welcome",
             start=found.start,
             end=found.end,
-            size=await self._size(),
-            modes=[number for number, on in modes.items() if on],
+            size=self._size,
+            modes=[number for number, on in modes.on.items() if on],
             incarnation=found.incarnation,
         )
         return begin
 
-    async def _size(self) -> tuple[int, int]:
+    async def _window(self) -> tuple[int, int]:
         """Return the rows and columns of the terminal's window."""
         screen = _screen_of(await self._ask(TerminalScreen(terminal=self._terminal)))
         return screen.rows, screen.columns
+
+    async def _tell_size(self, rows: int, columns: int) -> None:
+        """Say the window's size, unless that was said."""
+        if self._size != (rows, columns):
+            self._size = (rows, columns)
+            await self._say("size", rows=rows, columns=columns)
 
     async def _pump(self, offset: int) -> None:
         """Send the output as it comes, until the program ends.
@@ -252,12 +263,16 @@ class _Visit:
 
     async def _follow(self, offset: int) -> int:
         """Send what the host sends, until it ends or the client is behind. Return how far."""
-        while pieces := await self._direct.pieces():
-            for at, data in pieces:
-                if at > offset:
-                    await self._say("gap", **{"from": offset, "to": at})
-                await self._socket.send_bytes(_OFFSET.pack(at) + data)
-                offset = at + len(data)
+        while came := await self._direct.came():
+            for each in came:
+                match each:
+                    case Resized(rows=rows, columns=columns):
+                        await self._tell_size(rows, columns)
+                    case Output(offset=at, data=data):
+                        if at > offset:
+                            await self._say("gap", **{"from": offset, "to": at})
+                        await self._socket.send_bytes(_OFFSET.pack(at) + data)
+                        offset = at + len(data)
         return offset
 
     # ---- input ---------------------------------------------------------------------------
@@ -295,8 +310,9 @@ class _Visit:
                 request = TerminalResize(
                     terminal=self._terminal, rows=rows, columns=columns, session=self._session
                 )
+                self._size = None  # this is answered also if it changes nothing
                 size = _size_of(await self._ask(request))
-                await self._say("size", rows=size.rows, columns=size.columns)
+                await self._tell_size(size.rows, size.columns)
 
     async def _give(self) -> None:
         """Let others type, unless another visit of this session has it still or already."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import zmq
@@ -143,6 +144,53 @@ def keys_of(shared: Tcp) -> ClientKey:
     if shared.home.path not in _made:
         _made[shared.home.path] = shared.key("known")
     return _made[shared.home.path]
+
+
+def test_garbage_ends_its_own_connection_and_nobody_else_s(shared: Tcp) -> None:
+    """Bytes of no protocol, of an older or another one, half a greeting, and nothing at all."""
+    null = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
+    garbage = [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 65_536, null, null[:11], os.urandom(999), b""]
+    opened = []
+    for endpoint in (shared.at.requests, shared.at.feed):
+        where = urlsplit(endpoint)
+        for sent in garbage:
+            opened.append(socket.create_connection((where.hostname or "", where.port or 0), 20.0))
+            with suppress(ConnectionError):
+                opened[-1].sendall(sent)
+    for connection in opened:
+        with suppress(ConnectionError):
+            while connection.recv(65_536):  # until its end, and not for longer than 20 s
+                pass
+        connection.close()
+    with shared.client(keys_of(shared)) as client:
+        assert client.call("workflow.list") == []
+
+
+def test_what_is_no_request_is_refused_and_what_is_too_large_is_not_read(
+    shared: Tcp, dial: Dial
+) -> None:
+    key = keys_of(shared)
+    ask = dial(zmq.DEALER)
+    keys.show_key(ask, key, key.server_requests)
+    events = ask.get_monitor_socket(zmq.Event.DISCONNECTED)
+    ask.connect(shared.at.requests)
+    for frames in (
+        [b"\xff\x00"],
+        [b"[]"],
+        [b"{}"],
+        [HELLO, HELLO],
+        [b"", b"", HELLO],
+        [b"[" * 2_000],
+    ):
+        ask.send_multipart(frames)
+        assert ask.poll(20_000)
+        assert b'"code":422' in ask.recv_multipart()[-1], frames
+    assert not events.poll(0)
+    ask.send(b" " * (sockets.MAX_FRAME + 1))
+    assert events.poll(20_000)
+    until(lambda: _answers(ask))  # it has connected again
+    with shared.client(key) as client:
+        assert client.call("workflow.list") == []
 
 
 def test_nobody_is_admitted_when_no_authenticator_answers(dial: Dial) -> None:

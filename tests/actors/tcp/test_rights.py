@@ -5,6 +5,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.gateway.rights import READING, STEERING
@@ -213,6 +214,34 @@ def test_every_request_is_decided_on() -> None:
     assert not READING & STEERING
     assert named <= code
     assert own <= code - named
+
+
+def least(kind: type[Any]) -> dict[str, Any]:
+    """The fields that a request cannot do without, with something in them."""
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    some: dict[type[Any], Any] = {
+        msgspec.inspect.StrType: "x",
+        msgspec.inspect.IntType: 1,
+        msgspec.inspect.BoolType: False,
+        msgspec.inspect.DictType: {},
+        msgspec.inspect.ListType: [],
+        msgspec.inspect.UnionType: "x",
+    }
+    return {
+        field.encode_name: some.get(type(field.type), {}) for field in info.fields if field.required
+    }
+
+
+def test_a_read_only_key_sends_nothing_that_changes_something(shared: Tcp) -> None:
+    key = shared.key("reads", "--right", "read")
+    kinds = [kind for kind in typing.get_args(requests.AnyRequest) if kind not in READING]
+    with shared.client(key) as client:
+        for kind in kinds:
+            with pytest.raises(Refused) as refused:
+                client.call(kind.__struct_config__.tag, **least(kind))
+            assert refused.value.body.code == 403, kind
+    assert len(kinds) > 30
 
 
 @pytest.fixture(scope="module")

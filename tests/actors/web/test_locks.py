@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from actors.web import access
-from actors.web.__main__ import protocol
+from actors.web.__main__ import Server, protocol, settings
 from actors.web.peers import Peers
 from bus.errors import Refused
 from tests.actors.web.conftest import Web
@@ -195,6 +195,27 @@ def test_a_connection_on_which_no_whole_head_comes_is_closed() -> None:
 
     found = asyncio.run(knock())
     assert [answer.count(b" 204 ") for answer in found] == [0, 0, 1, 2]
+
+
+def test_a_connection_too_many_gets_no_answer_but_503() -> None:
+    async def ask(port: int) -> tuple[bytes, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        return (await reader.readuntil(b"\r\n\r\n"))[9:12], writer
+
+    async def knock() -> list[bytes]:
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = Server(settings(_slow_app, Peers(), connections=2))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        port = listening.getsockname()[1]
+        visits = [await ask(port) for _ in range(2)]
+        for _, writer in visits:
+            writer.close()
+        server.end()
+        await serving
+        return [code for code, _ in visits]
+
+    assert asyncio.run(knock()) == [b"204", b"503"]
 
 
 def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,16 +209,47 @@ def test_a_key_counts_once_in_a_later_visit_of_the_same_session(web: Web) -> Non
     assert said == [False, True]
 
 
-def test_who_joins_is_told_the_size_of_the_window(web: Web) -> None:
-    stream, _ = enter(web)
+def sized(stream: ClientConnection, rows: int, columns: int) -> list[list[int]]:
+    """Read until the window has this size, and return the sizes that were told."""
+    told: list[list[int]] = []
+    while not told or told[-1] != [rows, columns]:
+        if isinstance(frame := stream.recv(30), str):
+            said = json.loads(frame)
+            assert said["type"] == "size", said
+            told.append([said["rows"], said["columns"]])
+    return told
+
+
+def resize(stream: ClientConnection, rows: int, columns: int) -> None:
+    """Take the keyboard, as soon as the visit of another test has given it back, and resize."""
     stream.send(json.dumps({"type": "take"}))
-    stream.send(json.dumps({"type": "resize", "rows": 31, "columns": 91}))
-    while isinstance(stream.recv(30), bytes):
-        pass
-    other, welcome = enter(web)
+    reason = "keyboard_taken"
+    while reason == "keyboard_taken":
+        stream.send(json.dumps({"type": "resize", "rows": rows, "columns": columns}))
+        said = {"type": ""}
+        while said["type"] != "refused" and said != {
+            "type": "size",
+            "rows": rows,
+            "columns": columns,
+        }:
+            if isinstance(frame := stream.recv(30), str):
+                said = json.loads(frame)
+        reason = said.get("reason", "")
+    assert not reason
+
+
+def test_who_watches_is_told_the_size_of_the_window_and_when_somebody_else_changes_it(
+    web: Web,
+) -> None:
+    stream, _ = enter(web)
+    resize(stream, 31, 91)
+    watching, welcome = enter(web)
     assert welcome["size"] == [31, 91]
-    other.close()
+    resize(stream, 33, 93)
+    assert sized(watching, 33, 93) == [[33, 93]]
     stream.close()
+    assert sized(watching, 40, 120) == [[40, 120]]
+    watching.close()
 
 
 @pytest.mark.parametrize("more", [{"data": ""}, {"data": "x", "key": "k" * 151}])
