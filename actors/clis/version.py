@@ -65,8 +65,11 @@ def installed(
     return find(profile, known[key])
 
 
-def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
-    """Run a program and return its output, stripped; empty if it does not start or end in time."""
+def ask(argv: list[str], env: Mapping[str, str] | None = None, seconds: float | None = None) -> str:
+    """Run a program and return its output, stripped; empty if it does not start or end in time.
+
+    It has `seconds`; without them, `SECONDS`.
+    """
     try:
         done = subprocess.run(
             argv,
@@ -75,7 +78,7 @@ def ask(argv: list[str], env: Mapping[str, str] | None = None) -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=SECONDS,
+            timeout=SECONDS if seconds is None else seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -37,6 +37,8 @@ KEY, MODEL = "callboard-try-key", "callboard-try"
 COMMAND: Final = "echo made > made.txt && git add made.txt && git commit -qm 'Add made.txt #done'"
 THINKS: Final = 2.0
 """Seconds until the model answers if no busy screen was seen; else it answers at once."""
+VERSION_SECONDS: Final = 60.0
+"""How long the program may take to print its version: the first start of some unpacks them."""
 TURN_SECONDS: Final = 90.0
 NOTHING_SECONDS: Final = 20.0
 """Seconds without a change of the screen after which nothing is expected any more."""
@@ -62,7 +64,7 @@ def try_profile(profile: Profile, user: Mapping[str, str], *, ask: bool = False)
         )
         return trial
     with contextlib.closing(Worker("screens", SCREEN_SECONDS)) as worker:
-        said = printed([found, *profile.version.args], user)
+        said = printed([found, *profile.version.args], user, VERSION_SECONDS)
         with contextlib.suppress(WorkerDied):
             trial.version = worker.call(find_version, profile, said) or ""
         trial.verified = version_is_verified(profile, trial.version or None)
