@@ -6,6 +6,7 @@ from datetime import timedelta
 from shlex import quote
 
 from actors.command_line.client.asking import ended_before
+from actors.command_line.client.orders import tidied
 from actors.command_line.output.exits import USAGE, Stop
 from actors.command_line.output.program import command
 from bus import clock
@@ -68,7 +69,7 @@ def _ways_on(row: Workflow, kept: Kept) -> list[str]:
 def clean(client: Client, name: str | None, older: timedelta | None, dry: bool) -> list[Clearance]:
     """Clear one workflow, or all that are over and ended longer than `older` ago."""
     if name is not None:
-        rows = [client.ask(WorkflowGet(workflow=name))]
+        rows = [_settled(client, client.ask(WorkflowGet(workflow=name)))]
     else:
         rows = [row for row in client.ask(WorkflowList()) if row.tidied]
     if older is not None:
@@ -87,7 +88,7 @@ def free_branches(client: Client, plan: CheckedPlan) -> Iterator[str]:
     for row in client.ask(WorkflowList()):
         if (row.name, row.repo) != (plan.name, plan.repo):
             continue
-        if not row.tidied:
+        if not _settled(client, row).tidied:
             yield f"{row.address} is {row.status}, and keeps its branches"
             continue
         cleaned = _ask(client, WorkflowClean(workflow=row.id, keep_outputs=True))
@@ -99,7 +100,7 @@ def free_branches(client: Client, plan: CheckedPlan) -> Iterator[str]:
 
 def forget(client: Client, name: str) -> Clearance:
     """Clear one workflow and remove its rows."""
-    row = client.ask(WorkflowGet(workflow=name))
+    row = _settled(client, client.ask(WorkflowGet(workflow=name)))
     return Clearance(row, _ask(client, WorkflowForget(workflow=row.id)))
 
 
@@ -117,6 +118,11 @@ def shown(cleared: list[Clearance], open_ones: list[Workflow]) -> str:
         for row in open_ones
     ]
     return "\n".join(lines) or "nothing to clean"
+
+
+def _settled(client: Client, row: Workflow) -> Workflow:
+    """Return the row of a workflow; of one that has just ended, once its programs are gone."""
+    return tidied(client, row) if row.status in FINAL_WORKFLOW else row
 
 
 def _ask(client: Client, request: WorkflowClean | WorkflowForget) -> Cleaned:

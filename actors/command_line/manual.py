@@ -49,10 +49,11 @@ def text(root: click.Context) -> str:
 def page(root: click.Context) -> str:
     """Return the manual as a man page, in roff."""
     about = _plain(root.command)
+    what = about[0].rstrip(".")
     lines = [
         f'.TH CALLBOARD 1 "" "callboard {VERSION}" "User Commands"',
         ".SH NAME",
-        f"callboard \\- {_roff(about[0].rstrip('.').lower())}",
+        f"callboard \\- {_roff(what[:1].lower() + what[1:])}",
         ".SH SYNOPSIS",
         ".B callboard",
         "[\\fB\\-\\-home\\fR \\fIDIR\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]",

@@ -44,6 +44,10 @@ def show_plan(workflow: str, as_json: bool) -> None:
     show(ask(PlanShow(workflow=workflow)), as_json, lambda found: found.toml.rstrip("\n"))
 
 
+_LIMITS = ("tokens", "cost", "hard", "memory")
+"""Options of `plan set` that are keys of `[limits]`."""
+
+
 @plan.command("set")
 @click.argument("workflow")
 @click.option("--max-terminals", type=int, help="How many terminals run at once.")
@@ -51,13 +55,17 @@ def show_plan(workflow: str, as_json: bool) -> None:
 @click.option("--test", metavar="COMMAND", help="The command that tests the merged tree.")
 @click.option("--test-timeout", type=float, help="Its time limit in seconds.")
 @click.option("--test-retries", type=int, help="How often failed tests are run again.")
+@click.option("--tokens", type=int, help="Limit: what the workflow may use before it pauses.")
+@click.option("--cost", type=float, help="Limit: the same in money.")
+@click.option("--hard/--no-hard", default=None, help="Limit: stop the programs, too.")
+@click.option("--memory", metavar="SIZE", help="Limit: what its programs may take (20GiB).")
 @json_option
 @home_option
 def set_plan(workflow: str, as_json: bool, test: str | None, **keys: Any) -> None:
     """Set keys of the plan; what is not given stays as it is."""
     import shlex
 
-    from bus.plan_requests import PlanSet
+    from bus.plan_requests import PlanSet, PlanShow
 
     if test is not None:
         try:
@@ -67,6 +75,9 @@ def set_plan(workflow: str, as_json: bool, test: str | None, **keys: Any) -> Non
     given = {name: value for name, value in keys.items() if value is not None}
     if not given:
         raise Stop("there is nothing to set; see --help", USAGE)
+    limits = {name: given.pop(name) for name in _LIMITS if name in given}
+    if limits:
+        given["limits"] = ask(PlanShow(workflow=workflow)).plan.get("limits", {}) | limits
     finish(PlanSet(workflow=workflow, **given), as_json)
 
 

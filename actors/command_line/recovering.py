@@ -15,11 +15,24 @@ from bus import address as addresses
 from bus.action import Action, Do
 from bus.client import Client
 from bus.errors import Refused
-from bus.facts import RuntimeStarted, TaskMoved, TerminalExited
+from bus.facts import RuntimeStarted, TaskMoved, TerminalExited, TerminalMoved
 from bus.kinds import Ending
-from bus.requests import RuntimeInfo, TaskRetry, Why, WorkflowList, WorkflowPrepare
+from bus.requests import (
+    RuntimeInfo,
+    TaskRetry,
+    Why,
+    WorkflowList,
+    WorkflowPrepare,
+    WorkflowRepair,
+)
 from bus.rows import Task, Terminal, Workflow
-from bus.status import FINAL_WORKFLOW, TaskStatus, WorkflowStatus
+from bus.status import (
+    FINAL_WORKFLOW,
+    MergeStage,
+    TaskStatus,
+    TerminalStatus,
+    WorkflowStatus,
+)
 
 _SETTLE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
@@ -29,13 +42,15 @@ class Step(NamedTuple):
     """One step: what happened, and the request that goes on."""
 
     what: str
-    request: TaskRetry | WorkflowPrepare
+    request: TaskRetry | WorkflowPrepare | WorkflowRepair
 
     @property
     def command(self) -> str:
         """The command that takes this step."""
         if isinstance(self.request, TaskRetry):
             return command_for(Action(Do.RETRY, self.request.task))
+        if isinstance(self.request, WorkflowRepair):
+            return command_for(Action(Do.REPAIR, self.request.workflow))
         return command_for(Action(Do.PREPARE, self.request.workflow))
 
 
@@ -77,7 +92,7 @@ def _began(client: Client) -> int | None:
 def _terminals(client: Client) -> list[Terminal]:
     rows = client.ask(WorkflowList())
     going = [row for row in rows if row.status not in FINAL_WORKFLOW]
-    return [terminal for row in going for task in row.tasks for terminal in task.terminals]
+    return [terminal for row in going for terminal in row.terminals()]
 
 
 def _is_settled(client: Client, row: Terminal, began: int) -> bool:
@@ -108,16 +123,25 @@ def _of_workflow(client: Client, row: Workflow) -> Iterator[Step]:
     if lost and any(_was_lost(client, task) for task in row.tasks):
         said = f"the terminals of {row.address} were lost before its start"
         yield Step(said, WorkflowPrepare(workflow=row.id))
+    helper = row.merge_terminal
+    if not failed and helper is not None and helper.status == TerminalStatus.FAILED:
+        red = row.status == WorkflowStatus.FAILED and row.merge.red
+        conflict = row.merges and row.merge.stage == MergeStage.CONFLICT
+        if (red or conflict) and _was_lost(client, helper):
+            said = f"{helper.address} was lost with its program"
+            yield Step(said, WorkflowRepair(workflow=row.id))
 
 
-def _was_lost(client: Client, task: Task) -> bool:
-    """Return whether a program of the task was lost, and its status follows from that.
+def _was_lost(client: Client, row: Task | Terminal) -> bool:
+    """Return whether a program of the task or terminal was lost, and its status follows from that.
 
     A program that was lost after its task had failed is not the reason.
     """
-    facts = client.ask(Why(address=task.address)).facts
-    moves = [at for at, fact in enumerate(facts) if isinstance(fact, TaskMoved)]
-    failed = moves[0] + 1 if task.status == TaskStatus.FAILED and moves else 0
+    facts = client.ask(Why(address=row.address)).facts
+    kind = TaskMoved if isinstance(row, Task) else TerminalMoved
+    moves = [at for at, fact in enumerate(facts) if isinstance(fact, kind)]
+    has_failed = row.status in (TaskStatus.FAILED, TerminalStatus.FAILED)
+    failed = moves[0] + 1 if has_failed and moves else 0
     before = next((at for at in moves if at >= failed), len(facts))
     exits = (fact for fact in facts[failed:before] if isinstance(fact, TerminalExited))
     return any(fact.kind == Ending.LOST for fact in exits)

@@ -176,7 +176,9 @@ def completion(shell: str | None) -> None:
     found = get_completion_class(name)
     if found is None:
         raise Stop(f"no completion for the shell {name!r}; there are bash, zsh, fish", USAGE)
-    say(found(main, {}, "callboard", "_CALLBOARD_COMPLETE").source())
+    script = found(main, {}, "callboard", "_CALLBOARD_COMPLETE").source()
+    # click's script for fish would cut the help of a command at its first comma
+    say(script.replace('string split ","', 'string split -m 1 ","'))
 
 
 @main.command()

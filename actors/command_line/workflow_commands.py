@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bus.rows import Workflow
 
 
+_AT_WORK = ("running", "merging")
+
 again_option = click.option(
     "--again", is_flag=True, help="Run it anew: take its branches over, or give them a number."
 )
@@ -108,9 +110,11 @@ def finish(
 ) -> None:
     """Send a command, wait until the workflow is one of `until` or `bad`, and show its row.
 
-    Say the status of the task whose id is `about`, else of what the command is about.
+    Say the status of the task whose id is `about`, else of what the command is about, and how to
+    follow a workflow that goes on with it.
     """
     from actors.command_line.client.orders import order
+    from bus import requests
     from bus.requests import WorkflowStop
 
     row = order(home(), request, until, bad)
@@ -118,6 +122,16 @@ def finish(
     said = _said(row, f"{row.id}/{about}/" if about else named)
     if isinstance(request, WorkflowStop) and not row.tidied:
         said += "; its programs are being ended still"
+    goes_on = (
+        requests.WorkflowStart
+        | requests.WorkflowResume
+        | requests.WorkflowRepair
+        | requests.MergeContinue
+        | requests.TaskRetry
+        | requests.TaskReject
+    )
+    if isinstance(request, goes_on) and row.status in _AT_WORK:
+        said += f"\nfollow it: {command('follow', row.id)}"
     show(row, as_json, lambda _: said)
     if row.status in bad:
         raise Stop(said, FAILED, command("why", row.id))

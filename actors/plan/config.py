@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from actors.plan.text import as_written
 from bus import config, toml
 from bus.errors import malformed
 from bus.plan import Defaults, Plan, TerminalPlan
@@ -43,7 +44,7 @@ def settings(home: Path, plan: str | None = None) -> Settings:
             value, source = users[key], file
         else:
             value, source = _built_in(key), _BUILT_IN
-        found.append(Setting(key, "" if value is None else str(value), source))
+        found.append(Setting(key, "" if value is None else as_written(value), source))
     return Settings(str(home), {name: _shown(name) for name in _FILES}, found)
 
 

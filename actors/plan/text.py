@@ -16,6 +16,19 @@ def shown_plan(plan: Plan) -> ShownPlan:
     return ShownPlan(raw, tomlkit.dumps(_readable(raw)))
 
 
+def as_written(value: Any) -> str:
+    """Return a value as a plan file has it; a text without its quotes."""
+    if isinstance(value, str):
+        return value
+    import tomlkit
+
+    if not isinstance(value, dict):
+        return str(tomlkit.item(value).as_string())
+    table = tomlkit.inline_table()
+    table.update(value)
+    return str(table.as_string())
+
+
 def _readable(value: Any) -> Any:
     """Return a value whose texts of several lines are written as such."""
     import tomlkit

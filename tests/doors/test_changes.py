@@ -111,9 +111,13 @@ def test_those_after_one_that_was_given_up_are_told_and_freed(
     row = acting.status("failed")
     assert task(row, "b")["reason"] == "demo/a/ was cancelled"
     acting.again()
-    acting.home.ok("retry", "demo/b")
+    for step in ("retry", "stop"):
+        assert acting.home.command(step, "demo/b") in acting.home.ok("ps")
+    assert "demo/b/ pending: asked by a person" in acting.home.ok("retry", "demo/b")
     acting.status("completed")
     assert (repo / "b").exists()
+    acting.home.ok("clean", "demo")  # it waits until its programs are gone
+    assert not any((acting.home.path / "worktrees").iterdir())
 
 
 def test_a_terminal_is_added_an_instruction_replaced_and_keys_are_set(
@@ -130,10 +134,13 @@ def test_a_terminal_is_added_an_instruction_replaced_and_keys_are_set(
     assert refused.returncode == 4
     assert "send demo/b/1" in refused.stderr
     acting.home.ok("plan", "set", "demo", "--max-terminals", "2", "--test", "test -e replaced")
+    acting.home.ok("plan", "set", "demo", "--tokens", "1000", "--memory", "20GiB")
+    acting.home.ok("plan", "set", "demo", "--tokens", "2000")
     acting.home.ok("task", "move", "demo/b", "1")
     acting.again()
     shown = json.loads(acting.home.ok("plan", "show", "demo", "--json"))["plan"]
     assert (shown["max_terminals"], shown["test"]) == (2, ["test", "-e", "replaced"])
+    assert shown["limits"] == {"tokens": 2000, "memory": "20GiB"}
     gate.touch()
     acting.status("completed")
     names = {path.name for path in repo.iterdir()}
@@ -144,7 +151,7 @@ def test_a_terminal_is_added_an_instruction_replaced_and_keys_are_set(
     types = [fact["type"] for fact in acting.facts()]
     assert {"terminal.added", "instruction.replaced"} <= set(types)
     changed = [set(f["changes"]) for f in acting.facts("plan.changed")]
-    assert changed == [{"max_terminals", "test"}, {"order"}]
+    assert changed == [{"max_terminals", "test"}, {"limits"}, {"limits"}, {"order"}]
 
 
 def test_a_test_that_is_not_there_is_not_set(acting: Acting, repo: Path) -> None:

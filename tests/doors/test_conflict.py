@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors.acting import Acting, Row, helper, say, terminal
+from tests.doors.acting import Acting, Row, helper, once, say, terminal
 from tests.doors.kit import coder, commit, done, moves, plan_text
 from tests.repositories import git
 
@@ -221,11 +221,18 @@ def test_conflicts_of_live_branches_are_forecast_until_they_are_gone(
     assert acting.home.json("merge", "demo", "--preview") == []
 
 
-def test_a_merge_terminal_that_ends_leaves_it_to_a_person(acting: Acting, repo: Path) -> None:
-    acting.begin(plan_text(repo, BOTH, tail=helper("merge", "@ exit 4\n")))
+def test_a_merge_terminal_that_ends_leaves_it_to_a_person_who_may_have_it_tried_again(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    ends = once(tmp_path / "ended", "kill -9 $PPID", "exit 0")
+    resolves = "$ printf 'one\\ntwo\\n' > same; git add same; git commit -qm 'Both #done'\n"
+    acting.begin(plan_text(repo, BOTH, tail=helper("merge", ends + resolves)))
     offered = acting.fact("repair.offered")
-    assert "exited with status 4" in offered["evidence"]
+    assert "ended by signal 9" in offered["evidence"]
     assert acting.row()["status"] == "merging"
     assert moves(acting.facts(), "demo/merge/")[-1] == "failed"
-    acting.home.ok("merge", "demo", "--abort")
-    assert acting.row()["status"] == "failed"
+    assert acting.home.command("repair", "demo") in acting.home.ok("ps")
+    said = acting.home.ok("repair", "demo")
+    assert said.endswith(f"follow it: {acting.home.command('follow', 'demo')}\n")
+    acting.status("completed")
+    assert git(repo, "show", "main:same") == "one\ntwo"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from actors.pty.ending import running_hosts
-from tests.doors.acting import Acting, task
+from tests.doors.acting import Acting, helper, task
 from tests.doors.kit import Home, coder, commit, done, plan_text
 from tests.repositories import git
 
@@ -54,6 +54,24 @@ def test_a_program_that_was_lost_after_its_task_had_failed_is_not_named(
     acting.until(lambda row: task(row, "a")["status"] == "failed")
     machine_goes_down(acting.home)
     assert acting.home.ok("recover") == "nothing was lost\n"
+
+
+def test_a_merge_terminal_that_was_lost_is_started_again(
+    acting: Acting, repo: Path, tmp_path: Path
+) -> None:
+    go, home = tmp_path / "go", acting.home
+    mends = f"$ while [ ! -e {go} ]; do sleep 0.1; done; git mv red green; git commit -qm '#done'\n"
+    head = 'test = ["test", "!", "-e", "red"]'
+    acting.begin(plan_text(repo, {"a": [done("red")]}, head, helper("error", mends)))
+    acting.status("failed")
+    home.ok("repair", "demo")
+    acting.until(lambda row: row["merge_terminal"] and row["merge_terminal"]["sent"])
+    machine_goes_down(home)
+    go.touch()
+    said = home.ok("recover")
+    assert f"demo/merge/ was lost with its program: {home.command('repair', 'demo')}" in said
+    acting.status("completed")
+    assert git(repo, "show", "main:green") == "x"
 
 
 def test_a_workflow_that_was_lost_before_its_start_is_prepared_again(

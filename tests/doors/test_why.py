@@ -24,7 +24,7 @@ def test_why_tells_of_commits_exits_and_screens_newest_first(acting: Acting, rep
     of_task = acting.home.ok("why", "demo/a")
     assert of_task.splitlines()[0].startswith("demo/a/ failed: exited with status 3")
     whole = acting.home.ok("why", "demo")
-    assert whole.splitlines()[0] == "demo/ failed: failed: demo/a/"
+    assert whole.splitlines()[0] == "demo/ failed: demo/a/ failed"
     assert acting.home.command("retry", "demo/a") in whole
     assert "demo/b/1/" in whole
     found = acting.home.json("why", "demo/a/1")

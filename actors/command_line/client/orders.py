@@ -42,7 +42,7 @@ def order(home: Path, request: Command, until: tuple[str, ...], bad: tuple[str, 
             finally:
                 subscriber.close()
         if isinstance(request, WorkflowStop):
-            row = _wait_tidied(client, row)
+            row = tidied(client, row)
         return row
 
 
@@ -83,8 +83,8 @@ def _row(client: Client, name: str) -> Workflow:
     return client.ask(WorkflowGet(workflow=name), timeout=_ANSWER_SECONDS)
 
 
-def _wait_tidied(client: Client, row: Workflow) -> Workflow:
-    """Wait, at most 60 s, until a stopped workflow is tidied.
+def tidied(client: Client, row: Workflow) -> Workflow:
+    """Return the row of a workflow that is over once it is tidied; wait for it 60 s at most.
 
     Then all its programs are gone (TERM, 5 s later KILL) and its uncommitted changes are pinned.
     """

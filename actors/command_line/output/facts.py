@@ -28,7 +28,8 @@ def said(fact: AnyFact) -> str:
             return one_line(f"{old}{fact.new}{because}")
         case facts.CommitSeen():
             word = f" [{fact.verdict}]" if fact.verdict else ""
-            return one_line(f"{fact.commit[:12]} on {fact.branch}: {fact.subject}{word}")
+            where = f" on {fact.branch}" if fact.branch else ""  # a merge has none
+            return one_line(f"{fact.commit[:12]}{where}: {fact.subject}{word}")
         case facts.CommitWaits():
             return one_line(f"{fact.commit[:12]} is not judged yet: {fact.reason}")
         case facts.CommitRejected():

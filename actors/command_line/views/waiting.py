@@ -55,32 +55,38 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
         found.append(Wait(f"{id} lands nothing: {one_line(workflow.held)}", steps))
     elif merge_of_person(workflow):
         merge, what = workflow.merge, "landed, but for a checkout"
+        steps = [command("merge", id, "--continue")]
         if merge.stage != MergeStage.CHECKOUT:
             files = one_line(", ".join(merge.files), 80) or "its branches"
             what = f"a conflict in {files}: resolve it and commit in {merge.worktree}, then go on"
+            if merge.stage == MergeStage.CONFLICT and not _failed(workflow):
+                steps.append(command("repair", id))  # else it repairs the tasks
         if workflow.merge.task:
             what += f" (the base of {workflow.merge.task})"
-        found.append(Wait(f"{id} has {what}", [command("merge", id, "--continue")]))
+        found.append(Wait(f"{id} has {what}", steps))
     return found
 
 
 def _after_failure(workflow: Workflow) -> list[str]:
     """Return the commands with which a workflow that failed can go on."""
-    failed = [task.address.rstrip("/") for task in workflow.tasks if task.status == "failed"]
-    if failed:
+    if failed := _failed(workflow):
         return [command("retry", task) for task in failed]
     given_up = {task.id for task in workflow.tasks if task.status == "cancelled"}
     left = [task for task in workflow.tasks if task.id not in given_up]
     stuck = [t for t in left if t.status == "pending" and (t.held or given_up & set(t.after))]
     if stuck:
-        words = [("retry" if task.held else "stop", task.address.rstrip("/")) for task in stuck]
-        return [command(*step) for step in words]
+        names = [task.address.rstrip("/") for task in stuck]
+        return [command(step, name) for name in names for step in ("retry", "stop")]
     if all(task.status == "pending" for task in left):
         return [command("prepare", workflow.id)]
     if all(task.status == "completed" for task in left):
         again = command("merge", workflow.id, "--continue")
         return [command("repair", workflow.id), again] if workflow.merge.red else [again]
     return []
+
+
+def _failed(workflow: Workflow) -> list[str]:
+    return [task.address.rstrip("/") for task in workflow.tasks if task.status == "failed"]
 
 
 def _of_task(workflow: Workflow, task: Task) -> list[Wait]:

@@ -39,7 +39,7 @@ from actors.git.running.stale import release
 from actors.git.trees import branches, torn
 from actors.git.trees.pins import Pin, pin
 from actors.git.trees.reach import Unseen, for_reading
-from actors.git.users.repository import is_dirty, worktree_path
+from actors.git.users.repository import has_commits_inside, is_dirty, worktree_path
 from actors.platform import disk
 from actors.platform.files import NAME, read_bounded
 
@@ -120,9 +120,9 @@ def remove(
     """Remove the worktree at `path`; keep its branch.
 
     The state is pinned first as `refs/callboard/PIN_AS`, unless the worktree is clean (nothing
-    changed, nothing untracked) and all of its commits are reachable from `merged_into`, an object
-    id. Ignored files are removed. If there is no worktree, nothing happens. `unseen` is as for
-    `pin`.
+    changed, nothing untracked), all of its commits are reachable from `merged_into`, an object id,
+    and those inside its submodules from their remotes. Ignored files are removed. If there is no
+    worktree, nothing happens. `unseen` is as for `pin`.
 
     Raise `RepositoryError`: NOT_OURS if `path` is not a registered worktree under the home,
     NESTED_REPOSITORY if it holds a repository that a pin cannot keep.
@@ -144,7 +144,7 @@ def remove(
             raise RepositoryError(
                 Rule.NESTED_REPOSITORY,
                 f"{path} holds repositories of its own: {', '.join(kept.unpinned)}",
-                "move them away; the rest is pinned at " + kept.ref,
+                "push their commits, or move them away; the rest is pinned at " + kept.ref,
             )
     throw_away(git_dir, path, name)
     return Removed(kept)
@@ -155,8 +155,9 @@ def remove_merged(
 ) -> bool:
     """Remove the worktree at `path` if nothing could be lost; return whether it was removed.
 
-    Nothing could be lost if it is clean and all its commits are reachable from `merged_into`. Raise
-    `RepositoryError` NOT_OURS if `path` is not under the home.
+    Nothing could be lost if it is clean, all its commits are reachable from `merged_into`, and
+    those inside its submodules from their remotes. Raise `RepositoryError` NOT_OURS if `path` is
+    not under the home.
     """
     guard(git_dir, home, path)
     name = registered(git_dir, path)
@@ -276,8 +277,7 @@ def _acts_at(path: str, admin: Path) -> bool:
         everywhere=True,
         codes=(0, 128),
     )
-    lines = os.fsdecode(said).splitlines()
-    return lines == [str(Path(path).resolve()), str(admin)]
+    return os.fsdecode(said) == f"{Path(path).resolve()}\n{admin}\n"
 
 
 @contextlib.contextmanager
@@ -331,7 +331,8 @@ def _is_complete(git_dir: str, name: str) -> bool:
 
 def _nothing_to_lose(git_dir: str, path: str, name: str, merged_into: str, unseen: Unseen) -> bool:
     try:
-        if is_dirty(path, for_reading(git_dir, path, unseen)):
+        within = for_reading(git_dir, path, unseen)
+        if is_dirty(path, within) or has_commits_inside(path, within):
             return False
     except (GitFailed, OSError):
         return False  # unknown is not clean

@@ -16,7 +16,7 @@ Allowed; `Survey` tells of most of these, in `notes` or in `changed`:
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -152,6 +152,10 @@ def find_git_dir(path: str) -> str:
     if common.exists():
         git_dir = git_dir / read_name(common)
     git_dir = git_dir.resolve()
+    if "\n" in str(git_dir):  # the agents' git is told settings of this path
+        raise RepositoryError(
+            Rule.FORMAT, f"{path} has a line break in its path", "rename the directory"
+        )
     _check_format(git_dir)
     return str(git_dir)
 
@@ -197,20 +201,51 @@ def is_dirty(worktree: str, within: Within | None = None) -> bool:
     """
     if any(changed(worktree, untracked=True, within=within)):
         return True
+    return any(_asked(nested, _is_changed) for nested in _nested(worktree, within))
+
+
+def has_commits_inside(worktree: str, within: Within | None = None) -> bool:
+    """Return whether a nested repository of `worktree` has commits that it has from no remote.
+
+    A submodule's commits are kept in the worktree's own admin directory: they go with it.
+    """
+    return any(_asked(nested, _has_own_commits) for nested in _nested(worktree, within))
+
+
+def _nested(worktree: str, within: Within | None) -> Iterator[Path]:
+    """Yield the submodules of a worktree that are checked out."""
     links = git("ls-files", "-s", "-z", at=worktree, within=within).split(b"\0")
-    nested = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
-    return any(_is_dirty_inside(Path(worktree, name)) for name in nested)
+    names = [os.fsdecode(line.split(b"\t", 1)[1]) for line in links if line[:6] == b"160000"]
+    yield from (place for name in names if ((place := Path(worktree, name)) / ".git").exists())
 
 
-def _is_dirty_inside(nested: Path) -> bool:
-    """Return whether a nested repository is dirty, or cannot be read. libgit2 runs no filters."""
-    if not (nested / ".git").exists():
-        return False
+def _asked(nested: Path, question: Callable[[pygit2.Repository], bool]) -> bool:
+    """Return the answer for a nested repository; True if it cannot be read.
+
+    libgit2 runs no filters.
+    """
     try:
-        states = pygit2.Repository(str(nested)).status(untracked_files="normal").values()
-    except (pygit2.GitError, OSError, ValueError):
+        return question(pygit2.Repository(str(nested)))
+    except (pygit2.GitError, OSError, ValueError, KeyError):
         return True
+
+
+def _is_changed(nested: pygit2.Repository) -> bool:
+    states = nested.status(untracked_files="normal").values()
     return any(state not in (FileStatus.CURRENT, FileStatus.IGNORED) for state in states)
+
+
+def _has_own_commits(nested: pygit2.Repository) -> bool:
+    """Return whether HEAD, a branch or a stash has a commit that is on no remote's branch."""
+    walker = nested.walk(None)
+    for name in nested.references:
+        if name.startswith(("refs/heads/", "refs/stash")):
+            walker.push(nested.references[name].peel(pygit2.Commit).id)
+        elif name.startswith("refs/remotes/"):
+            walker.hide(nested.references[name].peel(pygit2.Commit).id)
+    if not nested.head_is_unborn:
+        walker.push(nested.head.peel(pygit2.Commit).id)
+    return next(walker, None) is not None
 
 
 def _open(path: str, git_dir: str) -> pygit2.Repository:
@@ -285,6 +320,9 @@ def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> lis
         notes.append("the clone is shallow; branches from before its boundary cannot be merged")
     workdir = repo.workdir
     if workdir is not None and Path(workdir, ".gitmodules").exists():
-        notes.append("submodules stay empty in the tasks' worktrees until someone updates them")
+        notes.append(
+            "submodules stay empty in the tasks' worktrees until someone updates them, and who "
+            "commits inside one has to push that commit"
+        )
     notes += settings.notes(workdir or git_dir, target)
     return notes

@@ -136,9 +136,15 @@ def not_landing(draft: Draft) -> None:
 
 @command.register
 def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
-    """Start the error terminal of each failed task, or the terminal that repairs the merge."""
+    """Start the error terminal of each failed task, or the terminal that repairs the merge.
+
+    If a conflict waits for a person, have a terminal resolve it.
+    """
     workflow = draft.workflow
     failed = [t for t in workflow.tasks if t.status == TaskStatus.FAILED]
+    if not failed and workflow.merges and workflow.merge.stage == MergeStage.CONFLICT:
+        _resolve(order, draft)
+        return
     if failed:
         _require(
             draft, Reason.OVER, WorkflowStatus.FAILED, WorkflowStatus.RUNNING, WorkflowStatus.PAUSED
@@ -155,6 +161,19 @@ def _repair(order: requests.WorkflowRepair, draft: Draft) -> None:
         draft.move_workflow(WorkflowStatus.MERGING, "repair of the merge")
         draft.set_merge(stage=MergeStage.REPAIR, files=[], branch="")
         outcomes.start_merge_terminal(draft, helper, workflow.merge.problem)
+
+
+def _resolve(order: requests.WorkflowRepair, draft: Draft) -> None:
+    present = draft.workflow.merge_terminal
+    if present is not None and (present.wanted or present.shall_run):
+        raise illegal(
+            Reason.NOTHING_TO_REPAIR,
+            f"{present.address} resolves the conflict already",
+            actions=[Action(Do.WHY, present.address)],
+        )
+    plan = draft.plan
+    helper = offers.helper(draft, order.cli) if order.cli else plan.merge or offers.repairer(draft)
+    outcomes.start_merge_terminal(draft, helper, "")
 
 
 def _red_merge(draft: Draft) -> None:
@@ -234,6 +253,7 @@ def _set_free(draft: Draft, task: Task) -> None:
     after = [id for id in task.after if id not in cancelled]
     draft.set_plan(with_after(draft.plan, task.id, after))
     draft.set_task(task, held="", after=after)
+    draft.explain(task, f"asked by {draft.who}")
 
 
 @command.register

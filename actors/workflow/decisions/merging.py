@@ -225,7 +225,11 @@ def _to_person(draft: Draft, evidence: str) -> None:
             draft,
             [draft.workflow.address],
             f"{evidence}\nresolve it in {merge.worktree}, commit there, then continue",
-            [_continue(draft), Action(Do.ABORT_MERGE, draft.workflow.address)],
+            [
+                _continue(draft),
+                Action(Do.ABORT_MERGE, draft.workflow.address),
+                Action(Do.REPAIR, draft.workflow.address),
+            ],
         )
         return
     _fail_red(draft, outcomes.first_line(evidence), f"{evidence}\n{merge.problem}")

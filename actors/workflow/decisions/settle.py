@@ -314,7 +314,7 @@ def end_of_tasks(draft: Draft) -> bool:
     if failed or held:
         names = ", ".join(t.address for t in (failed or held))
         word = "failed" if failed else "cannot begin"
-        draft.move_workflow(WorkflowStatus.FAILED, f"{word}: {names}")
+        draft.move_workflow(WorkflowStatus.FAILED, f"{names} {word}")
         offers.offer_task_repair(draft, [*failed, *held])
         return True
     if not all(t.gone for t in workflow.terminals()) or any(t.speaker for t in workflow.tasks):

@@ -30,6 +30,10 @@ def test_every_command_and_option_stands_in_both_forms(root: click.Context) -> N
                 assert option.opts[0] in page, path
 
 
+def test_the_name_of_the_page_keeps_its_capitals(root: click.Context) -> None:
+    assert "callboard - run a company of AI coding CLIs" in manual.page(root).replace("\\-", "-")
+
+
 def test_no_line_of_text_is_taken_for_a_request(root: click.Context) -> None:
     known = (".TH", ".SH", ".SS", ".B ", ".TP", ".PP")
     for line in manual.page(root).splitlines():

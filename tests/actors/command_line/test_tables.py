@@ -62,7 +62,7 @@ def _text(shown: Any) -> str:
             _workflow("running", _terminal(idle="No commit counts.")),
             "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1, stop demo/a",
         ),
-        (_workflow("merging", merge=_MERGE), "merge demo --continue"),
+        (_workflow("merging", merge=_MERGE), "merge demo --continue, repair demo"),
         (
             _workflow(
                 "merging",
@@ -87,7 +87,7 @@ def test_what_waits_for_a_person_has_its_commands(workflow: Workflow, commands: 
         (["pending", "pending"], ["prepare demo"]),
         (["cancelled", "pending"], ["prepare demo"]),
         (["completed", "cancelled"], ["merge demo --continue"]),
-        (["completed", "cancelled", "pending"], ["stop demo/2"]),
+        (["completed", "cancelled", "pending"], ["retry demo/2", "stop demo/2"]),
     ],
 )
 def test_a_failed_workflow_names_what_goes_on(statuses: list[str], commands: list[str]) -> None:
@@ -240,7 +240,8 @@ def test_a_conflict_says_what_to_do_and_where() -> None:
     assert wait.what == (
         "demo has a conflict in a.py, b.py: resolve it and commit in /home/w/.merge-1, then go on"
     )
-    assert wait.commands == ["python run.py merge demo --continue"]
+    commands = ["python run.py merge demo --continue", "python run.py repair demo"]
+    assert wait.commands == commands
 
 
 def test_a_large_workflow_is_folded_unless_it_is_asked_for() -> None:

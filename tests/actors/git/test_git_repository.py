@@ -77,6 +77,12 @@ def test_an_unknown_format_extension(repo: Repo) -> None:
     assert refusal(repo.path) is Rule.FORMAT
 
 
+def test_a_line_break_in_the_path_is_refused(tmp_path: Path) -> None:
+    repo = Repo.made(tmp_path / "two\nlines")
+    repo.commit("First")
+    assert refusal(repo.path) is Rule.FORMAT
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_owned_by_someone_else(repo: Repo) -> None:
     for path in (repo.path, repo.path / ".git", repo.path / ".git/config"):

@@ -229,6 +229,29 @@ def test_a_repository_inside_the_worktree_stops_its_removal(
     assert (spot / "inner/a.txt").exists()
 
 
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_commit_inside_a_submodule_goes_with_its_worktree_only_if_it_was_pushed(
+    repo: Repo, home: Path, spot: Path, tmp_path: Path, pushed: bool
+) -> None:
+    """Hazard 76."""
+    local = ("-c", "protocol.file.allow=always", "submodule", "-q")
+    Repo.made(tmp_path / "upstream").commit("Upstream")
+    repo.git("clone", "-q", "--bare", tmp_path / "upstream", tmp_path / "bare")
+    repo.git(*local, "add", tmp_path / "bare", "sub")
+    repo.commit("Submodule")
+    make(repo, home, spot)
+    repo.git(*local, "update", "--init", at=spot)
+    identity = ("-c", "user.name=A", "-c", "user.email=a@b")
+    repo.git(*identity, "commit", "-q", "--allow-empty", "-m", "Inside", at=spot / "sub")
+    if pushed:
+        repo.git("push", "-q", "origin", "HEAD:main", at=spot / "sub")
+    repo.commit("Move the submodule", at=spot)
+    repo.git("merge", "-q", "feat/login")
+    at = (repo.git_dir, str(home), str(spot))
+    assert worktrees.remove_merged(*at, merged_into=repo.oid("main")) is pushed
+    assert spot.exists() is not pushed
+
+
 def test_a_removal_killed_halfway_is_finished(repo: Repo, home: Path, spot: Path) -> None:
     make(repo, home, spot)
     spot.rename(f"{spot}.removing")

@@ -81,7 +81,7 @@ def test_a_failed_dependency_leaves_the_rest_pending_and_retry_sets_it_free() ->
     assert world.status() == WorkflowStatus.RUNNING, "d works"
     says(world, "d", "done")
     assert world.status() == WorkflowStatus.FAILED
-    assert world.state.reason == "failed: demo/a/"
+    assert world.state.reason == "demo/a/ failed"
     orders(world, RETRY)
     says(world, "a", "done")
     observes(world, "makes the base")
@@ -136,7 +136,7 @@ def test_a_base_that_cannot_be_merged_holds_its_task_alone(way: str) -> None:
     assert world.status() == WorkflowStatus.RUNNING
     says(world, "c", "done")
     assert world.status() == WorkflowStatus.FAILED
-    assert world.state.reason == "cannot begin: demo/b/"
+    assert world.state.reason == "demo/b/ cannot begin"
     orders(world, requests.TaskRetry(task="demo/b/"))
     assert world.state.merge.task == "demo/b/"
     world.finish()

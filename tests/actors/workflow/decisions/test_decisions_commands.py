@@ -122,7 +122,7 @@ TAKEN: dict[Callable[[], World], set[str]] = {
     one_failed: {"pause", "stop", "retry", "repair", "repair --cli"},
     paused: {"resume", "stop"},
     lambda: merging("coder", "coder"): {"stop", "abort"},
-    conflict: {"stop", "continue", "abort"},
+    conflict: {"stop", "continue", "abort", "repair", "repair --cli"},
     rolled_back: {"prepare", "stop"},
     failed: {"stop", "retry", "repair", "repair --cli"},
     red: {"stop", "repair", "repair --cli", "continue"},

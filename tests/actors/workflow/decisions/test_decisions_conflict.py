@@ -3,7 +3,7 @@
 import pytest
 
 from actors.workflow.decisions.outcomes import MAX_REJECTIONS
-from bus import facts
+from bus import facts, requests
 from bus.action import Action, Do
 from bus.plan import HelperPlan
 from bus.status import MergeStage, TerminalStatus, WorkflowStatus
@@ -65,6 +65,20 @@ def test_abort_fails_the_workflow_and_continue_merges_anew() -> None:
     orders(world, CONTINUE)
     observes(world, "finds a conflict")
     assert world.stage() == MergeStage.CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("order", "cli"),
+    [(REPAIR, "fixer"), (requests.WorkflowRepair(workflow="demo", cli="codex"), "codex")],
+)
+def test_repair_has_a_terminal_resolve_what_waits_for_a_person(
+    order: requests.WorkflowRepair, cli: str
+) -> None:
+    world = merging("coder", "coder", error=ERROR)
+    observes(world, "finds a conflict")
+    orders(world, order)
+    assert world.find("demo/merge/").cli == cli
+    assert not world.order(order), "it is at work already"
 
 
 def test_repair_after_an_abort_says_that_continue_is_the_way() -> None:
