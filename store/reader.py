@@ -146,17 +146,18 @@ class Reader:
         There is one for each task that has begun and, with "" as the branch, one for the scratch
         worktree of the merge if there is one.
         """
-        return self._sql(
-            "SELECT address, branch, base, worktree FROM task"
-            " WHERE workflow = ? AND base != '' AND worktree != ''"
-            " UNION ALL SELECT workflow || '/merge/', '', start, worktree"
-            " FROM merge WHERE workflow = ? AND worktree != ''",
-            *(id, id),
-        )
+        row = self.workflow(id)
+        if row is None:
+            return []
+        tasks = ((task.address, task.branch, task.base, task.worktree) for task in row.tasks)
+        found = [task for task in tasks if task[2] and task[3]]
+        scratch = (f"{id}/merge/", "", row.merge.start, row.merge.worktree)
+        return [*found, scratch] if row.merge.worktree else found
 
     def branches(self, id: str) -> list[str]:
         """Return the branches of all tasks of a workflow."""
-        return [name for (name,) in self._sql("SELECT branch FROM task WHERE workflow = ?", id)]
+        row = self.workflow(id)
+        return [task.branch for task in row.tasks] if row is not None else []
 
     def branches_in(self, git_dir: str) -> set[str]:
         """Return the branches of all tasks in a repository, of whichever workflow."""
