@@ -27,7 +27,8 @@ def run(at: Path, quick: bool) -> list[Row]:
     tree, hidden = at / "tree", at / "hidden"
     shutil.copytree(_ROOT / "actors", tree, ignore=shutil.ignore_patterns("__pycache__"))
     hidden.mkdir()
-    limits = sandbox.Limits(cwd=str(tree), writable=(str(tree),), hidden=(str(hidden),))
+    home = sandbox.own_home(at / "own")
+    limits = sandbox.Limits(cwd=str(tree), writable=(str(tree),), hidden=(str(hidden),), home=home)
     rounds, count = (3, 20) if quick else (9, 60)
 
     def starts(argv: list[str]) -> float:

@@ -28,7 +28,8 @@ class CheckedProgram(msgspec.Struct):
     variable `key` goes to `base_url`; both are "" for the program's own login, of which `login`
     names the variables that it gets. With `gateway` the key stays with the model gateway, and the
     program never has it. `auto_confirm` says who answers its questions,
-    and `keep` that it waits while its work is judged.
+    and `keep` that it waits while its work is judged. `unfenced` says why the check gave it no
+    sandbox.
     """
 
     terminal: str
@@ -43,6 +44,7 @@ class CheckedProgram(msgspec.Struct):
     network: str
     gateway: bool = False
     keep: bool = False
+    unfenced: str = ""
 
 
 class CheckedPlan(msgspec.Struct):

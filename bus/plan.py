@@ -37,6 +37,7 @@ Argv = Annotated[list[Text], msgspec.Meta(min_length=1)]
 AutoConfirm = Literal["never", "known", "bypass"]
 Switch = Literal["isolated", "global"]
 Sandbox = Literal["worktree", "off"]
+"""What says nothing is None, until the check of the plan decides (`actors.plan.fence`)."""
 Network = Literal["on", "off", "model"]
 TestNetwork = Literal["on", "off"]
 Limited = Literal["wait", "fallback", "ask"]
@@ -76,6 +77,8 @@ class TerminalPlan(_Strict):
 
     With `keep` its program is not ended while its work is judged, so that it goes on in the same
     conversation if the work is sent back.
+
+    `unfenced` says why `sandbox` is "off", where the check of the plan decided it.
     """
 
     cli: Text
@@ -85,7 +88,8 @@ class TerminalPlan(_Strict):
     model: str = ""
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
-    sandbox: Sandbox = "off"
+    sandbox: Sandbox | None = None
+    unfenced: str = ""
     network: Network = "on"
     instruction_file: str = ""
     timeout: Seconds | None = None
@@ -93,6 +97,11 @@ class TerminalPlan(_Strict):
     limited: Limited | None = None
     limits: Caps | None = None
     keep: bool = False
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether its program has a sandbox."""
+        return self.sandbox == "worktree"
 
 
 class TaskPlan(_Strict):
@@ -119,13 +128,19 @@ class HelperPlan(_Strict):
     model: str = ""
     auto_confirm: AutoConfirm = "bypass"
     switch: Switch = "isolated"
-    sandbox: Sandbox = "off"
+    sandbox: Sandbox | None = None
+    unfenced: str = ""
     network: Network = "on"
     attempts: Count = 1
     timeout: Seconds | None = None
     fallback: list[Text] = []
     limited: Limited | None = None
     keep: bool = False
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether its program has a sandbox."""
+        return self.sandbox == "worktree"
 
 
 class Defaults(_Strict):
@@ -196,7 +211,7 @@ class Plan(_Strict):
     @property
     def is_fenced(self) -> bool:
         """Whether a task's terminal has a sandbox; then the tests have one, too."""
-        return any(terminal.sandbox != "off" for task in self.task for terminal in task.terminal)
+        return any(terminal.is_fenced for task in self.task for terminal in task.terminal)
 
     @property
     def has_fence(self) -> bool:
@@ -207,9 +222,9 @@ class Plan(_Strict):
         """Whether a terminal of the task at this address has a sandbox, or that of the merge."""
         id = address.split("/")[1]
         if id == "merge":
-            return self.merge is not None and self.merge.sandbox != "off"
+            return self.merge is not None and self.merge.is_fenced
         of_task = [terminal for task in self.task if task.id == id for terminal in task.terminal]
-        return any(terminal.sandbox != "off" for terminal in of_task)
+        return any(terminal.is_fenced for terminal in of_task)
 
     @property
     def graph(self) -> Graph:

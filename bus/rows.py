@@ -43,7 +43,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     `resumed` says that the program was started with the conversation of an earlier incarnation;
     those up to the incarnation `fresh` do not go on.
 
-    `fenced` says that its plan gives its program a sandbox.
+    `fenced` says that its plan gives its program a sandbox, and `unfenced` why the check gave none.
     """
 
     address: str
@@ -53,6 +53,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     cli: str
     status: TerminalStatus
     fenced: bool = False
+    unfenced: str = ""
     reason: str = ""
     incarnation: int = 0
     token: str = ""

@@ -49,7 +49,9 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
 
 def _of_terminal() -> list[str]:
     fenced = "json_extract(CAST(plan AS TEXT), '$.sandbox') IS 'worktree'"
-    return [*_pairs(rows.Terminal, Terminal), f"'fenced', {fenced}"]
+    unfenced = "ifnull(json_extract(CAST(plan AS TEXT), '$.unfenced'), '')"
+    more = (f"'fenced', {fenced}", f"'unfenced', {unfenced}")
+    return [*_pairs(rows.Terminal, Terminal), *more]
 
 
 @cache

@@ -123,6 +123,7 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         auto_confirm=helper.auto_confirm,
         switch=helper.switch,
         sandbox=helper.sandbox,
+        unfenced=helper.unfenced,
         network=helper.network,
         timeout=helper.timeout,
         fallback=helper.fallback,

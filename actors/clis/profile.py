@@ -11,6 +11,7 @@ Patterns are regular expressions, applied with `re.MULTILINE` to `Screen.text`.
 import copy
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -26,10 +27,8 @@ _OF_GIT: Final = ("git_dir", "git_common_dir", "git_refs", "git_logs")
 _OF_PLACE: Final = ("home", "worktree", "main_repo", *_OF_GIT, "session")
 PLACEHOLDERS: Final = frozenset((*_OF_PROVIDER, *_OF_PLACE))
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_ARGS: Final = (
-    *("command", "session.resume", "ask_args", "bypass_args"),
-    *("provider.args", "provider.model_args"),
-)
+_ARGS: Final = ("command", "session.resume", "ask_args", "bypass_args")
+_ARGS_OF_PROVIDER: Final = ("provider.args", "provider.model_args")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 
 
@@ -105,7 +104,8 @@ class Home(Table, frozen=True):
     `login_env` is the variable that says where the program keeps its logins, if that can be
     elsewhere. It is set to the user's own config home, so that a token that the program renews is
     renewed for the user too. `private` are the user's directories in which it writes beside its
-    config home; in a sandbox it gets directories of its own in their place.
+    config home; in a sandbox whose home directory is read-only it gets its own. It renews logins in
+    the files `renewed` of `user`, in a sandbox too, where the user's token would be used up else.
     """
 
     env: str = ""
@@ -114,6 +114,7 @@ class Home(Table, frozen=True):
     also: dict[str, str] = {}
     login_env: str = ""
     private: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
 
 
 class Seed(Table, frozen=True):
@@ -210,6 +211,8 @@ class Profile(Table, frozen=True):
       Author and committer of commits are then set by variables.
     - `ready_timeout` is in seconds, `memory` in MiB: it is started only if so much is free.
     - `starters` are the files of a repository by which the program starts others (`clis.trust`).
+    - `in_sandbox` says that it was verified in the sandbox, and has one unless the plan says "off".
+      Another `command` is another program, which has to say it for itself.
     - `not_global` says why `switch = "global"` would set the wrong provider; then it is refused.
     """
 
@@ -240,6 +243,7 @@ class Profile(Table, frozen=True):
     memory: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     switch: Literal["isolated", "global"] = "isolated"
     not_global: str = ""
+    in_sandbox: bool = False
     starters: tuple[str, ...] = ()
 
 
@@ -256,8 +260,8 @@ def load(
     """
     tables = _read(BUILT_IN)
     if user_file is not None and user_file.exists():
-        tables = _merged(tables, _read(user_file), "")
-    tables = _merged(tables, dict(plan_overrides or {}), "cli")
+        tables = _over(tables, _read(user_file), "")
+    tables = _over(tables, dict(plan_overrides or {}), "cli")
     return {name: _profile(name, table) for name, table in tables.items()}
 
 
@@ -279,6 +283,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise ProfileError(str(path), f"is not TOML: {error}") from error
     except OSError as error:
         raise ProfileError(str(path), f"cannot be read: {error.strerror}") from error
+
+
+def _over(tables: dict[str, Any], over: Mapping[str, Any], path: str) -> dict[str, Any]:
+    merged = _merged(tables, over, path)
+    for name, table in over.items():
+        if isinstance(table, Mapping) and "command" in table and "in_sandbox" not in table:
+            merged[name].pop("in_sandbox", None)
+    return merged
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -345,15 +357,8 @@ def _check(path: str, profile: Profile) -> None:
     if re.compile(profile.version.pattern).groups < 1:
         raise ProfileError(f"{path}.version.pattern", "must have a group around the version")
     _check_session(f"{path}.session", profile.session)
-    for key in (
-        "command",
-        "session.resume",
-        "ask_args",
-        "bypass_args",
-        "provider.args",
-        "provider.model_args",
-    ):
-        _check_args(f"{path}.{key}", _get(profile, key))
+    for key in (*_ARGS, *_ARGS_OF_PROVIDER):
+        _check_args(f"{path}.{key}", attrgetter(key)(profile))
     _check_limits(path, profile)
 
 
@@ -392,8 +397,3 @@ def _check_args(path: str, args: tuple[str, ...]) -> None:
                 )
             if name not in PLACEHOLDERS:
                 raise ProfileError(f"{path}[{index}]", f"unknown placeholder {{{name}}}")
-
-
-def _get(profile: Profile, key: str) -> tuple[str, ...]:
-    table, _, name = key.rpartition(".")
-    return tuple(getattr(getattr(profile, table) if table else profile, name))

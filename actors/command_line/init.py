@@ -80,7 +80,7 @@ def plan_text(
         "# Agents are asked nothing and may do what you may. To change that for all of them:",
         "# [defaults]",
         '# auto_confirm = "known"    # never | known | bypass',
-        '# sandbox = "worktree"      # they write their own branch only; needs bubblewrap',
+        '# sandbox = "off"           # else they write their own branch only, where verified',
         "",
         "[merge]                    # resolves conflicts",
         f"cli = {_toml(clis[0])}{others}",

@@ -53,12 +53,12 @@ def init(directory: str) -> None:
 @home_option
 def check(plan: str, repo: str | None, again: bool, as_json: bool) -> None:
     """Validate a plan (./callboard.toml) and show what would run; start nothing."""
-    from actors.command_line.views import tables
+    from actors.command_line.views import checked as views
     from actors.runtime import local
 
     fields = with_repo(read_plan(plan), repo)
     checked = local.check(fields["plan"], fields["base"], again, home())
-    show(checked, as_json, tables.check)
+    show(checked, as_json, views.check)
 
 
 @main.command()

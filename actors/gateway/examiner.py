@@ -82,14 +82,16 @@ class Examiner(CompanyActor):
 
     def _check(self, request: PlanCheck | PlanSubmit) -> Checked:
         brought = request.variables if isinstance(request, PlanSubmit) else {}
-        return self._call(check, request.plan, request.base, request.again, brought)
+        home = self.stage.paths.home
+        return self._call(check, request.plan, request.base, request.again, brought, home)
 
     @handles(ChangeAsk)
     def change(self, message: ChangeAsk) -> None:
         """Check a change of a plan, and pass it to its workflow."""
         client, request, id = message.client, message.request, message.workflow
         try:
-            checked = self._call(checked_change, request, self.stage.reader.plan(id))
+            plan, home = self.stage.reader.plan(id), self.stage.paths.home
+            checked = self._call(checked_change, request, plan, home)
             order = Order(client, checked, message.caller)
             self.stage.replies.hand_on(id, addresses.workflow(id), order)
         except Refused as error:

@@ -18,6 +18,7 @@ from actors.git.trees.pins import pin
 from actors.git.trees.reach import Unseen
 from actors.git.users import keeping
 from actors.platform import disk
+from actors.platform.sandbox import OWN
 from actors.platform.workers import WorkerDied
 from actors.system.own_worker import OwnWorker
 from bus.rows import Task, Workflow
@@ -47,14 +48,19 @@ def tidy(
     with contextlib.suppress(GitFailed, RepositoryError, OSError):
         clear(row.git_dir, str(home), str(tested))
     for terminal in row.terminals():
-        _remove_homes(home / "terminals" / terminal.address.strip("/"))
+        _remove_homes(home / "terminals" / terminal.address.strip("/"), "*/home")
+    for runs in ("tests", "*/setup", "*/check"):
+        _remove_homes(home / "terminals" / row.id, f"{runs}/*/{OWN}")
     with contextlib.suppress(OSError):
         keeping.forget(home / "repositories" / row.id)
 
 
-def _remove_homes(directory: Path) -> None:
-    """Remove the config homes of a terminal, which were kept for a conversation to go on."""
-    for config_home in directory.glob("*/home"):
+def _remove_homes(directory: Path, pattern: str) -> None:
+    """Remove the homes that programs had there: those that were kept for a conversation to go on.
+
+    With them go the changes in home directories of their own.
+    """
+    for config_home in directory.glob(pattern):
         try:
             if not config_home.is_symlink():
                 disk.remove_tree(config_home)

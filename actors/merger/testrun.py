@@ -15,12 +15,13 @@ from actors.git.landing.tested import Differs, checkout_tree
 from actors.git.reading.identity import of_text
 from actors.git.running.command import GitFailed
 from actors.git.running.environment import project_env
-from actors.git.running.places import place_within
+from actors.git.running.places import main_workdir, place_within
 from actors.git.trees import kept
 from actors.git.trees.copies import copy_all
 from actors.merger.build import refused
-from actors.platform import sandbox
+from actors.platform import disk, sandbox
 from actors.platform.loop import Timer
+from actors.platform.sandbox import OWN
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
 from actors.pty.records import Exit
@@ -33,7 +34,6 @@ from bus.kinds import Ending, MergeRefusal
 from bus.messages import Look
 from bus.plan import Plan
 from bus.rows import Workflow
-from bus.user import expanded
 
 log = logging.getLogger("callboard.merger")
 
@@ -252,14 +252,18 @@ class TestRun:
             raise OSError(f"the tests need a sandbox: {trouble}")
         tmp, paths = self.directory / "tmp", self._stage.paths
         tmp.mkdir(mode=0o700)
-        allowed = [str(expanded(name)) for name in self._plan.sandbox_allow]
+        allow = self._plan.sandbox_allow
+        common = self._row.git_dir
+        kept_real = (common, main_workdir(common, self._row.repo) or common)
         limits = sandbox.Limits(
             cwd=str(place),
-            writable=(str(self._path), str(tmp), *allowed),
+            writable=(str(self._path), str(tmp), *sandbox.paths(allow)),
             hidden=(str(paths.home), str(paths.sockets)),
             network=self._plan.test_network == "on",
+            home=sandbox.own_home(self.directory / OWN, *kept_real),
+            agents=sandbox.agents(allow),
         )
-        env = sandbox.without_ways_out({**env, "TMPDIR": str(tmp)})
+        env = sandbox.without_ways_out({**env, "TMPDIR": str(tmp)}, limits)
         return sandbox.wrapped(command, limits), env
 
     def _is_set_up(self) -> bool:
@@ -316,6 +320,7 @@ class TestRun:
         if ended.told and not self._timed_out:
             self._look_again()
             return None
+        self._forget_own_home()
         tail = output.tail(self.directory, TAIL)
         if ended.kind == Ending.EXEC_FAILED:
             tail = f"{self.trial.command} could not be started: {os.strerror(ended.status)}"
@@ -335,6 +340,15 @@ class TestRun:
             output=str(self.directory / "out"),
             tail=tail,
         )
+
+    def _forget_own_home(self) -> None:
+        """Remove what the run changed in its own home directory; what stays goes with `tidy`."""
+        own = self.directory / OWN
+        try:
+            if own.is_dir():
+                self._worker.call(disk.remove_tree, own)
+        except OSError as error:
+            log.warning("%s stays: %s", own, error)
 
     def _check_result(
         self, passed: bool, status: int = 0, seconds: float = 0.0, tail: str = ""

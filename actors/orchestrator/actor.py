@@ -60,7 +60,7 @@ _DIFFS = 12
 _FACTS = 200
 
 
-Examine = Callable[[PlanChange, Plan], PlanChange]
+Examine = Callable[[PlanChange, Plan, Path], PlanChange]
 """Checks a change of a plan against this machine. Raises `Refused`. It runs in a worker process."""
 
 
@@ -261,7 +261,7 @@ class OrchestratorActor(CompanyActor):
         try:
             change = request_of(proposals.decode(fact.proposal), plan, id)
             if change is not None:
-                self._worker.call(self._examine, change, plan)
+                self._worker.call(self._examine, change, plan, self.stage.paths.home)
         except msgspec.ValidationError:
             return ""  # the core says what is wrong with it
         except Refused as error:

@@ -1,5 +1,6 @@
 """Check a change of a running workflow's plan against this machine, before it is decided on."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from actors.plan.instructions import in_task, in_terminal
 from bus import address as addresses
 from bus.action import Action, Do
 from bus.errors import Refused, illegal
-from bus.plan import Plan, TaskPlan
+from bus.plan import Plan, TaskPlan, TerminalPlan
 from bus.plan_changes import named, with_task, with_terminal
 from bus.plan_requests import PlanChange, PlanSet, TaskAdd, TerminalAdd
 from bus.reasons import Reason
@@ -35,37 +36,48 @@ def check_command(request: Any, plan: Plan) -> None:
             )
 
 
-def checked_change(request: PlanChange, plan: Plan) -> PlanChange:
-    """Return the request, with the texts of the files that it names.
+def checked_change(request: PlanChange, plan: Plan, home: Path) -> PlanChange:
+    """Return the request, with the texts of the files that it names and its sandboxes decided.
 
+    `home` is the runtime's.
     Raise `Refused` (422) if this machine cannot do what the changed plan says.
     """
     match request:
         case TaskAdd():
             request.task = in_task(request.task, request.base)
             added = with_task(plan, request.task).task[-1]
-            _check(plan, added, "task[0]", "task", branches=True)
+            _check(plan, home, added, "task[0]", "task", branches=True)
+            for raw, terminal in zip(request.task["terminal"], added.terminal, strict=True):
+                raw |= _fence(terminal)
         case TerminalAdd():
-            _check_terminal(request, plan)
+            _check_terminal(request, plan, home)
         case PlanSet() if not isinstance(request.test, UnsetType):
             check_test(request.test, plan.environment)
     return request
 
 
-def _check_terminal(request: TerminalAdd, plan: Plan) -> None:
+def _fence(terminal: TerminalPlan) -> dict[str, str | None]:
+    """Return what the check decided, for the request."""
+    return {"sandbox": terminal.sandbox, "unfenced": terminal.unfenced}
+
+
+def _check_terminal(request: TerminalAdd, plan: Plan, home: Path) -> None:
     id = addresses.task_of(request.task).split("/")[1]
     request.terminal = in_terminal(request.terminal, request.base)
     if id in plan.graph:
         changed = with_terminal(plan, id, request.terminal)
         task = next(each for each in changed.task if each.id == id)
         added = msgspec.structs.replace(task, terminal=task.terminal[-1:])
-        _check(plan, added, "task[0].terminal[0]", "terminal", branches=False)
+        _check(plan, home, added, "task[0].terminal[0]", "terminal", branches=False)
+        request.terminal |= _fence(added.terminal[0])
 
 
-def _check(plan: Plan, added: TaskPlan, path: str, name: str, *, branches: bool) -> None:
+def _check(
+    plan: Plan, home: Path, added: TaskPlan, path: str, name: str, *, branches: bool
+) -> None:
     """Check what was added as if the plan held nothing else; `path` is where it stands then."""
     part = msgspec.structs.replace(plan, task=[added], merge=None, error=None)
     try:
-        check_part(part, branches=branches)
+        check_part(part, home, branches=branches)
     except Refused as error:
         raise named(error, path, name) from error

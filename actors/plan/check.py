@@ -23,7 +23,7 @@ from actors.git.running.library import opened
 from actors.git.running.places import place_within
 from actors.git.trees.copies import to_copy, without_match
 from actors.git.users.repository import Survey, survey
-from actors.plan import config
+from actors.plan import config, fence
 from actors.plan.branches import number_existing, refuse_existing
 from actors.plan.instructions import with_instructions
 from actors.plan.models import about_orchestrator, check_orchestrator
@@ -63,11 +63,12 @@ def check(
     base: str,
     again: bool = False,
     variables: Mapping[str, str] = _NONE,
+    home: Path | None = None,
 ) -> Checked:
     """Decode and check; a relative `repo` is taken from the directory `base`.
 
     With `again`, a branch that exists gets a number, and that is said. `variables` are those that
-    the client brings; what the plan sets counts more.
+    the client brings; what the plan sets counts more. `home` is the runtime's, if it is known.
     """
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
@@ -79,6 +80,7 @@ def check(
     renamed = number_existing(plan, found) if again else []
     found = _survey(plan) if renamed else found
     refuse_existing(plan, found)
+    fenced = fence.decide(plan, home)
     _check_sandbox(plan)
     _check_place(plan, found)
     of_clis = _check_clis(plan)
@@ -88,7 +90,7 @@ def check(
         check_test(plan.test, plan.environment)
     order = _launch_order(plan)
     of_notify = check_notify(plan, base)
-    warnings = [*_warnings(plan, found), *renamed, *of_clis, *of_notify]
+    warnings = [*_warnings(plan, found), *fenced, *renamed, *of_clis, *of_notify]
     starting = starters(plan, found.git_dir, found.target_oid)
     return Checked(plan=plan, survey=found, order=order, warnings=warnings, starters=starting)
 
@@ -146,10 +148,15 @@ def _about_identity(plan: Plan) -> list[str]:
     return [f"{identity.NO_IDENTITY}; {identity.HOW_TO_SET}"]
 
 
-def check_part(plan: Plan, *, branches: bool) -> None:
-    """Check a plan of which a part is new; its branches only if they are. Raise `Refused`."""
+def check_part(plan: Plan, home: Path, *, branches: bool) -> None:
+    """Check a plan of which a part is new; its branches only if they are. Raise `Refused`.
+
+    Decide which of its programs run in a sandbox (`actors.plan.fence`).
+    """
+    found = _survey(plan)
     if branches:
-        refuse_existing(plan, _survey(plan))
+        refuse_existing(plan, found)
+    fence.decide(plan, home)
     _check_sandbox(plan)
     _check_clis(plan)
     _check_checks(plan)
@@ -250,10 +257,10 @@ def _check_sandbox(plan: Plan) -> None:
         f"task[{i}].terminal[{j}].sandbox"
         for i, task in enumerate(plan.task)
         for j, terminal in enumerate(task.terminal)
-        if terminal.sandbox != "off"
+        if terminal.is_fenced
     ]
     helpers = (("merge", plan.merge), ("error", plan.error))
-    wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.sandbox != "off"]
+    wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.is_fenced]
     for i, task in enumerate(plan.task):
         for j, terminal in enumerate(task.terminal):
             _check_network(plan, f"task[{i}].terminal[{j}]", terminal)
@@ -268,7 +275,7 @@ def _check_sandbox(plan: Plan) -> None:
 
 def _check_network(plan: Plan, path: str, asked: TerminalPlan | HelperPlan) -> None:
     """Raise `Refused` for a program that is to have no network, or no other than its model."""
-    if asked.network != "on" and asked.sandbox == "off":
+    if asked.network != "on" and not asked.is_fenced:
         raise malformed(f"{path}.network", _NEEDS_SANDBOX)
     if asked.network != "model":
         return
@@ -334,12 +341,8 @@ def _programs(plan: Plan) -> list[tuple[str, str, str, str]]:
         for i, task in enumerate(plan.task)
         for j, terminal in enumerate(task.terminal)
     ]
-    found += (
-        [("merge", plan.merge.cli, plan.merge.provider, plan.merge.switch)] if plan.merge else []
-    )
-    found += (
-        [("error", plan.error.cli, plan.error.provider, plan.error.switch)] if plan.error else []
-    )
+    helpers = (("merge", plan.merge), ("error", plan.error))
+    found += [(name, each.cli, each.provider, each.switch) for name, each in helpers if each]
     return found
 
 

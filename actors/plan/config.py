@@ -64,6 +64,8 @@ def _built_in(key: str) -> Any:
     """Return the value of a key that neither a plan nor the user gives; None if it has none."""
     kind = TerminalPlan if key in Defaults.__struct_fields__ else Plan
     (field,) = (field for field in msgspec.structs.fields(kind) if field.name == key)
+    if key == "sandbox":
+        return "worktree, where a CLI was verified in it"
     return None if field.default is msgspec.NODEFAULT else field.default
 
 

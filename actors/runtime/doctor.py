@@ -43,7 +43,7 @@ def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
         _python(),
         _git(),
         *_identity(),
-        _sandbox(),
+        _sandbox(home),
         *_home(home),
         *fixing.findings(home),
         *_database(home),
@@ -84,11 +84,18 @@ def _identity() -> list[Finding]:
     return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
 
 
-def _sandbox() -> Finding:
+def _sandbox(home: Path) -> Finding:
     trouble = sandbox.trouble()
     if trouble:
         return _item(f"no sandbox: {trouble}", "note", "install bubblewrap (`bwrap`)")
-    return _item("sandbox: bubblewrap")
+    if trouble := sandbox.own_home_trouble(str(home.absolute())):
+        what = f"sandbox: bubblewrap, with a read-only home directory: {trouble}"
+        return _item(
+            what,
+            "note",
+            'programs have it only with `sandbox = "worktree"`',
+        )
+    return _item("sandbox: bubblewrap, for each CLI that was verified in it")
 
 
 def _home(home: Path) -> list[Finding]:

@@ -40,7 +40,7 @@ def check(
     """
     from actors.plan import check as checking
 
-    return checking.shown(checking.check(plan, base, again), home)
+    return checking.shown(checking.check(plan, base, again, home=home), home)
 
 
 def trust(home: Path, directory: Path, show: bool) -> Trusted:

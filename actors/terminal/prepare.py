@@ -112,11 +112,12 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
         raise LaunchRefused(str(error)) from error
     env = with_plans(port.plan.environment, {}) | launch.env | _own_git(stage, workflow)
     env = not_by_proxy(env) if behind else env
-    if asked.sandbox == "off":
+    if not asked.is_fenced:
         return Prepared(argv=launch.argv, env=env, cwd=cwd)
     argv = reaching_models(port, launch.argv, provider)
-    argv = sandbox.wrapped(argv, limits(port, workflow, worktree))
-    return Prepared(argv=argv, env=sandbox.without_ways_out(env), cwd=cwd)
+    within = limits(port, workflow, worktree)
+    env = sandbox.without_ways_out(env, within)
+    return Prepared(argv=sandbox.wrapped(argv, within), env=env, cwd=cwd)
 
 
 def _check_trust(port: Port, workflow: Workflow, worktree: Path, cwd: Path) -> None:

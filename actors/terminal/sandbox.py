@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from actors.clis.providers import Provider
+from actors.clis import lookup
+from actors.clis.home import original
+from actors.clis.providers import Provider, ProviderError
+from actors.git.running.places import main_workdir
 from actors.git.trees import reach
 from actors.git.users import keeping
 from actors.models.starting import FORWARD, door_of
@@ -17,8 +20,9 @@ from actors.platform.files import read_bounded
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
 from actors.terminal.port import Port
+from bus.environment import with_plans
 from bus.rows import Workflow
-from bus.user import expanded, file_of_user
+from bus.user import file_of_user
 
 _COPIED: Final = 1 << 20
 """Bytes of a file of the user's that is copied for a program in a sandbox."""
@@ -39,18 +43,43 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
         writable, read_only = reach.of_branch(common, worktree, branch)
     except OSError as error:
         raise LaunchRefused(f"the sandbox needs the worktree: {error}") from error
-    allowed = [expanded(name) for name in port.plan.sandbox_allow]
+    place, _ = home_of(port)
+    home = own_home(workflow, place / sandbox.OWN, _of_setup(port))
+    also = [place / "config", place / "tmp", *_renewed(port)]
     return sandbox.Limits(
         cwd=str(cwd),
-        writable=tuple(map(str, [*writable, home_of(port)[0], *allowed])),
+        writable=tuple(map(str, [*writable, *also, *sandbox.paths(port.plan.sandbox_allow)])),
         read_only=tuple(
             map(str, [*read_only, *keeping.opened(port.stage.paths.kept(workflow.id))])
         ),
         hidden=(str(port.stage.paths.home), str(port.stage.paths.sockets)),
         network=port.asked.network == "on",
-        shown=tuple(_private(port)),
+        shown=tuple(_private(port, home)),
         door=str(door_of(port.stage.paths.sockets).parent) if _by_door(port) else "",
+        home=home,
+        agents=sandbox.agents(port.plan.sandbox_allow),
     )
+
+
+def _of_setup(port: Port) -> str:
+    """Return the directory of what `setup` has changed in the home directory; "" if there is none.
+
+    The task's agents see it, too: `setup` may have fetched there what they run.
+    """
+    top = port.stage.paths.terminal_dir(f"{port.row.task}setup/", 0).parent
+    runs = [path for path in top.glob("*") if path.name.isdigit()] if port.row.task else []
+    newest = max(runs, key=lambda path: int(path.name), default=None)
+    return str(sandbox.changed_in(newest / sandbox.OWN)) if newest is not None else ""
+
+
+def own_home(workflow: Workflow, place: Path, under: str = "") -> sandbox.OwnHome | None:
+    """Return the home directory of a program of the workflow, whose changes lie in `place`.
+
+    The repository is not its own: what it seems to change there is changed, or refused.
+    """
+    common = workflow.git_dir
+    kept = (common, main_workdir(common, workflow.repo) or common)
+    return sandbox.own_home(place, *kept, under=under)
 
 
 def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandbox.Limits | None:
@@ -60,15 +89,35 @@ def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandb
     """
     task = next((t for t in workflow.tasks if t.address == port.row.task), None)
     planned = next((t for t in port.plan.task if task is not None and t.id == task.id), None)
-    if planned is None or all(terminal.sandbox == "off" for terminal in planned.terminal):
+    if planned is None or not any(each.is_fenced for each in planned.terminal):
         return None
     found = limits(port, workflow, worktree)
     writable = (*found.writable, str(tmp))
-    return msgspec.structs.replace(found, writable=writable, network=True, door="")
+    home = own_home(workflow, tmp.with_name(sandbox.OWN))
+    return msgspec.structs.replace(found, writable=writable, network=True, door="", home=home)
 
 
-def _private(port: Port) -> Iterator[sandbox.Shown]:
+def _renewed(port: Port) -> Iterator[Path]:
+    """Yield the user's own files in which the program renews its logins (`home.renewed`).
+
+    A login that the terminal does not use, because it has a provider's address, is not among them.
+    """
+    profile, user = port.profile, with_plans(port.plan.environment)
+    try:
+        found = lookup.asked_for(port.plan, port.asked, f"{port.at}: provider")
+    except ProviderError as error:
+        raise LaunchRefused(str(error)) from error
+    unused = profile.seed.login if found is not None and found.base_url else ()
+    for name in profile.home.renewed:
+        path = original(profile, name, user)
+        if path is not None and path.is_file() and name not in unused:
+            yield path.resolve()
+
+
+def _private(port: Port, layered: sandbox.OwnHome | None) -> Iterator[sandbox.Shown]:
     """Make the directories that the program gets in the place of the user's (`home.private`).
+
+    What lies in a home directory that is `layered` is the program's own already.
 
     One has copies of the user's files, at most `_COPIED` bytes of each, and shows the user's
     directories, which stay read-only. A directory that the user has not is made: the program would
@@ -77,7 +126,7 @@ def _private(port: Port) -> Iterator[sandbox.Shown]:
     home, _ = home_of(port)
     for number, name in enumerate(port.profile.home.private if home.is_dir() else ()):
         users, own = file_of_user(name), home / f"private-{number}"
-        if users is None:
+        if users is None or (layered is not None and Path(layered.path) in users.parents):
             continue
         try:
             users.mkdir(parents=True, exist_ok=True)

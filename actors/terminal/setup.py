@@ -16,7 +16,7 @@ from actors.clis.profile import Profile
 from actors.git.running.command import GitFailed
 from actors.git.trees import kept
 from actors.git.trees.kept import Recipe
-from actors.platform import sandbox
+from actors.platform import disk, sandbox
 from actors.platform.workers import WorkerDied
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -226,7 +226,7 @@ class SetUp:
         try:
             place = working_directory(where, self._port.plan)
             if fence := self._fence(session, where, place):
-                env = sandbox.without_ways_out({**env, "TMPDIR": str(_tmp(session))})
+                env = sandbox.without_ways_out({**env, "TMPDIR": str(_tmp(session))}, fence)
                 argv = sandbox.wrapped(argv, fence)
             session.start(argv, env, place, *self._port.size)
         except OSError:
@@ -243,6 +243,19 @@ class SetUp:
             _tmp(session).mkdir(mode=0o700, parents=True, exist_ok=True)
             fence = msgspec.structs.replace(fence, cwd=str(place))
         return fence
+
+    def _forget_own_home(self, session: Session) -> None:
+        """Remove what a run changed that failed; what the others changed goes with `tidy`."""
+        own = session.directory / sandbox.OWN
+        if not own.is_dir():
+            return
+        worker = self._port.stage.workers.hire("set-up", KEEP_SECONDS)
+        try:
+            worker.call(disk.remove_tree, own)
+        except (OSError, WorkerDied) as error:
+            log.warning("%s stays: %s", own, error)
+        finally:
+            self._port.stage.workers.dismiss(worker)
 
     def _follow(self, session: Session) -> None:
         """Connect to the run.
@@ -271,7 +284,9 @@ class SetUp:
         assert session is not None
         self.forget()
         good = _is_good(ended) and not self._too_late
-        if good:
+        if not good:
+            self._forget_own_home(session)
+        else:  # the task's agents see what it has changed in its home directory
             self._with_kept(kept.keep, self._where)
             mark_set_up(self._where)
         if good or not self._port.row.shall_run:

@@ -275,7 +275,7 @@ def test_the_network_of_a_model_needs_a_sandbox_and_the_gateway(
         assert ran.returncode == 2, ran.stdout
         return ran.stderr
 
-    assert 'network: needs sandbox = "worktree"' in refusal(True)
+    assert 'network: needs sandbox = "worktree"' in refusal(True, sandbox="off")
     if not sandbox.trouble():
         said = refusal(False, sandbox="worktree")
         assert "the provider p is not behind it" in said

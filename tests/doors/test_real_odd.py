@@ -127,7 +127,7 @@ def test_what_a_cli_leaves_running_is_ended_and_counted(tmp_path: Path, repo: Pa
     stubborn = tmp_path / "stubborn"
     stubborn.write_text(f"trap '' TERM HUP; echo x > {pids}/$$; while :; do sleep 1; done\n")
     left = f"(setsid sh {stubborn} >/dev/null 2>&1 &)"
-    facts = lands(tmp_path, repo, THREE, also=left)
+    facts = lands(tmp_path, repo, THREE, also=left, sandbox="off")
     started = [int(path.name) for path in pids.iterdir()]
     assert len(started) == len(THREE)
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]

@@ -24,6 +24,8 @@ ATTACKS = {
     "plant a hook": "touch {repo}/.git/hooks/pre-commit",
     "plant attributes": "echo '* filter=x' > {repo}/.git/info/attributes",
     "move the target": "git update-ref refs/heads/main HEAD",
+    "plant alternates": "echo /tmp > {repo}/.git/objects/info/alternates",
+    "plant a graph": "touch {repo}/.git/objects/info/commit-graph",
     "plant a replacement": "git update-ref refs/replace/x HEAD",
     "pin": "git update-ref refs/callboard/x HEAD",
     "redirect the worktree": "echo gitdir: /nowhere > .git",
@@ -199,7 +201,7 @@ def test_without_network_nothing_outside_is_reached(acting: Acting, repo: Path) 
 @pytest.mark.parametrize(
     ("terminal", "head", "path"),
     [
-        ({"network": "off"}, "", "task[0].terminal[0].network"),
+        ({"network": "off", "sandbox": "off"}, "", "task[0].terminal[0].network"),
         ({"network": "model", "sandbox": "worktree"}, "", "task[0].terminal[0].network"),
         ({}, 'test_network = "off"', "test_network"),
     ],

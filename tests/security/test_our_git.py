@@ -4,6 +4,7 @@ What our own git does for an agent: nothing with our keys, in nobody's repositor
 asked about, and on the objects that a clone gets.
 """
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_a_replaced_object_is_read_as_it_is_stored(repo: Path) -> None:
     user_git(repo, "replace", good, evil)
     assert user_git(repo, "cat-file", "-p", good) == "evil"
     assert git("cat-file", "-p", good, at=str(repo)) == b"a sample\n"
+
+
+def test_a_commit_is_read_as_it_is_stored_and_not_as_a_graph_says(repo: Path) -> None:
+    """A walk through the history believes a commit graph, and its parents and trees."""
+    good = user_git(repo, "rev-parse", "HEAD^{tree}")
+    (repo / "evil").write_text("evil\n")
+    user_git(repo, "add", "-A")
+    user_git(repo, "commit", "-qm", "evil")
+    evil = user_git(repo, "rev-parse", "HEAD^{tree}")
+    user_git(repo, "commit-graph", "write", "--reachable")
+    graph = repo / ".git/objects/info/commit-graph"
+    planted = graph.read_bytes()[:-20].replace(bytes.fromhex(evil), bytes.fromhex(good))
+    graph.chmod(0o600)
+    graph.write_bytes(planted + hashlib.sha1(planted, usedforsecurity=False).digest())
+    assert user_git(repo, "log", "-1", "--format=%T") == good
+    assert git("log", "-1", "--format=%T", at=str(repo)).decode().strip() == evil
 
 
 def test_the_tests_get_no_key_that_the_plan_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:

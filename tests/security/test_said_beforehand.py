@@ -44,9 +44,9 @@ def test_everything_that_would_run_is_said(
     words = " ".join(said.split())
     for wanted in (
         "a/1: ",
-        "is asked nothing; no sandbox; its own login",
-        "known questions are answered with yes; no sandbox; key GLM_KEY_OF_TEST ->"
-        " https://glm.example/v1",
+        "is asked nothing; no sandbox: scripted was not verified in one; its own login",
+        "known questions are answered with yes; no sandbox: scripted was not verified in one; "
+        "key GLM_KEY_OF_TEST -> https://glm.example/v1",
         "a person answers its questions; in a sandbox without network",
         "setup: npm ci",
         "copied into each worktree: .env",

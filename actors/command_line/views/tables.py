@@ -1,6 +1,5 @@
 """Make the tables and trees that commands print from the structs of `bus/`."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
@@ -11,23 +10,20 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from actors.command_line.output.actions import command_for
 from actors.command_line.output.facts import carried, foreseen, line, one_line
 from actors.command_line.output.program import command
 from actors.command_line.views.outline import Outline, Piece
 from actors.command_line.views.waiting import Questions, Wait, limit_words, waits
 from bus import clock
-from bus.action import Action, Do
-from bus.checked import CheckedPlan, CheckedProgram
 from bus.results import BranchPreview, Chain, FileChange, Node, Report, TaskDiff
 from bus.rows import Terminal, Workflow
 from bus.status import FINAL_WORKFLOW, TaskStatus
 
 
-def _table(*heads: str, with_head: bool = True) -> Table:
+def columns(*heads: str, with_head: bool = True) -> Table:
     """Return an empty table. Its cells, which hold paths and commands, are never cut."""
-    columns = [Column(head, overflow="fold") for head in heads]
-    return Table(*columns, box=None, pad_edge=False, show_header=with_head)
+    made = [Column(head, overflow="fold") for head in heads]
+    return Table(*made, box=None, pad_edge=False, show_header=with_head)
 
 
 _COLOURS = {
@@ -147,9 +143,16 @@ def _terminal(terminal: Terminal) -> Iterator[Piece]:
     yield from _status(terminal.status)
     yield from _marks(terminal)
     yield f" {terminal.cli}", ""
+    yield from _fence(terminal)
+    yield from _reason(terminal.reason)
+
+
+def _fence(terminal: Terminal) -> Iterator[Piece]:
+    """Say whether it has a sandbox; of one that the plan itself takes away, nothing."""
     if terminal.fenced:
         yield " in a sandbox", "dim"
-    yield from _reason(terminal.reason)
+    elif terminal.unfenced:
+        yield f" no sandbox: {one_line(terminal.unfenced, 100)}", "dim"
 
 
 def _marks(terminal: Terminal) -> Iterator[Piece]:
@@ -215,97 +218,19 @@ def _node(node: Node) -> Iterator[Piece]:
         yield f" {node.last_error}", "red"
 
 
-def check(plan: CheckedPlan) -> Any:
-    """Return what a plan would run."""
-    heads = ["task", "branch", "terminals, in turn"]
-    graph = any(task.after for task in plan.tasks)
-    table = _table(*heads, *(["after"] if graph else []))
-    for task in plan.tasks:
-        cells = [task.id, task.branch, " -> ".join(task.terminals), ", ".join(task.after)]
-        table.add_row(*map(escape, cells[: len(table.columns)]))
-    checks = [escape(f"check of {t.id}: {shlex.join(t.check)}") for t in plan.tasks if t.check]
-    test = " ".join(plan.test) if plan.test else "none: what lands is NOT TESTED"
-    head = f"{plan.name}: {plan.repo} -> {plan.target} ({plan.target_commit[:12]})"
-    order = f"start order: {', '.join(plan.launch_order)}; {plan.max_terminals} at once"
-    notes = [Text(f"note: {w}", style="yellow") for w in plan.warnings]
-    test += " (in a sandbox)" if plan.test and plan.tests_fenced else ""
-    test += f"; it gets {', '.join(plan.test_env)}" if plan.test_env else ""
-    lines = [f"{name}: {text}" for name, text in _programs(plan)]
-    lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
-    lines += [f"what happens is told to: {who}" for who in plan.notify]
-    lines += _starters(plan)
-    return Group(
-        escape(head),
-        table,
-        *map(escape, lines),
-        *_setup(plan),
-        *checks,
-        escape(f"test: {test}"),
-        escape(order),
-        *notes,
-    )
-
-
-def _starters(plan: CheckedPlan) -> list[str]:
-    """Say which files of the repository make the plan's CLIs start others, and who trusts them."""
-    found = {"": plan.starters, "NOT TRUSTED, so the plan is refused: ": plan.untrusted}
-    lines = [
-        f"{how}started by the repository (hooks, MCP servers, plugins): {', '.join(names)}"
-        for how, names in found.items()
-        if names
-    ]
-    return lines + ([command_for(Action(Do.TRUST, plan.repo))] if plan.untrusted else [])
-
-
-_ANSWERS = {
-    "bypass": "is asked nothing",
-    "known": "known questions are answered with yes",
-    "never": "a person answers its questions",
-}
-
-
-def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
-    """Yield each terminal and how it would run; those that run alike as one."""
-    alike: dict[str, list[str]] = {}
-    for one in plan.programs:
-        fence = "no sandbox" if one.sandbox == "off" else "in a sandbox"
-        fence += {"on": "", "model": " with its model alone"}.get(one.network, " without network")
-        said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {_key(one)}"
-        said += "; kept while its work is judged" if one.keep else ""
-        alike.setdefault(said, []).append(one.terminal)
-    for said, terminals in alike.items():
-        yield ", ".join(terminals), said
-
-
-def _key(one: CheckedProgram) -> str:
-    """Return with which key, or with which login, a program asks its model, and who has it."""
-    if not one.base_url:
-        login = f" with {', '.join(one.login)}" if one.login else ""
-        return f"its own login{login}, which does not go through the model gateway"
-    if not one.key:
-        return one.base_url
-    who = "which stays with the model gateway" if one.gateway else "which the agent gets"
-    return f"key {one.key} -> {one.base_url}, {who}"
-
-
-def _setup(plan: CheckedPlan) -> list[str]:
-    if not plan.setup:
-        return []
-    inputs = ", ".join(plan.setup_inputs)
-    when = f"once for the same {inputs}" if inputs else "in each tree"
-    return [escape(f"setup: {' '.join(plan.setup)} ({when})")]
-
-
 def why(chain: Chain) -> Any:
     """Return the chain of facts, newest first, each with its longer texts."""
     if not chain.facts:
         return f"no facts about {chain.address}"
     lines: list[Any] = []
     if chain.status:
-        marks = _marks(chain.terminal) if chain.terminal is not None else ()
+        terminal = chain.terminal
+        marks = _marks(terminal) if terminal is not None else ()
         because = [(f": {chain.reason}", "")] if chain.reason else []
         head = [(chain.address, "bold"), *_status(chain.status), *marks, *because]
         lines.append(Text.assemble(*head))
+        fence = "".join(text for text, _ in _fence(terminal)) if terminal is not None else ""
+        lines += [Text(f"       {fence}", style="dim")] if fence else []
     for fact in chain.facts:
         lines.append(escape(line(fact)))
         for text in carried(fact):
@@ -352,7 +277,7 @@ def providers(found: list[dict[str, Any]]) -> Any:
     """Return a table of the user's providers and where their keys come from."""
     if not found:
         return f"no providers; `{command('providers', 'import')}` takes over those of cc-switch"
-    table = _table("name", "address", "model", "key")
+    table = columns("name", "address", "model", "key")
     for made in found:
         row = (made["name"], made["base_url"], made["model"], made["problem"] or made["key"])
         table.add_row(*map(escape, row))

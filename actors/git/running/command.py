@@ -40,6 +40,7 @@ PINNED: Final = {
     "advice.detachedHead": "false",
     "color.ui": "false",
     "commit.gpgSign": "false",
+    "core.commitGraph": "false",
     "core.fsmonitor": "false",
     "core.fsync": "all",
     "core.quotePath": "false",
@@ -174,7 +175,7 @@ def git_and_words(
     command += args
     if within is not None and within.fence is not None:
         command = sandbox.wrapped(command, within.fence)
-        environ = sandbox.without_ways_out(environ)
+        environ = sandbox.without_ways_out(environ, within.fence)
     try:
         code, output, errors = run(command, stdin, environ, limit)
     except subprocess.TimeoutExpired:

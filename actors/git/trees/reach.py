@@ -6,6 +6,9 @@ from actors.git.reading.refs import HEADS
 from actors.git.running.places import Within
 from actors.platform.sandbox import Limits
 
+LFS = "lfs"
+"""Where Git LFS keeps its objects in a repository."""
+
 Unseen = tuple[str, ...] | None
 """The runtime's own directories, which our git does not see in its sandbox in an agent's worktree.
 None where that agent has no sandbox: our git has none there either."""
@@ -21,7 +24,8 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
 
     Read-only: the files that say where the repository is, and the worktree's own configuration,
     which is made if it is missing. The shared configuration, hooks, `info` and the
-    other refs are in neither list.
+    other refs are in neither list. Git LFS keeps its objects in the repository, where a commit of
+    such a file adds one.
 
     Raises:
         OSError: A directory cannot be made, or the repository knows no such worktree.
@@ -31,11 +35,13 @@ def of_branch(common: Path, worktree: Path, branch: str) -> tuple[list[Path], li
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
     admin = Within(str(common)).admin(str(worktree))
-    writable = [worktree, common / "objects", *places, admin]
+    writable = [worktree, common / "objects", *places, admin, common / LFS]
     own = admin / "config.worktree"  # it may name filters, which our git would run outside
     own.touch()
     read_only = [worktree / ".git", admin / "gitdir", admin / "commondir", own]
-    read_only += [common / "objects" / "info" / "alternates"]
+    info = common / "objects" / "info"  # alternates and graphs that are not there could be made
+    info.mkdir(exist_ok=True)
+    read_only.append(info)
     return writable, read_only
 
 
@@ -44,7 +50,8 @@ def for_reading(git_dir: str, worktree: str, unseen: Unseen) -> Within:
     if unseen is None:
         return Within(git_dir)
     seen = (worktree, git_dir)
-    fence = Limits(cwd=worktree, read_only=seen, hidden=unseen, network=False)
+    scratch = (str(Path(git_dir, LFS)),)  # Git LFS writes there to clean a file that it compares
+    fence = Limits(cwd=worktree, read_only=seen, hidden=unseen, scratch=scratch, network=False)
     return Within(git_dir, fence)
 
 

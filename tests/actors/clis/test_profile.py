@@ -104,3 +104,11 @@ def test_the_version_is_found_and_known(name: str, output: str, version: str) ->
     assert version_is_verified(profile, version)
     assert not version_is_verified(profile, "99.0.0")
     assert not version_is_verified(profile, None)
+
+
+def test_another_command_is_another_program_to_the_sandbox() -> None:
+    changed = {"command": ["./mine"]}
+    assert load()["claude"].in_sandbox
+    assert load(None, {"claude": {"ready": "x"}})["claude"].in_sandbox
+    assert not load(None, {"claude": changed})["claude"].in_sandbox
+    assert load(None, {"claude": {**changed, "in_sandbox": True}})["claude"].in_sandbox
