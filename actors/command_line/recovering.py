@@ -15,7 +15,13 @@ from bus import address as addresses
 from bus.action import Action, Do
 from bus.client import Client
 from bus.errors import Refused
-from bus.facts import RuntimeStarted, TaskMoved, TerminalExited, TerminalMoved
+from bus.facts import (
+    RuntimeStarted,
+    TaskMoved,
+    TerminalAdopted,
+    TerminalExited,
+    TerminalMoved,
+)
 from bus.kinds import Ending
 from bus.requests import (
     RuntimeInfo,
@@ -100,8 +106,10 @@ def _is_settled(client: Client, row: Terminal, began: int) -> bool:
     if row.gone:
         return not (row.shall_run and row.launch_over)
     facts = client.ask(Why(address=row.address)).facts
-    mine = (fact for fact in facts if getattr(fact, "incarnation", None) == row.incarnation)
-    return any(fact.seq > began for fact in mine)
+    mine = [fact for fact in facts if getattr(fact, "incarnation", None) == row.incarnation]
+    if mine and mine[-1].seq > began:
+        return True  # it was started by this runtime
+    return any(isinstance(fact, TerminalAdopted) and fact.seq > began for fact in mine)
 
 
 def steps(client: Client) -> list[Step]:
