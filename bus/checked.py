@@ -4,6 +4,9 @@ from typing import Any
 
 import msgspec
 
+PLACEHOLDER = "Say here what is to be done."
+"""The instruction in the plan that `init` writes. `check` notes it where it still stands."""
+
 
 class CheckedTask(msgspec.Struct):
     """One task of a checked plan.

@@ -16,6 +16,7 @@ from actors.command_line.output.program import command
 from actors.command_line.projects import Project, places, recognise
 from actors.runtime import local
 from bus.address import slug
+from bus.checked import PLACEHOLDER
 
 _MOST_PLACES = 8
 _SECRETS = (".env", ".env.local", ".env.test")
@@ -93,7 +94,7 @@ def plan_text(
         "[[task.terminal]]",
         f"cli = {_toml(clis[0])}",
         "instruction = '''",
-        "Say here what is to be done.",
+        PLACEHOLDER,
         "'''",
     ]
     return "\n".join(lines) + "\n"
@@ -114,18 +115,26 @@ def _inner(found: Sequence[tuple[str, Project]]) -> list[str]:
 def _test(project: Project) -> list[str]:
     if not project.test:
         return ['# test = ["make", "test"]  # none was found: what lands is NOT TESTED', ""]
-    return [f"test = {_toml(project.test)}  # {project.why}; runs on the merged tree", ""]
+    return [f"test = {_toml(project.test)}  # found by {project.why}; runs on the merged tree", ""]
 
 
 def _setup(project: Project) -> list[str]:
-    return [f"setup = {_toml(project.setup)}  # once in each worktree"] if project.setup else []
+    if not project.setup:
+        return []
+    lines = [f"setup = {_toml(project.setup)}  # once in each worktree"]
+    if project.setup_inputs:
+        lines += [
+            f"# setup_inputs = {_toml(project.setup_inputs)}  # once for all with the same file;",
+            '# agents then have a sandbox only with sandbox = "worktree", see [defaults]',
+        ]
+    return lines
 
 
 def _copy(names: list[str]) -> list[str]:
     return [f"copy = {_toml(names)}  # ignored by git, needed by programs"] if names else []
 
 
-def _toml(value: str | list[str]) -> str:
+def _toml(value: str | Sequence[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 

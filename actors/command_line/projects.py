@@ -12,12 +12,14 @@ class Project(NamedTuple):
     """How to test a project.
 
     `test` is the test command, `setup` the command that prepares a new worktree. Either is empty if
-    none was found. `why` is the name of the file that they were recognised by.
+    none was found. `why` is the name of the file that they were recognised by. `setup_inputs` are
+    the files on which the result of `setup` depends, if it can be used in other worktrees.
     """
 
     test: list[str]
     setup: list[str]
     why: str
+    setup_inputs: tuple[str, ...] = ()
 
 
 def recognise(place: Path) -> Project:
@@ -77,7 +79,8 @@ def _javascript(place: Path) -> Project | None:
         if (place / lock).is_file():
             if program == "yarn" and (place / ".yarnrc.yml").is_file():  # yarn 2 and later
                 setup = ["yarn", "install", "--immutable"]
-            return Project([program, "test"] if has_test else [], setup, lock)
+            kept = (lock,) if program == "npm" else ()
+            return Project([program, "test"] if has_test else [], setup, lock, kept)
     return Project(["npm", "test"] if has_test else [], ["npm", "install"], "package.json")
 
 

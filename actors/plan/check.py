@@ -25,7 +25,7 @@ from actors.git.trees.copies import to_copy, without_match
 from actors.git.users.repository import Survey, survey
 from actors.plan import config, fence
 from actors.plan.branches import number_existing, refuse_existing
-from actors.plan.instructions import with_instructions
+from actors.plan.instructions import unwritten, with_instructions
 from actors.plan.models import about_orchestrator, check_orchestrator
 from actors.plan.notices import check_notify, told_by
 from actors.plan.programs import programs, starters
@@ -90,7 +90,8 @@ def check(
         check_test(plan.test, plan.environment)
     order = _launch_order(plan)
     of_notify = check_notify(plan, base)
-    warnings = [*_warnings(plan, found), *fenced, *renamed, *of_clis, *of_notify]
+    warnings = [*_warnings(plan, found), *unwritten(plan, source), *fenced]
+    warnings += [*renamed, *of_clis, *of_notify]
     starting = starters(plan, found.git_dir, found.target_oid)
     return Checked(plan=plan, survey=found, order=order, warnings=warnings, starters=starting)
 

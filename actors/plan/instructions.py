@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.platform.files import read_bounded
+from bus.checked import PLACEHOLDER
 from bus.errors import malformed
+from bus.plan import Plan
 
 MAX_BYTES = 800_000
 """The size of a file with an instruction: 200 000 characters of at most four bytes."""
@@ -36,6 +38,28 @@ def with_instructions(raw: Any, base: str) -> Any:
         variables |= {f"plan.{key}": str(raw.get(key, "")) for key in ("name", "target")}
     return {**raw, "task": [_of_task(t, base, f"task[{i}]", variables)
                             for i, t in enumerate(raw["task"])]}  # fmt: skip
+
+
+def unwritten(plan: Plan, source: str | dict[str, Any]) -> list[str]:
+    """Return a note for each instruction that is still the placeholder of `init`.
+
+    The note has the line, counted from 1, where `source` is the text of the plan and each line with
+    the placeholder in it belongs to one of them.
+    """
+    found = [
+        f"task[{i}].terminal[{j}].instruction"
+        for i, task in enumerate(plan.task)
+        for j, terminal in enumerate(task.terminal)
+        if terminal.instruction.strip() == PLACEHOLDER
+    ]
+    text = source.splitlines() if isinstance(source, str) else []
+    lines = [f", line {n}" for n, line in enumerate(text, 1) if PLACEHOLDER in line]
+    if len(lines) != len(found):
+        lines = [""] * len(found)
+    return [
+        f"{key}{line}: is the one that `init` wrote, {PLACEHOLDER!r}; write your own there"
+        for key, line in zip(found, lines, strict=True)
+    ]
 
 
 def in_task(task: Any, base: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.command_line.projects import recognise
+from bus.checked import PLACEHOLDER
 from tests.doors.kit import Call, Home
 from tests.doors.terminal_kit import Window
 from tests.repositories import git
@@ -85,6 +86,38 @@ def test_it_writes_a_plan_that_check_accepts_and_never_over_a_file(call: Call, r
     code, _, err = call("init", str(repo))
     assert (code, path.read_text()) == (1, "mine")
     assert f"{path} is there already" in err
+
+
+@pytest.mark.usefixtures("claude")
+def test_an_instruction_that_nobody_wrote_is_noted_with_its_line(call: Call, repo: Path) -> None:
+    assert call("init", str(repo))[0] == 0
+    path = repo / "callboard.toml"
+    text = path.read_text()
+    number = text.splitlines().index(PLACEHOLDER) + 1
+    said = call("check", str(path))[1]
+    assert (
+        f"note: task[0].terminal[0].instruction, line {number}: is the one that `init` wrote"
+        in said
+    )
+    path.write_text(f"# {PLACEHOLDER}\n{text}")
+    said = call("check", str(path))[1]
+    assert "note: task[0].terminal[0].instruction: is the one that `init` wrote" in said
+    path.write_text(text.replace(PLACEHOLDER, "Write the login page."))
+    assert "that `init` wrote" not in call("check", str(path))[1]
+
+
+@pytest.mark.usefixtures("claude")
+def test_a_set_up_that_other_worktrees_can_use_is_offered(call: Call, repo: Path) -> None:
+    """It costs agents the sandbox that they have of themselves, so it is not switched on."""
+    (repo / "package.json").write_text('{"scripts":{"test":"x"}}')
+    (repo / "package-lock.json").write_text("{}")
+    assert call("init", str(repo))[0] == 0
+    path = repo / "callboard.toml"
+    text = path.read_text()
+    assert "setup_inputs" not in tomllib.loads(text)
+    path.write_text(text.replace("# setup_inputs", "setup_inputs"))
+    assert tomllib.loads(path.read_text())["setup_inputs"] == ["package-lock.json"]
+    assert "once for the same package-lock.json" in call("check", str(path))[1]
 
 
 @pytest.mark.usefixtures("claude")
