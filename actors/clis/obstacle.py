@@ -31,7 +31,7 @@ _PAGER: Final = re.compile(
 )
 _VIM: Final = re.compile(
     r'\A-- (?:INSERT|REPLACE|VISUAL)\b.*|\A".+" (?:\[[^\]]+\] ?)?\d+(?:L|,| lines?)\b.*'
-    r'|\A".+" \[New(?: File)?\]\s*\Z'
+    r'|\A".+" \[New(?: File)?\](?:\s+\d+,\d+(?:-\d+)?\s+\S+)?\s*\Z'
 )
 _NANO: Final = re.compile(r"\^G\s+(?:Get )?Help\b")
 _TILDES: Final = 3

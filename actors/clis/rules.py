@@ -14,7 +14,7 @@ class LimitRule(Table, frozen=True):
 
     `by` is the kind of limit. The named groups of `pattern` say when it ends: see
     `actors.clis.limits.reset_of`. With `retries` the program tries again by itself; otherwise it
-    stands at its prompt. A login page is no limit but a prompt, named `login`.
+    stands at its prompt, or, with `by = "login"`, may show a page where a person logs in.
     """
 
     by: Literal["usage", "rate", "overload", "login", "credit", "context"]

@@ -51,9 +51,12 @@ class Limits:
         Return whether the terminal is limited: then the rest of the screen says nothing of a turn.
         """
         row, limit = self._port.row, seen.limit
-        if not row.works or not seen.readable or seen.prompt is not None or row.step == 0:
+        # A login page stands in the place of the prompt, and may offer choices.
+        page = limit is not None and limit.by == LimitKind.LOGIN
+        asks = seen.prompt is not None and not page
+        if not row.works or not seen.readable or asks or row.step == 0:
             return False
-        calm = seen.ready and not seen.busy and ms >= PROMPT_MS
+        calm = (seen.ready or page) and not seen.busy and ms >= PROMPT_MS
         if limit is None:
             goes_on = seen.busy or (row.retries and calm)
             if row.limited not in (LimitKind.NONE, LimitKind.CAP) and goes_on:

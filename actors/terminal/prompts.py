@@ -85,7 +85,9 @@ class Prompts:
         row = self._port.row
         self._last = None
         self._give_up(f"{self._port.at} asks nothing any more")
-        if is_unrecognised(self._port.profile, row.launch_over, seen):
+        # Of a terminal at work, `Turn` tells what has taken the keyboard.
+        taken = row.works and row.step > 0 and seen.obstacle is not None
+        if not taken and is_unrecognised(self._port.profile, row.launch_over, seen):
             long = ms >= UNKNOWN_MS or not seen.readable
             if long and row.blocked != seen.text and not looking:
                 self._tell_blocked(_unknown(seen))

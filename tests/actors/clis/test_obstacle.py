@@ -21,6 +21,7 @@ VIM = "first\r\n" + "~\r\n" * 8 + '".git/COMMIT_EDITMSG" 12L, 300B'
         (VIM, Obstacle.EDITOR),
         ("text\r\n" + "~\r\n" * 8 + "-- INSERT --\x1b[1;3H", Obstacle.EDITOR),
         ("\r\n" + "~\r\n" * 8 + '"x.txt" [New]\x1b[1;1H', Obstacle.EDITOR),
+        ("\r\n" + "~\r\n" * 8 + '"x.txt" [New]        0,0-1    All\x1b[1;1H', Obstacle.EDITOR),
         (NANO, Obstacle.EDITOR),
     ],
 )  # fmt: skip

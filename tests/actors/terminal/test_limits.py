@@ -14,6 +14,7 @@ from actors.clis import limits as screens
 from actors.terminal import limits, looks
 from bus.kinds import LimitKind
 from tests.actors.served import Served, facts, submit
+from tests.actors.terminal.test_turns import program
 from tests.doors.acting import terminal
 from tests.doors.kit import PYTHON, plan_text
 from tests.refused import USAGE, refused_cli
@@ -141,6 +142,24 @@ def test_what_only_a_person_can_mend_waits_for_a_person(scene: Scene) -> None:
     scene.served.client.call("terminal.send", terminal=at, text="go on")
     scene.served.until_status(scene.name, "completed")
     assert facts(scene.served, "terminal.idle") == []
+
+
+def test_a_login_page_in_a_turn_is_told_as_a_lost_login_and_nothing_else(scene: Scene) -> None:
+    """It stands in the place of the prompt, and offers choices, as those of codex and gemini do."""
+    page = "Sign in to go on\\n> 1. With an account\\n  2. With a key\\n"
+    tail = program("page", f'show("{page}"); time.sleep(600)')
+    tail += "[[cli.page.limits]]\nby = 'login'\npattern = '^Sign in to go on'\n"
+    scene.begin("", tail=tail, cli="page")
+    scene.until_limited()
+    (limited,) = facts(scene.served, "terminal.limited")
+    assert (limited["by"], limited["until"]) == ("login", "")
+    at = f"{scene.name}/t0/1/"
+    scene.served.client.call("terminal.send", terminal=at, text="go on")
+    scene.served.until(scene.name, lambda row: terminal(row, "t0/1")["blocked"])
+    assert facts(scene.served, "terminal.idle") == []
+    (blocked,) = facts(scene.served, "terminal.blocked")
+    (said,) = facts(scene.served, "provider.recovered")
+    assert blocked["seq"] > said["seq"]
 
 
 def test_the_policy_ask_leaves_every_limit_to_a_person(scene: Scene) -> None:

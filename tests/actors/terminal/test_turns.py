@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actors.terminal import looks, screens
+from actors.terminal import looks, prompts, screens
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import cli, say, terminal
 from tests.doors.kit import PYTHON, coder, plan_text
@@ -180,16 +180,23 @@ def test_a_countdown_without_end_is_told_as_a_stall(served: Served, begin: Begin
     [
         ("* Working (esc to interrupt)\n[sudo] password for ann: ", "password"),
         ("line\n:", "pager"),
+        ("~\n~\n~\n~\n" + '"x" [New]', "editor"),
     ],
 )
-def test_what_takes_the_keyboard_waits_for_a_person_at_once(
-    served: Served, begin: Begin, shows: str, obstacle: str
+def test_what_takes_the_keyboard_is_told_once_and_waits_for_a_person(
+    served: Served,
+    begin: Begin,
+    monkeypatch: pytest.MonkeyPatch,
+    shows: str,
+    obstacle: str,
 ) -> None:
     body = f"show({json.dumps(shows)}); time.sleep(600)"
+    monkeypatch.setattr(prompts, "UNKNOWN_MS", 0)  # no other part of it tells the same screen
     name = begin({"cli": "asks", "instruction": "work"}, tail=program("asks", body))
     until_idle(served, name)
     (idle,) = facts(served, "terminal.idle")
     assert idle["obstacle"] == obstacle
+    assert facts(served, "terminal.blocked") == []
     assert facts(served, "turn.without_commit") == facts(served, "turn.ended") == []
 
 
