@@ -72,6 +72,11 @@ def disk(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def disk_reserve(whole: int) -> int:
+    """Return the MiB that stay free on a disk of `whole` MiB: 512, or a twentieth of it."""
+    return min(512, whole // 20)
+
+
 def _of_machine(proc: Path) -> int | None:
     try:
         lines = (proc / "meminfo").read_text().splitlines()

@@ -16,7 +16,7 @@ from actors.clis.profile import (
 from actors.clis.version import ask
 from actors.git.reading import identity
 from actors.git.running.command import GitUnknown
-from actors.platform import sandbox
+from actors.platform import room, sandbox
 from actors.pty.ending import running_hosts
 from actors.runtime import canary, fixing, machine, surroundings
 from bus import connection
@@ -109,11 +109,21 @@ def _home(home: Path) -> list[Finding]:
         serving = [_item(f"home {home}, served by process {served.pid}"), _sockets(served)]
     except NoRuntime as none:
         serving = [_item(f"home {home}: {none}", "note", "", Do.SERVE)]
-    free = shutil.disk_usage(place).free >> 20
-    room = _item(
-        f"{free} MiB free", "ok" if free > 500 else "note", "" if free > 500 else "free some"
-    )
-    return [*serving, room]
+    return [*serving, *_disk(place)]
+
+
+def _disk(place: Path) -> list[Finding]:
+    found = room.disk(place)
+    if found is None:
+        return [_item(f"{place} does not say how much of its disk is free", "note")]
+    free, whole = found
+    reserve = room.disk_reserve(whole)
+    if free >= reserve:
+        return [_item(f"{free} MiB free")]
+    what = f"{free} MiB free on the disk of {place}: no program is started below {reserve}"
+    return [
+        _item(what, "note", "free some space, or remove what finished workflows left", Do.CLEAN)
+    ]
 
 
 def _sockets(served: connection.Connection) -> Finding:
@@ -207,14 +217,15 @@ def _cli(profile: Profile, run: bool) -> Finding:
     if run:
         return canary.finding(profile)
     version = find_version(profile, ask([found, *profile.version.args]))
-    own = machine.login(profile)
+    help: list[str] = []
+    is_in = machine.logged_in(profile)
+    if is_in is False:
+        help.append(f"log in by running it once ({profile.command[0]}), or name a provider")
+    own = {True: ", logged in", False: ", no login of yours found", None: ""}[is_in]
     if version_is_verified(profile, version):
-        name = f"{profile.name} {version or ''}".strip()
-        return _item(f"{name}, {own}" if own else name)
+        what = f"{profile.name} {version or ''}".strip() + own
+        return _item(what, "note" if help else "ok", "; ".join(help))
     verified = ", ".join(profile.version.verified)
-    return _item(
-        f"{profile.name} {version or 'of unknown version'}" + (f", {own}" if own else ""),
-        "note",
-        f"the profile was verified with {verified}; prompts are not answered by themselves",
-        Action(Do.TRY_CLI, profile.name),
-    )
+    help.append(f"the profile was verified with {verified}; prompts are not answered by themselves")
+    what = f"{profile.name} {version or 'of unknown version'}{own}"
+    return _item(what, "note", "; ".join(help), Action(Do.TRY_CLI, profile.name))

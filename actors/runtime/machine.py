@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,10 @@ def _descriptors() -> Finding:
     what = f"{most} open files: room for about {max(room, 0)} terminals"
     if most >= descriptors.WANTED // 8:
         return Finding(what)
-    return Finding(what, "note", f"raise the hard limit: ulimit -Hn {descriptors.WANTED}")
+    what += f"; the hard limit of this shell is {hard}"
+    if sys.platform != "linux":
+        return Finding(what, "note", f"raise the hard limit of open files to {descriptors.WANTED}")
+    return Finding(what, "note", f"sudo prlimit --pid $$ --nofile={descriptors.WANTED}")
 
 
 def _watches() -> Iterator[Finding]:
@@ -70,17 +74,17 @@ def _memory() -> Iterator[Finding]:
 def _node() -> Finding:
     found = shutil.which("node")
     if found is None:
-        return Finding("node is not installed; many CLIs and MCP servers need it", "note")
+        what = "node is not installed; many CLIs and MCP servers need it"
+        return Finding(what, "note", "install it: https://nodejs.org/en/download")
     return Finding(f"node {ask([found, '--version'])}".strip())
 
 
-def login(profile: Profile) -> str:
-    """Return what is known of the user's own login of a CLI, for its finding; "" for nothing."""
+def logged_in(profile: Profile) -> bool | None:
+    """Return whether the user has a login of his own of a CLI; None if that cannot be known."""
     if not profile.seed.login:
-        return ""
+        return None
     paths = (config_home.original(profile, name, os.environ) for name in profile.seed.login)
-    there = any(path is not None and path.exists() for path in paths)
-    return "logged in" if there else "no login of yours found; it needs one, or a provider"
+    return any(path is not None and path.exists() for path in paths)
 
 
 def _providers(online: bool) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from actors.platform import room
 from actors.platform.loop import Timer
+from actors.platform.room import disk_reserve
 from actors.pty import records, strays
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
@@ -48,11 +49,6 @@ PRESSURE = 20.0
 """Percent of the time in which everything waits for memory: no program is started meanwhile."""
 AGAIN = 3.0
 """Seconds until memory and disk are looked at again for a launch that waits."""
-
-
-def disk_reserve(whole: int) -> int:
-    """Return the MiB that stay free on a disk of `whole` MiB: 512, or a twentieth of it."""
-    return min(512, whole // 20)
 
 
 class Launcher(CompanyActor):

@@ -2,13 +2,18 @@
 
 import json
 import os
+import resource
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.clis import profile
+from actors.platform import room
+from actors.runtime import doctor, machine
+from bus.action import Do
 from tests.doors.kit import Home
 
 BUILT_IN = [(name, each.command[0]) for name, each in profile.load().items() if each.command]
@@ -50,10 +55,11 @@ def line(found: dict[str, dict[str, Any]], begin: str) -> str:
 
 def test_a_cli_is_said_to_be_logged_in_or_not(user: User) -> None:
     user.installs("codex", "codex-cli 0.169.0")
-    assert "no login of yours found" in line(user.doctor(), "codex 0.169")
+    without = user.doctor()["codex 0.169.0, no login of yours found"]
+    assert (without["state"], "(codex)" in without["help"]) == ("note", True)
     (user.place / ".codex").mkdir()
     (user.place / ".codex" / "auth.json").write_text("{}")
-    assert "codex 0.169.0, logged in" in user.doctor()
+    assert user.doctor()["codex 0.169.0, logged in"]["state"] == "ok"
 
 
 def test_a_cli_that_is_missing_is_named_with_the_command_that_installs_it(user: User) -> None:
@@ -70,6 +76,32 @@ def test_what_the_machine_has_room_for_is_said(user: User) -> None:
         assert [what for what in found if words in what], words
     user.installs("node", "v99.0.0")
     assert "node v99.0.0" in user.doctor()
+
+
+def test_a_machine_without_room_says_what_makes_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may raise a hard limit again in some places only, so the limits are said to be low."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    monkeypatch.setenv("PATH", "")
+    found = {item.what: item for item in machine.findings(online=False)}
+    (files,) = [item for what, item in found.items() if what.startswith("256 open files")]
+    assert (files.state, "--nofile=8192" in files.help) == ("note", sys.platform == "linux")
+    (node,) = [item for what, item in found.items() if what.startswith("node is not installed")]
+    assert (node.state, "https://" in node.help) == ("note", True)
+
+
+def test_a_full_disk_is_said_with_what_stays_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The doctor and the launches have one limit."""
+    for free, state in ((511, "note"), (512, "ok")):
+        monkeypatch.setattr(room, "disk", lambda _, free=free: (free, 100_000))
+        report = doctor.examine(tmp_path / "home")
+        (item,) = [item for item in report.items if "MiB free" in item.what]
+        assert (item.state, [each.do for each in item.actions]) == (
+            state,
+            [Do.CLEAN] if state == "note" else [],
+        )
+    assert doctor.examine(tmp_path / "home").ok
 
 
 def test_providers_are_reached_only_where_that_is_asked(user: User) -> None:
