@@ -11,6 +11,7 @@ import msgspec
 
 from bus.converting import converter
 from bus.kinds import Role
+from bus.questions import ESCALATE
 
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000, pattern=r"\S")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -91,7 +92,7 @@ class Blame(_Proposal, tag="blame"):
     text: Words
 
 
-class Escalate(_Proposal, tag="escalate"):
+class Escalate(_Proposal, tag=ESCALATE):
     """Put the question `text` to a person, with choices."""
 
     text: Words
@@ -118,7 +119,7 @@ Proposal = (
 KINDS: dict[str, type[Any]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Proposal)}
 """The classes by the word of their `action`."""
 
-ALWAYS = ("escalate", "nothing")
+ALWAYS = (ESCALATE, "nothing")
 """The actions that every plan allows."""
 
 

@@ -7,6 +7,9 @@ import msgspec
 from bus.kinds import CauseKind
 from bus.status import OPEN_QUESTION, QuestionStage
 
+ESCALATE = "escalate"
+"""The action of a proposal that puts a question to a person."""
+
 
 class Cause(msgspec.Struct, frozen=True):
     """One thing that happened, for a question to the orchestrator.
@@ -26,7 +29,8 @@ class Question(msgspec.Struct, kw_only=True):
     `digest` stands for the causes and the state. `reserved` tokens are kept back until the call has
     ended; then `tokens` says what it used. `cut` says that the call was cut short. `refused` is why
     the proposal was not carried out, and the next question tells it. `at` is when it was asked.
-    `proposal` is the answer to a person's question while it is not carried out; else it is empty.
+    `proposal` is what waits for a person: the answer to a person's question while it is not carried
+    out, or an `escalate` on which no person has acted; else it is empty.
     """
 
     number: int
@@ -44,6 +48,11 @@ class Question(msgspec.Struct, kw_only=True):
     def of_person(self) -> bool:
         """Whether a person asked it, who alone has its proposal carried out."""
         return any(cause.kind == CauseKind.ASK for cause in self.causes)
+
+    @property
+    def escalated(self) -> bool:
+        """Whether a person is to decide what `proposal` says, and has not acted since."""
+        return self.proposal.get("action") == ESCALATE
 
     @property
     def sums_up(self) -> bool:

@@ -10,6 +10,7 @@ from bus import address as addresses
 from bus import facts
 from bus.facts import AnyFact
 from bus.kinds import Role
+from bus.questions import ESCALATE
 from bus.rows import Task, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -44,6 +45,7 @@ _WORTH: dict[type[Any], Callable[[Any], bool]] = {
     facts.ActorFailed: lambda fact: _is_of_runtime(fact.address),
     facts.ProviderLimited: lambda fact: not fact.until,
     facts.ProviderFailed: _always,
+    facts.OrchestratorActed: lambda fact: fact.accepted and fact.action == ESCALATE,
 }
 
 
@@ -62,7 +64,8 @@ def matters(fact: AnyFact, workflow: Workflow | None) -> bool:
     """Return whether a person is told this fact.
 
     `workflow` is its workflow as it is now, None for a fact of the runtime. A review that an agent
-    does, and a limit that ends by itself or has ended, are no business of a person.
+    does, a limit that ends by itself or has ended, and a question of the orchestrator on which a
+    person has acted, are no business of a person.
     """
     if not may_matter(fact):
         return False
@@ -75,6 +78,8 @@ def matters(fact: AnyFact, workflow: Workflow | None) -> bool:
         case facts.TerminalLimited():
             rows = [each for each in workflow.terminals() if each.address == fact.address]
             return any(row.limited and not row.until for row in rows)
+        case facts.OrchestratorActed(question=number):
+            return any(each.escalated for each in workflow.questions if each.number == number)
     return True
 
 
@@ -101,6 +106,7 @@ def text(fact: AnyFact) -> str:
         facts.ActorFailed: "failed and is started again: {error}",
         facts.ProviderLimited: "{account} is limited: {by}",
         facts.ProviderFailed: "{account} fails",
+        facts.OrchestratorActed: "needs a decision: {said} {choices}",
     }
     fields = {
         name: ", ".join(value) if isinstance(value, list) else value

@@ -10,6 +10,7 @@ from tests.doors.acting import Acting, terminal
 from tests.doors.kit import coder, commit, done, plan_text
 from tests.doors.minded import decision, fitting, minded, table
 from tests.doors.terminal_kit import Window
+from tests.doors.test_notices import Phone, until_told
 from tests.doors.test_orchestrator import TURNS, becomes_idle
 from tests.repositories import make_repo
 from tests.scripted_model import Asked, Said, refusal
@@ -72,6 +73,33 @@ def test_without_a_model_or_an_answer_the_reason_is_told(tmp_path: Path) -> None
         refused = acting.home.run("ask", "plain", WORDS)
         assert refused.returncode == 4
         assert "has no [orchestrator]" in refused.stderr
+
+
+def test_what_the_model_leaves_to_a_person_waits_is_told_and_is_answered_to_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "phone").mkdir()
+    phone = Phone(tmp_path / "phone")
+
+    def leaves(asked: Asked) -> Said:
+        if "A person asks you:" in asked.question:
+            return fitting(asked, decision("nothing"))
+        said = decision("escalate", text="Which port?", choices=["80", "--yes"])
+        return fitting(asked, said)
+
+    with minded(tmp_path / "home", leaves) as (acting, model):
+        has_stopped(acting, tmp_path, table(model) + phone.table())
+        sent = acting.fact("orchestrator.acted")
+        until_told(acting, sent["seq"])
+        told = "\n".join(notice["text"] for notice in phone.told())
+        assert "demo/ needs a decision: Which port? 80, --yes" in told
+        shown = acting.home.ok("ps")
+        answer = acting.home.command("ask", "demo", "80")
+        assert f"demo needs a decision: Which port? (80, --yes): {answer}\n" in shown
+        assert acting.home.command("ask", "demo", "--accept", "1") in shown
+        acting.home.ok("ask", "demo", "80")
+        assert "Which port?" in model.asked[-1].question
+        assert "needs a decision" not in acting.home.ok("ps")
 
 
 def test_a_proposal_that_a_person_accepts_answers_no_dangerous_prompt(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _MAY_WAIT = (
     facts.RepairOffered,
     facts.MergeConflict,
     facts.MergeBehind,
+    facts.OrchestratorActed,
 )
 """Facts after which something may wait for a person."""
 

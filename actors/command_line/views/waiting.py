@@ -11,8 +11,9 @@ from bus.facts import (
     TerminalBlocked,
 )
 from bus.kinds import LimitKind, Role
+from bus.questions import Question
 from bus.rows import Task, Terminal, Workflow
-from bus.status import MergeStage
+from bus.status import FINAL_WORKFLOW, MergeStage
 
 Questions = Mapping[str, TerminalBlocked]
 """The newest question of each blocked terminal, by the terminal's address."""
@@ -47,6 +48,8 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
     if workflow.status in _FIRST_STEPS:
         state, step = _FIRST_STEPS[workflow.status]
         found.append(Wait(f"{id} {state}", [command(step, id)]))
+    if workflow.status not in FINAL_WORKFLOW:
+        found += [_to_decide(id, question) for question in workflow.questions if question.escalated]
     if workflow.status == "failed":
         steps = [*_after_failure(workflow), command("why", id)]
         found.append(Wait(f"{id} failed: {one_line(workflow.reason)}", steps))
@@ -65,6 +68,16 @@ def waits(workflow: Workflow, questions: Questions | None = None) -> list[Wait]:
             what += f" (the base of {workflow.merge.task})"
         found.append(Wait(f"{id} has {what}", steps))
     return found
+
+
+def _to_decide(id: str, question: Question) -> Wait:
+    """Return what the orchestrator leaves to a person. A choice is answered to its model."""
+    choices = [str(each) for each in question.proposal.get("choices") or ()]
+    what = f"{id} needs a decision: {one_line(str(question.proposal.get('text', '')))}"
+    what += f" ({one_line(', '.join(choices))})" if choices else ""
+    steps = [command("ask", id, each) for each in choices if not each.startswith("-")]
+    steps += [command("why", id), command("ask", id, "--accept", str(question.number))]
+    return Wait(what, steps)
 
 
 def _after_failure(workflow: Workflow) -> list[str]:

@@ -70,6 +70,7 @@ def decide(
             observe(event, draft)
     else:
         commands.command(event, draft)
+        questions.acted_upon(draft)
     if draft.workflow.status not in _OVER:
         settle(draft)
         questions.notice(event, workflow, draft)

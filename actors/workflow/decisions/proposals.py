@@ -90,6 +90,8 @@ def _close(
     question = questions.find(draft, fact.question)
     assert question is not None
     questions.closed(draft, question, QuestionStage.OVER, refused)
+    if isinstance(proposal, proposals.Escalate) and not question.of_person:
+        questions.escalated(draft, question, fact.proposal)
     action = str(fact.proposal.get("action", ""))[:40]
     draft.tell(_acted(draft, fact.question, action, where, refused, proposal))
 

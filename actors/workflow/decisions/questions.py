@@ -16,7 +16,7 @@ from actors.workflow.decisions.draft import Draft
 from bus import facts, requests
 from bus.facts import Fact, OrchestratorActed
 from bus.kinds import CauseKind
-from bus.questions import Cause, Question
+from bus.questions import ESCALATE, Cause, Question
 from bus.rows import Task, Terminal, Workflow
 from bus.status import QuestionStage, TaskStatus, WorkflowStatus
 from store.change import Insert, as_stored, question_key
@@ -126,14 +126,16 @@ def _to_person(draft: Draft, question: Question, reason: str, silent: bool = Fal
     draft.set_question(question, stage=QuestionStage.UNANSWERED, refused=reason)
     if not silent:
         first = question.causes[0]
+        said = f"{reason}: {first.kind} {first.address}"
+        escalated(draft, question, {"action": ESCALATE, "text": said})
         draft.tell(
             OrchestratorActed(
                 address=draft.workflow.address,
                 question=question.number,
-                action="escalate",
+                action=ESCALATE,
                 about=first.address,
                 accepted=True,
-                said=f"{reason}: {first.kind} {first.address}",
+                said=said,
             )
         )
 
@@ -210,6 +212,19 @@ def closed(draft: Draft, question: Question, stage: QuestionStage, refused: str 
 def kept(draft: Draft, question: Question, proposal: dict[str, Any]) -> None:
     """Close a person's question; its proposal waits for the person's word."""
     draft.set_question(question, stage=QuestionStage.OVER, proposal=proposal)
+
+
+def escalated(draft: Draft, question: Question, proposal: dict[str, Any]) -> None:
+    """Have a person decide what `proposal` says; it takes the place of what was to be decided."""
+    acted_upon(draft)
+    draft.set_question(question, proposal=proposal)
+
+
+def acted_upon(draft: Draft) -> None:
+    """Note that a person has acted on the workflow: what a person was to decide waits no more."""
+    for question in draft.workflow.questions:
+        if question.escalated:
+            draft.set_question(question, proposal={})
 
 
 def asked_again(draft: Draft, question: Question) -> None:

@@ -15,10 +15,20 @@ from bus import facts
 from bus.action import Action, Do
 from bus.facts import AnyFact
 from bus.kinds import Ending, MergeRefusal, Role
+from bus.questions import Question
 from bus.results import Chain, Finding, Report
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
-from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
+from bus.status import MergeStage, QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
 
+_LEFT = Question(
+    number=3,
+    stage=QuestionStage.OVER,
+    proposal={
+        "action": "escalate",
+        "text": "Which port?",
+        "choices": ["80", "port 81", "--yes"],
+    },
+)
 _MERGE = Merge(stage=MergeStage.CONFLICT, worktree="/home/w/.merge-1")
 
 
@@ -63,6 +73,10 @@ def _text(shown: Any) -> str:
             "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1, stop demo/a",
         ),
         (_workflow("merging", merge=_MERGE), "merge demo --continue, repair demo"),
+        (
+            _workflow("running", questions=[_LEFT]),
+            "ask demo 80, ask demo 'port 81', why demo, ask demo --accept 3",
+        ),
         (
             _workflow(
                 "merging",
@@ -115,6 +129,7 @@ def test_a_failed_workflow_names_what_goes_on(statuses: list[str], commands: lis
         _workflow("merging"),
         _workflow("merging", merge=_MERGE, merge_terminal=_terminal(address="demo/merge/")),
         _workflow("completed"),
+        _workflow("completed", questions=[_LEFT]),
     ],
 )
 def test_what_goes_on_by_itself_waits_for_nobody(workflow: Workflow) -> None:

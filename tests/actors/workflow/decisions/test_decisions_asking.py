@@ -119,6 +119,7 @@ def test_no_answer_to_a_person_acts_by_itself() -> None:
     acted = answer(world, action="escalate", text="which port?", choices=["80"])
     assert acted is not None
     assert (acted.accepted, acted.by, acted.choices) == (True, By.ORCHESTRATOR, ["80"])
+    assert not question(world).escalated
 
 
 def test_what_happens_meanwhile_is_asked_alone_and_carried_out_by_itself() -> None:

@@ -193,6 +193,8 @@ def test_the_same_question_in_the_same_state_goes_to_a_person() -> None:
     acted = told(world, facts.OrchestratorActed)[-1]
     assert (acted.action, acted.about) == ("escalate", "demo/a/1/")
     assert "nothing has changed" in acted.said
+    assert question(world).escalated
+    assert question(world).proposal["text"] == acted.said
 
 
 def test_while_it_is_paused_nothing_is_asked_and_then_it_is() -> None:

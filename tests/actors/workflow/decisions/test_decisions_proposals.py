@@ -12,6 +12,7 @@ from actors.workflow.decisions import limits
 from actors.workflow.decisions.draft import Draft
 from bus import facts
 from bus.errors import illegal
+from bus.orchestrator_requests import OrchestratorAccept
 from bus.peer import By
 from bus.reasons import Reason
 from bus.status import QuestionStage, TaskStatus, TerminalStatus, WorkflowStatus
@@ -25,8 +26,11 @@ from tests.actors.workflow.decisions.decisions_mind import (
     thinking,
 )
 from tests.actors.workflow.decisions.decisions_scene import (
+    PAUSE,
+    RESUME,
     merging,
     observes,
+    orders,
     plan,
     says,
     told,
@@ -165,6 +169,30 @@ def test_a_question_to_a_person_is_told_with_its_choices() -> None:
     acted = answer(world, action="escalate", text="which port?", choices=["80", "81"])
     assert acted is not None
     assert (acted.said, acted.choices) == ("which port?", ["80", "81"])
+    assert question(world).escalated
+
+
+def test_a_question_to_a_person_waits_until_one_acts_or_the_next_takes_its_place() -> None:
+    world = thinking("coder", "coder", "coder", "coder")
+    stops(world)
+    answer(world, action="escalate", text="which port?")
+    stops(world, "demo/b/1/")
+    answer(world, action="nothing")
+    assert [q.escalated for q in world.state.questions] == [True, False]
+    stops(world, "demo/c/1/")
+    answer(world, action="escalate", text="which host?")
+    assert [q.escalated for q in world.state.questions] == [False, False, True]
+    orders(world, PAUSE)
+    orders(world, RESUME)
+    assert not any(q.escalated for q in world.state.questions)
+
+
+def test_a_question_to_a_person_that_needs_nothing_is_accepted() -> None:
+    world = thinking("coder")
+    stops(world)
+    answer(world, action="escalate", text="which port?")
+    orders(world, OrchestratorAccept(workflow="demo", question=1))
+    assert not question(world).escalated
 
 
 def test_a_prompt_is_answered_only_while_it_is_there() -> None:
