@@ -1,5 +1,6 @@
 """Commands on the runtime and on the installation: `serve`, `down`, `demo`, `doctor` and others."""
 
+import gc
 import os
 import sys
 
@@ -55,10 +56,14 @@ def serve(
     log_json: bool,
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
+    gc.disable()  # what is imported stays: the collector need not look at it, now or later
     from actors.command_line.client.serving import PrintedReport
     from actors.runtime.listening import BadAddress, open_doors
     from actors.runtime.serve import serve as run
     from bus.logs import Level, LogSettings
+
+    gc.freeze()
+    gc.enable()
 
     try:
         doors = open_doors(
