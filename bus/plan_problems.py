@@ -7,7 +7,6 @@ until the copy has no fault.
 import copy
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -152,9 +151,9 @@ def _rename(draft: Any, path: Path, known: list[str]) -> None:
     """Rename an unknown key to the nearest known one, or remove it."""
     table, name = _value(draft, path[:-1]), str(path[-1])
     value = table.pop(name)
-    near = get_close_matches(name, known, 1, 0.5)
-    if near and near[0] not in table:
-        table[near[0]] = value
+    near = plan_words.nearest(name, known)
+    if near and near not in table:
+        table[near] = value
 
 
 def _put(draft: Any, path: Path) -> None:

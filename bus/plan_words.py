@@ -5,7 +5,7 @@ msgspec's own messages name types and fields of Python.
 
 import re
 import shlex
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import Any
 
 _TYPES = {
@@ -22,25 +22,31 @@ _BOUND = re.compile(r" (?P<sign>>=|<=|>|<) (?P<bound>[\d.]+)")
 _SIGNS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return what of `known` was probably meant."""
+    import difflib  # a start meets no wrong name
+
+    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.5)), None)
+
+
 def unknown(name: str, known: list[str]) -> str:
     """Return the message about an unknown key, with the nearest known one."""
-    near = get_close_matches(name, known, 1, 0.5)
-    if near:
-        return f"unknown field; did you mean `{near[0]}`?"
+    if near := nearest(name, known):
+        return f"unknown field; did you mean `{near}`?"
     return f"unknown field; there are {', '.join(known)}"
 
 
 def no_task(id: str, known: list[str]) -> str:
     """Return the message about an id that no task has, with the nearest one."""
-    near = get_close_matches(id, known, 1, 0.5)
-    return f"there is no task {id!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest(id, known)
+    return f"there is no task {id!r}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def wrong(rule: str, key: str, value: Any, choices: list[str]) -> str:
     """Return the message about a wrong value; `rule` is msgspec's message."""
     if choices and isinstance(value, str):
-        near = get_close_matches(value, choices, 1, 0.5)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(value, choices)
+        meant = f"; did you mean {near!r}?" if near else ""
         return f"must be one of {', '.join(map(repr, choices))}{meant}"
     found = _EXPECTED.match(rule)
     if found is None:

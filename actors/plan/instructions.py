@@ -7,7 +7,6 @@ brace. Callboard itself gives `task.id`, `task.name`, `task.branch`, `plan.name`
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from actors.platform.files import read_bounded
 from bus.checked import PLACEHOLDER
 from bus.errors import malformed
 from bus.plan import Plan
+from bus.plan_words import nearest
 
 MAX_BYTES = 800_000
 """The size of a file with an instruction: 200 000 characters of at most four bytes."""
@@ -146,8 +146,8 @@ def _filled(text: str, variables: Mapping[str, str], path: str, where: str) -> s
         if name is None:
             raise malformed(path, f"{place(match)}: a brace is written `{{{{`")
         if name.strip() not in variables:
-            near = get_close_matches(name.strip(), variables, 1, 0.5)
-            meant = f"; did you mean {{{near[0]}}}?" if near else "; a brace is written `{{`"
+            near = nearest(name.strip(), variables)
+            meant = f"; did you mean {{{near}}}?" if near else "; a brace is written `{{`"
             raise malformed(path, f"{place(match)}: there is no variable {{{name}}}{meant}")
         return variables[name.strip()]
 

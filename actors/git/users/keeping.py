@@ -10,7 +10,6 @@ hooks start their neighbours.
 """
 
 import contextlib
-import difflib
 import hashlib
 import os
 import re
@@ -229,6 +228,8 @@ def _lines(change: Change) -> list[str]:
         )
     if _HIDDEN.search(change.name):
         return [*found, "  (its value is not shown)"]
+    import difflib  # a start shows no difference
+
     before, after = _text(change.before), _text(change.after)
     for line in difflib.unified_diff(before, after, lineterm="", n=1):
         if not line.startswith(("---", "+++", "@@")):
