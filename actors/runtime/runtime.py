@@ -30,7 +30,7 @@ from actors.pty.recall import recall_all
 from actors.runtime import failures
 from actors.runtime.opening import door_processes, tcp_place
 from actors.runtime.restarts import StoredRestarts
-from actors.runtime.tree import door_spec, root_spec
+from actors.runtime.tree import door_spec, root_spec, workflow_spec
 from actors.supervision import events
 from actors.supervision.errors import NoSupervisor
 from actors.supervision.inspection import Node
@@ -231,8 +231,6 @@ class Runtime:
 
     def start_workflow(self, id: str) -> None:
         """Start the actors of a stored workflow. Raise `Refused` while the tree is starting."""
-        from actors.runtime.workflow_tree import workflow_spec  # an eighth of a start
-
         self.workflows.start_child(workflow_spec(self._stage, self._watches, id))
 
     def inspect(self) -> Node:

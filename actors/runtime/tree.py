@@ -1,6 +1,4 @@
-"""The supervision tree of the runtime.
-
-Only this module and `workflow_tree`, which has the part below a workflow, name every actor class.
+"""The supervision tree of the runtime. Only this module names every actor class.
 
     runtime/
       publisher
@@ -44,6 +42,7 @@ from actors.gateway.examiner import Examiner
 from actors.gateway.outputs import Outputs
 from actors.gateway.publisher import Position, Publisher
 from actors.gateway.screens import ScreenReader
+from actors.merger.actor import Merger
 from actors.merger.janitor import Janitor
 from actors.merger.previewer import Previewer
 from actors.models.keeper import ModelKeeper
@@ -51,10 +50,15 @@ from actors.notice.actor import Notifier
 from actors.orchestrator.actor import OrchestratorActor
 from actors.plan.change import checked_change
 from actors.supervision.backoff import Backoff
-from actors.supervision.spec import ChildSpec, DynamicSpec, SupervisorSpec, worker
+from actors.supervision.spec import ChildSpec, DynamicSpec, Restart, SupervisorSpec, worker
 from actors.system.stage import Stage
+from actors.terminal.actor import TerminalActor
 from actors.terminal.launcher import Launcher
+from actors.watcher.actor import Watcher
 from actors.watcher.warden import Warden
+from actors.watcher.watches import Watches
+from actors.workflow.actor import WorkflowActor
+from bus import address as addresses
 
 ROOT_INTENSITY, ROOT_PERIOD = 5, 60.0
 
@@ -120,4 +124,37 @@ def _doors_spec(doors: Sequence[ChildSpec]) -> SupervisorSpec:
         period=10.0,
         children_backoff=WORKFLOW_BACKOFF,
         children=tuple(doors),
+    )
+
+
+def workflow_spec(stage: Stage, watches: Watches, workflow: str) -> SupervisorSpec:
+    """Return the specification of one workflow's actors, without its terminals."""
+
+    def terminal_spec(address: str) -> ChildSpec:
+        return worker(
+            address.removeprefix(f"{workflow}/").strip("/").replace("/", "."),
+            TerminalActor,
+            stage,
+            address,
+            restart=Restart.TRANSIENT,
+            address=address,
+        )
+
+    return SupervisorSpec(
+        workflow,
+        intensity=20,
+        period=10.0,
+        children_backoff=WORKFLOW_BACKOFF,
+        children=(
+            worker("watcher", Watcher, stage, watches, workflow),
+            worker("merger", Merger, stage, workflow),
+            worker(
+                "workflow",
+                WorkflowActor,
+                stage,
+                workflow,
+                terminal_spec,
+                address=addresses.workflow(workflow),
+            ),
+        ),
     )
