@@ -113,6 +113,14 @@ def test_a_dangerous_prompt_and_a_late_fact_are_no_causes() -> None:
     assert world.state.questions == []
 
 
+def test_one_that_shows_nothing_new_is_a_cause() -> None:
+    world = thinking("coder")
+    world.store([facts.TerminalStalled(address="demo/a/1/", incarnation=1, seconds=1.0)])
+    world.drain()
+    (cause,) = question(world).causes
+    assert (cause.kind, cause.address) == (CauseKind.STALLED, "demo/a/1/")
+
+
 def test_a_question_on_a_screen_that_no_rule_answers_is_a_cause() -> None:
     world = thinking("coder")
     world.store([facts.TerminalBlocked(address="demo/a/1/", incarnation=1, prompt="unknown")])
