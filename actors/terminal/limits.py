@@ -116,9 +116,14 @@ class Limits:
                 account=account,
                 text=limit.text,
                 retries=limit.retries,
-                compact=self._port.profile.compact if limit.by == LimitKind.CONTEXT else "",
+                compact=self._compaction(limit),
             )
         )
+
+    def _compaction(self, limit: Limit) -> str:
+        """Return what has the program shorten its conversation, if that was not tried yet."""
+        first = limit.by == LimitKind.CONTEXT and self._port.row.limits == 0
+        return self._port.profile.compact if first else ""
 
     def _known(self, account: str, by: LimitKind) -> datetime | None:
         """Return when the same limit of the account ends, if the model gateway has told it."""

@@ -10,7 +10,7 @@ class TerminalLimited(Fact, kw_only=True, tag="terminal.limited"):
     `until` is the time (RFC 3339) after which it may go on, or "" if only a person can help; it is
     `exact` if the program said it. `account` is whose limit it is, `text` what the screen says.
     With `retries` the program tries again by itself. `compact` is what shortens a conversation that
-    is too long; "" if nothing does.
+    is too long; "" if nothing does, or if it was tried.
     """
 
     observed = True

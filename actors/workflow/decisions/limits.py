@@ -2,7 +2,8 @@
 
 The policy `limited` of the plan decides: wait until the limit is over, go on with the next provider
 of `fallback`, or ask a person. A conversation that is too long is shortened by the program itself,
-once, and then begun anew in the same worktree.
+once, and then begun anew in the same worktree. If the new one is full before it gets anywhere, a
+person decides.
 """
 
 from actors.workflow.decisions import line, outcomes
@@ -19,6 +20,9 @@ from bus.rows import Task, Terminal
 from bus.status import MergeStage, WorkflowStatus
 
 _GO_ON = "What kept your model from answering is over. Go on with your task where you stopped."
+
+_FIRST_STEPS = 2
+"""The instruction, and the compaction: one that is full by then has got nowhere."""
 
 
 def limited(fact: TerminalLimited, draft: Draft, terminal: Terminal) -> None:
@@ -66,8 +70,11 @@ def _instruct(draft: Draft, terminal: Terminal, text: str) -> None:
 
 
 def _too_long(fact: TerminalLimited, draft: Draft, terminal: Terminal, task: Task | None) -> None:
+    anew = 0 < terminal.fresh == terminal.incarnation - 1  # the one before was full, too
     if fact.compact and terminal.limits <= 1:
         _instruct(draft, terminal, fact.compact)
+    elif anew and terminal.step <= _FIRST_STEPS:
+        return  # its instruction alone is too much
     elif task is not None and _may_start_again(draft, task, terminal):
         why = "its conversation was full; it begins a new one in the same worktree"
         draft.set_terminal(terminal, fresh=terminal.incarnation)

@@ -183,6 +183,22 @@ def test_a_full_conversation_is_compacted_once_and_then_begun_anew(scene: Scene)
     assert "This work was begun before." in told[2]
 
 
+def test_a_new_conversation_that_is_full_at_once_waits_for_a_person(scene: Scene) -> None:
+    scene.begin("■ Codex ran out of room in the model's context window.", compact="/compact")
+    scene.served.until(
+        scene.name,
+        lambda row: (t := terminal(row, "t0/1"))["incarnation"] == 2 and t["limits"] == 2,
+    )
+    scene.flag.touch()
+    at = f"{scene.name}/t0/1/"
+    scene.served.client.call("terminal.send", terminal=at, text="go on")
+    scene.served.until_status(scene.name, "completed")
+    assert scene.row()["incarnation"] == 2
+    assert len(scene.told()) == 5
+    compacts = [fact["compact"] for fact in facts(scene.served, "terminal.limited")]
+    assert compacts == ["/compact", "", "/compact", ""]
+
+
 def test_an_overload_is_tried_again_later_and_told_as_recovered(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
