@@ -127,9 +127,14 @@ class OrchestratorActor(CompanyActor):
             return  # one question of a workflow is open at a time; `over` looks again
         known, missing = models.of_orchestrator(plan)
         trouble = "" if known else "; ".join(str(each) for each in missing)
-        trouble = trouble or self._night(settings)
-        if trouble:
-            fact = OrchestratorAnswered(address=workflow.address, question=number, error=trouble)
+        night = "" if trouble else self._night(settings)
+        if trouble or night:
+            fact = OrchestratorAnswered(
+                address=workflow.address,
+                question=number,
+                error=trouble or night,
+                spent=bool(night),
+            )
             self._store(id, question, QuestionStage.WANTED, 0, fact)
             return
         thought = self._thought(workflow, plan, question, known)

@@ -26,7 +26,8 @@ class OrchestratorAnswered(Fact, kw_only=True, tag="orchestrator.answered"):
     `proposal` holds `action` and its fields; it is empty without an answer. `refused` says why this
     machine cannot do it. `tokens_in` and `tokens_out` are of all attempts; unless `exact` some are
     estimates. `seconds` is how long it took, and `cost` is by the plan's prices. With `cut` the
-    call was cut short, and counts as if it had used all that was reserved.
+    call was cut short, and counts as if it had used all that was reserved. With `spent` no call was
+    made, because the night's budget does not hold it.
     """
 
     observed = True
@@ -43,6 +44,7 @@ class OrchestratorAnswered(Fact, kw_only=True, tag="orchestrator.answered"):
     attempts: int = 0
     cost: float | None = None
     cut: bool = False
+    spent: bool = False
 
 
 class OrchestratorActed(Fact, kw_only=True, tag="orchestrator.acted"):

@@ -31,7 +31,9 @@ def answered(fact: OrchestratorAnswered, draft: Draft) -> None:
         return
     if fact.error or not fact.proposal:
         questions.closed(draft, question, QuestionStage.UNANSWERED)
-        if fact.cut:
+        if fact.spent and not question.of_person and not question.sums_up:
+            questions.beyond_night(draft, question)
+        elif fact.cut:
             questions.asked_again(draft, question)
         return
     try:

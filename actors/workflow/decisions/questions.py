@@ -121,6 +121,15 @@ def spent(draft: Draft) -> str:
     return ""
 
 
+def beyond_night(draft: Draft, question: Question) -> None:
+    """Leave a question to a person that the night's budget does not hold; tell the first."""
+    orchestrator = draft.plan.orchestrator
+    assert orchestrator is not None
+    reason = f"tokens.night = {orchestrator.tokens.night} does not hold another question"
+    before = [q for q in draft.workflow.questions if q.number == question.number - 1]
+    _to_person(draft, question, reason, silent=any(q.refused == reason for q in before))
+
+
 def _to_person(draft: Draft, question: Question, reason: str, silent: bool = False) -> None:
     """Close a question that is not asked. Tell it, unless it is `silent`."""
     draft.set_question(question, stage=QuestionStage.UNANSWERED, refused=reason)

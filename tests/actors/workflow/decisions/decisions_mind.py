@@ -53,7 +53,7 @@ def answer(world: World, tokens: int = 100, **said: Any) -> facts.OrchestratorAc
     row = question(world)
     if row.stage == QuestionStage.WANTED:
         row = asked(world)
-    keys = ("refused", "error", "cut")
+    keys = ("refused", "error", "cut", "spent")
     fact = facts.OrchestratorAnswered(
         address="demo/",
         question=row.number,

@@ -241,6 +241,34 @@ def test_a_question_that_the_workflows_tokens_do_not_hold_is_not_asked(
     assert question(world).stage == stage
 
 
+def test_past_the_nights_tokens_there_is_silence_and_a_person_is_told_once() -> None:
+    world = thinking("coder", "coder")
+    for _ in range(3):
+        stops(world)
+        answer(world, tokens=0, error="tokens.night: all were used", spent=True)
+    said = [f.said for f in told(world, facts.OrchestratorActed)]
+    assert said == ["tokens.night = 3000000 does not hold another question: idle demo/a/1/"]
+    assert [q.escalated for q in world.state.questions] == [True, False, False]
+
+
+def test_a_night_after_one_in_which_it_was_asked_is_told_again() -> None:
+    world = thinking("coder", "coder")
+    for said in ({"error": "spent", "spent": True}, {"action": "nothing"}):
+        stops(world, missing=str(said))
+        answer(world, tokens=0, **said)
+    stops(world, "demo/b/1/")
+    acted = answer(world, tokens=0, error="spent", spent=True)
+    assert acted is not None
+    assert acted.said.startswith("tokens.night")
+
+
+def test_what_else_is_not_answered_asks_no_person() -> None:
+    world = thinking("coder")
+    stops(world)
+    assert answer(world, error="503") is None
+    assert not question(world).escalated
+
+
 # ---- when it does not answer -------------------------------------------------------------
 
 
