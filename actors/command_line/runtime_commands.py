@@ -1,6 +1,5 @@
 """Commands on the runtime and on the installation: `serve`, `down`, `demo`, `doctor` and others."""
 
-import gc
 import os
 import sys
 
@@ -56,6 +55,8 @@ def serve(
     log_json: bool,
 ) -> None:
     """Run the runtime in the foreground; Ctrl-C leaves the terminals running."""
+    import gc
+
     gc.disable()  # what is imported stays: the collector need not look at it, now or later
     from actors.command_line.client.serving import PrintedReport
     from actors.runtime.listening import BadAddress, open_doors
