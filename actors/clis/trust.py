@@ -5,6 +5,8 @@ profile) and runs what they name. So a person trusts them before, and by content
 for each repository the digests that are trusted. A file that changes is not trusted any more.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import posixpath
@@ -15,10 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.clis.edit import replace_file
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.platform.files import read_bounded
 
 _FILE: Final = "trusted.json"

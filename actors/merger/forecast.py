@@ -9,16 +9,18 @@ of its commits, one comparison of names for each other branch, and a merge only 
 same file.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-import pygit2
 
 from actors.git.merging.merge import forecast
 from actors.git.reading.touched import Touched, common_start, may_conflict, touched_since
 from actors.git.running.command import GitFailed
+from actors.git.running.library import pygit2
 from actors.platform.workers import Worker, WorkerDied, WorkerLate
 from bus.facts import MergeForecast
 from bus.rows import Forecast, Workflow
@@ -29,8 +31,6 @@ log = logging.getLogger("callboard.forecast")
 Pair = tuple[str, str]
 T = TypeVar("T")
 _Foreseen = dict[Pair, list[str]]
-_CANNOT = (WorkerDied, GitFailed, pygit2.GitError, OSError, KeyError, ValueError)
-"""Errors of a worker process that cannot answer: it ended, git failed, an object is missing."""
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class Forecasts:
         """Call a function in the worker process; None if it cannot answer."""
         try:
             return self._worker.call(function, *args)
-        except _CANNOT as error:
+        except _errors() as error:
             log.warning("%s: %s", row.address, error)
             return None
 
@@ -119,12 +119,20 @@ class Forecasts:
         """
         try:
             found = self._worker.call(forecast, row.git_dir, *at)
-        except _CANNOT as error:
+        except _errors() as error:
             log.warning("%s: no forecast for %s: %s", row.address, pair, error)
             if not isinstance(error, WorkerLate):
                 self._tips.pop(pair[0], None)
             return before
         return [file.path for file in found]
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return the errors of a worker that cannot answer: it ended, git failed, an object is missing.
+
+    A tuple made at the import would load libgit2 with the runtime.
+    """
+    return WorkerDied, GitFailed, pygit2.GitError, OSError, KeyError, ValueError
 
 
 def _change(row: Workflow, known: _Foreseen, now: _Foreseen) -> Changed:

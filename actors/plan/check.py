@@ -3,6 +3,8 @@
 Reads only. Every refusal is a `Refused` (422) with the key's path, the rule, and what helps.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-import pygit2
 
 from actors.clis import lookup, trust
 from actors.clis.profile import Profile, ProfileError
@@ -19,7 +20,7 @@ from actors.clis.providers import ProviderError
 from actors.git.reading import identity
 from actors.git.running.command import GitUnknown
 from actors.git.running.errors import RepositoryError, Rule
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.places import place_within
 from actors.git.trees.copies import to_copy, without_match
 from actors.git.users.repository import Survey, survey

@@ -5,15 +5,15 @@ Any other move is told once; what is merged next is built on it. A push from her
 git notes of it in a remote-tracking ref.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-import pygit2
+from pathlib import Path
 
 from actors.git.reading.commits import read
 from actors.git.reading.graph import descends, exists, merge_base
 from actors.git.reading.reflog import signed_entries
 from actors.git.reading.refs import HEADS, main_head, read_ref, worktree_heads, worktree_names
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.places import main_workdir
 from actors.git.users.repository import worktree_path
 from actors.supervision.actor import Actor

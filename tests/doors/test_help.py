@@ -1,7 +1,8 @@
-"""`run.py --help` is quick because it imports nothing of its own but the commands' texts."""
+"""What a start imports: `--help` only the texts of commands, an idle runtime no libgit2."""
 
 import json
 import subprocess
+from pathlib import Path
 
 from tests.doors.kit import PYTHON, ROOT
 
@@ -34,3 +35,21 @@ def test_help_loads_click_and_the_commands_and_nothing_else() -> None:
     ends = ("commands", "entry", "exits", "options", "output", "printing", "program", "streams")
     inside = {name for name in ours if name.count(".") >= 2}
     assert all(name.endswith(ends) for name in inside), inside
+
+
+def test_a_runtime_without_a_plan_has_not_loaded_libgit2(tmp_path: Path) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from actors.runtime.runtime import Runtime
+runtime = Runtime(Path({str(tmp_path / "home")!r}))
+runtime.start()
+print(sorted(name for name in sys.modules if name.startswith("pygit2")))
+runtime.stop()
+from actors.git.running.library import pygit2
+print(pygit2.GitError.__module__)
+"""
+    ran = subprocess.run(
+        [PYTHON, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["[]", "_pygit2"]

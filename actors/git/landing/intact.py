@@ -4,12 +4,12 @@ Git does not compare an object with its name when it reads one; a clone over the
 program that writes into the object store can show a checkout other bytes than a clone gets.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
-import pygit2
-
 from actors.git.running.command import GitRefused, git
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 
 _MISSING: Final = "bad object|bad tree|missing|corrupt|unable to read|could not|cannot parse"
 

@@ -6,12 +6,13 @@ returns the remaining problems (hazard 50). The merge goes on from the resolver'
 `plan_merge(…, base=Checked.head)`; branches that it contains already get no further commit.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
-import pygit2
 
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.hunks import Missing, Sides, missing_hunks
@@ -22,7 +23,7 @@ from actors.git.reading.identity import Identity
 from actors.git.running.command import GitFailed, git
 from actors.git.running.converting import as_submitted
 from actors.git.running.durable import settle
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.names import shown
 from actors.git.running.places import Within
 from actors.git.trees.reach import Unseen, for_reading, for_writing

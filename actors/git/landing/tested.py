@@ -15,6 +15,8 @@ Then each file is compared with the commit, byte for byte (`Tree`). A file that 
 that git itself has just converted, and that nobody has touched since.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import re
@@ -25,13 +27,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pygit2
-from pygit2.enums import FileMode
 
 from actors.git.merging.automerge import unattached
 from actors.git.reading.identity import Identity
 from actors.git.running.command import NOT_INSIDE, git
 from actors.git.running.converting import CONVERTING, converting, filters_of, matching, no_filters
+from actors.git.running.library import pygit2
 from actors.git.running.names import shown
 from actors.git.trees.worktrees import guard, registered, throw_away
 
@@ -173,7 +174,7 @@ def _compare(
                 strange.append(path)
                 continue
             there.discard(name)
-            if entry.filemode == FileMode.TREE and _is_directory(root + b"/" + path):
+            if entry.filemode == pygit2.enums.FileMode.TREE and _is_directory(root + b"/" + path):
                 waiting.append((path + b"/", entry.id))
             elif not _is_same(root + b"/" + path, entry):
                 differing.add(path)
@@ -188,19 +189,16 @@ def _is_directory(path: bytes) -> bool:
 def _is_same(path: bytes, entry: pygit2.Object) -> bool:
     """Return whether a file on disk has the kind and the exact bytes of an entry of a git tree."""
     found = os.lstat(path)
-    if entry.filemode == FileMode.COMMIT:
+    if entry.filemode == pygit2.enums.FileMode.COMMIT:
         return stat.S_ISDIR(found.st_mode) and not os.listdir(path)
-    if entry.filemode == FileMode.LINK:
+    if entry.filemode == pygit2.enums.FileMode.LINK:
         return stat.S_ISLNK(found.st_mode) and _blob_id([os.readlink(path)]) == str(entry.id)
-    if not stat.S_ISREG(found.st_mode) or entry.filemode not in _FILES:
+    if not stat.S_ISREG(found.st_mode) or not stat.S_ISREG(entry.filemode):
         return False
     is_program = bool(found.st_mode & stat.S_IXUSR)
-    if is_program != (entry.filemode == FileMode.BLOB_EXECUTABLE):
+    if is_program != (entry.filemode == pygit2.enums.FileMode.BLOB_EXECUTABLE):
         return False
     return _blob_id(_blocks(path), found.st_size) == str(entry.id)
-
-
-_FILES: Final = (FileMode.BLOB, FileMode.BLOB_EXECUTABLE)
 
 
 def _blocks(path: bytes) -> Iterator[bytes]:
@@ -209,7 +207,7 @@ def _blocks(path: bytes) -> Iterator[bytes]:
             yield block
 
 
-def _blob_id(blocks: "Iterator[bytes] | list[bytes]", size: int | None = None) -> str:
+def _blob_id(blocks: Iterator[bytes] | list[bytes], size: int | None = None) -> str:
     if size is None:
         blocks = list(blocks)
         size = sum(map(len, blocks))

@@ -6,10 +6,11 @@ All else is left to git: a file that both sides changed, a file that became a di
 whatever can be a rename, which is a side that both adds and removes.
 """
 
+from __future__ import annotations
+
 import re
 
-import pygit2
-from pygit2.enums import ObjectType
+from actors.git.running.library import pygit2
 
 Entries = dict[bytes, bytes]
 """Each name in a tree with its whole entry, as git writes it: mode, name, object id."""
@@ -101,7 +102,7 @@ class Apart:
             return known
         kind, data = self._repo.read(tree.hex())
         entries = dict(_ENTRY.findall(data))
-        if kind != ObjectType.TREE or sum(map(len, entries.values())) != len(data):
+        if kind != pygit2.enums.ObjectType.TREE or sum(map(len, entries.values())) != len(data):
             raise _GitsWork
         return self._keep(tree, entries)
 
@@ -112,7 +113,7 @@ class Apart:
         if has_other_names:
             by_name = sorted(entries.items(), key=lambda e: e[0] + b"/" * e[1].startswith(_TREE))
             entries = dict(by_name)
-        oid = self._repo.write(ObjectType.TREE, b"".join(entries.values()))
+        oid = self._repo.write(pygit2.enums.ObjectType.TREE, b"".join(entries.values()))
         tree = bytes.fromhex(str(oid))
         self._keep(tree, entries)
         return tree

@@ -4,18 +4,19 @@ Git reads attributes from the `.gitattributes` of the tree, from `info/attribute
 of the user's.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-import pygit2
-from pygit2.enums import FileMode
-
 from actors.git.running.command import git, split0
+from actors.git.running.library import pygit2
 from actors.platform.files import read_bounded
 from bus.user import file_of_user
 
@@ -23,7 +24,6 @@ _ATTRIBUTES: Final = ".gitattributes"
 _ATTRIBUTE_BYTES: Final = 1 << 24
 """Bytes of a file of attributes that are searched."""
 _USERS: Final = "~/.config/git/attributes"
-_BLOBS: Final = {FileMode.BLOB, FileMode.BLOB_EXECUTABLE}
 
 Files = tuple[tuple[str, bytes], ...]
 
@@ -64,7 +64,7 @@ class Attributes:
             if isinstance(entry, pygit2.Tree):
                 for path, text in self._below(entry):
                     yield os.path.join(os.fsdecode(name), path), text  # noqa: PTH118
-            elif name == _ATTRIBUTES.encode() and entry.filemode in _BLOBS:
+            elif name == _ATTRIBUTES.encode() and stat.S_ISREG(entry.filemode):
                 assert isinstance(entry, pygit2.Blob)
                 yield _ATTRIBUTES, entry.data
 

@@ -6,6 +6,8 @@ of these can count, the trees are merged without a process (`apart`). A git
 older than 2.38 does not have `merge-tree --write-tree`. Then libgit2 merges, without all this.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import time
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.git.merging.apart import Apart
 from actors.git.merging.attributes import Attributes
@@ -23,6 +24,7 @@ from actors.git.merging.conflicts import ConflictFile, Kind, conflict_files, kin
 from actors.git.merging.room import room
 from actors.git.reading.graph import Contents
 from actors.git.running.command import git_line
+from actors.git.running.library import pygit2
 from actors.git.running.names import shown
 
 _ENOUGH: Final = (2, 38)

@@ -1,13 +1,13 @@
 """The files in conflict of a merge, and the kinds of conflict."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 
 import msgspec
-import pygit2
-from pygit2.enums import FileMode
-from pygit2.index import ConflictCollection
 
 from actors.git.reading.graph import merge_base
+from actors.git.running.library import pygit2
 from actors.git.running.names import shown
 
 
@@ -41,7 +41,7 @@ class ConflictFile(msgspec.Struct, frozen=True):
 
 def conflict_files(index: pygit2.Index) -> tuple[ConflictFile, ...]:
     """Return the conflicts of a merge made in memory, sorted by path."""
-    found: ConflictCollection | None = index.conflicts
+    found: pygit2.index.ConflictCollection | None = index.conflicts
     files = [_file(*entry) for entry in found or ()]
     return tuple(sorted(files, key=lambda file: file.path))
 
@@ -86,5 +86,7 @@ def _file(
     entries = [entry for entry in (ours, theirs, ancestor) if entry is not None]
     paths = tuple(dict.fromkeys(shown(str(entry.path)) for entry in entries))
     stages = {n for n, entry in enumerate((ancestor, ours, theirs), 1) if entry is not None}
-    links = any(entry is not None and entry.mode == FileMode.COMMIT for entry in (ours, theirs))
+    links = any(
+        entry is not None and entry.mode == pygit2.enums.FileMode.COMMIT for entry in (ours, theirs)
+    )
     return ConflictFile(paths[0], kind_of(stages, names=len(paths), is_submodule=links), paths)

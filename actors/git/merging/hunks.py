@@ -8,17 +8,18 @@ counts for each line whose words it has in the same order: `import a, b, c` keep
 and `import a, c`. Files that are as the automatic merge made them are not checked.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-import pygit2
-from pygit2.enums import DeltaStatus
 
 from actors.git.merging.automerge import Automerge
 from actors.git.reading.graph import merge_base
+from actors.git.running.library import pygit2
 
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 _SHOWN: Final = 3
@@ -51,7 +52,7 @@ class Sides:
         self._automatic = repo[merged.tree].peel(pygit2.Tree)
 
     @classmethod
-    def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> "Sides":
+    def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> Sides:
         """Read the trees. For sides without a merge base, the base is the empty tree."""
         base = merge_base(repo, onto, tip)
         tree = repo[base if base is not None else repo.TreeBuilder().write()].peel(pygit2.Tree)
@@ -96,7 +97,7 @@ def missing_hunks(sides: Sides) -> Iterator[Missing]:
             old, new = delta.old_file.path, delta.new_file.path
             if sides.agrees(new) and (old == new or sides.agrees(old)):
                 continue
-            if delta.status == DeltaStatus.DELETED:
+            if delta.status == pygit2.enums.DeltaStatus.DELETED:
                 if _entry(sides.result, old) is not None:
                     yield Missing(old, 0, f"{old} was deleted on one side and is still there")
                 continue
@@ -178,7 +179,7 @@ def _renames(base: pygit2.Tree, tree: pygit2.Tree) -> dict[str, str]:
     return {
         delta.old_file.path: delta.new_file.path
         for delta in diff.deltas
-        if delta.status == DeltaStatus.RENAMED
+        if delta.status == pygit2.enums.DeltaStatus.RENAMED
     }
 
 

@@ -9,12 +9,13 @@ tenth of the time, and git only if libgit2 finds a conflict. A forecast runs no 
 files are compared as pointers.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import pygit2
 
 from actors.git.merging.automerge import Automerge, unattached
 from actors.git.merging.conflicts import ConflictFile, conflict_files, touched_paths
@@ -24,7 +25,7 @@ from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitLate
 from actors.git.running.durable import settle
 from actors.git.running.errors import RepositoryError, Rule
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.names import shown
 
 

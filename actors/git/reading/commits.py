@@ -5,12 +5,14 @@ some of these, and Python refuses more. This module reads every commit, and the 
 returns can always be stored and sent (hazard 73).
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 
 import msgspec
-import pygit2
-from pygit2.enums import ObjectType
+
+from actors.git.running.library import pygit2
 
 _NAME: Final = 200
 """Most characters of an author that are kept."""
@@ -44,7 +46,7 @@ def read(repo: pygit2.Repository, oid: str) -> Commit | None:
         kind, data = repo.read(oid)
     except (KeyError, ValueError):
         return None
-    return _parse(oid, data) if kind == ObjectType.COMMIT else None
+    return _parse(oid, data) if kind == pygit2.enums.ObjectType.COMMIT else None
 
 
 def _parse(oid: str, data: bytes) -> Commit:

@@ -3,10 +3,10 @@
 libgit2 answers them, because it is fast. Where it cannot read a commit, `git` is asked.
 """
 
-import pygit2
-from pygit2.enums import SortMode
+from __future__ import annotations
 
 from actors.git.running.command import git, git_line
+from actors.git.running.library import pygit2
 
 
 def exists(repo: pygit2.Repository, oid: str) -> bool:
@@ -39,7 +39,7 @@ def merge_base(repo: pygit2.Repository, one: str, other: str) -> str | None:
 def reachable(repo: pygit2.Repository, tip: str, hidden: list[str]) -> set[str]:
     """Return the commits that are reachable from `tip` and from none of `hidden`."""
     try:
-        walker = repo.walk(tip, SortMode.NONE)
+        walker = repo.walk(tip, pygit2.enums.SortMode.NONE)
         for oid in hidden:
             walker.hide(oid)
         return {str(commit.id) for commit in walker}

@@ -16,17 +16,19 @@ before the watcher looks. An agent's own helper branch counts if it is fast-forw
 task's branch. If it is merged with a merge commit, the verdict must be in that commit's message.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
-import pygit2
 
 from actors.git.reading.commits import Commit, read
 from actors.git.reading.graph import descends, exists, merge_base, reachable
 from actors.git.reading.reflog import entries
+from actors.git.running.library import pygit2
 from bus.kinds import RefChange
 
 _MADE_HERE: Final = re.compile(r"(commit|cherry-pick|revert|am|initial pull)\b")

@@ -1,9 +1,8 @@
 """Which files the commits of a branch touch, so that few pairs of branches need a trial merge."""
 
-import pygit2
-from pygit2.enums import SortMode
+from __future__ import annotations
 
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 
 COMMITS, PATHS = 1_000, 50_000
 """Of a branch with more commits or paths it is not known what it touches."""
@@ -39,7 +38,7 @@ def touched_since(git_dir: str, start: str, tip: str) -> Touched | None:
     touched, too: it may be the other half of a conflict with a branch that began between.
     """
     repo = opened(git_dir)
-    walker = repo.walk(tip, SortMode.NONE)
+    walker = repo.walk(tip, pygit2.enums.SortMode.NONE)
     walker.hide(start)
     paths: set[str] = set()
     for number, commit in enumerate(walker):

@@ -5,14 +5,16 @@ the shared configuration may change. So Callboard derives them from the files on
 `command.git` passes them to git (`explicit`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import pygit2
 
+from actors.git.running.library import pygit2
 from actors.platform.files import read_line
 from actors.platform.sandbox import Limits
 

@@ -5,15 +5,15 @@ expected proof, which no agent can make. A branch that points at the base commit
 no work of its own.
 """
 
-from typing import Final
+from __future__ import annotations
 
-from pygit2.enums import ObjectType
+from typing import Final
 
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import HEADS, main_head, read_ref, worktree_heads, worktree_names
 from actors.git.running.command import git
 from actors.git.running.errors import RepositoryError, Rule
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.stale import release
 from actors.git.users.repository import worktree_path
 
@@ -50,7 +50,7 @@ def ensure(git_dir: str, branch: str, base: str, owner: str, proof: str | None) 
 def _claim(git_dir: str, base: str, proof: str) -> str:
     """Write the tag that says that a branch is ours; return its id, always the same."""
     text = f"object {base}\ntype commit\ntag callboard\n{_TAGGER}\n\n{proof}\n"
-    return str(opened(git_dir).write(ObjectType.TAG, text.encode()))
+    return str(opened(git_dir).write(pygit2.enums.ObjectType.TAG, text.encode()))
 
 
 def refuse_other_checkout(git_dir: str, branch: str) -> None:

@@ -4,6 +4,8 @@ The worktree and its index are not changed. The changes are staged in a copy of 
 keeps the file stats, so only changed files are read.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
@@ -11,13 +13,12 @@ import time
 from pathlib import Path
 
 import msgspec
-import pygit2
 
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import read_ref
 from actors.git.running.command import git, git_line
 from actors.git.running.durable import settle
-from actors.git.running.library import opened
+from actors.git.running.library import opened, pygit2
 from actors.git.running.places import Within
 from actors.git.running.stale import release
 from actors.git.trees.reach import Unseen, for_writing

@@ -1,12 +1,13 @@
 """Check branch names: each by itself, and against other branches."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import pygit2
-
 from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.library import pygit2
 
 _COMPONENT: Final = 250
 """Most bytes of one part of a name: a file name holds 255, and git needs five for `.lock`."""

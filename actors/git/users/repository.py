@@ -14,6 +14,8 @@ Allowed; `Survey` tells of most of these, in `notes` or in `changed`:
 - *LFS*: the `git` program makes the worktrees, so its filters run if they are installed.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +23,6 @@ from pathlib import Path
 from shlex import quote
 
 import msgspec
-import pygit2
-from pygit2.enums import FileStatus
 
 from actors.git.reading.changes import changed
 from actors.git.reading.identity import identity
@@ -30,6 +30,7 @@ from actors.git.reading.refs import HEADS, RefScanner
 from actors.git.running.command import GitFailed, git, is_installed
 from actors.git.running.converting import converting
 from actors.git.running.errors import RepositoryError, Rule
+from actors.git.running.library import pygit2
 from actors.git.running.names import read_name, shown
 from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir
 from actors.git.users import programs, settings
@@ -232,7 +233,10 @@ def _asked(nested: Path, question: Callable[[pygit2.Repository], bool]) -> bool:
 
 def _is_changed(nested: pygit2.Repository) -> bool:
     states = nested.status(untracked_files="normal").values()
-    return any(state not in (FileStatus.CURRENT, FileStatus.IGNORED) for state in states)
+    return any(
+        state not in (pygit2.enums.FileStatus.CURRENT, pygit2.enums.FileStatus.IGNORED)
+        for state in states
+    )
 
 
 def _has_own_commits(nested: pygit2.Repository) -> bool:
