@@ -51,6 +51,7 @@ def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
         *surroundings.findings(home),
         *_clis(clis),
         *machine.findings(online),
+        _board(),
     ]
     return Report(ok=all(item.state != "missing" for item in found), items=found)
 
@@ -96,6 +97,10 @@ def _sandbox(home: Path) -> Finding:
             'programs have it only with `sandbox = "worktree"`',
         )
     return _item("sandbox: bubblewrap, for each CLI that was verified in it")
+
+
+def _board() -> Finding:
+    return _item("no board in this version: `up`, `follow` and the web door show what happens")
 
 
 def _home(home: Path) -> list[Finding]:

@@ -72,7 +72,12 @@ def test_a_cli_that_is_missing_is_named_with_the_command_that_installs_it(user: 
 
 def test_what_the_machine_has_room_for_is_said(user: User) -> None:
     found = user.doctor()
-    for words in ("open files: room for about", "of memory free: room for about", "sandbox"):
+    for words in (
+        "open files: room for about",
+        "of memory free: room for about",
+        "sandbox",
+        "no board",
+    ):
         assert [what for what in found if words in what], words
     user.installs("node", "v99.0.0")
     assert "node v99.0.0" in user.doctor()
