@@ -9,7 +9,6 @@ killed with `kill -9`, the other still restores the terminal.
 import contextlib
 import fcntl
 import os
-import re
 import secrets
 import select
 import signal
@@ -25,6 +24,7 @@ import zmq
 
 from actors.command_line.client.reading import pieces
 from actors.command_line.output.exits import DONE, FAILED, as_stop
+from actors.command_line.output.outlet import LEAVE, Outlet
 from actors.pty.entry import Entry
 from actors.pty.events import Acknowledged, Closed, Ended, Event, Output, Result, Welcome
 from bus import connection, modes, requests
@@ -40,46 +40,8 @@ WAIT = 20.0
 """Seconds that the runtime may hold a request for output."""
 GIVE_MS = 3_000
 """Milliseconds that the runtime may take to give the keyboard to others."""
-LEAVE = (
-    b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
-    b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
-)
-"""A sequence that ends every mode that a program may have set."""
-
-_QUESTION = re.compile(
-    rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\??[0-9;]{0,20}\$p|\?u|&u|1[13-9]t|2[01]t|>[0-9;]{0,8}q"
-    rb"|[01]?x)"
-    rb"|\x1b\](?![01278];)[0-9]{1,5};[^\x07\x1b]{0,4096}\?(?:\x07|\x1b\\)"
-    rb"|\x1b\]1337;ReportCellSize(?:\x07|\x1b\\)"
-    rb"|\x1b_G[^\x1b;]{0,200}a=q[^\x1b]{0,4096}\x1b\\"
-    rb"|\x1b\]52;[^\x07\x1b]{0,65536}(?:\x07|\x1b\\)"
-    rb"|\x1bP(?:\+q|\$q)[^\x1b]{0,4096}\x1b\\"
-    rb"|\x1bZ|\x05"
-)
-"""Questions to the terminal. They are removed, because the host has answered them and this terminal
-must not answer again: what it answers would be typed into the program. OSC 52 is removed because it
-would write to the person's clipboard. Titles (OSC 0 to 2), directories and links may end in `?`."""
-_CUT = re.compile(rb"\x1b(?:\[[?>=&]?[0-9;$]{0,40}|[\]P_][^\x07\x1b]{0,4096}\x1b?)?\Z")
-
-
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a visit."""
-
-
-class Outlet:
-    """Filters the output for the person's terminal: removes questions to the terminal."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """Return what can be shown now. A sequence cut at the end is kept for the next call."""
-        data = self._rest + data
-        cut = _CUT.search(data, max(0, len(data) - 8192))
-        self._rest = data[cut.start() :] if cut is not None else b""
-        if cut is not None:
-            data = data[: cut.start()]
-        return _QUESTION.sub(b"", data)
 
 
 def attach(home: Path, terminal: str, read_only: bool, leave: bytes) -> int:
@@ -172,6 +134,7 @@ class _Inside:
         self._welcome = False
         self._untyped = ""  # why the keys that were typed last have not reached the program
         self._poller = select.poll()
+        self._look = True  # replies may have come
         self._sizes: set[int] = set()  # a refusal of these is not shown: another has the window
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         self._socket = context.socket(zmq.DEALER)
@@ -190,13 +153,15 @@ class _Inside:
         self._draw_past()
         self._resize()
         self._enter()
-        for fd in (self._socket.fileno(), 0, winch, self._alive):
+        answers = self._socket.fileno()
+        for fd in (answers, 0, winch, self._alive):
             self._poller.register(fd, select.POLLIN)
         while True:
             # ZeroMQ's descriptor tells a change once, and sending may take it: look before waiting.
-            if (over := self._answers()) is not None:
+            if self._look and (over := self._answers()) is not None:
                 return self._left(over)
             ready = dict(self._poller.poll())
+            self._look = answers in ready
             if self._alive in ready:
                 self._give()  # the outer process was killed
                 return FAILED
@@ -307,11 +272,14 @@ class _Inside:
     def _hear(self) -> None:
         """Handle what the host has sent."""
         fd = self._entry.fileno()
-        self._entry.write()
+        wrote = self._entry.wants_write
+        if wrote:
+            self._entry.write()
         for event in self._entry.read():
             self._on_event(event)
         if self._entry.connected:
-            self._watch_host()
+            if wrote:
+                self._watch_host()
         else:
             self._poller.unregister(fd)
             self._ask_output(0.0 if self._welcome else WAIT)
@@ -336,8 +304,9 @@ class _Inside:
         if typed and not self._read_only:
             self._number += 1
             self._entry.type(f"{self._session}:{self._number}", typed, self._incarnation)
+            if self._entry.wants_write:
+                self._watch_host()
             self._ask_keyboard()
-            self._watch_host()
         return at < 0 and bool(data)
 
     def _ask_keyboard(self) -> None:
@@ -367,6 +336,7 @@ class _Inside:
         self._number += 1
         request.id = self._number
         self._socket.send(requests.encode(request))
+        self._look = True
         return self._number
 
     def _give(self) -> None:

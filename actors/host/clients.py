@@ -36,10 +36,12 @@ class Client:
         self.told = False  # it was sent EXIT
         self.follow = -1
         self.quiet: list[int] = []
+        self.held = 0.0  # when an ACK that waits for output is sent all the same
         self.fired = 0  # how many silences of `quiet` were sent since the last burst
 
     def send(self, kind: int, *parts: bytes) -> None:
         """Append a frame to the answers that wait to be sent."""
+        self.held = 0.0
         self.outbox += wire.frame(kind, *parts)
 
 
@@ -72,6 +74,14 @@ class Clients:
     def guests(self) -> list[Client]:
         """The clients that have sent HELLO."""
         return [client for client in self.by_fd.values() if client.welcome]
+
+    def writers(self, end: int, now: float) -> list[int]:
+        """Return the descriptors of those to whom something can be sent now; `end` is the log's."""
+        return [
+            fd
+            for fd, client in self.by_fd.items()
+            if client.held <= now and (client.outbox or 0 <= client.follow < end)
+        ]
 
     def accept(self) -> None:
         """Accept a connection. If there are too many, drop one that has not sent HELLO."""

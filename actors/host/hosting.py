@@ -46,6 +46,7 @@ CHUNK = 65536
 TERM_GRACE = 5.0  # seconds from SIGTERM to SIGKILL when a signal ends the host itself
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # seconds that a killed process may take to end
+ECHO = 0.002  # seconds that a follower's ACK may wait for output, to be sent with it
 LINGER = 2.0  # seconds that clients have to read the rest and disconnect
 
 
@@ -67,6 +68,7 @@ class Host:
         self.argv = argv
         self.log_bytes = int(options.get("log-bytes", 8 << 20))
         self.listener = questions.Listener()
+        self.waiting = waiting.Waiting()
         self.buffer = memoryview(bytearray(CHUNK))
         self.activity = 0.0  # when the last burst of output or input was
         self.lag = 0.0  # seconds that this process was stopped while it waited
@@ -177,20 +179,18 @@ class Host:
                     self._go_on_ending()
                 self._tell_silence()
                 self._acknowledge(self.keyboard.write())
+            now = self.now()
             for client in list(self.clients.by_fd.values()):
                 self._pump(client)
-                self.clients.flush(client)
+                if client.held <= now:
+                    self.clients.flush(client)
 
     def _wait(self) -> list[int]:
         """Wait until something can be done. Wait without limit if no deadline is set."""
         now = self.now()
         due = []
         readers = [self.wake, self.clients.fileno(), *self.clients.by_fd]
-        writers = [
-            fd
-            for fd, client in self.clients.by_fd.items()
-            if client.outbox or 0 <= client.follow < self.log.end
-        ]
+        writers = self.clients.writers(self.log.end, now)
         if self.exit_text:
             due.append(self.linger_until)
         else:
@@ -208,11 +208,13 @@ class Host:
                 else:
                     due.append(now + (0.05 if now < self.kill_at + SURVIVOR_WAIT else 1.0))
             for client in self.clients.by_fd.values():
+                if client.held > now:
+                    due.append(client.held)
                 if client.fired < len(client.quiet):
                     due.append(self.activity + client.quiet[client.fired] / 1000)
         timeout = max(0.0, min(due) - now) if due else None
         before = time.monotonic()
-        readable = waiting.wait(readers, writers, timeout)
+        readable = self.waiting.wait(readers, writers, timeout)
         if timeout is not None:
             late = time.monotonic() - before - timeout
             if late > 0.5:  # the process was stopped; deadlines must not expire by that
@@ -241,12 +243,13 @@ class Host:
     def _output(self, data: bytes) -> None:
         start = self.log.end
         self.log.append(data)
-        if self.flood.wrote(len(data), self.now()):
-            self.lowering = priority.Lowering([pid for pid, _ in self.program.members()])
-        for client in self.clients.by_fd.values():
+        for client in list(self.clients.by_fd.values()):
             if client.follow == start and len(client.outbox) < CHUNK:
                 client.send(wire.PUSH, wire.FROM.pack(start), data)
                 client.follow = self.log.end
+                self.clients.flush(client)
+        if self.flood.wrote(len(data), self.now()):
+            self.lowering = priority.Lowering([pid for pid, _ in self.program.members()])
         if not questions.only_titles(data):
             self._burst()
         self.keyboard.answer(self.listener.answers(data))
@@ -350,7 +353,9 @@ class Host:
             if result == wire.DONE:
                 self._burst()
             assert isinstance(who, Client)
+            held = self.now() + ECHO if who.follow >= 0 and not who.outbox else 0.0
             who.send(wire.ACK, wire.STATE.pack(result, request.offset), request.key)
+            who.held = held
 
     def _obey(self, client: Client, kind: int, payload: bytes) -> None:
         """Carry out a request. Raise ValueError, OverflowError or struct.error if malformed."""

@@ -8,19 +8,29 @@ import select
 import sys
 
 
-def wait(readers: list[int], writers: list[int], timeout: float | None) -> list[int]:
-    """Wait for `timeout` seconds (None: without limit); return the readers that are readable.
+class Waiting:
+    """Waits again and again. What it tells the system is made anew only where it has changed."""
 
-    A descriptor whose other end is gone counts as readable: reading it tells.
-    """
-    if sys.platform != "linux":
-        return select.select(readers, writers, [], timeout)[0]
-    events = dict.fromkeys(readers, select.POLLIN)
-    for fd in writers:
-        events[fd] = events.get(fd, 0) | select.POLLOUT
-    poll = select.poll()
-    for fd, mask in events.items():
-        poll.register(fd, mask)
-    milliseconds = None if timeout is None else timeout * 1000
-    wanted = set(readers)
-    return [fd for fd, found in poll.poll(milliseconds) if fd in wanted and found & ~select.POLLOUT]
+    def __init__(self) -> None:
+        self._readers: list[int] = []
+        self._writers: list[int] = []
+        self._poll: select.poll | None = None
+
+    def wait(self, readers: list[int], writers: list[int], timeout: float | None) -> list[int]:
+        """Wait for `timeout` seconds (None: without limit); return the readers that are readable.
+
+        A descriptor whose other end is gone counts as readable: reading it tells.
+        """
+        if sys.platform != "linux":
+            return select.select(readers, writers, [], timeout)[0]
+        if self._poll is None or readers != self._readers or writers != self._writers:
+            self._readers, self._writers, self._poll = readers, writers, select.poll()
+            for fd in {*readers, *writers}:
+                mask = select.POLLIN if fd in readers else 0
+                self._poll.register(fd, mask | (select.POLLOUT if fd in writers else 0))
+        milliseconds = None if timeout is None else timeout * 1000
+        return [
+            fd
+            for fd, found in self._poll.poll(milliseconds)
+            if found & ~select.POLLOUT and fd in readers
+        ]

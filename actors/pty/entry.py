@@ -90,8 +90,8 @@ class Entry:
         for event in events:
             if isinstance(event, Acknowledged):
                 self._sent.pop(event.key, None)
-        if any(isinstance(event, Ended | Closed) for event in events):
-            self.close()
+            elif isinstance(event, Ended | Closed):
+                self.close()
         return events
 
     def follow(self, offset: int | None) -> None:

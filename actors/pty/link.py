@@ -12,7 +12,6 @@ r"""One connection to a terminal host, for an event loop.
 `spawn.spawn` starts a host, `events` are what it sends, `console.Console` waits for them.
 """
 
-import contextlib
 import socket as sockets
 import struct
 from collections.abc import Iterable, Sequence
@@ -22,6 +21,9 @@ import msgspec
 
 from actors.host import wire
 from actors.pty.events import Closed, Event, Scope, decode_event
+
+FEW, MANY = 1 << 16, 1 << 18
+"""How much is read at once: little is cheaper, and much where much has come."""
 
 Steps = Sequence[tuple[bytes, int]]
 """What to type: bytes, and the milliseconds to wait after them."""
@@ -39,6 +41,7 @@ class Link:
         self._socket = sockets.socket(sockets.AF_UNIX)
         self._inbox = bytearray()
         self._outbox = bytearray()
+        self._room = FEW
         self.closed = False
         try:
             self._socket.setblocking(False)
@@ -107,16 +110,19 @@ class Link:
         """Send what the socket takes. `on_readable` reports a lost connection."""
         if self.closed:
             return
-        with contextlib.suppress(OSError):
+        try:
             while self._outbox:
                 del self._outbox[: self._socket.send(self._outbox)]
+        except OSError:
+            pass
 
     def on_readable(self) -> list[Event]:
         """Return the events that have come. `Closed` is the last; the link is closed then."""
         events: list[Event] = []
         reason = ""
         try:
-            data = self._socket.recv(1 << 18)
+            data = self._socket.recv(self._room)
+            self._room = MANY if len(data) == self._room else FEW
             self._inbox += data
             if not data:
                 reason = "the host has closed the connection"

@@ -1,15 +1,23 @@
 """Typing: whole, in order, once for each key; and the answers to a program's questions."""
 
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from actors.clis.keys import paste
-from actors.host import questions, wire
+from actors.host import hosting, questions, wire
 from actors.host.keyboard import Keyboard
-from actors.pty.events import Acknowledged, Ended, KeyKnown, KeyState, Result, Scope, Silent
+from actors.platform.readiness import wait_for
+from actors.pty.console import connect
+from actors.pty.events import Acknowledged, Ended, KeyKnown, KeyState, Output, Result, Scope, Silent
+from actors.pty.spawn import await_ready
 from tests.actors.host.host_kit import WAIT, Terminal, collect
 
 # Reports the bytes of every read() in raw mode as one line.
@@ -310,3 +318,55 @@ def test_a_program_that_only_renames_its_window_is_silent(terminal: Terminal) ->
 )
 def test_what_only_renames_the_window(output: bytes, is_so: bool) -> None:
     assert questions.only_titles(output) is is_so
+
+
+PATIENT = textwrap.dedent("""
+    import sys
+    sys.path.insert(0, sys.argv.pop(1))
+    import host, hosting
+    hosting.ECHO = 60.0
+    sys.exit(host.main(sys.argv[1:]))
+""")
+"""A host whose ACK waits for the echo as long as it takes."""
+
+
+def test_a_follower_is_woken_once_for_the_acknowledgement_and_the_echo(tmp_path: Path) -> None:
+    folder, path = tmp_path / "h", Path(tempfile.mkdtemp(prefix="cb")) / "s"
+    folder.mkdir()
+    words = ["--dir", str(folder), "--socket", str(path), "--mark", "m", "--incarnation", "1"]
+    words += ["--size", "24x80", "--", "cat"]
+    host = subprocess.Popen(
+        [sys.executable, "-c", PATIENT, str(Path(hosting.__file__).parent), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert host.stdin is not None
+        host.stdin.write(b"token")
+        host.stdin.close()
+        await_ready(host, WAIT)
+        console, _ = connect(path, "token", WAIT)
+        with console:
+            console.link.follow(0)
+            for number in range(20):  # `cat` leaves the echo to its terminal
+                console.link.type(b"%d" % number, [(b"a", 0)])
+                assert wait_for(console.link.fileno(), WAIT)
+                first = console.link.on_readable()
+                assert [type(event) for event in first] == [Acknowledged, Output]
+            console.link.type(b"end", [(b"\x04\x04", 0)])
+            console.next(Ended, WAIT)
+        assert host.wait(WAIT) == 0
+    finally:
+        host.kill()
+        host.wait()
+        assert host.stdout is not None
+        host.stdout.close()
+        shutil.rmtree(path.parent)
+
+
+def test_an_acknowledgement_comes_also_where_nothing_is_echoed(terminal: Terminal) -> None:
+    terminal.start("sh", "-c", "stty -echo; echo ready; cat >/dev/null")
+    with terminal.connect() as console:
+        collect(console, b"ready")
+        console.link.type(b"secret", [(b"a", 0)])
+        assert console.next(Acknowledged, WAIT).key == b"secret"
