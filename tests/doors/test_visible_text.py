@@ -17,7 +17,8 @@ from tests.repositories import git, make_repo
 _CONTROLS = "".join(map(chr, [*range(1, 9), *range(11, 32), *range(127, 160)]))
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u2028\u2029"
 SEQUENCES = "\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x1b\\\x1b[38;5;201m\x1b[2J\x9b31m\x90q\x9c"
-HOSTILE = f"<{SEQUENCES}{_CONTROLS}{_BIDI}>"
+_SHAPELESS = "\u200b\u200d\u2060\u2062\u00ad\u3164\U000e0041"
+HOSTILE = f"<{SEQUENCES}{_CONTROLS}{_BIDI}{_SHAPELESS}>"
 
 OURS = re.compile(
     rb"\x1b\[[0-9;]*m"  # colours, also a hostile one: it is looked for by itself
@@ -29,7 +30,7 @@ def assert_neutral(written: bytes) -> None:
     assert b"\x1b[38;5;201m" not in written
     assert b"owned\x07" not in written
     left = OURS.sub(b"", written).decode()
-    found = {c for c in left if c in _CONTROLS + _BIDI}
+    found = {c for c in left if c in _CONTROLS + _BIDI + _SHAPELESS}
     assert not found, (found, left)
 
 
@@ -37,7 +38,7 @@ def assert_neutral(written: bytes) -> None:
 def hostile(tmp_path: Path) -> tuple[str, Path]:
     """A plan whose every text is hostile, and its repository."""
     name = "f" + HOSTILE.replace("/", "")
-    repo = make_repo(tmp_path / "repo", {name: "1\n", "README": "x\n"})
+    repo = make_repo(tmp_path / "repo", {name: "1\n", "README": "x\n", f".gemini/{name}": ""})
     message = tmp_path / "message"
     message.write_text(f"subject {HOSTILE} #fail\n\n{HOSTILE}\n")
     output = tmp_path / "output"
@@ -45,10 +46,13 @@ def hostile(tmp_path: Path) -> tuple[str, Path]:
     change = 'for f in f*; do echo $$ > "$f"; done'
     fails = coder(f"$ {change}; git commit -qaF {message} --cleanup=verbatim\n")
     text = plan_text(repo, {"a": [fails], "b": [fails]})
-    head = f"name = {json.dumps('demo ' + HOSTILE)}\n"
-    test = f'test = ["sh", "-c", {json.dumps(f"cat {output}; exit 1 # {HOSTILE}")}]\n'
+    head = f"name = {json.dumps('demo ' + HOSTILE, ensure_ascii=False)}\n"
+    shown = json.dumps(f"cat {output}; exit 1 # {HOSTILE}", ensure_ascii=False)
+    test = f'test = ["sh", "-c", {shown}]\n'
     text = text.replace('name = "demo"\n', head + test, 1)
-    text = text.replace('id = "a"\n', f'id = "a"\nname = {json.dumps(HOSTILE)}\n')
+    text = text.replace(
+        'id = "a"\n', f'id = "a"\nname = {json.dumps(HOSTILE, ensure_ascii=False)}\n'
+    )
     return text.replace("\x7f", "\\u007f"), repo
 
 
@@ -69,6 +73,7 @@ def test_nothing_that_is_printed_reaches_the_terminal_raw(
     looks += [[*words, "--json"] for words in looks[:4]]
     looks += [["usage"], ["plan", "show", id], ["config", "show", str(plan)], ["ask", id, "why?"]]
     looks += [["diff", f"{id}/a"], ["logs", f"{id}/a/1"], ["screen", f"{id}/a/1"]]
+    looks += [["trust", str(hostile[1])], ["keys", "make", HOSTILE], ["init", HOSTILE], ["keys"]]
     looks += [["up", str(plan)], ["merge", id, HOSTILE], ["check", HOSTILE]]
     for words in looks:
         window = Window(home, *words, columns=120)
