@@ -75,9 +75,11 @@ def _findings(place: Place, idle: frozenset[str]) -> Iterator[str]:
     yield from _stashes(place)
 
 
-def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,)) -> list[str]:
+def _lines(place: Place, *args: str, codes: tuple[int, ...] = (0,), end: str = "\n") -> list[str]:
+    """Return git's lines. A name may hold what `str.splitlines` takes for an end, as U+2028."""
     output = git(*args, at=place.worktree, codes=codes, within=place.within)
-    return output.decode(errors="replace").splitlines()
+    lines = output.decode(errors="replace").split(end)
+    return lines if lines[-1] else lines[:-1]
 
 
 def _head(place: Place) -> Iterator[str]:
@@ -149,8 +151,8 @@ def _elsewhere(place: Place) -> Iterator[str]:
 
     Those on a branch that another linked worktree has checked out are of whoever works there.
     """
-    wanted = "%(refname:short)%00%(committerdate:unix)%00%(worktreepath)"
-    heads = _lines(place, "for-each-ref", f"--format={wanted}", HEADS)
+    wanted = "%(refname:short)%00%(committerdate:unix)%00%(worktreepath)%00"
+    heads = _lines(place, "for-each-ref", f"--format={wanted}", HEADS, end="\0\n")
     main = "".join(_lines(place, "worktree", "list", "--porcelain")[:1]).removeprefix("worktree ")
     head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
     known = {place.branch, head.removeprefix(HEADS), *place.others}

@@ -112,3 +112,10 @@ def test_what_another_workflow_landed_is_not_the_terminals_own(scene: Scene) -> 
 def test_a_worktree_that_is_gone_is_said(scene: Scene) -> None:
     scene.sh("rm -rf ../worktree")
     assert scene.missing().startswith(f"{UNKNOWN} (")
+
+
+@pytest.mark.parametrize("end", ["\u2029", "\u2028", "\x85"])
+def test_names_that_hold_ends_of_lines_are_names(scene: Scene, end: str) -> None:
+    """Hazard 84. An agent makes a branch and a worktree; others are asked what is missing, too."""
+    scene.sh(f"git branch 'o{end}ther'; git worktree add -q -b more '../a{end}b\nc'")
+    assert scene.missing() == "Nothing was changed and nothing was committed."
