@@ -10,6 +10,7 @@ hooks start their neighbours.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -150,21 +151,45 @@ def _condition(git_dir: str) -> str:
 def put_back(git_dir: str, kept: Kept, target: str, aside: Path) -> list[str]:
     """Put back what differs from the copy; return the names. What lay there goes to `aside`.
 
-    Raise `GitFailed` or `OSError`.
+    A link is moved, and never followed: it may point at the user's own files. Raise `GitFailed` or
+    `OSError`.
     """
-    now = shared.read(git_dir)
-    found = shared.changes(kept.files, now, target)
+    found = shared.changes(kept.files, shared.read(git_dir), target)
     for change in found:
         name, _, key = change.name.partition(" ")
         if key:
             _set(Path(git_dir, name), key, (shared.settings(kept.files.get(name)) or {}).get(key))
             continue
-        if change.after is not None and not change.after.trouble:
-            path = aside / name
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            disk.write_durably(path, change.after.data)
-        _replace(Path(git_dir, name), change.before)
+        _set_aside(git_dir, name, aside)
+        if shared.folder_of(name) == name and (change.before is None or not change.before.link):
+            for inner, file in kept.files.items():
+                if inner != name and shared.folder_of(inner) == name:
+                    _replace(Path(git_dir, inner), file)
+        else:
+            _replace(Path(git_dir, name), change.before)
     return [change.name for change in found]
+
+
+def _set_aside(git_dir: str, name: str, aside: Path) -> None:
+    """Move what lies there, of whatever kind. Raise `OSError`."""
+    path = shared.path_of(git_dir, name)
+    if not os.path.lexists(path):
+        return
+    try:
+        _move(path, aside / name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move(path, Path(git_dir, "callboard-put-aside", name))
+
+
+def _move(path: Path, wanted: Path) -> None:
+    place, number = wanted, 0
+    while os.path.lexists(place):
+        number += 1
+        place = wanted.with_name(f"{wanted.name}.{number}")
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.rename(place)
 
 
 def _set(path: Path, key: str, values: list[str] | None) -> None:
@@ -175,10 +200,13 @@ def _set(path: Path, key: str, values: list[str] | None) -> None:
 
 
 def _replace(path: Path, file: File | None) -> None:
-    if file is None or file.trouble:
-        path.unlink(missing_ok=True)
+    """Write a file, or make a link, where nothing lies. Raise `OSError`."""
+    if file is None or (file.trouble and not file.link):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    if file.link:
+        path.symlink_to(file.link)
+        return
     disk.write_durably(path, file.data)
     path.chmod(0o755 if file.runs else 0o644)
 
@@ -222,6 +250,8 @@ def _lines(change: Change) -> list[str]:
     for side in (change.before, change.after):
         if side is not None and side.trouble:
             found.append(f"  cannot be read: {side.trouble}")
+        if side is not None and side.link:
+            found.append(f"  a link to {side.link[:_WIDTH]}")
     if change.before and change.after and change.before.runs != change.after.runs:
         found.append(
             "  it is executable now" if change.after.runs else "  it is not executable now"

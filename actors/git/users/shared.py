@@ -19,10 +19,14 @@ from typing import Final
 import msgspec
 
 from actors.git.running.command import GitFailed, git, split0
-from actors.git.running.names import SHARED_FILES, SHARED_FOLDERS
+from actors.git.running.names import SHARED_FILES, SHARED_FOLDERS, shown
 from actors.platform.files import read_open
 
-_ALTERNATES: Final = "objects/info/alternates"
+_OBJECTS: Final = "objects/info"
+_ALTERNATES: Final = f"{_OBJECTS}/alternates"
+_SHALLOW: Final = "shallow"
+"""Where history ends. Cut shorter, branches lose what they have in common."""
+_FOLDERS: Final = (*SHARED_FOLDERS, _OBJECTS)
 _UNREAD: Final = frozenset({"info/refs", "info/sparse-checkout"})
 """Files that git writes for servers, and for the user's checkout alone."""
 _SAMPLES: Final = (".sample", ".lock")
@@ -34,15 +38,20 @@ DEPTH: Final = 4
 
 
 class File(msgspec.Struct, frozen=True):
-    """The content of a file. `runs` says that it is executable, `trouble` why it was not read."""
+    """The content of a file. `runs` says that it is executable, `trouble` why it was not read.
+
+    `link` is where it points, if it is a symbolic link. A folder stands among the files only if it
+    is such a link, or has trouble.
+    """
 
     data: bytes = b""
     runs: bool = False
     trouble: str = ""
+    link: str = ""
 
 
 Files = dict[str, File]
-"""By path, relative to the common git directory."""
+"""By path, relative to the common git directory; a name of any bytes is as `shown` makes it."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -60,36 +69,68 @@ class Change(msgspec.Struct, frozen=True):
 
 def read(git_dir: str) -> Files:
     """Read the shared files. What cannot be read is a file with `trouble`; nothing blocks."""
-    return {name: _file(Path(git_dir, name)) for name in _names(git_dir)}
+    found = {shown(name): _file(Path(git_dir, name)) for name in _names(git_dir)}
+    for folder in _FOLDERS:
+        if odd := _odd_folder(Path(git_dir, folder)):
+            found[folder] = odd
+    return found
 
 
 def below(top: Path) -> Files:
     """Read the files below a directory of hooks, by their path relative to it."""
-    return {name: _file(top / name) for name in _listed(top)}
+    return {shown(name): _file(top / name) for name in _listed(top)}
+
+
+def path_of(git_dir: str, name: str) -> Path:
+    """Return the path of a shared file, whose name is as `shown` makes it."""
+    found = (each for each in _names(git_dir) if "\\" in name and shown(each) == name)
+    return Path(git_dir, next(found, name))
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a shared file, or the folder itself; "" if it has none."""
+    return next((each for each in _FOLDERS if name == each or name.startswith(f"{each}/")), "")
 
 
 def stamp(git_dir: str) -> tuple[tuple[str, int, int, int], ...]:
     """Return what changes with any change of the shared files; reads no contents."""
     found = []
-    for name in _names(git_dir):
+    for name in (*_FOLDERS, *_names(git_dir)):
+        path = Path(git_dir, name)
         with contextlib.suppress(OSError):
-            now = Path(git_dir, name).stat()
-            found.append((name, now.st_ino, now.st_ctime_ns, now.st_size))
+            own = path.lstat()
+            for now in (own, path.stat()) if stat.S_ISLNK(own.st_mode) else (own,):
+                found.append((name, now.st_ino, now.st_ctime_ns, now.st_size))
     return tuple(found)
 
 
 def changes(before: Files, after: Files, target: str) -> list[Change]:
     """Return what differs and matters, sorted; `target` is the branch on which plans land."""
     found: list[Change] = []
+    replaced = {name for name in _FOLDERS if before.get(name) != after.get(name)}
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
-        if old == new:
+        if old == new or (name not in replaced and folder_of(name) in replaced):
             continue
-        if name in SHARED_FILES:
+        if name in replaced or _link(old) != _link(new):
+            found.append(Change(name, True, old, new))
+        elif name in SHARED_FILES:
             found += _settings_changed(name, old, new, target)
+        elif name == _SHALLOW:
+            if not _commits(new) <= _commits(old):
+                found.append(Change(name, True, old, new))
         elif _runs(name, old) or _runs(name, new):
             found.append(Change(name, name != "info/exclude", old, new))
     return found
+
+
+def _link(file: File | None) -> str:
+    return file.link if file is not None else ""
+
+
+def _commits(file: File | None) -> set[bytes]:
+    """Return the commits at which history ends. More history is no change that matters."""
+    return {file.trouble.encode(), *file.data.split()} - {b""} if file is not None else set()
 
 
 def _runs(name: str, file: File | None) -> bool:
@@ -168,10 +209,24 @@ _PEOPLE: Final = ("user", "author", "committer")
 
 
 def _names(git_dir: str) -> list[str]:
-    names = [name for name in (*SHARED_FILES, _ALTERNATES) if os.path.lexists(Path(git_dir, name))]
+    alone = (*SHARED_FILES, _ALTERNATES, _SHALLOW)
+    names = [name for name in alone if os.path.lexists(Path(git_dir, name))]
     for folder in SHARED_FOLDERS:
         names += [f"{folder}/{name}" for name in _listed(Path(git_dir, folder))]
     return [name for name in names if name not in _UNREAD]
+
+
+def _odd_folder(path: Path) -> File | None:
+    """Return what stands for a folder that is a link, no folder, or too large to be read."""
+    try:
+        link = shown(str(path.readlink())) if path.is_symlink() else ""
+        if not path.is_dir() and (link or os.path.lexists(path)):
+            return File(trouble="not a directory", link=link)
+    except OSError as error:
+        return File(trouble=error.strerror or str(error))
+    more = len(_listed(path)) >= COUNT
+    trouble = f"it has {COUNT} files or more" if more else ""
+    return File(trouble=trouble, link=link) if link or trouble else None
 
 
 def _listed(top: Path) -> list[str]:
@@ -196,10 +251,12 @@ def _listed(top: Path) -> list[str]:
 
 
 def _file(path: Path) -> File:
+    link = ""
     try:
+        link = shown(str(path.readlink())) if path.is_symlink() else ""
         data, mode = read_open(path, LIMIT)
     except FileNotFoundError:
-        return File(trouble="a link to nothing" if path.is_symlink() else "it is gone")
+        return File(trouble="a link to nothing" if link else "it is gone", link=link)
     except OSError as error:
-        return File(trouble=error.strerror or str(error))
-    return File(data, bool(mode & stat.S_IXUSR))
+        return File(trouble=error.strerror or str(error), link=link)
+    return File(data, bool(mode & stat.S_IXUSR), link=link)
