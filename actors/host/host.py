@@ -9,9 +9,10 @@ answers the questions that a program asks its terminal, and records how the prog
 Standard library only, one thread. It imports only the files beside it. It is run by path:
 
     python -I -S host.py --dir DIR --socket PATH --mark MARK --incarnation N
-        --size ROWSxCOLUMNS [--log-bytes N] -- ARGV...
+        --size ROWSxCOLUMNS [--log-bytes N] [--while stdin] -- ARGV...
 
-The token comes on standard input, because every process may read a command line.
+The token comes on standard input, because every process may read a command line. With `--while` the
+program is ended when standard input is closed, and so when the process that started the host ends.
 """
 
 import fcntl
@@ -82,7 +83,8 @@ def main(words: list[str]) -> int:
     except OSError:
         pass  # the process that started it has ended
     null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)
+    if not host.leash:
+        os.dup2(null, 0)
     os.dup2(null, 1)
     try:
         host.run()

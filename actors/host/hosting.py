@@ -67,6 +67,7 @@ class Host:
         self.size = (int(rows), int(columns))
         self.argv = argv
         self.log_bytes = int(options.get("log-bytes", 8 << 20))
+        self.leash = [0] if options.get("while") == "stdin" else []  # its end is the program's
         self.listener = questions.Listener()
         self.waiting = waiting.Waiting()
         self.buffer = memoryview(bytearray(CHUNK))
@@ -166,8 +167,10 @@ class Host:
                 self.program.reap()
                 if self.hup:
                     self._listen_again()
-                if self.term and self.kill_at is None:
-                    self._end(TERM_GRACE)
+            if 0 in readable and not os.read(0, 512):
+                self.leash, self.term = [], True
+            if self.term and self.kill_at is None:
+                self._end(TERM_GRACE)
             if self.master in readable:
                 self._drain()
             if self.clients.fileno() in readable:
@@ -189,7 +192,7 @@ class Host:
         """Wait until something can be done. Wait without limit if no deadline is set."""
         now = self.now()
         due = []
-        readers = [self.wake, self.clients.fileno(), *self.clients.by_fd]
+        readers = [*self.leash, self.wake, self.clients.fileno(), *self.clients.by_fd]
         writers = self.clients.writers(self.log.end, now)
         if self.exit_text:
             due.append(self.linger_until)

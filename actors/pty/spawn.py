@@ -1,4 +1,4 @@
-"""Starting a terminal host, which outlives this process."""
+"""Starting a terminal host."""
 
 import contextlib
 import os
@@ -39,12 +39,14 @@ def spawn(
     rows: int,
     columns: int,
     log_bytes: int = 8 << 20,
+    outlives: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start a host in a session of its own, and return its process without waiting.
 
     A second call for the same directory starts no second host: the new process exits with a
     `Refusal`. The host inherits no open files. It writes b"R" to its stdout when it listens. The
-    caller keeps the process and polls it when it has ended, so that no zombie remains. Raise
+    caller keeps the process and polls it when it has ended, so that no zombie remains. Unless the
+    host `outlives` this process, it ends its program when this process ends, however it ends. Raise
     OSError if `cwd` or `directory` cannot be used, ValueError if an argument is malformed.
     """
     if len(os.fsencode(socket)) > SOCKET_PATH_LIMIT or not str(socket).isprintable():
@@ -57,7 +59,8 @@ def spawn(
     command = [sys.executable, "-I", "-S", str(HOST), "--dir", str(directory.absolute())]
     command += ["--socket", str(socket.absolute()), "--mark", mark_of(token)]
     command += ["--incarnation", str(incarnation), "--size", f"{rows}x{columns}"]
-    command += ["--log-bytes", str(log_bytes), "--", *argv]
+    command += ["--log-bytes", str(log_bytes), *([] if outlives else ["--while", "stdin"])]
+    command += ["--", *argv]
     errors = os.open(directory / "host.err", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -73,9 +76,13 @@ def spawn(
     finally:
         os.close(errors)
     assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # it has ended already
-        pipe.write(token.encode())
-    process.stdin = None
+    with contextlib.suppress(BrokenPipeError):  # it has ended already
+        process.stdin.write(token.encode())
+        process.stdin.flush()
+    if outlives:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdin = None
     return process
 
 

@@ -1,12 +1,15 @@
 """`cli try` runs a program once, and says what of its profile holds."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.host import family
 from tests.doors.kit import PYTHON, Home
+from tests.doors.working import until
 
 AGENT = r"""
 import json, os, subprocess, sys, tty, urllib.request
@@ -157,3 +160,33 @@ def test_an_unknown_profile_is_refused_with_the_known_ones(home: Home) -> None:
     ran = home.run("cli", "try", "clod")
     assert ran.returncode == 2
     assert "cli.clod: there is no such profile; there are: aider, claude" in ran.stderr
+
+
+LEAVES = """
+import os, pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+pids = [os.getppid(), os.getpid(), child.pid]
+place = pathlib.Path(sys.argv[1])
+place.with_suffix(".new").write_text(" ".join(map(str, pids)))
+place.with_suffix(".new").rename(place)
+time.sleep(600)
+"""
+"""A program that says the pids of its host, of itself and of what it started."""
+
+
+@pytest.mark.parametrize("signo", ["SIGINT", "SIGHUP", "SIGTERM", "SIGKILL"])
+def test_a_try_that_is_cut_leaves_nothing_running(
+    signo: str, home: Home, tried: Tried, tmp_path: Path
+) -> None:
+    """Hazard 86."""
+    pids = tmp_path / "pids"
+    cli = {"command": [PYTHON, "-c", LEAVES, str(pids)], "ready": "^never", "ready_timeout": 90}
+    keys = [f"{key} = {json.dumps(value)}" for key, value in cli.items()]
+    tried.plan.write_text("\n".join([HEAD, "[cli.mine]", *keys]))
+    with home.begin("cli", "try", "mine", "--plan", str(tried.plan)) as trying:
+        until(pids.exists, "the program runs")
+        started = {int(pid) for pid in pids.read_text().split()}
+        trying.send_signal(getattr(signal, signo))
+        trying.wait(30)
+    until(lambda: not started & set(family.living()), "host, program and its child end")

@@ -60,6 +60,7 @@ class TrialTerminal:
             cwd=cwd,
             rows=ROWS,
             columns=COLS,
+            outlives=False,
         )
         try:
             await_ready(self._process, _HOST_SECONDS)
@@ -123,6 +124,8 @@ class TrialTerminal:
         strays.end_tree(self._token, self._program, 0.0)
 
     def _reap(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         if self._process.stdout is not None:
             self._process.stdout.close()
         try:
