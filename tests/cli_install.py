@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 OURS = {"codex": "@openai/codex@0.169.0"}
+PROGRAMS = {"continue": "cn"}
+"""The programs that are not called as their profiles."""
 LIMIT = 120.0
 """Seconds an installation may take."""
 _QUICK = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
@@ -35,7 +37,7 @@ def cli_path(name: str) -> str:
     if name in OURS:
         places.append(cache_of(name) / "node_modules/.bin")
     path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
-    if shutil.which(name, path=path):
+    if shutil.which(PROGRAMS.get(name, name), path=path):
         return path
     looked = f"{name} is neither on PATH nor below $CALLBOARD_TEST_CLIS"
     if name not in OURS:

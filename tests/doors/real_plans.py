@@ -40,9 +40,7 @@ def plan_for(
     """
     tasks, tables = {}, []
     for name in names:
-        made = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
-        command = f"{also}; {made}"
-        wanted = f"Add {name}.txt, please.\n{body}Then commit it. RUN: {command}"
+        wanted = f"Add {name}.txt, please.\n{body}Then commit it. RUN: {_works(name, also)}"
         tasks[name] = [{"cli": name, "instruction": wanted, "provider": f"at-{name}", **more}]
         table = {
             "base_url": f"{url}/at-{name}",
@@ -52,6 +50,12 @@ def plan_for(
         tables.append(f"[provider.at-{name}]")
         tables += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
     return plan_text(repo, tasks, head="max_terminals = 6", tail="\n".join([*tables, tail]))
+
+
+def _works(name: str, also: str) -> str:
+    """The command of a CLI's turn. continue is told it in a file, which the model cannot read."""
+    made = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
+    return f"{also}; {made}"
 
 
 def user(tmp_path: Path, names: list[str], paths: list[str]) -> dict[str, str]:
@@ -80,7 +84,7 @@ def lands(
     `before` is called with the fake model's address, `more` is for `plan_for`.
     """
     paths = found(names)
-    with Island("true", delay=0.5) as island:
+    with Island(_works(names[0], more.get("also", "true")), delay=0.5) as island:
         env = user(tmp_path, names, paths)
         before(island.url)
         plan = tmp_path / "plan.toml"
@@ -126,7 +130,8 @@ def check_landed(
         asked = [r for r in of(island, name) if r.get("texts")]
         texts = [text for r in asked for text in r["texts"]]
         wanted = harmless(f"Add {name}.txt, please.\n{body}Then commit it.")
-        assert any(wanted in text for text in texts)
+        by_file = name == "continue" and "Read the file" in "".join(texts)
+        assert by_file or any(wanted in text for text in texts)
         assert {(r["key"], r["model"]) for r in asked} == {(f"key-{name}", f"model-{name}")}
     strays = [r for r in island.requests if r.get("texts") and not r["path"].startswith("/at-")]
     assert strays == []

@@ -88,6 +88,7 @@ def test_an_mcp_server_of_the_user_s_runs_in_the_sandbox(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["pi", "copilot", "cline", "kilo"])
+@pytest.mark.parametrize("name", ["pi", "continue", "copilot", "cline", "kilo"])
 def test_another_real_cli_lands(name: str, tmp_path: Path, repo: Path) -> None:
+    """From the sandbox, where one with a home directory of its own can be made."""
     lands(tmp_path, repo, [name])

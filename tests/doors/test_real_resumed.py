@@ -22,11 +22,12 @@ NAMES += ["kilo"]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_cli_goes_on_in_its_conversation(name: str, tmp_path: Path, repo: Path) -> None:
     """The first request after it has the call that was cut, or what was told before beside it."""
-    began, go = tmp_path / "began", tmp_path / "go"
+    began, go = tmp_path / f"home/worktrees/demo/{name}/began", tmp_path / "go"
     made = f"echo {name} > {name}.txt && git add {name}.txt && git commit -qm '{name} #done'"
-    waits = f"sleep 2; touch {began}; while ! test -e {go}; do sleep 0.2; done; {made}"
+    begins = "for i in 1 2 3 4; do sleep 0.5; done; touch began"  # qwen refuses a sleep at once
+    waits = f"{begins}; while ! test -e {go}; do sleep 0.2; done; rm began; {made}"
     with Island(waits, delay=0.5) as island:
-        env = user(tmp_path, [name], found(["cn" if name == "continue" else name]))
+        env = user(tmp_path, [name], found([name]))
         home = Home(tmp_path / "home", island.prefix, env)
         try:
             home.serve()
