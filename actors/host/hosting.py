@@ -275,8 +275,7 @@ class Host:
     def _end(self, grace: float) -> None:
         """Send SIGTERM to all processes, and set the time of SIGKILL or make it earlier."""
         self.told = self.told or self.program.status is None
-        kill_at = self.now() + grace
-        self.kill_at = kill_at if self.kill_at is None else min(kill_at, self.kill_at)
+        self.kill_at = min(self.now() + grace, self.kill_at or float("inf"))
         self._acknowledge(self.keyboard.close())
         found = self.program.members() - self.termed
         # The program comes first.
@@ -395,8 +394,7 @@ class Host:
         elif kind == wire.SIGNAL:
             self.program.signal(*wire.PAIR.unpack(payload))
         elif kind == wire.END:
-            (grace,) = wire.MS.unpack(payload)
             if self.program.status is None:
-                self._end(grace / 1000)
+                self._end(wire.MS.unpack(payload)[0] / 1000)
         else:
             raise ValueError(f"unknown frame {kind}")
