@@ -74,7 +74,7 @@ def find_limit(profile: Profile, screen: Screen) -> Limit | None:
         if match is None or match.end() <= newest or (found and match.start() <= found[0]):
             continue
         fields = {name: value.strip() for name, value in match.groupdict().items() if value}
-        text = " ".join(match[0].split())[:300]
+        text = " ".join(fields.pop("text", match[0]).split())[:300]
         found = match.start(), Limit(LimitKind(rule.by), text, fields, rule.retries)
     return found[1] if found else None
 

@@ -13,8 +13,9 @@ class LimitRule(Table, frozen=True):
     """A screen on which the program says that its model's server refuses it.
 
     `by` is the kind of limit. The named groups of `pattern` say when it ends: see
-    `actors.clis.limits.reset_of`. With `retries` the program tries again by itself; otherwise it
-    stands at its prompt, or, with `by = "login"`, may show a page where a person logs in.
+    `actors.clis.limits.reset_of`. A group `text` is what a person is told, else the whole match.
+    With `retries` the program tries again by itself; otherwise it stands at its prompt, or, with
+    `by = "login"`, may show a page where a person logs in.
     """
 
     by: Literal["usage", "rate", "overload", "login", "credit", "context"]

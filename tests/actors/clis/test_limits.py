@@ -3,6 +3,7 @@
 The screens were recorded against a server that answers as the real ones do.
 """
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def test_a_screen_of_a_refused_request_is_recognised(name: str) -> None:
     limit = find_limit(PROFILES[cli], recorded(name))
     assert limit is not None
     assert (limit.by, limit.retries) == (by, retries == ["retries"])
+    assert not re.search("[─╹┃▣↑]", limit.text.replace("┃ Code auto", "")), limit.text
 
 
 def test_there_is_a_recorded_screen_of_each_kind() -> None:
@@ -54,6 +56,30 @@ def test_the_time_of_reset_is_read_off_the_screen() -> None:
     assert limit is not None
     assert limit.fields == {"time": "1:52 PM"}
     assert reset_of(limit.fields, NOW) == NOW.replace(hour=13, minute=52)
+
+
+@pytest.mark.parametrize(
+    ("said", "by", "fields"),
+    [
+        ("[retrying in 16s attempt #4]", "overload", {"seconds": "16"}),
+        ("[retrying in 2m 5s attempt #4]", "overload", {"minutes": "2", "seconds": "5"}),
+        ("limit. [retrying in 1h 59m attempt #1", "usage", {"hours": "1", "minutes": "59"}),
+        ("(click to expand) [retrying\n        attempt #5]", "overload", {}),
+    ],
+)
+@pytest.mark.parametrize("name", ["kilo", "opencode"])
+def test_the_tries_of_opencode_and_kilo(
+    name: str, said: str, by: str, fields: dict[str, str]
+) -> None:
+    """A wait of hours is a usage limit, and the row of it may be broken."""
+    limit = find_limit(PROFILES[name], drawn(f"     ▣  Code · model\n   ⬝⬝⬝ {said}"))
+    assert limit is not None
+    assert (limit.by, limit.fields, limit.retries) == (by, fields, True)
+
+
+@pytest.mark.parametrize("name", ["pi-ready", "pi-busy", "pi-done"])
+def test_an_ordinary_screen_of_pi_shows_no_limit(name: str) -> None:
+    assert find_limit(PROFILES["pi"], recorded(name)) is None
 
 
 @pytest.mark.parametrize(
