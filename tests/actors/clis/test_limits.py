@@ -28,8 +28,8 @@ def test_a_screen_of_a_refused_request_is_recognised(name: str) -> None:
     cli, _, by, *retries = name.split("-")
     limit = find_limit(PROFILES[cli], recorded(name))
     assert limit is not None
-    assert (limit.by, limit.retries) == (by, retries == ["retries"])
-    assert not re.search("[─╹┃▣↑]", limit.text.replace("┃ Code auto", "")), limit.text
+    assert (limit.by, limit.retries) == (by, "retries" in retries)
+    assert not re.search("[─╹┃▣↑]", limit.text), limit.text
 
 
 def test_there_is_a_recorded_screen_of_each_kind() -> None:

@@ -195,6 +195,23 @@ def test_pi_is_ready_busy_and_leaves_a_sign_of_its_turn() -> None:
     assert is_busy(profile, drawn(" ⠹ Retrying (3/3) in 7s... (escape to cancel)"))
 
 
+def test_continue_asks_below_a_clock_that_counts() -> None:
+    """Its lowest row differs with the mode: `[⏵⏵ auto]`, or the branch where it asks."""
+    profile, ready, asks = (
+        PROFILES["continue"],
+        *map(recorded, ("continue-ready", "continue-prompt")),
+    )
+    assert is_ready(profile, ready)
+    row = next(line for line in ready.lines if line.endswith("◉ Continue CLI"))
+    auto = ready.text.replace(row.split("◉")[0], "  [⏵⏵ auto]" + " " * 90)
+    assert is_ready(profile, drawn(auto))
+    assert not is_busy(profile, asks)
+    prompt = find_prompt(profile, asks)
+    assert prompt is not None
+    assert answer_policy("known", prompt) == "Continue"
+    assert keys_for_choice(asks, "Continue", profile) == [(b"\t", 0)]
+
+
 def test_a_question_in_prose_is_the_newest_turns_own() -> None:
     """Not what the program itself shows, nor what was asked in an earlier turn."""
     lines = recorded("gemini-done").lines
