@@ -23,6 +23,7 @@ from actors.web.app import Door, make_app
 from actors.web.asking import Asking
 from actors.web.peers import Peers
 from actors.web.stream import Hub
+from actors.web.together import Together
 from bus import logs
 from bus.doors import WebDoor, first_line, stdin_closed
 from bus.secrecy import hide_memory
@@ -70,6 +71,7 @@ def settings(
         http=protocol(peers),
         ws="websockets-sansio",
         ws_max_size=1 << 16,
+        ws_per_message_deflate=False,  # for each key it would cost more than the key
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -118,6 +120,8 @@ def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protoc
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            self._plain = transport
+            self.transport = Together(transport)  # type: ignore[assignment]
             peers.begin(self.client)
             self._await_head(True)
 
@@ -140,6 +144,7 @@ def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protoc
 
         def handle_websocket_upgrade(self, event: h11.Request) -> None:
             peers.forget(self.client)  # another protocol sees the end of this connection
+            self.transport = self._plain
             super().handle_websocket_upgrade(event)
 
     return Protocol

@@ -161,6 +161,7 @@ class Guard:
         self._app = app
         self._identity = identity
         self._hosts = hosts
+        self._named = [[host] for host in hosts]
         self._origins = frozenset(
             f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
         )
@@ -172,22 +173,26 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope)
-        number = scope.setdefault("state", {})["number"] = f"http={next(_numbers)}"
-        send = _logged(send, scope, number)
+        state = scope.setdefault("state", {})
+        number = state["number"] = f"http={next(_numbers)}"
+        http = scope["type"] == "http"
+        more: list[tuple[bytes, bytes]] = []
+        if http:
+            send = _completed(send, scope, number, more)
         try:
             self._check(scope, headers)
-            if scope["type"] == "http":
+            if http:
                 if scope["path"] not in OPEN:
-                    speaker = await self._identity.speaker(scope, _token(headers))
-                    scope["state"]["speaker"] = speaker
+                    state["speaker"] = await self._identity.speaker(scope, _token(headers))
                 if scope["method"] not in ("GET", "HEAD"):
                     _check_type(headers)
-                receive = await _whole_body(receive)
+                state["body"] = await _whole_body(receive) if _has_body(headers) else b""
         except Refused as refused:
-            more = [_CLOSE] if refused.body.code in CLOSING and scope["type"] == "http" else []
-            await self._refuse(refused)(scope, receive, _with_headers(send, *more))
+            if refused.body.code in CLOSING and http:
+                more.append(_CLOSE)
+            await self._refuse(refused)(scope, receive, send)
             return
-        await self._app(scope, receive, _with_headers(send))
+        await self._app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: dict[str, list[str]]) -> None:
         """Raise `Refused` for what may not pass."""
@@ -203,7 +208,7 @@ class Guard:
             raise Refused(
                 400, Reason.TWO_LENGTHS, "Transfer-Encoding and Content-Length exclude each other"
             )
-        if headers.get("host", []) not in [[host] for host in self._hosts]:
+        if headers.get("host", []) not in self._named:
             raise Refused(
                 421, Reason.WRONG_HOST, f"Host must be one of {', '.join(sorted(self._hosts))}"
             )
@@ -256,8 +261,13 @@ def _check_type(headers: dict[str, list[str]]) -> None:
         )
 
 
-async def _whole_body(receive: Receive) -> Receive:
-    """Read the body within its limits, and return a `receive` that gives it at once."""
+def _has_body(headers: dict[str, list[str]]) -> bool:
+    """Whether a request has a body, by RFC 9112: no header says so for nothing."""
+    return "transfer-encoding" in headers or headers.get("content-length", ["0"]) != ["0"]
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    """Read the body within its limits."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -274,40 +284,24 @@ async def _whole_body(receive: Receive) -> Receive:
                     break
     except TimeoutError:
         raise Refused(408, Reason.TOO_SLOW, f"the body took over {BODY_SECONDS:g} s") from None
-    body: Message | None = {"type": "http.request", "body": b"".join(parts), "more_body": False}
-
-    async def again() -> Message:
-        nonlocal body
-        if body is not None:
-            given, body = body, None
-            return given
-        return await receive()
-
-    return again
+    return b"".join(parts)
 
 
-def _logged(send: Send, scope: Scope, number: str) -> Send:
-    """Log each response: method and path, and neither query nor headers. Name its number in it."""
+def _completed(send: Send, scope: Scope, number: str, more: list[tuple[bytes, bytes]]) -> Send:
+    """Add the security headers, `more` and the request's number to the response, and log it.
+
+    The log has method and path, and neither query nor headers.
+    """
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            headers = message.get("headers", [])
+            own = {name.lower() for name, _ in headers}
+            extra = [pair for pair in (*SECURITY_HEADERS, *more) if pair[0] not in own]
             name = number.removeprefix("http=").encode()
-            message["headers"] = [*message.get("headers", []), (b"x-request-id", name)]
+            message["headers"] = [*headers, (b"x-request-id", name), *extra]
             about = scope["method"], scope["path"], message["status"]
             log.info("%s %s: %d", *about, extra={"request": number})
-        await send(message)
-
-    return sending
-
-
-def _with_headers(send: Send, *more: tuple[bytes, bytes]) -> Send:
-    """Add the security headers, and `more`, to each response."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            own = {name.lower() for name, _ in message.get("headers", [])}
-            extra = [pair for pair in (*SECURITY_HEADERS, *more) if pair[0] not in own]
-            message["headers"] = [*message.get("headers", []), *extra]
         await send(message)
 
     return sending

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp
 
@@ -21,6 +20,7 @@ from actors.web.access import Guard, Identity, Tokens
 from actors.web.asking import Asking
 from actors.web.routes import ROUTES, Route, build
 from actors.web.socket import stream
+from actors.web.straight import Handler, Straight
 from actors.web.stream import Filter, Hub, position
 from bus import address as addresses
 from bus.errors import ErrorBody, Refused, malformed
@@ -91,9 +91,9 @@ def refusal(error: Refused) -> Response:
 
 def make_app(door: Door, hosts: frozenset[str]) -> ASGIApp:
     """Return the guarded application."""
+    ways = [(route.method, route.path, _handler(door, route)) for route in ROUTES]
     table: list[BaseRoute] = [
-        *(Path(route.path, _handler(door, route), methods=[route.method]) for route in ROUTES),
-        WebSocketRoute("/api/terminals/{terminal:path}/stream", stream(door.asking, door.identity)),
+        *(Path(path, handle, methods=[method]) for method, path, handle in ways),
         Path("/api/events", _events(door), methods=["GET"]),
         Path("/api/openapi.json", _openapi, methods=["GET"]),
         Path("/api/login-codes", _make_code(door), methods=["POST"]),
@@ -105,12 +105,11 @@ def make_app(door: Door, hosts: frozenset[str]) -> ASGIApp:
     app = Starlette(
         routes=table, exception_handlers={HTTPException: _http_error, Refused: _refused}
     )
-    return Guard(app, door.identity, hosts, refusal)
+    straight = Straight(ways, stream(door.asking, door.identity), app, refusal)
+    return Guard(straight, door.identity, hosts, refusal)
 
 
 # ---- requests ------------------------------------------------------------------------------------
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def _handler(door: Door, route: Route) -> Handler:
@@ -125,8 +124,9 @@ def _handler(door: Door, route: Route) -> Handler:
 
 async def _answer(door: Door, route: Route, request: Request) -> Response:
     """Carry out one request and return its result. A GET has an ETag."""
-    body = _body(route, request.headers.get("content-type", ""), await request.body())
-    asked = build(route, request.path_params, dict(request.query_params), body)
+    body = _body(route, request.headers.get("content-type", ""), request.state.body)
+    query = dict(request.query_params) if request.scope["query_string"] else {}
+    asked = build(route, request.path_params, query, body)
     result = await door.asking.ask(asked, request.state.speaker)
     headers = {}
     if route.method == "GET":
@@ -145,7 +145,7 @@ async def _once(door: Door, key: str, route: Route, request: Request) -> Respons
     """
     if len(key) > KEY_LENGTH:
         raise malformed("Idempotency-Key", f"holds at most {KEY_LENGTH} characters")
-    digest = hashlib.sha256(request.url.path.encode() + b"\0" + await request.body()).hexdigest()
+    digest = hashlib.sha256(request.url.path.encode() + b"\0" + request.state.body).hexdigest()
     place = (route.path, key)
     known = door.answers.get(place)
     if known is None:
@@ -281,7 +281,7 @@ def _make_code(door: Door) -> Handler:
 def _login(door: Door) -> Handler:
     async def login(request: Request) -> Response:
         try:
-            code = _code_of(await request.body()).code
+            code = _code_of(request.state.body).code
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise malformed("code", 'send {"code": "…"}') from None
         return JSONResponse({"token": door.tokens.exchange(code)})

@@ -93,7 +93,9 @@ class Direct:
             asyncio.get_running_loop().remove_writer(self._fd)
 
     def _hear(self) -> None:
-        for event in self.entry.read():
+        events = self.entry.read()
+        # A person waits for the output, and nobody for an acknowledgement: it wakes its task last.
+        for event in sorted(events, key=lambda event: isinstance(event, Acknowledged)):
             self._on_event(event)
         if not self.entry.connected:
             self.close()

@@ -48,10 +48,10 @@ class Peers:
         """Return the peer of a connection from `client` to `server`."""
         if client is None or server is None or sys.platform != "linux":
             return Found()
-        if not ipaddress.ip_address(client[0]).is_loopback:
-            return Found(host=client[0])
         known = self._found.get(client)
         if known is None:
+            if not ipaddress.ip_address(client[0]).is_loopback:
+                return Found(host=client[0])
             known = await asyncio.to_thread(self._look_up, client, server)
             if client in self._found:
                 self._found[client] = known

@@ -93,6 +93,13 @@ def test_a_terminal_is_entered_typed_into_and_left(web: Web) -> None:
     assert taken
 
 
+def test_a_terminal_s_frames_are_not_compressed(web: Web) -> None:
+    stream = open_stream(web)
+    assert stream.response is not None
+    assert "Sec-WebSocket-Extensions" not in stream.response.headers
+    stream.close()
+
+
 def test_a_stream_goes_on_at_its_offset(web: Web) -> None:
     stream, welcome = enter(web, "?offset=0")
     whole, _ = until(stream, b"$ ")
