@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from actors.web import app
 from actors.web import stream as streams
+from actors.web.__main__ import Server, settings
 from actors.web.access import Identity, Tokens
 from actors.web.asking import Asking
 from actors.web.peers import Peers
@@ -161,6 +165,47 @@ def test_a_stream_whose_filter_takes_nothing_still_says_that_it_lives(
     first, second = asyncio.run(listen())
     assert first.startswith(b"retry: ")
     assert second.startswith(b": head=")
+
+
+def test_a_client_that_does_not_read_costs_a_place_and_misses_nothing(home: Home) -> None:
+    """What its connection does not take waits in the ring, and comes when it reads again."""
+    home.serve()
+    served = connection.read(home.path)
+    count = 12_000  # a kilobyte each: more than the kernel holds for a connection
+
+    async def visit() -> tuple[int, int, bytes]:
+        asking = Asking(served.requests)
+        hub = streams.Hub(served.feed, asking)
+
+        async def endless(scope: Any, receive: Any, send: Any) -> None:
+            await StreamingResponse(hub.stream(None, streams.Filter()))(scope, receive, send)
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = Server(settings(endless, Peers()))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        reader, writer = await asyncio.open_connection(*listening.getsockname(), limit=4096)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not hub.streams:
+            await asyncio.sleep(0.01)
+        first = hub.head + 1
+        for seq in range(first, first + count):
+            fact = b'{"type":"x","seq":%d,"address":"%s"}' % (seq, b"x" * 1000)
+            hub._take([streams.formatted(fact)])  # noqa: SLF001
+            await asyncio.sleep(0)
+        behind, found = hub.behind, b""
+        while b"\nid: %d\n" % (first + count - 1) not in found[-2000:]:
+            found += await asyncio.wait_for(reader.read(1 << 16), 60)
+        writer.close()
+        server.end()
+        await serving
+        await hub.close()
+        asking.close()
+        return first, behind, found
+
+    first, behind, found = asyncio.run(visit())
+    assert behind > count / 10
+    seqs = [int(seq) for seq in re.findall(rb"^id: (\d+)$", found, re.MULTILINE)]
+    assert seqs == list(range(first, first + count))
 
 
 def test_the_door_s_death_disturbs_nothing_and_it_comes_back(web: Web, repo: Path) -> None:
