@@ -223,6 +223,7 @@ class _Inside:
                     self._tell(refusal)
                 else:
                     self._entry.lend(_decode_held(reply.result).seconds)
+                    self._watch_host()
                 continue
             if reply.id != self._asked:
                 if refusal and reply.id not in self._sizes:
