@@ -25,8 +25,8 @@ def _ask(order: OrchestratorAsk, draft: Draft) -> None:
             f"the plan of {where} has no [orchestrator], so there is no model to ask",
             actions=why,
         )
-    if workflow.status not in questions.ASKED_IN:
-        words = " or ".join(questions.ASKED_IN)
+    if workflow.status not in questions.ASKED_BY_PERSON_IN:
+        words = " or ".join(questions.ASKED_BY_PERSON_IN)
         said = f"{where} is {workflow.status}; a model is asked while a workflow is {words}"
         raise illegal(Reason.NOT_RUNNING, said, actions=why)
     asked = next((q for q in workflow.questions if q.is_open), None)
@@ -35,7 +35,7 @@ def _ask(order: OrchestratorAsk, draft: Draft) -> None:
         raise illegal(Reason.QUESTION_OPEN, said, actions=why)
     if reason := questions.spent(draft):
         raise illegal(Reason.BUDGET_SPENT, f"{where} asks no more: {reason}", actions=why)
-    questions.add(draft, [Cause(CauseKind.ASK, where, order.text)])
+    questions.ask_alone(draft, Cause(CauseKind.ASK, where, order.text))
 
 
 @command.register

@@ -26,6 +26,7 @@ _MOST_CAUSES = 20
 _SAID = 400
 """Characters of a cause's text."""
 ASKED_IN = (WorkflowStatus.RUNNING, WorkflowStatus.MERGING, WorkflowStatus.FAILED)
+ASKED_BY_PERSON_IN = (*ASKED_IN, WorkflowStatus.PAUSED)
 _SAME = "the same was asked before, and nothing has changed since"
 
 
@@ -48,13 +49,18 @@ def add(draft: Draft, causes: list[Cause]) -> None:
     draft.set_question(waiting, causes=all_causes[:_MOST_CAUSES])
 
 
+def ask_alone(draft: Draft, cause: Cause) -> None:
+    """Make a person's question, apart from what waits to be asked."""
+    _insert(draft, [cause])
+
+
 def open_next(draft: Draft) -> None:
     """Have the waiting question asked if none is open, the budget allows it, and it is new."""
     orchestrator, workflow = draft.plan.orchestrator, draft.workflow
-    if orchestrator is None or workflow.status not in ASKED_IN:
+    if orchestrator is None or any(q.is_open for q in workflow.questions):
         return
-    question = next((q for q in workflow.questions if _waits(q)), None)
-    if question is None or any(q.is_open for q in workflow.questions):
+    question = next((q for q in workflow.questions if _waits(q) and _may_ask(q, workflow)), None)
+    if question is None:
         return
     digest = _digest(question, workflow)
     if reason := spent(draft):
@@ -94,6 +100,10 @@ def _want(draft: Draft, question: Question) -> None:
         digest=_digest(question, draft.workflow),
         reserved=draft.plan.orchestrator.tokens.decision,
     )
+
+
+def _may_ask(question: Question, workflow: Workflow) -> bool:
+    return workflow.status in (ASKED_BY_PERSON_IN if question.of_person else ASKED_IN)
 
 
 def _waits(question: Question) -> bool:

@@ -10,7 +10,7 @@ from bus.errors import Refused
 from bus.kinds import CauseKind
 from bus.orchestrator_requests import OrchestratorAccept, OrchestratorAsk
 from bus.peer import By, Caller
-from bus.requests import WorkflowPause
+from bus.requests import WorkflowPause, WorkflowResume, WorkflowStop
 from bus.status import QuestionStage, TaskStatus
 from store.change import update_question
 from tests.actors.workflow.decisions.decisions_mind import (
@@ -50,9 +50,25 @@ def test_it_is_refused_without_a_model_while_one_is_open_and_where_nothing_is_as
     world = thinking("coder")
     orders(world, ASK)
     assert refused(world, ASK) == "question_open"
-    paused = thinking("coder")
-    orders(paused, WorkflowPause(workflow="demo"))
-    assert refused(paused, ASK) == "not_running"
+    over = thinking("coder")
+    orders(over, WorkflowStop(workflow="demo"))
+    assert refused(over, ASK) == "not_running"
+
+
+def test_a_person_may_ask_while_it_is_paused_and_what_happened_waits_for_its_end() -> None:
+    world = thinking("coder", "coder")
+    orders(world, WorkflowPause(workflow="demo"))
+    stops(world, "demo/b/1/")
+    assert [q.stage for q in world.state.questions] == [QuestionStage.WAITING]
+    orders(world, ASK)
+    assert [(q.stage, q.of_person) for q in world.state.questions] == [
+        (QuestionStage.WAITING, False),
+        (QuestionStage.WANTED, True),
+    ]
+    answer(world, action="nothing")
+    assert question(world, 1).stage == QuestionStage.WAITING
+    orders(world, WorkflowResume(workflow="demo"))
+    assert question(world, 1).stage == QuestionStage.WANTED
 
 
 def test_it_counts_against_the_budget() -> None:
