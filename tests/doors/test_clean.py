@@ -257,6 +257,8 @@ def test_a_new_run_takes_over_the_branches_of_what_is_over(stopped: Acting, repo
     assert "of demo/ stays refs/callboard/demo/a: only it holds 2 commits" in ran.stderr
     assert task(stopped.home.row("demo-2"), "a")["branch"] == "feat/a"
     assert stopped.home.ok("logs", "demo/a/1")
+    (said,) = stopped.home.json("clean", "demo", "--dry-run")
+    assert {"what": "refs/heads/feat/a", "why": "demo-2/ made it anew"} in said["kept"]
 
 
 def test_a_branch_that_is_in_use_gets_a_number_and_that_is_said(acting: Acting, repo: Path) -> None:

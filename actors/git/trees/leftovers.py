@@ -78,7 +78,8 @@ class _Sweep:
 
     def _why_kept(self, branch: str) -> str:
         if f"{self._ours}base/{branch}" not in self._refs:
-            return "this workflow did not make it"
+            owner = _owner(self._refs, branch)
+            return f"{owner}/ made it anew" if owner else "this workflow did not make it"
         if HEADS + branch in self._users:
             return f"it is checked out at {self._users[HEADS + branch]}"
         return self._spared.get(branch, "")
@@ -133,8 +134,12 @@ def _users(git_dir: str, going: set[str]) -> Iterator[tuple[str, str]]:
 
 def owner_of(git_dir: str, branch: str) -> str:
     """Return the id of the workflow that made a branch, as the refs show it; else ""."""
+    return _owner(_all_refs(git_dir), branch)
+
+
+def _owner(refs: Iterable[str], branch: str) -> str:
     name = f"/base/{branch}"
-    for ref in _all_refs(git_dir):
+    for ref in refs:
         if ref.startswith("refs/callboard/") and ref.endswith(name):
             owner = ref.removeprefix("refs/callboard/").removesuffix(name)
             if "/" not in owner:
