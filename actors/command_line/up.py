@@ -22,6 +22,7 @@ from bus.client import LOOK_SECONDS, Client, NoAnswer
 from bus.connection import NoRuntime
 from bus.errors import Refused
 from bus.facts import AnyFact, RepairOffered, WorkflowMoved
+from bus.reasons import Reason
 from bus.requests import (
     EventsReplay,
     PlanSubmit,
@@ -38,6 +39,8 @@ _OVER = {"completed", "failed", "cancelled"}
 _BEFORE_WORK = {"created", "starting", "ready"}
 _TOO_LATE = {400, 409}
 _STOPPING = 503
+_STORED_SECONDS = 5.0
+"""How long `follow` waits for a workflow that an `up` beside it may be storing."""
 _TRIES = 3
 """How often a plan is submitted that nobody answers."""
 
@@ -89,18 +92,36 @@ def submit(connect: Callable[[], Client], plan: dict[str, Any], again: bool) -> 
 
 
 def follow_workflow(home: Path, name: str) -> int:
-    """Follow an existing workflow to its end, in the view of `up`.
+    """Follow a workflow to its end, in the view of `up`.
 
-    Return the exit code: 0 if the workflow landed, 1 if it stopped before.
+    Return the exit code: 0 if the workflow landed, 1 if it stopped before. A workflow that is not
+    stored yet is waited for some seconds, for an `up` beside this that has just begun.
     """
     streams.go_on_without_reader()
-    with _client(home, connection.read(home)) as client:
-        seq = _head(client)
-        row = client.ask(WorkflowGet(workflow=name))
+    seq, row = _begun(home, name)
     if row.status in _OVER:
         say(tables.outcome(row))
         return 0 if row.status == "completed" else 1
     return _shown(Follower(home, row.id, seq, as_json=False, drives=False), as_json=False)
+
+
+def _begun(home: Path, name: str) -> tuple[int, Workflow]:
+    """Return the newest seq and a row. Raise `Refused` or `NoRuntime` in the end."""
+    deadline = time.monotonic() + _STORED_SECONDS
+    said = False
+    while True:
+        try:
+            with _client(home, connection.read(home)) as client:
+                seq = _head(client)
+                return seq, client.ask(WorkflowGet(workflow=name))
+        except (Refused, NoRuntime) as error:
+            may_come = not isinstance(error, Refused) or error.body.reason == Reason.UNKNOWN
+            if not may_come or time.monotonic() > deadline:
+                raise
+            if not said:
+                said = True
+                say(f"note: {error}; it is waited for, {_STORED_SECONDS:.0f} s at most", err=True)
+        time.sleep(LOOK_SECONDS / 5)  # the start of another process gives no event to wait for
 
 
 def _shown(follower: "Follower", as_json: bool) -> int:

@@ -95,7 +95,7 @@ def test_what_the_model_leaves_to_a_person_waits_is_told_and_is_answered_to_it(
         assert "demo/ needs a decision: Which port? 80, --yes" in told
         shown = acting.home.ok("ps")
         answer = acting.home.command("ask", "demo", "80")
-        assert f"demo needs a decision: Which port? (80, --yes): {answer}\n" in shown
+        assert f"demo needs a decision: Which port? (80, --yes)\n    {answer}\n" in shown
         assert acting.home.command("ask", "demo", "--accept", "1") in shown
         acting.home.ok("ask", "demo", "80")
         assert "Which port?" in model.asked[-1].question

@@ -19,7 +19,7 @@ def test_a_question_is_shown_and_answered_by_label(acting: Acting, repo: Path) -
     shown = acting.home.ok("ps").splitlines()
     assert shown[0] == "waits for you"
     red, green = (acting.home.command("answer", "demo/a/1", c) for c in ("red", "green"))
-    assert shown[1:3] == [f"  demo/a/1 asks: Which colour?: {red}", f"    {green}"]
+    assert shown[1:4] == ["  demo/a/1 asks: Which colour?", f"    {red}", f"    {green}"]
     wrong = acting.home.run("answer", "demo/a/1", "blue")
     assert wrong.returncode == 4
     assert "red" in wrong.stderr
@@ -104,7 +104,7 @@ def test_a_question_before_it_is_ready_waits_for_a_person(acting: Acting, repo: 
     acting.call("workflow.prepare", workflow="demo")
     blocked = acting.fact("terminal.blocked")
     assert "trust this folder" in blocked["text"]
-    assert "answer demo/a/1" in acting.home.ok("ps").splitlines()[1]
+    assert "answer demo/a/1" in acting.home.ok("ps").splitlines()[2]
     time.sleep(4)
     assert acting.row()["status"] == "starting"
     acting.home.ok("answer", "demo/a/1", "Yes, I trust it")

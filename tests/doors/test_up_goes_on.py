@@ -2,12 +2,14 @@
 
 import subprocess
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
+from actors.command_line import up
 from actors.command_line.up import Follower
-from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text, shell_plan
+from tests.doors.acting import Acting
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, done, plan_text, shell_plan
 
 SLOW = """
 [cli.slow]
@@ -87,3 +89,38 @@ def test_a_follower_that_comes_late_prints_every_fact_to_the_end(
     printed = capsys.readouterr().out.splitlines()
     told = [fact["seq"] for fact in home.facts() if fact["address"].startswith("demo/")]
     assert [int(line.split()[0]) for line in printed if line.split()[0].isdigit()] == told
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["not stored yet", "not served yet"])
+def test_follow_waits_for_a_workflow_that_is_just_being_stored(
+    acting: Acting, repo: Path, monkeypatch: pytest.MonkeyPatch, served: bool
+) -> None:
+    monkeypatch.setattr(up, "_STORED_SECONDS", 300.0)
+    home, waits, said = acting.home, Event(), []
+    if not served:
+        home.close()
+
+    def say(text: str, *, err: bool = False) -> None:
+        said.append(text)
+        if err and "waited for" in text:
+            waits.set()
+
+    monkeypatch.setattr(up, "say", say)
+
+    def begin() -> None:
+        waits.wait()
+        if not served:
+            home.serve()
+        acting.begin(plan_text(repo, {"a": [done("a")]}, 'test = ["true"]'))
+
+    beginning = Thread(target=begin)
+    beginning.start()
+    assert up.follow_workflow(home.path, "demo") == 0
+    beginning.join()
+    assert "demo/ completed" in said[-1]
+
+
+def test_follow_says_in_the_end_that_there_is_no_such_workflow(acting: Acting) -> None:
+    said = acting.home.run("follow", "demo")
+    assert said.returncode == 2
+    assert "error: " in said.stderr

@@ -75,8 +75,8 @@ def ps(
 
 
 def _wait(wait: Wait) -> Text:
-    """Return what waits and its first command on one line, then each further command on one."""
-    return Text("\n    ".join([f"  {wait.what}: {wait.commands[0]}", *wait.commands[1:]]))
+    """Return what waits, and each command on a line below it, as the view of `up` does."""
+    return Text("\n    ".join([f"  {wait.what}", *wait.commands]))
 
 
 def workflow_tree(workflow: Workflow, *, whole: bool = True) -> Outline:
