@@ -8,6 +8,7 @@ alone. The exit code is 0 if the server answers with 2xx; otherwise 1, and the r
 
 import hashlib
 import hmac
+import http.client
 import os
 import sys
 import time
@@ -48,7 +49,10 @@ def main(words: list[str]) -> int:
     except urllib.error.HTTPError as error:
         print(f"{url} answers {error.code} {error.reason}")
         return 1
-    except (OSError, ValueError) as error:  # URLError and those of http.client.parse_headers
+    except http.client.HTTPException as error:
+        print(f"{url} does not answer as a web server does: {error or type(error).__name__}")
+        return 1
+    except (OSError, ValueError) as error:
         print(f"{url} cannot be reached: {getattr(error, 'reason', error)}")
         return 1
     if not 200 <= status < 300:

@@ -262,6 +262,7 @@ class Server:
 
     def __init__(self) -> None:
         self.answers: list[int] = []
+        self.speaks_nonsense = False
         self.posted: list[tuple[str, dict[str, str], bytes]] = []
         kept = self
 
@@ -269,6 +270,9 @@ class Server:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 kept.posted.append((self.path, dict(self.headers), body))
+                if kept.speaks_nonsense:
+                    self.wfile.write(b"nonsense\r\n\r\n")
+                    return
                 self.send_response(kept.answers.pop(0) if kept.answers else 204)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -315,6 +319,15 @@ def test_a_web_address_gets_it_signed_and_again_until_it_takes_it(
     taken = [json.loads(body) for _, _, body in server.posted[2:]]
     assert [notice["id"] for notice in taken] == [fact["id"] for fact in sent]
     assert sent[0]["to"] == "127.0.0.1"
+
+
+def test_a_server_that_speaks_nonsense_is_named(acting: Acting, server: Server, repo: Path) -> None:
+    server.speaks_nonsense = True
+    acting.begin(plan_text(repo, {"a": [done("a")]}, tail=table_of(url=server.url, every=0.05)))
+    acting.until(lambda _: of_notifier(acting, "notice.failed"))
+    reason = of_notifier(acting, "notice.failed")[0]["reason"]
+    said = f"{server.url} does not answer as a web server does: nonsense"
+    assert reason == f"it ended with status 1: {said}"
 
 
 def test_without_its_key_nothing_is_sent_and_that_is_said(
