@@ -42,6 +42,8 @@ class Limits:
         self._port = port
         self._over = (0, 0)
         """Incarnation and step of the last limit that was over: its screen may still show it."""
+        self._shared = (0, 0)
+        """Incarnation and step of the last limit that another terminal met, and not this one."""
 
     # ---- what the screen shows -------------------------------------------------------------
 
@@ -96,6 +98,7 @@ class Limits:
         port.observe(accounts.serves_again(port.row.account, port.at), limits=0)
 
     def _tell(self, limit: Limit) -> None:
+        self._shared = (0, 0)
         now = clock.wall().astimezone()
         until = reset_of(limit.fields, now)
         exact = until is not None and until > now and not limit.retries
@@ -172,6 +175,7 @@ class Limits:
         account = account_of(port.plan, port.asked)
         known = port.stage.reader.account(account)
         if not self._serves(known):
+            self._shared = row.incarnation, row.step
             self._store(
                 TerminalLimited(
                     address=port.at,
@@ -252,8 +256,9 @@ class Limits:
         """Return whether the terminal may go on."""
         row, known = self._port.row, self._port.stage.reader.account(self._port.row.account)
         until = _read(row.until)
-        if until is None:
-            return row.limited in OF_ACCOUNT and not known.by
+        serves = row.limited in OF_ACCOUNT and not known.by
+        if until is None or (serves and (row.incarnation, row.step) == self._shared):
+            return serves
         passed = clock.wall() >= until + self._spread(until)
         return passed and (row.limited != LimitKind.OVERLOAD or self._serves(known))
 

@@ -3,7 +3,10 @@
 The programs show what the real CLIs show (`tests/actors/clis/screens/*-limit-*`). Hazard 68.
 """
 
+import contextlib
 import json
+import sqlite3
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -235,6 +238,30 @@ def test_one_terminal_alone_asks_a_provider_that_failed(
                 asking = ""  # it was refused again
     assert asking
     assert len(facts(scene.served, "terminal.limit_over")) >= 3
+
+
+def test_who_only_heard_of_a_failure_goes_on_when_it_is_over(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is to ask for an hour; another begins then, and the account serves a moment later."""
+    monkeypatch.setattr(limits, "PROBE", 3600.0)
+    soon = dict.fromkeys([LimitKind.OVERLOAD], timedelta(seconds=1))
+    monkeypatch.setattr(screens, "_ESTIMATES", soon)
+    other = make_repo(scene.flag.parent / "other")
+    steps = {"t0": [{"cli": "refused", "instruction": "work"}]}
+    text = plan_text(other, steps, tail=scene.cli("■ high demand", 1)).replace('"demo"', '"later"')
+    later = submit(scene.served, text)  # its program stands at its prompt before the failure
+    scene.served.until_status(later, "ready")
+    scene.begin("■ high demand")
+    scene.until_limited()
+    with contextlib.closing(sqlite3.connect(scene.served.home / "callboard.db", timeout=10)) as db:
+        while not db.execute("SELECT 1 FROM account WHERE probe != ''").fetchall():
+            time.sleep(0.05)
+    scene.served.client.call("workflow.start", workflow=later)
+    scene.served.until(later, lambda row: row["tasks"][0]["terminals"][0]["limited"])
+    scene.flag.touch()
+    scene.served.until_status(later, "completed")
+    scene.served.until_status(scene.name, "completed")
 
 
 RETRIER = r"""
