@@ -16,6 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from actors.models.breaker import Breaker
 from actors.models.control import Control
 from actors.models.said import LOCK, PLACE, Place, Start, decode_start, line
 from actors.models.serving import Connection
@@ -44,6 +45,7 @@ class Process:
         self._start = start
         self._control = Control(start.secret)
         self._pool = Pool()
+        self._breaker = Breaker()
         self._hosts: frozenset[bytes] = frozenset()
         self._open: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -90,7 +92,9 @@ class Process:
         try:
             control = self._control
             streams = (reader, writer)
-            await Connection(streams, self._hosts, control.grants, self._pool, control).serve()
+            await Connection(
+                streams, self._hosts, control.grants, self._pool, self._breaker, control
+            ).serve()
         finally:
             self._open.discard(task)
 

@@ -100,7 +100,7 @@ class Control:
 
     # ---- what happens at providers ---------------------------------------------------------
 
-    def refused(self, grant: Grant, by: LimitKind, until: float) -> None:
+    def refused(self, grant: Grant, by: LimitKind, until: float, text: str = "") -> None:
         """Tell a refusal, unless it may be over in a moment, or is told already."""
         account, now = grant.account, clock.wall().timestamp()
         row = self._in_a_row[account] = self._in_a_row.get(account, 0) + 1
@@ -110,7 +110,7 @@ class Control:
             return
         self._told[account] = (by, until or now + SOON)
         self._number += 1
-        self._tell(Refused(self._number, grant.terminal, account, by, until))
+        self._tell(Refused(self._number, grant.terminal, account, by, until, text))
 
     def served(self, grant: Grant) -> None:
         """Tell that an account serves again that was told to refuse."""

@@ -237,4 +237,6 @@ class ModelKeeper(CompanyActor):
             else estimate(happened.by, 0, now)
         )
         stamp = clock.text(until) if until is not None else ""
-        return accounts.refused(account, happened.by, stamp, exact=exact, terminal=terminal)
+        return accounts.refused(
+            account, happened.by, stamp, exact=exact, terminal=terminal, text=happened.text
+        )

@@ -118,8 +118,8 @@ class Asked(msgspec.Struct, frozen=True, tag=True):
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A provider refused a request, or did not answer.
 
-    `until` is the time (Unix seconds) at which it serves again, 0 if it did not say. `number`
-    counts what happened; it is told again until `Taken` names it.
+    `until` is the time (Unix seconds) at which it serves again, 0 if it did not say. `text` is how
+    it failed, if it did. `number` counts what happened; it is told again until `Taken` names it.
     """
 
     number: int
@@ -127,6 +127,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     account: str
     by: LimitKind
     until: float = 0.0
+    text: str = ""
 
 
 class Served(msgspec.Struct, frozen=True, tag=True):

@@ -8,6 +8,7 @@ be counted.
 
 import asyncio
 import logging
+import math
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -16,6 +17,7 @@ import h11
 import msgspec
 
 from actors.models import refusals
+from actors.models.breaker import Breaker, Failure
 from actors.models.grants import Grants, NotGood
 from actors.models.said import Grant
 from actors.models.speech import Reading, asks_model
@@ -35,6 +37,8 @@ IDLE_SECONDS: Final = 120.0
 _PIECE: Final = 256 << 10
 """Bytes that are read at once: a conversation has a megabyte."""
 _ERROR_BODY: Final = 16 << 10
+_SAID: Final = 300
+"""Characters of why a provider cannot be reached."""
 _OF_ONE_CONNECTION: Final = frozenset(
     {
         *(b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate"),
@@ -48,8 +52,11 @@ _NOT_PASSED: Final = _OF_ONE_CONNECTION | {b"host", b"content-length", b"accept-
 class Listener(Protocol):
     """Hears how providers answer."""
 
-    def refused(self, grant: Grant, by: LimitKind, until: float) -> None:
-        """A provider refused; `until` (Unix seconds) is 0 if it did not say when it serves."""
+    def refused(self, grant: Grant, by: LimitKind, until: float, text: str = "") -> None:
+        """A provider refused; `until` (Unix seconds) is 0 if it did not say when it serves.
+
+        `text` is how it failed.
+        """
 
     def served(self, grant: Grant) -> None:
         """A provider answered."""
@@ -71,12 +78,14 @@ class Connection:
         hosts: frozenset[bytes],
         grants: Grants,
         pool: Pool,
+        breaker: Breaker,
         listener: Listener,
     ) -> None:
         self._reader, self._writer = streams
         self._hosts = hosts
         self._grants = grants
         self._pool = pool
+        self._breaker = breaker
         self._listener = listener
         self._spoken = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
 
@@ -136,6 +145,9 @@ class Connection:
         grant = await self._grants.of(_token(headers, query))
         _check_path(path, grant)
         _check_model(path, headers, body, grant)
+        if asks_model(path) and (held := self._breaker.holds(grant.account)) is not None:
+            await self._repeat(*held)
+            return
         origin = Origin.of(grant.base_url)
         target = path + ("?" + _with_key(query, grant.key) if query else "")
         method = request.method.decode("latin-1")
@@ -150,8 +162,10 @@ class Connection:
         try:
             answer = await asking
         except Unreachable as error:
-            self._listener.refused(grant, LimitKind.OVERLOAD, 0.0)
-            raise NotGood(502, f"the provider at {grant.base_url}: {error}") from error
+            said = NotGood(502, f"the provider at {grant.base_url}: {error}")
+            failure = Failure(502, b"application/json", _told(said))
+            self._failed(grant, 0.0, failure, f"it cannot be reached: {error}"[:_SAID])
+            raise said from error
         try:
             await self._give(answer, grant, path)
         finally:
@@ -212,22 +226,40 @@ class Connection:
     def _tell(self, status: int, headers: dict[str, str], body: bytes, grant: Grant) -> None:
         """Tell how the provider answered a request to a model; others say nothing of it."""
         if status < 400:
+            self._breaker.served(grant.account)
             self._listener.served(grant)
             return
         now = clock.wall().timestamp()
         until = refusals.reset_of(headers, body, now)
         by = refusals.kind_of(status, body, until, now)
+        if by == LimitKind.OVERLOAD:
+            kind = headers.get("content-type", "").encode("latin-1")
+            self._failed(grant, until, Failure(status, kind, body), f"it answers {status}")
+            return
+        self._breaker.served(grant.account)
         if by != LimitKind.NONE:
             self._listener.refused(grant, by, until)
 
-    async def _refuse(self, error: NotGood) -> None:
-        """Answer in the gateway's own name, in the form in which all four APIs tell errors."""
-        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-        kind = kinds.get(
-            error.status, "invalid_request_error" if error.status < 500 else "api_error"
+    def _failed(self, grant: Grant, until: float, failure: Failure, text: str) -> None:
+        self._breaker.failed(grant.account, failure)
+        self._listener.refused(grant, LimitKind.OVERLOAD, until, text)
+
+    async def _repeat(self, failure: Failure, seconds: float) -> None:
+        """Answer as the provider did, which is asked again in so many seconds."""
+        headers = [
+            (b"content-type", failure.content_type),
+            (b"content-length", str(len(failure.body)).encode()),
+            (b"retry-after", str(math.ceil(seconds)).encode()),
+        ]
+        await self._say(
+            h11.Response(status_code=failure.status, headers=headers),
+            h11.Data(data=failure.body),
+            h11.EndOfMessage(),
         )
-        said = {"type": kind, "message": f"callboard: {error}", "code": error.status}
-        body = msgspec.json.encode({"type": "error", "error": said})
+
+    async def _refuse(self, error: NotGood) -> None:
+        """Answer in the gateway's own name."""
+        body = _told(error)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -247,6 +279,14 @@ class Connection:
         if data:
             self._writer.write(data)
             await self._writer.drain()
+
+
+def _told(error: NotGood) -> bytes:
+    """Return the body that tells an error, in the form that all four APIs share."""
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kind = kinds.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    said = {"type": kind, "message": f"callboard: {error}", "code": error.status}
+    return msgspec.json.encode({"type": "error", "error": said})
 
 
 def _token(headers: Headers, query: str) -> str:

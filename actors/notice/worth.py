@@ -105,7 +105,7 @@ def text(fact: AnyFact) -> str:
         facts.ActorFailing: "{actor} fails again and again: {error}",
         facts.ActorFailed: "failed and is started again: {error}",
         facts.ProviderLimited: "{account} is limited: {by}",
-        facts.ProviderFailed: "{account} fails",
+        facts.ProviderFailed: "{account} fails: {text}",
         facts.OrchestratorActed: "needs a decision: {said} {choices}",
     }
     fields = {

@@ -50,13 +50,17 @@ class ProviderLimited(Fact, kw_only=True, tag="provider.limited"):
 
 
 class ProviderFailed(Fact, kw_only=True, tag="provider.failed"):
-    """A provider fails or is overloaded; the fields are those of `ProviderLimited`."""
+    """A provider fails or is overloaded; the fields are those of `ProviderLimited`.
+
+    `text` is how it failed, where the model gateway knows: its status, or why it is not reached.
+    """
 
     account: str
     by: LimitKind
     terminal: str
     until: str = ""
     exact: bool = False
+    text: str = ""
 
 
 class ProviderRecovered(Fact, kw_only=True, tag="provider.recovered"):

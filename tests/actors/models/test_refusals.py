@@ -1,12 +1,13 @@
 """What a refusal of a provider says, and what of it is told to the runtime."""
 
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
 from actors.models.refusals import kind_of, reset_of
-from actors.models.said import Served
+from actors.models.said import Refused, Served
 from bus.kinds import LimitKind
 from tests.actors.models.kit import Desk, Request, Upstream, answer
 
@@ -119,7 +120,8 @@ def test_what_is_over_in_a_moment_is_told_when_it_comes_again_and_again(desk: De
         for _ in range(3):
             assert desk.post("/v1/messages").status_code == 529
         (told,) = desk.until_happened(1)
-    assert told.by == LimitKind.OVERLOAD  # type: ignore[union-attr]
+    assert isinstance(told, Refused)
+    assert (told.by, told.text) == (LimitKind.OVERLOAD, "it answers 529")
 
 
 def test_a_server_that_cannot_be_reached_counts_as_failing(desk: Desk) -> None:
@@ -138,3 +140,44 @@ def test_an_account_that_the_runtime_knows_as_limited_is_told_when_it_serves(des
         desk.post("/v1/messages")
         (told,) = desk.until_happened(1)
     assert isinstance(told, Served)
+
+
+@pytest.mark.parametrize("reply", ["529 Overloaded", "500 No"])
+def test_a_provider_that_fails_is_asked_seldom_and_its_answer_is_repeated(
+    desk: Desk, reply: str
+) -> None:
+    """A hundred requests in a moment, as of ten programs that try again. Hazard 87."""
+    changing = Changing()
+    said = answer(b'{"error": "so busy"}', reply)
+    with Upstream(changing) as server:
+        desk.open(server.url)
+        changing.reply = said
+        answers = [desk.post("/v1/messages") for _ in range(100)]
+        assert {each.status_code for each in answers} == {int(reply[:3])}
+        assert {each.content for each in answers} == {b'{"error": "so busy"}'}
+        assert "retry-after" in answers[-1].headers
+        assert len(server.requests) < 20
+        changing.reply = answer(b"{}")
+        while desk.post("/v1/messages").status_code != 200:
+            time.sleep(0.2)
+        asked = len(server.requests)
+        for _ in range(5):
+            assert desk.post("/v1/messages").status_code == 200
+        assert len(server.requests) == asked + 5
+        assert [type(one) for one in desk.until_happened(2)] == [Refused, Served]
+
+
+def test_a_server_that_cannot_be_reached_is_tried_seldom(desk: Desk) -> None:
+    """Hazard 87."""
+    hung_up: list[Request] = []
+
+    def hang_up(connection: socket.socket, request: Request) -> None:
+        hung_up.append(request)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with Upstream(hang_up) as server:
+        desk.open(server.url)
+        answers = [desk.post("/v1/messages") for _ in range(100)]
+    assert {each.status_code for each in answers} == {502}
+    assert len({each.content for each in answers}) == 1
+    assert len(hung_up) < 20
