@@ -6,9 +6,10 @@ The reference is the same program without it, in the same run.
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from actors.platform import sandbox
+from actors.platform import landlock, openings, sandbox
 from bench.table import Row, alternate, at_most, percentile, seconds, within
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ def run(at: Path, quick: bool) -> list[Row]:
     shutil.copytree(_ROOT / "actors", tree, ignore=shutil.ignore_patterns("__pycache__"))
     hidden.mkdir()
     home = sandbox.own_home(at / "own")
-    limits = sandbox.Limits(cwd=str(tree), writable=(str(tree),), hidden=(str(hidden),), home=home)
+    limits = openings.Limits(cwd=str(tree), writable=(str(tree),), hidden=(str(hidden),), home=home)
     rounds, count = (3, 20) if quick else (9, 60)
 
     def starts(argv: list[str]) -> float:
@@ -41,12 +42,17 @@ def run(at: Path, quick: bool) -> list[Row]:
 
     true = ["true"]
     compiles = [sys.executable, "-c", _COMPILES, str(tree)]
-    inside, outside = alternate(
-        rounds, lambda: starts(sandbox.wrapped(true, limits)), lambda: starts(true)
-    )
-    rows = [within("a start in the sandbox", "ms", inside, outside, 20.0, "without it")]
-    sides = alternate(
-        rounds, lambda: computes(sandbox.wrapped(compiles, limits)), lambda: computes(compiles)
-    )
-    what = "CPU of a run in the sandbox"
-    return [*rows, at_most(what, "s", sides, 1.02, "without it")]
+    ways = {"the sandbox": sandbox.wrapped}
+    if not sandbox.of_landlock().trouble:
+        ways["Landlock"] = landlock.wrapped
+    rows = []
+    for name, wrapped in ways.items():
+        inside, outside = alternate(
+            rounds, partial(starts, wrapped(true, limits)), partial(starts, true)
+        )
+        rows.append(within(f"a start in {name}", "ms", inside, outside, 20.0, "without it"))
+        sides = alternate(
+            rounds, partial(computes, wrapped(compiles, limits)), partial(computes, compiles)
+        )
+        rows.append(at_most(f"CPU of a run in {name}", "s", sides, 1.02, "without it"))
+    return rows

@@ -32,7 +32,7 @@ class CheckedProgram(msgspec.Struct):
     names the variables that it gets. With `gateway` the key stays with the model gateway, and the
     program never has it. `auto_confirm` says who answers its questions,
     and `keep` that it waits while its work is judged. `unfenced` says why the check gave it no
-    sandbox.
+    sandbox, and `fence` which one it has, where it is not bubblewrap's.
     """
 
     terminal: str
@@ -48,6 +48,7 @@ class CheckedProgram(msgspec.Struct):
     gateway: bool = False
     keep: bool = False
     unfenced: str = ""
+    fence: str = ""
 
 
 class CheckedPlan(msgspec.Struct):

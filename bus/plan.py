@@ -24,6 +24,7 @@ from bus.plan_lines import Path, line_of
 from bus.plan_orchestrator import Orchestrator, ThinkingCaps
 from bus.plan_orchestrator import problems as of_orchestrator
 from bus.plan_problems import Problem, Shape, collect, spelled
+from bus.plan_texts import check_texts
 from bus.sizes import Size
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -78,7 +79,8 @@ class TerminalPlan(_Strict):
     With `keep` its program is not ended while its work is judged, so that it goes on in the same
     conversation if the work is sent back.
 
-    `unfenced` says why `sandbox` is "off", where the check of the plan decided it.
+    The check of the plan decides what is said of `sandbox`: `unfenced` says why it is "off", and
+    `fence` which one it is, where it is not bubblewrap's.
     """
 
     cli: Text
@@ -90,6 +92,7 @@ class TerminalPlan(_Strict):
     switch: Switch = "isolated"
     sandbox: Sandbox | None = None
     unfenced: str = ""
+    fence: str = ""
     network: Network = "on"
     instruction_file: str = ""
     timeout: Seconds | None = None
@@ -130,6 +133,7 @@ class HelperPlan(_Strict):
     switch: Switch = "isolated"
     sandbox: Sandbox | None = None
     unfenced: str = ""
+    fence: str = ""
     network: Network = "on"
     attempts: Count = 1
     timeout: Seconds | None = None
@@ -218,6 +222,12 @@ class Plan(_Strict):
         """Whether an agent of the plan has a sandbox: a task's, or that of the merge."""
         return self.is_fenced or self.fences("/merge/")
 
+    @property
+    def fence(self) -> str:
+        """Which sandbox its agents have, where it is not bubblewrap's."""
+        own = [terminal for task in self.task for terminal in task.terminal]
+        return next((one.fence for one in (*own, self.merge) if one and one.is_fenced), "")
+
     def fences(self, address: str) -> bool:
         """Whether a terminal of the task at this address has a sandbox, or that of the merge."""
         id = address.split("/")[1]
@@ -254,8 +264,6 @@ _SHAPE: Shape[Plan] = Shape(
 
 
 _OF_TERMINALS = frozenset(Defaults.__struct_fields__)
-
-_MAX_DEPTH = 32
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"field `(?P<field>[^`]+)`")
@@ -296,7 +304,7 @@ def decode(
         raw_plan = with_defaults(with_users(raw, of_user or {}, _OF_TERMINALS), _OF_TERMINALS)
         plan, found = collect(raw_plan, _SHAPE)
         found += _beyond_types(plan) if plan is not None else []
-        _check_texts(raw, "")
+        check_texts(raw)
     except RecursionError as error:
         raise malformed("", "the plan is nested too deeply") from error
     if plan is None or found:
@@ -314,27 +322,6 @@ def refused(found: list[Problem], text: str) -> Refused:
     (path, rule), *others = said
     more = "".join(f"\n{other}: {what}" for other, what in others)
     return malformed(path, rule + more)
-
-
-def _check_texts(value: Any, path: str, depth: int = 0) -> None:
-    """Refuse a NUL or a lone surrogate anywhere in the plan, and nesting that is too deep.
-
-    Paths, arguments and environments cannot hold a NUL; files and sockets cannot hold a surrogate.
-    """
-    if depth > _MAX_DEPTH:
-        raise malformed(path, "the plan is nested too deeply")
-    match value:
-        case str():
-            if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-                raise malformed(path, "must not hold a NUL or half a character")
-        case dict():
-            for key, inner in value.items():
-                where = f"{path}.{key!s}".lstrip(".")
-                _check_texts(key, ascii(where)[1:-1], depth + 1)
-                _check_texts(inner, where, depth + 1)
-        case list():
-            for index, inner in enumerate(value):
-                _check_texts(inner, f"{path}[{index}]", depth + 1)
 
 
 def _beyond_types(plan: Plan) -> list[Problem]:

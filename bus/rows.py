@@ -44,6 +44,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     those up to the incarnation `fresh` do not go on.
 
     `fenced` says that its plan gives its program a sandbox, and `unfenced` why the check gave none.
+    `fence` says which one it is, where it is not bubblewrap's.
     """
 
     address: str
@@ -54,6 +55,7 @@ class Terminal(msgspec.Struct, kw_only=True):
     status: TerminalStatus
     fenced: bool = False
     unfenced: str = ""
+    fence: str = ""
     reason: str = ""
     incarnation: int = 0
     token: str = ""

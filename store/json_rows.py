@@ -50,7 +50,8 @@ def _rows(table: type[Model], key: str, *pairs: str) -> str:
 def _of_terminal() -> list[str]:
     fenced = "json_extract(CAST(plan AS TEXT), '$.sandbox') IS 'worktree'"
     unfenced = "ifnull(json_extract(CAST(plan AS TEXT), '$.unfenced'), '')"
-    more = (f"'fenced', {fenced}", f"'unfenced', {unfenced}")
+    fence = "ifnull(json_extract(CAST(plan AS TEXT), '$.fence'), '')"
+    more = (f"'fenced', {fenced}", f"'unfenced', {unfenced}", f"'fence', {fence}")
     return [*_pairs(rows.Terminal, Terminal), *more]
 
 

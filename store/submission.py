@@ -124,6 +124,7 @@ def helper_plan(helper: HelperPlan, instruction: str) -> TerminalPlan:
         switch=helper.switch,
         sandbox=helper.sandbox,
         unfenced=helper.unfenced,
+        fence=helper.fence,
         network=helper.network,
         timeout=helper.timeout,
         fallback=helper.fallback,

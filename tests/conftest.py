@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from actors.platform import sandbox
 from tests.doors.acting import Acting
 from tests.doors.kit import Home, shell_plan
+from tests.fences import path_without
 from tests.repositories import make_repo
 
 # The program is started a thousand times. Where nothing compiled may be kept, as in many
@@ -25,6 +27,22 @@ settings.load_profile("callboard")
 def repo(tmp_path: Path) -> Path:
     """A repository with one commit on `main`."""
     return make_repo(tmp_path / "repo")
+
+
+@pytest.fixture(params=[sandbox.BUBBLEWRAP, sandbox.LANDLOCK])
+def fence(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """The sandbox that is made here; it comes before the home in a test's arguments."""
+    wanted: str = request.param
+    if wanted == sandbox.LANDLOCK:
+        monkeypatch.setenv("PATH", path_without("bwrap", tmp_path_factory.mktemp("path")))
+    by, why = sandbox.found()
+    if by != wanted:
+        pytest.skip(why or f"{by} is made here")
+    return wanted
 
 
 @pytest.fixture

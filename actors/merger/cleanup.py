@@ -18,7 +18,7 @@ from actors.git.trees.pins import pin
 from actors.git.trees.reach import Unseen
 from actors.git.users import keeping
 from actors.platform import disk
-from actors.platform.sandbox import OWN
+from actors.platform.openings import OWN
 from actors.platform.workers import WorkerDied
 from actors.system.own_worker import OwnWorker
 from bus.rows import Task, Workflow

@@ -19,9 +19,9 @@ from actors.git.running.places import main_workdir, place_within
 from actors.git.trees import kept
 from actors.git.trees.copies import copy_all
 from actors.merger.build import refused
-from actors.platform import disk, sandbox
+from actors.platform import disk, openings, sandbox
 from actors.platform.loop import Timer
-from actors.platform.sandbox import OWN
+from actors.platform.openings import OWN
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
 from actors.pty.records import Exit
@@ -248,22 +248,22 @@ class TestRun:
 
         They write their own directory and a temporary one, and what the plan allows.
         """
-        if trouble := sandbox.trouble():
+        if trouble := sandbox.trouble(self._plan.fence):
             raise OSError(f"the tests need a sandbox: {trouble}")
         tmp, paths = self.directory / "tmp", self._stage.paths
         tmp.mkdir(mode=0o700)
         allow = self._plan.sandbox_allow
         common = self._row.git_dir
         kept_real = (common, main_workdir(common, self._row.repo) or common)
-        limits = sandbox.Limits(
+        limits = openings.Limits(
             cwd=str(place),
-            writable=(str(self._path), str(tmp), *sandbox.paths(allow)),
+            writable=(str(self._path), str(tmp), *openings.paths(allow)),
             hidden=(str(paths.home), str(paths.sockets)),
             network=self._plan.test_network == "on",
             home=sandbox.own_home(self.directory / OWN, *kept_real),
-            agents=sandbox.agents(allow),
+            agents=openings.agents(allow),
         )
-        env = sandbox.without_ways_out({**env, "TMPDIR": str(tmp)}, limits)
+        env = openings.without_ways_out({**env, "TMPDIR": str(tmp)}, limits)
         return sandbox.wrapped(command, limits), env
 
     def _is_set_up(self) -> bool:

@@ -58,7 +58,7 @@ def checked_change(request: PlanChange, plan: Plan, home: Path) -> PlanChange:
 
 def _fence(terminal: TerminalPlan) -> dict[str, str | None]:
     """Return what the check decided, for the request."""
-    return {"sandbox": terminal.sandbox, "unfenced": terminal.unfenced}
+    return {key: getattr(terminal, key) for key in ("sandbox", "unfenced", "fence")}
 
 
 def _check_terminal(request: TerminalAdd, plan: Plan, home: Path) -> None:

@@ -30,13 +30,12 @@ from actors.plan.instructions import unwritten, with_instructions
 from actors.plan.models import about_orchestrator, check_orchestrator
 from actors.plan.notices import check_notify, told_by
 from actors.plan.programs import programs, starters
-from actors.platform import sandbox
 from bus.action import Action, Do
 from bus.checked import CheckedPlan, CheckedTask
 from bus.environment import BROUGHT, taken_over, with_plans
 from bus.errors import malformed
 from bus.graph import in_order
-from bus.plan import HelperPlan, Plan, TerminalPlan, decode
+from bus.plan import Plan, decode
 from bus.requests import MAX_FRAME
 from bus.user import NoHomeDirectory, expanded
 
@@ -82,7 +81,7 @@ def check(
     found = _survey(plan) if renamed else found
     refuse_existing(plan, found)
     fenced = fence.decide(plan, home)
-    _check_sandbox(plan)
+    fence.check(plan)
     _check_place(plan, found)
     of_clis = _check_clis(plan)
     _check_checks(plan)
@@ -159,7 +158,7 @@ def check_part(plan: Plan, home: Path, *, branches: bool) -> None:
     if branches:
         refuse_existing(plan, found)
     fence.decide(plan, home)
-    _check_sandbox(plan)
+    fence.check(plan)
     _check_clis(plan)
     _check_checks(plan)
 
@@ -248,48 +247,6 @@ def _check_clis(plan: Plan) -> list[str]:
     except ProviderError as error:
         raise malformed(error.path, error.rule) from error
     return sorted(set(warnings))
-
-
-_NEEDS_SANDBOX = 'needs sandbox = "worktree", unless it is "on"'
-
-
-def _check_sandbox(plan: Plan) -> None:
-    """A terminal that is to have a sandbox can have one here. Raises `Refused`."""
-    wanted = [
-        f"task[{i}].terminal[{j}].sandbox"
-        for i, task in enumerate(plan.task)
-        for j, terminal in enumerate(task.terminal)
-        if terminal.is_fenced
-    ]
-    helpers = (("merge", plan.merge), ("error", plan.error))
-    wanted += [f"{name}.sandbox" for name, helper in helpers if helper and helper.is_fenced]
-    for i, task in enumerate(plan.task):
-        for j, terminal in enumerate(task.terminal):
-            _check_network(plan, f"task[{i}].terminal[{j}]", terminal)
-    for name, helper in helpers:
-        if helper:
-            _check_network(plan, name, helper)
-    if plan.test_network == "off" and not plan.is_fenced:
-        raise malformed("test_network", _NEEDS_SANDBOX)
-    if wanted and (trouble := sandbox.trouble()):
-        raise malformed(wanted[0], f'{trouble}; install it, or set it to "off"')
-
-
-def _check_network(plan: Plan, path: str, asked: TerminalPlan | HelperPlan) -> None:
-    """Raise `Refused` for a program that is to have no network, or no other than its model."""
-    if asked.network != "on" and not asked.is_fenced:
-        raise malformed(f"{path}.network", _NEEDS_SANDBOX)
-    if asked.network != "model":
-        return
-    for name in (asked.provider, *asked.fallback):
-        try:
-            behind = bool(name) and lookup.named(plan, name, path).behind_gateway
-        except ProviderError as error:
-            raise malformed(error.path, error.rule) from error
-        if not behind:
-            what = f"the provider {name} is not" if name else "a CLI's own login does not go"
-            rule = f'"model" goes through the model gateway, and {what} behind it'
-            raise malformed(f"{path}.network", rule)
 
 
 def _exposed(plan: Plan) -> list[str]:

@@ -2,7 +2,8 @@
 
 One does whose CLI was verified in it (`in_sandbox` of its profile), if a sandbox with a home
 directory of its own can be made here, and nothing is known that fails in it in this repository.
-The plan is stored with what was decided, and with the reason where there is none.
+The plan is stored with what was decided, with the reason where there is none, and with the name of
+a sandbox that is not bubblewrap's.
 """
 
 import re
@@ -12,13 +13,15 @@ from typing import Final
 
 from actors.clis import lookup
 from actors.clis.profile import Profile, ProfileError
+from actors.clis.providers import ProviderError
 from actors.git.running import converting
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from bus.errors import malformed
 from bus.plan import HelperPlan, Plan, TerminalPlan
 from bus.user import file_of_user
 
 _SIGNING: Final = re.compile(r"commit\.gpgsign|gpg\.format")
+_NEEDS_SANDBOX: Final = 'needs sandbox = "worktree", unless it is "on"'
 _NO: Final = frozenset({"false", "no", "off", "0"})
 
 
@@ -43,11 +46,65 @@ def decide(plan: Plan, home: Path | None) -> list[str]:
     for one in asked:
         one.unfenced = one.unfenced or against
         one.sandbox = "off" if one.unfenced else "worktree"
+    fenced = any(one.is_fenced for _, one in named)
     if against:
         clis = ", ".join(sorted({one.cli for one in verified}))
-        return [f"{clis} would have a sandbox, and has none here: {against}"]
-    fenced = any(one.is_fenced for _, one in named)
-    return [*([f"in the sandbox {signing}"] if signing and fenced else []), *_hidden(plan, fenced)]
+        said = [f"{clis} would have a sandbox, and has none here: {against}"]
+    else:
+        said = [f"in the sandbox {signing}"] if signing and fenced else []
+        said += _hidden(plan, fenced)
+    return [*said, *_name(plan, fenced)]
+
+
+def _name(plan: Plan, fenced: bool) -> Iterator[str]:
+    """Note which sandbox the programs have, and say what one that is not bubblewrap's lacks.
+
+    Raise `Refused` for a program that cannot have it.
+    """
+    by = sandbox.found()[0] if fenced else ""
+    for path, one in _all(plan):
+        one.fence = by if one.is_fenced and by in sandbox.LESS else ""
+        if not one.fence:
+            continue
+        profile = _profiles(plan).get(one.cli)
+        if one.network == "model":
+            raise malformed(f"{path}.network", f'"model" needs bubblewrap, and there is {by} here')
+        if profile is not None and (private := profile.home.private):
+            what = f"{one.cli} writes {', '.join(private)}"
+            raise malformed(f"{path}.sandbox", f"{what}: only bubblewrap gives it one of its own")
+    if by in sandbox.LESS and "gpg-agent" in plan.sandbox_allow:
+        raise malformed("sandbox_allow", f'"gpg-agent" needs bubblewrap, and there is {by} here')
+    if by in sandbox.LESS:
+        yield f"the sandbox here is {by} and not bubblewrap: {sandbox.LESS[by]}"
+
+
+def check(plan: Plan) -> None:
+    """A terminal that is to have a sandbox can have one here. Raise `Refused`."""
+    named = list(_all(plan))
+    for path, one in named:
+        _check_network(plan, path, one)
+    if plan.test_network == "off" and not plan.is_fenced:
+        raise malformed("test_network", _NEEDS_SANDBOX)
+    wanted = [path for path, one in named if one.is_fenced]
+    if wanted and (trouble := sandbox.trouble()):
+        raise malformed(f"{wanted[0]}.sandbox", f'{trouble}; install it, or set it to "off"')
+
+
+def _check_network(plan: Plan, path: str, asked: TerminalPlan | HelperPlan) -> None:
+    """Raise `Refused` for a program that is to have no network, or no other than its model."""
+    if asked.network != "on" and not asked.is_fenced:
+        raise malformed(f"{path}.network", _NEEDS_SANDBOX)
+    if asked.network != "model":
+        return
+    for name in (asked.provider, *asked.fallback):
+        try:
+            behind = bool(name) and lookup.named(plan, name, path).behind_gateway
+        except ProviderError as error:
+            raise malformed(error.path, error.rule) from error
+        if not behind:
+            what = f"the provider {name} is not" if name else "a CLI's own login does not go"
+            rule = f'"model" goes through the model gateway, and {what} behind it'
+            raise malformed(f"{path}.network", rule)
 
 
 def _all(plan: Plan) -> Iterator[tuple[str, TerminalPlan | HelperPlan]]:
@@ -76,9 +133,15 @@ def _unverified(profile: Profile | None, asked: TerminalPlan | HelperPlan) -> st
 
 
 def _trouble(home: Path | None) -> str:
-    """Return why no program has a sandbox of itself on this machine; "" if one can."""
+    """Return why no program has a sandbox of itself on this machine; "" if one can.
+
+    Raise `Refused` if that is not known: a program that may have one is not run without it.
+    """
     place = home or file_of_user("~") or Path("/")
-    return sandbox.own_home_trouble(str(place.absolute()))
+    said = sandbox.of_own_home(str(place.absolute()))
+    if not said.known:
+        raise malformed("", f"{said.trouble}; ask again, or say `sandbox` in the plan")
+    return said.trouble
 
 
 def _without_keys(plan: Plan) -> str:
@@ -107,8 +170,8 @@ def _kept(plan: Plan) -> str:
 
 def _hidden(plan: Plan, fenced: bool) -> Iterator[str]:
     """Say what of this machine the programs in the sandbox do not see, and what opens it."""
-    allowed = set(sandbox.paths(plan.sandbox_allow)) if fenced else set()
-    found = [path for path in sandbox.closed() if path not in allowed] if fenced else []
+    allowed = set(openings.paths(plan.sandbox_allow)) if fenced else set()
+    found = [path for path in openings.closed() if path not in allowed] if fenced else []
     if found:
         yield (
             f"a sandbox hides {', '.join(found)}; "

@@ -54,6 +54,7 @@ def _one(
         auto_confirm=asked.auto_confirm,
         sandbox=asked.sandbox or "off",
         unfenced=asked.unfenced,
+        fence=asked.fence,
         network=asked.network,
         gateway=found is not None and found.behind_gateway,
         keep=asked.keep,

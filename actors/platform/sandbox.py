@@ -1,195 +1,172 @@
-"""The sandbox of a program: bubblewrap, with the whole system read-only but for what is named.
+"""The sandbox of a program: which one this machine makes, and the command line that makes it.
 
-A program in it sees the files of the system and of the user, but not what is hidden, and it writes
-only below what is named. What it changes in the user's home directory is its own: the directory is
-layered (`OwnHome`). It has process and IPC namespaces of its own: it sees, signals and traces none
-but its own processes. The network stays unless it is taken away. Linux only, where `bwrap` may make
-namespaces.
+bubblewrap comes first. Where it is missing or refused, Landlock is used, which holds less, and on
+macOS seatbelt. `openings` says what is open to the program, the same for all three. The network
+stays unless it is taken away.
 """
 
-import functools
 import os
-import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import unquote
+from typing import Final
 
 import msgspec
 
-from actors.platform import disk
-from actors.platform.files import read_bounded
-from bus.user import config_path, expanded, file_of_user
+from actors.platform import bubblewrap, disk, landlock, seatbelt
+from actors.platform.openings import Limits, OwnHome
+from bus.user import file_of_user
 
-SECRETS = (
-    "~/.ssh",
-    "~/.gnupg",
-    "~/.aws",
-    "~/.azure",
-    "~/.config/gcloud",
-    "~/.config/callboard",
-    "~/.config/gh",
-    "~/.docker",
-    "~/.kube",
-    "~/.netrc",
-    "~/.git-credentials",
-    "~/.npmrc",
-    "~/.pypirc",
-    "~/.Xauthority",
-)
-"""The user's own keys, which no program in a sandbox sees."""
-
-DROPPED = (
-    "SSH_AUTH_SOCK",
-    "SSH_AGENT_PID",
-    "GPG_AGENT_INFO",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "DOCKER_HOST",
-    "XDG_RUNTIME_DIR",
-    "WAYLAND_DISPLAY",
-    "DISPLAY",
-    "XAUTHORITY",
-)
-"""Variables that name a way out: sockets of agents, of D-Bus, of containers, of a desktop."""
-
-DOORS = (
-    *("/run/docker.sock", "/run/podman", "/run/containerd", "/run/libvirt", "/run/incus"),
-    *("/var/lib/incus", "/var/lib/lxd", "/var/snap/lxd", "/run/screen", "/run/dbus"),
-)
-"""Sockets of services that do what root or the user may; a plan can open one."""
-_PRIVATE = ("--perms", "0700", "--tmpfs")
-_DOORS_IN_TMP = ("/tmp/.X11-unix", f"/tmp/tmux-{os.getuid()}")
-
-OWN = "own"
-"""The directory, beside the records of a program, of what it changed in its own home directory."""
-
-AGENTS = ("ssh-agent", "gpg-agent")
-"""What may be opened besides paths: agents of the user that sign and log in. Keys stay hidden."""
-
-DOOR = "/dev/shm/callboard"
-"""Where a program in a sandbox sees the directory `Limits.door`."""
-
-_GPG_KEYS = ("private-keys-v1.d", "secring.gpg", "openpgp-revocs.d")
-"""What of GnuPG's directory is not shown to a program that may use its agent."""
+BUBBLEWRAP: Final = "bubblewrap"
+LANDLOCK: Final = "Landlock"
+SEATBELT: Final = "seatbelt"
 
 TRIAL_SECONDS = 10.0
 _NONE = subprocess.DEVNULL
 
-_LAYER = """
-if [ -d "$3" ] && [ ! -e "$2/changed" ]; then
-    rm -rf "$2/begun" && mkdir -p "$2" &&
-    cp -a "$3" "$2/begun" && mv "$2/begun" "$2/changed" || exit 1
-fi
-mkdir -p "$2/changed" "$2/work" "$2/all" &&
-mount -t overlay -o "lowerdir=$1,upperdir=$2/changed,workdir=$2/work,userxattr" overlay "$2/all" ||
-exit 1
-shift 3
-exec "$@"
-"""
-"""Lays a directory that can be changed over the user's home directory, and starts what follows.
-
-It begins with a copy of what an earlier program changed: layers must not lie in one another.
-"""
-_KEYS_OF_NPM = re.compile(rb"(?:_auth(?:Token)?|_password|key|keyfile|certfile)\s*=(?!\s*\$\{)")
-_MOST_OF_NPM = 1 << 16
-"""Bytes of npm's settings that are looked at; one that holds more is hidden."""
+_WRAPPED: Final[dict[str, Callable[[Sequence[str], Limits], list[str]]]] = {
+    BUBBLEWRAP: bubblewrap.wrapped,
+    LANDLOCK: landlock.wrapped,
+    SEATBELT: seatbelt.wrapped,
+}
+LESS: Final = {
+    LANDLOCK: "it refuses paths and hides none: a program in it reaches the sockets of other "
+    "programs (D-Bus, docker, agents that sign), lists processes, and writes the `.git` of its "
+    "worktree; your home directory is read-only",
+    SEATBELT: "its profile is generated, and was never run by its authors",
+}
+"""What a person should know of each sandbox that is not bubblewrap's."""
 
 _SEPARATORS = frozenset(",:\\")
 """What a path in the options of overlayfs must not hold."""
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """A path that the program sees in the place of another, `at`; it may write there or not."""
+class Said(msgspec.Struct, frozen=True):
+    """Why a sandbox cannot be made, or "". What took too long is not `known`."""
 
-    path: str
-    at: str
-    writable: bool = False
+    trouble: str = ""
+    known: bool = True
 
 
-class OwnHome(msgspec.Struct, frozen=True):
-    """The user's home directory `path` as a program sees it: it changes it for itself alone.
+class Trial:
+    """Tries once whether something works. A success is kept, and a failure is tried again.
 
-    What it writes there lies in `place`, a directory of the runtime's that is made if it is
-    missing. It does not write in the directories `kept`, which may lie in the home directory: a
-    program that changed them for itself alone would believe that it had changed the user's.
-    `under` holds what an earlier program has changed, which it begins with; "" for nothing.
+    One trial runs at a time. Who waits for it takes its answer, and begins none of their own.
     """
 
-    path: str
-    place: str
-    kept: tuple[str, ...] = ()
-    under: str = ""
+    def __init__(self, attempt: Callable[[], Said]) -> None:
+        self._attempt = attempt
+        self._lock = threading.Lock()
+        self._ended = 0
+        self._said: Said | None = None
+
+    def ask(self) -> Said:
+        """Return what the trial said; in any thread."""
+        before, said = self._ended, self._said
+        if said is not None and not said.trouble:
+            return said
+        with self._lock:
+            if self._said is None or self._ended == before:
+                self._said = self._attempt()
+                self._ended += 1
+            return self._said
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What a program may do: absolute paths; one that does not exist is left out.
+_trials: dict[tuple[str, ...], Trial] = {}
+"""By what a success depends on: the program, or the home directory and a file system."""
 
-    It writes below `writable` but not below `read_only`, does not see what is `hidden`, and works
-    in `cwd`. Without `network` it has a loopback interface of its own, and no other. `shown` are
-    in order, so that a later one may lie in an earlier one. It sees an empty directory of its own,
-    which goes with it, in the place of each of `scratch`. `door` is a directory of sockets that
-    it may connect to, and sees at `DOOR`; "" for none. Without `home` the user's home directory is
-    as all others are. `agents` are those of `AGENTS` that it may use.
+
+def _asked(attempt: Callable[[], Said], *about: str) -> Said:
+    return _trials.setdefault(about, Trial(attempt)).ask()
+
+
+def found() -> tuple[str, str]:
+    """Return which sandbox is made on this machine, or "" and why none can be."""
+    if sys.platform == "darwin":
+        said = _asked(lambda: _tried(seatbelt.wrapped(["true"], Limits(cwd="/"))), SEATBELT)
+        return ("", f"seatbelt: {said.trouble}") if said.trouble else (SEATBELT, "")
+    first = _of_bubblewrap()
+    if not first.trouble:
+        return BUBBLEWRAP, ""
+    if not first.known:  # it may work: then a lesser one would be a surprise
+        return "", first.trouble
+    second = of_landlock()
+    return (
+        ("", f"{first.trouble}; Landlock: {second.trouble}") if second.trouble else (LANDLOCK, "")
+    )
+
+
+def trouble(decided: str | None = None) -> str:
+    """Return why no sandbox can be made on this machine; "" where one can.
+
+    `decided` is what a plan was stored with: "", which is bubblewrap, or one of `LESS`. No other
+    that holds less will do.
     """
-
-    cwd: str
-    writable: tuple[str, ...] = ()
-    read_only: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
-    network: bool = True
-    shown: tuple[Shown, ...] = ()
-    scratch: tuple[str, ...] = ()
-    door: str = ""
-    home: OwnHome | None = None
-    agents: tuple[str, ...] = ()
+    by, why = found()
+    if why or decided is None or by in (BUBBLEWRAP, decided):
+        return why
+    return f"the plan was submitted with {decided or BUBBLEWRAP}, and only {by} works here now"
 
 
-def paths(allowed: Sequence[str]) -> list[str]:
-    """Return the paths among what a plan allows. Raise `NoHomeDirectory`."""
-    return [str(expanded(name)) for name in allowed if name not in AGENTS]
+def of_landlock() -> Said:
+    """Return why Landlock cannot be used, or nothing."""
+    return _asked(lambda: _tried(landlock.wrapped(["true"], Limits(cwd="/"))), LANDLOCK)
 
 
-def agents(allowed: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `AGENTS` among what a plan allows."""
-    return tuple(name for name in AGENTS if name in allowed)
-
-
-@functools.cache
-def trouble() -> str:
-    """Return why no sandbox can be made on this machine; "" where one can. Tries it once."""
+def _of_bubblewrap() -> Said:
     program = shutil.which("bwrap")
     if program is None:
-        return "bubblewrap (`bwrap`) is not installed"
+        return Said("bubblewrap (`bwrap`) is not installed")
     argv = [program, "--ro-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--", "true"]
-    said = _tried(argv)
-    return f"bubblewrap does not work here: {said}" if said else ""
+    said = _asked(lambda: _tried(argv), program)
+    return _because("bubblewrap does not work here", "whether bubblewrap works here", said)
 
 
-@functools.cache
 def own_home_trouble(place: str) -> str:
-    """Return why no program can have a home directory of its own; "" where it can.
+    """Return why no program can have a home directory of its own; "" where it can."""
+    return of_own_home(place).trouble
 
-    Its changes would lie below `place`, an absolute path. Tries it once, in that directory or the
-    nearest that is there.
+
+def of_own_home(place: str) -> Said:
+    """Return why no program can have a home directory of its own, or nothing.
+
+    Its changes would lie below `place`, an absolute path. bubblewrap alone can show it. It is tried
+    in that directory or the nearest that is there, once for each file system.
     """
-    if said := trouble():
-        return said
+    if (first := _of_bubblewrap()).trouble:
+        return first
     home = _home_directory()
-    if not home:
-        return "the user has no home directory that can be layered"
+    if not home or set(place) & _SEPARATORS:
+        return Said("the user has no home directory that can be layered")
     above = next(path for path in (Path(place), *Path(place).parents) if path.is_dir())
+    device = str(above.stat().st_dev)
+    said = _asked(lambda: _tried_home(home, above), home, device)
+    what = "the home directory cannot be layered"
+    return _because(what, "whether the home directory can be layered", said)
+
+
+def _because(not_: str, whether: str, said: Said) -> Said:
+    """Return the same with its subject."""
+    if not said.trouble:
+        return said
+    words = f"{not_}: {said.trouble}" if said.known else f"{whether} is not known: {said.trouble}"
+    return Said(words, said.known)
+
+
+def _tried_home(home: str, above: Path) -> Said:
     try:
         at = tempfile.mkdtemp(prefix=".trial-", dir=above)
     except OSError as error:
-        return f"the home directory cannot be layered: {error}"
+        return Said(str(error))
     try:
         limits = Limits(cwd="/", writable=(at,), home=OwnHome(home, str(Path(at, "own"))))
-        said = _tried(wrapped(["true"], limits))
+        return _tried(bubblewrap.wrapped(["true"], limits))
     finally:
         disk.remove_tree(Path(at))
-    return f"the home directory cannot be layered: {said}" if said else ""
 
 
 def own_home(place: Path, *kept: str, under: str = "") -> OwnHome | None:
@@ -212,182 +189,48 @@ def _home_directory() -> str:
     return "" if real == "/" or set(real) & _SEPARATORS else real
 
 
-def _tried(argv: Sequence[str]) -> str:
-    """Run a program; return why it failed, or ""."""
+def _tried(argv: Sequence[str]) -> Said:
+    """Run a program; return why it failed, or nothing."""
     try:
         done = subprocess.run(
             argv, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return (done.stderr.strip()[:300] or f"status {done.returncode}") if done.returncode else ""
+    except OSError as error:
+        return Said(str(error))
+    except subprocess.TimeoutExpired:
+        return Said(f"a trial took longer than {TRIAL_SECONDS:g} s", known=False)
+    return Said(
+        (done.stderr.strip()[:300] or f"status {done.returncode}") if done.returncode else ""
+    )
 
 
 def wrapped(argv: Sequence[str], limits: Limits) -> list[str]:
-    """Return the command line that runs `argv` within the limits."""
-    home = limits.home
-    words = [] if home is None else ["unshare", "--user", "--map-root-user", "--mount"]
-    words += (
-        [] if home is None else ["sh", "-c", _LAYER, "own-home", home.path, home.place, home.under]
-    )
-    words += ["bwrap", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--tmpfs", "/dev/shm"]
-    words += ["--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
-    words += [] if limits.network else ["--unshare-net"]
-    for place in ("/tmp", "/var/tmp"):
-        if not _is_needed(place, argv, limits):
-            words += ["--tmpfs", place]
-        elif place == "/tmp":
-            words += [w for d in _DOORS_IN_TMP if Path(d).is_dir() for w in (*_PRIVATE, d)]
-    words += [] if home is None else _as_own(home)
-    for secret in (*_secrets(), *DOORS, _runtime_dir(), *limits.hidden):
-        words += _hide(secret)
-    words += _opened(limits.agents, home)
-    for path in limits.writable:
-        if Path(path).exists():
-            words += ["--bind", path, path]
-    for path in limits.read_only:
-        if Path(path).exists():
-            words += ["--ro-bind", path, path]
-    for path in limits.scratch:
-        words += ["--tmpfs", path] if Path(path).is_dir() else []
-    for each in limits.shown:
-        words += ["--bind" if each.writable else "--ro-bind", each.path, each.at]
-    if limits.door:
-        words += ["--ro-bind", limits.door, DOOR]
-    return [*words, "--chdir", limits.cwd, "--", *argv]
+    """Return the command line that runs `argv` within the limits. Raise `OSError` if none can."""
+    by, why = found()
+    if why:
+        raise OSError(f"no sandbox can be made: {why}")
+    if "gpg-agent" in limits.agents:
+        _launch_gpg_agent()
+    return _WRAPPED[by](argv, limits)
 
 
-def changed_in(place: Path) -> Path:
-    """Return the directory of what a program has changed whose home directory lay in `place`."""
-    return place / "changed"
+_launching = threading.Lock()
 
 
-def _as_own(home: OwnHome) -> list[str]:
-    """Show the layered home directory in the place of the user's, to the user.
-
-    What is mounted within it is no part of the layer, and is shown as it is.
-    """
-    words = ["--unshare-user", "--uid", str(os.getuid()), "--gid", str(os.getgid())]
-    words += ["--bind", str(Path(home.place, "all")), home.path]
-    for path in (*_mounted_within(home.path), *home.kept):
-        if Path(path).exists():
-            words += ["--ro-bind", path, path]
-    return words
+def _launch_gpg_agent() -> None:
+    """Have GnuPG's agent started, by a thread of its own: nobody waits for it here."""
+    if _launching.acquire(blocking=False):
+        env = dict(os.environ)
+        threading.Thread(target=_launch, args=(env,), name="gpg-agent", daemon=True).start()
 
 
-def _mounted_within(directory: str) -> list[str]:
-    """Return the mount points within the directory; none where the system does not tell."""
+def _launch(env: dict[str, str]) -> None:
+    command = ["gpgconf", "--launch", "gpg-agent"]  # it keeps what it inherits
     try:
-        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return []
-    points = [_unescaped(line.split(" ")[4]) for line in lines]
-    return sorted({point for point in points if point.startswith(f"{directory}/")})
-
-
-def _unescaped(path: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
-
-
-def without_ways_out(env: dict[str, str], limits: Limits) -> dict[str, str]:
-    """Return the environment without the variables that name a way out of the sandbox."""
-    kept = {"SSH_AUTH_SOCK"} if "ssh-agent" in limits.agents else set()
-    return {name: value for name, value in env.items() if name not in DROPPED or name in kept}
-
-
-def _opened(agents: Sequence[str], home: OwnHome | None) -> list[str]:
-    """Show the sockets of the agents, and what of the user's is public. The keys stay hidden."""
-    words: list[str] = []
-    if "ssh-agent" in agents:
-        shown = [os.environ.get("SSH_AUTH_SOCK", "")]
-        place = file_of_user("~/.ssh")
-        public = [] if place is None else [place / "known_hosts", *sorted(place.glob("*.pub"))]
-        words += _shown([*shown, *map(str, public)])
-    place = file_of_user(os.environ.get("GNUPGHOME") or "~/.gnupg")
-    if "gpg-agent" in agents and place is not None and place.is_dir():
-        words += [*_gpg(place, home), *_gpg_agent()]
-    return words
-
-
-def _gpg(place: Path, home: OwnHome | None) -> list[str]:
-    """Show GnuPG's directory without its keys, as the program's own where its home directory is.
-
-    gpg writes there what it finds out about the trust in keys.
-    """
-    entries = sorted(place.iterdir())
-    if home is None or not place.is_relative_to(home.path):
-        public = [str(each) for each in entries if each.name not in _GPG_KEYS]
-        return ["--tmpfs", str(place), *_shown(public)]
-    own = Path(home.place, "all", place.relative_to(home.path))
-    words = ["--bind", str(own), str(place)]
-    for each in entries:
-        words += _hide(str(each)) if each.name in _GPG_KEYS else []
-    return words
-
-
-def _gpg_agent() -> list[str]:
-    """Start GnuPG's agent, and show its socket for others in the place of the user's.
-
-    Through that one it signs, and hands no key out. An agent that is started within a sandbox would
-    find no keys.
-    """
-    try:
-        started = ["gpgconf", "--launch", "gpg-agent"]  # it keeps what it inherits
-        subprocess.run(started, stdout=_NONE, stderr=_NONE, timeout=TRIAL_SECONDS, check=False)
-        listed = ["gpgconf", "--list-dirs"]
-        said = subprocess.run(
-            listed, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
-        ).stdout
+        subprocess.run(
+            command, env=env, stdin=_NONE, stdout=_NONE, stderr=_NONE, timeout=TRIAL_SECONDS
+        )
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    found = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
-    users, others = (unquote(found.get(f"agent-{name}", "")) for name in ("socket", "extra-socket"))
-    return ["--ro-bind", others, users] if users and Path(others).is_socket() else []
-
-
-def _shown(paths: Sequence[str]) -> list[str]:
-    return [word for path in paths if Path(path).exists() for word in ("--ro-bind", path, path)]
-
-
-def closed() -> list[str]:
-    """Return what of this machine no program in a sandbox sees, and a program may look for."""
-    own = {str(config_path("")), str(file_of_user("~/.config/callboard"))}
-    found = [path for path in _secrets() if Path(path).exists() and path not in own]
-    return found + [path for path in DOORS[:-1] if os.access(path, os.R_OK | os.W_OK)]
-
-
-def _secrets() -> list[str]:
-    """The user's own keys; none for a user without a home directory."""
-    found = [*map(file_of_user, SECRETS), config_path("")]
-    return [str(path) for path in found if path is not None and not _is_plain(path)]
-
-
-def _is_plain(path: Path) -> bool:
-    """Return whether it is npm's settings without a key: npm would ask another registry else."""
-    try:
-        return path.name == ".npmrc" and not _KEYS_OF_NPM.search(read_bounded(path, _MOST_OF_NPM))
-    except OSError:
-        return False
-
-
-def _runtime_dir() -> str:
-    return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-
-
-def _hide(path: str) -> list[str]:
-    if not path or not os.path.lexists(path):
-        return []
-    if Path(path).is_dir():
-        return ["--tmpfs", os.path.realpath(path)]
-    return ["--ro-bind", "/dev/null", os.path.realpath(path)]
-
-
-def _is_needed(place: str, argv: Sequence[str], limits: Limits) -> bool:
-    """Return whether the program, or a place that it writes, lies below this directory.
-
-    Then the program sees the directory; otherwise it gets an empty one of its own.
-    """
-    program = shutil.which(argv[0]) or argv[0]
-    needed = [program, os.path.realpath(program), *argv[1:], limits.cwd]
-    needed += [*limits.writable, *limits.read_only]
-    return any(Path(place) in Path(path).parents for path in needed if path.startswith("/"))
+        pass
+    finally:
+        _launching.release()

@@ -85,10 +85,16 @@ def _identity() -> list[Finding]:
     return [_item(identity.NO_IDENTITY, "note", identity.HOW_TO_SET)]
 
 
+_INSTALL = "install bubblewrap (`bwrap`)"
+
+
 def _sandbox(home: Path) -> Finding:
-    trouble = sandbox.trouble()
+    by, trouble = sandbox.found()
     if trouble:
-        return _item(f"no sandbox: {trouble}", "note", "install bubblewrap (`bwrap`)")
+        return _item(f"no sandbox: {trouble}", "note", _INSTALL)
+    if by in sandbox.LESS:
+        what = f'sandbox: {by}, only with `sandbox = "worktree"`, and {sandbox.LESS[by]}'
+        return _item(what, "note", "" if by == sandbox.SEATBELT else _INSTALL)
     if trouble := sandbox.own_home_trouble(str(home.absolute())):
         what = f"sandbox: bubblewrap, with a read-only home directory: {trouble}"
         return _item(

@@ -15,7 +15,7 @@ from actors.clis.profile import Profile, ProfileError, find_version
 from actors.clis.providers import ProviderError
 from actors.clis.version import unverified
 from actors.git.users import keeping, settings
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from actors.platform.workers import WorkerDied
 from actors.system.stage import Stage
 from actors.terminal import conversation, switching
@@ -116,7 +116,7 @@ def prepare(port: Port, workflow: Workflow, worktree: Path) -> Prepared:
         return Prepared(argv=launch.argv, env=env, cwd=cwd)
     argv = reaching_models(port, launch.argv, provider)
     within = limits(port, workflow, worktree)
-    env = sandbox.without_ways_out(env, within)
+    env = openings.without_ways_out(env, within)
     return Prepared(argv=sandbox.wrapped(argv, within), env=env, cwd=cwd)
 
 

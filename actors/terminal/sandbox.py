@@ -15,7 +15,7 @@ from actors.git.running.places import main_workdir
 from actors.git.trees import reach
 from actors.git.users import keeping
 from actors.models.starting import FORWARD, door_of
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from actors.platform.files import read_bounded
 from actors.terminal.conversation import home_of
 from actors.terminal.errors import LaunchRefused
@@ -28,13 +28,13 @@ _COPIED: Final = 1 << 20
 """Bytes of a file of the user's that is copied for a program in a sandbox."""
 
 
-def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
+def limits(port: Port, workflow: Workflow, cwd: Path) -> openings.Limits:
     """Return what the terminal's program may write and see.
 
     Raise `LaunchRefused` if no sandbox can be made: a program that is to have one does not run
     without it.
     """
-    if trouble := sandbox.trouble():
+    if trouble := sandbox.trouble(port.asked.fence):
         raise LaunchRefused(f'sandbox = "worktree": {trouble}; or set sandbox = "off"')
     common = Path(workflow.git_dir)
     branch = next((t.branch for t in workflow.tasks if t.address == port.row.task), "")
@@ -44,11 +44,11 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
     except OSError as error:
         raise LaunchRefused(f"the sandbox needs the worktree: {error}") from error
     place, _ = home_of(port)
-    home = own_home(workflow, place / sandbox.OWN, _of_setup(port))
+    home = own_home(workflow, place / openings.OWN, _of_setup(port))
     also = [place / "config", place / "tmp", *_renewed(port)]
-    return sandbox.Limits(
+    return openings.Limits(
         cwd=str(cwd),
-        writable=tuple(map(str, [*writable, *also, *sandbox.paths(port.plan.sandbox_allow)])),
+        writable=tuple(map(str, [*writable, *also, *openings.paths(port.plan.sandbox_allow)])),
         read_only=tuple(
             map(str, [*read_only, *keeping.opened(port.stage.paths.kept(workflow.id))])
         ),
@@ -57,7 +57,7 @@ def limits(port: Port, workflow: Workflow, cwd: Path) -> sandbox.Limits:
         shown=tuple(_private(port, home)),
         door=str(door_of(port.stage.paths.sockets).parent) if _by_door(port) else "",
         home=home,
-        agents=sandbox.agents(port.plan.sandbox_allow),
+        agents=openings.agents(port.plan.sandbox_allow),
     )
 
 
@@ -69,10 +69,10 @@ def _of_setup(port: Port) -> str:
     top = port.stage.paths.terminal_dir(f"{port.row.task}setup/", 0).parent
     runs = [path for path in top.glob("*") if path.name.isdigit()] if port.row.task else []
     newest = max(runs, key=lambda path: int(path.name), default=None)
-    return str(sandbox.changed_in(newest / sandbox.OWN)) if newest is not None else ""
+    return str(openings.changed_in(newest / openings.OWN)) if newest is not None else ""
 
 
-def own_home(workflow: Workflow, place: Path, under: str = "") -> sandbox.OwnHome | None:
+def own_home(workflow: Workflow, place: Path, under: str = "") -> openings.OwnHome | None:
     """Return the home directory of a program of the workflow, whose changes lie in `place`.
 
     The repository is not its own: what it seems to change there is changed, or refused.
@@ -82,7 +82,7 @@ def own_home(workflow: Workflow, place: Path, under: str = "") -> sandbox.OwnHom
     return sandbox.own_home(place, *kept, under=under)
 
 
-def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandbox.Limits | None:
+def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> openings.Limits | None:
     """Return what a task's `setup` may write and see; None if none of its terminals is fenced.
 
     It keeps the network, because it fetches what the task needs. Raise `LaunchRefused`.
@@ -93,7 +93,7 @@ def of_setup(port: Port, workflow: Workflow, worktree: Path, tmp: Path) -> sandb
         return None
     found = limits(port, workflow, worktree)
     writable = (*found.writable, str(tmp))
-    home = own_home(workflow, tmp.with_name(sandbox.OWN))
+    home = own_home(workflow, tmp.with_name(openings.OWN))
     return msgspec.structs.replace(found, writable=writable, network=True, door="", home=home)
 
 
@@ -114,7 +114,7 @@ def _renewed(port: Port) -> Iterator[Path]:
             yield path.resolve()
 
 
-def _private(port: Port, layered: sandbox.OwnHome | None) -> Iterator[sandbox.Shown]:
+def _private(port: Port, layered: openings.OwnHome | None) -> Iterator[openings.Shown]:
     """Make the directories that the program gets in the place of the user's (`home.private`).
 
     What lies in a home directory that is `layered` is the program's own already.
@@ -137,10 +137,10 @@ def _private(port: Port, layered: sandbox.OwnHome | None) -> Iterator[sandbox.Sh
                     (own / entry.name).write_bytes(read_bounded(entry, _COPIED))
         except OSError as error:
             raise LaunchRefused(f"the sandbox needs a copy of {users}: {error}") from error
-        yield sandbox.Shown(str(own), str(users), writable=True)
+        yield openings.Shown(str(own), str(users), writable=True)
         for entry in entries:
             if entry.is_dir():
-                yield sandbox.Shown(str(entry), str(entry))
+                yield openings.Shown(str(entry), str(entry))
 
 
 def _by_door(port: Port) -> bool:
@@ -155,7 +155,7 @@ def reaching_models(port: Port, argv: list[str], provider: Provider | None) -> l
     if not _by_door(port) or provider is None:
         return argv
     at = urlsplit(provider.base_url).port
-    door = f"{sandbox.DOOR}/{door_of(port.stage.paths.sockets).name}"
+    door = f"{openings.DOOR}/{door_of(port.stage.paths.sockets).name}"
     return [sys.executable, "-I", FORWARD, door, str(at), *argv]
 
 

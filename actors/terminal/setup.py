@@ -16,7 +16,7 @@ from actors.clis.profile import Profile
 from actors.git.running.command import GitFailed
 from actors.git.trees import kept
 from actors.git.trees.kept import Recipe
-from actors.platform import disk, sandbox
+from actors.platform import disk, openings, sandbox
 from actors.platform.workers import WorkerDied
 from actors.pty import output, records
 from actors.pty.events import Closed, Ended
@@ -226,14 +226,14 @@ class SetUp:
         try:
             place = working_directory(where, self._port.plan)
             if fence := self._fence(session, where, place):
-                env = sandbox.without_ways_out({**env, "TMPDIR": str(_tmp(session))}, fence)
+                env = openings.without_ways_out({**env, "TMPDIR": str(_tmp(session))}, fence)
                 argv = sandbox.wrapped(argv, fence)
             session.start(argv, env, place, *self._port.size)
         except OSError:
             self.forget()
             raise
 
-    def _fence(self, session: Session, where: Path, place: Path) -> sandbox.Limits | None:
+    def _fence(self, session: Session, where: Path, place: Path) -> openings.Limits | None:
         """Return the limits of the run, with a temporary directory of its own; None for none."""
         workflow = self._port.stage.reader.workflow(self._port.workflow_id)
         if workflow is None:
@@ -246,7 +246,7 @@ class SetUp:
 
     def _forget_own_home(self, session: Session) -> None:
         """Remove what a run changed that failed; what the others changed goes with `tidy`."""
-        own = session.directory / sandbox.OWN
+        own = session.directory / openings.OWN
         if not own.is_dir():
             return
         worker = self._port.stage.workers.hire("set-up", KEEP_SECONDS)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from actors.models import said
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from tests.actors.models.kit import Request, Upstream, answer
 from tests.doors.acting import Acting
 from tests.doors.kit import AGENT, PYTHON, Home, plan_text
@@ -251,7 +251,7 @@ def test_a_program_with_the_network_of_its_model_reaches_nothing_else(
     other.write_text(ELSEWHERE)
     with FakeModel("true") as model:
         port = model.url.rpartition(":")[2]
-        look = f"ls {acting.home.path}/terminals > seen.txt 2>&1; ls {sandbox.DOOR} >> seen.txt"
+        look = f"ls {acting.home.path}/terminals > seen.txt 2>&1; ls {openings.DOOR} >> seen.txt"
         script = f"$ {ASK} a.txt; {PYTHON} {other} {port} > other.txt\n$ {look}\n"
         fence = {"sandbox": "worktree", "network": "model"}
         acting.begin(plan_of(repo, model.url, {"a": agent(script, **fence)}))

@@ -3,6 +3,7 @@
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,12 @@ ATTACKS = {
 }
 
 
+NOT_BY_LANDLOCK = {"plant alternates", "plant a graph", "redirect the worktree"}
+"""What lies in a directory that the program writes cannot be kept from it by Landlock."""
+
+
 def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
+    fence: str,
     acting: Acting,
     repo: Path,
 ) -> None:
@@ -51,6 +57,7 @@ def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
     lines = [
         f"$ if {attack.format_map(places)} >/dev/null 2>&1; then echo '{name}'; fi >> broken.txt"
         for name, attack in ATTACKS.items()
+        if fence == sandbox.BUBBLEWRAP or name not in NOT_BY_LANDLOCK
     ]
     lines += ["$ echo work > a.txt", "$ git add -A && git commit -qm 'a #done'"]
     plan = plan_text(
@@ -65,13 +72,15 @@ def test_what_is_not_its_own_is_out_of_reach_and_its_work_lands(
     acting.begin(plan)
     row = acting.status("completed")
     assert [t["fenced"] for task in row["tasks"] for t in task["terminals"]] == [True, True]
-    assert acting.home.ok("ps", "demo").count("in a sandbox") == 2
+    named = "" if fence == sandbox.BUBBLEWRAP else " (Landlock)"
+    assert acting.home.ok("ps", "demo").count(f"in a sandbox{named} ") == 2
     assert (repo / "broken.txt").read_text() == ""
     assert (repo / "a.txt").read_text() == "work\n"
     assert git(repo, "config", "user.name") == "A U Thor"
     assert not Path("/etc/callboard-test").exists()
 
 
+@pytest.mark.usefixtures("fence")
 def test_amending_and_signals_work_inside(acting: Acting, repo: Path) -> None:
     script = (
         "$ echo one > a.txt; git add -A; git commit -qm one\n"
@@ -106,6 +115,41 @@ def test_an_unknown_default_is_refused(acting: Acting, repo: Path, key: str) -> 
     assert json.dumps(key)
 
 
+@pytest.mark.parametrize("fence", [sandbox.LANDLOCK], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_the_check_says_what_landlock_lacks_and_refuses_what_needs_more(
+    acting: Acting, repo: Path
+) -> None:
+    def checked(tail: str = "", head: str = "", **terminal: str) -> dict[str, Any]:
+        plan = plan_text(repo, {"a": [coder("x", **terminal)]}, head=head, tail=tail)
+        found: dict[str, Any] = acting.call("plan.check", plan=plan, base="/")
+        return found
+
+    found = checked(sandbox="worktree", network="off")
+    assert found["programs"][0]["fence"] == "Landlock"
+    assert f"Landlock and not bubblewrap: {sandbox.LESS['Landlock']}" in "\n".join(
+        found["warnings"]
+    )
+    for given in ({"sandbox": "off"}, {}):
+        (one,) = checked("in_sandbox = true\n", **given)["programs"]
+        assert (one["sandbox"], one["fence"]) == ("off", "")
+    assert "bubblewrap (`bwrap`) is not installed" in one["unfenced"]
+    home = '[cli.scripted.home]\nprivate = ["~/x"]\n'
+    for terminal, tail, path in (
+        ({"network": "model"}, "", "network"),
+        ({"sandbox": "worktree"}, home, "sandbox"),
+    ):
+        with pytest.raises(Refused, match="bubblewrap") as refused:
+            checked(tail, **terminal)
+        assert refused.value.body.path == f"task[0].terminal[0].{path}"
+    with pytest.raises(Refused, match='"gpg-agent" needs bubblewrap'):
+        checked(head='sandbox_allow = ["gpg-agent"]', sandbox="worktree")
+    assert "sandbox: Landlock" in acting.home.ok("doctor")
+    plan = acting.home.path.parent / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [coder("x", sandbox="worktree")]}))
+    assert "in a sandbox (Landlock)" in acting.home.ok("check", str(plan))
+
+
 REACH = {
     "read the database": "cat {home}/callboard.db",
     "write the user's checkout": "touch {repo}/x",
@@ -132,6 +176,7 @@ def broken_by(acting: Acting, repo: Path, out: str) -> str:
     return "\n".join([f": > {out}", *lines])
 
 
+@pytest.mark.usefixtures("fence")
 def test_setup_and_tests_run_in_a_sandbox_too(acting: Acting, repo: Path) -> None:
     """What an agent wrote is run by both: they are fenced as the agent is."""
     (repo / "attack.sh").write_text(
@@ -180,6 +225,7 @@ def test_a_directory_of_the_users_that_a_cli_writes_is_its_own_inside(
 CONNECT = "import socket; socket.create_connection(('127.0.0.1', {port}), 5).close()"
 
 
+@pytest.mark.usefixtures("fence")
 def test_without_network_nothing_outside_is_reached(acting: Acting, repo: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         words = CONNECT.format(port=server.getsockname()[1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from tests.doors.acting import Acting
 from tests.doors.kit import Home, coder, plan_text
 from tests.repositories import git
@@ -61,7 +61,7 @@ def test_what_it_writes_in_the_home_directory_is_its_own(
     assert (users / "token").read_text() == "new\n"
     assert not (users / ".made").exists()
     assert not (users / ".tools").exists()
-    assert list((home.path / "terminals").rglob(sandbox.OWN)) == []
+    assert list((home.path / "terminals").rglob(openings.OWN)) == []
 
 
 def checked(acting: Acting, repo: Path, tail: str, head: str = "") -> tuple[str, str]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from actors.command_line.output.actions import command_for
-from actors.command_line.views.tables import columns
+from actors.command_line.views.tables import columns, in_sandbox
 from bus.action import Action, Do
 from bus.checked import CheckedPlan, CheckedProgram
 
@@ -68,7 +68,7 @@ def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
     alike: dict[str, list[str]] = {}
     for one in plan.programs:
         why = f": {one.unfenced}" if one.unfenced else ""
-        fence = f"no sandbox{why}" if one.sandbox == "off" else "in a sandbox"
+        fence = f"no sandbox{why}" if one.sandbox == "off" else in_sandbox(one.fence)
         fence += {"on": "", "model": " with its model alone"}.get(one.network, " without network")
         said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {_key(one)}"
         said += "; kept while its work is judged" if one.keep else ""

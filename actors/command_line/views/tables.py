@@ -147,10 +147,15 @@ def _terminal(terminal: Terminal) -> Iterator[Piece]:
     yield from _reason(terminal.reason)
 
 
+def in_sandbox(fence: str) -> str:
+    """Say that a program has a sandbox, and which one if it is not bubblewrap's."""
+    return f"in a sandbox ({fence})" if fence else "in a sandbox"
+
+
 def _fence(terminal: Terminal) -> Iterator[Piece]:
     """Say whether it has a sandbox; of one that the plan itself takes away, nothing."""
     if terminal.fenced:
-        yield " in a sandbox", "dim"
+        yield f" {in_sandbox(terminal.fence)}", "dim"
     elif terminal.unfenced:
         yield f" no sandbox: {one_line(terminal.unfenced, 100)}", "dim"
 

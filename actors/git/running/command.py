@@ -22,7 +22,7 @@ from typing import Final
 
 from actors.git.running.environment import git_env
 from actors.git.running.places import Within, explicit
-from actors.platform import sandbox
+from actors.platform import openings, sandbox
 from actors.platform.owners import owner_mark
 from actors.platform.processes import end_session
 
@@ -175,7 +175,7 @@ def git_and_words(
     command += args
     if within is not None and within.fence is not None:
         command = sandbox.wrapped(command, within.fence)
-        environ = sandbox.without_ways_out(environ, within.fence)
+        environ = openings.without_ways_out(environ, within.fence)
     try:
         code, output, errors = run(command, stdin, environ, limit)
     except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ import msgspec
 
 from actors.git.running.library import pygit2
 from actors.platform.files import read_line
-from actors.platform.sandbox import Limits
+from actors.platform.openings import Limits
 
 NOT_THERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES}
 """Errors that say that a file is not there for us. All others say that the answer is unknown."""

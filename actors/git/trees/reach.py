@@ -4,7 +4,7 @@ from pathlib import Path
 
 from actors.git.reading.refs import HEADS
 from actors.git.running.places import Within
-from actors.platform.sandbox import Limits
+from actors.platform.openings import Limits
 
 LFS = "lfs"
 """Where Git LFS keeps its objects in a repository."""

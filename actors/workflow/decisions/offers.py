@@ -8,7 +8,7 @@ from actors.workflow.decisions.draft import Draft
 from actors.workflow.decisions.words import cut
 from bus.action import Action, Do
 from bus.facts import RepairOffered
-from bus.plan import HelperPlan
+from bus.plan import HelperPlan, Sandbox
 from bus.rows import Task
 from bus.status import TaskStatus, WorkflowStatus
 
@@ -66,7 +66,8 @@ def repairer(draft: Draft) -> HelperPlan:
 
 def helper(draft: Draft, cli: str) -> HelperPlan:
     """Return a helper that the plan has not: it has a sandbox if an agent of the plan has one."""
-    return HelperPlan(cli=cli, sandbox="worktree" if draft.plan.has_fence else "off")
+    sandbox: Sandbox = "worktree" if draft.plan.has_fence else "off"
+    return HelperPlan(cli=cli, sandbox=sandbox, fence=draft.plan.fence)
 
 
 def repair_action(draft: Draft) -> Action:
