@@ -65,13 +65,14 @@ def test_the_time_of_reset_is_read_off_the_screen() -> None:
         ("[retrying in 2m 5s attempt #4]", "overload", {"minutes": "2", "seconds": "5"}),
         ("limit. [retrying in 1h 59m attempt #1", "usage", {"hours": "1", "minutes": "59"}),
         ("(click to expand) [retrying\n        attempt #5]", "overload", {}),
+        ("You can retry your reque... [retrying in", "overload", {}),
     ],
 )
 @pytest.mark.parametrize("name", ["kilo", "opencode"])
 def test_the_tries_of_opencode_and_kilo(
     name: str, said: str, by: str, fields: dict[str, str]
 ) -> None:
-    """A wait of hours is a usage limit, and the row of it may be broken."""
+    """A wait of hours is a usage limit, and the row of it may be broken, or cut by the screen."""
     limit = find_limit(PROFILES[name], drawn(f"     ▣  Code · model\n   ⬝⬝⬝ {said}"))
     assert limit is not None
     assert (limit.by, limit.fields, limit.retries) == (by, fields, True)
