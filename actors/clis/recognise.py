@@ -16,7 +16,7 @@ from actors.clis.screen import Screen
 
 _EDGES: Final = "│┃║┆╎▌▐█▏▕"  # characters that draw the left and right side of a box
 _UNSELECTED: Final = "○◯◦☐"
-_CHOSEN: Final = "✔✓"  # follows the option that is in force; not part of its label
+_CHOSEN: Final = "✔✓"  # beside the option that is in force; not part of its label
 _NUMBER: Final = re.compile(r"(\d{1,2})[.)]\s+")
 _GAP: Final = 3  # most rows of description between two options
 _YES_NO: Final = re.compile(
@@ -181,7 +181,7 @@ def _marked_option(line: str, markers: str) -> tuple[int, bool, str] | None:
     body = line.lstrip(" " + _EDGES)
     if not body or body[0] not in markers:
         return None
-    rest = body[1:].lstrip()
+    rest = body[1:].lstrip(" " + _CHOSEN)
     return _option(line, len(line) - len(rest)) if rest and rest != body[1:] else None
 
 
@@ -201,7 +201,7 @@ def _options(lines: list[str], column: int, numbered: bool) -> list[tuple[int, s
     found: list[tuple[int, str]] = []
     gap = 0
     for distance, line in enumerate(lines, 1):
-        body = line.lstrip(" " + _EDGES + _UNSELECTED)
+        body = line.lstrip(" " + _EDGES + _UNSELECTED + _CHOSEN)
         start = len(line) - len(body)
         option = _option(line, start) if body else None
         if option is not None and start == column and option[1] == numbered:

@@ -75,8 +75,10 @@ def test_without_its_rule_the_same_question_is_unknown_and_shown_to_a_person(nam
     ("name", "rule", "answer", "dangerous"),
     [
         ("claude-theme", "theme", "Dark mode", False),
+        ("claude-theme-auto", "theme", "Dark mode", False),
         ("claude-security-notes", "security-notes", "Enter", False),
         ("claude-trust", "trust", "Yes, I trust this folder", False),
+        ("claude-trust-332", "trust", "Yes, I trust this folder", False),
         ("claude-api-key", "api-key", "Yes", True),
         ("claude-bypass-warning", "bypass-warning", "Yes, I accept", True),
         ("codex-trust", "trust", "Trust and continue", False),
