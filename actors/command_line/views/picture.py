@@ -15,7 +15,7 @@ from actors.command_line.client.asking import BEGINS
 from actors.command_line.output.facts import line, one_line, said
 from actors.command_line.output.times import since, when
 from actors.command_line.views.tables import forecasts
-from actors.command_line.views.waiting import Wait, limit_words, waits
+from actors.command_line.views.waiting import Wait, countdown, limit_words, waits
 from bus import facts
 from bus.facts import AnyFact, TerminalBlocked, fact_type
 from bus.rows import Task, Terminal, Workflow
@@ -263,7 +263,7 @@ def _at_work(row: Workflow) -> list[Terminal]:
 
 def _running(terminal: Terminal, story: Story, watch: Watch, now: datetime, narrow: bool) -> _Item:
     """Return what a terminal at work does: for how long, its newest commit and newest line."""
-    text = f"  {_terminal(terminal, now)}"
+    text = f"  {_terminal(terminal, now, narrow)}"
     if commit := story.commits.get(terminal.task):
         text += f" · commit {since(commit.at, now)} ago: {one_line(commit.subject, 60)}"
     newest = one_line(watch.newest.get(terminal.address, ""))
@@ -274,7 +274,9 @@ def _running(terminal: Terminal, story: Story, watch: Watch, now: datetime, narr
     return _Item(terminal.address, [Text(f"{text} · {newest}")])
 
 
-def _terminal(terminal: Terminal, now: datetime) -> str:
+def _terminal(terminal: Terminal, now: datetime, narrow: bool) -> str:
+    if terminal.limited and narrow:
+        return f"{terminal.address} {countdown(terminal, now)}"
     text = f"{terminal.address} {terminal.status} {terminal.cli}"
     if terminal.status == "running" and terminal.working_since:
         text += f" {since(terminal.working_since, now)}"

@@ -168,6 +168,16 @@ def limit_words(terminal: Terminal, now: datetime | None = None) -> str:
     return f"{words}, goes on at {about}{when(terminal.until, now)}{left and f', in {left}'}"
 
 
+def countdown(terminal: Terminal, now: datetime) -> str:
+    """Return for how long a limited terminal waits, and then why: for a narrow screen."""
+    until = read(terminal.until)
+    if until is None or terminal.retries:
+        return limit_words(terminal, now)
+    about = "about " if terminal.estimated else ""
+    left = duration((until - now).total_seconds())
+    return f"goes on in {about}{left}: {_LIMITS[terminal.limited]}"
+
+
 def _ways_on(terminal: Terminal) -> list[str]:
     """Return the commands to enter a terminal and to retry it.
 

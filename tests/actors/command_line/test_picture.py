@@ -8,7 +8,7 @@ from actors.command_line.output.times import when
 from actors.command_line.views.picture import Story, picture
 from actors.command_line.views.tables import forecasts
 from bus import facts
-from bus.kinds import Role
+from bus.kinds import LimitKind, Role
 from bus.rows import Forecast, Merge, Task, Terminal, Workflow
 from bus.status import MergeStage, TaskStatus, TerminalStatus, WorkflowStatus
 
@@ -167,3 +167,15 @@ def test_a_conflict_foreseen_for_more_pairs_is_one_of_the_newest_facts_once() ->
     told = [facts.MergeForecast(address="demo/", branches=pair, files=["f"]) for pair in pairs]
     other = facts.MergeForecast(address="demo/", branches=["b1", "b2"], files=["g"])
     assert story(*told, other, *told).newest == [told[0], other]
+
+
+def test_a_narrow_screen_has_room_for_the_time_at_which_a_limited_terminal_goes_on() -> None:
+    row = workflow(2)
+    limited = row.tasks[1].terminals[0]
+    limited.limited, limited.account = LimitKind.USAGE, "claude, its own login"
+    limited.until = at(-127 / 60)
+    for width in (60, 200):
+        lines = [line.plain for line in picture(row, Story(), NOW, width, 20)]
+        (shown,) = [line for line in lines if line.startswith("  demo/task-1/1/ ")]
+        assert "in 2 min 7 s" in shown
+        assert len(shown) <= width
