@@ -300,7 +300,8 @@ class Night:
                     met.add(of)
                 case "terminal.limit_over" | "provider.recovered":
                     assert open_.pop(of, None), f"ended twice: {fact}"
-        assert not open_, f"never over: {open_}"
+        story = [fact for fact in facts if fact["address"] in open_]
+        assert not open_, f"never over: {open_}\n{story}"
         kinds = {each.split("/")[1] for each in met if each.count("/") == 4}
         assert {"limited", "modelled"} <= kinds | {
             each.split("/")[1] for each in met if "/" in each
