@@ -71,7 +71,8 @@ def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:
     yield git_dir, Kind.TOP
     refs = os.path.join(git_dir, "refs")
     yield refs, Kind.REFS
-    yield from _below(os.path.join(refs, "heads"))
+    for path in branch_directories(os.path.join(refs, "heads")):
+        yield path, Kind.HEADS
     for name in (*SHARED_FOLDERS, "objects/info"):
         yield os.path.join(git_dir, name), Kind.SHARED
     worktrees = os.path.join(git_dir, "worktrees")
@@ -80,16 +81,26 @@ def watched_directories(git_dir: str) -> Iterator[tuple[str, Kind]]:
         yield path, Kind.WORKTREE
 
 
-def _below(path: str) -> Iterator[tuple[str, Kind]]:
+def branch_directories(path: str) -> Iterator[str]:
+    """Yield a directory of branches and all below it, each before it is listed."""
     to_watch = [path]
     while to_watch:
         path = to_watch.pop()
-        yield path, Kind.HEADS
+        yield path
         to_watch += _subdirectories(path)
 
 
+def names_in(path: str) -> list[str]:
+    """Return the names in a directory that are not directories; none if it is gone."""
+    return [entry.name for entry in _entries(path) if not entry.is_dir(follow_symlinks=False)]
+
+
 def _subdirectories(path: str) -> list[str]:
+    return [entry.path for entry in _entries(path) if entry.is_dir(follow_symlinks=False)]
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
     try:
-        return [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+        return list(os.scandir(path))
     except OSError:
         return []

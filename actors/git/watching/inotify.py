@@ -7,7 +7,14 @@ from typing import Final
 
 from inotify_simple import Event, INotify, flags
 
-from actors.git.watching.directories import ANYTHING, Kind, changed_ref, watched_directories
+from actors.git.watching.directories import (
+    ANYTHING,
+    Kind,
+    branch_directories,
+    changed_ref,
+    names_in,
+    watched_directories,
+)
 
 # A ref changes when its lock file is renamed (MOVED_TO). CLOSE_WRITE is for programs that write in
 # place, such as go-git.
@@ -26,6 +33,7 @@ _WHERE: Final = flags.MOVE_SELF | flags.ONLYDIR
 watches stay with the moved directories."""
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 """The directory was removed, is none, or lies deeper than any branch can."""
+_COMES: Final = flags.CREATE | flags.MOVED_TO
 _LOOK_AGAIN: Final = flags.ISDIR | flags.IGNORED | flags.Q_OVERFLOW
 
 
@@ -54,12 +62,14 @@ class InotifyWatch:
 
     def drain(self) -> set[str]:
         """See `RefWatch`. If the kernel dropped events, the result has `ANYTHING`."""
-        changed = {self._changed_by(event) for event in self._inotify.read(timeout=0)}
+        changed: set[str] = set()
+        for event in self._inotify.read(timeout=0):
+            changed |= self._changed_by(event)
         if ANYTHING in changed:
             self._cover()
         return changed - {""}
 
-    def _changed_by(self, event: Event) -> str:
+    def _changed_by(self, event: Event) -> set[str]:
         """Return what this event may have changed, as `changed_ref` does."""
         if event.mask & flags.MOVE_SELF:
             raise FileNotFoundError(errno.ENOENT, "moved away", self._git_dir)
@@ -70,10 +80,12 @@ class InotifyWatch:
             # One worktree of perhaps hundreds: the others need no new look.
             self._watch(f"{self._git_dir}/{place}/{event.name}", Kind.WORKTREE)
         elif kind is Kind.WORKTREE and event.mask & flags.IGNORED:
-            return place
+            return {place}
+        elif kind is Kind.HEADS and event.mask & flags.ISDIR and event.mask & _COMES:
+            return self._begin(f"{self._git_dir}/{place}/{event.name}")
         elif kind is not Kind.WORKTREE and event.mask & _LOOK_AGAIN:
-            return ANYTHING
-        return "" if kind is None else changed_ref(kind, place, event.name)
+            return {ANYTHING}
+        return set() if kind is None else {changed_ref(kind, place, event.name)}
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -92,6 +104,19 @@ class InotifyWatch:
         """Watch all directories. For one that is watched already, the kernel changes nothing."""
         for path, kind in watched_directories(self._git_dir):
             self._watch(path, kind)
+
+    def _begin(self, path: str) -> set[str]:
+        """Watch a new directory of branches; return the branches that are in it already.
+
+        A plan's first branch makes one. The watchers of a hundred other plans on the repository
+        need no new look for it.
+        """
+        found: set[str] = set()
+        for below in branch_directories(path):
+            self._watch(below, Kind.HEADS)
+            place = below.removeprefix(self._git_dir).lstrip("/")
+            found |= {changed_ref(Kind.HEADS, place, name) for name in names_in(below)}
+        return found
 
     def _watch(self, path: str, kind: Kind) -> None:
         """Watch one directory, unless it is gone. Raise `OSError` if it cannot be watched."""

@@ -6,6 +6,7 @@ Who listens hears of every change, and only from when it listens until it leaves
 import queue
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,3 +137,16 @@ def test_a_worktree_or_packed_refs_may_be_anything(loop: EventLoop, git_dir: str
     until(heard, ANYTHING)
     git("-C", git_dir, "worktree", "add", "-q", str(Path(git_dir).parent.parent / "tree"), "a")
     until(heard, ANYTHING)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not name the branch")
+def test_a_new_directory_of_branches_tells_its_branches_alone(
+    loop: EventLoop, git_dir: str
+) -> None:
+    """The watchers of a hundred other plans on the repository need no new look for it."""
+    watches, heard = Watches(loop), Heard()
+    watches.listen(git_dir, "who", heard.put)
+    for name in ("plan/t0", "plan/deep/er", "plan/deep/later"):
+        git("-C", git_dir, "branch", name)
+        for names in until(heard, f"refs/heads/{name}"):
+            assert set(names or (ANYTHING,)) <= {f"refs/heads/{name}"}
