@@ -1,7 +1,10 @@
-"""What a directory takes on its disk."""
+"""What a directory takes on its disk, and its removal."""
 
 import os
+import threading
 from pathlib import Path
+
+import pytest
 
 from actors.platform import disk
 
@@ -22,3 +25,51 @@ def test_what_a_tree_takes_counts_each_file_once_and_follows_no_link(tmp_path: P
 
 def test_what_is_not_there_takes_nothing(tmp_path: Path) -> None:
     assert disk.taken(tmp_path / "gone") == 0
+
+
+def many_files(top: Path) -> Path:
+    """Make a tree that is large enough for several threads, with links that lead out of it."""
+    outside = top / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("stays")
+    tree = top / "tree"
+    for number in range(40):
+        inner = tree / f"d{number % 7}" / f"e{number}"
+        inner.mkdir(parents=True)
+        for name in range(30):
+            (inner / f"f{name}").touch()
+        (inner / "directory").symlink_to(outside)
+        (inner / "link").symlink_to(outside / "file")
+    return tree
+
+
+def test_a_large_tree_is_removed_and_no_link_followed(tmp_path: Path) -> None:
+    tree = many_files(tmp_path)
+    (tree / "d3" / "e3").chmod(0o500)
+    disk.remove_tree(tree)
+    assert [each.name for each in tmp_path.iterdir()] == ["outside"]
+    assert (tmp_path / "outside" / "file").read_text() == "stays"
+
+
+def test_several_threads_remove_the_files_of_a_large_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each removal waits for the disk, as on one that discards blocks at once."""
+    tree, unlink = many_files(tmp_path), os.unlink
+    together, met = threading.Barrier(disk.REMOVERS), threading.Event()
+
+    def slow(name: str, *, dir_fd: int | None = None) -> None:
+        if threading.current_thread() is not threading.main_thread() and not met.is_set():
+            together.wait(30.0)
+            met.set()
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", slow)
+    disk.remove_tree(tree)
+    assert met.is_set()
+    assert not tree.exists()
+
+
+def test_a_tree_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        disk.remove_tree(tmp_path / "gone")
