@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -63,11 +64,19 @@ class Within(msgspec.Struct, frozen=True):
     fence: Limits | None = None
 
     def admin(self, worktree: str) -> Path:
-        """Return the directory that the repository keeps of this worktree. Raise `OSError`."""
+        """Return the directory that the repository keeps of this worktree. Raise `OSError`.
+
+        Hundreds may be registered. The one that the worktree's `.git` names is looked at first, and
+        believed only if it names the worktree.
+        """
         top = Path(self.git_dir, "worktrees")
-        wanted, name = Path(worktree).resolve() / ".git", Path(worktree).name
-        registered = sorted(top.iterdir(), key=lambda each: not each.name.startswith(name))
-        for admin in registered:
+        wanted, base = Path(worktree).resolve() / ".git", Path(worktree).name
+        named = ""
+        with contextlib.suppress(OSError):
+            named = read_line(wanted).rpartition("/")[2]
+        names = os.listdir(top)  # noqa: PTH208 (no `Path` for each of hundreds)
+        names.sort(key=lambda each: (each != named, not each.startswith(base)))
+        for admin in map(top.joinpath, names):
             with contextlib.suppress(OSError):
                 said = admin / read_line(admin / "gitdir")
                 if not may_be(said, worktree):

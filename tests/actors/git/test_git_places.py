@@ -9,11 +9,13 @@ import pytest
 from actors.git.landing.land import Landed, TargetLocked, land
 from actors.git.landing.tested import Tree, checkout_tree
 from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
+from actors.git.running import places
 from actors.git.running.errors import RepositoryError, Rule
-from actors.git.running.places import explicit, main_workdir, may_be, place_within
+from actors.git.running.places import Within, explicit, main_workdir, may_be, place_within
 from actors.git.trees.pins import pin
 from actors.git.trees.worktrees import Worktree, add, remove
 from actors.git.users.repository import survey
+from actors.platform.files import read_line
 from tests.repositories import Repo
 
 
@@ -199,3 +201,25 @@ def test_a_registration_may_be_of_a_worktree_unless_it_names_another_directory(
     looped = tmp_path / "looped"
     looped.symlink_to(looped)
     assert may_be(other / ".git", looped)  # unknown
+
+
+def test_of_many_worktrees_of_one_name_the_one_that_git_names_is_looked_at_first(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees = [tmp_path / f"p{number}" / "t0" for number in range(12)]
+    for tree in trees:
+        repo.git("worktree", "add", "-q", "--detach", tree)
+    read: list[str] = []
+
+    def noted(path: Path | str) -> str:
+        read.append(str(path))
+        return read_line(path)
+
+    monkeypatch.setattr(places, "read_line", noted)
+    within = Within(repo.git_dir)
+    own = [Path(repo.git("rev-parse", "--absolute-git-dir", at=tree)) for tree in trees]
+    read.clear()
+    assert [within.admin(str(tree)) for tree in trees] == own
+    assert len(read) == 2 * len(trees)
+    (trees[3] / ".git").write_text(f"gitdir: {own[5]}\n")  # it is not believed
+    assert within.admin(str(trees[3])) == own[3]
