@@ -13,11 +13,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from actors.models.breaker import Breaker
 from actors.models.control import Control
+from actors.models.inlet import Inlet
 from actors.models.said import LOCK, PLACE, Place, Start, decode_start, line
 from actors.models.serving import Connection
 from actors.models.upstream import Pool
@@ -35,7 +35,6 @@ LOOK_SECONDS = 30.0
 """How often it looks whether anybody is left, while no runtime listens."""
 BACKLOG = 256
 _LINE = 1 << 20
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Process:
@@ -57,10 +56,11 @@ class Process:
         port = listening.getsockname()[1]
         names = ("127.0.0.1", "localhost")
         self._hosts = frozenset(f"{name}:{port}".encode() for name in names)
-        agents = asyncio.start_server(self._agent, sock=listening, limit=_LINE, backlog=BACKLOG)
-        servers = [await agents]
-        servers.append(await self._unix(self._start.control, self._control.meet))
-        servers.append(await self._unix(self._start.door, self._agent))
+        loop = asyncio.get_running_loop()
+        servers = [await loop.create_server(self._inlet, sock=listening, backlog=BACKLOG)]
+        control, door = _free(self._start.control), _free(self._start.door)
+        servers.append(await asyncio.start_unix_server(self._control.meet, control, limit=_LINE))
+        servers.append(await loop.create_unix_server(self._inlet, door))
         place = Place(os.getpid(), port, self._start.control)
         write_durably(Path(self._start.home) / PLACE, line(place))
         sys.stdout.buffer.write(line(place))
@@ -77,23 +77,20 @@ class Process:
         with contextlib.suppress(OSError):
             Path(self._start.door).parent.rmdir()
 
-    async def _unix(self, path: str, serve: Serve) -> asyncio.Server:
-        Path(path).parent.mkdir(mode=0o700, exist_ok=True)
-        Path(path).unlink(missing_ok=True)
-        return await asyncio.start_unix_server(serve, path, limit=_LINE)
+    def _inlet(self) -> Inlet:
+        return Inlet(self._agent)
 
-    async def _agent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _agent(self, inlet: Inlet) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
-            writer.close()
+            inlet.transport.close()
             return
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
         try:
             control = self._control
-            streams = (reader, writer)
             await Connection(
-                streams, self._hosts, control.grants, self._pool, self._breaker, control
+                inlet, self._hosts, control.grants, self._pool, self._breaker, control
             ).serve()
         finally:
             self._open.discard(task)
@@ -111,6 +108,13 @@ class Process:
     def _is_needed(self) -> bool:
         hosts = find_hosts(Path(self._start.home) / "terminals")
         return any(host.alive is not False for host in hosts)
+
+
+def _free(path: str) -> str:
+    """Return the path of a socket, where nothing lies any more."""
+    Path(path).parent.mkdir(mode=0o700, exist_ok=True)
+    Path(path).unlink(missing_ok=True)
+    return path
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,12 +1,13 @@
 """One connection of an agent: requests go on to its provider, and the answers come back untouched.
 
 A request shows its token where its program puts a key. The gateway puts the provider's key in the
-same place, and passes everything else: bodies byte for byte, and headers but for those of one
-connection (RFC 9110, 7.6.1), `Host`, and `Accept-Encoding`, because a compressed answer could not
-be counted.
+same place, and passes everything else: bodies byte for byte while they come, and headers but for
+those of one connection (RFC 9110, 7.6.1), `Host`, and `Accept-Encoding`, because a compressed
+answer could not be counted.
 """
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Coroutine
@@ -17,8 +18,10 @@ import h11
 import msgspec
 
 from actors.models import refusals
+from actors.models.body import Body, Gone
 from actors.models.breaker import Breaker, Failure
 from actors.models.grants import Grants, NotGood
+from actors.models.inlet import Inlet
 from actors.models.said import Grant
 from actors.models.speech import Reading, asks_model
 from actors.models.upstream import Answer, Headers, Origin, Pool, Unreachable
@@ -34,8 +37,7 @@ MAX_BODY: Final = 128 << 20
 MAX_HEADERS: Final = 64 << 10
 IDLE_SECONDS: Final = 120.0
 """How long a connection may be open without a request, and a request may take to come."""
-_PIECE: Final = 256 << 10
-"""Bytes that are read at once: a conversation has a megabyte."""
+_TOO_LARGE: Final = f"a request holds at most {MAX_BODY} bytes"
 _ERROR_BODY: Final = 16 << 10
 _SAID: Final = 300
 """Characters of why a provider cannot be reached."""
@@ -74,39 +76,45 @@ class Connection:
 
     def __init__(
         self,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        inlet: Inlet,
         hosts: frozenset[bytes],
         grants: Grants,
         pool: Pool,
         breaker: Breaker,
         listener: Listener,
     ) -> None:
-        self._reader, self._writer = streams
+        self._inlet = inlet
+        self._ahead = bytearray()
+        """What the program sent while it was answered: the beginning of its next request."""
         self._hosts = hosts
         self._grants = grants
         self._pool = pool
         self._breaker = breaker
         self._listener = listener
-        self._spoken = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
+        self._spoken = _server()
 
     async def serve(self) -> None:
         """Answer requests until the program closes the connection, or is not heard any more."""
         try:
             while await self._one():
-                self._spoken.start_next_cycle()
-        except (OSError, TimeoutError, h11.ProtocolError) as error:
+                if self._spoken.their_state is h11.DONE:
+                    self._spoken.start_next_cycle()
+                else:  # it has not seen the body
+                    self._spoken = _server()
+        except (OSError, TimeoutError, h11.ProtocolError, Gone) as error:
             log.debug("a connection of an agent ended: %s", error)
         finally:
-            self._writer.close()
+            self._inlet.transport.close()
 
     async def _one(self) -> bool:
         """Answer one request; return whether another one may follow."""
+        deadline = asyncio.get_running_loop().time() + IDLE_SECONDS
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
+            async with asyncio.timeout_at(deadline):
                 request = await self._next()
                 if not isinstance(request, h11.Request):
                     return False
-                body = await self._body()
+                body = await self._body(request)
         except h11.RemoteProtocolError as error:
             await self._refuse(NotGood(error.error_status_hint, str(error)))
             return False
@@ -114,48 +122,69 @@ class Connection:
             await self._refuse(error)
             return False
         try:
-            await self._pass_on(request, body)
+            await self._pass_on(request, body, deadline)
         except NotGood as error:
+            await body.rest(deadline)  # a program that still sends might not hear the answer
             await self._refuse(error)
-        return self._spoken.our_state is h11.DONE and self._spoken.their_state is h11.DONE
+        return self._spoken.our_state is h11.DONE and body.is_whole
 
     async def _next(self) -> _Said:
         while (event := self._spoken.next_event()) is h11.NEED_DATA:
-            if self._spoken.they_are_waiting_for_100_continue:
-                await self._say(h11.InformationalResponse(status_code=100, headers=[]))
-            self._spoken.receive_data(await self._reader.read(_PIECE))
+            await self._invite()
+            data = bytes(self._ahead)
+            self._ahead.clear()
+            self._spoken.receive_data(data or await self._inlet.read())
         return event
 
-    async def _body(self) -> bytes:
-        pieces, size = [], 0
+    async def _invite(self) -> None:
+        """Tell a program that waits for it to send the body of its request."""
+        if self._spoken.they_are_waiting_for_100_continue:
+            await self._say(h11.InformationalResponse(status_code=100, headers=[]))
+
+    async def _body(self, request: h11.Request) -> Body:
+        """Return the body: one with a length while it comes, any other when it has come."""
+        said = dict(request.headers)
+        size = int(said.get(b"content-length", 0)) if b"transfer-encoding" not in said else 0
+        if size > MAX_BODY:
+            raise NotGood(413, _TOO_LARGE)
+        begun, _ = self._spoken.trailing_data
+        if size > len(begun):
+            await self._invite()
+            data = bytearray(size)
+            data[: len(begun)] = begun
+            self._inlet.fill(memoryview(data)[len(begun) :])
+            return Body(data, self._inlet)
+        pieces = bytearray()
         while isinstance(event := await self._next(), h11.Data):
-            size += len(event.data)
-            if size > MAX_BODY:
-                raise NotGood(413, f"a request holds at most {MAX_BODY} bytes")
-            pieces.append(event.data)
-        return b"".join(pieces)
+            pieces += event.data
+            if len(pieces) > MAX_BODY:
+                raise NotGood(413, _TOO_LARGE)
+        return Body(pieces)
 
     # ---- one request ----------------------------------------------------------------------
 
-    async def _pass_on(self, request: h11.Request, body: bytes) -> None:
+    async def _pass_on(self, request: h11.Request, body: Body, deadline: float) -> None:
         headers: Headers = list(request.headers)
         if dict(headers).get(b"host", b"").lower() not in self._hosts:
             raise NotGood(421, "the header Host does not name this server")
         path, _, query = request.target.decode("latin-1").partition("?")
         grant = await self._grants.of(_token(headers, query))
         _check_path(path, grant)
-        _check_model(path, headers, body, grant)
+        if grant.models and body.size:
+            body.check = functools.partial(_check_model, path, headers, grant)
         if asks_model(path) and (held := self._breaker.holds(grant.account)) is not None:
+            await body.rest(deadline)
             await self._repeat(*held)
             return
         origin = Origin.of(grant.base_url)
         target = path + ("?" + _with_key(query, grant.key) if query else "")
         method = request.method.decode("latin-1")
         sent = _sent(headers, origin, grant.key)
-        if body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
-            sent.append((b"content-length", str(len(body)).encode()))
-        asking = self._pool.send(origin, method, target.encode("latin-1"), sent, body)
-        await self._while_heard(self._answered(asking, grant, path))
+        if body.size or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            sent.append((b"content-length", str(body.size).encode()))
+        asked = h11.Request(method=method, target=target.encode("latin-1"), headers=sent)
+        asking = self._pool.send(origin, asked, body, deadline)
+        await self._while_heard(self._answered(asking, grant, path), body)
 
     async def _answered(self, asking: Coroutine[Any, Any, Answer], grant: Grant, path: str) -> None:
         """Ask the provider, and pass its answer on."""
@@ -171,10 +200,10 @@ class Connection:
         finally:
             answer.close()
 
-    async def _while_heard(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _while_heard(self, work: Coroutine[Any, Any, None], body: Body) -> None:
         """Carry out `work`, and cut it when the program closes its connection."""
         task = asyncio.ensure_future(work)
-        gone = asyncio.ensure_future(self._closed())
+        gone = asyncio.ensure_future(self._closed(body))
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
@@ -185,10 +214,13 @@ class Connection:
                 each.cancel()
             await asyncio.gather(task, gone, return_exceptions=True)
 
-    async def _closed(self) -> None:
+    async def _closed(self, body: Body) -> None:
         """Return when the program has closed its connection; keep what it sends before."""
-        while data := await self._reader.read(_PIECE):
-            self._spoken.receive_data(data)
+        await body.until_whole()
+        while data := await self._inlet.read():
+            self._ahead += data
+            if len(self._ahead) > MAX_HEADERS:
+                await asyncio.Event().wait()  # it is read further when this request is answered
 
     async def _give(self, answer: Answer, grant: Grant, path: str) -> None:
         """Pass an answer on as it comes, and count it."""
@@ -215,7 +247,7 @@ class Connection:
                 read(piece)
             await self._say(h11.EndOfMessage())
         except (h11.RemoteProtocolError, OSError, TimeoutError):
-            self._writer.transport.abort()  # a cut answer must not look like a whole one
+            self._inlet.transport.abort()  # a cut answer must not look like a whole one
             raise
         finally:
             if reading is not None:
@@ -277,8 +309,12 @@ class Connection:
     async def _say(self, *events: h11.Event) -> None:
         data = b"".join(self._spoken.send(event) or b"" for event in events)
         if data:
-            self._writer.write(data)
-            await self._writer.drain()
+            self._inlet.transport.write(data)
+            await self._inlet.drain()
+
+
+def _server() -> h11.Connection:
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
 
 
 def _told(error: NotGood) -> bytes:
@@ -337,10 +373,8 @@ def _check_path(path: str, grant: Grant) -> None:
         raise NotGood(403, f"the token is good for what is below {grant.base_url}")
 
 
-def _check_model(path: str, headers: Headers, body: bytes, grant: Grant) -> None:
-    """Raise `NotGood` unless a request with a body names a model of the provider's list."""
-    if not grant.models or not body:
-        return
+def _check_model(path: str, headers: Headers, grant: Grant, body: memoryview) -> None:
+    """Raise `NotGood` unless a request names a model of the provider's list."""
     name = _model_in(path)
     if not name:
         if b"content-encoding" in dict(headers):

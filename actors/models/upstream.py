@@ -8,10 +8,12 @@ import functools
 import ssl
 import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import h11
+
+from actors.models.body import Body
 
 CONNECT_SECONDS: Final = 20.0
 SILENCE_SECONDS: Final = 1_800.0
@@ -120,37 +122,41 @@ class Pool:
         self._idle: dict[Origin, list[_Line]] = {}
 
     async def send(
-        self, origin: Origin, method: str, target: bytes, headers: Headers, body: bytes
+        self, origin: Origin, request: h11.Request, body: Body, deadline: float
     ) -> Answer:
-        """Send a request and return its answer, whose body is still to come. Raise `Unreachable`.
+        """Send a request and return its answer, whose body is still to come.
 
-        If a kept connection turns out to be closed before it answered, another one is tried.
+        Its own body has come by `deadline` (of the event loop's clock), or `Gone` is raised; and
+        `Unreachable`, or what the body's check raises. If a kept connection turns out to be closed
+        before it answered, another one is tried.
         """
-        request = h11.Request(method=method, target=target, headers=headers)
         while True:
             kept = self._take(origin)
             line = kept or await _connected(origin)
             try:
-                return await self._exchange(origin, line, request, body)
+                return await self._exchange(origin, line, request, body, deadline)
             except (OSError, TimeoutError, h11.RemoteProtocolError) as error:
                 if kept is None or line.heard or isinstance(error, TimeoutError):
                     raise Unreachable(_said(error)) from error
 
     async def _exchange(
-        self, origin: Origin, line: _Line, request: h11.Request, body: bytes
+        self, origin: Origin, line: _Line, request: h11.Request, body: Body, deadline: float
     ) -> Answer:
         try:
-            head, data = line.spoken.send(request) or b"", b""
-            if body:
-                data = line.spoken.send(h11.Data(data=body)) or b""
-            data += line.spoken.send(h11.EndOfMessage()) or b""
-            if len(data) < _PIECE:
-                line.writer.write(head + data)
-            else:  # which would be copied
-                line.writer.write(head)
-                line.writer.write(data)
-            async with asyncio.timeout(SILENCE_SECONDS):
-                await line.writer.drain()
+            waiting, at = line.spoken.send(request) or b"", 0
+            while at < body.size:
+                piece = await body.after(at, deadline)
+                at += len(piece)
+                _note(line.spoken, piece)
+                if len(piece) < _PIECE:
+                    line.writer.write(waiting + piece)  # at once
+                else:
+                    line.writer.write(waiting)
+                    line.writer.write(piece)
+                waiting = b""
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await line.writer.drain()
+            line.writer.write(waiting + (line.spoken.send(h11.EndOfMessage()) or b""))
             while True:
                 event = await line.next_event()
                 if isinstance(event, h11.Response):
@@ -188,6 +194,11 @@ class Pool:
             for line in set(lines) - set(fresh):
                 line.writer.close()
             self._idle[origin] = fresh
+
+
+def _note(spoken: h11.Connection, piece: memoryview) -> None:
+    """Have h11 count a piece of a body, which is not copied: it takes whatever has a length."""
+    spoken.send_with_data_passthrough(h11.Data(data=cast(bytes, piece)))
 
 
 async def _connected(origin: Origin) -> _Line:
