@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from actors.clis.edit import replace_file
+from actors.git.reading.commits import tree_of
 from actors.git.running.library import opened, pygit2
 from actors.platform.files import read_bounded
 
@@ -54,7 +55,7 @@ def in_directory(names: Iterable[str], top: Path, place: Path) -> Found:
 
 def in_commit(names: Iterable[str], git_dir: str, commit: str, place: PurePosixPath) -> Found:
     """Return what a fresh checkout of a commit would have; see `in_directory`."""
-    tree = opened(git_dir)[commit].peel(pygit2.Tree)
+    tree = tree_of(opened(git_dir), commit)
     found: Found = {}
     for directory in _between(place):
         for name in names:

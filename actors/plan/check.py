@@ -18,6 +18,7 @@ from actors.clis import lookup, trust
 from actors.clis.profile import Profile, ProfileError
 from actors.clis.providers import ProviderError
 from actors.git.reading import identity
+from actors.git.reading.commits import tree_of
 from actors.git.running.command import GitUnknown
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import opened, pygit2
@@ -190,7 +191,7 @@ def _launch_order(plan: Plan) -> list[str]:
 def _check_place(plan: Plan, found: Survey) -> None:
     """The plan's place in the repository is in every worktree, so it must be in the target."""
     place = place_within(plan.repo)
-    tree = opened(found.git_dir)[found.target_oid].peel(pygit2.Tree)
+    tree = tree_of(opened(found.git_dir), found.target_oid)
     if place.parts and place.as_posix() not in tree:
         raise malformed("repo", f"{place} is not a directory of branch {plan.target!r}")
 

@@ -17,8 +17,9 @@ import msgspec
 from actors.git.merging.attributes import Attributes
 from actors.git.merging.hunks import Missing, Sides, missing_hunks
 from actors.git.merging.room import room
+from actors.git.reading.commits import read
 from actors.git.reading.examination import Clean, Dirty, Unknown, examine
-from actors.git.reading.graph import descends
+from actors.git.reading.graph import descends, reachable
 from actors.git.reading.identity import Identity
 from actors.git.running.command import GitFailed, git
 from actors.git.running.converting import as_submitted
@@ -213,13 +214,11 @@ def _markers_of(
 
 def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[str]:
     """Return the texts after `Dropped:` in the messages of the resolution's own commits."""
-    walker = repo.walk(head)
-    walker.hide(onto)
-    walker.hide(tip)
+    own = (read(repo, oid) for oid in reachable(repo, head, [onto, tip]))
     return [
         line.strip().removeprefix(WAIVER).strip()
-        for commit in walker
-        for line in commit.raw_message.decode(errors="replace").splitlines()
+        for commit in own
+        for line in (commit.message if commit is not None else "").splitlines()
         if line.strip().startswith(WAIVER)
     ]
 

@@ -29,6 +29,7 @@ from typing import Final
 import msgspec
 
 from actors.git.merging.automerge import unattached
+from actors.git.reading.commits import tree_of
 from actors.git.reading.identity import Identity
 from actors.git.running.command import NOT_INSIDE, git
 from actors.git.running.converting import CONVERTING, converting, filters_of, matching, no_filters
@@ -136,7 +137,7 @@ def _compared(git_dir: str, path: str, oid: str) -> Tree | Differs:
     libgit2 reads the objects, because it compares each with its name.
     """
     repo = unattached(git_dir)
-    tree = repo[oid].peel(pygit2.Tree)
+    tree = tree_of(repo, oid)
     config = pygit2.Config(str(Path(path, ".git", "config")))
     folds = any(key in config and config.get_bool(key) for key in _FOLDING)
     strange, differing = _compare(repo, tree, os.fsencode(path), folds)

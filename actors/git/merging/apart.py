@@ -12,6 +12,8 @@ import re
 
 from actors.git.running.library import pygit2
 
+from actors.git.reading.commits import read
+
 Entries = dict[bytes, bytes]
 """Each name in a tree with its whole entry, as git writes it: mode, name, object id."""
 _TREE = b"40000 "
@@ -50,10 +52,10 @@ class Apart:
             return None
 
     def _tree_of(self, commit: str) -> bytes:
-        found = self._repo[commit]
-        if not isinstance(found, pygit2.Commit):
+        found = read(self._repo, commit)
+        if found is None or not found.tree:
             raise _GitsWork
-        return bytes.fromhex(str(found.tree_id))
+        return bytes.fromhex(found.tree)
 
     def _side(self, base: bytes, tree: bytes) -> int:
         """Return whether a side adds names, removes some, or both. Raises `_GitsWork`."""

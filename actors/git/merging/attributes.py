@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from actors.git.reading.commits import tree_of
 from actors.git.running.command import git, split0
 from actors.git.running.library import pygit2
 from actors.platform.files import read_bounded
@@ -50,7 +51,7 @@ class Attributes:
 
     def of(self, commit: str) -> Files:
         """Return the path and the text of each `.gitattributes` in a commit."""
-        return self._below(self._repo[commit].peel(pygit2.Tree))
+        return self._below(tree_of(self._repo, commit))
 
     def _below(self, tree: pygit2.Tree) -> Files:
         found = self._known.get(tree.id)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from actors.git.reading.commits import tree_of
 from actors.git.reading.graph import merge_base
 from actors.git.running.library import pygit2
 from actors.git.running.names import shown
@@ -51,7 +52,7 @@ def touched_paths(repo: pygit2.Repository, base: str, tip: str) -> set[str]:
     start = merge_base(repo, base, tip)
     if start is None:
         return set()
-    diff = repo[start].peel(pygit2.Tree).diff_to_tree(repo[tip].peel(pygit2.Tree))
+    diff = tree_of(repo, start).diff_to_tree(tree_of(repo, tip))
     return {path for delta in diff.deltas for path in (delta.old_file.path, delta.new_file.path)}
 
 

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from actors.git.merging.automerge import Automerge
+from actors.git.reading.commits import tree_of
 from actors.git.reading.graph import merge_base
 from actors.git.running.library import pygit2
 
@@ -40,9 +41,9 @@ class Sides:
         self, repo: pygit2.Repository, base: pygit2.Tree, onto: str, tip: str, head: str
     ) -> None:
         self.base = base
-        self.onto = repo[onto].peel(pygit2.Tree)
-        self.tip = repo[tip].peel(pygit2.Tree)
-        self.result = repo[head].peel(pygit2.Tree)
+        self.onto = tree_of(repo, onto)
+        self.tip = tree_of(repo, tip)
+        self.result = tree_of(repo, head)
         merged = Automerge(repo, repo.path).merge(onto, tip)
         self._conflicts = set(merged.paths)
         for side in (self.onto, self.tip):
@@ -55,7 +56,7 @@ class Sides:
     def of(cls, repo: pygit2.Repository, onto: str, tip: str, head: str) -> Sides:
         """Read the trees. For sides without a merge base, the base is the empty tree."""
         base = merge_base(repo, onto, tip)
-        tree = repo[base if base is not None else repo.TreeBuilder().write()].peel(pygit2.Tree)
+        tree = tree_of(repo, base if base is not None else str(repo.TreeBuilder().write()))
         return cls(repo, tree, onto, tip, head)
 
     def lines(self, tree: pygit2.Tree, path: str) -> list[str] | None:

@@ -49,6 +49,15 @@ def read(repo: pygit2.Repository, oid: str) -> Commit | None:
     return _parse(oid, data) if kind == pygit2.enums.ObjectType.COMMIT else None
 
 
+def tree_of(repo: pygit2.Repository, oid: str) -> pygit2.Tree:
+    """Return the tree of a commit, also of one that libgit2 cannot read.
+
+    Raise `KeyError` or `pygit2.GitError` if it is not there.
+    """
+    commit = read(repo, oid)
+    return repo[commit.tree if commit is not None and commit.tree else oid].peel(pygit2.Tree)
+
+
 def _parse(oid: str, data: bytes) -> Commit:
     head, _, message = data.partition(b"\n\n")
     lines = [line.partition(b" ") for line in head.split(b"\n")]

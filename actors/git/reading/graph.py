@@ -5,6 +5,7 @@ libgit2 answers them, because it is fast. Where it cannot read a commit, `git` i
 
 from __future__ import annotations
 
+from actors.git.reading.commits import read
 from actors.git.running.command import git, git_line
 from actors.git.running.library import pygit2
 
@@ -82,10 +83,10 @@ class Contents:
         """
         at, beyond = tip, self._beyond(tip)
         while at in beyond and at not in self._brought:
-            commit = self._repo.get(at)
-            if not isinstance(commit, pygit2.Commit) or len(commit.parent_ids) != 1:
+            commit = read(self._repo, at)
+            if commit is None or len(commit.parents) != 1:
                 return None
-            at = str(commit.parent_ids[0])
+            at = commit.parents[0]
         return at if at in self._brought or self._is_in_base(at) else None
 
     def bring(self, tip: str, commit: str) -> None:

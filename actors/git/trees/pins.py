@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.git.reading.commits import read
 from actors.git.reading.graph import descends
 from actors.git.reading.refs import read_ref
 from actors.git.running.command import git, git_line
@@ -129,9 +130,10 @@ def _merge_heads(admin: Path) -> list[str]:
 
 def _says(repo: pygit2.Repository, oid: str, tree: str, parents: list[str]) -> bool:
     """Return whether `oid` is a pin of exactly this state, made by an earlier call."""
-    commit = repo[oid].peel(pygit2.Commit)
-    ids = [str(parent) for parent in commit.parent_ids]
-    return str(commit.tree_id) == tree and ids[: len(parents)] == parents
+    commit = read(repo, oid)
+    if commit is None:
+        return False
+    return commit.tree == tree and list(commit.parents[: len(parents)]) == parents
 
 
 def _reaches(repo: pygit2.Repository, oid: str, older: str) -> bool:
