@@ -153,7 +153,8 @@ def _elsewhere(place: Place) -> Iterator[str]:
     """
     wanted = "%(refname:short)%00%(committerdate:unix)%00%(worktreepath)%00"
     heads = _lines(place, "for-each-ref", f"--format={wanted}", HEADS, end="\0\n")
-    main = "".join(_lines(place, "worktree", "list", "--porcelain")[:1]).removeprefix("worktree ")
+    listed = _lines(place, "worktree", "list", "--porcelain", end="\nHEAD ")
+    main = "".join(listed[:1]).removeprefix("worktree ")
     head = "".join(_lines(place, "symbolic-ref", "-q", "HEAD", codes=(0, 1)))
     known = {place.branch, head.removeprefix(HEADS), *place.others}
     newer = []

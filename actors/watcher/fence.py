@@ -11,6 +11,7 @@ import msgspec
 
 from actors.git.running.command import GitFailed
 from actors.git.running.converting import converting
+from actors.git.running.names import shown
 from actors.git.running.places import main_workdir
 from actors.git.users import keeping, shared
 from actors.git.users.keeping import Kept
@@ -94,7 +95,7 @@ class Fence:
         kept, changed, _ = self._stage.reader.kept(self._id)
         copy = keeping.load(self._place, kept)
         found, held = self._compare(copy)
-        names = [change.name for change in found]
+        names = [shown(change.name) for change in found]
         taken: dict[str, str] = {}
         if how is Settled.RESTORED:
             names = self._put_back(copy)
@@ -124,7 +125,8 @@ class Fence:
             actions = [Action(Do.ACCEPT_CONFIG, self._where)]
             raise Refused(400, Reason.NO_COPY, said, actions=actions)
         try:
-            return keeping.put_back(self._git_dir, copy, self._target, self._place / "put-aside")
+            aside = self._place / "put-aside"
+            return list(map(shown, keeping.put_back(self._git_dir, copy, self._target, aside)))
         except (GitFailed, OSError) as error:
             said = f"the repository cannot be put back: {error}"
             raise Refused(400, Reason.NOT_PUT_BACK, said) from error
@@ -146,7 +148,7 @@ class Fence:
         if copy is None:
             return [], LOST
         found = shared.changes(copy.files, shared.read(self._git_dir), self._target)
-        names = [change.name for change in found if change.held]
+        names = [shown(change.name) for change in found if change.held]
         more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
         said = f"the repository was changed: {', '.join(names[:NAMES])}{more}" if names else ""
         return found, said
@@ -159,7 +161,7 @@ class Fence:
             return
         said = RepositoryChanged(
             address=self._where,
-            files=[change.name for change in found][: shared.COUNT],
+            files=[shown(change.name) for change in found[: shared.COUNT]],
             held=bool(held),
             diff=keeping.described(found) or LOST,
             at_work=at_work(self._stage, self._git_dir),
@@ -195,4 +197,5 @@ def at_work(stage: Stage, git_dir: str) -> list[str]:
 def _digest(found: list[Change], held: str) -> str:
     if not found and not held:
         return ""
-    return hashlib.sha256(msgspec.msgpack.encode((found, held))).hexdigest()
+    named = [msgspec.structs.replace(change, name=shown(change.name)) for change in found]
+    return hashlib.sha256(msgspec.msgpack.encode((named, held))).hexdigest()

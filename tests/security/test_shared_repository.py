@@ -243,3 +243,24 @@ def test_a_copy_that_somebody_changed_proves_nothing(acting: Acting, repo: Path)
     assert refused.value.body.reason == "no_copy"
     assert "copy" in acting.row()["held"]
     assert os.fsencode("filter") in (repo / ".git/config").read_bytes()
+
+
+def test_names_that_are_no_text_are_kept_told_and_put_back(acting: Acting, repo: Path) -> None:
+    """Hazard 73. They stopped the watcher of every workflow in the repository."""
+    own = repo / ".git/hooks/own-caf\udce9"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    odd = (
+        r"""n=$(printf 'caf\351'); cp {git}/hooks/own-* "{git}/hooks/$n"; rm {git}/hooks/own-*; """
+    )
+    acting.begin(plan(repo, odd + 'git config "remote.$n.url" "$n"'))
+    acting.until(lambda row: row["status"] == "merging")
+    acting.until(lambda row: row["held"])
+    told = acting.facts("repository.changed")[-1]
+    names = [r"config remote.caf\xe9.url", r"hooks/caf\xe9", r"hooks/own-caf\xe9"]
+    assert told["files"] == names
+    put_back = acting.home.ok("config", "restore", "demo")
+    assert all(name in put_back for name in names)
+    acting.status("completed")
+    assert own.read_text() == "#!/bin/sh\n"
+    assert not (repo / ".git/hooks/caf\udce9").exists()

@@ -24,7 +24,7 @@ def damage(git_dir: str, old: str, new: str) -> str:
     except GitRefused as error:
         return error.stderr
     repo = opened(git_dir)
-    for line in listed.splitlines():
+    for line in listed.split(b"\n")[:-1]:  # a name may have a \r
         name = line[:40].decode("ascii")
         try:
             repo.read(name)

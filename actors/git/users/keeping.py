@@ -14,7 +14,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +49,31 @@ class Kept(msgspec.Struct, frozen=True):
     inner: str = ""
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Kept).decode
+_BYTE: Final = re.compile("[\udc80-\udcff]")
+_STORED: Final = re.compile("\0(dc[89a-f][0-9a-f])")
+
+
+def _encode(kept: Kept) -> bytes:
+    """Encode the copy. A byte of a name that is not UTF-8 is stored as a NUL and its number."""
+
+    def stored(name: str) -> str:
+        return _BYTE.sub(lambda found: f"\0{ord(found[0]):x}", name)
+
+    return msgspec.msgpack.encode(_renamed(kept, stored))
+
+
+def _decode(blob: bytes) -> Kept:
+    def named(text: str) -> str:
+        return _STORED.sub(lambda found: chr(int(found[1], 16)), text)
+
+    return _renamed(msgspec.msgpack.decode(blob, type=Kept), named)
+
+
+def _renamed(kept: Kept, name: Callable[[str], str]) -> Kept:
+    def files(of: Files) -> Files:
+        return {name(path): file for path, file in of.items()}
+
+    return Kept(files(kept.files), files(kept.hooks), name(kept.top), name(kept.inner))
 
 
 def keep(git_dir: str, workdir: str | None, place: Path) -> str:
@@ -121,8 +144,8 @@ def environment(git_dir: str, place: Path, kept: Kept | None) -> dict[str, str]:
     if not hooks:
         return {}
     include = place / "agents.gitconfig"
-    quoted = hooks.replace("\\", "\\\\").replace('"', '\\"')
-    text = f'[core]\n\thooksPath = "{quoted}"\n'.encode()
+    quoted = hooks.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    text = os.fsencode(f'[core]\n\thooksPath = "{quoted}"\n')
     with contextlib.suppress(OSError):
         if read_bounded(include, 1 << 16, follow=False) == text:
             return {_condition(git_dir): str(include)}

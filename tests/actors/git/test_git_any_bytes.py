@@ -3,6 +3,7 @@
 The bytes are in names, dates, encodings, sizes, control characters, reflogs and file names.
 """
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,19 @@ import msgspec
 import pygit2
 import pytest
 
+from actors.git.landing.intact import damage
+from actors.git.landing.land import Landed, land
+from actors.git.landing.resolution import check_worktree, materialize
+from actors.git.landing.tested import Tree, checkout_tree
+from actors.git.merging.merge import Conflict, MergeResult, forecast, merge_branches, plan_merge
 from actors.git.reading.commits import read
 from actors.git.reading.examination import TWICE, Examination
 from actors.git.reading.graph import descends
 from actors.git.reading.history import Advanced, Rewritten, moves
+from actors.git.reading.identity import CALLBOARD
 from actors.git.running.names import shown
 from actors.git.trees import worktrees
+from actors.git.users import keeping
 from actors.git.users.repository import survey
 from actors.watcher.commits import Branch, fact_of, utc
 from bus.facts import CommitSeen, decode_fact, encode_fact
@@ -136,6 +144,31 @@ def test_a_fact_is_json() -> None:
     assert msgspec.json.decode(encode_fact(CommitSeen(address="a/", branch="b", commit="c")))
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "caf\udce9", 'a "b" \\ #c;', " \t"])
+def test_an_agents_git_finds_the_copied_hooks_in_a_home_of_any_name(
+    repo: Repo, tmp_path: Path, name: str
+) -> None:
+    """Hazard 73. The home's path stands in a file of settings, which git must be able to read."""
+    hook = repo.path / ".git/hooks/caf\udce9"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    place = tmp_path / name / "kept"
+    kept = keeping.load(place, keeping.keep(repo.git_dir, str(repo.path), place))
+    assert kept is not None
+    ((_, file),) = keeping.environment(repo.git_dir, place, kept).items()
+    asked = ["git", "config", "-z", "--file", file, "core.hooksPath"]
+    said = subprocess.run(asked, capture_output=True, check=True).stdout
+    assert os.fsdecode(said) == keeping.hooks_path(place, kept) + "\0"
+
+
+@pytest.mark.parametrize("name", ["Icon\r", "a\rb", "a\nb", "\x85\xe9", "caf\udce9\r0"])
+def test_the_objects_of_a_file_of_any_name_are_checked(repo: Repo, name: str) -> None:
+    """Hazard 73. macOS makes files that are called `Icon` and a carriage return."""
+    old = repo.oid("main")
+    new = repo.branch("one", {name: "1\n"})
+    assert damage(repo.git_dir, old, new) == ""
+
+
 @pytest.mark.parametrize("name", ["caf\udce9", "ends with space ", "line\nbreak", "\x1b[31m"])
 def test_a_worktree_of_the_users_may_be_anywhere(
     repo: Repo, home: Path, tmp_path: Path, name: str
@@ -157,3 +190,55 @@ def test_a_worktree_of_the_users_may_be_anywhere(
     looks = Examination(str(place))
     looks.look(0.0)
     assert "a.txt" in str(looks.look(TWICE))
+
+
+WORST = [b"A <a@b> soon +0000", b"A <a@b> 99999999999999999999999 +0000", b"A 1 +0000", b""]
+
+
+@pytest.mark.parametrize("author", WORST, ids=["no date", "any number", "no address", "nobody"])
+def test_a_commit_that_libgit2_cannot_read_is_merged_tested_and_lands(
+    repo: Repo, home: Path, author: bytes
+) -> None:
+    """Hazard 73. It is the target, in the history of a branch, and a branch's tip."""
+    target = raw(repo, b"bad target", author=author)
+    repo.git("update-ref", "refs/heads/main", target)
+    before = repo.branch("one", {"one.txt": "1\n", "a.txt": "ours\n"})
+    repo.branch("two", {"two.txt": "2\n", "b.txt": "theirs\n"})
+    repo.git("checkout", "-q", "one")
+    bad = raw(repo, b"bad tip", author=author)
+    repo.git("checkout", "-q", "main")
+    repo.git("update-ref", "refs/heads/one", bad)
+    survey(str(repo.path), "main")
+    assert forecast(repo.git_dir, bad, repo.oid("two")) == ()
+    request = plan_merge(repo.git_dir, "main", [("one", ""), ("two", "")], time=1)
+    made = merge_branches(request)
+    assert isinstance(made, MergeResult)
+    names = repo.git("ls-tree", "-r", "--name-only", made.result).split()
+    assert names == ["a.txt", "b.txt", "dir/c.txt", "one.txt", "two.txt"]
+    tested = str(home / "tested")
+    assert isinstance(checkout_tree(repo.git_dir, str(home), tested, made.result), Tree)
+    landed = land(repo.git_dir, "main", old=target, new=made.result, message="landed")
+    assert isinstance(landed, Landed)
+    assert repo.git("status", "--porcelain") == ""
+    assert before in repo.git("rev-list", "main").split()
+
+
+@pytest.mark.parametrize("author", WORST, ids=["no date", "any number", "no address", "nobody"])
+def test_a_conflict_with_a_commit_that_libgit2_cannot_read_is_resolved(
+    repo: Repo, home: Path, author: bytes
+) -> None:
+    """Hazard 73."""
+    repo.branch("one", {"a.txt": "one\n"})
+    repo.git("checkout", "-q", "one")
+    repo.git("update-ref", "refs/heads/one", raw(repo, b"bad tip", author=author))
+    repo.git("checkout", "-q", "main")
+    onto, tip = repo.commit("two", {"a.txt": "two\n"}), repo.oid("one")
+    assert isinstance(
+        merge_branches(plan_merge(repo.git_dir, "main", [("one", "")], time=1)), Conflict
+    )
+    path = str(home / "m")
+    materialize(
+        repo.git_dir, str(home), path, onto=onto, tip=tip, message="Merge", author=CALLBOARD
+    )
+    repo.commit("Merge #done\n\nDropped: a.txt: ours", {"a.txt": "two\n"}, at=Path(path))
+    assert check_worktree(repo.git_dir, path, onto=onto, tip=tip).problems == ()

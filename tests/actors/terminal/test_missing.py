@@ -100,6 +100,13 @@ def test_what_is_made_in_another_worktree_is_not_the_terminals_own(scene: Scene)
     assert " on main, but only those on feat/a count." in found
 
 
+def test_a_path_may_have_a_line_break(scene: Scene) -> None:
+    """A user's worktree has one, or the home has. Hazard 73."""
+    scene.sh("git worktree add -q -b theirs '../the\nirs\u2028'")
+    scene.sh("cd ../repo; " + COMMIT + " 'x #done'")
+    assert " There are new commits on main, but only those on feat/a count." in scene.missing()
+
+
 def test_what_another_workflow_landed_is_not_the_terminals_own(scene: Scene) -> None:
     scene.sh("cd ../repo; git commit -q --allow-empty -m 'landed'")
     landed = git(scene.repo, "rev-parse", "main")
