@@ -5,6 +5,7 @@ starts it, and fails when it ends, so that its supervisor starts it again. The l
 belong to the runtime and are handed down, so the addresses stay the same.
 """
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import msgspec
 
 from actors.platform import owners
 from actors.platform.loop import EventLoop
+from actors.platform.processes import for_own_modules
 from actors.supervision.actor import handles
 from actors.system.stage import CompanyActor, Stage
 from bus.doors import Place
@@ -108,6 +110,7 @@ class DoorKeeper(CompanyActor):
                 [sys.executable, "-m", self._door.module, *words],
                 stdin=theirs.fileno(),
                 pass_fds=descriptors,
+                env=for_own_modules(os.environ),
                 cwd=_ROOT,
                 start_new_session=True,
             )

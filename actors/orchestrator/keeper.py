@@ -20,6 +20,7 @@ import msgspec
 from actors.orchestrator.thoughts import Said, Thinking, Thought, ThoughtOver
 from actors.platform import owners
 from actors.platform.loop import EventLoop, Timer
+from actors.platform.processes import for_own_modules
 from bus import environment, logs
 
 log = logging.getLogger("callboard.orchestrator")
@@ -270,7 +271,7 @@ class _Process:
 def child_environment() -> dict[str, str]:
     """Return the variables of the process: those that Python needs, neither keys nor proxies."""
     own = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
-    return environment.chosen() | own
+    return for_own_modules(environment.chosen() | own)
 
 
 def _cut(opened: _Open, reason: str) -> ThoughtOver:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from actors.host import family
@@ -19,6 +19,14 @@ from actors.host import family
 KILL_PATIENCE = 3.0
 """Seconds that a process may take to end after SIGKILL, for example while the disk is busy."""
 _WORDS_BYTES = 1 << 16
+
+
+def for_own_modules(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with which `python -m`, started in our directory, finds our modules.
+
+    A user may have forbidden that to Python. What these processes start does not inherit from them.
+    """
+    return {**environment, "PYTHONSAFEPATH": ""}
 
 
 def start_time(pid: int) -> str:

@@ -7,6 +7,7 @@ limit. A call that exceeds it (a pattern that backtracks without end, a merge dr
 ended with all processes it started, and the next call starts a new process.
 """
 
+import os
 import pickle
 import signal
 import socket
@@ -108,6 +109,7 @@ class Worker:
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    env=processes.for_own_modules(os.environ),
                     cwd=Path(__file__).resolve().parents[2],
                     start_new_session=True,  # Ctrl-C in the terminal is for the runtime only
                 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,32 @@ def test_a_variable_that_is_not_brought_is_said_to_differ(
     home.ok("down")
     database = b"".join(path.read_bytes() for path in home.path.glob("callboard.db*"))
     assert b"secret-token" not in database
+
+
+def ignored_and_blocked() -> None:
+    signals = (signal.SIGCHLD, signal.SIGALRM, signal.SIGPIPE, signal.SIGINT, signal.SIGHUP)
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+def test_how_a_child_ended_is_known_whatever_the_starter_did_to_signals(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    """Where SIGCHLD is ignored, each git would seem to have succeeded. Hazard 62."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a")]}, 'test = ["true"]'))
+    home.ok("up", str(plan), preexec_fn=ignored_and_blocked)
+    said = home.ok("down", preexec_fn=ignored_and_blocked)
+    assert "stopped" in said
+
+
+def test_python_may_be_told_to_look_in_no_directory_of_a_script(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a")]}, 'test = ["true"]'))
+    home.ok("up", str(plan), env={**os.environ, "PYTHONSAFEPATH": "1"})
 
 
 def tool(directory: Path, name: str, says: str) -> Path:
