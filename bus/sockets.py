@@ -30,7 +30,7 @@ def socket_directory(home: Path) -> Path:
             place.mkdir(mode=0o700, exist_ok=True)
             if _is_private(place):
                 return place
-    made = Path(tempfile.mkdtemp(prefix=f"callboard-{os.getuid()}-", dir=_base()))
+    made = _made()
     _record(home, made)
     return made
 
@@ -76,8 +76,11 @@ def _is_private(directory: Path) -> bool:
     return own and not found.st_mode & 0o077 and os.access(directory, os.W_OK)
 
 
-def _base() -> Path:
+def _made() -> Path:
+    """Make a directory where the environment says, or else in `/tmp`."""
+    prefix = f"callboard-{os.getuid()}-"
     for name in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()):
-        if name and len(os.fsencode(name)) <= LONGEST and os.access(name, os.W_OK):
-            return Path(name)
-    return Path("/tmp")
+        if name and len(os.fsencode(name)) <= LONGEST:
+            with suppress(OSError):
+                return Path(tempfile.mkdtemp(prefix=prefix, dir=name))
+    return Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))

@@ -13,6 +13,9 @@ WANTED = 8192
 """What the runtime asks for: a terminal needs one, a repository's watch one, a client two.
 No more than this, for every program inherits it."""
 
+LEAST = 96
+"""The runtime itself has about fifty; with fewer than these no client would be let in."""
+
 RESERVE = 128
 """Descriptors kept free of terminals and clients, where the limit is high enough."""
 
@@ -21,11 +24,16 @@ CLIENTS = 32
 
 
 def raise_limit() -> None:
-    """Raise the soft limit to `WANTED`, or as far as the hard one allows."""
+    """Raise the soft limit to `WANTED`, or as far as the hard one allows.
+
+    Raise `OSError` if that is less than `LEAST`.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if limit() < LEAST:
+        raise OSError(f"{limit()} open files are too few for the runtime: ulimit -n {WANTED // 8}")
 
 
 def limit() -> int:

@@ -45,8 +45,10 @@ def _descriptors() -> Finding:
         return Finding(what)
     what += f"; the hard limit of this shell is {hard}"
     if sys.platform != "linux":
-        return Finding(what, "note", f"raise the hard limit of open files to {descriptors.WANTED}")
-    return Finding(what, "note", f"sudo prlimit --pid $$ --nofile={descriptors.WANTED}")
+        help = f"raise the hard limit of open files to {descriptors.WANTED}"
+    else:
+        help = f"sudo prlimit --pid $$ --nofile={descriptors.WANTED}"
+    return Finding(what, "missing" if most < descriptors.LEAST else "note", help)
 
 
 def _watches() -> Iterator[Finding]:

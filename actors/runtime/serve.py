@@ -63,8 +63,8 @@ def serve(
     """
     hide_memory()
     logs.begin(log_settings)
-    descriptors.raise_limit()
     try:
+        descriptors.raise_limit()
         runtime = Runtime(home, doors)
     except HomeBusy as busy:
         report.failed(home, str(busy), [Action(Do.LIST)])

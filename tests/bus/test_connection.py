@@ -179,7 +179,9 @@ def test_a_long_or_closed_base_is_not_used(
 ) -> None:
     long = tmp_path / ("x" * 60)
     long.mkdir()
-    for number, base in enumerate((long, home / "none")):
+    file = tmp_path / "f"
+    file.touch()
+    for number, base in enumerate((long, home / "none", file, file / "below")):
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
         found = sockets.socket_directory(home / str(number))
         assert found.parent == Path("/tmp")

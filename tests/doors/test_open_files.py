@@ -57,3 +57,18 @@ def test_a_launch_beyond_the_limit_is_refused_with_the_reason(
     assert "may have 96 open files" in facts[0]["reason"]
     assert "ulimit -n" in facts[0]["reason"]
     assert home.run("ps").returncode == 0
+
+
+def test_too_few_open_files_for_a_runtime_are_said_at_once(
+    home: Home, repo: Path, tmp_path: Path
+) -> None:
+    """Hazard 69. It served, and let nobody in: commands waited for ever."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan_text(repo, {"a": [done("a")]}, 'test = ["true"]'))
+    home.prefix = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
+    for words in (("serve",), ("up", str(plan))):
+        failed = home.run(*words)
+        assert failed.returncode == 3, failed
+        assert "64 open files are too few for the runtime: ulimit -n 1024" in failed.stderr
+    assert home.run("doctor").returncode == 1
+    home.prefix = []
