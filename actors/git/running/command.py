@@ -169,6 +169,9 @@ def git_and_words(
     for option in (*options, owner_mark()):
         command += ["-c", option]
     place = {} if everywhere else explicit(at) if within is None else within.environment(at)
+    if not place and not everywhere:
+        # of a checkout that the user trusts, git would ask whether its git directory is trusted
+        command += ["-c", f"safe.directory={os.path.realpath(at)}"]
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place}
     environ |= {**as_variables(_MORE.get({})), **(env or {})}
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)

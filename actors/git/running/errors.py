@@ -19,6 +19,7 @@ class Rule(StrEnum):
     SHA256 = "sha256"
     PARTIAL = "partial"
     FORMAT = "format"
+    SETTINGS = "settings"
     DAMAGED = "damaged"
     TARGET_MISSING = "target_missing"
     BRANCH_NAME = "branch_name"

@@ -14,10 +14,15 @@ class _Late:
     The import takes an eighth of the runtime's start, and a runtime without a plan opens no
     repository. Who uses it writes `from __future__ import annotations`, because an annotation that
     is evaluated asks for a name too.
+
+    libgit2 does not ask who owns a repository: git's word counts (`actors.git.users.repository`).
     """
 
     def __getattr__(self, name: str) -> object:
-        value = getattr(import_module("pygit2"), name)
+        library = import_module("pygit2")
+        if not vars(self):
+            library.option(library.enums.Option.SET_OWNER_VALIDATION, False)
+        value = getattr(library, name)
         setattr(self, name, value)
         return value
 

@@ -27,16 +27,18 @@ import msgspec
 from actors.git.reading.changes import changed
 from actors.git.reading.identity import identity
 from actors.git.reading.refs import HEADS, RefScanner
-from actors.git.running.command import GitFailed, git, is_installed
+from actors.git.running.command import GitFailed, GitRefused, git, is_installed
 from actors.git.running.converting import converting
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import pygit2
 from actors.git.running.names import read_name, shown
-from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir
+from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir, root_of
 from actors.git.users import programs, settings
 from actors.git.users.branches import check_name, check_together
 
 _FORMAT = re.compile(r"unknown repository extension|Expected git repo version")
+_SETTINGS = re.compile(r"bad (\w+ )?config|unable to access|reading the configuration")
+_DUBIOUS = re.compile(r"in repository at '(.+)'")
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,12 @@ def survey(path: str, target: str, branches: Sequence[str] = ()) -> Survey:
             raise RepositoryError(
                 Rule.FORMAT, f"this git cannot read {path}: {error.stderr}", "install a newer git"
             ) from error
+        if _SETTINGS.search(error.stderr):
+            raise RepositoryError(
+                Rule.SETTINGS,
+                f"git cannot read the settings for {path}: {error.stderr}",
+                "mend the value or the file that it names",
+            ) from error
         raise RepositoryError(
             Rule.DAMAGED, f"{path} cannot be read: {error}", f"git -C {path} fsck"
         ) from error
@@ -92,6 +100,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
             Rule.GIT_MISSING, "there is no `git` program on the PATH", "install git"
         )
     git_dir = find_git_dir(path)
+    _check_owner(path)
     repo = _open(path, git_dir)
     for name in (target, *branches):
         check_name(name)
@@ -252,19 +261,29 @@ def _has_own_commits(nested: pygit2.Repository) -> bool:
     return next(walker, None) is not None
 
 
+def _check_owner(path: str) -> None:
+    """Refuse what belongs to another user, unless the user trusts it: git itself is asked.
+
+    libgit2 and a git that is told its git directory would not ask, or ask otherwise.
+    """
+    at = str(root_of(path) or path)
+    try:
+        git("rev-parse", "--git-dir", at=at, everywhere=True, refusals="dubious ownership")
+    except GitRefused as error:
+        named = _DUBIOUS.search(error.stderr)
+        raise RepositoryError(
+            Rule.OWNERSHIP,
+            f"{at} belongs to another user",
+            f"git config --global --add safe.directory {quote(named[1] if named else at)}",
+        ) from error
+
+
 def _open(path: str, git_dir: str) -> pygit2.Repository:
     try:
         repo = pygit2.Repository(str(pygit2.discover_repository(path)))
     except pygit2.GitError as error:
-        text = str(error)
-        if "not owned by" in text:
-            raise RepositoryError(
-                Rule.OWNERSHIP,
-                f"{git_dir} belongs to another user",
-                f"git config --global --add safe.directory {Path(git_dir).parent}",
-            ) from error
         raise RepositoryError(
-            Rule.FORMAT, f"{git_dir} cannot be opened: {text}", "see `git help repository-version`"
+            Rule.FORMAT, f"{git_dir} cannot be opened: {error}", "see `git help repository-version`"
         ) from error
     if repo.is_bare and not is_bare(git_dir):
         raise RepositoryError(

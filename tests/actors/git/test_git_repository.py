@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.git.landing.land import Landed, land
+from actors.git.landing.tested import Tree, checkout_tree
+from actors.git.merging.merge import MergeResult, merge_branches, plan_merge
 from actors.git.reading.changes import changed
 from actors.git.running.errors import RepositoryError, Rule
+from actors.git.trees import worktrees
 from actors.git.users.branches import check_name, check_together
 from actors.git.users.repository import is_dirty, survey
 from tests.repositories import Repo
@@ -88,6 +92,40 @@ def test_owned_by_someone_else(repo: Repo) -> None:
     for path in (repo.path, repo.path / ".git", repo.path / ".git/config"):
         os.chown(path, 12345, 12345)
     assert refusal(repo.path) is Rule.OWNERSHIP
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_helps_with_a_repository_of_another_user_helps(
+    repo: Repo, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git trusts the checkout; libgit2 and git's plumbing would ask for its `.git`. Hazard 74."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    old = repo.oid("main")
+    repo.branch("one", {"one.txt": "1\n"})
+    subprocess.run(["chown", "-R", "12345:12345", repo.path], check=True)
+    with pytest.raises(RepositoryError) as caught:
+        survey(str(repo.path / "dir"), "main")
+    assert caught.value.rule is Rule.OWNERSHIP
+    subprocess.run(caught.value.help, shell=True, check=True)
+    found = survey(str(repo.path / "dir"), "main")
+    worktrees.add(found.git_dir, str(home), str(home / "t"), branch="t", base=old, owner="demo")
+    made = merge_branches(plan_merge(found.git_dir, "main", [("one", "")], time=1))
+    assert isinstance(made, MergeResult)
+    tested = checkout_tree(found.git_dir, str(home), str(home / "tested"), made.result)
+    assert isinstance(tested, Tree)
+    landed = land(found.git_dir, "main", old=old, new=made.result, message="landed")
+    assert isinstance(landed, Landed)
+
+
+@pytest.mark.parametrize(
+    "text", ["[core\n", "[diff]\nrenameLimit = many\n", "[include]\npath = /\n"]
+)
+def test_settings_that_git_cannot_read_are_named(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    (tmp_path / "gitconfig").write_text(text)
+    assert refusal(repo.path) is Rule.SETTINGS
 
 
 def test_git_missing(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
