@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 
-from actors.git.running.library import pygit2
-
 from actors.git.reading.commits import read
+from actors.git.running.library import pygit2
 
 Entries = dict[bytes, bytes]
 """Each name in a tree with its whole entry, as git writes it: mode, name, object id."""
