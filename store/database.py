@@ -5,6 +5,7 @@ of power.
 """
 
 import secrets
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def _check_integrity(database: SqliteDatabase, path: Path) -> None:
         )
 
 
-def _unusable(path: Path, error: Exception) -> Unusable | Unwritable:
+def _unusable(path: Path, error: BaseException) -> Unusable | Unwritable:
+    while isinstance(error.__context__, OperationalError | sqlite3.Error):  # not the rollback's
+        error = error.__context__
     if "locked" in str(error) or "busy" in str(error):
         return Unwritable(f"{path} is locked by another program ({error}); end it and try again")
     return Unusable(f"{path} cannot be opened: {error}; check the disk and its permissions")

@@ -190,3 +190,10 @@ def test_a_start_on_a_full_disk_is_said(small_disk: Path) -> None:
         home.serve()
     finally:
         home.close()
+
+
+def test_what_failed_is_said_and_not_that_it_could_not_be_taken_back(home: Home) -> None:
+    home.prefix = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"]  # no file over 50 kB
+    words = refused(home)
+    home.prefix = []
+    assert "callboard.db cannot be opened: disk I/O error" in words

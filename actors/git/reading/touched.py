@@ -24,20 +24,33 @@ class Touched:
 
 
 def common_start(git_dir: str, bases: list[str]) -> str | None:
-    """Return the commit from which all of `bases` descend; None if there is none."""
+    """Return the commit from which all of `bases` descend; None if there is none.
+
+    Return None also if libgit2 cannot read one of the commits between.
+    """
     if len(bases) < 2:
         return next(iter(bases), None)
-    found = opened(git_dir).merge_base_octopus([pygit2.Oid(hex=b) for b in bases])
+    try:
+        found = opened(git_dir).merge_base_octopus([pygit2.Oid(hex=b) for b in bases])
+    except pygit2.GitError:
+        return None
     return None if found is None else str(found)
 
 
 def touched_since(git_dir: str, start: str, tip: str) -> Touched | None:
     """Return what the commits from `start` to `tip` touch, with both names of a renamed file.
 
-    Return None if there are too many. Each commit counts, so a change that was taken back is
-    touched, too: it may be the other half of a conflict with a branch that began between.
+    Return None if there are too many, or if libgit2 cannot read one. Each commit counts, so a
+    change that was taken back is touched, too: it may be the other half of a conflict with a branch
+    that began between.
     """
-    repo = opened(git_dir)
+    try:
+        return _touched(opened(git_dir), start, tip)
+    except pygit2.GitError:
+        return None
+
+
+def _touched(repo: pygit2.Repository, start: str, tip: str) -> Touched | None:
     walker = repo.walk(tip, pygit2.enums.SortMode.NONE)
     walker.hide(start)
     paths: set[str] = set()

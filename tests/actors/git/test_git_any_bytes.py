@@ -22,6 +22,7 @@ from actors.git.reading.examination import TWICE, Examination
 from actors.git.reading.graph import descends
 from actors.git.reading.history import Advanced, Rewritten, moves
 from actors.git.reading.identity import CALLBOARD
+from actors.git.reading.touched import common_start, touched_since
 from actors.git.running.names import shown
 from actors.git.trees import worktrees
 from actors.git.users import keeping
@@ -209,6 +210,8 @@ def test_a_commit_that_libgit2_cannot_read_is_merged_tested_and_lands(
     repo.git("checkout", "-q", "main")
     repo.git("update-ref", "refs/heads/one", bad)
     survey(str(repo.path), "main")
+    assert touched_since(repo.git_dir, target, bad) is None
+    assert common_start(repo.git_dir, [repo.oid("two"), bad]) in (None, target)
     assert forecast(repo.git_dir, bad, repo.oid("two")) == ()
     request = plan_merge(repo.git_dir, "main", [("one", ""), ("two", "")], time=1)
     made = merge_branches(request)
