@@ -52,6 +52,10 @@ class LogSettings(msgspec.Struct, frozen=True):
 
 DEFAULT = LogSettings()
 
+_OWN = ("callboard", "actors")
+"""Who may say more than warnings. Libraries log statements with their values, headers, queries, and
+what is typed through a WebSocket."""
+
 _settings = DEFAULT
 _secrets: set[str] = set()
 
@@ -63,7 +67,10 @@ def begin(settings: LogSettings) -> None:
     hide(*(value for name, value in os.environ.items() if _is_secret(name, value)))
     handler = _Aside()
     handler.setFormatter(_Json() if settings.json else _Line())
-    logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
+    level = logging.getLevelName(settings.level.upper())
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    for own in _OWN:
+        logging.getLogger(own).setLevel(level)
 
 
 def end() -> None:

@@ -80,8 +80,6 @@ def main(words: list[str]) -> None:
     """Start from the words of the command line."""
     hide_memory()
     logs.begin(logs.LogSettings(logs.Level(words[0]), json=words[1] == "json"))
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address
-    logging.getLogger("httpcore").setLevel(logging.WARNING)  # it logs each header
     asyncio.run(serve(socket.socket(fileno=0)))
 
 

@@ -1,8 +1,10 @@
 """The log: each request with its number, as text or JSON, and never a secret."""
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from bus import connection, keys, logs
 from bus.client import Client
@@ -69,6 +72,17 @@ def _do_everything(logged: Logged, tmp_path: Path) -> list[str]:
         answer = web.post("/api/workflows/demo/start", headers=bearer)
         assert answer.status_code == 400
         assert answer.headers["x-request-id"].isdecimal()
+    logged.home.ok("prepare", "demo")
+    stream = f"{logged.at.http}/api/terminals/demo/a/1/stream?token={session}"
+    with connect(stream.replace("http", "ws", 1), proxy=None) as socket:
+        typed = {"type": "input", "key": "k", "data": TYPED}
+        for message in ({"type": "token", "token": logged.at.token}, {"type": "take"}, typed):
+            socket.send(json.dumps(message))
+        while '"typed"' not in str(socket.recv(30)):
+            pass
+    with contextlib.closing(sqlite3.connect(logged.home.path / "callboard.db")) as database:
+        ((own_secret,),) = database.execute("SELECT value FROM meta WHERE key = 'secret'")
+    secrets.append(own_secret)
     file = tmp_path / "laptop.key"
     logged.home.ok("keys", "make", "laptop", "--out", str(file))
     key = keys.read_client(file)
@@ -81,6 +95,7 @@ def _do_everything(logged: Logged, tmp_path: Path) -> list[str]:
 
 
 def test_no_log_holds_a_secret_and_each_request_has_its_number(home: Home, tmp_path: Path) -> None:
+    """Hazard 43. Also no library's log: of statements, of headers, of what is typed."""
     logged = Logged(home, tmp_path / "log", "--log-level", "debug", "--log-json")
     secrets = _do_everything(logged, tmp_path)
     text = logged.end()
