@@ -306,7 +306,7 @@ class TestRun:
 
     def end(self) -> None:
         """End the whole process group."""
-        self._session.do(lambda link: link.end(GRACE_MS))
+        self._session.end(GRACE_MS)
 
     def close(self) -> None:
         """Disconnect; the run goes on."""

@@ -83,6 +83,7 @@ def _end(found: records.FoundHost) -> bool:
         return False
     if not identity.token:
         return unrecorded.end_host(identity)
+    recall.wake(found.directory)
     try:
         console, _ = connect(identity.socket, identity.token, 2.0)
     except OSError:

@@ -1,8 +1,9 @@
-"""Have a host listen again whose socket was removed: at a logout, or by a cleaner of `/tmp`."""
+"""Have a host listen again whose socket was removed, and go on after somebody has stopped it."""
 
 import logging
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,14 @@ def recall(directory: Path, socket: Path) -> bool:
         log.warning("%s: the host cannot be asked to listen again: %s", directory, error)
         return False
     return True
+
+
+def wake(directory: Path) -> None:
+    """Continue a host that somebody has stopped (SIGSTOP): it could not end its program."""
+    with suppress(OSError, msgspec.DecodeError):
+        identity = records.read_identity(directory)
+        if identity is not None and processes.is_alive(identity.host_pid, identity.host_start):
+            os.kill(identity.host_pid, signal.SIGCONT)
 
 
 def recall_all(home: Path, sockets: Path) -> None:

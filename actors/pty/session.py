@@ -236,6 +236,11 @@ class Session:
         if link is not None:
             self._loop.post(lambda: self._carefully(link, lambda link: self._act(link, action)))
 
+    def end(self, grace_ms: int) -> None:
+        """Have the host end its program: SIGTERM, then SIGKILL after `grace_ms`."""
+        recall.wake(self.directory)
+        self.do(lambda link: link.end(grace_ms))
+
     def end_strays(self, grace: float) -> int:
         """End the processes that a dead host left. Return how many could not be ended.
 

@@ -117,7 +117,7 @@ class TerminalActor(Hosted):
             self._find()
         elif not row.shall_run:
             self._delivery.answered()
-            self.send(lambda link: link.end(GRACE_MS))
+            self.end_program(GRACE_MS)
         elif row.kept:
             self._delivery.answered()
             self._looks.watch()

@@ -49,6 +49,11 @@ class Hosted(Ground):
             session.close()
         return session is not None
 
+    def end_program(self, grace_ms: int) -> None:
+        """Have the host end the program, if it is connected."""
+        if self.session is not None:
+            self.session.end(grace_ms)
+
     def send(self, action: Callable[[Link], None]) -> None:
         """Run `action` with the link to the host, in the loop's thread. Drop it without a link.
 

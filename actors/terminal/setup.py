@@ -138,7 +138,7 @@ class SetUp:
         if self._is_needed():
             self.forget()
             return Done()
-        self._session.do(lambda link: link.end(GRACE_MS))
+        self._session.end(GRACE_MS)
         return None
 
     def ends_what_runs(self) -> bool:
@@ -159,7 +159,7 @@ class SetUp:
         """End a run that has exceeded its time limit."""
         self._too_late = True
         if self._session is not None:
-            self._session.do(lambda link: link.end(GRACE_MS))
+            self._session.end(GRACE_MS)
 
     def heard(self, message: SetUpSaid) -> Outcome:
         """Act on an event of the run's host."""

@@ -250,3 +250,22 @@ def test_a_daemon_without_environment_and_session_does_not_survive_its_killed_ho
         assert kill_hosts(home)
         home.until(lambda row: row["tasks"][0]["terminals"][0]["gone"])
     assert not is_alive(pid, started)
+
+
+@pytest.mark.parametrize("how", ["down", "stop"])
+def test_a_host_that_somebody_has_stopped_goes_on_when_it_is_to_end(
+    home: Home, repo: Path, tmp_path: Path, how: str
+) -> None:
+    """Hazard 35."""
+    home.serve()
+    home.json("submit", write(tmp_path, plan_text(repo, {"a": [coder("@ sleep 300")]})))
+    home.ok("prepare", "demo")
+    (found,) = running_hosts(home.path)
+    assert found.identity is not None
+    os.kill(found.identity.host_pid, signal.SIGSTOP)
+    if how == "stop":
+        home.ok("stop", "demo")
+        home.until(lambda row: row["tasks"][0]["terminals"][0]["gone"])
+    home.ok("down", "--terminals")
+    assert not is_alive(found.identity.host_pid, found.identity.host_start)
+    assert not is_alive(found.identity.program_pid, found.identity.program_start)
