@@ -101,7 +101,7 @@ FUTURE = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tfuture = true\n
         (empty, ["no commit yet", "help: make a first commit"]),
         (sha256, ["sha256", "help: use a repository in the sha1 format"]),
         (with_config(REFTABLE), ["reftable", "help: git refs migrate --ref-format=files"]),
-        (with_config(FUTURE), ["extensions.future", "help:"]),
+        (with_config(FUTURE), ["extension found", "future", "help: install a newer git"]),
         (with_config('[remote "o"]\n\tpromisor = true\n'), ["partial clone", "help: make a full"]),
         (with_config("[broken"), ["cannot be read", "help:"]),
         (without_objects, ["cannot be read", "fsck"]),

@@ -49,6 +49,8 @@ class Kept(msgspec.Struct, frozen=True):
     inner: str = ""
 
 
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Kept).decode
 _BYTE: Final = re.compile("[\udc80-\udcff]")
 _STORED: Final = re.compile("\0(dc[89a-f][0-9a-f])")
 
@@ -59,14 +61,14 @@ def _encode(kept: Kept) -> bytes:
     def stored(name: str) -> str:
         return _BYTE.sub(lambda found: f"\0{ord(found[0]):x}", name)
 
-    return msgspec.msgpack.encode(_renamed(kept, stored))
+    return _pack(_renamed(kept, stored))
 
 
 def _decode(blob: bytes) -> Kept:
     def named(text: str) -> str:
         return _STORED.sub(lambda found: chr(int(found[1], 16)), text)
 
-    return _renamed(msgspec.msgpack.decode(blob, type=Kept), named)
+    return _renamed(_unpack(blob), named)
 
 
 def _renamed(kept: Kept, name: Callable[[str], str]) -> Kept:
@@ -195,7 +197,7 @@ def put_back(git_dir: str, kept: Kept, target: str, aside: Path) -> list[str]:
 
 def _set_aside(git_dir: str, name: str, aside: Path) -> None:
     """Move what lies there, of whatever kind. Raise `OSError`."""
-    path = shared.path_of(git_dir, name)
+    path = Path(git_dir, name)
     if not os.path.lexists(path):
         return
     try:

@@ -51,7 +51,7 @@ class File(msgspec.Struct, frozen=True):
 
 
 Files = dict[str, File]
-"""By path, relative to the common git directory; a name of any bytes is as `shown` makes it."""
+"""By path, relative to the common git directory, as `os.fsdecode` reads it."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class Change(msgspec.Struct, frozen=True):
 
 def read(git_dir: str) -> Files:
     """Read the shared files. What cannot be read is a file with `trouble`; nothing blocks."""
-    found = {shown(name): _file(Path(git_dir, name)) for name in _names(git_dir)}
+    found = {name: _file(Path(git_dir, name)) for name in _names(git_dir)}
     for folder in _FOLDERS:
         if odd := _odd_folder(Path(git_dir, folder)):
             found[folder] = odd
@@ -78,13 +78,7 @@ def read(git_dir: str) -> Files:
 
 def below(top: Path) -> Files:
     """Read the files below a directory of hooks, by their path relative to it."""
-    return {shown(name): _file(top / name) for name in _listed(top)}
-
-
-def path_of(git_dir: str, name: str) -> Path:
-    """Return the path of a shared file, whose name is as `shown` makes it."""
-    found = (each for each in _names(git_dir) if "\\" in name and shown(each) == name)
-    return Path(git_dir, next(found, name))
+    return {name: _file(top / name) for name in _listed(top)}
 
 
 def folder_of(name: str) -> str:
