@@ -244,10 +244,10 @@ def changed_in(place: Path) -> Path:
 def _mounted_within(directory: str) -> list[str]:
     """Return the mount points within the directory; none where the system does not tell."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").split("\n")
     except OSError:
         return []
-    points = [_unescaped(line.split(" ")[4]) for line in lines]
+    points = [_unescaped(line.split(" ")[4]) for line in lines if line]
     return sorted({point for point in points if point.startswith(f"{directory}/")})
 
 

@@ -93,7 +93,7 @@ ATTACKS: dict[str, tuple[Callable[[Shared], None], list[str]]] = {
     ),
     "a name that is no text": (
         lambda of: Path(os.fsdecode(bytes(of.git) + b"/info/\xff")).touch(),
-        [r"info/\xff"],
+        [os.fsdecode(b"info/\xff")],
     ),
     "a directory in place of the configuration": (
         lambda of: _away(of.git / "config").mkdir(),
