@@ -1,6 +1,7 @@
 """Which process is at the other end of a connection."""
 
 import asyncio
+import builtins
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from actors.web import peers
 from actors.web.peers import Peers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -31,10 +33,10 @@ def test_the_other_end_s_process_is_found_and_its_end_is_noticed(
     with subprocess.Popen([sys.executable, "-c", script, *words], stdin=subprocess.PIPE) as process:
         accepted, client = listening.accept()
         server = accepted.getsockname()
-        peers = Peers()
+        known = Peers()
 
         def find() -> Any:
-            return asyncio.run(peers.find(client[:2], server[:2]))
+            return asyncio.run(known.find(client[:2], server[:2]))
 
         found = find()
         assert found.peer is not None
@@ -57,12 +59,41 @@ def test_a_peer_is_looked_up_once_as_long_as_its_connection_lasts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         client = socket.create_connection(listening.getsockname())
         accepted, end = listening.accept()
-        peers, server = Peers(), accepted.getsockname()
-        peers.begin(end)
-        first = asyncio.run(peers.find(end, server))
+        known, server = Peers(), accepted.getsockname()
+        known.begin(end)
+        first = asyncio.run(known.find(end, server))
         client.close()
         assert accepted.recv(1) == b""
-        assert asyncio.run(peers.find(end, server)) is first
-        peers.forget(end)
-        assert asyncio.run(peers.find(end, server)).lost
+        assert asyncio.run(known.find(end, server)) is first
+        known.forget(end)
+        assert asyncio.run(known.find(end, server)).lost
         accepted.close()
+
+
+def test_who_asks_while_the_system_is_read_is_answered_by_the_next_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hazard 90. A thousand clients that come back at once cost two readings."""
+    readings: list[str] = []
+
+    def counted(path: str, **how: str) -> Any:
+        readings.append(path)
+        return builtins.open(path, **how)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(peers, "open", counted, raising=False)
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        server = listening.getsockname()
+        clients = [socket.create_connection(server) for _ in range(50)]
+        accepted = [listening.accept() for _ in clients]
+        known = Peers()
+        for _, end in accepted:
+            known.begin(end)
+
+        async def all_at_once() -> list[Any]:
+            return await asyncio.gather(*(known.find(end, server) for _, end in accepted))
+
+        found = asyncio.run(all_at_once())
+        for each in (*clients, *(each for each, _ in accepted)):
+            each.close()
+    assert [each.peer.pid for each in found] == [os.getpid()] * 50
+    assert readings.count("/proc/self/net/tcp") <= 2
