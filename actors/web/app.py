@@ -131,7 +131,8 @@ async def _answer(door: Door, route: Route, request: Request) -> Response:
     headers = {}
     if route.method == "GET":
         headers["ETag"] = tag = f'"{hashlib.sha256(result).hexdigest()[:32]}"'
-        if tag in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+        if tag in known or known.strip() == "*":
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if route.location:
         headers["Location"] = route.location.format(id=_id_of(result).id)
