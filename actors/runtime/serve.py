@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 from zmq import ZMQError
 
 from actors.gateway.doors import Doors
-from actors.platform import descriptors
+from actors.platform import allocator, descriptors
 from actors.pty.ending import running_hosts
 from actors.runtime.runtime import HomeBusy, Runtime
 from actors.runtime.signals import EndSignals
@@ -62,6 +62,7 @@ def serve(
     written to standard error.
     """
     hide_memory()
+    allocator.keep_together()
     logs.begin(log_settings)
     try:
         descriptors.raise_limit()

@@ -1,0 +1,44 @@
+"""Threads share the allocator's memory."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tests.doors.kit import ROOT
+
+ARENAS = """
+import ctypes, threading
+from actors.platform import allocator
+
+{first}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+barrier = threading.Barrier(8)
+
+def work():
+    barrier.wait()
+    for _ in range(1000):
+        libc.malloc(ctypes.c_size_t(1000))
+    barrier.wait()
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+out = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_threads_share_two_arenas() -> None:
+    def arenas(first: str) -> int:
+        argv = [sys.executable, "-c", ARENAS.format(first=first)]
+        said = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+        return said.stdout.count("<heap nr=")
+
+    assert arenas("allocator.keep_together()") <= 2 < arenas("")
