@@ -73,14 +73,16 @@ class SetUp:
     def is_wanted(self, where: Path) -> bool:
         """Return whether the worktree is still to be set up. Raise `LaunchRefused`.
 
-        The worktree of a merge is never set up. A run that ended well while no runtime was there is
-        not repeated. With `setup_inputs`, the result of a run in another tree may do.
+        The worktree of a merge is never set up. A run that ended well while nobody listened is not
+        repeated, and its result is kept as any. With `setup_inputs`, the result of a run in another
+        tree may do.
         """
         port = self._port
         if not (port.row.task and port.plan.setup) or is_set_up(where):
             return False
         number, found = self._newest()
         if found is Found.ENDED and _is_good(self._at(number).exit()):
+            self._with_kept(kept.keep, where)
             mark_set_up(where)
             return False
         if found is not Found.ALIVE and self._with_kept(kept.fill, where):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.doors.acting import Acting, say
 from tests.doors.kit import coder, done, plan_text
+from tests.doors.working import until
 from tests.repositories import git, make_repo
 
 
@@ -27,6 +28,26 @@ def test_setup_runs_once_for_all_trees_with_the_same_inputs(acting: Acting, tmp_
         acting.home.until(lambda row, w=wanted: row["status"] == w, name)  # type: ignore[misc]
     assert git(repo, "show", "main:lock") == "2"
     assert runs.read_text() == "x\nx\n"  # in the tests' tree: it has another lock file
+
+
+def test_what_ran_while_no_runtime_was_there_is_kept_too(acting: Acting, tmp_path: Path) -> None:
+    """Hazard 61."""
+    files = {"lock": "1\n", ".gitignore": "made/\n"}
+    repo, runs, go = make_repo(tmp_path / "repo", files), tmp_path / "runs", tmp_path / "go"
+    script = f"echo x >> {runs}; until test -e {go}; do sleep 0.05; done; mkdir made"
+    head = f"setup = {json.dumps(['sh', '-c', script])}\nsetup_inputs = ['lock']\n"
+    head += "test = ['test', '-d', 'made']"
+    acting.begin_later(plan_text(repo, {"a": [done("a")]}, head=head))
+    acting.call("workflow.prepare", workflow="demo")
+    until(runs.exists, "set-up runs")
+    acting.home.kill()
+    go.touch()
+    until(lambda: list(acting.home.path.rglob("setup/1/exit.json")), "set-up has ended")
+    acting.home.serve()
+    acting.status("ready")
+    acting.call("workflow.start", workflow="demo")
+    acting.status("completed")
+    assert runs.read_text() == "x\n"
 
 
 def test_check_shows_it_and_refuses_inputs_of_nothing(acting: Acting, repo: Path) -> None:
