@@ -140,6 +140,9 @@ def test_attach_works_inside_tmux(shell: Acting, tmp_path: Path) -> None:
         assert "25 90" in shown()
         subprocess.run([*tmux, "send-keys", "C-q"], check=True)
         until(lambda: "over-0" in shown())
+        seen = [shown().find(word) for word in ("t-7", "demo/a/1 goes on]", "over-0")]
+        assert sorted(seen) == seen, shown()  # what is printed next stands below
+        assert seen[0] >= 0, shown()
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
 

@@ -3,10 +3,13 @@
 import re
 
 LEAVE = (
-    b"\x1b[0m\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
-    b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b[r\x1b(B\x0f"
+    b"\x1b[0m\x1b[?1049h\x1b[?1049l\x1b[?47l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l"
+    b"\x1b[?2004l\x1b[?1004l\x1b[?1l\x1b[?25h\x1b[<u\x1b[>4;0m\x1b>\x1b(B\x0f"
+    b"\x1b7\x1b[r\x1b8"
 )
-"""A sequence that ends every mode that a program may have set."""
+"""A sequence that ends every mode that a program may have set. The cursor stays where it is: giving
+the whole window back to scrolling would move it, and so would leaving an alternate screen that is
+not entered."""
 
 _QUESTION = re.compile(
     rb"\x1b\[(?:[?>=]?[0-9;]{0,20}[nc]|\??[0-9;]{0,20}\$p|\?u|&u|1[13-9]t|2[01]t|>[0-9;]{0,8}q"
