@@ -278,8 +278,9 @@ def build(route: Route, path: Values, query: Mapping[str, str], body: Values) ->
     own = sorted(set(body) & {"id", "type", *fields, *route.fixed})
     if own:
         raise malformed(own[0], "the body does not set this field")
-    numbers = {name: _number(text) for name, text in query.items()}
-    fields |= numbers | dict(body) | route.fixed
+    texts = {field.name for field in msgspec.structs.fields(route.request) if field.type is str}
+    values = {name: text if name in texts else _number(text) for name, text in query.items()}
+    fields |= values | dict(body) | route.fixed
     kind = route.request.__struct_config__.tag
     try:
         return requests.decode(requests.encode({"type": kind, **fields}))

@@ -80,6 +80,15 @@ def test_wrong_words_are_refused_with_the_field(
     assert answer.json()["error"].get("path", "") == field
 
 
+def test_an_address_may_be_a_number(web: Web, repo: Path) -> None:
+    plan = plan_text(repo, {"a": [done("a.txt")]}).replace('"demo"', '"123"')
+    name = _submit(web, repo, plan)
+    for address in (name, f"{name}/a"):
+        asked = {"address": address}
+        assert web.client.get("/api/usage", params=asked).status_code == 200, address
+    assert web.client.get(f"/api/why/{name}").json()["address"] == f"{name}/"
+
+
 def test_reading_again_is_cheap_and_a_get_changes_nothing(web: Web, repo: Path) -> None:
     name = _submit(web, repo)
     first = web.client.get(f"/api/workflows/{name}")
