@@ -106,9 +106,8 @@ def materialize(
 
 def _merge(path: str, within: Within, tip: str, message: str, author: Identity) -> None:
     env = author.variables()
-    own = ("-c", "rerere.enabled=false") if within.fence is not None else ()  # it is shared
     options = ("--no-ff", "--no-commit", "-m", message)
-    git(*own, "merge", *options, tip, at=path, env=env, codes=(0, 1), within=within)
+    git("merge", *options, tip, at=path, env=env, codes=(0, 1), within=within)
     if not git("ls-files", "--unmerged", at=path, within=within):
         git("commit", "-q", "--no-verify", "--no-edit", at=path, env=env, within=within)
 

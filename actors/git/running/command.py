@@ -51,7 +51,7 @@ PINNED: Final = {
     "maintenance.auto": "false",
     "merge.autoStash": "false",
     "merge.verifySignatures": "false",
-    "rerere.autoUpdate": "false",
+    "rerere.enabled": "false",
     "submodule.recurse": "false",
     "worktree.guessRemote": "false",
     "worktree.useRelativePaths": "false",

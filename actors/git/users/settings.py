@@ -54,9 +54,9 @@ SAID: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
         _is_on,
         "Callboard changes no submodules; run `git submodule update` when a merge has landed",
     ),
-    "rerere.autoupdate": (
+    "rerere.enabled": (
         _is_on,
-        "a recorded resolution is laid out in a conflict, and is still to be checked and committed",
+        "a conflict is laid out as it is; `git rerere` in its worktree takes a recorded resolution",
     ),
     "worktree.userelativepaths": (
         _is_on,

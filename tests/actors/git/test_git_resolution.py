@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_a_conflict_is_laid_out_with_markers_and_merge_head(case: Case) -> None:
     case.repo.write({"m.py": "half done\n"}, at=case.path)
     assert case.lay_out().resolved is None
     assert (case.path / "m.py").read_text() == "half done\n"
+
+
+def test_a_resolution_that_somebody_recorded_is_not_laid_out(case: Case, tmp_path: Path) -> None:
+    """Hazard 91."""
+    other = Repo.made(tmp_path / "other")
+    other.git("config", "rerere.enabled", "true")
+    other.git("pull", "-q", case.repo.path, "onto")
+    other.git("pull", "-q", "--no-rebase", case.repo.path, "tip", check=False)
+    other.commit("Recorded", {"m.py": GOOD + "planted = 1\n"})
+    shutil.copytree(f"{other.git_dir}/rr-cache", f"{case.repo.git_dir}/rr-cache")
+    case.repo.git("worktree", "remove", "--force", case.path)
+    case.lay_out()
+    text = (case.path / "m.py").read_text()
+    assert "<<<<<<<" in text
+    assert "planted" not in text
 
 
 def test_an_unfinished_layout_is_made_anew(case: Case) -> None:
