@@ -32,7 +32,8 @@ class CheckedProgram(msgspec.Struct):
     names the variables that it gets. With `gateway` the key stays with the model gateway, and the
     program never has it. `auto_confirm` says who answers its questions,
     and `keep` that it waits while its work is judged. `unfenced` says why the check gave it no
-    sandbox, and `fence` which one it has, where it is not bubblewrap's.
+    sandbox, and `fence` which one it has, where it is not bubblewrap's. `env` are the variables
+    that the plan's own profile sets, before placeholders are filled.
     """
 
     terminal: str
@@ -49,6 +50,7 @@ class CheckedProgram(msgspec.Struct):
     keep: bool = False
     unfenced: str = ""
     fence: str = ""
+    env: dict[str, str] = {}
 
 
 class CheckedPlan(msgspec.Struct):
@@ -72,6 +74,8 @@ class CheckedPlan(msgspec.Struct):
     """The variables that look like keys, are set, and reach the tests."""
     tests_fenced: bool = False
     """Whether the tests run in a sandbox."""
+    environment: dict[str, str] = {}
+    """The variables that the plan sets for all that runs."""
     notify: list[str] = []
     """The program and the web address that are told what happens."""
     starters: list[str] = []

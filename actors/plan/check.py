@@ -49,7 +49,8 @@ _BRANCH_RULES = {Rule.BRANCH_NAME, Rule.BRANCH_CONFLICT}
 class Checked(msgspec.Struct, frozen=True):
     """A plan that can run. `order` is the launch order; `warnings` are said, not refused.
 
-    `starters` are the files of the target by which its CLIs start others.
+    `starters` are the files of the target by which its CLIs start others, and `environment` is what
+    the plan itself sets, without what its client brings.
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class Checked(msgspec.Struct, frozen=True):
     order: list[str]
     warnings: list[str]
     starters: trust.Found = {}
+    environment: Mapping[str, str] = _NONE
 
 
 def check(
@@ -74,7 +76,8 @@ def check(
     if len(msgspec.json.encode(source)) > MAX_FRAME - ROOM:
         raise malformed("", f"the plan is too large: a request holds at most {MAX_FRAME} bytes")
     plan = decode(source, config.of_user(), lambda raw: with_instructions(raw, base))
-    plan.environment = {**_taken_over(variables), **plan.environment}
+    own = plan.environment
+    plan.environment = {**_taken_over(variables), **own}
     _place_repo(plan, base)
     place_programs(plan, base)
     found = _survey(plan)
@@ -94,7 +97,7 @@ def check(
     warnings = [*_warnings(plan, found), *unwritten(plan, source), *fenced]
     warnings += [*renamed, *of_clis, *of_notify]
     starting = starters(plan, found.git_dir, found.target_oid)
-    return Checked(plan=plan, survey=found, order=order, warnings=warnings, starters=starting)
+    return Checked(plan, found, order, warnings, starters=starting, environment=own)
 
 
 def untrusted(checked: Checked, home: Path | None) -> list[str]:
@@ -351,6 +354,7 @@ def shown(checked: Checked, home: Path | None) -> CheckedPlan:
         copied=[str(name) for name in to_copy(Path(plan.repo), plan.copy)],
         test_env=[name for name in plan.test_env if name in os.environ],
         tests_fenced=plan.is_fenced,
+        environment=dict(checked.environment),
         notify=told_by(plan),
         starters=sorted(checked.starters),
         untrusted=untrusted(checked, home),

@@ -58,7 +58,15 @@ def _one(
         network=asked.network,
         gateway=found is not None and found.behind_gateway,
         keep=asked.keep,
+        env=_set_by(plan, asked),
     )
+
+
+def _set_by(plan: Plan, asked: TerminalPlan | HelperPlan) -> dict[str, str]:
+    """Return the variables that the plan's own profile of a program sets, in `[cli.NAME]`."""
+    own = plan.cli.get(asked.cli, {})
+    provider = own.get("provider", {}) if asked.provider else {}
+    return {**own.get("env", {}), **provider.get("env", {}), **provider.get("model_env", {})}
 
 
 def starters(plan: Plan, git_dir: str, commit: str) -> trust.Found:

@@ -30,6 +30,9 @@ def plan(repo: Path, tmp_path: Path) -> Path:
     }
     head = 'copy = [".env"]\nsetup = ["npm", "ci"]\ntest = ["true"]\ntest_env = ["NPM_TOKEN"]'
     tail = PROVIDER + '[error]\ncli = "claude"\n[cli.claude]\ncommand = ["true"]\n'
+    tail += (
+        'env = { NODE_OPTIONS = "--require /evil.js" }\n[environment]\nLD_PRELOAD = "/evil.so"\n'
+    )
     path = tmp_path / "plan.toml"
     path.write_text(plan_text(repo, tasks, head, tail))
     return path
@@ -48,6 +51,8 @@ def test_everything_that_would_run_is_said(
         "known questions are answered with yes; no sandbox: scripted was not verified in one; "
         "key GLM_KEY_OF_TEST -> https://glm.example/v1",
         "a person answers its questions; in a sandbox without network",
+        "the plan sets NODE_OPTIONS='--require /evil.js'",
+        "the plan sets for all of it: LD_PRELOAD=/evil.so",
         "setup: npm ci",
         "copied into each worktree: .env",
         "test: true (in a sandbox); it gets NPM_TOKEN",
@@ -58,6 +63,7 @@ def test_everything_that_would_run_is_said(
     found = home.json("check", str(plan))
     assert [each["terminal"] for each in found["programs"]] == ["a/1", "a/2", "b/1", "error"]
     assert found["programs"][1]["key"] == "GLM_KEY_OF_TEST"
+    assert found["environment"] == {"LD_PRELOAD": "/evil.so"}
     for text in (said, json.dumps(found)):
         assert "the-key-itself" not in text
         assert "the-token-itself" not in text

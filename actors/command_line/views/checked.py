@@ -30,6 +30,8 @@ def check(plan: CheckedPlan) -> Any:
     test += " (in a sandbox)" if plan.test and plan.tests_fenced else ""
     test += f"; it gets {', '.join(plan.test_env)}" if plan.test_env else ""
     lines = [f"{name}: {text}" for name, text in _programs(plan)]
+    if plan.environment:
+        lines.append(f"the plan sets for all of it: {_variables(plan.environment)}")
     lines += [f"copied into each worktree: {', '.join(plan.copied)}"] if plan.copied else []
     lines += [f"what happens is told to: {who}" for who in plan.notify]
     lines += _starters(plan)
@@ -71,10 +73,15 @@ def _programs(plan: CheckedPlan) -> Iterator[tuple[str, str]]:
         fence = f"no sandbox{why}" if one.sandbox == "off" else in_sandbox(one.fence)
         fence += {"on": "", "model": " with its model alone"}.get(one.network, " without network")
         said = f"{shlex.join(one.command)}; {_ANSWERS[one.auto_confirm]}; {fence}; {_key(one)}"
+        said += f"; the plan sets {_variables(one.env)}" if one.env else ""
         said += "; kept while its work is judged" if one.keep else ""
         alike.setdefault(said, []).append(one.terminal)
     for said, terminals in alike.items():
         yield ", ".join(terminals), said
+
+
+def _variables(values: dict[str, str]) -> str:
+    return ", ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
 
 
 def _key(one: CheckedProgram) -> str:
