@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from bus.user import config_path
+
 BROUGHT: Final = frozenset(
     name
     for line in (
@@ -51,6 +53,23 @@ SECRET_NAMES = (
 )
 """Patterns of names of variables that usually hold keys. Tests get only those of them that the plan
 names in `test_env`, and no log holds their values."""
+
+PROVIDERS: Final = "providers.toml"
+"""The user's file of providers, in the directory of `bus.user.config_path`."""
+_KEY_OF: Final = re.compile(r"""api_key_env["']? *= *["']([A-Za-z0-9_]+)""")
+
+
+def keys_of_providers() -> set[str]:
+    """Return the variables that the user's file of providers names as keys.
+
+    They are looked for in its text, so that a file with a mistake keeps them too.
+    """
+    path = config_path(PROVIDERS)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path is not None else ""
+    except OSError:  # it is not there; or nobody can read it, and no key is taken from it either
+        return set()
+    return set(_KEY_OF.findall(text))
 
 
 def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -18,12 +18,12 @@ from actors.clis.providers import (
     load_providers,
     provider,
 )
+from bus.environment import PROVIDERS
 from bus.plan import HelperPlan, Plan, TerminalPlan
 from bus.user import NoHomeDirectory, config_path
 
 PROFILES = "profiles.toml"
-PROVIDERS = "providers.toml"
-"""The user's files, in the directory of `bus.user.config_path`."""
+"""The user's file of profiles, in the directory of `bus.user.config_path`."""
 
 
 def profiles(of_plan: Mapping[str, dict[str, Any]] | None = None) -> Mapping[str, Profile]:

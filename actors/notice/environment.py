@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.clis import lookup
-from actors.clis.providers import ProviderError
 from actors.git.running.environment import project_env
 from bus.plan import Plan
 
@@ -21,7 +19,7 @@ def environment(plans: Sequence[Plan], secret: str, id: str) -> dict[str, str]:
     No key of a provider is in it. `secret` is the variable with the key that signs the notice; ""
     if it is not signed. Raise `Keyless` if that key is not there.
     """
-    keys = _keys(plans)
+    keys = {each.api_key_env for plan in plans for each in plan.provider.values()}
     own = project_env(msgspec.structs.replace(plans[0], test_env=[]))
     env = {name: value for name, value in own.items() if name not in keys}
     if secret:
@@ -29,12 +27,3 @@ def environment(plans: Sequence[Plan], secret: str, id: str) -> dict[str, str]:
             raise Keyless(f"{secret} is not set in the environment of the runtime")
         env[secret] = os.environ[secret]
     return {**env, "TERM": "dumb", "CALLBOARD_NOTICE": id}
-
-
-def _keys(plans: Sequence[Plan]) -> set[str]:
-    """Return the variables with the keys of the plans' and of the user's providers."""
-    try:
-        users = {each.api_key_env for each in lookup.of_user().values()}
-    except ProviderError:
-        users = set()  # the check of the next plan says what is wrong with the file
-    return users | {each.api_key_env for plan in plans for each in plan.provider.values()}

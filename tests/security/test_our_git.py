@@ -100,13 +100,23 @@ def test_a_commit_is_read_as_it_is_stored_and_not_as_a_graph_says(repo: Path) ->
     assert git("log", "-1", "--format=%T", at=str(repo)).decode().strip() == evil
 
 
-def test_the_tests_get_no_key_that_the_plan_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tests_get_no_key_that_the_plan_does_not_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    providers = tmp_path / "callboard/providers.toml"
+    providers.parent.mkdir()
+    providers.write_text('[mine]\nbase_url = "https://x"\napi_key_env = "GLM_KEY"\n[broken\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     text = 'name = "x"\nrepo = "/r"\ntest_env = ["DATABASE_PASSWORD"]\n'
     text += '[provider.p]\nbase_url = "https://x"\napi_key_env = "ODD_NAME"\n'
+    text += '[orchestrator]\nbase_url = "https://x"\napi_type = "openai"\nmodel = "m"\n'
+    text += 'api_key_env = "BRAIN"\n'
+    text += '[notify]\nurl = "https://x"\nsecret_env = "SIGNS"\n'
     text += '[[task]]\nid = "a"\nbranch = "b"\n[[task.terminal]]\ncli = "c"\ninstruction = "i"\n'
     secret = ("ODD_NAME", "AWS_PROFILE", "GITHUB_TOKEN", "GLM_API_KEY", "NPM_AUTH_TOKEN")
-    for name in (*secret, "DATABASE_PASSWORD", "COLUMNS_WANTED"):
+    named = ("GLM_KEY", "BRAIN", "SIGNS")
+    for name in (*secret, *named, "DATABASE_PASSWORD", "COLUMNS_WANTED"):
         monkeypatch.setenv(name, "1")
     env = project_env(plan.decode(text))
-    assert not set(secret) & set(env)
+    assert not {*secret, *named} & set(env)
     assert {"DATABASE_PASSWORD", "COLUMNS_WANTED", "PATH"} <= set(env)

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from bus.environment import SECRET_NAMES, is_one_of, with_plans
+from bus.environment import SECRET_NAMES, is_one_of, keys_of_providers, with_plans
 from bus.plan import Plan
 
 # The variables that git treats as local to one repository (`git rev-parse --local-env-vars`).
@@ -65,18 +65,16 @@ def project_env(plan: Plan) -> dict[str, str]:
     """Return the environment of a plan's tests.
 
     It is the runtime's environment with the variables of the plan, but without variables that look
-    like keys (`SECRET_NAMES`), without the keys of the plan's providers, and without those that
-    point git at another repository.
+    like keys (`SECRET_NAMES`), without the keys of the plan's and the user's providers, of its
+    orchestrator and of its notices, and without those that point git at another repository.
     Variables that the plan names in `test_env` always pass.
     """
-    provider_keys = {provider.api_key_env for provider in plan.provider.values()}
+    keys = keys_of_providers() | {provider.api_key_env for provider in plan.provider.values()}
+    keys |= {plan.orchestrator.api_key_env} if plan.orchestrator is not None else set()
+    keys |= {plan.notify.secret_env} if plan.notify is not None else set()
     return {
         name: value
         for name, value in with_plans(plan.environment).items()
         if name in plan.test_env
-        or not (
-            name in provider_keys
-            or name in LOCAL_VARIABLES
-            or is_one_of(name.upper(), SECRET_NAMES)
-        )
+        or not (name in keys or name in LOCAL_VARIABLES or is_one_of(name.upper(), SECRET_NAMES))
     }
