@@ -326,7 +326,7 @@ def test_the_name_is_found_where_the_git_directory_is_elsewhere(tmp_path: Path, 
     git(tmp_path, "init", "-q", *map(str, how))
     git(git_dir, "config", "user.name", "Own Name")
     empty = git(git_dir, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
-    commit = git(git_dir, "commit-tree", "-m", "first", empty).strip()
+    commit = git(git_dir, "-c", "user.email=a@b", "commit-tree", "-m", "first", empty).strip()
     git(git_dir, "worktree", "add", "-q", "-b", "side", str(tree), commit)
     gets = Profile(name="x", command=("x",), git_identity=True)
     where = (tmp_path / "launch", dict(os.environ), tree, git_dir.parent)

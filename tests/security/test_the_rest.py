@@ -34,7 +34,8 @@ def test_an_address_that_is_none_is_refused_with_its_key(
 def test_a_program_in_a_sandbox_gets_no_socket_of_the_users(repo: Path, tmp_path: Path) -> None:
     ways = ("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST", "XDG_RUNTIME_DIR")
     env = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
-    env |= {name: str(tmp_path) for name in ways}
+    (tmp_path / "run").mkdir(mode=0o700)
+    env |= {name: str(tmp_path / "run") for name in ways}
     home = Home(tmp_path / "home", env=env)
     try:
         home.serve()
