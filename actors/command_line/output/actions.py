@@ -41,7 +41,7 @@ def command_for(action: Action) -> str:
     if action.do == Do.SUBMIT:
         return _run_again()
     address = action.address.rstrip("/")
-    words = [word.format(address) for word in _WORDS[action.do].split()]
+    words = [said for word in _WORDS[action.do].split() if (said := word.format(address))]
     options = [word for name, value in action.fields.items() for word in (f"--{name}", str(value))]
     return command(*words, *options)
 

@@ -22,6 +22,11 @@ def test_each_action_is_a_command_that_the_command_line_accepts(do: Do) -> None:
         found.make_context(name, arguments, parent=above)
 
 
+def test_what_is_about_no_workflow_names_none() -> None:
+    """An empty word would be read as the name of a workflow. Hazard 71."""
+    assert command_for(Action(Do.CLEAN)) == "python run.py clean"
+
+
 def test_fields_are_options() -> None:
     repair = Action(Do.REPAIR, "demo/", {"cli": "my cli"})
     assert command_for(repair) == "python run.py repair demo --cli 'my cli'"
