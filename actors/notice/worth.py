@@ -9,7 +9,7 @@ from typing import Any
 from bus import address as addresses
 from bus import facts
 from bus.facts import AnyFact
-from bus.kinds import Role
+from bus.kinds import LaunchWait, Role
 from bus.questions import ESCALATE
 from bus.rows import Task, Workflow
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
@@ -34,6 +34,7 @@ _WORTH: dict[type[Any], Callable[[Any], bool]] = {
     facts.TerminalStalled: _always,
     facts.TerminalLimited: lambda fact: not fact.retries and not fact.compact,
     facts.LimitReached: _always,
+    facts.LaunchWaits: lambda fact: fact.wait == LaunchWait.DISK,
     facts.TaskMoved: lambda fact: fact.new in _TASK,
     facts.WorkflowMoved: lambda fact: fact.new in _OVER,
     facts.MergeConflict: _always,
@@ -95,6 +96,7 @@ def text(fact: AnyFact) -> str:
         facts.TerminalStalled: "shows nothing new for {seconds:.0f} s",
         facts.TerminalLimited: "cannot go on: {by} ({account})",
         facts.LimitReached: "has used {percent} % of its cap: {used:g} of {cap:g} {of}",
+        facts.LaunchWaits: "is not started: {reason}",
         facts.TaskMoved: "is {new}: {reason}",
         facts.WorkflowMoved: "is {new}: {reason}",
         facts.MergeConflict: "has a conflict in {files}",

@@ -10,7 +10,7 @@ from actors.command_line.output.times import duration, read, when
 from bus.facts import (
     TerminalBlocked,
 )
-from bus.kinds import LimitKind, Role
+from bus.kinds import LaunchWait, LimitKind, Role
 from bus.questions import Question
 from bus.rows import Task, Terminal, Workflow
 from bus.status import FINAL_WORKFLOW, MergeStage
@@ -124,6 +124,9 @@ def _asked(terminal: Terminal, questions: Questions) -> list[Wait]:
     where = terminal.address.rstrip("/")
     if not terminal.shall_run or not terminal.live:
         return []
+    if terminal.waits == LaunchWait.DISK and terminal.status == "starting":
+        steps = [command("why", where), command("clean", "--dry-run")]
+        return [Wait(f"{where} is not started: the disk is nearly full", steps)]
     if terminal.blocked:
         asked = questions.get(terminal.address)
         text = one_line(_question(terminal.blocked), 120)

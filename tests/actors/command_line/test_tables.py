@@ -69,6 +69,10 @@ def _text(shown: Any) -> str:
         (_workflow("running", _terminal(blocked="Go on?")), "attach demo/a/1, retry demo/a/1"),
         (_workflow("running", _terminal(stalled=True)), "attach demo/a/1, retry demo/a/1"),
         (
+            _workflow("starting", _terminal(status=TerminalStatus.STARTING, waits="disk")),
+            "why demo/a/1, clean --dry-run",
+        ),
+        (
             _workflow("running", _terminal(idle="No commit counts.")),
             "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1, stop demo/a",
         ),
@@ -126,6 +130,7 @@ def test_a_failed_workflow_names_what_goes_on(statuses: list[str], commands: lis
     [
         _workflow("running", _terminal()),
         _workflow("running", _terminal(blocked="Go on?", shall_run=False)),
+        _workflow("starting", _terminal(status=TerminalStatus.STARTING, waits="place")),
         _workflow("merging"),
         _workflow("merging", merge=_MERGE, merge_terminal=_terminal(address="demo/merge/")),
         _workflow("completed"),

@@ -1,5 +1,6 @@
 """No program is started while memory or disk are short; then all are, in order."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from actors.platform import room
 from actors.terminal import launcher
+from bus import address as addresses
 from tests.actors.served import Served, facts, submit
 from tests.doors.acting import terminal
 from tests.doors.kit import done, plan_text
@@ -123,6 +125,24 @@ def test_the_programs_of_a_workflow_take_no_more_than_its_memory(
     assert re.search(r"the programs of demo take \d+ MiB of the 1 of their cap", told["reason"])
     served.client.call("workflow.start", workflow=name)
     served.until_status(name, "completed")
+
+
+def test_a_person_is_told_of_a_full_disk_which_does_not_end_by_itself(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hazard 91."""
+    told = tmp_path / "told"
+    tell = json.dumps(["sh", "-c", f"cat > {told}.new && mv {told}.new {told}"])
+    plan = plan_text(
+        make_repo(tmp_path / "repo"), {"a": [done("a")]}, tail=f"[notify]\ncommand = {tell}"
+    )
+    monkeypatch.setattr(launcher, "disk_reserve", lambda _: 1 << 40)
+    submit(served, plan)
+    served.until_fact("notice.sent", addresses.NOTIFIER)
+    assert re.match(
+        r"demo/a/1/ is not started: \d+ MiB are free on the disk of ",
+        json.loads(told.read_text())["text"],
+    )
 
 
 def test_one_that_waits_can_be_given_up(
