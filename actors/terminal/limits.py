@@ -101,6 +101,7 @@ class Limits:
         self._shared = (0, 0)
         now = clock.wall().astimezone()
         until = reset_of(limit.fields, now)
+        waits = not limit.retries or until is None
         exact = until is not None and until > now and not limit.retries
         account = account_of(self._port.plan, self._port.asked)
         if until is None or until <= now:  # no time, or one that has just passed
@@ -120,7 +121,8 @@ class Limits:
                 text=limit.text,
                 retries=limit.retries,
                 compact=self._compaction(limit),
-            )
+            ),
+            waits=waits,
         )
 
     def _compaction(self, limit: Limit) -> str:
@@ -133,18 +135,23 @@ class Limits:
         known = self._port.stage.reader.account(account)
         return _read(known.until) if known.by == by and not clock.has_passed(known.until) else None
 
-    def _store(self, fact: TerminalLimited) -> None:
+    def _store(self, fact: TerminalLimited, *, waits: bool = True) -> None:
+        """Store a limit. Without `waits` it is a try of the program, which knows when the next is.
+
+        Such tries together count as one limit, so that the wait after the last is no longer for
+        their number.
+        """
         row = self._port.row
-        waits = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
+        until = fact.until if self._port.asked.limited != "ask" or fact.retries else ""
         self._port.observe(
             fact,
             while_alive=True,
             ended=row.ended if fact.retries else max(row.ended, row.delivered),
             limited=fact.by,
-            until=waits,
+            until=until,
             estimated=not fact.exact,
             account=fact.account,
-            limits=row.limits + 1,
+            limits=row.limits + 1 if waits else max(1, row.limits),
         )
 
     def _tell_account(

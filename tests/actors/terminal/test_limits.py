@@ -7,7 +7,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +280,8 @@ while True:
     pathlib.Path(str(flag) + ".told").write_bytes(given)
     if given.count(b"\r") and not flag.exists():
         tries += 1
-        show("turn 1\n# Retrying in 1s, attempt %d\n> " % tries)
+        said = "Gave up" if pathlib.Path(str(flag) + ".up").exists() else "Retrying in 1s, attempt"
+        show("turn 1\n# %s %d\n> " % (said, tries))
     elif given.count(b"\r"):
         subprocess.run("echo x > work; git add -A; git commit -qm 'work #done'", shell=True)
         show("turn 1\ndone\n> ")
@@ -289,23 +290,44 @@ while True:
 """
 
 
+def begin_retrier(served: Served, place: Path) -> str:
+    """Begin a workflow whose program tries again by itself. It gives up when `serves.up` is there.
+
+    Return the name when three of its tries were told.
+    """
+    command = [PYTHON, "-c", RETRIER, str(place / "serves")]
+    tail = f"[cli.retrier]\ncommand = {json.dumps(command)}\nready = '^> $'\nbusy = 'Working'\n"
+    tail += "submit = { evidence = '^turn [0-9]+$' }\n[[cli.retrier.limits]]\nby = 'overload'\n"
+    tail += "pattern = '^# Retrying in (?P<seconds>\\d+)s, attempt \\d+$'\nretries = true\n"
+    tail += "[[cli.retrier.limits]]\nby = 'overload'\npattern = '^# Gave up \\d+$'\n"
+    steps = {"a": [{"cli": "retrier", "instruction": "work"}]}
+    name = submit(served, plan_text(make_repo(place / "repo"), steps, tail=tail))
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    served.until(name, lambda _: len(facts(served, "terminal.limited")) == 3)
+    return name
+
+
 def test_a_program_that_tries_again_by_itself_is_told_nothing(
     served: Served, tmp_path: Path
 ) -> None:
     """The time of each try passes, and nothing is typed: its turn goes on. Seen with claude."""
-    flag = tmp_path / "serves"
-    command = [PYTHON, "-c", RETRIER, str(flag)]
-    tail = f"[cli.retrier]\ncommand = {json.dumps(command)}\nready = '^> $'\nbusy = 'Working'\n"
-    tail += "submit = { evidence = '^turn [0-9]+$' }\n[[cli.retrier.limits]]\nby = 'overload'\n"
-    tail += "pattern = '^# Retrying in (?P<seconds>\\d+)s, attempt \\d+$'\nretries = true\n"
-    steps = {"a": [{"cli": "retrier", "instruction": "work"}]}
-    name = submit(served, plan_text(make_repo(tmp_path / "repo"), steps, tail=tail))
-    served.until_status(name, "ready")
-    served.client.call("workflow.start", workflow=name)
-    served.until(name, lambda _: len(facts(served, "terminal.limited")) == 3)
+    name = begin_retrier(served, tmp_path)
     assert terminal(served.client.call("workflow.get", workflow=name), "a/1")["step"] == 1
-    flag.touch()
+    (tmp_path / "serves").touch()
     served.until_status(name, "completed")
     assert len(facts(served, "instruction.sent")) == 1
     assert facts(served, "terminal.limit_over") == []
     assert all(fact["retries"] for fact in facts(served, "terminal.limited"))
+
+
+def test_after_a_program_gave_up_the_wait_is_no_longer_for_each_try(
+    served: Served, tmp_path: Path
+) -> None:
+    """Ten tries of claude in three minutes were an hour's wait. Hazard 68."""
+    name = begin_retrier(served, tmp_path)
+    (tmp_path / "serves.up").touch()
+    served.until(name, lambda _: not facts(served, "terminal.limited")[-1]["retries"])
+    told = facts(served, "terminal.limited")[-1]
+    at, until = (datetime.fromisoformat(told[name]) for name in ("at", "until"))
+    assert until - at < timedelta(minutes=3)
