@@ -209,11 +209,12 @@ class Reader:
     def resting_terminals(self) -> list[rows.Terminal]:
         """Return the terminals of tasks whose programs run and have nothing to do, youngest first.
 
-        Those that have never worked come first, then those that began last.
+        Those that have never worked come first, then those that began last. One decision may begin
+        several: of these the last of the plan comes first.
         """
         found = self._sql(
             "SELECT address FROM terminal WHERE NOT gone AND shall_run AND launch_over"
-            " AND task IS NOT NULL ORDER BY working_since = '' DESC, working_since DESC"
+            " AND task IS NOT NULL ORDER BY working_since = '' DESC, working_since DESC, rowid DESC"
         )
         known = [self.terminal(address) for (address,) in found]
         return [row for row in known if row is not None and row.rests]

@@ -117,6 +117,20 @@ def test_the_youngest_goes_first_and_one_whose_turn_has_not_come_waits_for_it(
     assert [terminal(row, f"a/{n}")["incarnation"] for n in (1, 2)] == [1, 2]
 
 
+def test_of_those_that_began_together_the_last_of_the_plan_goes_first(
+    served: Served, tmp_path: Path, machine: Machine
+) -> None:
+    """All that one `start` began have the same time. Hazard 92."""
+    tasks = {id: [{"cli": "talker", "instruction": "work"}] for id in "ab"}
+    talks = talker(tmp_path / "log", tmp_path / "go", turn=0.1)
+    name = begin(served, tmp_path, tasks, talks)
+    served.until(name, lambda row: all(terminal(row, f"{id}/1")["idle"] for id in "ab"))
+    machine.free = relief.LAST_MEMORY - 1
+    named = Relief(served.runtime._stage).name()  # noqa: SLF001
+    assert named is not None
+    assert named.address == "demo/b/1/"
+
+
 WORKS = Terminal(
     address="demo/a/1/",
     task="demo/a/",
