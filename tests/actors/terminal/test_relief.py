@@ -120,7 +120,7 @@ def test_the_youngest_goes_first_and_one_whose_turn_has_not_come_waits_for_it(
 def test_of_those_that_began_together_the_last_of_the_plan_goes_first(
     served: Served, tmp_path: Path, machine: Machine
 ) -> None:
-    """All that one `start` began have the same time. Hazard 92."""
+    """All that one `start` began have the same time. Hazard 93."""
     tasks = {id: [{"cli": "talker", "instruction": "work"}] for id in "ab"}
     talks = talker(tmp_path / "log", tmp_path / "go", turn=0.1)
     name = begin(served, tmp_path, tasks, talks)

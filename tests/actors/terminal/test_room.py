@@ -130,7 +130,7 @@ def test_the_programs_of_a_workflow_take_no_more_than_its_memory(
 def test_a_person_is_told_of_a_full_disk_which_does_not_end_by_itself(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hazard 91."""
+    """Hazard 92."""
     told = tmp_path / "told"
     tell = json.dumps(["sh", "-c", f"cat > {told}.new && mv {told}.new {told}"])
     plan = plan_text(
