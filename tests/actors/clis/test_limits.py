@@ -51,6 +51,26 @@ def test_a_limit_above_a_later_turn_is_over() -> None:
     assert find_limit(PROFILES["codex"], drawn("\n".join(later))) is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Connection refused — a firewall or proxy may be blocking it (ECONNREFUSED)",
+        "Can't reach the API server — check your internet or DNS (ENOTFOUND)",
+        "No internet route — check your connection or VPN (ENETUNREACH)",
+        "Connection dropped (ECONNRESET)",
+        "Unable to connect to API: SSL certificate verification failed (CERT_HAS_EXPIRED). Check",
+    ],
+)
+def test_a_claude_that_reaches_no_server_has_not_ended_its_turn(said: str) -> None:
+    """The first was seen with 2.1.332, which gave up after ten tries; the others are its words."""
+    lines = recorded("claude-limit-rate").lines
+    shown = [f"● API Error: {said}" if line.startswith("● API") else line for line in lines]
+    shown = [line for line in shown if not line.startswith("✻")]
+    limit = find_limit(PROFILES["claude"], drawn("\n".join(shown)))
+    assert limit is not None
+    assert (limit.by, limit.retries) == ("overload", False)
+
+
 def test_the_time_of_reset_is_read_off_the_screen() -> None:
     limit = find_limit(PROFILES["codex"], recorded("codex-limit-usage"))
     assert limit is not None
