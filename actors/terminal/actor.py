@@ -224,7 +224,7 @@ class TerminalActor(Hosted):
             case Resized(rows=rows, columns=columns):
                 self.note_size(rows, columns)
             case KeyKnown():
-                blocked = self._delivery.key_known(event)
+                blocked = self._delivery.key_known(event, self._limits.may_type)
                 if isinstance(blocked, Blocked):
                     self._prompts.keeps_from_typing(blocked.seen)
             case Silent(ms=ms, offset=offset):
@@ -300,7 +300,7 @@ class TerminalActor(Hosted):
 
     def _deliver(self) -> None:
         """Have the newest instruction of a terminal at work typed, unless a limit keeps it."""
-        if self.row.works and self._limits.may_type():
+        if self.row.works and not self._limits.waits():
             self._delivery.converge()
 
     def _quiet_since_turn(self) -> None:

@@ -7,6 +7,7 @@ once more; then `instruction.unconfirmed` is told. The instruction is never type
 29).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -62,8 +63,8 @@ class Delivery:
         if waits or (row.delivered < row.step and self._before is None):
             self._ask(self._key(row.step))
 
-    def key_known(self, event: KeyKnown) -> Blocked | None:
-        """Type the step if the host has not typed it.
+    def key_known(self, event: KeyKnown, may_type: Callable[[], bool]) -> Blocked | None:
+        """Type the step if the host has not typed it, and `may_type` says so.
 
         If the host is typing it now, wait for its acknowledgement. Return `Blocked` if the screen
         does not take an instruction.
@@ -79,7 +80,8 @@ class Delivery:
                 port.send(lambda link: link.type(event.key, []))
             case KeyState.UNKNOWN if row.works and row.sent < row.step and self._typing < row.step:
                 self._untyped = (row.incarnation, row.step)
-                return self._type(row.step, row.instruction)
+                if may_type():
+                    return self._type(row.step, row.instruction)
         return None
 
     def acknowledged(self, event: Acknowledged) -> None:

@@ -163,18 +163,20 @@ class Limits:
 
     # ---- waiting ---------------------------------------------------------------------------
 
+    def waits(self) -> bool:
+        """Return whether the terminal is limited; then the wait is examined again later."""
+        if self._port.row.limited:
+            self._arm()
+        return bool(self._port.row.limited)
+
     def may_type(self) -> bool:
-        """Return whether an instruction may be typed now.
+        """Return whether an instruction may be typed that the host has not begun to type.
 
         If the account is limited, the terminal becomes limited too, before it asks in vain.
         """
-        row = self._port.row
-        if not row.limited and row.sent < row.step:
+        if not self._port.row.limited:
             self._share()
-        if self._port.row.limited:
-            self._arm()
-            return False
-        return True
+        return not self.waits()
 
     def _share(self) -> None:
         """Take over a limit that another terminal of the account has met."""

@@ -16,7 +16,7 @@ import pytest
 from actors.clis import limits as screens
 from actors.terminal import limits, looks
 from bus.kinds import LimitKind
-from tests.actors.served import Served, facts, submit
+from tests.actors.served import Served, facts, submit, until
 from tests.actors.terminal.test_turns import program
 from tests.doors.acting import terminal
 from tests.doors.kit import PYTHON, plan_text
@@ -262,6 +262,45 @@ def test_who_only_heard_of_a_failure_goes_on_when_it_is_over(
     scene.flag.touch()
     scene.served.until_status(later, "completed")
     scene.served.until_status(scene.name, "completed")
+
+
+SLOW_ENTER = r"""
+import os, sys, tty, select, subprocess, pathlib
+place, given, turn = pathlib.Path(sys.argv[1]), b"", 0
+tty.setraw(0)
+os.write(1, b"\x1b[?2004h")
+for n in range(10**6):
+    os.write(1, b"\x1b[2J\x1b[Hturn %d\r\n%s\r\n> " % (turn, b"+-"[n % 2 :][:1]))
+    if not select.select([0], [], [], 0.1)[0]:
+        continue
+    given += os.read(0, 65536)
+    (place / "text").touch()
+    if b"\r" in given and not turn:
+        turn = 1
+        subprocess.run("echo x > work; git add -A; git commit -qm 'work #done'", shell=True)
+"""
+
+
+def test_a_limit_that_comes_while_an_instruction_is_typed_is_not_taken_over(
+    served: Served, tmp_path: Path
+) -> None:
+    """It is asked all the same, so its own screen tells what comes of it. Hazard 68."""
+    keys = {"command": [PYTHON, "-c", SLOW_ENTER, str(tmp_path)], "ready": "^> $", "busy": "never"}
+    tail = "[cli.slow]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in keys.items())
+    tail += "\nsubmit = { evidence = '^turn 1$', enter_delay_ms = 4000 }\n[provider.p]\n"
+    tail += 'base_url = "http://127.0.0.1:1"\n[cli.slow.provider.env]\nMODEL_URL = "{base_url}"\n'
+    steps = {"a": [{"cli": "slow", "instruction": "work", "provider": "p"}]}
+    name = submit(served, plan_text(make_repo(tmp_path / "repo"), steps, tail=tail))
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    until((tmp_path / "text").exists)
+    served.sql(
+        "INSERT INTO account (name, by, until, probe) VALUES"
+        " ('p at http://127.0.0.1:1', 'usage', '2999-01-01T00:00:00.000000Z', '')"
+    )
+    served.until_status(name, "completed")
+    assert facts(served, "terminal.limited") == []
+    assert len(facts(served, "instruction.sent")) == 1
 
 
 RETRIER = r"""
