@@ -56,7 +56,7 @@ class Judgement(msgspec.Struct, frozen=True):
     """What a screen shows, as read by `recognise`, `limits` and `obstacle` of `actors.clis`.
 
     `text` is the screen's lines without empty ones at its start and end. `end` is the offset up to
-    which the output was rendered. `question` is one that the newest turn ends a line with.
+    which the output was rendered. `question` is the last that the newest turn asks in prose.
     """
 
     text: str

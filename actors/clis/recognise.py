@@ -27,7 +27,9 @@ _SPELLED_YES_NO: Final = re.compile(
     r"\((?P<yes>y)\)es\s*/\s*\((?P<no>n)\)o\b[^\n]*\Z", re.IGNORECASE
 )
 _PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
-_QUESTION: Final = re.compile(r"^\W*(\w[^\n]* [^\n]*\?)[\"')\s│┃]*$", re.MULTILINE)
+_QUESTION: Final = re.compile(
+    r"^\W*(\w[^\n]* [^\n]*\?)(?:(?<=\w\?)[\"')]* [A-Z][^\n?]*)?[\"')\s│┃]*$", re.MULTILINE
+)
 QUESTION_LENGTH: Final = 200
 """How much is shown of a question in prose, in characters."""
 ENTER_LABEL: Final = "Enter"
@@ -127,7 +129,7 @@ def turn_began(profile: Profile, before: Screen, after: Screen) -> bool:
 
 
 def asked_in_prose(profile: Profile, screen: Screen) -> str:
-    """Return the last question that the newest turn ends a line with, on one line; else "".
+    """Return the last line of the newest turn with a question, up to its mark; else "".
 
     A profile without `submit.evidence` does not say where the turn begins, and nothing is found.
     """

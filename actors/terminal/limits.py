@@ -31,6 +31,7 @@ SPREAD = 30.0
 """Seconds over which the terminals of an account go on, at most, so that not all ask at once."""
 PROBE = 60.0
 """Seconds for which one terminal alone may ask a provider that failed whether it serves again."""
+MINUTE = timedelta(minutes=1)
 SHARE = 0.2
 """The spread is at most this part of the wait."""
 
@@ -100,10 +101,12 @@ class Limits:
     def _tell(self, limit: Limit) -> None:
         self._shared = (0, 0)
         now = clock.wall().astimezone()
+        account = account_of(self._port.plan, self._port.asked)
         until = reset_of(limit.fields, now)
         waits = not limit.retries or until is None
+        if not limit.retries:
+            until = self._to_the_second(until, account)
         exact = until is not None and until > now and not limit.retries
-        account = account_of(self._port.plan, self._port.asked)
         if until is None or until <= now:  # no time, or one that has just passed
             by = limit.by if until is None else LimitKind.RATE
             until = self._known(account, by) or estimate(by, self._port.row.limits, now)
@@ -129,6 +132,15 @@ class Limits:
         """Return what has the program shorten its conversation, if that was not tried yet."""
         first = limit.by == LimitKind.CONTEXT and self._port.row.limits == 0
         return self._port.profile.compact if first else ""
+
+    def _to_the_second(self, until: datetime | None, account: str) -> datetime | None:
+        """Return a time of the screen, or what the gateway has told of the same minute.
+
+        Most programs show no seconds, so the limit may last for nearly a minute longer.
+        """
+        known = _read(self._port.stage.reader.account(account).until)
+        rest = known - until if until is not None and known is not None else -MINUTE
+        return known if timedelta() <= rest < MINUTE else until
 
     def _known(self, account: str, by: LimitKind) -> datetime | None:
         """Return when the same limit of the account ends, if the model gateway has told it."""

@@ -93,7 +93,9 @@ class Turn:
             if port.observe(without, while_alive=True):
                 self._told = without.step
             return
-        if seen.question and seen.obstacle is None:
+        if seen.obstacle is not None:
+            what = f"It waits for keys: {seen.obstacle}. {what}"
+        elif seen.question:
             what = f'It asks: "{seen.question}" {what}'
         idle = TerminalIdle(
             address=port.at,

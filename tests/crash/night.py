@@ -324,6 +324,7 @@ class Night:
             "three/asking/1"
         ]
         assert not re.search(r"^  (one|two)/", waits, re.MULTILINE), waits
+        assert f'It asks: "{QUESTION.partition("?")[0]}?"' in waits
         assert QUESTION in " ".join(self.home.ok("why", "three/asking/1").split())
 
 

@@ -89,9 +89,7 @@ def said(fact: AnyFact) -> str:
         case facts.TurnWithoutCommit():
             return one_line(fact.missing)
         case facts.TerminalIdle():
-            missing = f"no commit that counts: {fact.missing}"
-            why = f"a {fact.obstacle} waits for keys" if fact.obstacle else missing
-            return one_line(f"waits for a person: {why}")
+            return one_line(f"waits for a person: no commit that counts: {fact.missing}")
         case facts.TerminalLimited() | facts.ProviderLimited() | facts.ProviderFailed():
             return one_line(_limit(fact))
         case facts.UsageCounted():

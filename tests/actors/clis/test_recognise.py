@@ -222,6 +222,12 @@ def test_a_question_in_prose_is_the_newest_turns_own() -> None:
     asks = drawn("\n".join([*lines[:at], asked, *lines[at + 1 :]]))
     said = "There are two ways. Which database shall I use, PostgreSQL or SQLite?"
     assert asked_in_prose(PROFILES["gemini"], asks) == said
+    goes_on = drawn(f"{asks.text.partition(asked)[0]}{asked} I wait for that.\n")
+    assert asked_in_prose(PROFILES["gemini"], goes_on) == said
+    address = drawn(
+        "\n".join([*lines[:at], "✦ All is in https://example.org/?a=1 now.", *lines[at + 1 :]])
+    )
+    assert asked_in_prose(PROFILES["gemini"], address) == ""
     later = drawn("\n".join([*lines[:at], asked, *lines[at:]]))
     assert asked_in_prose(PROFILES["gemini"], later) == ""
     assert asked_in_prose(Profile(name="x", command=("x",)), asks) == ""

@@ -15,6 +15,7 @@ import pytest
 
 from actors.clis import limits as screens
 from actors.terminal import limits, looks
+from bus import clock
 from bus.kinds import LimitKind
 from tests.actors.served import Served, facts, submit, until
 from tests.actors.terminal.test_turns import program
@@ -110,6 +111,26 @@ def test_one_limit_holds_for_all_terminals_of_an_account(scene: Scene) -> None:
     scene.served.until_status(scene.name, "completed")
     assert len(facts(scene.served, "provider.limited")) == 1
     assert len(scene.told()) == 3
+
+
+def test_a_time_without_seconds_is_known_to_the_second_from_the_gateway(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The minute in which a limit ends is shown rounded down, by codex. Hazard 68."""
+    minute = clock.wall().replace(second=0, microsecond=0) + timedelta(hours=1)
+    flag = tmp_path / "refused"
+    shown = f"turn 1\\nNo more until {int(minute.timestamp())}\\n> "
+    body = f'show("{shown}" if os.path.exists("{flag}") else "* Working (esc to interrupt)")'
+    tail = program("cut", f"{body}; time.sleep(0.2)")
+    tail += "[[cli.cut.limits]]\nby = 'usage'\npattern = '^No more until (?P<epoch>[0-9]+)'\n"
+    scene.begin("", tail=tail, cli="cut")
+    scene.served.until(scene.name, lambda row: terminal(row, "t0/1")["delivered"])
+    until = clock.text(minute + timedelta(seconds=41))
+    scene.served.sql(f"INSERT INTO account VALUES ('cut, its own login', 'rate', '{until}', '')")
+    flag.touch()
+    scene.until_limited()
+    (limited,) = facts(scene.served, "terminal.limited")
+    assert (limited["until"], limited["exact"]) == (until, True)
 
 
 FALLBACK = """

@@ -196,6 +196,7 @@ def test_what_takes_the_keyboard_is_told_once_and_waits_for_a_person(
     until_idle(served, name)
     (idle,) = facts(served, "terminal.idle")
     assert idle["obstacle"] == obstacle
+    assert row(served, name)["idle"].startswith(f"It waits for keys: {obstacle}. ")
     assert facts(served, "terminal.blocked") == []
     assert facts(served, "turn.without_commit") == facts(served, "turn.ended") == []
 
