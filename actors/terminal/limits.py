@@ -143,9 +143,13 @@ class Limits:
         return known if timedelta() <= rest < MINUTE else until
 
     def _known(self, account: str, by: LimitKind) -> datetime | None:
-        """Return when the same limit of the account ends, if the model gateway has told it."""
+        """Return when the same limit of the account ends, if the model gateway has told it.
+
+        The gateway sees a 429 in either case, and calls a short limit one of rate.
+        """
         known = self._port.stage.reader.account(account)
-        return _read(known.until) if known.by == by and not clock.has_passed(known.until) else None
+        same = known.by == by or {known.by, by} == {LimitKind.USAGE, LimitKind.RATE}
+        return _read(known.until) if same and not clock.has_passed(known.until) else None
 
     def _store(self, fact: TerminalLimited, *, waits: bool = True) -> None:
         """Store a limit. Without `waits` it is a try of the program, which knows when the next is.
