@@ -96,7 +96,8 @@ def said(fact: AnyFact) -> str:
             return f"{fact.input} in, {fact.output} out, {fact.requests} requests, {fact.account}"
         case facts.TerminalCutOff():
             return one_line(
-                f"the model gateway moved; {command_for(Action(Do.RETRY, fact.address))}"
+                "the model gateway moved; when it stands still: "
+                f"{command_for(Action(Do.RETRY, fact.address))}"
             )
         case facts.LimitReached():
             return f"{fact.percent} % of {fact.cap:g} {fact.of}: {fact.used:g}"
