@@ -7,6 +7,7 @@ ends.
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,8 @@ import msgspec
 from bus.user import expanded
 
 VERSION = 1
+LEFT_SECONDS = 10.0
+"""How long the lock of a process that has ended may be left to a child of its."""
 
 
 class TcpPlace(msgspec.Struct, frozen=True):
@@ -117,26 +120,46 @@ def hold(home: Path, name: str = "lock") -> int | None:
     """Take the exclusive lock on a home, or another one of its locks.
 
     Return it as an open file descriptor, or None if another process holds the lock. The lock ends
-    with the process, however that ends.
+    with the process, however that ends. A child that it has just forked has the lock, too, until it
+    executes its program: on a busy machine that is a second after its parent was killed. So wait
+    while the holder has ended, for `LEFT_SECONDS`.
     """
     fd = os.open(home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LEFT_SECONDS
     while not _try(fd, fcntl.LOCK_EX):
-        if not _try(fd, fcntl.LOCK_SH):
+        if _try(fd, fcntl.LOCK_SH):
+            # Only callers of `is_held` hold the lock, shared and for a moment: try again.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        elif time.monotonic() < deadline and _has_ended(holder(home, name)):
+            time.sleep(0.01)  # flock without LOCK_NB would wait without limit
+        else:
             os.close(fd)
             return None
-        # Only callers of `is_held` hold the lock, shared and for a moment: try again.
-        fcntl.flock(fd, fcntl.LOCK_UN)
     os.truncate(fd, 0)
     os.write(fd, str(os.getpid()).encode())
     return fd
 
 
-def holder(home: Path) -> str:
-    """Return the pid of the process that holds the home, or `unknown`, for messages."""
+def holder(home: Path, name: str = "lock") -> str:
+    """Return the pid of the process that holds the home, or another one of its locks.
+
+    It is `unknown` while a process that has just taken the lock has not written it yet.
+    """
     try:
-        return (home / "lock").read_text().strip() or "unknown"
+        return (home / name).read_text().strip() or "unknown"
     except OSError:
         return "unknown"
+
+
+def _has_ended(pid: str) -> bool:
+    """Return whether there is no process of this pid; of one that is unknown, nothing is said."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, PermissionError):
+        pass
+    return False
 
 
 def is_held(home: Path, name: str = "lock") -> bool:

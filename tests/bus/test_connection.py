@@ -74,6 +74,30 @@ def test_the_lock_dies_with_its_holder(home: Path) -> None:
     os.close(fd)
 
 
+def test_a_child_that_a_killed_holder_leaves_keeps_nobody_out(home: Path) -> None:
+    """Hazard 94. Between fork and exec a child has all that its parent had open."""
+    script = (
+        "import os, sys; from pathlib import Path; from bus.connection import hold\n"
+        "hold(Path(sys.argv[1]))\n"
+        "if os.fork():\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "print('forked', flush=True); sys.stdin.readline()"
+    )
+    argv = [sys.executable, "-c", script, str(home)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == "forked\n"
+        child.wait()
+        assert connection.is_held(home)
+        goes = threading.Timer(0.3, child.stdin.close)
+        goes.start()
+        fd = connection.hold(home)
+        goes.join()
+    assert fd is not None
+    os.close(fd)
+
+
 def test_those_who_only_ask_do_not_keep_a_runtime_from_its_home(home: Path) -> None:
     (home / "lock").touch()
     over = threading.Event()
