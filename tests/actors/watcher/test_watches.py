@@ -143,10 +143,15 @@ def test_a_worktree_or_packed_refs_may_be_anything(loop: EventLoop, git_dir: str
 def test_a_new_directory_of_branches_tells_its_branches_alone(
     loop: EventLoop, git_dir: str
 ) -> None:
-    """The watchers of a hundred other plans on the repository need no new look for it."""
+    """The watchers of a hundred other plans on the repository need no new look for it.
+
+    A branch may be told twice: in the list of its new directory, and in the change that made it.
+    """
     watches, heard = Watches(loop), Heard()
     watches.listen(git_dir, "who", heard.put)
+    made: set[str] = set()
     for name in ("plan/t0", "plan/deep/er", "plan/deep/later"):
+        made.add(f"refs/heads/{name}")
         git("-C", git_dir, "branch", name)
         for names in until(heard, f"refs/heads/{name}"):
-            assert set(names or (ANYTHING,)) <= {f"refs/heads/{name}"}
+            assert set(names or (ANYTHING,)) <= made
