@@ -207,7 +207,7 @@ class Scene:
             "checkout": git(self.repo, "status", "--porcelain"),
             "files": sorted(p.name for p in self.repo.iterdir()),
             "worktrees": len(git(self.repo, "worktree", "list").split("\n")),
-            "left": [str(found.directory) for found in running_hosts(self.home)],
+            "left": [repr(found) for found in running_hosts(self.home)],
         }
 
     def _rows(self) -> dict[str, Any]:
