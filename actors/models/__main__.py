@@ -21,6 +21,7 @@ from actors.models.inlet import Inlet
 from actors.models.said import LOCK, PLACE, Place, Start, decode_start, line
 from actors.models.serving import Connection
 from actors.models.upstream import Pool
+from actors.platform import allocator
 from actors.platform.disk import write_durably
 from actors.pty.records import find_hosts
 from bus import connection, logs
@@ -34,6 +35,8 @@ MAX_CONNECTIONS = 1_000
 LOOK_SECONDS = 30.0
 """How often it looks whether anybody is left, while no runtime listens."""
 BACKLOG = 256
+KEPT = 16 << 20
+"""Bytes of memory that are kept for the next requests: some long conversations."""
 _LINE = 1 << 20
 
 
@@ -141,6 +144,7 @@ def _let_go(fd: int) -> None:
 def main() -> None:
     """Start from the first line of standard input."""
     hide_memory()
+    allocator.keep_freed(KEPT)
     logs.begin(logs.DEFAULT)
     said = first_line()
     if said:

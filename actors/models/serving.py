@@ -202,17 +202,26 @@ class Connection:
 
     async def _while_heard(self, work: Coroutine[Any, Any, None], body: Body) -> None:
         """Carry out `work`, and cut it when the program closes its connection."""
-        task = asyncio.ensure_future(work)
-        gone = asyncio.ensure_future(self._closed(body))
+        task = asyncio.current_task()
+        assert task is not None
+        is_over = is_cut = False
+
+        def cut(closed: asyncio.Task[None]) -> None:
+            nonlocal is_cut
+            if not is_over and not closed.cancelled():
+                is_cut = task.cancel()
+
+        gone = asyncio.create_task(self._closed(body))
+        gone.add_done_callback(cut)
         try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ConnectionError("the program has closed its connection")
-            task.result()
+            await work
+        except asyncio.CancelledError as error:
+            if is_cut and task.uncancel() == 0:
+                raise ConnectionError("the program has closed its connection") from error
+            raise
         finally:
-            for each in (task, gone):
-                each.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
+            is_over = True
+            gone.cancel()
 
     async def _closed(self, body: Body) -> None:
         """Return when the program has closed its connection; keep what it sends before."""

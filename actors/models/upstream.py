@@ -70,6 +70,12 @@ class _Line:
         self.heard = self.heard or bool(data)
         self.spoken.receive_data(data)
 
+    async def drain(self) -> None:
+        """Return when nearly all is sent. Raise `TimeoutError`."""
+        if self.writer.transport.get_write_buffer_size() or self.writer.is_closing():
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await self.writer.drain()
+
     async def next_event(self) -> _Said:
         while (event := self.spoken.next_event()) is h11.NEED_DATA:
             await self.hear()
@@ -154,8 +160,7 @@ class Pool:
                     line.writer.write(waiting)
                     line.writer.write(piece)
                 waiting = b""
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    await line.writer.drain()
+                await line.drain()
             line.writer.write(waiting + (line.spoken.send(h11.EndOfMessage()) or b""))
             while True:
                 event = await line.next_event()

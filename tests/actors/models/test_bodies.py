@@ -1,5 +1,6 @@
 """The body of a request goes on while it comes; no server gets all of one that is refused."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from actors.models.body import Body
 from bus.kinds import LimitKind
 from tests.actors.models.kit import KEY, TOKEN, Desk, Request, Upstream, answer
 from tests.doors.working import until
@@ -105,6 +107,24 @@ def test_no_server_gets_all_of_a_request_for_another_model(
     assert said.startswith(b"HTTP/1.1 403")
     assert b"'another'" in said
     assert len(got.partition(b"\r\n\r\n")[2]) < len(body)
+
+
+def test_most_of_a_body_goes_on_while_it_is_looked_at() -> None:
+    data = named("another")
+    body = Body(data)
+
+    def refuse(whole: memoryview) -> None:
+        assert whole == data
+        raise PermissionError
+
+    async def passed_on() -> bytes:
+        body.check = refuse
+        first = bytes(await body.after(0, 0.0))
+        with pytest.raises(PermissionError):
+            await body.after(len(first), 0.0)
+        return first
+
+    assert len(data) - (64 << 10) < len(asyncio.run(passed_on())) < len(data)
 
 
 def test_a_program_that_breaks_off_cuts_its_request_and_is_no_failure_of_the_server(

@@ -1,4 +1,4 @@
-"""Threads share the allocator's memory."""
+"""What this process sets for the C library's allocator."""
 
 import platform
 import subprocess
@@ -42,3 +42,26 @@ def test_threads_share_two_arenas() -> None:
         return said.stdout.count("<heap nr=")
 
     assert arenas("allocator.keep_together()") <= 2 < arenas("")
+
+
+FAULTS = """
+import resource
+from actors.platform import allocator
+
+{first}
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+bytearray(1 << 20)
+for _ in range(20):
+    before, three = faults(), [bytearray(900_000) for _ in range(3)]
+    del three
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_what_was_freed_is_used_again() -> None:
+    def faults(first: str) -> int:
+        argv = [sys.executable, "-c", FAULTS.format(first=first)]
+        return int(subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout)
+
+    assert faults("allocator.keep_freed(16 << 20)") < 100 < faults("")
