@@ -94,26 +94,23 @@ def end_session(leader: int, grace: float) -> None:
     """End a child of ours that leads a session, its session, and all its descendants.
 
     Send SIGTERM, then SIGKILL after `grace` seconds. Block until the processes have ended, at most
-    `grace` + `KILL_PATIENCE` seconds. The caller waits for the child itself (`wait`).
+    `grace` + `KILL_PATIENCE` seconds. The caller waits for the child itself (`wait`). Every look
+    reads all processes of the machine, so there is none before those that are known have ended.
     """
-    known = _family(leader)
-    for member in known if grace else ():
-        family.send(member, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while (left := {pid for pid, ticks in known if _runs(pid, ticks)}) and (
-        time.monotonic() < deadline
-    ):
-        wait_for_end(left, deadline)
-        known |= _family(leader)
-    for _ in range(2):  # the second time finds processes that were started during the first
-        known |= _family(leader)
-        for member in known:
-            family.send(member, signal.SIGKILL)
-    deadline = time.monotonic() + KILL_PATIENCE
-    while (left := {pid for pid, ticks in known if _runs(pid, ticks)}) and (
-        time.monotonic() < deadline
-    ):
-        wait_for_end(left, deadline)
+    members = _family(leader)
+    for signo, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, KILL_PATIENCE)):
+        deadline = time.monotonic() + patience
+        while members and time.monotonic() < deadline:
+            for member in members:
+                family.send(member, signo)
+            members = _wait_for_all(members, deadline) or _family(leader)
+
+
+def _wait_for_all(members: set[family.Member], deadline: float) -> set[family.Member]:
+    """Wait until all of them have ended, or until `deadline`. Return those that have not."""
+    while (left := {each for each in members if _runs(*each)}) and time.monotonic() < deadline:
+        wait_for_end({pid for pid, _ in left}, deadline)
+    return left
 
 
 def wait_for_end(pids: set[int], deadline: float) -> None:
@@ -149,8 +146,12 @@ def ps(*words: str) -> str:
 
 
 def _family(leader: int) -> set[family.Member]:
-    fields = family.stat(leader)  # the pid of a zombie is not reused
-    own = {(leader, fields[19])} if fields else set()
+    """Return the leader, the members of its session and its descendants, without zombies.
+
+    The leader's pid is its own until it is waited for, so it may be a zombie here.
+    """
+    fields = family.stat(leader)
+    own = {(leader, fields[19])} if fields and fields[0] not in "ZX" else set()
     return own | family.members(leader, leader)
 
 

@@ -93,7 +93,10 @@ class Worker:
         if process is not None:
             processes.end_session(process.pid, 0.0)
         with self._lock:
-            self._end()
+            if self._process is process:
+                self._forget()
+            else:
+                self._end()
 
     def _connect(self) -> Connection:
         if self._closed:
@@ -117,9 +120,15 @@ class Worker:
         return self._connection
 
     def _end(self, grace: float = 0.0) -> None:
-        if self._connection is not None and self._process is not None:
+        if self._process is not None:
             processes.end_session(self._process.pid, grace)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Reap the process, which has ended or ends when its connection closes."""
+        if self._connection is not None:
             self._connection.close()
+        if self._process is not None:
             self._process.wait()
         self._connection = self._process = None
 

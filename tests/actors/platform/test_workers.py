@@ -18,6 +18,7 @@ from actors.clis.profile import Profile
 from actors.clis.screen import render
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.trees.worktrees import guard
+from actors.host import family
 from actors.platform import processes, workers
 from actors.platform.workers import Worker, WorkerDied, WorkerLate, _sendable
 
@@ -84,6 +85,32 @@ def test_a_late_call_is_ended_with_all_it_started(tmp_path: Path) -> None:
     while any(processes.is_alive(pid, processes.start_time(pid)) for pid in found):
         assert time.monotonic() < end, found
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(not family.LINUX, reason="other systems name the members of a group")
+def test_an_end_reads_the_processes_of_the_machine_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hazard 95. A machine with a thousand terminals has thousands of processes."""
+    looks: list[int] = []
+    living = family.living
+
+    def counted() -> dict[int, list[str]]:
+        looks.append(1)
+        return living()
+
+    monkeypatch.setattr(family, "living", counted)
+    worker = Worker("test", limit=60)
+    try:
+        child = worker.call(background, "sleep", "3600")
+    finally:
+        worker.close()
+    assert processes.is_alive(*child) is False
+    assert len(looks) == 2
+
+
+def background(*words: str) -> tuple[int, str]:
+    """Leave a process in a session of its own, and return its pid and start time."""
+    pid = subprocess.Popen(words, start_new_session=True).pid
+    return pid, processes.start_time(pid)
 
 
 def test_closing_ends_the_call_under_way_and_serves_none_after_it() -> None:
