@@ -3,8 +3,9 @@
 A busy Python thread adds up to 14 ms to every answer of the other threads. Computations therefore
 run in worker processes. A worker calls any top-level function with picklable arguments, one call at
 a time. It ends when its parent ends, because the socket between them closes. Each call has a time
-limit. A call that exceeds it (a pattern that backtracks without end, a merge driver that hangs) is
-ended with all processes it started, and the next call starts a new process.
+limit, by the clock and, where it only computes, of its processor time: on a busy machine a short
+computation may take minutes. A call that exceeds one (a pattern that backtracks without end, a
+merge driver that hangs) is ended with all processes it started, and the next call starts a new one.
 """
 
 import os
@@ -31,13 +32,26 @@ class WorkerDied(Exception):
 
 
 class WorkerLate(WorkerDied):
-    """A call exceeded its time limit, and its process was ended."""
+    """A call exceeded a limit, and its process was ended.
+
+    `computed` says that it was the limit of its processor time, which no busy machine can reach.
+    """
+
+    def __init__(self, said: str, *, computed: bool = False) -> None:
+        super().__init__(said)
+        self.computed = computed
 
 
 _NET = 5.0
 """Seconds after its limit at which the process of a call ends by itself.
 
 The runtime that would end it may have been killed.
+"""
+
+_SLICES = 20
+"""In how many parts a limit by the clock is waited for.
+
+A machine that stands still for minutes (a laptop that is shut) takes one of them and not all.
 """
 
 GRACE = 1.0
@@ -47,13 +61,15 @@ GRACE = 1.0
 class Worker:
     """One process, which the first call starts. Any thread may call; calls wait for each other.
 
-    A call may take `limit` seconds, not counting the time it waits for others. `name` is for errors
-    and process listings.
+    A call may take `limit` seconds, not counting the time it waits for others, and compute for
+    `compute` seconds, not counting the processes it starts (None: no such limit). `name` is for
+    errors and process listings.
     """
 
-    def __init__(self, name: str, limit: float) -> None:
+    def __init__(self, name: str, limit: float, compute: float | None = None) -> None:
         self._name = name
         self._limit = limit
+        self._compute = compute
         self._closed = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,17 +80,23 @@ class Worker:
 
         Raise what the function raises, `WorkerLate` if it took too long, or `WorkerDied`.
         """
+        what = getattr(function, "__name__", "a call")
+        late = f"{what} took longer than {self._limit:g} s and was ended"
         with self._lock:
             connection = self._connect()
             try:
-                connection.send((function, args, kwargs))
-                if not connection.poll(self._limit):
+                connection.send((function, args, kwargs, self._limit + _NET, self._compute))
+                if not _answers(connection, self._limit):
                     self._end(GRACE)
-                    what = getattr(function, "__name__", "a call")
-                    raise WorkerLate(f"{what} took longer than {self._limit:g} s and was ended")
+                    raise WorkerLate(late)
                 failed, answer = connection.recv()
             except (EOFError, OSError) as error:
-                self._end()
+                code = self._end()
+                if code == -signal.SIGPROF:
+                    said = f"{what} computed for longer than {self._compute:g} s and was ended"
+                    raise WorkerLate(said, computed=True) from error
+                if code == -signal.SIGALRM:
+                    raise WorkerLate(late) from error
                 raise WorkerDied(f"the {self._name} worker ended: {error!r}") from error
         if failed:
             raise _rebuilt(*answer)
@@ -107,8 +129,7 @@ class Worker:
                 self._process = subprocess.Popen(
                     [
                         *(sys.executable, "-m", "actors.platform.workers"),
-                        *(str(theirs.fileno()), str(self._limit + _NET), self._name),
-                        owners.owner_mark(),
+                        *(str(theirs.fileno()), self._name, owners.owner_mark()),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -119,37 +140,45 @@ class Worker:
             self._connection = Connection(ours.detach())
         return self._connection
 
-    def _end(self, grace: float = 0.0) -> None:
+    def _end(self, grace: float = 0.0) -> int | None:
+        """End the process and all it started. Return how it ended, None if there is none."""
         if self._process is not None:
             processes.end_session(self._process.pid, grace)
-        self._forget()
+        return self._forget()
 
-    def _forget(self) -> None:
+    def _forget(self) -> int | None:
         """Reap the process, which has ended or ends when its connection closes."""
         if self._connection is not None:
             self._connection.close()
-        if self._process is not None:
-            self._process.wait()
+        code = None if self._process is None else self._process.wait()
         self._connection = self._process = None
+        return code
 
 
-def _serve(connection: Connection, limit: float) -> None:
+def _answers(connection: Connection, limit: float) -> bool:
+    """Wait for an answer; return False if there is none after `limit` seconds."""
+    return any(connection.poll(limit / _SLICES) for _ in range(_SLICES))
+
+
+def _serve(connection: Connection) -> None:
     """Answer calls until the parent has ended. Runs in the worker process.
 
-    SIGALRM has no handler and ends the process, because a pattern that backtracks runs no Python
-    code that could handle it.
+    SIGALRM and SIGPROF have no handlers and end the process, because a pattern that backtracks runs
+    no Python code that could handle them.
     """
     while True:
         try:
-            function, args, kwargs = connection.recv()
+            function, args, kwargs, limit, compute = connection.recv()
         except (EOFError, ConnectionError):
             return
         signal.setitimer(signal.ITIMER_REAL, limit)
+        signal.setitimer(signal.ITIMER_PROF, compute or 0)
         try:
             answer = (False, function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - the caller raises it again
             answer = (True, _sendable(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         try:
             connection.send(answer)
         except ConnectionError:
@@ -181,5 +210,5 @@ def _rebuilt(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any
 
 if __name__ == "__main__":
     hide_memory()
-    owners.work_for_owner_of(sys.argv[4])
-    _serve(Connection(int(sys.argv[1])), float(sys.argv[2]))
+    owners.work_for_owner_of(sys.argv[3])
+    _serve(Connection(int(sys.argv[1])))

@@ -3,10 +3,17 @@
 from actors.platform.workers import Worker
 
 SCREEN_SECONDS = 10.0
-"""The time limit for judging one screen. A tenth of a second is usual."""
+"""The limit of processor time for judging one screen. A tenth of a second is usual."""
+SCREEN_PATIENCE = 120.0
+"""The limit by the clock for judging one screen. It computes only, but a machine may be busy."""
 
 FORECAST_SECONDS = 60.0
 """The time limit for a trial merge of two branches."""
+
+
+def screens_worker() -> Worker:
+    """Return a worker that judges screens."""
+    return Worker("screens", SCREEN_PATIENCE, SCREEN_SECONDS)
 
 
 class WorkerPool:
@@ -16,7 +23,7 @@ class WorkerPool:
     """
 
     def __init__(self) -> None:
-        self.screens = Worker("screens", SCREEN_SECONDS)
+        self.screens = screens_worker()
         self.forecasts = Worker("forecasts", FORECAST_SECONDS)
         self._workers: set[Worker] = {self.screens, self.forecasts}
 

@@ -20,7 +20,14 @@ PROMPT_MS: Final = 1_500
 UNKNOWN_MS: Final = 5_000
 """Milliseconds of silence after which a person is shown a screen that the profile does not know."""
 UNREADABLE_SECONDS = 120.0
-"""Seconds until a screen that could not be read in time is tried again."""
+"""Seconds until a screen that took too long to compute is tried again."""
+SLOW_SECONDS = 10.0
+"""Seconds until a screen that was not read only because the machine was slow is tried again."""
+
+_PATTERN: Final = (
+    "a pattern of its profile, `ready` or `busy` or that of a prompt, may backtrack without end"
+)
+_SLOW: Final = "the machine is too busy, or its disk does not answer; it is soon tried again"
 
 T = TypeVar("T")
 
@@ -29,8 +36,8 @@ class Screens:
     """The reader of one terminal's screen. Used in the actor's thread.
 
     A screen may take too long, because a pattern backtracks without end. It is not tried again for
-    `UNREADABLE_SECONDS`, because the other terminals wait for the same worker; `try_later` is
-    called with that time.
+    a while, because the other terminals wait for the same worker; `try_later` is called with that
+    time.
     """
 
     def __init__(self, at: str, worker: Worker, try_later: Callable[[float], None]) -> None:
@@ -70,13 +77,12 @@ class Screens:
         try:
             return self._worker.call(function, profile, directory, *size, *args)
         except WorkerLate as late:
-            self._unreadable_until = time.monotonic() + UNREADABLE_SECONDS
-            self._failure = (
-                f"(its screen cannot be read: {late}; a pattern of its profile, `ready` or "
-                f"`busy` or that of a prompt, may backtrack without end)"
-            )
+            seconds = UNREADABLE_SECONDS if late.computed else SLOW_SECONDS
+            self._unreadable_until = time.monotonic() + seconds
+            why = _PATTERN if late.computed else _SLOW
+            self._failure = f"(its screen cannot be read: {late}; {why})"
             log.warning("%s %s", self._at, self._failure)
-            self._try_later(UNREADABLE_SECONDS)
+            self._try_later(seconds)
             raise Unreadable(self._failure) from late
 
 

@@ -47,6 +47,8 @@ ENTER_SECONDS: Final = 4.0
 EXIT_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 0.15
 SCREEN_SECONDS: Final = 15.0
+"""Of processor time, as of `SCREEN_PATIENCE` by the clock, for one look at its screen."""
+SCREEN_PATIENCE: Final = 120.0
 _MOST_ANSWERS: Final = 10
 
 
@@ -63,7 +65,7 @@ def try_profile(profile: Profile, user: Mapping[str, str], *, ask: bool = False)
             TrialCheck("installed", "failed", f"{profile.command[0]} is not on the PATH")
         )
         return trial
-    with contextlib.closing(Worker("screens", SCREEN_SECONDS)) as worker:
+    with contextlib.closing(Worker("screens", SCREEN_PATIENCE, SCREEN_SECONDS)) as worker:
         said = printed([found, *profile.version.args], user, VERSION_SECONDS)
         with contextlib.suppress(WorkerDied):
             trial.version = worker.call(find_version, profile, said) or ""

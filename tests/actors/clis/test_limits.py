@@ -98,6 +98,15 @@ def test_the_tries_of_opencode_and_kilo(
     assert (limit.by, limit.fields, limit.retries) == (by, fields, True)
 
 
+@pytest.mark.parametrize("after", ["● made.txt is written.", "● bash(touch made.txt)\n  ⎿  done"])
+def test_the_tries_of_continue_are_over_with_its_next_word(after: str) -> None:
+    """It draws them above all turns, and leaves them there."""
+    rows = recorded("continue-limit-overload-retries-503").text.split("\n")
+    at = next(i for i, row in enumerate(rows) if "esc to interrupt" in row)
+    later = [*rows[:at], after, "", *rows[at:]]
+    assert find_limit(PROFILES["continue"], drawn("\n".join(later))) is None
+
+
 @pytest.mark.parametrize("name", ["pi-ready", "pi-busy", "pi-done"])
 def test_an_ordinary_screen_of_pi_shows_no_limit(name: str) -> None:
     assert find_limit(PROFILES["pi"], recorded(name)) is None

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -64,6 +65,48 @@ def test_a_pattern_that_backtracks_without_end_costs_its_limit_and_the_next_call
         assert worker.call(len, "four") == 4
     finally:
         worker.close()
+
+
+def test_a_limit_of_processor_time_holds_whatever_the_clock_says() -> None:
+    """Hazard 96."""
+    worker = Worker("test", limit=600, compute=0.5)
+    try:
+        with pytest.raises(WorkerLate, match=r"search computed for longer than 0\.5 s") as caught:
+            worker.call(re.search, "^(a+)+$", "a" * 60 + "!")
+        assert caught.value.computed
+        assert worker.call(time.sleep, 0.7) is None, "it waits, and computes nothing"
+        for _ in range(8):  # each call has a limit of its own
+            assert worker.call(sum, range(2_000_000)) > 0
+    finally:
+        worker.close()
+
+
+def test_a_call_that_is_stopped_with_everything_else_goes_on_after_it(tmp_path: Path) -> None:
+    """Hazard 96. The runtime and its worker stand still, longer than a call may take."""
+    began, go = tmp_path / "began", tmp_path / "go"
+    for pipe in (began, go):
+        os.mkfifo(pipe)
+    words = ["sh", "-c", f"echo > {began}; cat {go}"]
+    script = "import subprocess; from actors.platform import workers; workers._NET = 600.0\n"
+    script += "w = workers.Worker('test', 6); w.call(len, 'x'); print(w._process.pid, flush=True)\n"
+    script += f"w.call(subprocess.run, {words!r}); print('answered', flush=True); w.close()"
+    runtime = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        cwd=Path(workers.__file__).parents[2],
+    )
+    with runtime:
+        assert runtime.stdout is not None
+        pid = int(runtime.stdout.readline())
+        began.read_text()
+        for process in (runtime.pid, pid):
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(7.0)
+        for process in (pid, runtime.pid):
+            os.kill(process, signal.SIGCONT)
+        time.sleep(0.5)  # it waits again
+        go.write_text("")
+        assert runtime.stdout.readline() == b"answered\n"
 
 
 def test_a_late_call_is_ended_with_all_it_started(tmp_path: Path) -> None:
