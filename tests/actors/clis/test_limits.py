@@ -99,9 +99,10 @@ def test_the_tries_of_opencode_and_kilo(
 
 
 @pytest.mark.parametrize("after", ["● made.txt is written.", "● bash(touch made.txt)\n  ⎿  done"])
-def test_the_tries_of_continue_are_over_with_its_next_word(after: str) -> None:
+@pytest.mark.parametrize("name", ["503", "file"])
+def test_the_tries_of_continue_are_over_with_its_next_word(name: str, after: str) -> None:
     """It draws them above all turns, and leaves them there."""
-    rows = recorded("continue-limit-overload-retries-503").text.split("\n")
+    rows = recorded(f"continue-limit-overload-retries-{name}").text.split("\n")
     at = next(i for i, row in enumerate(rows) if "esc to interrupt" in row)
     later = [*rows[:at], after, "", *rows[at:]]
     assert find_limit(PROFILES["continue"], drawn("\n".join(later))) is None
