@@ -155,7 +155,7 @@ def test_a_provider_that_fails_is_asked_seldom_and_its_answer_is_repeated(
         answers = [desk.post("/v1/messages") for _ in range(100)]
         assert {each.status_code for each in answers} == {int(reply[:3])}
         assert {each.content for each in answers} == {b'{"error": "so busy"}'}
-        assert "retry-after" in answers[-1].headers
+        assert any("retry-after" in each.headers for each in answers)
         assert len(server.requests) < 20
         changing.reply = answer(b"{}")
         while desk.post("/v1/messages").status_code != 200:
