@@ -4,6 +4,7 @@ A route has no behaviour of its own. It builds one of `bus.requests`' structs fr
 query and the body, and its answer is that request's result.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -278,16 +279,23 @@ def build(route: Route, path: Values, query: Mapping[str, str], body: Values) ->
     own = sorted(set(body) & {"id", "type", *fields, *route.fixed})
     if own:
         raise malformed(own[0], "the body does not set this field")
-    texts = {field.name for field in msgspec.structs.fields(route.request) if field.type is str}
+    request: Any = route.request
+    texts = _texts(request)
     values = {name: text if name in texts else _number(text) for name, text in query.items()}
     fields |= values | dict(body) | route.fixed
-    kind = route.request.__struct_config__.tag
+    kind = request.__struct_config__.tag
     try:
         return requests.decode(requests.encode({"type": kind, **fields}))
     except Refused:
         raise
     except (TypeError, ValueError, OverflowError) as error:
         raise malformed("", f"cannot be sent on: {error}") from error
+
+
+@functools.cache
+def _texts(request: Any) -> frozenset[str]:
+    """Return which fields of a request are text. To look them up takes longer than to build it."""
+    return frozenset(field.name for field in msgspec.structs.fields(request) if field.type is str)
 
 
 def _number(text: str) -> int | float | str:
