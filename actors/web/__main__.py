@@ -17,6 +17,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from actors.web.access import Identity, Tokens
 from actors.web.app import Door, make_app
@@ -32,6 +33,11 @@ END_SECONDS = 2
 """How long open requests may take when the process is to end."""
 HEAD_SECONDS = 10.0
 """Within so long of its first byte, or of a new connection, a request's head must have come."""
+READ_BYTES = 1 << 16
+"""Bytes that are read from a connection at once. asyncio's own 256 KiB are mapped and unmapped for
+each read, however little has come."""
+FEW_MESSAGES = 16
+"""Messages of a WebSocket that may wait to be carried out. With more, no further one is read."""
 MAX_CONNECTIONS = 1_500
 """Connections at once; further ones get 503."""
 
@@ -69,7 +75,7 @@ def settings(
     return uvicorn.Config(
         app,
         http=protocol(peers),
-        ws="websockets-sansio",
+        ws=Messages,
         ws_max_size=1 << 16,
         ws_per_message_deflate=False,  # for each key it would cost more than the key
         lifespan="off",
@@ -120,6 +126,7 @@ def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protoc
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            transport.max_size = READ_BYTES  # type: ignore[attr-defined]
             self._plain = transport
             self.transport = Together(transport)  # type: ignore[assignment]
             peers.begin(self.client)
@@ -148,6 +155,19 @@ def protocol(peers: Peers, head_seconds: float = HEAD_SECONDS) -> type[H11Protoc
             super().handle_websocket_upgrade(event)
 
     return Protocol
+
+
+class Messages(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which reads on while few messages wait.
+
+    uvicorn itself stops reading for each message until that is taken: for each key the system is
+    told twice what to wait for.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come. uvicorn does not stop reading where it says that it has."""
+        self.read_paused = self.queue.qsize() < FEW_MESSAGES
+        super().data_received(data)
 
 
 def main(words: list[str]) -> None:

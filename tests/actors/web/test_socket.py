@@ -2,7 +2,9 @@
 
 import json
 import os
+import select
 import signal
+import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +202,25 @@ def test_a_frame_that_is_too_large_ends_the_stream(web: Web) -> None:
         list(stream)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+
+
+def test_a_client_that_says_more_than_is_carried_out_is_not_read_on(web: Web) -> None:
+    """The runtime is stopped here, so the first message is not carried out."""
+    stream, _ = enter(web)
+    stream.send(json.dumps({"type": "take"}))
+    text = json.dumps({"type": "input", "data": "", "key": "x" * 60_000}).encode()
+    frame = b"\x81" + struct.pack(">BHI", 0x80 | 126, len(text), 0) + text
+    more = memoryview(frame * 1_000)
+    runtime = connection.read(web.home.path).pid
+    os.kill(runtime, signal.SIGSTOP)
+    try:
+        stream.send(json.dumps({"type": "resize", "rows": 30, "columns": 90}))
+        while more and select.select([], [stream.socket], [], 3)[1]:
+            more = more[stream.socket.send(more[:65536], socket.MSG_DONTWAIT) :]
+    finally:
+        os.kill(runtime, signal.SIGCONT)
+    assert more
+    stream.socket.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_key_counts_once_in_a_later_visit_of_the_same_session(web: Web) -> None:
