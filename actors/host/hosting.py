@@ -29,7 +29,7 @@ if TYPE_CHECKING or __package__:
         waiting,
         wire,
     )
-    from actors.host.clients import Client, Clients
+    from actors.host.clients import CHUNK, Client, Clients
 else:
     import family
     import keyboard
@@ -40,9 +40,9 @@ else:
     import segments
     import waiting
     import wire
-    from clients import Client, Clients
+    from clients import CHUNK, Client, Clients
 
-CHUNK = 65536
+FEW = 32  # bytes; fewer are a key's echo, after which nothing comes, and asking takes long
 TERM_GRACE = 5.0  # seconds from SIGTERM to SIGKILL when a signal ends the host itself
 LEFTOVER_GRACE = 2.0  # the same for processes that outlive the program
 SURVIVOR_WAIT = 3.0  # seconds that a killed process may take to end
@@ -161,22 +161,22 @@ class Host:
         while not self._everyone_knows():
             if self.lowering:
                 self.lowering.go_on()
-            readable = self._wait()
-            if self.wake in readable:
-                os.read(self.wake, 512)
-                self.program.reap()
-                if self.hup:
-                    self._listen_again()
-            if 0 in readable and not os.read(0, 512):
-                self.leash, self.term = [], True
+            for fd in self._wait():
+                if fd == self.master:
+                    self._drain()
+                elif client := self.clients.by_fd.get(fd):
+                    self._receive(client)
+                elif fd == self.wake:
+                    os.read(self.wake, 512)
+                    self.program.reap()
+                    if self.hup:
+                        self._listen_again()
+                elif fd == self.clients.fileno():
+                    self.clients.accept()
+                elif fd == 0 and not os.read(0, 512):
+                    self.leash, self.term = [], True
             if self.term and self.kill_at is None:
                 self._end(TERM_GRACE)
-            if self.master in readable:
-                self._drain()
-            if self.clients.fileno() in readable:
-                self.clients.accept()
-            for client in [self.clients.by_fd[fd] for fd in readable if fd in self.clients.by_fd]:
-                self._receive(client)
             if not self.exit_text:
                 if self.program.status is not None or self.kill_at is not None:
                     self._go_on_ending()
@@ -192,7 +192,7 @@ class Host:
         """Wait until something can be done. Wait without limit if no deadline is set."""
         now = self.now()
         due = []
-        readers = [*self.leash, self.wake, self.clients.fileno(), *self.clients.by_fd]
+        readers = [*self.leash, self.wake, self.clients.fileno()]
         writers = self.clients.writers(self.log.end, now)
         if self.exit_text:
             due.append(self.linger_until)
@@ -215,13 +215,13 @@ class Host:
                     due.append(client.held)
                 if client.fired < len(client.quiet):
                     due.append(self.activity + client.quiet[client.fired] / 1000)
+        readers += self.clients.by_fd  # after the PTY: what is typed comes after that output
         timeout = max(0.0, min(due) - now) if due else None
         before = time.monotonic()
         readable = self.waiting.wait(readers, writers, timeout)
-        if timeout is not None:
-            late = time.monotonic() - before - timeout
-            if late > 0.5:  # the process was stopped; deadlines must not expire by that
-                self.lag += late
+        late = 0.0 if timeout is None else time.monotonic() - before - timeout
+        if late > 0.5:  # the process was stopped; deadlines must not expire by that
+            self.lag += late
         return readable
 
     # ---- output ----------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Host:
         """Read at most CHUNK bytes from the PTY, and write them to the log. Return how many."""
         size = 0
         try:
-            while size < CHUNK:
+            while not 0 < size < FEW and size < CHUNK:
                 more = os.readv(self.master, [self.buffer[size:]])
                 if not more:
                     raise OSError(errno.EIO, "hung up")

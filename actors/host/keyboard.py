@@ -81,9 +81,7 @@ class Keyboard:
         known = self._requests.get(key)
         if known is None:
             known = Request(key, steps)
-            size = sum(len(data) for each in (*self._queue, known) for data, _ in each.steps)
-            full = len(self._flight) + size > QUEUE_LIMIT or len(self._queue) >= REQUESTS_LIMIT
-            if self._closed or full:
+            if self._closed or (self._queue and self._is_too_much(known)):
                 return [(who, wire.REFUSED, known)]
             known.waiting.append((who, wire.DONE))
             self._requests[key] = known
@@ -94,6 +92,11 @@ class Keyboard:
             result = wire.ALREADY if known.state == wire.TYPED else wire.REFUSED
             return [(who, result, known)]
         return []
+
+    def _is_too_much(self, more: Request) -> bool:
+        """Whether too much would wait with this request. Alone, a request has room."""
+        size = sum(len(data) for each in (*self._queue, more) for data, _ in each.steps)
+        return len(self._flight) + size > QUEUE_LIMIT or len(self._queue) >= REQUESTS_LIMIT
 
     def write(self) -> list[Said]:
         """Type the steps that are due, as far as the PTY takes them. Return the answers to send."""

@@ -19,13 +19,14 @@ class Waiting:
     def wait(self, readers: list[int], writers: list[int], timeout: float | None) -> list[int]:
         """Wait for `timeout` seconds (None: without limit); return the readers that are readable.
 
-        A descriptor whose other end is gone counts as readable: reading it tells.
+        They come in their order here. A descriptor whose other end is gone counts as readable:
+        reading it tells.
         """
         if sys.platform != "linux":
             return select.select(readers, writers, [], timeout)[0]
         if self._poll is None or readers != self._readers or writers != self._writers:
             self._readers, self._writers, self._poll = readers, writers, select.poll()
-            for fd in {*readers, *writers}:
+            for fd in dict.fromkeys((*readers, *writers)):
                 mask = select.POLLIN if fd in readers else 0
                 self._poll.register(fd, mask | (select.POLLOUT if fd in writers else 0))
         milliseconds = None if timeout is None else timeout * 1000
