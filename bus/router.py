@@ -65,7 +65,8 @@ _STOPPING = Refused(503, Reason.STOPPING, "the runtime is starting or stopping")
 """A constant, never raised: a raised exception would keep its frames and requests alive."""
 
 _NOW, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-"""Plain numbers, because combining two flags takes as long as sending a frame."""
+_EVENTS, _IN = int(zmq.EVENTS), int(zmq.POLLIN)
+"""Plain numbers: combining two flags, or a number with one, takes as long as sending a frame."""
 
 _DEALER = b"dealer"
 """The kind of client, in its address, whose answers are one frame. Any other kind is the frame that
@@ -297,7 +298,7 @@ class Bus:
         Reading `ZMQ_EVENTS` resets the descriptor's edge: if this is True, the caller must receive
         the request or wake the door.
         """
-        return bool(int(self._outside.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+        return bool(int(self._outside.getsockopt(_EVENTS)) & _IN)
 
     def _answer(self, to: bytes, payload: bytes) -> None:
         """Send the first answer to a request and drop any further one. Any thread may call."""
