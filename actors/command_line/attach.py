@@ -173,8 +173,8 @@ class _Inside:
                 self._resize()
             if 0 in ready and not self._keys(os.read(0, 65536)):
                 return self._left(f"left; {self._terminal} goes on")
-            if self._entry.connected and self._entry.fileno() in ready:
-                self._hear()
+            if (host := self._entry.fileno()) in ready:  # -1 without a link, which is in no answer
+                self._hear(host)
 
     # ---- output --------------------------------------------------------------------------
 
@@ -270,20 +270,17 @@ class _Inside:
             write = select.POLLOUT if self._entry.wants_write else 0
             self._poller.register(self._entry.fileno(), select.POLLIN | write)
 
-    def _hear(self) -> None:
+    def _hear(self, fd: int) -> None:
         """Handle what the host has sent."""
-        fd = self._entry.fileno()
-        wrote = self._entry.wants_write
-        if wrote:
+        if wrote := self._entry.wants_write:
             self._entry.write()
         for event in self._entry.read():
             self._on_event(event)
-        if self._entry.connected:
-            if wrote:
-                self._watch_host()
-        else:
+        if not self._entry.connected:
             self._poller.unregister(fd)
             self._ask_output(0.0 if self._welcome else WAIT)
+        elif wrote:
+            self._watch_host()
 
     def _on_event(self, event: Event) -> None:
         match event:

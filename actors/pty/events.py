@@ -110,6 +110,9 @@ Event = Welcome | Acknowledged | KeyKnown | Output | Silent | Resized | Ended | 
 
 def decode_event(kind: int, payload: bytes) -> Event:
     """Decode one frame. Raise ValueError, struct.error or msgspec.DecodeError if malformed."""
+    if kind in (wire.PUSH, wire.BYTES):
+        (offset,) = wire.FROM.unpack_from(payload)
+        return Output(offset, payload[wire.FROM.size :], kind == wire.PUSH)
     if kind == wire.WELCOME:
         incarnation, pid, start, end, exited, *size = wire.GREETING.unpack(payload)
         return Welcome(incarnation, pid, start, end, bool(exited), *size)
@@ -119,9 +122,6 @@ def decode_event(kind: int, payload: bytes) -> Event:
     if kind == wire.KEY_STATE:
         state, offset = wire.STATE.unpack_from(payload)
         return KeyKnown(payload[wire.STATE.size :], KeyState(state), offset)
-    if kind in (wire.BYTES, wire.PUSH):
-        (offset,) = wire.FROM.unpack_from(payload)
-        return Output(offset, payload[wire.FROM.size :], kind == wire.PUSH)
     if kind == wire.SILENT:
         return Silent(*wire.SILENCE.unpack(payload))
     if kind == wire.RESIZED:

@@ -100,10 +100,11 @@ class Link:
         self._send(wire.END, wire.MS.pack(grace_ms))
 
     def _send(self, kind: int, *parts: bytes) -> None:
-        if sum(map(len, parts)) > wire.FRAME_LIMIT:
+        frame = wire.frame(kind, *parts)
+        if len(frame) > wire.FRAME_LIMIT + wire.HEAD.size:
             raise ValueError(f"more than {wire.FRAME_LIMIT} bytes in one request")
         if not self.closed:
-            self._outbox += wire.frame(kind, *parts)
+            self._outbox += frame
             self.on_writable()
 
     def on_writable(self) -> None:
