@@ -1,5 +1,7 @@
 """Rows as structs, for `snapshot`, `workflow.get`, `ps` and the pure core."""
 
+from typing import Final
+
 import msgspec
 
 from bus.graph import Graph, in_order
@@ -12,6 +14,9 @@ from bus.status import (
     TerminalStatus,
     WorkflowStatus,
 )
+
+WAITS_FOR_KEYS: Final = "It waits for keys: "
+"""How `idle` begins while a password prompt, a pager or an editor takes what is typed."""
 
 
 class Terminal(msgspec.Struct, kw_only=True):
@@ -100,6 +105,11 @@ class Terminal(msgspec.Struct, kw_only=True):
     def works(self) -> bool:
         """Whether it is at work: it has its instruction, and its program is not kept for later."""
         return self.status == TerminalStatus.RUNNING and self.shall_run and not self.kept
+
+    @property
+    def waits_for_keys(self) -> bool:
+        """Whether a password prompt, a pager or an editor takes what is typed."""
+        return self.idle.startswith(WAITS_FOR_KEYS)
 
     @property
     def retries(self) -> bool:

@@ -6,8 +6,9 @@ functions run in the journal's writing thread, inside its transaction.
 
 import sqlite3
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from bus import clock
 from bus.facts import Fact, ProviderRecovered, TerminalMoved
@@ -17,6 +18,9 @@ from store.errors import IllegalTransition, LostRace
 from store.transitions import is_legal
 
 Execute = Callable[..., sqlite3.Cursor]
+
+_SAME: Final = timedelta(minutes=10)
+"""A refusal so shortly after the end of the last, and for no longer, is the same one."""
 
 INSERT_FACT = "INSERT INTO fact (seq, workflow, address, observed, body) VALUES (?, ?, ?, ?, ?)"
 
@@ -79,10 +83,19 @@ def _account(execute: Execute, news: AccountNews) -> Fact | None:
         values, is_news = (LimitKind.NONE, ""), known != LimitKind.NONE
     else:
         values = fact.by, fact.until
-        is_news = known != fact.by or clock.has_passed(until)
+        is_news = known != fact.by or (clock.has_passed(until) and not _goes_on(until, fact.until))
     if is_news or values != (known, until):
         execute(_insert("account", ("name", "by", "until"), True), (fact.account, *values))
     return fact if is_news else None
+
+
+def _goes_on(until: str, later: str) -> bool:
+    """Return whether a limit that was to end at `until` is the one that ends at `later`.
+
+    A program that tries again by itself names a time with each try.
+    """
+    now = clock.wall()
+    return clock.text(now - _SAME) <= until and later <= clock.text(now + _SAME)
 
 
 def _move(execute: Execute, move: Move) -> Fact:

@@ -12,7 +12,7 @@ from actors.terminal.missing import UNKNOWN, Place, missing
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
 from bus.facts import TerminalIdle, TerminalResumed, TurnEnded, TurnWithoutCommit
-from bus.rows import Task, Workflow
+from bus.rows import WAITS_FOR_KEYS, Task, Workflow
 
 MISSING_SECONDS = 20.0
 """The time limit for examining the worktree, in seconds."""
@@ -94,7 +94,7 @@ class Turn:
                 self._told = without.step
             return
         if seen.obstacle is not None:
-            what = f"It waits for keys: {seen.obstacle}. {what}"
+            what = f"{WAITS_FOR_KEYS}{seen.obstacle}. {what}"
         elif seen.question:
             what = f'It asks: "{seen.question}" {what}'
         idle = TerminalIdle(

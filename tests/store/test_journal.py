@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bus import clock
 from bus.facts import RuntimeStarted, WorkflowMoved
 from bus.kinds import LimitKind
 from bus.plan import Plan
@@ -157,6 +159,24 @@ def test_a_limit_of_an_account_is_told_once_and_its_end_once(
     assert len(journal.commit([refused(passed), refused(later)])) == 2
     assert len(journal.commit([refused(""), refused("")])) == 0
     assert reader.account("x").until == ""
+
+
+def test_tries_that_are_refused_one_after_the_other_are_told_once(
+    journal: Journal, reader: Reader
+) -> None:
+    """Each try names its time, which has passed when the next is refused. Hazard 97."""
+
+    def refused(seconds: float, by: LimitKind = LimitKind.OVERLOAD) -> int:
+        until = clock.text(clock.wall() + timedelta(seconds=seconds))
+        news = accounts.refused("x", by, until, exact=False, terminal="demo/a/1/")
+        told = len(journal.commit([news]))
+        assert reader.account("x").until == until
+        return told
+
+    assert [refused(seconds) for seconds in (-30, -5, -1, 20)] == [1, 0, 0, 0]
+    assert refused(-3600, LimitKind.RATE) == 1
+    assert refused(-1, LimitKind.RATE) == 1, "the last is over for an hour"
+    assert refused(3600, LimitKind.RATE) == 1, "it ends only in an hour"
 
 
 def test_a_fact_that_cannot_be_encoded_harms_only_its_own_change(journal: Journal) -> None:

@@ -135,7 +135,8 @@ def _asked(terminal: Terminal, questions: Questions) -> list[Wait]:
             return [Wait(f"{where} asks: {text}", choices)]
         return [Wait(f"{where} asks, without choices: {text}", _ways_on(terminal))]
     if terminal.idle:
-        steps = [command("why", where), command("send", where, "TEXT"), *_ways_on(terminal)]
+        send = [] if terminal.waits_for_keys else [command("send", where, "TEXT")]
+        steps = [command("why", where), *send, *_ways_on(terminal)]
         steps += [command("stop", terminal.task.rstrip("/"))] if terminal.task else []
         what = one_line(terminal.idle).removesuffix(".")
         return [Wait(f"{where} has stopped, and no commit counts: {what}", steps)]

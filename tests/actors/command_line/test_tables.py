@@ -76,6 +76,10 @@ def _text(shown: Any) -> str:
             _workflow("running", _terminal(idle="No commit counts.")),
             "why demo/a/1, send demo/a/1 TEXT, attach demo/a/1, retry demo/a/1, stop demo/a",
         ),
+        (
+            _workflow("running", _terminal(idle="It waits for keys: password. Nothing changed.")),
+            "why demo/a/1, attach demo/a/1, retry demo/a/1, stop demo/a",
+        ),
         (_workflow("merging", merge=_MERGE), "merge demo --continue, repair demo"),
         (
             _workflow("running", questions=[_LEFT]),
