@@ -6,6 +6,9 @@
 
 Each terminal has its own config home, so two terminals of one CLI can use two providers at the same
 time. The user's own files are only read. This module does not start the program.
+
+What a program left in `config` and `tmp` is not believed when its conversation goes on: it may be
+in a sandbox, and `prepare` is not. No link is followed there, and what is no regular file is none.
 """
 
 import os
@@ -25,9 +28,12 @@ from actors.clis.providers import Provider
 from actors.git.running.places import Within
 from actors.git.users import settings
 from actors.platform import disk
+from actors.platform.files import read_bounded
 from bus.environment import is_one_of
 from bus.user import file_of_user
 
+_MOST: Final = 64 << 20
+"""Bytes of a configuration file: one with a long history fits."""
 _MARK: Final = ".callboard-home"
 _MARK_TEXT: Final = "Made by Callboard for one terminal; removed when the terminal is gone.\n"
 
@@ -95,12 +101,11 @@ def prepare(
     """
     if not profile.command:
         raise LaunchError(f"cli.{profile.name}.command: missing: the program and its arguments")
-    _make_private(directory)
-    _write(directory / _MARK, _MARK_TEXT.encode())
+    _write(directory, _MARK, _MARK_TEXT.encode())
     config, tmp = directory / "config", directory / "tmp"
     files_root = config / profile.home.inside
     for made in (config, files_root, tmp):
-        _make_private(made)
+        _make_private(made, directory)
     known = placeholders(provider, key, files_root, worktree, main_repo)
     known["session"] = session
     own = provider is not None and bool(provider.base_url)
@@ -245,7 +250,7 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
     for name in profile.seed.copy:
         source = original(profile, name, user_env)
         if source is not None and source.is_file():
-            files.append(_write(home / name, source.read_bytes()))
+            files.append(_write(home, name, source.read_bytes()))
     names = [*profile.seed.link, *(profile.seed.login if login else ())]
     for name in profile.seed.link_inside:
         source = original(profile, name, user_env)
@@ -254,8 +259,10 @@ def _seed(profile: Profile, home: Path, user_env: Mapping[str, str], *, login: b
     for name in names:
         source = original(profile, name, user_env)
         target = home / name
-        if source is not None and source.exists() and not target.is_symlink():
-            _make_private(target.parent)
+        if source is None or not source.exists():
+            continue
+        _make_private(target.parent, home)
+        if not os.path.lexists(target):  # a program may have replaced the link
             target.symlink_to(source)
             files.append(target)
     return files
@@ -325,26 +332,41 @@ def _write_keys(
     files: list[Path] = []
     for edits in (_edits(profile.seed.set, known), provider_edits(profile, provider, known)):
         for name, edit in edits.items():
-            path = home / name
-            before = path.read_text(encoding="utf-8") if path.is_file() else ""
+            before = _read(home, name)
             if not before and not edit.values:
                 continue
             try:
-                files.append(_write(path, edit.apply(before).encode()))
+                files.append(_write(home, name, edit.apply(before).encode()))
             except ConfigError as error:
                 raise LaunchError(f"cli.{profile.name}: the user's {name}: {error}") from error
     return files
 
 
-def _write(path: Path, data: bytes) -> Path:
-    """Write a private file. Replace a link at `path` instead of following it."""
-    _make_private(path.parent)
+def _read(home: Path, name: str) -> str:
+    """Return the text of a file of the config home; "" for what is none, or lies behind a link."""
+    _make_private((home / name).parent, home)
+    try:
+        return read_bounded(home / name, _MOST, follow=False).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write(home: Path, name: str, data: bytes) -> Path:
+    """Write a private file below `home`. Replace what is in its place instead of following it."""
+    path = home / name
+    _make_private(path.parent, home)
+    if path.is_dir() and not path.is_symlink():
+        disk.remove_tree(path)
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
     return path
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: Path, home: Path) -> None:
+    """Make a private directory. Replace what is no directory, or a link, from `home` on."""
+    for each in [*reversed(path.relative_to(home).parents), path.relative_to(home)]:
+        if (at := home / each).is_symlink() or (at.exists() and not at.is_dir()):
+            at.unlink()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)

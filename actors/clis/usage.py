@@ -5,6 +5,7 @@ program may be hostile: its files are opened with limits, and a number that is n
 What cannot be read is unknown, and never 0.
 """
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -56,7 +57,7 @@ def count(profile: Profile, home: Path) -> Counted | None:
     root = home / profile.home.inside
     if not rule.files or not rule.input:
         return None
-    paths = sorted(root.glob(rule.files))
+    paths = sorted(itertools.islice(root.glob(rule.files), MOST_FILES + 1))
     if not paths or len(paths) > MOST_FILES:
         return None
     found: dict[tuple[str, Any], tuple[int, int, int]] = {}

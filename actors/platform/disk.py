@@ -49,10 +49,17 @@ def sync(*paths: str | Path) -> None:
 def write_durably(path: Path, data: bytes) -> None:
     """Replace a file in one step. It is durable on return.
 
-    After a power cut the file has its old content or its new content, complete.
+    After a power cut the file has its old content or its new content, complete. What lies in the
+    place of the draft is replaced: an agent may write in the directory, and have put a link there.
     """
     draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        fd = os.open(draft, flags, 0o666)
+    except FileExistsError:
+        draft.unlink()
+        fd = os.open(draft, flags, 0o666)
+    with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

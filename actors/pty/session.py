@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from actors.platform import descriptors
+from actors.platform.files import NAME, read_bounded
 from actors.platform.loop import EventLoop
 from actors.pty import recall, records, strays
 from actors.pty.events import Closed, Event
@@ -203,7 +204,7 @@ class Session:
     def _last_words(self) -> str:
         """What the host wrote to its standard error; at most a line or two."""
         try:
-            words = (self.directory / "host.err").read_bytes()[-WORDS:]
+            words = read_bounded(self.directory / "host.err", NAME)[-WORDS:]
         except OSError:
             return ""
         return " ".join(words.decode("utf-8", "replace").split()).removeprefix("host: ")

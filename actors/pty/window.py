@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from actors.platform.files import NAME, read_bounded
+
 ROWS: Final = 40
 COLUMNS: Final = 120
 """The window while nobody is inside: profiles know their screens in this size."""
@@ -18,7 +20,7 @@ _FILE: Final = "size"
 def size(directory: Path) -> tuple[int, int]:
     """Rows and columns of the incarnation whose host keeps its files in `directory`."""
     with suppress(OSError, ValueError):
-        rows, columns = (directory / _FILE).read_text().split("x")
+        rows, columns = read_bounded(directory / _FILE, NAME).decode().split("x")
         return int(rows), int(columns)
     return ROWS, COLUMNS
 

@@ -13,6 +13,7 @@ import msgspec
 from actors.clis.profile import Profile
 from actors.clis.usage import newest_session
 from actors.platform import disk
+from actors.platform.files import NAME, read_bounded
 from actors.terminal.port import Port
 from bus.facts import ConversationResumed
 
@@ -48,7 +49,7 @@ def home_of(port: Port) -> tuple[Path, int]:
 def _cli_in(home: Path) -> str:
     """Return the CLI whose conversation the home holds; "" if it was not made whole."""
     try:
-        return _decode_mark((home / _MARK).read_bytes()).cli
+        return _decode_mark(read_bounded(home / _MARK, NAME, follow=False)).cli
     except (OSError, msgspec.DecodeError):
         return ""
 

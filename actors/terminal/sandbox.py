@@ -1,5 +1,6 @@
 """The sandbox of one terminal: its worktree and its branch, and nothing else of the user's."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,7 +134,7 @@ def _private(port: Port, layered: openings.OwnHome | None) -> Iterator[openings.
             own.mkdir(mode=0o700, exist_ok=True)
             entries = sorted(users.iterdir())
             for entry in entries:
-                if entry.is_file() and not (own / entry.name).exists():
+                if entry.is_file() and not os.path.lexists(own / entry.name):
                     (own / entry.name).write_bytes(read_bounded(entry, _COPIED))
         except OSError as error:
             raise LaunchRefused(f"the sandbox needs a copy of {users}: {error}") from error

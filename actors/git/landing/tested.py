@@ -36,6 +36,7 @@ from actors.git.running.converting import CONVERTING, converting, filters_of, ma
 from actors.git.running.library import pygit2
 from actors.git.running.names import shown
 from actors.git.trees.worktrees import guard, registered, throw_away
+from actors.platform.files import open_regular
 
 _LATER: Final = re.compile(r"remote\..+\.url|lfs\..+")
 """Settings that `setup` and LFS need, and that cannot change the bytes of a checkout: LFS compares
@@ -203,7 +204,7 @@ def _is_same(path: bytes, entry: pygit2.Object) -> bool:
 
 
 def _blocks(path: bytes) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+    with os.fdopen(open_regular(os.fsdecode(path), follow=False), "rb") as file:
         while block := file.read(1 << 20):
             yield block
 

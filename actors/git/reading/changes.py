@@ -9,6 +9,9 @@ from actors.git.running.command import NOT_INSIDE, git
 from actors.git.running.places import Within
 from actors.platform.files import open_regular
 
+_MOST = 1 << 30
+"""Bytes of a file that is compared; a larger one counts as changed. An agent makes it at once."""
+
 
 def changed(
     worktree: str, *, untracked: bool = False, within: Within | None = None
@@ -46,6 +49,8 @@ def is_as_staged(path: Path, oid: bytes) -> bool:
         fd = open_regular(path, follow=False)
         with os.fdopen(fd, "rb") as file:
             size = os.fstat(fd).st_size
+            if size > _MOST:
+                return False
             digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
             while block := file.read(1 << 20):
                 digest.update(block)

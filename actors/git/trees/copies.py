@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from actors.platform.files import open_regular
+
 
 def to_copy(repo: Path, patterns: list[str]) -> list[Path]:
     """Return the files that the patterns match, relative to `repo`, the plan's directory.
@@ -48,8 +50,9 @@ def copy_into(repo: Path, worktree: Path, name: Path) -> None:
         raise OSError(f"copy: {name} leads out of the worktree by a link of the repository")
     target.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with (repo / name).open("rb") as source, os.fdopen(os.open(target, flags, 0o600), "wb") as file:
-        shutil.copyfileobj(source, file)
+    source = open_regular(repo / name)
+    with os.fdopen(source, "rb") as old, os.fdopen(os.open(target, flags, 0o600), "wb") as new:
+        shutil.copyfileobj(old, new)
     shutil.copystat(repo / name, target)
 
 

@@ -14,6 +14,7 @@ from actors.git.reading.refs import HEADS, read_ref
 from actors.git.running.command import GitUnknown, git
 from actors.git.running.places import Within
 from actors.platform import disk
+from actors.platform.files import open_regular
 
 _FEW = 4
 """Bytes at the beginning of a file of which one at least is not zero, unless it was torn."""
@@ -88,7 +89,9 @@ def mend_worktree(admin: Path, path: str, branch: str) -> list[str]:
 
 def _holds_nothing(file: Path) -> bool:
     """Return whether this is a regular file that is empty, or that begins with zero bytes."""
-    if file.is_symlink() or not file.is_file():
+    try:
+        fd = open_regular(file, follow=False)
+    except OSError:
         return False
-    with file.open("rb") as opened:
+    with os.fdopen(fd, "rb") as opened:
         return not opened.read(_FEW).strip(b"\0")

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,31 @@ def test_several_threads_remove_the_files_of_a_large_tree(
 def test_a_tree_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         disk.remove_tree(tmp_path / "gone")
+
+
+PLANTS: dict[str, Callable[[Path, Path], object]] = {
+    "a link": lambda draft, users: draft.symlink_to(users),
+    "a link to nothing": lambda draft, users: draft.symlink_to(users.with_name("more")),
+    "a hard link": lambda draft, users: draft.hardlink_to(users),
+    "a FIFO": lambda draft, _: os.mkfifo(draft),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_what_somebody_put_in_place_of_a_draft_is_not_written_to(
+    tmp_path: Path, plant: str
+) -> None:
+    """Hazard 99."""
+    users, file = tmp_path / "user/mine", tmp_path / "file"
+    users.parent.mkdir()
+    users.write_text("mine")
+    PLANTS[plant](tmp_path / "file.new", users)
+    if plant == "a FIFO":  # a reader: a writer would wait for one
+        kept = os.open(tmp_path / "file.new", os.O_RDONLY | os.O_NONBLOCK)
+    disk.write_durably(file, b"new")
+    if plant == "a FIFO":
+        os.close(kept)
+    assert not file.is_symlink()
+    assert file.is_file()
+    assert file.read_text() == "new"
+    assert {each.name: each.read_text() for each in users.parent.iterdir()} == {"mine": "mine"}
