@@ -11,7 +11,30 @@ gone.
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
+
+
+class _Here(tzinfo):
+    """The zone of this machine on each day of the year, where `astimezone()` has today's offset."""
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """Return the offset at a time of day of this zone."""
+        return dt.replace(tzinfo=None).astimezone().utcoffset() if dt is not None else None
+
+    def dst(self, _dt: datetime | None) -> timedelta | None:
+        """Return None: it is not told apart."""
+        return None
+
+    def tzname(self, _dt: datetime | None) -> str | None:
+        """Return None: nobody asks."""
+        return None
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """Return the time of this zone at a time of UTC."""
+        return dt.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+
+HERE = _Here()
 
 
 def wall() -> datetime:

@@ -87,31 +87,32 @@ def _newest_evidence(profile: Profile, screen: Screen) -> int:
     return found[-1] if found else -1
 
 
-def reset_of(fields: Mapping[str, str], now: datetime) -> datetime | None:
+def reset_of(fields: Mapping[str, str], now: datetime, here: tzinfo) -> datetime | None:
     """Return when a limit ends, in the zone of `now`; None if the fields do not say it.
 
     `fields` may hold `epoch` (seconds since 1970), spans (`days`, `hours`, `minutes`, `seconds`),
     or a `time` of day with a `date` and a `zone`, as people write them. Without a zone the time is
-    that of `now`. Any text is accepted; one that is no time gives None.
+    that of `here`, whose offset may change before. Any text is accepted; one that is no time gives
+    None.
     """
     try:
-        until = _reset(fields, now)
+        until = _reset(fields, now, here)
     except (ValueError, OverflowError, OSError):
         return None
     return until if until is not None and until - now <= LONGEST else None
 
 
-def _reset(fields: Mapping[str, str], now: datetime) -> datetime | None:
+def _reset(fields: Mapping[str, str], now: datetime, here: tzinfo) -> datetime | None:
     if "epoch" in fields:
         return datetime.fromtimestamp(int(fields["epoch"]), now.tzinfo)
     spans = {name: float(fields[name]) for name in _SPANS if name in fields}
     if spans:
         return now + timedelta(**spans)
-    return _clock_time(fields, now) if "time" in fields else None
+    return _clock_time(fields, now, here) if "time" in fields else None
 
 
-def _clock_time(fields: Mapping[str, str], now: datetime) -> datetime | None:
-    zone = _zone(fields["zone"]) if "zone" in fields else now.tzinfo
+def _clock_time(fields: Mapping[str, str], now: datetime, here: tzinfo) -> datetime | None:
+    zone = zone_of(fields["zone"]) if "zone" in fields else here
     if zone is None or not (found := _TIME.fullmatch(fields["time"].strip())):
         return None
     hour, minute = int(found[1]), int(found[2] or 0)
@@ -140,12 +141,12 @@ def _on_date(date: str, there: datetime, now: datetime) -> datetime | None:
     return made.astimezone(now.tzinfo)
 
 
-def _zone(name: str) -> tzinfo | None:
+def zone_of(name: str) -> tzinfo | None:
     """Return the zone of this name; None if the machine does not know it."""
     try:
         from zoneinfo import ZoneInfo  # only where a screen names a zone
 
-        return ZoneInfo(name.strip())
+        return ZoneInfo(name.strip().removeprefix(":"))
     except (KeyError, ValueError, OSError):
         return None
 

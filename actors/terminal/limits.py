@@ -6,10 +6,10 @@ with timers. So the time is read again at least once in `AGAIN` seconds.
 """
 
 import zlib
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from actors.clis.judging import Judgement
-from actors.clis.limits import Limit, estimate, reset_of
+from actors.clis.limits import Limit, estimate, reset_of, zone_of
 from actors.clis.lookup import account_of
 from actors.terminal.port import Port, Timer
 from actors.terminal.screens import PROMPT_MS
@@ -102,7 +102,7 @@ class Limits:
         self._shared = (0, 0)
         now = clock.wall().astimezone()
         account = account_of(self._port.plan, self._port.asked)
-        until = reset_of(limit.fields, now)
+        until = reset_of(limit.fields, now, self._zone())
         waits = not limit.retries or until is None
         if not limit.retries:
             until = self._to_the_second(until, account)
@@ -127,6 +127,10 @@ class Limits:
             ),
             waits=waits,
         )
+
+    def _zone(self) -> tzinfo:
+        """Return the zone of its program, which is that of who submitted the plan."""
+        return zone_of(self._port.plan.environment.get("TZ", "")) or clock.HERE
 
     def _compaction(self, limit: Limit) -> str:
         """Return what has the program shorten its conversation, if that was not tried yet."""

@@ -36,7 +36,7 @@ from actors.git.users.shared import settings as of_git
 from actors.host import wire
 from actors.pty.events import decode_event
 from actors.pty.records import decode_exit
-from bus import subscriber
+from bus import clock, subscriber
 from tests.repositories import Repo
 from tests.security.test_fuzz import JSON, LONG, SHORT, TEXT
 
@@ -167,7 +167,7 @@ def any_screen(data: bytes, pieces: int, size: tuple[int, int]) -> None:
 
 def any_time_of_a_limit(fields: dict[str, str]) -> None:
     """What a screen says of a limit's end is a time, or unknown."""
-    found = reset_of(fields, datetime(2027, 2, 28, 23, 59, tzinfo=UTC))
+    found = reset_of(fields, datetime(2027, 2, 28, 23, 59, tzinfo=UTC), clock.HERE)
     assert found is None or found.tzinfo is not None
 
 

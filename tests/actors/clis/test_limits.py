@@ -4,6 +4,7 @@ The screens were recorded against a server that answers as the real ones do.
 """
 
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from actors.clis.limits import estimate, find_limit, reset_of
 from actors.clis.profile import Profile, load
 from actors.clis.rules import LimitRule
+from bus import clock
 from bus.kinds import LimitKind
 from tests.actors.clis.cli_screens import NAMES, SCREENS, drawn, recorded
 
 PROFILES = load()
 REFUSED = sorted(path.stem for path in Path(SCREENS).glob("*-limit-*.txt"))
-NOW = datetime(2026, 11, 29, 12, 0, tzinfo=timezone(timedelta(hours=1)))
+CET = timezone(timedelta(hours=1))
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=CET)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -75,7 +78,7 @@ def test_the_time_of_reset_is_read_off_the_screen() -> None:
     limit = find_limit(PROFILES["codex"], recorded("codex-limit-usage"))
     assert limit is not None
     assert limit.fields == {"time": "1:52 PM"}
-    assert reset_of(limit.fields, NOW) == NOW.replace(hour=13, minute=52)
+    assert reset_of(limit.fields, NOW, CET) == NOW.replace(hour=13, minute=52)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_the_subscription_of_claude(said: str, fields: dict[str, str], until: st
     assert limit is not None
     assert limit.by == LimitKind.USAGE
     assert limit.fields == fields
-    assert reset_of(limit.fields, NOW) == datetime.fromisoformat(until)
+    assert reset_of(limit.fields, NOW, CET) == datetime.fromisoformat(until)
 
 
 @pytest.mark.parametrize(
@@ -152,12 +155,36 @@ def test_the_subscription_of_claude(said: str, fields: dict[str, str], until: st
     ],
 )
 def test_when_a_limit_ends(fields: dict[str, str], until: str | None) -> None:
-    assert reset_of(fields, NOW) == (datetime.fromisoformat(until) if until else None)
+    assert reset_of(fields, NOW, CET) == (datetime.fromisoformat(until) if until else None)
+
+
+@pytest.mark.parametrize(
+    ("now", "said", "until"),
+    [
+        ("2026-10-25T01:00+02:00", "4am", "2026-10-25T04:00+01:00"),
+        ("2027-03-28T01:00+01:00", "4am", "2027-03-28T04:00+02:00"),
+        ("2026-10-24T23:00+02:00", "5am", "2026-10-25T05:00+01:00"),
+        ("2026-10-24T12:00+02:00", "2pm", "2026-10-24T14:00+02:00"),
+    ],
+)
+def test_a_time_without_a_zone_is_right_where_summer_time_ends_or_begins_before_it(
+    monkeypatch: pytest.MonkeyPatch, now: str, said: str, until: str
+) -> None:
+    """Hazard 101."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        begun = datetime.fromisoformat(now)
+        found = reset_of({"time": said}, begun, clock.HERE)
+    time.tzset()
+    assert found == datetime.fromisoformat(until)
 
 
 def test_the_first_of_january_is_next_years() -> None:
     eve = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
-    assert reset_of({"time": "1am", "date": "Jan 1"}, eve) == datetime(2027, 1, 1, 1, tzinfo=UTC)
+    assert reset_of({"time": "1am", "date": "Jan 1"}, eve, UTC) == datetime(
+        2027, 1, 1, 1, tzinfo=UTC
+    )
 
 
 @given(
@@ -166,7 +193,7 @@ def test_the_first_of_january_is_next_years() -> None:
     )
 )
 def test_any_text_is_a_time_or_none(fields: dict[str, str]) -> None:
-    until = reset_of(fields, NOW)
+    until = reset_of(fields, NOW, CET)
     assert until is None or until.tzinfo is not None
 
 

@@ -7,7 +7,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,18 @@ def test_a_usage_limit_is_waited_for_and_the_work_goes_on(scene: Scene) -> None:
     assert len(scene.told()) == 2
     assert "Go on with your task where you stopped." in scene.told()[1]
     assert facts(scene.served, "turn.without_commit") == facts(scene.served, "terminal.idle") == []
+
+
+def test_a_time_on_the_screen_is_that_of_the_program_s_zone(scene: Scene) -> None:
+    """The runtime runs elsewhere, or was started by a machine without one. Hazard 101."""
+    tokyo = timezone(timedelta(hours=9))
+    said = f"{datetime.now(tokyo) + timedelta(hours=2):%H:%M}"
+    rule = "[[cli.refused.limits]]\nby = 'usage'\npattern = '^■ resets (?P<time>[0-9:]+)$'\n"
+    scene.begin(f"■ resets {said}", tail=f'{rule}[environment]\nTZ = "Asia/Tokyo"\n')
+    scene.until_limited()
+    until = datetime.fromisoformat(scene.row()["until"])
+    assert f"{until.astimezone(tokyo):%H:%M}" == said
+    assert until - datetime.now(tokyo) < timedelta(hours=3)
 
 
 def test_one_limit_holds_for_all_terminals_of_an_account(scene: Scene) -> None:
