@@ -27,6 +27,8 @@ _SPELLED_YES_NO: Final = re.compile(
     r"\((?P<yes>y)\)es\s*/\s*\((?P<no>n)\)o\b[^\n]*\Z", re.IGNORECASE
 )
 _PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
+_TURN_END: Final = re.compile(r"\W*\w+ for (?:\d+[dhms] ?)+(?:\W|\Z)")
+"""A sign of a turn that says how long it took (claude, codex): what it said stands above."""
 _QUESTION: Final = re.compile(
     r"^\W*(\w[^\n]* [^\n]*\?)(?:(?<=\w\?)[\"')]* [A-Z][^\n?]*)?[\"')\s│┃]*$", re.MULTILINE
 )
@@ -135,7 +137,9 @@ def asked_in_prose(profile: Profile, screen: Screen) -> str:
     """
     evidence = profile.submit.evidence
     signs = list(re.finditer(evidence, screen.text, re.MULTILINE)) if evidence else []
-    if not signs:
+    if signs and _TURN_END.match(signs[-1][0]):
+        signs.pop()
+    if not signs or _TURN_END.match(signs[-1][0]):  # the newest turn has said nothing
         return ""
     found = _QUESTION.findall(screen.text[signs[-1].start() :])
     return " ".join(found[-1].split())[:QUESTION_LENGTH] if found else ""

@@ -233,6 +233,25 @@ def test_a_question_in_prose_is_the_newest_turns_own() -> None:
     assert asked_in_prose(Profile(name="x", command=("x",)), asks) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "sign", "end"),
+    [
+        ("claude", "●", "✻ Cogitated for 3s · done 2:04 PM"),
+        ("claude", "●", "✻ Worked for 1m 12s"),
+        ("codex", "•", "  Worked for 2s • 2:32 PM"),
+    ],
+)
+def test_a_question_above_the_line_of_the_turn_s_end_is_found(
+    name: str, sign: str, end: str
+) -> None:
+    """Claude 2.1.332 and codex 0.171.0 say below it how long the turn took. Hazard 102."""
+    asks = f"{sign} Shall the dates be local or in UTC? I need to know that.\n\n{end}\n\n"
+    said = "Shall the dates be local or in UTC?"
+    assert asked_in_prose(PROFILES[name], drawn(f"{asks}> ")) == said
+    silent = f"{asks}> Go on, will you?\n\n{end}\n\n> "
+    assert asked_in_prose(PROFILES[name], drawn(silent)) == ""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_ordinary_screen_asks_nothing_in_prose(name: str) -> None:
     for state in ("ready", "busy", "done"):
