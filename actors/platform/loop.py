@@ -47,8 +47,16 @@ class Timer:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Do not run the callback, unless it runs already."""
+        """Do not run the callback, unless it runs already; let go of what it holds.
+
+        The loop keeps a cancelled timer until it would have been due, which may be hours.
+        """
         self.cancelled = True
+        self.callback = _nothing
+
+
+def _nothing() -> None:
+    """Take the place of a callback that was cancelled."""
 
 
 class EventLoop:

@@ -1,9 +1,11 @@
 """The event loop outlives its callbacks, and an actor learns of its errors there."""
 
+import functools
 import os
 import sqlite3
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -48,6 +50,10 @@ def loop() -> Iterator[EventLoop]:
     loop.start()
     yield loop
     loop.stop()
+
+
+class Held:
+    """What a callback holds."""
 
 
 def breaks() -> None:
@@ -108,6 +114,19 @@ def test_no_timer_runs_out_while_the_process_is_stopped(
         after(loop, loop.post)
         after(loop, lambda heard: loop.later(0, heard))
     assert fired == []
+
+
+def test_a_timer_that_is_cancelled_lets_go_of_what_it_holds_before_it_would_be_due(
+    loop: EventLoop,
+) -> None:
+    held = Held()
+    gone = weakref.ref(held)
+    timer = loop.later(3_600.0, functools.partial(print, held))
+    after(loop, loop.post)  # the loop has it now
+    del held
+    assert gone() is not None
+    timer.cancel()
+    assert gone() is None
 
 
 def test_where_the_loop_breaks_the_runtime_gives_up_and_says_why(
