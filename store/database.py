@@ -15,6 +15,9 @@ from store import migrations
 from store.damage import damaged
 from store.errors import Unusable, Unwritable
 
+CACHE_KB = 256
+"""Memory for pages of the database, for each connection. The system has them in memory, too."""
+
 BUSY_MS = 5_000
 """How long a statement waits for another program's lock, in milliseconds."""
 
@@ -33,6 +36,7 @@ def open_database(path: Path) -> SqliteDatabase:
             "foreign_keys": 1,
             "busy_timeout": BUSY_MS,
             "cell_size_check": 1,  # refuse the content of a damaged page
+            "cache_size": -CACHE_KB,
         },
         thread_safe=False,
         check_same_thread=False,

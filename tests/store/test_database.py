@@ -13,7 +13,7 @@ from peewee import Model, SqliteDatabase
 
 from bus.status import TaskStatus, TerminalStatus, WorkflowStatus
 from store import columns, migrations, tables
-from store.database import create_or_migrate, open_database
+from store.database import CACHE_KB, create_or_migrate, open_database
 from store.errors import Unusable, Unwritable
 from store.journal import Journal
 from store.reader import Reader
@@ -41,6 +41,12 @@ def test_the_writer_is_in_wal_mode_and_syncs_every_commit(journal: Journal) -> N
     assert pragma(journal._connection, "synchronous") == 2  # FULL  # noqa: SLF001
     assert pragma(journal._connection, "foreign_keys") == 1  # noqa: SLF001
     assert pragma(journal._connection, "busy_timeout") == 5_000  # noqa: SLF001
+
+
+def test_both_connections_keep_few_pages_in_memory(journal: Journal, reader: Reader) -> None:
+    """Else each finished task would take 5 kB, until they have 2 MB each."""
+    for connection in (journal._connection, reader._database.connection()):  # noqa: SLF001
+        assert pragma(connection, "cache_size") == -CACHE_KB
 
 
 def test_what_is_stored_is_read_by_its_owner_alone(tmp_path: Path) -> None:
