@@ -88,6 +88,8 @@ class Session:
         self._notify = notify
         self._socket = socket
         self._token = token
+        self.identity: records.Identity | None = None
+        """The host and its program as `look` found them; None before, or if they are not known."""
         self._link: Link | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -116,6 +118,7 @@ class Session:
         if alive is None:
             return Found.UNKNOWN
         ours = identity is not None and identity.token == self._token
+        self.identity = identity if ours else None
         if alive and (ours or identity is None):
             return Found.ALIVE
         if ours:
@@ -215,7 +218,7 @@ class Session:
         Raise `OSError` if no host listens; one that lives is asked to listen again.
         """
         try:
-            link = Link(self.where, self._token)
+            link = Link(self.identity.socket if self.identity else self.where, self._token)
         except (FileNotFoundError, ConnectionRefusedError):
             recall.recall(self.directory, self._socket)
             raise

@@ -1,5 +1,6 @@
 """Serving a home: running its runtime in this process until it ends."""
 
+import gc
 import os
 import sys
 import threading
@@ -77,6 +78,7 @@ def serve(
         report.failed(home, str(error))
         _exit(_CANNOT_SERVE)
     signals = EndSignals(runtime.request_stop)
+    gc.disable()  # the actors that are made now stay: each look at all of them finds nothing
     try:
         runtime.start()
     except (StoreError, OSError, ZMQError) as error:
@@ -87,6 +89,8 @@ def serve(
         runtime.ended.wait(GIVE_UP_SECONDS)  # the root gives its reason when all has stopped
         runtime.failure = runtime.failure or str(error)
         _end(runtime, home, report)
+    finally:
+        gc.enable()
     report.started(
         home, doors.web.url if doors.web else "", doors.tcp.endpoints if doors.tcp else None
     )

@@ -159,10 +159,11 @@ class TerminalActor(Hosted):
     def _adopt(self, session: Session) -> None:
         try:
             session.connect()
-            self._freeze.adopt()
         except OSError as error:
             log.info("%s: the host does not answer yet: %s", self.at, error)
             self.after(Timer.PROBE, PROBE_SECONDS)
+        else:
+            self._freeze.adopt(session.identity)
 
     # ---- launch --------------------------------------------------------------------------
 

@@ -39,12 +39,12 @@ class Freeze:
         self._over = False
         self._proofs = 0
 
-    def adopt(self) -> None:
-        """Note whether the program of an adopted host is stopped. Raise `OSError`.
+    def adopt(self, identity: records.Identity | None) -> None:
+        """Note whether the program of an adopted host is stopped.
 
         This saves needless signals: for each signal to a session the host examines every process.
         """
-        self._frozen = records.is_stopped(records.read_identity(self._port.directory))
+        self._frozen = records.is_stopped(identity)
 
     def obey(self) -> None:
         """Stop or continue the session if the workflow says so and its state differs."""

@@ -47,6 +47,7 @@ class Ground(CompanyActor):
         self._screens = Screens(
             address, stage.workers.screens, lambda seconds: self.after(Timer.SCREEN, seconds)
         )
+        self._directory: tuple[int, Path] | None = None
         self._timers: dict[Timer, loop.Timer] = {}
         self._version_asked: tuple[str | None, float] | None = None
 
@@ -134,7 +135,10 @@ class Ground(CompanyActor):
     @property
     def directory(self) -> Path:
         """The directory of this incarnation's host."""
-        return self.stage.paths.terminal_dir(self.at, self.row.incarnation)
+        number = self.row.incarnation
+        if self._directory is None or self._directory[0] != number:
+            self._directory = number, self.stage.paths.terminal_dir(self.at, number)
+        return self._directory[1]
 
     def judge(self, before: int | None = None) -> Judgement:
         """Judge the newest screen, compared with the screen at offset `before`."""

@@ -174,14 +174,16 @@ class WorkflowActor(CompanyActor):
         """Wake all actors of the workflow that may have something to do, after a start."""
         for terminal in self._row().terminals():
             if not terminal.gone:
-                self._look_at_terminal(terminal.address)
+                self._rouse(terminal.address)
         self.stage.tell(addresses.merger(self._id), Look())
 
     def _look_at_terminal(self, address: str) -> None:
         """Have a terminal's actor look at its row. Start the actor if there is none."""
         terminal = self.stage.reader.terminal(address)
-        if terminal is None or terminal.gone:
-            return
+        if terminal is not None and not terminal.gone:
+            self._rouse(address)
+
+    def _rouse(self, address: str) -> None:
         if not self.stage.tell(address, Look()):
             self._start_terminal(self._terminal_spec(address))  # it looks when it starts
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH112, PTH114, PTH115, PTH116 (each look reads these; strings are much faster than Path)
 """The files that all worktrees of a repository share, and that every git there obeys.
 
 They are the configuration, the hooks, `info/` and the alternates. An agent that changes them
@@ -69,16 +70,16 @@ class Change(msgspec.Struct, frozen=True):
 
 def read(git_dir: str) -> Files:
     """Read the shared files. What cannot be read is a file with `trouble`; nothing blocks."""
-    found = {name: _file(Path(git_dir, name)) for name in _names(git_dir)}
+    found = {name: _file(f"{git_dir}/{name}") for name in _names(git_dir)}
     for folder in _FOLDERS:
-        if odd := _odd_folder(Path(git_dir, folder)):
+        if odd := _odd_folder(f"{git_dir}/{folder}"):
             found[folder] = odd
     return found
 
 
 def below(top: Path) -> Files:
     """Read the files below a directory of hooks, by their path relative to it."""
-    return {name: _file(top / name) for name in _listed(top)}
+    return {name: _file(f"{top}/{name}") for name in _listed(str(top))}
 
 
 def folder_of(name: str) -> str:
@@ -90,10 +91,10 @@ def stamp(git_dir: str) -> tuple[tuple[str, int, int, int], ...]:
     """Return what changes with any change of the shared files; reads no contents."""
     found = []
     for name in (*_FOLDERS, *_names(git_dir)):
-        path = Path(git_dir, name)
+        path = f"{git_dir}/{name}"
         with contextlib.suppress(OSError):
-            own = path.lstat()
-            for now in (own, path.stat()) if stat.S_ISLNK(own.st_mode) else (own,):
+            own = os.lstat(path)
+            for now in (own, os.stat(path)) if stat.S_ISLNK(own.st_mode) else (own,):
                 found.append((name, now.st_ino, now.st_ctime_ns, now.st_size))
     return tuple(found)
 
@@ -204,17 +205,17 @@ _PEOPLE: Final = ("user", "author", "committer")
 
 def _names(git_dir: str) -> list[str]:
     alone = (*SHARED_FILES, _ALTERNATES, _SHALLOW)
-    names = [name for name in alone if os.path.lexists(Path(git_dir, name))]
+    names = [name for name in alone if os.path.lexists(f"{git_dir}/{name}")]
     for folder in SHARED_FOLDERS:
-        names += [f"{folder}/{name}" for name in _listed(Path(git_dir, folder))]
+        names += [f"{folder}/{name}" for name in _listed(f"{git_dir}/{folder}")]
     return [name for name in names if name not in _UNREAD]
 
 
-def _odd_folder(path: Path) -> File | None:
+def _odd_folder(path: str) -> File | None:
     """Return what stands for a folder that is a link, no folder, or too large to be read."""
     try:
-        link = shown(str(path.readlink())) if path.is_symlink() else ""
-        if not path.is_dir() and (link or os.path.lexists(path)):
+        link = _link_at(path)
+        if not os.path.isdir(path) and (link or os.path.lexists(path)):
             return File(trouble="not a directory", link=link)
     except OSError as error:
         return File(trouble=error.strerror or str(error))
@@ -223,7 +224,12 @@ def _odd_folder(path: Path) -> File | None:
     return File(trouble=trouble, link=link) if link or trouble else None
 
 
-def _listed(top: Path) -> list[str]:
+def _link_at(path: str) -> str:
+    """Return where a symbolic link points; "" if it is none. Raise `OSError`."""
+    return shown(os.readlink(path)) if os.path.islink(path) else ""
+
+
+def _listed(top: str) -> list[str]:
     """Return the relative paths of the files below `top`, at most `COUNT`, sorted."""
     found: list[str] = []
     open_folders = [(top, 0)]
@@ -236,18 +242,18 @@ def _listed(top: Path) -> list[str]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if depth < DEPTH:
-                    open_folders.append((Path(entry.path), depth + 1))
+                    open_folders.append((entry.path, depth + 1))
             elif not entry.name.endswith(_SAMPLES):
-                found.append(str(Path(entry.path).relative_to(top)))
+                found.append(entry.path[len(top) + 1 :])
             if len(found) >= COUNT:
                 return sorted(found)
     return sorted(found)
 
 
-def _file(path: Path) -> File:
+def _file(path: str) -> File:
     link = ""
     try:
-        link = shown(str(path.readlink())) if path.is_symlink() else ""
+        link = _link_at(path)
         data, mode = read_open(path, LIMIT)
     except FileNotFoundError:
         return File(trouble="a link to nothing" if link else "it is gone", link=link)

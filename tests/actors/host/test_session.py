@@ -69,6 +69,37 @@ def test_one_that_runs_is_connected_to(loop: EventLoop, terminal: Terminal, tmp_
     assert told.read_text() == "x"
 
 
+def test_a_host_that_was_found_is_not_read_again_to_connect_to_it(
+    loop: EventLoop, terminal: Terminal, tmp_path: Path
+) -> None:
+    """A thousand are adopted at once, and each file takes its time."""
+    terminal.python("print('up'); input()")
+    console = terminal.connect()
+    collect(console, b"up")
+    own, others = (
+        Session(
+            loop,
+            lambda _: None,
+            directory=terminal.dir,
+            socket=tmp_path / "elsewhere",
+            token=token,
+            incarnation=1,
+        )
+        for token in (terminal.token, "another")
+    )
+    found = own.look(), others.look()
+    assert found == (Found.ALIVE, Found.FOREIGN)
+    assert own.identity == records.read_identity(terminal.dir)
+    assert others.identity is None  # nobody connects to the host of another
+    (terminal.dir / "host.json").rename(terminal.dir / "taken-away")
+    own.connect()
+    assert own.connected
+    own.close()
+    (terminal.dir / "taken-away").rename(terminal.dir / "host.json")
+    console.link.end(0)
+    terminal.ended()
+
+
 def test_descriptors_above_1023_are_no_obstacle_and_a_terminal_costs_one(
     loop: EventLoop, terminal: Terminal
 ) -> None:
