@@ -9,7 +9,7 @@ answers the questions that a program asks its terminal, and records how the prog
 Standard library only, one thread. It imports only the files beside it. It is run by path:
 
     python -I -S host.py --dir DIR --socket PATH --mark MARK --incarnation N
-        --size ROWSxCOLUMNS [--log-bytes N] [--while stdin] -- ARGV...
+        --size ROWSxCOLUMNS [--log-bytes N] [--scope SCOPE] [--while stdin] -- ARGV...
 
 The token comes on standard input, because every process may read a command line. With `--while` the
 program is ended when standard input is closed, and so when the process that started the host ends.

@@ -68,6 +68,7 @@ class Host:
         self.argv = argv
         self.log_bytes = int(options.get("log-bytes", 8 << 20))
         self.leash = [0] if options.get("while") == "stdin" else []  # its end is the program's
+        self.program = program.Program(options.get("scope", ""))
         self.listener = questions.Listener()
         self.waiting = waiting.Waiting()
         self.buffer = memoryview(bytearray(CHUNK))
@@ -107,7 +108,6 @@ class Host:
         termios.tcsetwinsize(slave, self.size)
         self.keyboard = keyboard.Keyboard(self.master, self.now, lambda: self.log.end)
         self.started_at, self.started = time.time(), time.monotonic()
-        self.program = program.Program()
         self.program.start(self.argv, self.mark, slave, mask, self._write_identity)
         self.flood = priority.Flood(self.now())
         os.chdir("/")

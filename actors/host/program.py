@@ -5,6 +5,7 @@
 import errno
 import fcntl
 import os
+import sys
 import termios
 
 TYPE_CHECKING = False
@@ -15,8 +16,10 @@ else:
     import _signal as signal  # without its enums, which cost 0.8 MB
 if TYPE_CHECKING or __package__:
     from actors.host import family, wire
+    from actors.host import scope as scopes
 else:
     import family
+    import scope as scopes
     import wire
 
 
@@ -24,10 +27,11 @@ class Program:
     """The host's child and the processes that descend from it.
 
     `pid` is the child's; `status` is None until it has ended, then what waitpid returned.
-    `exec_errno` is not 0 if the program could not be executed.
+    `exec_errno` is not 0 if the program could not be executed. `scope` is where it runs (`scope`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scope: str = "") -> None:
+        self.scope = scope
         self.pid = 0
         self.status: int | None = None
         self.exec_errno = 0
@@ -47,7 +51,7 @@ class Program:
         if self.pid == 0:
             try:
                 os.close(open_gate)
-                _become(argv, mark, slave, mask, gate, reporting)
+                _become(argv, mark, self.scope, slave, mask, gate, reporting)
             finally:
                 os._exit(127)
         os.close(gate)
@@ -107,12 +111,16 @@ class Program:
         return "exited", os.WEXITSTATUS(self.status)
 
 
-def _become(argv: list[str], mark: str, slave: int, mask: int, gate: int, reporting: int) -> None:
+def _become(
+    argv: list[str], mark: str, scope: str, slave: int, mask: int, gate: int, reporting: int
+) -> None:
     """Execute the program in this child when the gate opens. Report the errno if that fails.
 
     The child gets a session of its own with the PTY as its terminal, the default signal handlers,
     the umask `mask`, and the marks of the terminal: a variable and a limit.
     """
+    if scope:
+        _enter(scope)
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
@@ -130,3 +138,10 @@ def _become(argv: list[str], mark: str, slave: int, mask: int, gate: int, report
             os.execvpe(argv[0], argv, {**os.environ, "CALLBOARD_TERMINAL": mark})
         except OSError as error:
             os.write(reporting, b"%d" % (error.errno or errno.EINVAL))
+
+
+def _enter(scope: str) -> None:
+    """Enter a scope of systemd. If that fails, say so and go on: no launch fails for it."""
+    why = scopes.enter(scope)
+    if why:
+        print(f"host: the program has no scope: {why}", file=sys.stderr, flush=True)

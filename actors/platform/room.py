@@ -20,8 +20,17 @@ _ALARM: Final = b"some 200000 2000000\0"
 
 def free_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None:
     """Return the MiB of memory that programs can still take: of the machine, or of our cgroup."""
-    known = [each for each in (_of_machine(proc), _of_cgroup(proc, cgroups)) if each is not None]
+    known = [
+        each
+        for each in (_meminfo(proc, "MemAvailable"), _of_cgroup(proc, cgroups))
+        if each is not None
+    ]
     return min(known, default=None)
+
+
+def whole_memory(proc: Path = _PROC) -> int | None:
+    """Return the MiB of memory that the machine has."""
+    return _meminfo(proc, "MemTotal")
 
 
 def memory_pressure(proc: Path = _PROC) -> float | None:
@@ -77,10 +86,10 @@ def disk_reserve(whole: int) -> int:
     return min(512, whole // 20)
 
 
-def _of_machine(proc: Path) -> int | None:
+def _meminfo(proc: Path, name: str) -> int | None:
     try:
         lines = (proc / "meminfo").read_text().splitlines()
-        return next(int(each.split()[1]) // 1024 for each in lines if each.startswith("MemAvail"))
+        return next(int(each.split()[1]) // 1024 for each in lines if each.startswith(f"{name}:"))
     except (OSError, ValueError, StopIteration):
         return None
 

@@ -5,6 +5,7 @@ The event loop's thread uses the link to the host; the actor's thread calls the 
 """
 
 import errno
+import functools
 import itertools
 import logging
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.platform import descriptors
+from actors.platform import descriptors, scopes
 from actors.platform.files import NAME, read_bounded
 from actors.platform.loop import EventLoop
 from actors.pty import recall, records, strays
@@ -31,6 +32,11 @@ END_SECONDS = 10.0
 """Seconds a host may take to end its program (TERM, 5 s, KILL) and itself."""
 WORDS = 500
 """Bytes of a host's standard error that an error quotes."""
+
+
+@functools.cache
+def _log_once(words: str) -> None:
+    log.info(words)
 
 
 class Broke(msgspec.Struct, frozen=True):
@@ -166,6 +172,7 @@ class Session:
             cwd=cwd,
             rows=rows,
             columns=columns,
+            scope=self._scope(),
         )
         try:
             self._come_up(process)
@@ -179,6 +186,18 @@ class Session:
             if process.stdout is not None:
                 process.stdout.close()  # a terminal costs one descriptor, that of its link
         self._process = process
+        if words := self._last_words():
+            log.warning("%s: %s", self.directory, words)
+
+    def _scope(self) -> str:
+        """Return the option of the program's scope, "" where it gets none; log why, once."""
+        place, why = scopes.find()
+        if place is None:
+            _log_once(f"programs run in no scope of systemd: {why}")
+            return ""
+        return place.option(
+            "-".join([*self.directory.parts[-4:], records.mark_of(self._token)[:8]])
+        )
 
     def _come_up(self, process: "subprocess.Popen[bytes]") -> None:
         try:

@@ -40,14 +40,16 @@ def spawn(
     columns: int,
     log_bytes: int = 8 << 20,
     outlives: bool = True,
+    scope: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start a host in a session of its own, and return its process without waiting.
 
     A second call for the same directory starts no second host: the new process exits with a
     `Refusal`. The host inherits no open files. It writes b"R" to its stdout when it listens. The
     caller keeps the process and polls it when it has ended, so that no zombie remains. Unless the
-    host `outlives` this process, it ends its program when this process ends, however it ends. Raise
-    OSError if `cwd` or `directory` cannot be used, ValueError if an argument is malformed.
+    host `outlives` this process, it ends its program when this process ends, however it ends. With
+    `scope` the program gets a scope of systemd (`platform.scopes`). Raise OSError if `cwd` or
+    `directory` cannot be used, ValueError if an argument is malformed.
     """
     if len(os.fsencode(socket)) > SOCKET_PATH_LIMIT or not str(socket).isprintable():
         raise ValueError(f"socket path is not printable or over {SOCKET_PATH_LIMIT} bytes")
@@ -60,6 +62,7 @@ def spawn(
     command += ["--socket", str(socket.absolute()), "--mark", mark_of(token)]
     command += ["--incarnation", str(incarnation), "--size", f"{rows}x{columns}"]
     command += ["--log-bytes", str(log_bytes), *([] if outlives else ["--while", "stdin"])]
+    command += ["--scope", scope] if scope else []
     command += ["--", *argv]
     errors = os.open(directory / "host.err", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

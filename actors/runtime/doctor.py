@@ -16,7 +16,7 @@ from actors.clis.profile import (
 from actors.clis.version import ask
 from actors.git.reading import identity
 from actors.git.running.command import GitUnknown
-from actors.platform import room, sandbox
+from actors.platform import room, sandbox, scopes
 from actors.pty.ending import running_hosts
 from actors.runtime import canary, fixing, machine, surroundings
 from bus import connection
@@ -44,6 +44,7 @@ def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
         _git(),
         *_identity(),
         _sandbox(home),
+        *_scopes(),
         *_home(home),
         *fixing.findings(home),
         *_database(home),
@@ -103,6 +104,17 @@ def _sandbox(home: Path) -> Finding:
             'programs have it only with `sandbox = "worktree"`',
         )
     return _item("sandbox: bubblewrap, for each CLI that was verified in it")
+
+
+def _scopes() -> list[Finding]:
+    if sys.platform != "linux":
+        return []
+    place, why = scopes.tried()
+    if place is None:
+        help = "loginctl enable-linger" if why == scopes.LOGOUT else ""
+        what = f"programs run in no scope of systemd: {why}"
+        return [_item(what, "note" if help else "ok", help)]
+    return [_item(f"each program runs in a scope of systemd, with at most {place.mib} MiB")]
 
 
 def _board() -> Finding:

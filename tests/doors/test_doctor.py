@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actors.clis import profile
-from actors.platform import room
+from actors.platform import room, scopes
 from actors.runtime import doctor, machine
 from bus.action import Do
 from tests.doors.kit import Home
@@ -130,6 +130,16 @@ def test_providers_are_reached_only_where_that_is_asked(user: User) -> None:
         connection.settimeout(5)
         assert connection.recv(100) == b""
         connection.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
+def test_it_says_whether_programs_run_in_scopes(user: User) -> None:
+    said = [what for what in user.doctor() if " scope of systemd" in what]
+    place, why = scopes.find()
+    if place is None:
+        assert said == [f"programs run in no scope of systemd: {why}"]
+    else:
+        assert len(said) == 1
 
 
 def test_what_a_killed_runtime_left_is_mended_and_nothing_else(user: User) -> None:

@@ -37,8 +37,13 @@ def test_the_nearest_limit_counts(proc: Path, tmp_path: Path) -> None:
     assert room.free_memory(proc, groups) == 0
 
 
+def test_all_that_the_machine_has(proc: Path) -> None:
+    assert room.whole_memory(proc) == 8789
+
+
 def test_unknown_is_none(tmp_path: Path) -> None:
     assert room.free_memory(tmp_path, tmp_path) is None
+    assert room.whole_memory(tmp_path) is None
     assert room.memory_pressure(tmp_path) is None
     assert room.disk(tmp_path / "nowhere") is None
 
