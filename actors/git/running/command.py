@@ -73,15 +73,19 @@ HOOK_SECONDS: Final = 60.0
 """Time limit of a `git` that runs the user's hooks."""
 _GRACE: Final = 2.0
 """Seconds between SIGTERM, at which git removes its lock files, and SIGKILL."""
+_WORDS: Final = 5_000
+"""How many of the first characters of an error are told: more than a line with a path has."""
+_LAST_WORDS: Final = 3_000
+"""How many of the last ones."""
 
 
 class GitFailed(Exception):
     """The `git` program failed. Always raised as `GitRefused` or `GitUnknown`."""
 
     def __init__(self, args: tuple[str, ...], code: int, stderr: str) -> None:
-        super().__init__(f"git {' '.join(args[:2])} ended with {code}: {stderr.strip()}")
         self.code = code
-        self.stderr = stderr.strip()
+        self.stderr = _bounded(stderr.strip())
+        super().__init__(f"git {' '.join(args[:2])} ended with {code}: {self.stderr}")
 
 
 class GitRefused(GitFailed):
@@ -208,6 +212,22 @@ def run(
             if process.returncode is None:
                 end_session(process.pid, _GRACE)
     return process.returncode, output, errors
+
+
+def _bounded(words: str) -> str:
+    """Return the first and the last lines, and how much is left out between them.
+
+    Git may fail on each of thousands of files, and a hook or a filter may say anything.
+    """
+    if len(words) <= _WORDS + _LAST_WORDS:
+        return words
+    first, cut, _ = words[:_WORDS].rpartition("\n")
+    _, _, last = words[-_LAST_WORDS:].partition("\n")
+    if not cut or not last:
+        first, last = words[:_WORDS], words[-_LAST_WORDS:]
+        return f"{first}… ({len(words) - _WORDS - _LAST_WORDS} characters are left out) …{last}"
+    left = words.count("\n") - first.count("\n") - last.count("\n") - 1
+    return f"{first}\n… {left} lines are left out …\n{last}"
 
 
 def as_variables(settings: Mapping[str, str]) -> dict[str, str]:

@@ -55,6 +55,27 @@ def ready(repo: Repo) -> Repo:
     return repo
 
 
+def test_of_many_words_the_first_and_the_last_are_told(repo: Repo) -> None:
+    """Git may fail on each of thousands of files."""
+    many = "alias.many=!echo first >&2; seq 100000 >&2; echo last >&2; exit 1"
+    with pytest.raises(GitUnknown) as error:
+        git("-c", many, "many", at=str(repo.path))
+    words = error.value.stderr.split("\n")
+    assert words[:3] == ["first", "1", "2"]
+    assert words[-2:] == ["100000", "last"]
+    assert len(str(error.value)) < 10_000
+    (note,) = [line for line in words if "left out" in line]
+    assert int("".join(filter(str.isdigit, note))) == 100_002 - (len(words) - 1)
+
+
+def test_one_endless_line_is_cut(repo: Repo) -> None:
+    many = "alias.many=!head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 1"
+    with pytest.raises(GitUnknown) as error:
+        git("-c", many, "many", at=str(repo.path))
+    assert len(str(error.value)) < 10_000
+    assert "left out" in str(error.value)
+
+
 @pytest.mark.parametrize("how", _DEATHS)
 def test_only_a_reason_that_git_stated_is_a_refusal(repo: Repo, shim: Shim, how: str) -> None:
     """Hazard 62."""
