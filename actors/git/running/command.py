@@ -176,6 +176,7 @@ def git_and_words(
     if not place and not everywhere:
         # of a checkout that the user trusts, git would ask whether its git directory is trusted
         command += ["-c", f"safe.directory={os.path.realpath(at)}"]
+        command += ["-c", "safe.bareRepository=all"]  # we name it: `at` is the git directory
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place}
     environ |= {**as_variables(_MORE.get({})), **(env or {})}
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)

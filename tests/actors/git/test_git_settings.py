@@ -9,6 +9,7 @@ import pytest
 from actors.git.landing.land import Landed
 from actors.git.reading.identity import CALLBOARD, Identity, identity, of_text
 from actors.git.running.command import PINNED, git
+from actors.git.trees.worktrees import add
 from actors.git.users.repository import survey
 from actors.git.users.settings import FOR_AGENTS, SAID, for_agents
 from tests.actors.git.git_repos import land_next
@@ -34,6 +35,21 @@ def test_what_is_said_is_said_where_it_is_set(repo: Repo, key: str) -> None:
     if key not in ON:
         repo.git("config", name, "false")
         assert survey(str(repo.path), "main").notes == ()
+
+
+def test_a_repository_is_used_though_bare_ones_must_be_named(
+    repo: Repo, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our git works in the git directory, which git takes for a bare repository."""
+    own = tmp_path / "gitconfig"
+    own.write_text("[safe]\n\tbareRepository = explicit\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own))
+    assert survey(str(repo.path), "main").notes == ()
+    base, path = repo.oid("main"), home / "task"
+    add(repo.git_dir, str(home), str(path), branch="task", base=base, owner="demo")
+    repo.git("update-ref", "refs/heads/next", repo.commit("next", {"a.txt": "a2\n"}, at=path))
+    assert isinstance(land_next(repo), Landed)
+    assert (repo.path / "a.txt").read_text() == "a2\n"
 
 
 def test_the_page_has_every_setting() -> None:
