@@ -31,7 +31,7 @@ def _lines(text: str) -> dict[Path, int]:
     counts: Counter[Path] = Counter()
     table: Path = ()
     closing = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if closing:
             closing = "" if line.count(closing) % 2 else closing
             continue

@@ -52,7 +52,7 @@ def unwritten(plan: Plan, source: str | dict[str, Any]) -> list[str]:
         for j, terminal in enumerate(task.terminal)
         if terminal.instruction.strip() == PLACEHOLDER
     ]
-    text = source.splitlines() if isinstance(source, str) else []
+    text = source.split("\n") if isinstance(source, str) else []
     lines = [f", line {n}" for n, line in enumerate(text, 1) if PLACEHOLDER in line]
     if len(lines) != len(found):
         lines = [""] * len(found)

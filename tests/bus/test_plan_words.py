@@ -75,6 +75,13 @@ def test_a_line_is_found_past_texts_and_dotted_keys() -> None:
     assert line_of(text, ("nowhere",)) is None
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
+def test_a_line_is_what_an_editor_counts(end: str) -> None:
+    """Python ends a line at more characters than TOML does."""
+    text = f'name = "one{end}two"\ntest = "pytest"\n'
+    assert line_of(text, ("test",)) == 2
+
+
 def test_a_fault_at_the_end_of_many_is_told_too() -> None:
     terminal = {"cli": "x", "instruction": "x"}
     tasks = [{"id": f"t{n}", "brnch": f"b{n}", "terminal": [terminal]} for n in range(30)]

@@ -217,7 +217,7 @@ def _waivers(repo: pygit2.Repository, onto: str, tip: str, head: str) -> list[st
     return [
         line.strip().removeprefix(WAIVER).strip()
         for commit in own
-        for line in (commit.message if commit is not None else "").splitlines()
+        for line in (commit.message if commit is not None else "").split("\n")
         if line.strip().startswith(WAIVER)
     ]
 

@@ -60,11 +60,14 @@ class Sides:
         return cls(repo, tree, onto, tip, head)
 
     def lines(self, tree: pygit2.Tree, path: str) -> list[str] | None:
-        """Return the lines of a text file; None if there is no such file, or it is not text."""
+        """Return the lines of a text file, which end where git ends them.
+
+        None if there is no such file, or it is not text.
+        """
         found = _entry(tree, path)
         if not isinstance(found, pygit2.Blob) or found.is_binary:
             return None
-        return found.data.decode(errors="replace").splitlines()
+        return found.data.decode(errors="replace").split("\n")
 
     def agrees(self, path: str) -> bool:
         """Return whether the result has this file as the automatic merge made it."""

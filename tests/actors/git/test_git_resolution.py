@@ -162,6 +162,21 @@ def test_hazard_50_lost_hunks_are_named(case: Case, text: str, lost: list[str]) 
     assert {problem.kind for problem in checked.problems} == {"missing"}
 
 
+@pytest.mark.parametrize("end", ["\x0c", "\x85", "\u2028", "\r"])
+def test_a_lost_line_that_holds_an_end_which_is_none_for_git_is_named(
+    repo: Repo, home: Path, end: str
+) -> None:
+    """Python ends a line at more characters than git does. Hazard 50."""
+    repo.commit("Code", {"m.py": BASE})
+    repo.branch("onto", {"m.py": ONTO})
+    repo.branch("tip", {"m.py": TIP + f"odd = '{end}' + 'kept'\n"})
+    case = Case(repo, home)
+    case.lay_out()
+    checked = case.resolve({"m.py": GOOD})
+    assert kinds(checked) == [("missing", "m.py")]
+    assert case.resolve({"m.py": GOOD + f"odd = '{end}' + 'kept'\n"}).problems == ()
+
+
 def test_hazard_50_work_dropped_outside_the_conflict_is_found(case: Case) -> None:
     """Hazard 50."""
     case.repo.write({"m.py": GOOD, "onto.py": "onto = 2\n"}, at=case.path)
