@@ -349,7 +349,7 @@ class Watcher(CompanyActor):
     def _judge(self, branch: Branch, commit: str) -> Clean | Dirty:
         """Examine the worktree. Raise `NotYet`, after storing a fact if that takes long."""
         try:
-            return self._judging.judge(branch, commit)
+            return self._judging.judge(branch, commit, self._git_dir)
         except NotYet as error:
             if self._judging.is_due(branch, commit, error.failed):
                 fact = CommitWaits(

@@ -12,6 +12,7 @@ from actors.git.running.places import Within
 from actors.system.stage import Stage
 from actors.watcher.believed import believed
 from actors.watcher.commits import Branch
+from actors.watcher.places import was_replaced
 
 FIRST = 0.02
 """Seconds until the second examination. Each further wait is twice as long, up to `LATER`."""
@@ -79,11 +80,17 @@ class Judging:
         """Whether a completion on the branch is not judged yet."""
         return any(ref == branch.ref for ref, _ in self._open)
 
-    def judge(self, branch: Branch, commit: str) -> Clean | Dirty:
-        """Examine the worktree of `branch`, where `commit` is a completion. Raise `NotYet`."""
+    def judge(self, branch: Branch, commit: str, git_dir: str) -> Clean | Dirty:
+        """Examine the worktree of `branch`, where `commit` is a completion.
+
+        Raise `NotYet`, also if the branch has left the commit meanwhile: the next scan sees what
+        took its place.
+        """
         now = time.monotonic()
         verdict = self._look(self._question(branch, commit, now), now)
         if isinstance(verdict, Clean | Dirty):
+            if branch.name and was_replaced(git_dir, branch.ref, commit):
+                raise NotYet("the branch has gone on without it")
             del self._open[branch.ref, commit]
             return verdict
         raise NotYet(verdict.reason, verdict.failed)

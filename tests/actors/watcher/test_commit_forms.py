@@ -4,6 +4,7 @@ No completion is refused that a second look would accept. Hazard 55.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,40 @@ def storm(served: Served, place: Path, commits: int) -> None:
 def test_no_form_of_commit_is_refused(served: Served, tmp_path: Path) -> None:
     """Hazard 55."""
     storm(served, tmp_path, 2 * len(FORMS))
+
+
+def test_a_completion_that_is_amended_while_it_is_judged_counts_once(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git on the path amends the commit when the worktree is examined, as a hook may do.
+
+    Hazard 55.
+    """
+    repo = make_repo(tmp_path / "repo")
+    name = submit(served, plan_text(repo, {"a": [coder("@ sleep 3600\n")] * 2}))
+    served.until_status(name, "ready")
+    served.client.call("workflow.start", workflow=name)
+    served.until(name, lambda row: row["tasks"][0]["terminals"][0]["sent"] == 1)
+    worker = Worker(served.home / "worktrees" / name / "a")
+    worker.change()
+    worker.git("add", "-A")
+    tree, ref = git(worker.at, "write-tree"), "refs/heads/feat/a"
+    first, amended = (
+        git(worker.at, "commit-tree", "-p", "HEAD", "-m", f"{word} #done", tree)
+        for word in ("first", "amended")
+    )
+    real, shim = shutil.which("git"), tmp_path / "bin" / "git"
+    amend = f"env -i {real} -C {repo} update-ref {ref} {amended} {first} 2>/dev/null"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\ncase " $* " in *" status "*) {amend};; esac\nexec {real} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    worker.git("update-ref", ref, first)
+    served.until(name, lambda row: row["tasks"][0]["terminals"][0]["status"] == "completed")
+    assert git(repo, "rev-parse", ref) == amended
+    facts = served.client.call("events.replay", after=0, limit=10_000)["facts"]
+    seen = [f["commit"] for f in facts if f["type"] == "commit.seen"]
+    assert seen == [amended]
 
 
 @pytest.mark.long
