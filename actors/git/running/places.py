@@ -139,8 +139,8 @@ def main_workdir(git_dir: str, repo: str = "") -> str | None:
     for place in (root, home.parent):
         if place is not None and own_git_dir(place) == home and not is_bare(git_dir):
             return str(place)
-    named = _configured(home)
-    return None if named is None else str(named)
+    named = configured(home)
+    return str(named) if named is not None and own_git_dir(named) == home else None
 
 
 def is_bare(git_dir: str) -> bool:
@@ -153,14 +153,13 @@ def is_bare(git_dir: str) -> bool:
     return bare and not Path(git_dir, "index").exists()
 
 
-def _configured(git_dir: Path) -> Path | None:
-    """Return the directory that `core.worktree` names, if it is a checkout of this repository."""
+def configured(git_dir: Path) -> Path | None:
+    """Return the directory that `core.worktree` names, None if it names none."""
     for file in ("config.worktree", "config"):
         try:
             config = pygit2.Config(str(git_dir / file))
         except OSError:
             continue
         if "core.worktree" in config:
-            place = (git_dir / str(config["core.worktree"])).resolve()
-            return place if own_git_dir(place) == git_dir else None
+            return (git_dir / str(config["core.worktree"])).resolve()
     return None

@@ -32,7 +32,15 @@ from actors.git.running.converting import converting
 from actors.git.running.errors import RepositoryError, Rule
 from actors.git.running.library import pygit2
 from actors.git.running.names import read_name, shown
-from actors.git.running.places import NOT_THERE, Within, is_bare, main_workdir, own_git_dir, root_of
+from actors.git.running.places import (
+    NOT_THERE,
+    Within,
+    configured,
+    is_bare,
+    main_workdir,
+    own_git_dir,
+    root_of,
+)
 from actors.git.users import programs, settings
 from actors.git.users.branches import check_name, check_together
 
@@ -135,7 +143,7 @@ def _survey(path: str, target: str, branches: Sequence[str]) -> Survey:
         author=str(identity(path)),
         settings=converting(spots[0] if spots else git_dir),
         notes=(
-            *_notes(repo, git_dir, state.head, target),
+            *_notes(repo, git_dir, path, state.head, target),
             *programs.notes(git_dir, heads[target]),
         ),
     )
@@ -279,6 +287,13 @@ def _check_owner(path: str) -> None:
 
 
 def _open(path: str, git_dir: str) -> pygit2.Repository:
+    named = configured(Path(git_dir))
+    if named is not None and not named.is_dir():
+        raise RepositoryError(
+            Rule.DISPLACED,
+            f"core.worktree sends git from {path} to {named}, which is not there",
+            f"git --git-dir={quote(git_dir)} config --unset core.worktree",
+        )
     try:
         repo = pygit2.Repository(str(pygit2.discover_repository(path)))
     except pygit2.GitError as error:
@@ -335,8 +350,15 @@ def _flag(config: pygit2.Config, key: str) -> bool:
     return key in config and config.get_bool(key)
 
 
-def _notes(repo: pygit2.Repository, git_dir: str, head: str, target: str) -> list[str]:
+def _notes(repo: pygit2.Repository, git_dir: str, path: str, head: str, target: str) -> list[str]:
     notes = []
+    named, main = configured(Path(git_dir)), main_workdir(git_dir, path)
+    if named is not None and main is not None and str(named) != main:
+        notes.append(
+            f"core.worktree sends your git from {shown(main)} to {shown(str(named))}; what lands is"
+            " put into the first, and a commit from the second would take it back"
+            f" (git --git-dir={quote(git_dir)} config --unset core.worktree)"
+        )
     if not head.startswith(HEADS):
         notes.append("HEAD is detached; the target is the plan's, so this changes nothing")
     if Path(git_dir, "shallow").exists():

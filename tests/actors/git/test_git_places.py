@@ -1,5 +1,6 @@
 """Which directory is the user's, whatever the settings say, and that git acts nowhere else."""
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -153,6 +154,21 @@ def test_the_tested_tree_is_the_commit_whole_though_the_users_checkout_is_sparse
 def test_a_place_within_the_repository(repo: Repo) -> None:
     assert place_within(repo.path) == Path()
     assert place_within(repo.path / "dir") == Path("dir")
+
+
+def test_a_core_worktree_that_sends_git_elsewhere_is_said(repo: Repo, tmp_path: Path) -> None:
+    """What landed would be taken back by a commit from there. Hazard 75."""
+    repo.git("config", "core.worktree", str(repo.path))
+    assert survey(str(repo.path), "main").notes == ()
+    (tmp_path / "elsewhere").mkdir()
+    repo.git("config", "core.worktree", str(tmp_path / "elsewhere"))
+    (note,) = survey(str(repo.path), "main").notes
+    assert f"from {repo.path} to {tmp_path / 'elsewhere'}" in note
+    (tmp_path / "elsewhere").rmdir()
+    with pytest.raises(RepositoryError, match="elsewhere, which is not there") as error:
+        survey(str(repo.path), "main")
+    subprocess.run(shlex.split(error.value.help), check=True)
+    assert survey(str(repo.path), "main").notes == ()
 
 
 @pytest.mark.parametrize("where", ["/nonexistent", "elsewhere", "fake"])
