@@ -69,9 +69,17 @@ def make_private(home: Path) -> None:
     """Create the home with mode 0700, or take other users' access to it away.
 
     Raise `PermissionError` if the home, or a file in it that the runtime would trust, belongs to
-    another user.
+    another user, and `OSError` if the home cannot be made.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(
+            error.errno,
+            f"the home cannot be made: {why}; name another directory with --home",
+            str(home),
+        ) from error
     was_open = home.stat().st_mode & 0o077
     places = [home]
     if was_open:
@@ -135,8 +143,12 @@ def hold(home: Path, name: str = "lock") -> int | None:
         else:
             os.close(fd)
             return None
-    os.truncate(fd, 0)
-    os.write(fd, str(os.getpid()).encode())
+    try:
+        os.truncate(fd, 0)
+        os.write(fd, str(os.getpid()).encode())
+    except OSError as error:
+        error.filename = str(home / name)
+        raise
     return fd
 
 

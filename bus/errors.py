@@ -4,6 +4,7 @@
 "actions": [{"do": "why", "address": "demo/"}]}`.
 """
 
+import errno
 from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
@@ -12,6 +13,14 @@ import msgspec
 
 from bus.action import Action, Do
 from bus.reasons import Reason
+
+_ROOM = "make room there, or name a home on another disk with --home"
+_HELPS = {
+    errno.EFBIG: "`ulimit -f unlimited` lifts the limit of this shell",
+    errno.EMFILE: "`ulimit -n 4096` lifts the limit of this shell",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+}
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
@@ -96,3 +105,9 @@ def malformed(
     """Return a refusal with code 422: the field `path` of a request or plan is wrong."""
     code = HTTPStatus.UNPROCESSABLE_ENTITY
     return Refused(code, Reason.MALFORMED, message, path=path, help=help, actions=actions)
+
+
+def in_words(error: Exception) -> str:
+    """Return an error as people read it, and what helps if the system refused for a known limit."""
+    help = _HELPS.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{error}; {help}" if help else str(error)

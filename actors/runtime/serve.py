@@ -18,6 +18,7 @@ from actors.runtime.signals import EndSignals
 from actors.supervision.errors import SupervisorError
 from bus import logs
 from bus.action import Action, Do
+from bus.errors import in_words
 from bus.logs import DEFAULT, LogSettings
 from bus.secrecy import hide_memory
 from store.errors import StoreError
@@ -75,7 +76,7 @@ def serve(
         report.failed(home, str(error), error.actions)
         _exit(_CANNOT_SERVE)
     except OSError as error:
-        report.failed(home, str(error))
+        report.failed(home, in_words(error))
         _exit(_CANNOT_SERVE)
     signals = EndSignals(runtime.request_stop)
     gc.disable()  # the actors that are made now stay: each look at all of them finds nothing
@@ -83,7 +84,7 @@ def serve(
         runtime.start()
     except (StoreError, OSError, ZMQError) as error:
         runtime.give_up()
-        report.failed(home, f"{home} cannot be served: {error}", [Action(Do.DOCTOR)])
+        report.failed(home, f"{home} cannot be served: {in_words(error)}", [Action(Do.DOCTOR)])
         _exit(_CANNOT_SERVE)
     except SupervisorError as error:
         runtime.ended.wait(GIVE_UP_SECONDS)  # the root gives its reason when all has stopped

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from actors.platform import processes
 from actors.pty.ending import running_hosts
 from bus import sockets
-from tests.doors.kit import Home, coder, commit, plan_text, types
+from tests.doors.kit import PYTHON, ROOT, Home, coder, commit, plan_text, types
 
 
 @pytest.fixture
@@ -108,3 +109,47 @@ def test_the_terminals_of_a_deleted_home_are_ended(
     assert "no terminal is left" in said
     assert running_hosts(home.path) == []
     assert processes.is_alive(found.program_pid, found.program_start) is False
+
+
+def test_a_home_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place, why in ("file", "it is no directory"), ("file/home", "Not a directory"):
+        said = Home(tmp_path / place).run("serve")
+        assert said.returncode == 3
+        assert f"the home cannot be made: {why}; name another" in said.stderr
+        assert str(tmp_path / place) in said.stderr
+
+
+@pytest.mark.parametrize("words", [["init"], ["ps", "--home", "../home"]], ids=" ".join)
+def test_a_working_directory_that_was_removed_is_said(tmp_path: Path, words: list[str]) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    said = subprocess.run(
+        ["sh", "-c", script, "sh", PYTHON, str(ROOT / "run.py"), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2
+    assert said.stderr == "error: the directory in which this runs was removed\nhelp: cd\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("ulimit -f 0", "File too large: '{home}/lock'; `ulimit -f unlimited` lifts"),
+        ("ulimit -v 120000", "no thread can be started: too many run, or memory is short; `ulimit"),
+    ],
+)
+def test_a_limit_is_said_with_what_helps(tmp_path: Path, limit: str, words: str) -> None:
+    home = tmp_path / "home"
+    command = [PYTHON, str(ROOT / "run.py"), "serve", "--home", str(home)]
+    said = subprocess.run(
+        ["sh", "-c", f'{limit} && exec "$@"', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 3
+    assert words.format(home=home) in said.stderr
+    assert "Traceback" not in said.stderr

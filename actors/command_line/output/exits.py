@@ -3,6 +3,7 @@
 Imports are inside the functions, so that `run.py --help` is quick.
 """
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,21 @@ class Stop(click.ClickException):
             say(f"help: {help}", err=True)
 
 
+def _is_nowhere() -> bool:
+    """Return whether the working directory was removed: then no relative path leads anywhere."""
+    try:
+        os.getcwd()  # noqa: PTH109 - `pathlib` costs 5 ms
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def as_stop(error: Exception) -> Stop:
     """Return the `Stop` for a known error; raise any other error again."""
     from bus.action import Action, Do
     from bus.client import NoAnswer
     from bus.connection import NoRuntime
-    from bus.errors import Refused
+    from bus.errors import Refused, in_words
     from bus.user import NoHomeDirectory
 
     match error:
@@ -69,6 +79,14 @@ def as_stop(error: Exception) -> Stop:
             return Stop(str(error), NO_RUNTIME, actions=[Action(Do.DOCTOR)])
         case NoHomeDirectory():
             return Stop(str(error), USAGE, "or name the directory: --home DIR")
+        case OSError() if _is_nowhere():
+            return Stop("the directory in which this runs was removed", USAGE, "cd")
         case OSError():
-            return Stop(str(error), NO_RUNTIME)
+            return Stop(in_words(error), NO_RUNTIME)
+        case RuntimeError(args=("can't start new thread",)):
+            return Stop(
+                "no thread can be started: too many run, or memory is short; `ulimit -u` and"
+                " `ulimit -v` show the limits of this shell",
+                NO_RUNTIME,
+            )
     raise error
