@@ -13,8 +13,10 @@ A git process ends in one of three ways (hazard 62):
 import contextlib
 import os
 import re
+import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -71,6 +73,10 @@ GIT_SECONDS: Final = 240.0
 """Time limit of one `git`: shorter than that of a worker process's call (`actors.system.stage`)."""
 HOOK_SECONDS: Final = 60.0
 """Time limit of a `git` that runs the user's hooks."""
+MEMORY: Final = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+"""Bytes that one `git` may take for itself (Linux). Eleven trees that hold one another say that
+there are ten thousand million files, and git notes each."""
+_BOUNDED: Final = 'ulimit -d "$0" 2>/dev/null; exec "$@"'
 _GRACE: Final = 2.0
 """Seconds between SIGTERM, at which git removes its lock files, and SIGKILL."""
 _WORDS: Final = 5_000
@@ -182,6 +188,7 @@ def git_and_words(
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)
     command += args
     if within is not None and within.fence is not None:
+        command = ["sh", "-c", _BOUNDED, str(MEMORY >> 10), *command]
         command = sandbox.wrapped(command, within.fence)
         environ = openings.without_ways_out(environ, within.fence)
     try:
@@ -208,6 +215,9 @@ def run(
         command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
     ) as process:
         try:
+            if sys.platform == "linux":
+                with contextlib.suppress(OSError, ValueError):  # it has ended, or has less
+                    resource.prlimit(process.pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
             output, errors = process.communicate(stdin, limit)
         finally:
             if process.returncode is None:

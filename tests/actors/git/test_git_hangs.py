@@ -7,7 +7,9 @@ import pytest
 
 from actors.git.landing.land import Landed, RefRefused, Stock, land, take_stock
 from actors.git.running import command
-from actors.git.running.command import GitLate, git
+from actors.git.running.command import GitLate, GitUnknown, git
+from actors.git.running.places import Within
+from actors.platform import openings, sandbox
 from tests.actors.git.git_repos import land_next
 from tests.repositories import Repo
 
@@ -120,3 +122,30 @@ def test_what_could_not_be_landed_at_all_is_free_again(
     assert ready.git("status", "--porcelain") == ""
     assert not (ready.path / ".git/index.lock").exists()
     assert isinstance(land_next(ready), Landed)
+
+
+@pytest.mark.parametrize("is_fenced", [False, True])
+def test_git_that_takes_all_memory_is_ended_and_what_it_did_is_unknown(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, is_fenced: bool
+) -> None:
+    """Hazard 104."""
+    if is_fenced and (trouble := sandbox.trouble()):
+        pytest.skip(trouble)
+    monkeypatch.setattr(command, "MEMORY", 64 << 20)
+    monkeypatch.setattr(command, "GIT_SECONDS", 60.0)
+    blob = repo.git("rev-parse", "HEAD:a.txt")
+    lines = "".join(f"100644 blob {blob}\tf{n}\n" for n in range(10))
+    for _ in range(10):
+        tree = git("mktree", at=str(repo.path), stdin=lines.encode()).decode().strip()
+        lines = "".join(f"040000 tree {tree}\td{n}\n" for n in range(10))
+    worktree = str(repo.path.with_name("worktree"))
+    repo.git("worktree", "add", "-q", "-b", "much", worktree)
+    repo.git(
+        "update-ref", "refs/heads/much", repo.git("commit-tree", tree, "-p", "HEAD", "-m", "x")
+    )
+    fence = openings.Limits(cwd=worktree, writable=(repo.git_dir,)) if is_fenced else None
+    within = Within(repo.git_dir, fence)
+    with pytest.raises(GitUnknown) as failed:
+        git("status", "--porcelain=v2", "--untracked-files=no", at=worktree, within=within)
+    assert not isinstance(failed.value, GitLate)
+    assert "memory" in str(failed.value)
