@@ -15,10 +15,13 @@ call() {
     curl --silent --show-error --fail-with-body --config - --request "$method" "$@" "$url$path"
 }
 status() { call GET "/api/workflows/$id" | sed 's/.*"target":"[^"]*","status":"\([^"]*\)".*/\1/'; }
-# Waits for a fact of this workflow, or for 20 s; what was missed meanwhile is in the row.
+# Looks for 2 s at the facts of this workflow; what was missed meanwhile is in the row.
 wait_for_a_fact() { call GET "/api/events?address=$id/&type=workflow.status" --max-time 2 >/dev/null 2>&1 || :; }
 
-id=$(call POST /api/workflows --header 'Content-Type: application/toml' --data-binary "@$plan" | field id)
+if ! made=$(call POST /api/workflows --header 'Content-Type: application/toml' --data-binary "@$plan"); then
+  echo "$made" >&2 && exit 2 # why it was refused
+fi
+id=$(echo "$made" | field id)
 call POST "/api/workflows/$id/prepare" >/dev/null
 until [ "$(status)" != created ] && [ "$(status)" != starting ]; do wait_for_a_fact; done
 call POST "/api/workflows/$id/start" >/dev/null

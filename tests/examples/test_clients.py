@@ -195,3 +195,15 @@ def test_a_plan_is_run_with_nothing_but_curl(home: Home, tmp_path: Path) -> None
     assert (process.returncode, out) == (0, "demo completed\n"), errors
     assert (repo / "a.txt").exists()
     assert not leaked
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_with_curl_it_is_said_why_a_plan_is_refused(home: Home, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text("name = 1\n")
+    refused = subprocess.run(
+        ["sh", str(CLIENTS / "run_plan.sh"), str(home.path), str(plan)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert '"code":422' in refused.stderr
