@@ -12,7 +12,7 @@ import zmq
 
 from bus import requests
 from bus.context import Context
-from bus.errors import NO_BODY, Refused
+from bus.errors import NO_BODY, Refused, malformed
 from bus.keys import ClientKey, show_key
 from bus.reasons import Reason
 from bus.request_base import Request
@@ -82,11 +82,14 @@ class Client:
     def ask(self, request: Request[R], *, timeout: float | None = None) -> R:
         """Send a request and return its typed result; `timeout` is in seconds.
 
-        Raise `Refused` with the runtime's error, or `NoAnswer`.
+        Raise `Refused` with the runtime's error, also for text that is not UTF-8, or `NoAnswer`.
         """
         number = self._new_id()
         kind = str(request.__struct_config__.tag)
-        frame = requests.encode(msgspec.structs.replace(request, id=number))
+        try:
+            frame = requests.encode(msgspec.structs.replace(request, id=number))
+        except UnicodeEncodeError as error:
+            raise malformed("", f"a text is not UTF-8: {error.object[:100]!r}") from error
         return requests.decode_result(request, self._exchange(kind, number, frame, timeout))
 
     def call(self, type: str, *, timeout: float | None = None, **fields: Any) -> Any:
