@@ -67,8 +67,15 @@ def _runtime(registry: CollectorRegistry, state: RuntimeState, nodes: list[Node]
 
 
 def _door(registry: CollectorRegistry, hub: Hub) -> None:
-    """The event streams of the web door."""
+    """The feed, as the web door sees it, and its event streams."""
     _set(registry, "callboard_feed_head", "Seq of the newest fact seen by the web door", hub.head)
+    _by(
+        registry,
+        "callboard_transitions",
+        "Changes of status that the web door has seen",
+        "of",
+        {of: hub.transitions[of] for of in ("workflow", "task", "terminal")},
+    )
     _set(registry, "callboard_event_streams", "Event streams that are open", hub.streams)
     _set(registry, "callboard_event_ring", "Facts held for all event streams", hub.held)
     _set(

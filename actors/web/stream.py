@@ -7,7 +7,7 @@ client costs a position, not a queue, and loses nothing.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
@@ -32,6 +32,8 @@ RETRY_MS = 2_000
 PAGE = 1_000
 CHUNK = 256
 """Facts that one write to a client holds at most."""
+TRANSITIONS = ("workflow.status", "task.status", "terminal.status")
+"""The types of facts that say a change of status."""
 
 
 class _Head(msgspec.Struct):
@@ -89,6 +91,8 @@ class Hub:
         self._asking = asking
         self._ring: deque[Event] = deque(maxlen=RING)
         self.head = 0
+        self.transitions: Counter[str] = Counter()
+        """Changes of status that have come, by what they are of."""
         self._places: dict[object, int] = {}
         self._news = asyncio.Event()
         self._ending = False
@@ -170,6 +174,8 @@ class Hub:
                     self._ring.clear()  # facts between were compacted; the ring has no holes
                 self._ring.append(event)
                 self.head = event.seq
+                if event.type in TRANSITIONS:
+                    self.transitions[event.type.partition(".")[0]] += 1
         self._wake()
 
     def _wake(self) -> None:

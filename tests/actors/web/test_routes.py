@@ -1,11 +1,19 @@
 """HTTP routes: the same handlers, codes and errors as requests on the ROUTER."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
+from actors.web import app
+from actors.web.access import Identity, Tokens
+from actors.web.asking import Asking
+from actors.web.peers import Peers
+from actors.web.routes import ROUTES
+from actors.web.stream import Hub
 from bus.client import Client
 from bus.errors import Refused
 from tests.actors.served import until
@@ -112,6 +120,31 @@ def test_a_post_that_is_sent_twice_with_its_key_is_done_once(web: Web, repo: Pat
     assert other.status_code == 422
 
 
+def test_only_so_many_keys_are_remembered(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_REMEMBERED", 2)
+    (route,) = [route for route in ROUTES if route.path == "/api/workflows/{workflow}/start"]
+
+    async def ask() -> tuple[list[int], list[str]]:
+        asking = Asking(web.at.requests)
+        tokens = Tokens("token")
+        hub = Hub(web.at.feed, asking)
+        door = app.Door(asking, hub, tokens, Identity(tokens, Peers(), ""))
+        handle = app._handler(door, route)  # noqa: SLF001
+        codes = []
+        for key in (b"1", b"2", b"3"):
+            scope = {
+                "type": "http", "method": "POST", "path": "/start", "query_string": b"",
+                "headers": [(b"idempotency-key", key)], "path_params": {"workflow": "none"},
+                "state": {"speaker": None, "body": b""},
+            }  # fmt: skip
+            codes.append((await handle(Request(scope))).status_code)
+        await hub.close()
+        asking.close()
+        return codes, [key for _, key in door.answers]
+
+    assert asyncio.run(ask()) == ([404] * 3, ["2", "3"])
+
+
 def test_a_task_is_rejected_and_approved_over_http(web: Web, repo: Path) -> None:
     script = "$ echo x > a.txt; git add -A; git commit -qm 'a #review'\n"
     text = plan_text(repo, {"a": [coder(script)]}, head='test = ["true"]')
@@ -214,6 +247,14 @@ def test_metrics_count_what_is_there(web: Web, repo: Path) -> None:
         assert found
         return float(found[1])
 
+    def transitions() -> set[tuple[str, float]]:
+        text = web.client.get("/metrics").text
+        found = re.findall(r'^callboard_transitions{of="(\w+)"} (\S+)$', text, re.MULTILINE)
+        return {(of, float(count)) for of, count in found}
+
     before = published()
+    changed = transitions()
+    assert {of for of, _ in changed} == {"workflow", "task", "terminal"}
     web.client.post("/api/workflows/demo/stop")
     until(lambda: published() > before)
+    until(lambda: sum(count for _, count in transitions() - changed) >= 2)
