@@ -36,7 +36,7 @@ def open_doors(
     option = "--http"
     try:
         if http:
-            web = open_http(http, allow_remote=allow_remote, certificate=certificate, key=key)
+            web = open_http(http, allow_remote, certificate, key)
         option = "--tcp"
         if tcp:
             tcp_at = open_tcp(tcp)
@@ -64,27 +64,41 @@ def open_tcp(where: str) -> TcpSettings:
 
 
 def open_http(
-    where: str, *, allow_remote: bool = False, certificate: str = "", key: str = ""
+    where: str, allow_remote: bool = False, certificate: str = "", key: str = ""
 ) -> WebSettings:
     """Listen on `HOST:PORT`, `HOST`, or `:PORT`; port 0 takes a free one.
 
     Any address that is not of this machine's loopback is refused without `allow_remote` and the
-    two files of TLS. Raises `BadAddress`.
+    two files of TLS; so is one that stands for all addresses, because no client names it in `Host`.
+    Raises `BadAddress`.
     """
     host, port = _parse(where)
-    if bool(certificate) != bool(key):
-        raise BadAddress("--tls-cert and --tls-key belong together")
-    for path in (certificate, key):
-        if path and not Path(path).is_file():
-            raise BadAddress(f"{path} is not a file")
+    _check_tls(certificate, key)
     if not _is_loopback(host) and not (allow_remote and certificate):
         raise BadAddress(
             f"{host} can be reached from other machines: serve on 127.0.0.1 and forward the port "
             "(ssh -L), or give --allow-remote with --tls-cert and --tls-key"
         )
+    if ipaddress.ip_address(host).is_unspecified:
+        raise BadAddress(f"{host} is no address that a client can name: name one of this machine's")
     listening = _listen(where, host, port)
     port = listening.getsockname()[1]
     return WebSettings(listening, _hosts(host, port), certificate, key)
+
+
+def _check_tls(certificate: str, key: str) -> None:
+    """Raise `BadAddress` for files with which the web door could not speak TLS."""
+    if bool(certificate) != bool(key):
+        raise BadAddress("--tls-cert and --tls-key belong together")
+    if certificate:
+        import ssl  # only where it is wanted: it takes long to load
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # Without a password: nobody is there to type it each time the door is started.
+            context.load_cert_chain(certificate, key, password="")
+        except (OSError, ValueError) as error:
+            raise BadAddress(f"{certificate} and {key} cannot be used for TLS: {error}") from error
 
 
 def _listen(where: str, host: str, port: int) -> socket.socket:
