@@ -121,7 +121,7 @@ def check_right(caller: Caller, request: Any) -> None:
         _check_brought(caller, request)
         return
     raise Refused(
-        403, Reason.NOT_OPENED, f"{_shown(caller)} has the right {caller.right!r}, which does not "
+        403, Reason.NOT_OPENED, f"{_shown(caller)} has the right '{caller.right}', which does not "
         f"reach as far as {kind.__struct_config__.tag}"
     )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _closed(caller: Caller, path: str, why: str) -> Refused:
     return Refused(
         403,
         Reason.NOT_OPENED,
-        f"{_shown(caller)} has the right {caller.right!r}; {path} {why}",
+        f"{_shown(caller)} has the right '{caller.right}'; {path} {why}",
         path=path,
         help="submit it on the machine itself, or start the runtime with --allow-repo DIR for a "
         "repository",

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 import zmq
 import zmq.asyncio
+from zmq.auth.asyncio import AsyncioAuthenticator
 
 from actors.tcp import sockets
-from actors.tcp.admission import REQUESTS
+from actors.tcp.admission import FEED, REQUESTS, Admission
 from bus import keys
 from bus.client import Client, NoAnswer
 from bus.context import Context
+from bus.doors import TcpDoor
 from bus.errors import Refused
 from bus.keys import ClientKey
 from bus.peer import Right
@@ -230,11 +232,11 @@ def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
         ask.recv()
         assert feed.poll(20_000)
         dialled[key.name] = (ask, feed)
-    events = dialled["bad"][1].get_monitor_socket(zmq.Event.DISCONNECTED)
+    ends = [each.get_monitor_socket(zmq.Event.DISCONNECTED) for each in dialled["bad"]]
     tcp.home.ok("keys", "revoke", "bad")
     ask, feed = dialled["bad"]
     assert not _answers(ask)  # it is refused, or its connection has ended already
-    assert events.poll(20_000), "its connection to the feed goes on"
+    assert all(end.poll(20_000) for end in ends), "one of its connections goes on"
     while feed.poll(0):
         feed.recv()
     ask, feed = dialled["good"]
@@ -246,6 +248,96 @@ def test_a_revoked_key_s_open_connections_end(tcp: Tcp, dial: Dial) -> None:
         for _ in range(2):
             with pytest.raises((NoAnswer, Refused)):
                 client.call("runtime.info")
+
+
+class Standing:
+    """Both sockets of a door whose connections nobody ends, and a runtime of the test's own."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self._home, self._name = home, name
+        self._context = zmq.asyncio.Context()
+        own, pair = keys.server_keys(home), keys.new_pair()
+        keys.add(home, name, pair.public, Right.USE)
+        self._key = ClientKey(
+            1, name, pair.public, pair.secret, own.requests.public, own.feed.public
+        )
+        admission = Admission(home)
+        self._zap = AsyncioAuthenticator(self._context)
+        self._zap.start()
+        for domain in (REQUESTS, FEED):
+            self._zap.configure_curve_callback(domain, admission)
+        self.runtime, self.publisher = map(self._context.socket, (zmq.ROUTER, zmq.XPUB))
+        ends = [
+            each.bind_to_random_port("tcp://127.0.0.1") for each in (self.runtime, self.publisher)
+        ]
+        listening = [socket.create_server(("127.0.0.1", 0)) for _ in ends]
+        self._at = [f"tcp://127.0.0.1:{each.getsockname()[1]}" for each in listening]
+        door = TcpDoor(
+            requests=f"tcp://127.0.0.1:{ends[0]}", feed=f"tcp://127.0.0.1:{ends[1]}", secret="x",
+            home=str(home), tcp_requests=self._at[0], tcp_feed=self._at[1],
+        )  # fmt: skip
+        made = (self._context, door)
+        self._doors = (
+            sockets.Requests(*made, own.requests, listening[0].fileno(), admission),
+            sockets.Feed(*made, own.feed, listening[1].fileno(), admission),
+        )
+        for each in listening:
+            each.close()
+
+    def dial(self, kind: int) -> Any:
+        """A client's socket, connected with the key."""
+        is_feed = kind == zmq.SUB
+        made: Any = self._context.socket(kind)
+        key = self._key
+        keys.show_key(made, key, key.server_feed if is_feed else key.server_requests)
+        made.connect(self._at[is_feed])
+        return made
+
+    def revoke(self) -> None:
+        keys.revoke(self._home, self._name)
+
+    async def __aenter__(self) -> "Standing":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._doors:
+            await each.close()
+        self._zap.stop()
+        self._context.destroy(linger=0)
+
+
+def test_each_frame_s_key_is_looked_up(tmp_path: Path) -> None:
+    async def ask() -> bytes:
+        async with Standing(tmp_path, "laptop") as door, asyncio.timeout(60):
+            client = door.dial(zmq.DEALER)
+            await client.send(HELLO)
+            who, ticket, _speaker, payload = await door.runtime.recv_multipart()
+            await door.runtime.send_multipart([who, ticket, payload])
+            assert await client.recv() == HELLO
+            door.revoke()
+            await client.send(HELLO)
+            answered = asyncio.ensure_future(client.recv())
+            handed_on = asyncio.ensure_future(door.runtime.recv_multipart())
+            await asyncio.wait({answered, handed_on}, return_when=asyncio.FIRST_COMPLETED)
+            assert not handed_on.done()
+            return bytes(answered.result())
+
+    assert b'"key_revoked"' in asyncio.run(ask())
+
+
+def test_a_revoked_key_subscribes_to_nothing_more(tmp_path: Path) -> None:
+    async def subscribe() -> list[bytes]:
+        async with Standing(tmp_path, "laptop") as door, asyncio.timeout(60):
+            client = door.dial(zmq.SUB)
+            client.subscribe(b"before")
+            words = [await door.publisher.recv()]
+            door.revoke()
+            client.subscribe(b"after")
+            client.unsubscribe(b"before")  # comes behind it, in the same connection
+            return [*words, await door.publisher.recv()]
+
+    words = asyncio.run(subscribe())
+    assert words == [b"\x01before", b"\x00before"]
 
 
 def _answers(socket: "zmq.Socket[bytes]") -> bool:
@@ -276,6 +368,30 @@ def test_the_door_s_own_keys_stay_and_nobody_else_can_read_them(tmp_path: Path) 
     files = [home / "keys", *(home / "keys").iterdir()]
     assert len(files) == 3
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+def test_no_key_is_open_to_others_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made first and closed later can be read in between."""
+    modes, real = [], os.open
+
+    def noted(path: Any, flags: int, *words: Any, **more: Any) -> int:
+        fd = real(path, flags, *words, **more)
+        if flags & os.O_CREAT:
+            modes.append(os.fstat(fd).st_mode & 0o777)
+        return fd
+
+    monkeypatch.setattr(os, "open", noted)
+    before = os.umask(0)
+    try:
+        keys.server_keys(tmp_path)
+        keys.add(tmp_path, "x", keys.new_pair().public, Right.USE)
+        keys.limit(tmp_path, "x", Right.READ)
+        keys.write_client(tmp_path / "client", ClientKey(1, "x", "", "secret", "", ""))
+    finally:
+        os.umask(before)
+    assert modes == [0o600] * 4
 
 
 def test_a_client_that_made_its_own_pair_hands_in_the_public_half(tcp: Tcp) -> None:

@@ -1,20 +1,26 @@
 """What a key may do, and what its deeds say of it."""
 
 import json
+import re
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import zmq
 
+from actors.gateway import rights
+from actors.gateway.repeats import Repeats
 from actors.gateway.rights import READING, STEERING
-from bus import requests
+from bus import keys, plan, requests
 from bus.client import NoAnswer
+from bus.context import Context
 from bus.errors import Refused
 from tests.actors.served import until
 from tests.actors.tcp.conftest import Tcp, plan_of
-from tests.doors.kit import Home, done, plan_text
+from tests.doors.kit import ROOT, Home, done, plan_text
 
 
 def code_of(tcp: Tcp, key: Any, type: str, **fields: Any) -> int:
@@ -67,6 +73,19 @@ def test_a_key_is_limited_while_it_is_connected(tcp: Tcp) -> None:
 
         until(is_limited)
         assert client.call("workflow.list") == []
+
+
+def test_a_key_that_is_limited_begins_anew(tcp: Tcp) -> None:
+    """Its standing connection was admitted with the right that it had before."""
+    key = tcp.key("laptop")
+    with Context() as context, context.socket(zmq.DEALER) as ask:
+        keys.show_key(ask, key, key.server_requests)
+        ends = ask.get_monitor_socket(zmq.Event.DISCONNECTED)
+        ask.connect(tcp.at.requests)
+        ask.send(b'{"type":"runtime.info","id":1}')
+        assert ask.poll(20_000)
+        tcp.home.ok("keys", "limit", "laptop", "--right", "feed")
+        assert ends.poll(20_000)
 
 
 def test_facts_carry_the_name_of_the_key(tcp: Tcp, repo: Path) -> None:
@@ -132,6 +151,7 @@ def test_a_plan_over_tcp_brings_no_commands_of_its_own(
     with opened.client(key_of(opened)) as client, pytest.raises(Refused) as refused:
         client.call(type, plan=json.loads(plan))
     assert (refused.value.body.code, refused.value.body.path) == (403, path)
+    assert "has the right 'use'" in refused.value.body.message
 
 
 def test_a_task_s_own_check_is_a_command_too(opened: Tcp, repo: Path) -> None:
@@ -195,7 +215,7 @@ def test_a_plan_names_only_repositories_that_were_opened(
         with pytest.raises(Refused) as refused:
             client.call("plan.check", plan=json.loads(plan_of(other)))
         assert (refused.value.body.code, refused.value.body.path) == (403, "repo")
-        link = repo.parent / "link"
+        link = repo / "link"  # its path is below what was opened, and its place is not
         if not link.exists():
             link.symlink_to(other)
         with pytest.raises(Refused) as refused:
@@ -214,6 +234,41 @@ def test_every_request_is_decided_on() -> None:
     assert not READING & STEERING
     assert named <= code
     assert own <= code - named
+
+
+def test_the_rights_are_those_of_the_page() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| `read` |")]
+    named = set(re.findall(r"`([a-z.]+)`", row.split("|")[2]))
+    assert named == {kind.__struct_config__.tag for kind in READING}
+
+
+CLOSED: dict[type[Any], set[str]] = {
+    plan.Plan: {
+        "test", "setup", "setup_inputs", "test_env", "copy", "cli", "provider", "orchestrator",
+        "limits", "environment", "variables", "notify", "sandbox_allow",
+    },
+    plan.TaskPlan: {"check", "limits"},
+    plan.TerminalPlan: {"instruction_file", "unfenced", "fence", "limited", "limits", "keep"},
+    plan.HelperPlan: {"unfenced", "fence", "limited", "keep"},
+}  # fmt: skip
+
+
+def test_every_key_of_a_plan_is_decided_on() -> None:
+    """A key that is not named needs the user's own right, as these do."""
+    opened: dict[type[Any], Iterable[str]] = {
+        plan.Plan: rights._PLAN,  # noqa: SLF001
+        plan.TaskPlan: rights._TASK,  # noqa: SLF001
+        plan.TerminalPlan: rights._TERMINAL,  # noqa: SLF001
+        plan.HelperPlan: rights._TERMINAL,  # noqa: SLF001
+    }
+    for kind, closed in CLOSED.items():
+        named = {field.encode_name for field in msgspec.structs.fields(kind)}
+        assert named - set(opened[kind]) == closed, kind
+
+
+def test_an_epoch_is_one_runtime_s() -> None:
+    assert Repeats().epoch != Repeats().epoch
 
 
 def least(kind: type[Any]) -> dict[str, Any]:
