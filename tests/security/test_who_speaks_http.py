@@ -68,7 +68,11 @@ def test_a_person_s_process_is_named_in_the_fact(acting: Acting, repo: Path) -> 
 
     served = connection.read(acting.home.path)
     plan = plan_text(repo, {"a": [coder("x")]})
-    kind = {"Content-Type": "application/toml", "Authorization": f"Bearer {served.token}"}
+    kind = {
+        "Content-Type": "application/toml",
+        "Authorization": f"Bearer {served.token}",
+        "X-Forwarded-For": "10.1.2.3",  # no proxy is believed
+    }
     with httpx.Client(base_url=served.http, headers=kind, trust_env=False) as client:
         for _ in range(2):  # the second one on the same connection
             assert client.post("/api/workflows", content=plan).status_code == 201

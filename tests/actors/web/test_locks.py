@@ -1,21 +1,25 @@
 """What the web door keeps out. Each number is a requirement of `docs/security.md`."""
 
 import asyncio
+import hmac
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
-from actors.web import access
-from actors.web.__main__ import Server, protocol, settings
+from actors.web import access, app
+from actors.web.__main__ import HEAD_SECONDS, MAX_CONNECTIONS, Server, protocol, settings
 from actors.web.peers import Peers
+from actors.web.socket import TOKEN_SECONDS
 from bus.errors import Refused
+from bus.peer import Right
 from tests.actors.web.conftest import Web
-from tests.doors.kit import Home
+from tests.doors.kit import ROOT, Home
 
 
 def _get(web: Web, path: str = "/api/runtime", **headers: str) -> httpx.Response:
@@ -31,6 +35,12 @@ def test_another_host_is_misdirected(shared: Web, host: str, path: str) -> None:
         "Connection: close\r\n\r\n".encode()
     )
     assert answer.split()[1] in (b"421", b"400"), answer
+
+
+def test_a_host_that_only_begins_or_ends_as_ours_does_is_misdirected(shared: Web) -> None:
+    name, _, port = shared.host.rpartition(":")
+    for host in (f"{shared.host}.evil.example", f"{name}.evil.example:{port}", f"x{shared.host}"):
+        assert _get(shared, "/health", Host=host).status_code == 421, host
 
 
 def test_two_hosts_or_none_are_refused(shared: Web) -> None:
@@ -63,6 +73,17 @@ def test_every_route_wants_the_token(shared: Web, path: str) -> None:
         ).status_code
         == 401
     )
+
+
+def test_no_path_of_the_document_answers_without_the_token(shared: Web) -> None:
+    document = shared.client.get("/api/openapi.json").json()
+    asked = [(method, path) for path, methods in document["paths"].items() for method in methods]
+    with httpx.Client(base_url=shared.at.http, trust_env=False, timeout=30) as nobody:
+        answered = {
+            path for method, path in asked if nobody.request(method, path).status_code != 401
+        }
+    assert answered == {"/api/login", "/health", "/ready"}
+    assert len(asked) > 45
 
 
 def test_the_token_is_new_at_every_start(home: Home) -> None:
@@ -109,6 +130,20 @@ def test_what_a_form_can_send_is_refused(shared: Web, kind: str) -> None:
     assert answer.status_code == 415
 
 
+def test_a_body_of_no_type_is_refused(shared: Web) -> None:
+    """A page of another origin can send one without being asked first."""
+    assert shared.client.post("/api/workflows", content=b'{"name":"x"}').status_code == 415
+
+
+def test_what_is_posted_is_not_done_by_a_get(shared: Web) -> None:
+    document = shared.client.get("/api/openapi.json").json()
+    paths = [path for path, methods in document["paths"].items() if "get" not in methods]
+    assert {path: shared.client.get(path).status_code for path in paths} == dict.fromkeys(
+        paths, 405
+    )
+    assert len(paths) > 25
+
+
 def test_there_is_no_cors_and_every_answer_carries_its_locks(shared: Web) -> None:
     asked = shared.client.options("/api/workflows", headers={"Origin": shared.at.http})
     assert (asked.status_code, asked.json()["error"]["reason"]) == (405, "no_options")
@@ -136,7 +171,7 @@ def test_too_large_and_doubtful_requests_are_refused(shared: Web) -> None:
     large = shared.client.post(
         "/api/workflows", content=b"x" * (1 << 20 | 1), headers={"Content-Type": "application/json"}
     )
-    assert large.status_code == 413
+    assert (large.status_code, large.headers["connection"]) == (413, "close")
     answer = shared.raw(
         f"POST /api/workflows HTTP/1.1\r\nHost: {shared.host}\r\n"
         f"Authorization: Bearer {shared.at.token}\r\nContent-Type: application/json\r\n"
@@ -148,6 +183,7 @@ def test_too_large_and_doubtful_requests_are_refused(shared: Web) -> None:
         f"GET /health HTTP/1.1\r\nHost: {shared.host}\r\nX: {'x' * 20_000}\r\n\r\n".encode()
     )
     assert wide.split()[1] in (b"431", b"400")
+    assert b"connection: close" in wide.lower()
     target = shared.raw(
         f"GET /health?{'x' * 20_000} HTTP/1.1\r\nHost: {shared.host}\r\n\r\n".encode()
     )
@@ -220,13 +256,62 @@ def test_a_connection_too_many_gets_no_answer_but_503() -> None:
 
 def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "BODY_SECONDS", 0.1)
+    sent: list[access.Message] = []
 
     async def never() -> access.Message:
         await asyncio.Event().wait()
         return {}
 
-    with pytest.raises(Refused, match="the body took over"):
-        asyncio.run(access._whole_body(never))  # noqa: SLF001
+    async def send(message: access.Message) -> None:
+        sent.append(message)
+
+    identity = access.Identity(access.Tokens("token"), Peers(), "")
+    guard = access.Guard(_slow_app, identity, frozenset({"x:1"}), app.refusal)
+    headers = [
+        (b"host", b"x:1"), (b"content-type", b"application/json"), (b"content-length", b"5"),
+    ]  # fmt: skip
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/login", "raw_path": b"/api/login",
+        "query_string": b"", "headers": headers,
+    }  # fmt: skip
+    asyncio.run(guard(scope, never, send))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+def test_a_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the user's own and with that of each session, also after one that fits."""
+    tokens = access.Tokens("own")
+    sessions = [tokens.exchange(tokens.make_code()) for _ in range(3)]
+    compared = []
+
+    def noted(given: bytes, known: bytes) -> bool:
+        compared.append(known.decode())
+        return hmac.compare_digest(given, known)
+
+    monkeypatch.setattr(access, "hmac", SimpleNamespace(compare_digest=noted))
+    for given, right in (("own", Right.OWN), (sessions[0], Right.USE), ("x", None)):
+        compared.clear()
+        assert tokens.right(given) is right
+        assert sorted(compared) == sorted(["own", *sessions])
+
+
+def test_the_limits_are_those_that_the_pages_name() -> None:
+    pages = {name: (ROOT / "docs" / name).read_text() for name in ("protocol.md", "security.md")}
+    protocol, security = (" ".join(text.split()) for text in pages.values())
+    for said in (
+        f"a body over {access.MAX_BODY >> 20} MiB (413)",
+        f"or that takes over {access.BODY_SECONDS:g} s (408)",
+        f"address and headers over {access.MAX_HEADERS >> 10} KiB (431)",
+        f"a request's head does not come within {HEAD_SECONDS:g} s",
+        f"good once and for {access.CODE_SECONDS:g} s",
+        f"within {TOKEN_SECONDS:g} s; then `take`",
+        f"A client's frame holds {settings(_slow_app, Peers()).ws_max_size >> 10} KiB at most",
+    ):
+        assert said in protocol
+    assert f"{MAX_CONNECTIONS:,} connections" in security
+    assert access.LOGINS_A_MINUTE == 10
+    assert "ten failures a minute" in security
 
 
 def test_a_login_code_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,10 +322,26 @@ def test_a_login_code_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         tokens.exchange(tokens.make_code())
 
 
+def test_codes_and_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MAX_CODES", 2)
+    monkeypatch.setattr(access, "MAX_SESSIONS", 2)
+    tokens = access.Tokens("token")
+    sessions = [tokens.exchange(tokens.make_code()) for _ in range(4)]
+    assert [tokens.right(session) for session in sessions].count(Right.USE) == 2
+    assert tokens.right(sessions[-1]) is Right.USE
+    for _ in range(2):
+        tokens.make_code()
+    with pytest.raises(Refused, match="2 login codes wait"):
+        tokens.make_code()
+
+
 def test_a_login_code_is_good_once_and_for_a_browser_only(web: Web) -> None:
-    code = web.client.post("/api/login-codes").json()["code"]
+    made = web.client.post("/api/login-codes").json()
+    code = made["code"]
+    assert made["path"] == f"/#code={code}"  # a fragment is sent to no server
     got = httpx.post(web.at.http + "/api/login", json={"code": code}, trust_env=False)
     session = got.json()["token"]
+    assert min(len(code), len(session)) >= 43  # 256 bits in base64
     assert "set-cookie" not in got.headers
     again = httpx.post(web.at.http + "/api/login", json={"code": code}, trust_env=False)
     assert again.status_code == 401

@@ -6,12 +6,17 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from actors.gateway.callers import Callers
 from actors.web import peers
+from actors.web.access import Identity, Tokens
 from actors.web.peers import Peers
+from bus.peer import By
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -68,6 +73,23 @@ def test_a_peer_is_looked_up_once_as_long_as_its_connection_lasts() -> None:
         known.forget(end)
         assert asyncio.run(known.find(end, server)).lost
         accepted.close()
+
+
+def test_who_is_gone_when_asked_about_has_no_voice(tmp_path: Path) -> None:
+    """Else a program of an agent's would hand its connection to nobody, and be taken for a user."""
+    identity = Identity(Tokens("token"), Peers(), "secret")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, end = listening.accept()
+        server = accepted.getsockname()
+        client.close()
+        assert accepted.recv(1) == b""
+        scope = {"client": end, "server": server, "state": {"number": "1"}}
+        speaker = asyncio.run(identity.speaker(scope, "token"))
+        accepted.close()
+    caller = Callers(tmp_path, "secret").identify(None, msgspec.json.encode(speaker))
+    assert caller.by == By.STRANGER
+    assert "has closed its connection" in caller.refusal
 
 
 def test_who_asks_while_the_system_is_read_is_answered_by_the_next_reading(

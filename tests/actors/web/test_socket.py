@@ -135,6 +135,14 @@ def test_another_origin_gets_no_stream(web: Web) -> None:
     assert refused.value.response.status_code == 403
 
 
+def test_under_another_name_it_is_no_server_of_streams(web: Web) -> None:
+    name, _, port = web.host.rpartition(":")
+    url = f"ws://evil.example:{port}/api/terminals/demo/a/1/stream"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, proxy=None, legacy=True, sock=socket.create_connection((name, int(port))))
+    assert refused.value.response.status_code == 421
+
+
 def test_a_terminal_that_is_not_there_is_said(web: Web) -> None:
     stream = connect(f"ws://{web.host}/api/terminals/demo/none/1/stream", proxy=None, legacy=True)
     stream.send(json.dumps({"type": "token", "token": web.at.token}))
