@@ -31,7 +31,10 @@ class _Here(tzinfo):
 
     def fromutc(self, dt: datetime) -> datetime:
         """Return the time of this zone at a time of UTC."""
-        return dt.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+        local = dt.replace(tzinfo=UTC).astimezone()
+        made = local.replace(tzinfo=self)
+        # the second of two hours of the same name, at the end of summer time
+        return made if made.utcoffset() == local.utcoffset() else made.replace(fold=1)
 
 
 HERE = _Here()

@@ -147,6 +147,7 @@ def hold(home: Path, name: str = "lock") -> int | None:
         os.truncate(fd, 0)
         os.write(fd, str(os.getpid()).encode())
     except OSError as error:
+        os.close(fd)
         error.filename = str(home / name)
         raise
     return fd

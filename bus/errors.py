@@ -17,7 +17,7 @@ from bus.reasons import Reason
 _ROOM = "make room there, or name a home on another disk with --home"
 _HELPS = {
     errno.EFBIG: "`ulimit -f unlimited` lifts the limit of this shell",
-    errno.EMFILE: "`ulimit -n 4096` lifts the limit of this shell",
+    errno.EMFILE: "it takes as many as `ulimit -Hn` allows, and needs more",
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
 }

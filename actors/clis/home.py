@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,7 +112,7 @@ def prepare(
     files: list[Path] = []
     if isolated:
         files += _seed(profile, files_root, user_env, login=not own)
-        files += _write_keys(profile, provider, files_root, known)
+        files += _write_keys(profile, provider, files_root, known, set(files))
     env = environment(profile, user_env, own_provider=own)
     env["TMPDIR"] = str(tmp)
     env |= settings.for_agents()
@@ -326,28 +326,39 @@ def _edits(sets: Iterable[SetKeys], known: Mapping[str, str]) -> dict[str, Edit]
 
 
 def _write_keys(
-    profile: Profile, provider: Provider | None, home: Path, known: Mapping[str, str]
+    profile: Profile,
+    provider: Provider | None,
+    home: Path,
+    known: Mapping[str, str],
+    copied: Set[Path],
 ) -> list[Path]:
-    """Merge the seed's and the provider's keys into the config home; return the files written."""
+    """Merge the seed's and the provider's keys into the config home; return the files written.
+
+    `copied` are the user's own files, which are there whole. Raise `LaunchError` if one is no text.
+    """
     files: list[Path] = []
     for edits in (_edits(profile.seed.set, known), provider_edits(profile, provider, known)):
         for name, edit in edits.items():
-            before = _read(home, name)
-            if not before and not edit.values:
-                continue
             try:
-                files.append(_write(home, name, edit.apply(before).encode()))
-            except ConfigError as error:
+                before = _read(home, name, users=home / name in copied)
+                if before or edit.values:
+                    files.append(_write(home, name, edit.apply(before).encode()))
+            except (ConfigError, UnicodeDecodeError) as error:
                 raise LaunchError(f"cli.{profile.name}: the user's {name}: {error}") from error
     return files
 
 
-def _read(home: Path, name: str) -> str:
-    """Return the text of a file of the config home; "" for what is none, or lies behind a link."""
+def _read(home: Path, name: str, *, users: bool) -> str:
+    """Return the text of a file of the config home; "" for what is none, or lies behind a link.
+
+    Raise `OSError` or `UnicodeDecodeError` for the `users` own file, which is there.
+    """
     _make_private((home / name).parent, home)
     try:
         return read_bounded(home / name, _MOST, follow=False).decode()
     except (OSError, UnicodeDecodeError):
+        if users:
+            raise
         return ""
 
 
@@ -355,9 +366,7 @@ def _write(home: Path, name: str, data: bytes) -> Path:
     """Write a private file below `home`. Replace what is in its place instead of following it."""
     path = home / name
     _make_private(path.parent, home)
-    if path.is_dir() and not path.is_symlink():
-        disk.remove_tree(path)
-    path.unlink(missing_ok=True)
+    disk.remove(path)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
     return path
@@ -368,5 +377,5 @@ def _make_private(path: Path, home: Path) -> None:
     for each in [*reversed(path.relative_to(home).parents), path.relative_to(home)]:
         if (at := home / each).is_symlink() or (at.exists() and not at.is_dir()):
             at.unlink()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
+        at.mkdir(mode=0o700, parents=True, exist_ok=True)
+        at.chmod(0o700)  # before what is in it is looked at: a program may have closed it

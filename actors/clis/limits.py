@@ -146,7 +146,7 @@ def zone_of(name: str) -> tzinfo | None:
     try:
         from zoneinfo import ZoneInfo  # only where a screen names a zone
 
-        return ZoneInfo(name.strip().removeprefix(":"))
+        return ZoneInfo(name.strip().removeprefix(":").removeprefix("/usr/share/zoneinfo/"))
     except (KeyError, ValueError, OSError):
         return None
 

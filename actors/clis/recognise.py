@@ -27,7 +27,7 @@ _SPELLED_YES_NO: Final = re.compile(
     r"\((?P<yes>y)\)es\s*/\s*\((?P<no>n)\)o\b[^\n]*\Z", re.IGNORECASE
 )
 _PRESS_ENTER: Final = re.compile(r"press (?:enter|return)\b[^\n]*\Z", re.IGNORECASE)
-_TURN_END: Final = re.compile(r"\W*\w+ for (?:\d+[dhms] ?)+(?:\W|\Z)")
+_TURN_END: Final = re.compile(r"[^\w●•■]*\w+ for (?:\d+[dhms] ?)+(?:\W|\Z)")
 """A sign of a turn that says how long it took (claude, codex): what it said stands above."""
 _QUESTION: Final = re.compile(
     r"^\W*(\w[^\n]* [^\n]*\?)(?:(?<=\w\?)[\"')]* [A-Z][^\n?]*)?[\"')\s│┃]*$", re.MULTILINE

@@ -81,7 +81,8 @@ def newest_session(profile: Profile, home: Path) -> str:
     if not rule.files:
         return ""
     names: list[tuple[float, str]] = []
-    for path in (home / profile.home.inside).glob(rule.files):
+    paths = (home / profile.home.inside).glob(rule.files)
+    for path in itertools.islice(paths, MOST_FILES):
         found = re.search(rule.id, path.name)
         if found is not None and path.is_file() and not path.is_symlink():
             names.append((path.stat().st_mtime, found[1]))

@@ -99,6 +99,7 @@ def _start(unit: str, where: str, most: int, pid: int, spared: bool = False) -> 
         ("Description", "s", _text("a program of Callboard")),
         ("CollectMode", "s", _text("inactive-or-failed")),
         ("MemoryMax", "t", struct.pack("<Q", most)),
+        ("TasksMax", "t", struct.pack("<Q", (1 << 64) - 1)),  # without end: no limit but this one
         ("PIDs", "au", struct.pack("<II", 4, pid)),
     ]
     if where:

@@ -57,7 +57,7 @@ def write_durably(path: Path, data: bytes) -> None:
     try:
         fd = os.open(draft, flags, 0o666)
     except FileExistsError:
-        draft.unlink()
+        remove(draft)
         fd = os.open(draft, flags, 0o666)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
@@ -74,6 +74,14 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def remove(path: Path) -> None:
+    """Remove what is there: a file, a link, or a directory with all it holds. Raises `OSError`."""
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

@@ -44,16 +44,20 @@ class Place(msgspec.Struct, frozen=True):
         return f"callboard-{unit}.scope:{self.slice}:{self.mib << 20}:{self.socket}"
 
 
-def find(root: Path = _ROOT, uid: int | None = None) -> tuple[Place | None, str]:
-    """Return where programs get a scope; None, and why they get none.
+def find(
+    root: Path = _ROOT, uid: int | None = None, pid: int | None = None
+) -> tuple[Place | None, str]:
+    """Return where the programs of a process get a scope; None, and why they get none.
 
-    `root` is where the files of the system are.
+    `root` is where the files of the system are, `pid` the process that starts them (None: this).
     """
     user = os.getuid() if uid is None else uid
     whole = whole_memory(root / "proc")
-    own = _own_cgroup(root)
+    own = _cgroup(root, pid)
     if own is None or whole is None:
         return None, "this system has no cgroups of version 2 alone"
+    if _read(root / "proc" / "1" / "comm").strip() != "systemd":  # it knows us by another pid
+        return None, "systemd is not the first process here"
     tree = root / "sys" / "fs" / "cgroup"
     manager = f"user.slice/user-{user}.slice/user@{user}.service"
     is_below = f"/{own}/".startswith(f"/{manager}/")
@@ -61,10 +65,11 @@ def find(root: Path = _ROOT, uid: int | None = None) -> tuple[Place | None, str]
         socket, place, within = root / "run/systemd/private", own, tree
     else:
         socket, place, within = root / f"run/user/{user}/systemd/private", "", tree / manager
-    if not socket.exists():
+    if not os.path.exists(socket):  # noqa: PTH110 - `Path.exists` raises where nobody may look
         return None, "no manager of systemd runs here for this user"
     if not own.endswith(".scope") or _is_limited(tree / own):
-        return None, f"it runs in {own.rpartition('/')[2] or 'none'}, which has limits of its own"
+        name = own.rpartition("/")[2]
+        return None, f"it runs in {name or 'the root cgroup'}, not in a scope without a limit"
     if user != 0 and not (is_below or _lingers(root, user)):
         return None, LOGOUT
     if "memory" not in _read(within / "cgroup.controllers").split():
@@ -74,26 +79,23 @@ def find(root: Path = _ROOT, uid: int | None = None) -> tuple[Place | None, str]
     return Place(slices[-1] if slices else "", str(socket), most), ""
 
 
-def tried() -> tuple[Place | None, str]:
-    """Return the same, after one process has been in a scope."""
-    place, why = find()
-    if place is None:
-        return None, why
+def trouble(place: Place) -> str:
+    """Let one process enter a scope there. Return why it is not in one, or ""."""
     command = [sys.executable, "-I", "-S", str(ENTER), place.option(f"trial-{os.getpid()}")]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return None, str(error)
+        return str(error)
     if done.returncode:
-        return None, done.stderr.strip()[:300] or f"status {done.returncode}"
-    return place, ""
+        return done.stderr.strip()[:300] or f"status {done.returncode}"
+    return ""
 
 
-def _own_cgroup(root: Path) -> str | None:
-    """Return the cgroup of this process; None where there are others than those of version 2."""
-    lines = _read(root / "proc" / "self" / "cgroup").splitlines()
+def _cgroup(root: Path, pid: int | None) -> str | None:
+    """Return the cgroup of a process; None where there are others than those of version 2."""
+    lines = _read(root / "proc" / str(pid or "self") / "cgroup").splitlines()
     return lines[0][3:].strip("/") if len(lines) == 1 and lines[0].startswith("0::") else None
 
 
@@ -106,7 +108,7 @@ def _lingers(root: Path, uid: int) -> bool:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         return False
-    return (root / "var/lib/systemd/linger" / name).exists()
+    return os.path.exists(root / "var/lib/systemd/linger" / name)  # noqa: PTH110
 
 
 def _read(path: Path) -> str:

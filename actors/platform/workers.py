@@ -43,10 +43,13 @@ class WorkerLate(WorkerDied):
 
 
 _NET = 5.0
-"""Seconds after its limit at which the process of a call ends by itself.
+"""Seconds of processor time after its limit at which the process of a call ends by itself.
 
 The runtime that would end it may have been killed.
 """
+
+_STILL = 1800.0
+"""The same by the clock, for a call that computes nothing. A machine may stand still so long."""
 
 _SLICES = 20
 """In how many parts a limit by the clock is waited for.
@@ -85,7 +88,8 @@ class Worker:
         with self._lock:
             connection = self._connect()
             try:
-                connection.send((function, args, kwargs, self._limit + _NET, self._compute))
+                compute = self._compute or self._limit + _NET
+                connection.send((function, args, kwargs, self._limit + _STILL, compute))
                 if not _answers(connection, self._limit):
                     self._end(GRACE)
                     raise WorkerLate(late)
@@ -93,7 +97,7 @@ class Worker:
             except (EOFError, OSError) as error:
                 code = self._end()
                 if code == -signal.SIGPROF:
-                    said = f"{what} computed for longer than {self._compute:g} s and was ended"
+                    said = f"{what} computed for longer than {compute:g} s and was ended"
                     raise WorkerLate(said, computed=True) from error
                 if code == -signal.SIGALRM:
                     raise WorkerLate(late) from error
@@ -172,7 +176,7 @@ def _serve(connection: Connection) -> None:
         except (EOFError, ConnectionError):
             return
         signal.setitimer(signal.ITIMER_REAL, limit)
-        signal.setitimer(signal.ITIMER_PROF, compute or 0)
+        signal.setitimer(signal.ITIMER_PROF, compute)
         try:
             answer = (False, function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - the caller raises it again

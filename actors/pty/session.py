@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from actors.platform import descriptors, scopes
-from actors.platform.files import NAME, read_bounded
+from actors.platform.files import read_bounded
 from actors.platform.loop import EventLoop
 from actors.pty import recall, records, strays
 from actors.pty.events import Closed, Event
@@ -32,6 +33,8 @@ END_SECONDS = 10.0
 """Seconds a host may take to end its program (TERM, 5 s, KILL) and itself."""
 WORDS = 500
 """Bytes of a host's standard error that an error quotes."""
+MOST_WORDS = 1 << 24
+"""Bytes of it that are read at most."""
 
 
 @functools.cache
@@ -162,6 +165,7 @@ class Session:
         `ChildProcessError` with a `Refusal` as errno; the host has ended then, with its program.
         """
         descriptors.require_room()
+        self.identity = None  # what was read before is of a host that is gone
         process = spawn(
             self.directory,
             socket=self._socket,
@@ -195,9 +199,8 @@ class Session:
         if place is None:
             _log_once(f"programs run in no scope of systemd: {why}")
             return ""
-        return place.option(
-            "-".join([*self.directory.parts[-4:], records.mark_of(self._token)[:8]])
-        )
+        mark, now = records.mark_of(self._token)[:8], f"{time.monotonic_ns():x}"
+        return place.option("-".join([*self.directory.parts[-4:], mark, now]))
 
     def _come_up(self, process: "subprocess.Popen[bytes]") -> None:
         try:
@@ -226,7 +229,7 @@ class Session:
     def _last_words(self) -> str:
         """What the host wrote to its standard error; at most a line or two."""
         try:
-            words = read_bounded(self.directory / "host.err", NAME)[-WORDS:]
+            words = read_bounded(self.directory / "host.err", MOST_WORDS)[-WORDS:]
         except OSError:
             return ""
         return " ".join(words.decode("utf-8", "replace").split()).removeprefix("host: ")

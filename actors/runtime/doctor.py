@@ -44,7 +44,7 @@ def examine(home: Path, online: bool = False, clis: bool = False) -> Report:
         _git(),
         *_identity(),
         _sandbox(home),
-        *_scopes(),
+        *_scopes(_server_of(home)),
         *_home(home),
         *fixing.findings(home),
         *_database(home),
@@ -106,14 +106,22 @@ def _sandbox(home: Path) -> Finding:
     return _item("sandbox: bubblewrap, for each CLI that was verified in it")
 
 
-def _scopes() -> list[Finding]:
+def _server_of(home: Path) -> int | None:
+    try:
+        return connection.read(home).pid
+    except connection.NoRuntime:
+        return None
+
+
+def _scopes(pid: int | None) -> list[Finding]:
     if sys.platform != "linux":
         return []
-    place, why = scopes.tried()
-    if place is None:
+    place, why = scopes.find(pid=pid)
+    failed = scopes.trouble(place) if place is not None else ""
+    if place is None or failed:
         help = "loginctl enable-linger" if why == scopes.LOGOUT else ""
-        what = f"programs run in no scope of systemd: {why}"
-        return [_item(what, "note" if help else "ok", help)]
+        what = f"programs run in no scope of systemd: {why or failed}"
+        return [_item(what, "note" if help or failed else "ok", help)]
     return [_item(f"each program runs in a scope of systemd, with at most {place.mib} MiB")]
 
 

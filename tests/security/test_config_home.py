@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.clis.home import prepare
+from actors.clis.placeholders import LaunchError
 from actors.clis.profile import load
 from actors.clis.providers import Provider
 from actors.clis.usage import MOST_FILES, count
@@ -107,6 +108,14 @@ def test_a_file_in_place_of_a_directory_or_of_a_link_of_ours_is_no_end(
     os.mkfifo(config.with_name("tmp"))
     again("gemini")
     assert config.with_name("tmp").is_dir()
+
+
+def test_the_user_s_file_that_is_no_text_is_an_error_and_not_left_out(
+    again: Again, user: dict[str, str]
+) -> None:
+    Path(user["HOME"], ".gemini/settings.json").write_bytes(b'{"theme": "caf\xe9"}')
+    with pytest.raises(LaunchError, match=r"the user's .*settings.json"):
+        again("gemini")
 
 
 def test_of_more_files_than_are_read_no_more_are_listed(

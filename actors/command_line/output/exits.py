@@ -79,7 +79,7 @@ def as_stop(error: Exception) -> Stop:
             return Stop(str(error), NO_RUNTIME, actions=[Action(Do.DOCTOR)])
         case NoHomeDirectory():
             return Stop(str(error), USAGE, "or name the directory: --home DIR")
-        case OSError() if _is_nowhere():
+        case FileNotFoundError() if _is_nowhere():
             return Stop("the directory in which this runs was removed", USAGE, "cd")
         case OSError():
             return Stop(in_words(error), NO_RUNTIME)

@@ -10,7 +10,7 @@ from actors.git.running.places import Within
 from actors.platform.files import open_regular
 
 _MOST = 1 << 30
-"""Bytes of a file that is compared; a larger one counts as changed. An agent makes it at once."""
+"""Bytes of a file that is compared; a larger one, which may be sparse, counts as changed."""
 
 
 def changed(

@@ -74,8 +74,9 @@ GIT_SECONDS: Final = 240.0
 HOOK_SECONDS: Final = 60.0
 """Time limit of a `git` that runs the user's hooks."""
 MEMORY: Final = min(4 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
-"""Bytes that one `git` may take for itself (Linux). Eleven trees that hold one another say that
-there are ten thousand million files, and git notes each."""
+"""Bytes that one `git` may take for itself where an agent works (Linux). Ten trees that hold one
+another say that there are ten thousand million files, and git notes each. A `git` of the user's
+files has no such limit: it holds all that a filter gives out, and a file may be large."""
 _BOUNDED: Final = 'ulimit -d "$0" 2>/dev/null; exec "$@"'
 _GRACE: Final = 2.0
 """Seconds between SIGTERM, at which git removes its lock files, and SIGKILL."""
@@ -182,7 +183,7 @@ def git_and_words(
     if not place and not everywhere:
         # of a checkout that the user trusts, git would ask whether its git directory is trusted
         command += ["-c", f"safe.directory={os.path.realpath(at)}"]
-        command += ["-c", "safe.bareRepository=all"]  # we name it: `at` is the git directory
+        command += ["-c", "safe.bareRepository=all"]  # we chose it: `at` is the git directory
     environ |= {**_ALWAYS, "GIT_CEILING_DIRECTORIES": above, **place}
     environ |= {**as_variables(_MORE.get({})), **(env or {})}
     limit = seconds or (HOOK_SECONDS if hooks else GIT_SECONDS)
@@ -192,7 +193,7 @@ def git_and_words(
         command = sandbox.wrapped(command, within.fence)
         environ = openings.without_ways_out(environ, within.fence)
     try:
-        code, output, errors = run(command, stdin, environ, limit)
+        code, output, errors = run(command, stdin, environ, limit, within is not None)
     except subprocess.TimeoutExpired:
         raise GitLate(args, limit) from None
     words = errors.decode(errors="replace")
@@ -203,19 +204,19 @@ def git_and_words(
 
 
 def run(
-    command: list[str], stdin: bytes, env: Mapping[str, str], limit: float
+    command: list[str], stdin: bytes, env: Mapping[str, str], limit: float, bounded: bool
 ) -> tuple[int, bytes, bytes]:
     """Run a program to its end; return its exit code, output and error output.
 
     After `limit` seconds, end it with all the processes that it started, and raise
-    `subprocess.TimeoutExpired`.
+    `subprocess.TimeoutExpired`. One that is `bounded` may take `MEMORY` bytes.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
     ) as process:
         try:
-            if sys.platform == "linux":
+            if bounded and sys.platform == "linux":
                 with contextlib.suppress(OSError, ValueError):  # it has ended, or has less
                     resource.prlimit(process.pid, resource.RLIMIT_DATA, (MEMORY, MEMORY))
             output, errors = process.communicate(stdin, limit)
@@ -238,7 +239,7 @@ def _bounded(words: str) -> str:
         first, last = words[:_WORDS], words[-_LAST_WORDS:]
         return f"{first}… ({len(words) - _WORDS - _LAST_WORDS} characters are left out) …{last}"
     left = words.count("\n") - first.count("\n") - last.count("\n") - 1
-    return f"{first}\n… {left} lines are left out …\n{last}"
+    return f"{first}\n… lines left out: {left} …\n{last}"
 
 
 def as_variables(settings: Mapping[str, str]) -> dict[str, str]:

@@ -139,7 +139,7 @@ def main_workdir(git_dir: str, repo: str = "") -> str | None:
     for place in (root, home.parent):
         if place is not None and own_git_dir(place) == home and not is_bare(git_dir):
             return str(place)
-    named = configured(home)
+    named, _ = configured(home)
     return str(named) if named is not None and own_git_dir(named) == home else None
 
 
@@ -153,13 +153,18 @@ def is_bare(git_dir: str) -> bool:
     return bare and not Path(git_dir, "index").exists()
 
 
-def configured(git_dir: Path) -> Path | None:
-    """Return the directory that `core.worktree` names, None if it names none."""
-    for file in ("config.worktree", "config"):
-        try:
-            config = pygit2.Config(str(git_dir / file))
-        except OSError:
-            continue
-        if "core.worktree" in config:
-            return (git_dir / str(config["core.worktree"])).resolve()
-    return None
+def configured(git_dir: Path) -> tuple[Path | None, Path]:
+    """Return the directory that `core.worktree` names, and the file that says so.
+
+    None if it names none, or if the file cannot be read.
+    """
+    shared, own = git_dir / "config", git_dir / "config.worktree"
+    extension = "extensions.worktreeConfig"
+    with contextlib.suppress(OSError):
+        config = pygit2.Config(str(shared))
+        counts = extension in config and config.get_bool(extension)
+        for file in (own, shared) if counts and own.exists() else (shared,):
+            config = pygit2.Config(str(file))
+            if "core.worktree" in config and (named := config["core.worktree"]):
+                return (git_dir / named).resolve(), file
+    return None, shared

@@ -287,12 +287,12 @@ def _check_owner(path: str) -> None:
 
 
 def _open(path: str, git_dir: str) -> pygit2.Repository:
-    named = configured(Path(git_dir))
+    named, file = configured(Path(git_dir))
     if named is not None and not named.is_dir():
         raise RepositoryError(
             Rule.DISPLACED,
             f"core.worktree sends git from {path} to {named}, which is not there",
-            f"git --git-dir={quote(git_dir)} config --unset core.worktree",
+            f"git config --file {quote(str(file))} --unset core.worktree",
         )
     try:
         repo = pygit2.Repository(str(pygit2.discover_repository(path)))
@@ -352,12 +352,12 @@ def _flag(config: pygit2.Config, key: str) -> bool:
 
 def _notes(repo: pygit2.Repository, git_dir: str, path: str, head: str, target: str) -> list[str]:
     notes = []
-    named, main = configured(Path(git_dir)), main_workdir(git_dir, path)
+    (named, file), main = configured(Path(git_dir)), main_workdir(git_dir, path)
     if named is not None and main is not None and str(named) != main:
         notes.append(
             f"core.worktree sends your git from {shown(main)} to {shown(str(named))}; what lands is"
             " put into the first, and a commit from the second would take it back"
-            f" (git --git-dir={quote(git_dir)} config --unset core.worktree)"
+            f" (git config --file {quote(str(file))} --unset core.worktree)"
         )
     if not head.startswith(HEADS):
         notes.append("HEAD is detached; the target is the plan's, so this changes nothing")

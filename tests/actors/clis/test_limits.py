@@ -165,6 +165,7 @@ def test_when_a_limit_ends(fields: dict[str, str], until: str | None) -> None:
         ("2027-03-28T01:00+01:00", "4am", "2027-03-28T04:00+02:00"),
         ("2026-10-24T23:00+02:00", "5am", "2026-10-25T05:00+01:00"),
         ("2026-10-24T12:00+02:00", "2pm", "2026-10-24T14:00+02:00"),
+        ("2026-10-25T02:30+01:00", "2:45am", "2026-10-25T02:45+01:00"),
     ],
 )
 def test_a_time_without_a_zone_is_right_where_summer_time_ends_or_begins_before_it(

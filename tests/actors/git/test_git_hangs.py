@@ -1,5 +1,6 @@
 """A hook or a filter that hangs: it is ended with all it started, and git says what it was at."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -131,6 +132,8 @@ def test_git_that_takes_all_memory_is_ended_and_what_it_did_is_unknown(
     """Hazard 104."""
     if is_fenced and (trouble := sandbox.trouble()):
         pytest.skip(trouble)
+    if sys.platform != "linux":
+        pytest.skip("other systems limit no process from outside")
     monkeypatch.setattr(command, "MEMORY", 64 << 20)
     monkeypatch.setattr(command, "GIT_SECONDS", 60.0)
     blob = repo.git("rev-parse", "HEAD:a.txt")
@@ -149,3 +152,15 @@ def test_git_that_takes_all_memory_is_ended_and_what_it_did_is_unknown(
         git("status", "--porcelain=v2", "--untracked-files=no", at=worktree, within=within)
     assert not isinstance(failed.value, GitLate)
     assert "memory" in str(failed.value)
+
+
+def test_a_large_file_of_a_filter_is_checked_out_however_little_memory_a_look_may_take(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git holds all that a filter gives out. Hazard 104."""
+    monkeypatch.setattr(command, "MEMORY", 32 << 20)
+    repo.commit("large", {".gitattributes": "large filter=much\n", "large": "1\n"})
+    repo.git("config", "filter.much.smudge", "head -c 40000000 /dev/zero")
+    worktree = repo.path.with_name("worktree")
+    git("worktree", "add", "-q", "--detach", str(worktree), at=str(repo.path))
+    assert (worktree / "large").stat().st_size == 40_000_000

@@ -16,6 +16,7 @@ from actors.pty.events import Ended
 from actors.pty.session import Found, Session
 from actors.pty.strays import marked
 from tests.actors.host.host_kit import WAIT, Terminal, collect
+from tests.doors.working import until
 
 
 @pytest.fixture
@@ -98,6 +99,31 @@ def test_a_host_that_was_found_is_not_read_again_to_connect_to_it(
     (terminal.dir / "taken-away").rename(terminal.dir / "host.json")
     console.link.end(0)
     terminal.ended()
+
+
+def test_one_that_is_started_again_is_not_sought_where_the_lost_one_was(
+    loop: EventLoop, terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.start("cat")
+    assert terminal.process is not None
+    terminal.process.kill()
+    terminal.process.wait()
+    again = Session(
+        loop,
+        lambda _: None,
+        directory=terminal.dir,
+        socket=terminal.socket.with_name("new"),
+        token=terminal.token,
+        incarnation=1,
+    )
+    assert again.look() is Found.LOST
+    terminal.dir.rename(tmp_path / "aside")
+    start(again, terminal, "cat")
+    assert again.connected
+    assert again.identity is None
+    again.end(0)
+    until(lambda: records.read_exit(terminal.dir), "the new program has ended", WAIT)
+    again.close()
 
 
 def test_descriptors_above_1023_are_no_obstacle_and_a_terminal_costs_one(

@@ -81,6 +81,7 @@ PLANTS: dict[str, Callable[[Path, Path], object]] = {
     "a link to nothing": lambda draft, users: draft.symlink_to(users.with_name("more")),
     "a hard link": lambda draft, users: draft.hardlink_to(users),
     "a FIFO": lambda draft, _: os.mkfifo(draft),
+    "a directory": lambda draft, _: (draft / "in it").mkdir(parents=True),
 }
 
 

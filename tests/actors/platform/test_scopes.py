@@ -20,6 +20,7 @@ class System:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.write("proc/meminfo", "MemTotal: 16777216 kB\n")
+        self.write("proc/1/comm", "systemd\n")
         self.runs_in(SESSION)
         self.write("run/systemd/private", "")
         self.write(f"run/user/{UID}/systemd/private", "")
@@ -62,6 +63,17 @@ def test_a_user_who_lingers_has_scopes_of_his_own_manager(system: System) -> Non
     assert place.mib == 16384 - 2048
 
 
+def test_a_systemd_outside_of_this_container_is_not_asked(system: System) -> None:
+    """It would take a process of its own with that pid for ours. Hazard 103."""
+    system.write("proc/1/comm", "sh\n")
+    assert "first process" in system.refuses()
+
+
+def test_what_counts_is_the_cgroup_of_the_runtime(system: System) -> None:
+    system.write("proc/77/cgroup", f"0::/{MANAGER}/app.slice/x.service\n")
+    assert "x.service" in scopes.find(system.root, UID, 77)[1]
+
+
 def test_a_small_machine_keeps_half_a_gibibyte(system: System) -> None:
     system.write("proc/meminfo", "MemTotal: 2097152 kB\n")
     assert system.says().mib == 2048 - 512
@@ -90,12 +102,12 @@ def test_root_has_scopes_in_the_slice_of_the_session(system: System) -> None:
 def test_a_service_keeps_its_programs(system: System, cgroup: str) -> None:
     """Its limits and its end are meant for all that it started."""
     system.runs_in(cgroup)
-    assert "limits" in system.refuses(0 if cgroup.startswith("system") else UID)
+    assert "not in a scope" in system.refuses(0 if cgroup.startswith("system") else UID)
 
 
 def test_a_scope_with_a_limit_keeps_its_programs(system: System) -> None:
     system.runs_in(SESSION, "1000000")
-    assert "limits" in system.refuses()
+    assert "without a limit" in system.refuses()
 
 
 def test_without_the_controller_there_would_be_no_limit(system: System) -> None:
