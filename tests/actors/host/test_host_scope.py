@@ -165,7 +165,6 @@ def test_the_manager_is_asked_for_a_scope_with_a_limit(place: Path) -> None:
         ("Description", "a program of Callboard"),
         ("CollectMode", "inactive-or-failed"),
         ("MemoryMax", MOST),
-        ("TasksMax", 2**64 - 1),
         ("PIDs", [os.getpid()]),
         ("Slice", "user-0.slice"),
     ]

@@ -31,6 +31,15 @@ def worker() -> Iterator[Worker]:
     worker.close()
 
 
+def runtime_of(script: str) -> "subprocess.Popen[bytes]":
+    """A process that has workers of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        cwd=Path(workers.__file__).parents[2],
+    )
+
+
 def test_an_error_keeps_its_class_its_words_and_its_fields(worker: Worker) -> None:
     screen = render(b"Which colour?\r\n\xe2\x9d\xaf 1. red\r\n  2. green", 10, 40)
     with pytest.raises(NoSuchChoice, match=r"^no choice 'blue'.*'red', 'green'$") as caught:
@@ -90,11 +99,7 @@ def test_a_call_that_is_stopped_with_everything_else_goes_on_after_it(tmp_path: 
     script = "import subprocess; from actors.platform import workers\n"
     script += "w = workers.Worker('test', 6); w.call(len, 'x'); print(w._process.pid, flush=True)\n"
     script += f"w.call(subprocess.run, {words!r}); print('answered', flush=True); w.close()"
-    runtime = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        cwd=Path(workers.__file__).parents[2],
-    )
+    runtime = runtime_of(script)
     with runtime:
         assert runtime.stdout is not None
         pid = int(runtime.stdout.readline())
@@ -171,11 +176,7 @@ def test_a_call_of_a_runtime_that_was_killed_ends_by_itself() -> None:
     hostile = "w.call(re.search, '^(a+)+$', 'a' * 60 + '!')"
     script = "import re; from actors.platform.workers import Worker; w = Worker('test', 3)\n"
     script += f"w.call(len, 'x'); print(w._process.pid, flush=True); {hostile}"
-    runtime = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        cwd=Path(workers.__file__).parents[2],
-    )
+    runtime = runtime_of(script)
     with runtime:
         assert runtime.stdout is not None
         pid = int(runtime.stdout.readline())
